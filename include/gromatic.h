@@ -1,0 +1,312 @@
+/* gromatic.h - where, what and which about a picture, on the user's own processor.
+ *
+ * The only public header. A gm_model is opened once and shared; a gm_image is a decoded
+ * picture; a gm_scene is one image encoded by one model (visual tokens, regions, cache of the
+ * language model's prefix), and every question about that image is asked of the scene.
+ *
+ * Conventions
+ * - Every fallible call returns a gm_status and, if it fails, describes why in *err: what was
+ *   found, what was wanted, what to do. err belongs to the caller and may be NULL. Outputs are
+ *   then NULL or unchanged. The library never prints, exits or aborts.
+ * - Boxes are pixels of the upright original picture (EXIF orientation applied), x to the
+ * right, y down, float, clipped to the picture.
+ * - A gm_model may be used from several threads; calls that compute on it take turns. A
+ * gm_scene and what hangs on it belong to one thread at a time. Results are plain data.
+ * - Strings are UTF-8. Results own their strings and arrays until their _free call.
+ *
+ * Follows Groma (arXiv 2404.13013) and WCA (arXiv 2406.02915); docs/MODEL.md tells what is
+ * computed. */
+#ifndef GROMATIC_H
+#define GROMATIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define GM_API __attribute__((visibility("default")))
+#else
+#define GM_API
+#endif
+
+/* ---- errors
+ * ---------------------------------------------------------------------------------- */
+
+typedef enum gm_status {
+  GM_OK = 0,
+  GM_ERR_ARGUMENT = 1,
+  GM_ERR_FILE_NOT_FOUND = 2,
+  GM_ERR_IO = 3,
+  GM_ERR_MODEL = 4,
+  GM_ERR_IMAGE_UNSUPPORTED = 5,
+  GM_ERR_IMAGE_TRUNCATED = 6,
+  GM_ERR_IMAGE_TOO_LARGE = 7,
+  GM_ERR_MEMORY = 8,
+  GM_ERR_CONTEXT_FULL = 9,
+  GM_ERR_CANCELLED = 10
+} gm_status;
+
+typedef struct gm_error {
+  gm_status status;
+  char message[1024];
+} gm_error;
+
+/* The stable code of the JSON contract: "bad_argument", "file_not_found", "io_error",
+ * "model_invalid", "image_unsupported", ... */
+GM_API const char *gm_status_name(gm_status status);
+
+/* "0.1.0" */
+GM_API const char *gm_version(void);
+
+/* ---- callbacks
+ * ------------------------------------------------------------------------------- */
+
+/* All members may be NULL. Called on the thread that made the call, never at the same time. */
+typedef struct gm_callbacks {
+  void *user;
+  /* Polled between layers and tokens; true ends the call with GM_ERR_CANCELLED. */
+  bool (*cancelled)(void *user);
+  /* stage: "image", "vision", "proposer", "regions", "prefill", "generate", ...; done in 0..1.
+   */
+  void (*progress)(void *user, const char *stage, double done);
+  /* Answer text as it comes, tags and region tokens taken out, whole UTF-8 characters. */
+  void (*text)(void *user, const char *text, size_t length);
+} gm_callbacks;
+
+/* ---- model
+ * ----------------------------------------------------------------------------------- */
+
+typedef struct gm_model gm_model;
+
+typedef struct gm_model_params {
+  unsigned threads; /* 0: CPUs that this process may use (affinity, cgroup quota) */
+  bool no_mmap;     /* read the file into memory instead of mapping it */
+  bool mlock;       /* pin it in memory */
+  uint32_t context; /* positions of the language model's cache; 0: the model's own limit */
+} gm_model_params;
+
+/* All zero: the defaults above. */
+GM_API gm_model_params gm_model_params_default(void);
+
+/* Opens a model: a GGUF file made by gromatic convert; the name of an embedded model
+ * ("groma-mini"; NULL means the default one); or "synthetic:NAME[:TYPE]" (groma-7b-2l,
+ * groma-7b). A file of that name is preferred where path has a '/' or ends in ".gguf". */
+GM_API gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params *params,
+                               gm_error *err);
+/* Scenes of the model must be freed before. NULL is allowed, as in every _free of this header.
+ */
+GM_API void gm_model_free(gm_model *model);
+
+typedef struct gm_model_info {
+  const char *name;    /* general.name, or the file's */
+  const char *path;    /* as given to open */
+  const char *type;    /* most used tensor type: "f32", "q8_0", ... */
+  const char *kernels; /* instruction set in use: "ref", "avx2", "avx512", "neon" */
+  unsigned threads;
+  uint32_t image_size;  /* S: pictures are seen as S x S */
+  uint32_t max_regions; /* region tokens that the vocabulary has */
+  uint32_t context;
+} gm_model_info;
+/* Strings live as long as the model. */
+GM_API gm_model_info gm_model_get_info(const gm_model *model);
+
+/* SHA-256 of the model's bytes in hex (64 characters and NUL). Reads the whole file once. */
+GM_API gm_status gm_model_sha256(gm_model *model, char out[65], gm_error *err);
+
+/* ---- pictures
+ * -------------------------------------------------------------------------------- */
+
+typedef struct gm_image gm_image;
+
+typedef struct gm_image_params {
+  uint64_t max_pixels; /* 0: 64 Mi */
+  uint64_t max_bytes;  /* 0: 64 MiB */
+} gm_image_params;
+
+/* JPEG, PNG or WebP, told by content; upright RGB as Pillow's convert("RGB") gives it. params
+ * may be NULL. Errors: GM_ERR_FILE_NOT_FOUND, GM_ERR_IO, GM_ERR_IMAGE_*, GM_ERR_MEMORY. */
+GM_API gm_status gm_image_open(gm_image **out, const char *path, const gm_image_params *params,
+                               gm_error *err);
+GM_API gm_status gm_image_from_memory(gm_image **out, const void *bytes, size_t size,
+                                      const gm_image_params *params, gm_error *err);
+/* Copies rgb[height][width][3]. */
+GM_API gm_status gm_image_from_rgb(gm_image **out, const uint8_t *rgb, uint32_t width,
+                                   uint32_t height, gm_error *err);
+GM_API uint32_t gm_image_width(const gm_image *image);
+GM_API uint32_t gm_image_height(const gm_image *image);
+GM_API const uint8_t *gm_image_rgb(const gm_image *image);
+GM_API void gm_image_free(gm_image *image);
+
+/* ---- regions and answers
+ * --------------------------------------------------------------------- */
+
+typedef struct gm_box {
+  float x1, y1, x2, y2;
+} gm_box;
+
+typedef struct gm_region {
+  gm_box box;
+  float score;   /* 0..1 */
+  int32_t index; /* the model's region number */
+} gm_region;
+
+typedef struct gm_grounding {
+  const char *phrase;
+  size_t span_begin, span_end; /* byte offsets in the answer's text, end exclusive */
+  const gm_region *regions;
+  size_t n_regions;
+} gm_grounding;
+
+/* An answer in words: text without tags, and the phrases that are tied to regions. */
+typedef struct gm_answer {
+  const char *text;
+  const char *raw; /* the model's own text, tags, region tokens and </s> included */
+  const gm_grounding *groundings;
+  size_t n_groundings;
+  const int32_t *ids; /* generated token ids */
+  size_t n_ids;
+  bool complete; /* ended with </s>; false: cut at max_tokens or by a full context */
+} gm_answer;
+GM_API void gm_answer_free(gm_answer *answer);
+
+/* ---- scene
+ * ----------------------------------------------------------------------------------- */
+
+typedef struct gm_scene gm_scene;
+
+typedef struct gm_scene_params {
+  float box_score_thres; /* <= 0: the model's own (0.15) */
+  float nms_thres;       /* <= 0: the model's own (0.6) */
+  uint32_t max_regions;  /* 0: the model's own (100) */
+  const gm_box *regions; /* these instead of the proposer's, in this order; NULL: propose */
+  const float *region_scores; /* [n_regions], or NULL: all 1 */
+  size_t n_regions;
+  bool
+      append_boxes; /* referred boxes go after the region list, so that the whole prefix's cache
+                       is reused; off: they take part in the choice of regions, as upstream */
+  uint64_t shuffle_seed; /* 0: regions in score order; else shuffled as in training */
+} gm_scene_params;
+GM_API gm_scene_params gm_scene_params_default(void);
+
+/* Encodes the picture once. The image may be freed afterwards; the model must outlive the
+ * scene. */
+GM_API gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image,
+                                 const gm_scene_params *params, const gm_callbacks *callbacks,
+                                 gm_error *err);
+GM_API void gm_scene_free(gm_scene *scene);
+
+/* The chosen class-agnostic regions, falling score; they live as long as the scene. */
+GM_API const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n);
+
+/* Seconds spent since the scene began, by stage. Names as in gm_callbacks.progress. */
+typedef struct gm_timing {
+  const char *stage;
+  double seconds;
+} gm_timing;
+GM_API const gm_timing *gm_scene_timings(const gm_scene *scene, size_t *n);
+
+/* ---- questions
+ * ------------------------------------------------------------------------------- */
+
+typedef struct gm_sampling {
+  float temperature; /* 0: greedy */
+  uint32_t top_k;    /* 0: all */
+  float top_p;       /* 0 or 1: all */
+  uint64_t seed;
+} gm_sampling;
+
+typedef struct gm_ask_params {
+  uint32_t max_tokens; /* 0: until </s> or the context is full */
+  gm_sampling sampling;
+  const gm_box *boxes; /* boxes that the question refers to */
+  size_t n_boxes;
+  bool no_grounding; /* leave out "[grounding]" in front of the question */
+  bool verbatim;     /* the question is prompt text as typed: tags parsed, each
+                        <roi><refer_box></roi><refer_feat> takes the next box */
+} gm_ask_params;
+GM_API gm_ask_params gm_ask_params_default(void);
+
+/* "[grounding]Give me a concise description of the image." params may be NULL. On
+ * GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED *out holds what was said so far. */
+GM_API gm_status gm_caption(gm_scene *scene, const gm_ask_params *params,
+                            const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
+
+/* A conversation about a scene; it keeps its turns. The scene must outlive it. */
+typedef struct gm_chat gm_chat;
+GM_API gm_status gm_chat_create(gm_chat **out, gm_scene *scene, gm_error *err);
+/* One turn. Boxes stand where the question says {1}, {2}, ..., those not placed after it. Tags
+ * in the question are plain text unless params->verbatim. Partial answers as in gm_caption. */
+GM_API gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
+                             const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
+GM_API void gm_chat_free(gm_chat *chat);
+
+/* Each box described on its own: answers[i] belongs to boxes[i] (n of them, freed by the caller
+ * one by one). long_form asks for details. params->boxes is not used. */
+GM_API gm_status gm_describe(gm_scene *scene, const gm_box *boxes, size_t n, bool long_form,
+                             const gm_ask_params *params, const gm_callbacks *callbacks,
+                             gm_answer **answers, gm_error *err);
+
+typedef struct gm_ground_params {
+  bool all;         /* every instance, not the best one */
+  uint32_t max_det; /* regions per phrase; 0: 5 */
+  float min_score;  /* leave out regions below */
+} gm_ground_params;
+GM_API gm_ground_params gm_ground_params_default(void);
+
+/* The regions of one phrase, falling score. score = softmax over <r0>..<r(n-1)> after
+ * "Locate <p>PHRASE</p> in the image." and "<roi>": one step scores every region. */
+typedef struct gm_ground_result {
+  gm_region *regions;
+  size_t n_regions;
+} gm_ground_result;
+
+/* Grounds n phrases as one batch on the scene's cache; results[i] belongs to phrases[i] and is
+ * freed with gm_ground_result_free. */
+GM_API gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n,
+                           const gm_ground_params *params, const gm_callbacks *callbacks,
+                           gm_ground_result *results, gm_error *err);
+GM_API void gm_ground_result_free(gm_ground_result *result);
+
+/* ---- drawing
+ * --------------------------------------------------------------------------------- */
+
+typedef struct gm_mark {
+  gm_box box;
+  const char *label; /* may be NULL */
+  int32_t colour;    /* index into the palette: the same for a phrase's boxes */
+} gm_mark;
+
+/* Writes a PNG of the picture with boxes and legible labels; caption (may be NULL) stands below
+ * the picture, with its spans [begin, end) in their colours. Atomic: a failure leaves no file.
+ */
+typedef struct gm_span_colour {
+  size_t begin, end;
+  int32_t colour;
+} gm_span_colour;
+GM_API gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t n_marks,
+                             const char *caption, const gm_span_colour *spans, size_t n_spans,
+                             const char *path, gm_error *err);
+
+/* ---- conversion and inspection
+ * --------------------------------------------------------------- */
+
+typedef struct gm_convert_params {
+  const char *type; /* "f32", "f16" (default), "bf16", "q8_0", "q4_0", "q4_k", "q6_k" */
+  unsigned threads;
+} gm_convert_params;
+
+/* Converts a checkpoint directory (or a GGUF file, to requantise) into one GGUF file. Streams,
+ * runs no pickle code, writes atomically. progress: stage is the tensor's name. */
+GM_API gm_status gm_convert(const char *source, const char *destination,
+                            const gm_convert_params *params, const gm_callbacks *callbacks,
+                            gm_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

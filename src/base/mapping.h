@@ -1,0 +1,22 @@
+/* mapping.h - a whole file, read-only in memory. */
+#ifndef GM_MAPPING_H
+#define GM_MAPPING_H
+
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct gm_mapping {
+  const unsigned char *data;
+  size_t size;
+  bool mapped; /* else malloc'd */
+} gm_mapping;
+
+/* Maps `path` (use_mmap) or reads it into memory. The size is that of fstat at open; a file cut
+ * while it is mapped raises SIGBUS on access, as docs/FORMAT.md says. Errors:
+ * GM_ERR_FILE_NOT_FOUND, GM_ERR_IO, GM_ERR_MEMORY. */
+gm_status gm_map_file(gm_mapping *out, const char *path, bool use_mmap, gm_error *err);
+void gm_unmap(gm_mapping *mapping);
+
+#endif

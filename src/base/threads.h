@@ -1,0 +1,30 @@
+/* threads.h - a pool of worker threads with a fixed split: a job is a number of tasks, each of
+ * which writes its own output, so the result never depends on the number of threads. */
+#ifndef GM_THREADS_H
+#define GM_THREADS_H
+
+#include "status.h"
+
+#include <stddef.h>
+
+typedef struct gm_pool gm_pool;
+
+/* task in 0..n_tasks-1; worker in 0..gm_pool_threads-1 picks per-thread scratch, nothing else.
+ */
+typedef void (*gm_task_fn)(void *arg, size_t task, size_t worker);
+
+/* Number of threads that this process may really use: the smaller of its CPU affinity and its
+ * cgroup's CPU quota (v1 and v2), at least 1. */
+unsigned gm_usable_cpus(void);
+
+/* threads 0: gm_usable_cpus(). The calling thread is one of them. Workers sleep when idle. */
+gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err);
+void gm_pool_free(gm_pool *pool);
+unsigned gm_pool_threads(const gm_pool *pool);
+
+/* Runs fn for every task and returns when all are done. Tasks are handed out in order to
+ * whichever thread is free. One job at a time: callers on several threads take turns. pool may
+ * be NULL: then the caller runs every task. Must not be called from inside a task. */
+void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks);
+
+#endif

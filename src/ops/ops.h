@@ -1,0 +1,116 @@
+/* ops.h - whole-tensor operations: shapes asserted, threads used, scratch from the arena.
+ *
+ * Activations are f32, row-major, channels last. Sizes are element counts, strides are in
+ * elements. Outputs alias nothing unless said. All may return GM_ERR_MEMORY. Results do not
+ * depend on the number of threads. B batch, T tokens, C channels, H W rows and columns. */
+#ifndef GM_OPS_H
+#define GM_OPS_H
+
+#include "compute.h"
+#include "tensor.h"
+
+typedef enum gm_act {
+  GM_ACT_NONE,
+  GM_ACT_RELU,
+  GM_ACT_GELU,
+  GM_ACT_QUICK_GELU,
+  GM_ACT_SILU
+} gm_act;
+
+/* One product of a shared input: v = act(x . w^T + bias) * scale; y = v, or y += v. */
+typedef struct gm_linear_out {
+  const gm_tensor *w; /* [n, k], any type */
+  const float *bias;  /* [n] or NULL */
+  gm_act act;
+  const float *scale; /* [n] or NULL (LayerScale) */
+  bool accumulate;    /* y += v */
+  float *y;           /* [m, n] */
+  size_t ldy;         /* row stride of y, >= n */
+} gm_linear_out;
+
+/* Products of one x[m,k] (row stride ldx) with several matrices: x is packed or quantised once.
+ * Weights in f32, f16, bf16 compute in f32; block types with int8 activations (block of the
+ * type's dot partner), unless gm_compute's kernels say otherwise. */
+gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
+                    const gm_linear_out *outs, size_t n_outs);
+
+/* out[i,:] = table[ids[i],:]; ids are within the table (asserted). */
+void gm_get_rows(float *out, size_t ld_out, const gm_tensor *table, const int32_t *ids,
+                 size_t n);
+
+/* y = (x - mean) / sqrt(var + eps) * weight + bias over the last dimension; y may be x. */
+void gm_layer_norm(gm_compute *c, float *y, const float *x, size_t rows, size_t dim,
+                   const float *weight, const float *bias, float eps);
+/* y = x / sqrt(mean(x^2) + eps) * weight; y may be x. */
+void gm_rms_norm(gm_compute *c, float *y, const float *x, size_t rows, size_t dim,
+                 const float *weight, float eps);
+/* x[B, H*W, C] in place: statistics per batch entry and group of C/groups neighbouring
+ * channels, then weight[C], bias[C], then ReLU if relu. */
+gm_status gm_group_norm(gm_compute *c, float *x, size_t b, size_t hw, size_t channels,
+                        size_t groups, const float *weight, const float *bias, float eps,
+                        bool relu);
+
+/* Element by element, threaded. */
+void gm_add(gm_compute *c, float *y, const float *a, const float *b,
+            size_t n); /* y may be a or b */
+void gm_silu_mul(gm_compute *c, float *gate, const float *up,
+                 size_t n); /* gate = silu(gate) * up */
+void gm_softmax_rows(gm_compute *c, float *x, size_t rows, size_t n);
+
+/* Keys and values of consecutive positions: element (position t, kv head h, d) of k stands at
+ * k + t * row + h * head (elements of kv_type), likewise v. */
+typedef struct gm_kv_span {
+  const void *k, *v;
+  size_t n, row, head;
+} gm_kv_span;
+
+/* Multi-head attention. The key sequence is the spans one after another (a shared prefix, then
+ * a question's own), tk positions in all. out(i, h) = softmax_j(scale * q(i,h) . k(j,h'))
+ * v(j,h'), h' = h * kv_heads / heads. */
+typedef struct gm_attention_args {
+  const float *q; /* [tq, heads * head_dim], row stride q_row */
+  size_t q_row;
+  const gm_kv_span *spans;
+  size_t n_spans;
+  gm_type kv_type; /* F32 or F16 */
+  size_t tq, heads, kv_heads, head_dim;
+  float scale;
+  bool causal; /* query i sees keys 0 .. tk - tq + i */
+  float *out;  /* [tq, heads * head_dim], row stride out_row */
+  size_t out_row;
+} gm_attention_args;
+gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
+
+/* Rotary position in Hugging Face's half-split layout, in place on x[t, heads * head_dim] (row
+ * stride x_row); token i has position first + i. */
+void gm_rope(gm_compute *c, float *x, size_t x_row, size_t t, size_t heads, size_t head_dim,
+             size_t first, float theta);
+
+/* Patches of a planar picture pixels[3, S, S] as rows in the order (channel, y, x):
+ * out[(S/P)^2, 3*P*P]. */
+void gm_patches(gm_compute *c, float *out, const float *pixels, size_t size, size_t patch);
+
+/* 3x3 convolution, padding 1, stride 1: y[b,h,w,co] = x[b,h,w,ci] * w[3,3,co,ci] (tap row, tap
+ * column, out, in) + bias (NULL: none). */
+gm_status gm_conv3x3(gm_compute *c, float *y, const float *x, size_t b, size_t h, size_t w,
+                     const gm_tensor *weight, const float *bias);
+
+/* Bilinear with align_corners=True: out[ho, wo, C] from channels [first, first + C) of
+ * in[hi, wi, ld_in]; out has row stride ld_out (so that it can be a part of wider channels). */
+void gm_resize_bilinear(gm_compute *c, float *out, size_t ld_out, size_t ho, size_t wo,
+                        const float *in, size_t ld_in, size_t hi, size_t wi, size_t channels);
+
+/* RoIAlign (aligned, average, sampling_ratio 2) of map[H, W, C] at boxes[n][4] = x1 y1 x2 y2 in
+ * image pixels: out[n, bins, bins, C]. Rules at the border and for negative extents as in
+ * docs/MODEL.md. */
+void gm_roi_align(gm_compute *c, float *out, const float *map, size_t h, size_t w,
+                  size_t channels, const float *boxes, size_t n, size_t bins, float stride);
+
+/* Sampling of deformable attention on one level: value[h*w, heads * d]; for query i, head a,
+ * point p: weight[i, a, p] and location[i, a, p, (x, y)] in units of the map (0..1);
+ * out[i, a * d] = sum_p weight * bilinear(value, location * (w, h) - 0.5), zero outside. */
+void gm_deform_sample(gm_compute *c, float *out, const float *value, size_t h, size_t w,
+                      size_t heads, size_t d, const float *location, const float *weight,
+                      size_t n_queries, size_t points);
+
+#endif

@@ -1,0 +1,81 @@
+/* test_base.c - arena, thread pool, checked arithmetic, random numbers. */
+#include "support.h"
+
+#include "arena.h"
+#include "checked.h"
+#include "rng.h"
+#include "threads.h"
+
+#include <stdlib.h>
+
+static void arena_reuses_its_chunks(void **state) {
+  (void)state;
+  gm_arena arena = {0};
+  gm_arena_mark start = gm_arena_save(&arena);
+  char *a = gm_arena_alloc(&arena, 100);
+  char *b = gm_arena_alloc(&arena, 3 << 20);
+  assert_non_null(a);
+  assert_non_null(b);
+  assert_int_equal((uintptr_t)a % 64, 0);
+  assert_int_equal((uintptr_t)b % 64, 0);
+  a[99] = b[(3 << 20) - 1] = 1;
+  gm_arena_restore(&arena, start);
+  assert_ptr_equal(gm_arena_alloc(&arena, 100), a);
+  assert_ptr_equal(gm_arena_alloc(&arena, 3 << 20), b);
+  gm_arena_restore(&arena, start);
+  assert_null(gm_arena_alloc(&arena, SIZE_MAX - 3));
+  gm_arena_free(&arena);
+}
+
+static void count_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  ((unsigned char *)arg)[task]++;
+}
+
+static void pool_runs_every_task_once(void **state) {
+  (void)state;
+  for (unsigned threads = 1; threads <= 5; threads++) {
+    gm_pool *pool;
+    gm_error err;
+    assert_ok(gm_pool_create(&pool, threads, &err), &err);
+    for (size_t n = 0; n < 300; n += 7) {
+      unsigned char *seen = calloc(n + 1, 1);
+      gm_pool_run(pool, count_task, seen, n);
+      for (size_t i = 0; i < n; i++) assert_int_equal(seen[i], 1);
+      free(seen);
+    }
+    gm_pool_free(pool);
+  }
+}
+
+static void arithmetic_refuses_to_wrap(void **state) {
+  (void)state;
+  size_t out;
+  assert_false(gm_mul_size(SIZE_MAX / 2, 3, &out));
+  assert_false(gm_add_size(SIZE_MAX, 1, &out));
+  assert_false(gm_align_size(SIZE_MAX - 3, 32, &out));
+  assert_true(gm_align_size(33, 32, &out));
+  assert_int_equal(out, 64);
+  assert_false(gm_extent_fits(UINT64_MAX, 2, 100));
+  assert_false(gm_extent_fits(99, 2, 100));
+  assert_true(gm_extent_fits(98, 2, 100));
+}
+
+/* First outputs of SplitMix64 for seed 0, as published with the algorithm (Vigna's reference).
+ */
+static void random_numbers_are_splitmix64(void **state) {
+  (void)state;
+  gm_rng rng = {0};
+  assert_true(gm_rng_u64(&rng) == 0xE220A8397B1DCDAFu);
+  assert_true(gm_rng_u64(&rng) == 0x6E789E6AA1B965F4u);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(arena_reuses_its_chunks),
+      cmocka_unit_test(pool_runs_every_task_once),
+      cmocka_unit_test(arithmetic_refuses_to_wrap),
+      cmocka_unit_test(random_numbers_are_splitmix64),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
