@@ -1,0 +1,80 @@
+/* checkpoint.h - where convert takes its weights from: tensors by upstream name, read in pieces
+ * as f32. One interface; safetensors, torch archives, GGUF files (to requantise) and synthetic
+ * weights implement it.
+ *
+ * An implementation is a struct that begins with a gm_checkpoint; its open function fills the
+ * list with gm_checkpoint_add, calls gm_checkpoint_seal, and keeps what it needs to find the
+ * data in an array of its own, parallel to `tensors`. Nothing is loaded at open but headers. */
+#ifndef GM_CHECKPOINT_H
+#define GM_CHECKPOINT_H
+
+#include "status.h"
+#include "tensor.h"
+
+/* Caps on what an untrusted file may list; docs/FORMAT.md. */
+enum { GM_MAX_CHECKPOINT_TENSORS = 16384, GM_MAX_TENSOR_NAME = 1024 };
+
+typedef struct gm_checkpoint_tensor {
+  char *name;      /* 1..GM_MAX_TENSOR_NAME bytes of UTF-8, owned by the checkpoint */
+  char dtype[16];  /* as the file spells it: "F16", "BFloat16", "I64"; for messages */
+  gm_type type;    /* what read converts from; GM_TYPE_COUNT: read refuses this tensor */
+  uint32_t n_dims; /* 0 (a scalar) .. GM_MAX_DIMS */
+  size_t shape[GM_MAX_DIMS]; /* outermost first; unused entries 1; 0 is possible */
+  size_t n_elements;
+} gm_checkpoint_tensor;
+
+typedef struct gm_checkpoint gm_checkpoint;
+struct gm_checkpoint {
+  const char *format; /* "safetensors", "torch", "gguf", "synthetic": a literal */
+  char *path;         /* for messages */
+  gm_checkpoint_tensor *tensors;
+  size_t n_tensors, capacity;
+  size_t *by_name; /* indices in name order, made by gm_checkpoint_seal */
+  /* out[0..n) = elements [first, first + n) of tensor i, flat and row-major whatever the
+   * strides in the file, as f32. The range lies inside the tensor and its type is known (the
+   * wrapper gm_checkpoint_read has checked); for a block type both ends stand on block
+   * boundaries. Called from several threads at once (pread or a mapping, no shared cursor).
+   * Errors: GM_ERR_IO, GM_ERR_MODEL (an invalid value inside the format). */
+  gm_status (*read)(gm_checkpoint *self, size_t i, size_t first, size_t n, float *out,
+                    gm_error *err);
+  /* Frees what the implementation added; the common part is freed by gm_checkpoint_close. */
+  void (*close)(gm_checkpoint *self);
+};
+
+/* What convert was given: a directory with model.safetensors(.index.json) or
+ * pytorch_model.bin(.index.json), in this order, or one file (.safetensors, .bin, .pt, .gguf),
+ * told apart by its first bytes. Errors: GM_ERR_FILE_NOT_FOUND, GM_ERR_IO, GM_ERR_MODEL. */
+gm_status gm_checkpoint_open(gm_checkpoint **out, const char *path, gm_error *err);
+/* NULL is allowed. */
+void gm_checkpoint_close(gm_checkpoint *checkpoint);
+
+/* Index of the tensor with this name, or SIZE_MAX. */
+size_t gm_checkpoint_find(const gm_checkpoint *checkpoint, const char *name);
+/* The checked read. Refuses unreadable dtypes (GM_ERR_MODEL, with name and dtype). */
+gm_status gm_checkpoint_read(gm_checkpoint *checkpoint, size_t i, size_t first, size_t n,
+                             float *out, gm_error *err);
+
+/* ---- for implementations */
+
+/* Appends a tensor; copies name[0..name_length). Refuses empty or long names, embedded NULs,
+ * more than GM_MAX_DIMS dimensions, sizes that wrap, too many tensors. */
+gm_status gm_checkpoint_add(gm_checkpoint *checkpoint, const char *name, size_t name_length,
+                            const char *dtype, gm_type type, uint32_t n_dims,
+                            const uint64_t *shape, gm_error *err);
+/* Once, after the last add: makes the name index, refuses two tensors of one name. */
+gm_status gm_checkpoint_seal(gm_checkpoint *checkpoint, gm_error *err);
+
+typedef gm_status gm_checkpoint_opener(gm_checkpoint **out, const char *path, gm_error *err);
+/* One file of each format. */
+gm_checkpoint_opener gm_safetensors_open;
+gm_checkpoint_opener gm_torch_open;
+gm_checkpoint_opener gm_gguf_checkpoint_open;
+
+/* A checkpoint in several files of `directory`: index_name is the JSON file whose "weight_map"
+ * says in which file each tensor is; every file is opened with open_file. Serves safetensors
+ * and torch alike. Refuses file names with a directory in them, and tensors that are not where
+ * the index says. */
+gm_status gm_sharded_open(gm_checkpoint **out, const char *directory, const char *index_name,
+                          gm_checkpoint_opener *open_file, gm_error *err);
+
+#endif
