@@ -67,13 +67,19 @@ typedef struct gm_kv_span {
 /* Multi-head attention. The key sequence is the spans one after another (a shared prefix, then
  * a question's own), tk positions in all. out(i, h) = softmax_j(scale * q(i,h) . k(j,h'))
  * v(j,h'), h' = h * kv_heads / heads. */
+enum { GM_MAX_HEAD_DIM = 256 };
+
 typedef struct gm_attention_args {
   const float *q; /* [tq, heads * head_dim], row stride q_row */
   size_t q_row;
   const gm_kv_span *spans;
   size_t n_spans;
   gm_type kv_type; /* F32 or F16 */
-  size_t tq, heads, kv_heads, head_dim;
+  /* Entries of equal sizes that attend to themselves alone (crops of a picture); 0 means 1.
+   * They stand one after another: entry b has q + b * tq * q_row, out + b * tq * out_row, and
+   * in each span k + b * n * row, v + b * n * row. */
+  size_t batch;
+  size_t tq, heads, kv_heads, head_dim; /* head_dim <= GM_MAX_HEAD_DIM */
   float scale;
   bool causal; /* query i sees keys 0 .. tk - tq + i */
   float *out;  /* [tq, heads * head_dim], row stride out_row */
@@ -81,10 +87,15 @@ typedef struct gm_attention_args {
 } gm_attention_args;
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
 
+/* Cosines and sines of the rotary position, once per forward pass: table[t, head_dim] holds for
+ * position first + i the cosines of head_dim / 2 angles, then their sines. The angle is
+ * position * theta^(-2k / head_dim), rounded to f32 where Hugging Face rounds. */
+void gm_rope_table(gm_compute *c, float *table, size_t t, size_t head_dim, size_t first,
+                   float theta);
 /* Rotary position in Hugging Face's half-split layout, in place on x[t, heads * head_dim] (row
- * stride x_row); token i has position first + i. */
+ * stride x_row): (a, b) -> (a cos - b sin, b cos + a sin), a in the first half of a head. */
 void gm_rope(gm_compute *c, float *x, size_t x_row, size_t t, size_t heads, size_t head_dim,
-             size_t first, float theta);
+             const float *table);
 
 /* Patches of a planar picture pixels[3, S, S] as rows in the order (channel, y, x):
  * out[(S/P)^2, 3*P*P]. */
