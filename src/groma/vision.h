@@ -1,0 +1,58 @@
+/* vision.h - PIXELS -> IMAGE TOKENS, PROPOSALS, REGION FEATURES: the vision half of Groma as a
+ * table of contents.
+ *
+ *   gm_vision_encode           pixels [3,S,S] -> hidden states -> image tokens [T, D]
+ *   gm_vision_propose          hidden states -> boxes and scores [proposals]
+ *   (regions.h)                proposals + referred boxes -> the chosen regions
+ *   gm_vision_fuse             hidden states -> three fused maps, kept for as many lists of
+ *                              regions as are asked for
+ *   gm_vision_region_features  fused maps + boxes -> [r, D]
+ *
+ * Call them in this order; propose may be left out where boxes come from elsewhere. A picture
+ * belongs to one thread at a time; a gm_vision is immutable after load. */
+#ifndef GM_VISION_H
+#define GM_VISION_H
+
+#include "compute.h"
+#include "groma_hparams.h"
+#include "regions.h"
+
+/* Weights of all vision stages: views of the model file, which must outlive it. */
+typedef struct gm_vision gm_vision;
+
+/* Finds and checks every tensor of the vision stages; GM_ERR_MODEL names the first that is
+ * missing or of another shape than the others ask for. */
+gm_status gm_vision_load(gm_vision **out, const gm_model_file *file,
+                         const gm_groma_hparams *hparams, gm_error *err);
+void gm_vision_free(gm_vision *vision);
+
+size_t gm_vision_n_tokens(const gm_vision *vision); /* T = (S / P / 2)^2 */
+size_t gm_vision_dim(const gm_vision *vision);      /* D: the language model's width */
+
+/* What is known of one picture; it owns its arrays. */
+typedef struct gm_vision_image gm_vision_image;
+
+gm_status gm_vision_image_create(gm_vision_image **out, const gm_vision *vision, gm_error *err);
+void gm_vision_image_free(gm_vision_image *image);
+
+/* pixels[3,S,S]: planar, normalised (gm_vision_pixels). */
+gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
+                           const float *pixels);
+gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_vision_image *image);
+/* Gives the hidden states back: encode must come again before another propose or fuse. */
+gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_vision_image *image);
+/* out[n, D]: a vector per box; each is what it would be if its box came alone. */
+gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
+                                    const gm_vision_image *image, const gm_rel_box *boxes,
+                                    size_t n, float *out);
+
+/* rgb[S,S,3] -> pixels[3,S,S]: (x / 255 - mean) / std. */
+void gm_vision_pixels(const gm_vision *vision, const uint8_t *rgb, float *pixels);
+
+/* Results, valid after their stage and until the picture is freed or encoded again. */
+const float *gm_vision_image_tokens(const gm_vision_image *image); /* [T, D] */
+/* Boxes and scores in the proposer's order (n = proposals); score not yet thresholded. */
+const gm_rel_box *gm_vision_proposals(const gm_vision_image *image, const float **scores,
+                                      size_t *n);
+
+#endif
