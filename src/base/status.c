@@ -31,8 +31,10 @@ gm_status gm_fail_prefix(gm_error *err, gm_status status, const char *format, ..
     va_start(args, format);
     int used = vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof err->message)
-      snprintf(err->message + used, sizeof err->message - (size_t)used, ": %s", rest);
+    if (used >= 0 && (size_t)used + 2 < sizeof err->message) {
+      size_t room = sizeof err->message - (size_t)used - 3; /* beside ": " and NUL */
+      snprintf(err->message + used, room + 3, ": %.*s", (int)room, rest);
+    }
     err->status = status;
   }
   return status;
