@@ -1,0 +1,188 @@
+/* types.c - see types.h. Reading of every type, writing of all but the K types (quantise_k.c).
+ * The arithmetic is that of ggml's reference (as the gguf package's quants module restates it):
+ * results are equal bit for bit, so nothing here may be reordered or contracted. */
+#include "types.h"
+
+#include "quantise_k.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+static uint32_t bits_of(float f) {
+  uint32_t u;
+  memcpy(&u, &f, sizeof u);
+  return u;
+}
+
+static float float_of(uint32_t u) {
+  float f;
+  memcpy(&f, &u, sizeof f);
+  return f;
+}
+
+/* Half to single: exponent and mantissa shifted into place are the value times 2^-112, exactly,
+ * subnormals included; infinities and NaN get the single's exponent. */
+float gm_f16_to_f32(uint16_t h) {
+  uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = (uint32_t)(h & 0x7FFFu) << 13;
+  if ((h & 0x7C00u) == 0x7C00u) return float_of(sign | 0x7F800000u | rest);
+  return float_of(sign | bits_of(float_of(rest) * 0x1p112f));
+}
+
+/* Single to half. Below the smallest normal half an addition of 0.5 lets the adder round at the
+ * place of the subnormal's last bit; above it the dropped 13 bits are rounded in integers. */
+uint16_t gm_f32_to_f16(float f) {
+  uint32_t u = bits_of(f), sign = (u >> 16) & 0x8000u, mag = u & 0x7FFFFFFFu;
+  if (mag > 0x7F800000u) return (uint16_t)(sign | 0x7E00u | ((mag >> 13) & 0x1FFu));
+  if (mag >= 0x47800000u) return (uint16_t)(sign | 0x7C00u); /* 65536 and more */
+  if (mag < 0x38800000u)
+    return (uint16_t)(sign | (bits_of(float_of(mag) + 0.5f) - 0x3F000000u));
+  mag += 0xFFFu + ((mag >> 13) & 1u);
+  return (uint16_t)(sign | ((mag - 0x38000000u) >> 13));
+}
+
+float gm_bf16_to_f32(uint16_t h) {
+  return float_of((uint32_t)h << 16);
+}
+
+uint16_t gm_f32_to_bf16(float f) {
+  uint32_t u = bits_of(f);
+  if ((u & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)((u >> 16) | 64u); /* a quiet NaN */
+  return (uint16_t)((u + 0x7FFFu + ((u >> 16) & 1u)) >> 16);
+}
+
+/* 0 where the inverse would not be finite: the scale is then 0 in half precision as well. */
+static float inverse_of(float d) {
+  return fabsf(d) >= 0x1p-126f ? 1.0f / d : 0;
+}
+
+static void f32_to_float(float *y, const void *x, size_t n) {
+  memcpy(y, x, n * sizeof *y);
+}
+
+static void f32_from_float(void *y, const float *x, size_t n) {
+  memcpy(y, x, n * sizeof *x);
+}
+
+static void f16_to_float(float *y, const void *x, size_t n) {
+  const uint16_t *h = x;
+  for (size_t i = 0; i < n; i++) y[i] = gm_f16_to_f32(h[i]);
+}
+
+static void f16_from_float(void *y, const float *x, size_t n) {
+  uint16_t *h = y;
+  for (size_t i = 0; i < n; i++) h[i] = gm_f32_to_f16(x[i]);
+}
+
+static void bf16_to_float(float *y, const void *x, size_t n) {
+  const uint16_t *h = x;
+  for (size_t i = 0; i < n; i++) y[i] = gm_bf16_to_f32(h[i]);
+}
+
+static void bf16_from_float(void *y, const float *x, size_t n) {
+  uint16_t *h = y;
+  for (size_t i = 0; i < n; i++) h[i] = gm_f32_to_bf16(x[i]);
+}
+
+static void q8_0_to_float(float *y, const void *x, size_t n) {
+  const gm_block_q8_0 *b = x;
+  for (size_t i = 0; i < n / 32; i++) {
+    float d = gm_f16_to_f32(b[i].d);
+    for (size_t j = 0; j < 32; j++) y[i * 32 + j] = d * (float)b[i].qs[j];
+  }
+}
+
+static void q8_0_from_float(void *y, const float *x, size_t n) {
+  gm_block_q8_0 *b = y;
+  for (size_t i = 0; i < n / 32; i++, x += 32) {
+    float largest = 0;
+    for (size_t j = 0; j < 32; j++) largest = fmaxf(largest, fabsf(x[j]));
+    float d = largest / 127.0f, inverse = inverse_of(d);
+    b[i].d = gm_f32_to_f16(d);
+    for (size_t j = 0; j < 32; j++) b[i].qs[j] = (int8_t)roundf(x[j] * inverse);
+  }
+}
+
+static void q4_0_to_float(float *y, const void *x, size_t n) {
+  const gm_block_q4_0 *b = x;
+  for (size_t i = 0; i < n / 32; i++, y += 32) {
+    float d = gm_f16_to_f32(b[i].d);
+    for (size_t j = 0; j < 16; j++) {
+      y[j] = d * (float)((b[i].qs[j] & 15) - 8);
+      y[j + 16] = d * (float)((b[i].qs[j] >> 4) - 8);
+    }
+  }
+}
+
+/* The value of largest magnitude becomes -8 exactly. The product is taken in double because
+ * ggml's own result rests on a fused multiply-add. */
+static uint8_t q4_0_level(float x, float inverse) {
+  double level = trunc((double)x * (double)inverse + 8.5);
+  return level > 15 ? 15 : (uint8_t)level;
+}
+
+static void q4_0_from_float(void *y, const float *x, size_t n) {
+  gm_block_q4_0 *b = y;
+  for (size_t i = 0; i < n / 32; i++, x += 32) {
+    float extreme = 0;
+    for (size_t j = 0; j < 32; j++)
+      if (fabsf(x[j]) > fabsf(extreme)) extreme = x[j];
+    float d = extreme / -8.0f, inverse = inverse_of(d);
+    b[i].d = gm_f32_to_f16(d);
+    for (size_t j = 0; j < 16; j++)
+      b[i].qs[j] = (uint8_t)(q4_0_level(x[j], inverse) | q4_0_level(x[j + 16], inverse) << 4);
+  }
+}
+
+static void q4_k_to_float(float *y, const void *x, size_t n) {
+  const gm_block_q4_k *b = x;
+  for (size_t i = 0; i < n / 256; i++) {
+    float d = gm_f16_to_f32(b[i].d), dmin = gm_f16_to_f32(b[i].dmin);
+    for (unsigned s = 0; s < 8; s++, y += 32) {
+      uint8_t scale, min;
+      gm_q4_k_scale_min(b[i].scales, s, &scale, &min);
+      float step = d * (float)scale, offset = dmin * (float)min;
+      const uint8_t *qs = b[i].qs + s / 2 * 32;
+      for (size_t j = 0; j < 32; j++)
+        y[j] = step * (float)(s % 2 ? qs[j] >> 4 : qs[j] & 15) - offset;
+    }
+  }
+}
+
+static void q6_k_to_float(float *y, const void *x, size_t n) {
+  const gm_block_q6_k *b = x;
+  for (size_t i = 0; i < n / 256; i++) {
+    float d = gm_f16_to_f32(b[i].d);
+    for (unsigned s = 0; s < 16; s++) {
+      float step = d * (float)b[i].scales[s];
+      for (unsigned j = 0; j < 16; j++) *y++ = step * (float)gm_q6_k_level(&b[i], s * 16 + j);
+    }
+  }
+}
+
+static const gm_type_traits traits[GM_TYPE_COUNT] = {
+    [GM_TYPE_F32] = {"f32", 1, 4, false, f32_to_float, f32_from_float},
+    [GM_TYPE_F16] = {"f16", 1, 2, false, f16_to_float, f16_from_float},
+    [GM_TYPE_BF16] = {"bf16", 1, 2, false, bf16_to_float, bf16_from_float},
+    [GM_TYPE_Q4_0] = {"q4_0", 32, 18, true, q4_0_to_float, q4_0_from_float},
+    [GM_TYPE_Q8_0] = {"q8_0", 32, 34, true, q8_0_to_float, q8_0_from_float},
+    [GM_TYPE_Q4_K] = {"q4_k", 256, 144, true, q4_k_to_float, gm_q4_k_from_float},
+    [GM_TYPE_Q6_K] = {"q6_k", 256, 210, true, q6_k_to_float, gm_q6_k_from_float},
+};
+
+const gm_type_traits *gm_type_traits_of(uint32_t type) {
+  return type < GM_TYPE_COUNT && traits[type].name ? &traits[type] : NULL;
+}
+
+bool gm_type_from_name(const char *name, gm_type *out) {
+  for (unsigned i = 0; i < GM_TYPE_COUNT; i++)
+    if (traits[i].name && strcasecmp(traits[i].name, name) == 0) {
+      *out = (gm_type)i;
+      return true;
+    }
+  return false;
+}
+
+size_t gm_type_row_bytes(gm_type type, size_t n) {
+  return n / traits[type].block * traits[type].block_bytes;
+}
