@@ -1,0 +1,171 @@
+/* kv_cache.c - see kv_cache.h. Layout of a block: [layer][keys, values][kv head][capacity]
+ * [head_dim], so that the keys one head scans are consecutive. */
+#include "kv_cache.h"
+
+#include "checked.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 128, ALIGN = 64 };
+
+struct gm_kv_block {
+  size_t references, capacity;
+  unsigned char *bytes;
+};
+
+static size_t element_bytes(const gm_kv_shape *shape) {
+  return shape->type == GM_TYPE_F32 ? sizeof(float) : sizeof(uint16_t);
+}
+
+/* Bytes of the keys (or of the values) of one layer. */
+static size_t plane_bytes(const gm_kv_shape *shape, size_t capacity) {
+  return shape->kv_heads * capacity * shape->head_dim * element_bytes(shape);
+}
+
+static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t *bytes) {
+  size_t per_position = plane_bytes(shape, 1) * 2 * shape->layers;
+  if (!gm_mul_size(per_position, capacity, bytes)) *bytes = SIZE_MAX;
+  size_t aligned;
+  if (!gm_align_size(*bytes, ALIGN, &aligned)) return NULL;
+  gm_kv_block *block = malloc(sizeof *block);
+  if (!block) return NULL;
+  *block = (gm_kv_block){1, capacity, aligned_alloc(ALIGN, aligned)};
+  if (block->bytes) return block;
+  free(block);
+  return NULL;
+}
+
+static void release(gm_kv_block *block) {
+  if (--block->references > 0) return;
+  free(block->bytes);
+  free(block);
+}
+
+static size_t room_in(const gm_kv_part *part) {
+  return part->block->references > 1 ? 0 : part->block->capacity - part->n;
+}
+
+static gm_status grow_parts(gm_kv_seq *seq, size_t n_parts, gm_error *err) {
+  if (n_parts <= seq->max_parts) return GM_OK;
+  size_t max_parts = n_parts + 8;
+  gm_kv_part *parts = realloc(seq->parts, max_parts * sizeof *parts);
+  if (!parts) return gm_fail_memory(err, "the cache", max_parts * sizeof *parts);
+  seq->parts = parts;
+  seq->max_parts = max_parts;
+  return GM_OK;
+}
+
+gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err) {
+  *out = (gm_kv_seq){.shape = parent->shape};
+  GM_TRY(grow_parts(out, parent->n_parts, err));
+  for (size_t i = 0; i < parent->n_parts; i++) {
+    if (parent->parts[i].n == 0) continue;
+    parent->parts[i].block->references++;
+    out->parts[out->n_parts++] = parent->parts[i];
+  }
+  out->n = parent->n;
+  return GM_OK;
+}
+
+/* Only the last part with positions and the empty ones behind it can take more. */
+static size_t first_open(const gm_kv_seq *seq) {
+  size_t i = seq->n_parts;
+  while (i > 0 && seq->parts[i - 1].n == 0) i--;
+  if (i > 0 && room_in(&seq->parts[i - 1]) > 0) i--;
+  return i;
+}
+
+gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err) {
+  size_t room = 0;
+  for (size_t i = first_open(seq); i < seq->n_parts; i++) room += room_in(&seq->parts[i]);
+  if (room >= n) return GM_OK;
+  GM_TRY(grow_parts(seq, seq->n_parts + 1, err));
+  size_t capacity = n - room < BLOCK ? BLOCK : n - room, bytes;
+  gm_kv_block *block = new_block(&seq->shape, capacity, &bytes);
+  if (!block) return gm_fail_memory(err, "the language model's cache", bytes);
+  seq->parts[seq->n_parts++] = (gm_kv_part){block, 0};
+  return GM_OK;
+}
+
+static void store(const gm_kv_shape *shape, unsigned char *plane, size_t capacity,
+                  size_t position, const float *row) {
+  size_t d = shape->head_dim;
+  for (size_t h = 0; h < shape->kv_heads; h++, row += d) {
+    size_t at = (h * capacity + position) * d;
+    if (shape->type == GM_TYPE_F32)
+      memcpy((float *)(void *)plane + at, row, d * sizeof *row);
+    else
+      gm_type_traits_of(GM_TYPE_F16)->from_float((uint16_t *)(void *)plane + at, row, d);
+  }
+}
+
+void gm_kv_write(gm_kv_seq *seq, size_t layer, const float *k, const float *v, size_t t) {
+  const gm_kv_shape *shape = &seq->shape;
+  size_t row = shape->kv_heads * shape->head_dim;
+  for (size_t i = first_open(seq), done = 0; done < t; i++) {
+    assert(i < seq->n_parts);
+    const gm_kv_part *part = &seq->parts[i];
+    size_t capacity = part->block->capacity, plane = plane_bytes(shape, capacity);
+    unsigned char *keys = part->block->bytes + 2 * layer * plane;
+    for (size_t at = part->n; at < capacity && done < t; at++, done++) {
+      store(shape, keys, capacity, at, k + done * row);
+      store(shape, keys + plane, capacity, at, v + done * row);
+    }
+  }
+}
+
+size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t extra, gm_kv_span *spans) {
+  const gm_kv_shape *shape = &seq->shape;
+  size_t n_spans = 0, open = first_open(seq);
+  for (size_t i = 0; i < seq->n_parts; i++) {
+    const gm_kv_part *part = &seq->parts[i];
+    size_t room = i >= open ? room_in(part) : 0, more = room < extra ? room : extra;
+    extra -= more;
+    if (part->n + more == 0) continue;
+    size_t capacity = part->block->capacity, plane = plane_bytes(shape, capacity);
+    const unsigned char *keys = part->block->bytes + 2 * layer * plane;
+    spans[n_spans++] = (gm_kv_span){
+        .k = keys,
+        .v = keys + plane,
+        .n = part->n + more,
+        .row = shape->head_dim,
+        .head = capacity * shape->head_dim,
+    };
+  }
+  assert(extra == 0);
+  return n_spans;
+}
+
+void gm_kv_commit(gm_kv_seq *seq, size_t t) {
+  seq->n += t;
+  for (size_t i = first_open(seq); t > 0; i++) {
+    assert(i < seq->n_parts);
+    size_t room = room_in(&seq->parts[i]), more = room < t ? room : t;
+    seq->parts[i].n += more;
+    t -= more;
+  }
+}
+
+void gm_kv_truncate(gm_kv_seq *seq, size_t n) {
+  assert(n <= seq->n);
+  size_t surplus = seq->n - n;
+  while (seq->n_parts > 0) {
+    gm_kv_part *last = &seq->parts[seq->n_parts - 1];
+    if (last->n > surplus) {
+      last->n -= surplus;
+      break;
+    }
+    surplus -= last->n;
+    release(last->block);
+    seq->n_parts--;
+  }
+  seq->n = n;
+}
+
+void gm_kv_clear(gm_kv_seq *seq) {
+  for (size_t i = 0; i < seq->n_parts; i++) release(seq->parts[i].block);
+  free(seq->parts);
+  *seq = (gm_kv_seq){.shape = seq->shape};
+}

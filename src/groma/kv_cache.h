@@ -1,0 +1,61 @@
+/* kv_cache.h - the language model's keys and values, in blocks that sequences share.
+ *
+ * A sequence is a list of blocks, each with the keys and values of consecutive positions in
+ * every layer. A fork shares all positions of its parent and both then write into blocks of
+ * their own: a picture's prefix is computed once and stands behind every question, and a chat
+ * can go back to an earlier point. Nothing is ever copied or moved.
+ *
+ * Not thread-safe: the sequences that share blocks belong to one thread at a time. */
+#ifndef GM_KV_CACHE_H
+#define GM_KV_CACHE_H
+
+#include "ops.h"
+
+typedef struct gm_kv_shape {
+  size_t layers, kv_heads, head_dim;
+  gm_type type; /* F32 or F16 */
+} gm_kv_shape;
+
+/* Per layer: keys [kv_heads, capacity, head_dim], then values, of the shape's type. */
+typedef struct gm_kv_block gm_kv_block;
+
+/* The first n positions of a block. Nothing is written behind them while another sequence has
+ * the block too. */
+typedef struct gm_kv_part {
+  gm_kv_block *block;
+  size_t n;
+} gm_kv_part;
+
+/* All zero with the shape filled in is an empty sequence. */
+typedef struct gm_kv_seq {
+  gm_kv_shape shape;
+  gm_kv_part *parts;
+  size_t n_parts, max_parts;
+  size_t n; /* positions: the sum of the parts' n */
+} gm_kv_seq;
+
+/* *out shares all positions of parent; both go on in new blocks. On failure *out is empty. */
+gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err);
+
+/* Makes room for n more positions; blocks are at least 128 positions long, and longer ones as
+ * long as needed, so that a prefix wastes nothing. Rooms already there are used first. */
+gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err);
+
+/* Writes keys and values [t, kv_heads * head_dim] of one layer behind the sequence's positions
+ * (reserved before). The sequence does not grow yet. */
+void gm_kv_write(gm_kv_seq *seq, size_t layer, const float *k, const float *v, size_t t);
+
+/* Spans of one layer that hold the sequence's positions and `extra` written ones after them;
+ * spans has room for n_parts entries. Returns their number. */
+size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t extra, gm_kv_span *spans);
+
+/* Takes t written positions into the sequence, once every layer has written them. */
+void gm_kv_commit(gm_kv_seq *seq, size_t t);
+
+/* Forgets the positions from n on (n <= seq->n). */
+void gm_kv_truncate(gm_kv_seq *seq, size_t n);
+
+/* Empties the sequence and frees blocks that no other sequence shares; the shape stays. */
+void gm_kv_clear(gm_kv_seq *seq);
+
+#endif

@@ -1,0 +1,307 @@
+/* llama.c - see llama.h. The rows of all runs are worked on together, at most ROWS at a time:
+ * norms and products see one matrix, attention sees each sequence by itself. */
+#include "llama.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 512, NAME = 128 };
+
+/* ---- loading ---- */
+
+static gm_status load_layer(gm_llama *llama, const gm_model_file *file, size_t i,
+                            gm_error *err) {
+  gm_llama_layer *layer = &llama->layers[i];
+  char name[NAME];
+#define WANT(member, suffix, rows, columns)                                                    \
+  snprintf(name, sizeof name, "llm.model.layers.%zu." suffix, i);                              \
+  GM_TRY(gm_model_file_want(file, name, 2, (size_t[]){llama->rows, llama->columns},            \
+                            &layer->member, err));
+  GM_LLAMA_MATRICES(WANT)
+#undef WANT
+  snprintf(name, sizeof name, "llm.model.layers.%zu.input_layernorm.weight", i);
+  GM_TRY(gm_model_file_want_f32(file, name, 1, &llama->dim, &layer->attention_norm, err));
+  snprintf(name, sizeof name, "llm.model.layers.%zu.post_attention_layernorm.weight", i);
+  return gm_model_file_want_f32(file, name, 1, &llama->dim, &layer->ffn_norm, err);
+}
+
+/* The sizes that no key tells are read off the tensors. */
+static gm_status load_shape(gm_llama *llama, const gm_model_file *file,
+                            const gm_groma_hparams *hparams, gm_error *err) {
+  const gm_tensor *gate;
+  GM_TRY(gm_model_file_want(file, "llm.model.embed_tokens.weight", 2, (size_t[]){0, 0},
+                            &llama->embed, err));
+  GM_TRY(gm_model_file_want(file, "llm.model.layers.0.mlp.gate_proj.weight", 2,
+                            (size_t[]){0, 0}, &gate, err));
+  llama->base_vocab = llama->embed->shape[0];
+  llama->dim = llama->embed->shape[1];
+  llama->ffn = gate->shape[0];
+  llama->n_layers = hparams->llm_layers;
+  llama->heads = hparams->llm_heads;
+  llama->kv_heads = hparams->llm_kv_heads;
+  llama->head_dim = llama->dim / llama->heads;
+  llama->kv_dim = llama->kv_heads * llama->head_dim;
+  llama->context = hparams->llm_context;
+  llama->eps = hparams->llm_rms_eps;
+  llama->theta = hparams->llm_rope_theta;
+  if (llama->head_dim * llama->heads != llama->dim || llama->head_dim % 2 != 0 ||
+      llama->head_dim > GM_MAX_HEAD_DIM)
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: found a language model of width %zu with %zu heads; wanted heads of an "
+                   "even size up to %d that fill the width",
+                   gm_model_file_name(file), llama->dim, llama->heads, GM_MAX_HEAD_DIM);
+  return GM_OK;
+}
+
+static gm_status load_all(gm_llama *llama, const gm_model_file *file,
+                          const gm_groma_hparams *hparams, gm_error *err) {
+  GM_TRY(load_shape(llama, file, hparams, err));
+  GM_TRY(gm_model_file_want(file, "new_input_embs.weight", 2, (size_t[]){0, llama->dim},
+                            &llama->new_embed, err));
+  size_t added = llama->new_embed->shape[0];
+  llama->vocab = llama->base_vocab + added;
+  GM_TRY(gm_model_file_want(file, "llm.lm_head.weight", 2,
+                            (size_t[]){llama->base_vocab, llama->dim}, &llama->head, err));
+  GM_TRY(gm_model_file_want(file, "extra_lm_head.weight", 2, (size_t[]){added, llama->dim},
+                            &llama->extra_head, err));
+  if (llama->vocab > INT32_MAX / 2)
+    return gm_fail(err, GM_ERR_MODEL, "%s: found %zu tokens, wanted at most %d",
+                   gm_model_file_name(file), llama->vocab, INT32_MAX / 2);
+  GM_TRY(
+      gm_model_file_want_f32(file, "llm.model.norm.weight", 1, &llama->dim, &llama->norm, err));
+  llama->layers = calloc(llama->n_layers, sizeof *llama->layers);
+  if (!llama->layers)
+    return gm_fail_memory(err, "the language model", llama->n_layers * sizeof *llama->layers);
+  for (size_t i = 0; i < llama->n_layers; i++) GM_TRY(load_layer(llama, file, i, err));
+  return GM_OK;
+}
+
+gm_status gm_llama_load(gm_llama **out, const gm_model_file *file,
+                        const gm_groma_hparams *hparams, gm_error *err) {
+  *out = NULL;
+  gm_llama *llama = calloc(1, sizeof *llama);
+  if (!llama) return gm_fail_memory(err, "the language model", sizeof *llama);
+  gm_status status = load_all(llama, file, hparams, err);
+  if (status == GM_OK)
+    *out = llama;
+  else
+    gm_llama_free(llama);
+  return status;
+}
+
+void gm_llama_free(gm_llama *llama) {
+  if (!llama) return;
+  free(llama->layers);
+  free(llama);
+}
+
+gm_kv_shape gm_llama_kv_shape(const gm_llama *llama) {
+  bool f32 = llama->layers[0].k->type == GM_TYPE_F32;
+  return (gm_kv_shape){llama->n_layers, llama->kv_heads, llama->head_dim,
+                       f32 ? GM_TYPE_F32 : GM_TYPE_F16};
+}
+
+/* ---- forward ---- */
+
+/* Rows of one run that are worked on now. */
+typedef struct piece {
+  gm_kv_seq *seq;
+  const gm_llama_row *rows;
+  size_t n, at;  /* at: its first row in the batch */
+  float *logits; /* not NULL in the piece that ends a run which wants them */
+} piece;
+
+typedef struct batch {
+  piece *pieces;
+  size_t n_pieces, n; /* n rows in all */
+  gm_kv_span *spans;  /* room for any sequence's */
+  float *x, *normed;  /* [n, dim] */
+  float *q, *mixed;   /* [n, dim] */
+  float *k, *v;       /* [n, kv_dim] */
+  float *gate, *up;   /* [n, ffn] */
+  float *rope;        /* [n, head_dim] cosines and sines of each row's position */
+} batch;
+
+static void embed(const gm_llama *llama, const batch *b) {
+  for (size_t i = 0; i < b->n_pieces; i++)
+    for (size_t j = 0; j < b->pieces[i].n; j++) {
+      const gm_llama_row *row = &b->pieces[i].rows[j];
+      float *x = b->x + (b->pieces[i].at + j) * llama->dim;
+      if (row->vector) {
+        memcpy(x, row->vector, llama->dim * sizeof *x);
+        continue;
+      }
+      assert(row->id >= 0 && (size_t)row->id < llama->vocab);
+      bool added = (size_t)row->id >= llama->base_vocab;
+      int32_t id = added ? row->id - (int32_t)llama->base_vocab : row->id;
+      gm_get_rows(x, llama->dim, added ? llama->new_embed : llama->embed, &id, 1);
+    }
+}
+
+static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, size_t layer) {
+  for (size_t i = 0; i < b->n_pieces; i++) {
+    const piece *p = &b->pieces[i];
+    size_t dim = llama->dim, kv_dim = llama->kv_dim;
+    float *q = b->q + p->at * dim, *k = b->k + p->at * kv_dim, *v = b->v + p->at * kv_dim;
+    gm_kv_write(p->seq, layer, k, v, p->n);
+    gm_attention_args args = {
+        .q = q,
+        .q_row = dim,
+        .spans = b->spans,
+        .n_spans = gm_kv_spans(p->seq, layer, p->n, b->spans),
+        .kv_type = p->seq->shape.type,
+        .tq = p->n,
+        .heads = llama->heads,
+        .kv_heads = llama->kv_heads,
+        .head_dim = llama->head_dim,
+        .scale = 1 / sqrtf((float)llama->head_dim),
+        .causal = true,
+        .out = b->mixed + p->at * dim,
+        .out_row = dim,
+    };
+    GM_TRY(gm_attention(c, &args));
+  }
+  return GM_OK;
+}
+
+static gm_status forward_layer(const gm_llama *llama, gm_compute *c, const batch *b, size_t i) {
+  const gm_llama_layer *layer = &llama->layers[i];
+  size_t n = b->n, dim = llama->dim, ffn = llama->ffn, kv_dim = llama->kv_dim;
+  gm_rms_norm(c, b->normed, b->x, n, dim, layer->attention_norm, llama->eps);
+  const gm_linear_out qkv[] = {{.w = layer->q, .y = b->q, .ldy = dim},
+                               {.w = layer->k, .y = b->k, .ldy = kv_dim},
+                               {.w = layer->v, .y = b->v, .ldy = kv_dim}};
+  GM_TRY(gm_linear(c, b->normed, dim, n, qkv, 3));
+  gm_rope(c, b->q, dim, n, llama->heads, llama->head_dim, b->rope);
+  gm_rope(c, b->k, kv_dim, n, llama->kv_heads, llama->head_dim, b->rope);
+  GM_TRY(attend(llama, c, b, i));
+  const gm_linear_out o = {.w = layer->o, .y = b->x, .ldy = dim, .accumulate = true};
+  GM_TRY(gm_linear(c, b->mixed, dim, n, &o, 1));
+  gm_rms_norm(c, b->normed, b->x, n, dim, layer->ffn_norm, llama->eps);
+  const gm_linear_out wide[] = {{.w = layer->gate, .y = b->gate, .ldy = ffn},
+                                {.w = layer->up, .y = b->up, .ldy = ffn}};
+  GM_TRY(gm_linear(c, b->normed, dim, n, wide, 2));
+  gm_silu_mul(c, b->gate, b->up, n * ffn);
+  const gm_linear_out down = {.w = layer->down, .y = b->x, .ldy = dim, .accumulate = true};
+  return gm_linear(c, b->gate, ffn, n, &down, 1);
+}
+
+/* Logits of the pieces that want them; their last rows are gathered first. */
+static gm_status project(const gm_llama *llama, gm_compute *c, const batch *b) {
+  size_t wanted = 0, dim = llama->dim;
+  for (size_t i = 0; i < b->n_pieces; i++) {
+    const piece *p = &b->pieces[i];
+    if (!p->logits) continue;
+    memcpy(b->normed + wanted++ * dim, b->x + (p->at + p->n - 1) * dim, dim * sizeof *b->x);
+  }
+  if (wanted == 0) return GM_OK;
+  gm_rms_norm(c, b->normed, b->normed, wanted, dim, llama->norm, llama->eps);
+  float *logits = gm_scratch_f32(c, wanted * llama->vocab, "logits");
+  if (!logits) return GM_ERR_MEMORY;
+  const gm_linear_out heads[] = {
+      {.w = llama->head, .y = logits, .ldy = llama->vocab},
+      {.w = llama->extra_head, .y = logits + llama->base_vocab, .ldy = llama->vocab}};
+  GM_TRY(gm_linear(c, b->normed, dim, wanted, heads, 2));
+  for (size_t i = 0; i < b->n_pieces; i++) {
+    if (!b->pieces[i].logits) continue;
+    memcpy(b->pieces[i].logits, logits, llama->vocab * sizeof *logits);
+    logits += llama->vocab;
+  }
+  return GM_OK;
+}
+
+static gm_status take_scratch(const gm_llama *llama, gm_compute *c, batch *b) {
+  size_t n = b->n, max_parts = 0;
+  for (size_t i = 0; i < b->n_pieces; i++)
+    if (b->pieces[i].seq->n_parts > max_parts) max_parts = b->pieces[i].seq->n_parts;
+  float *all = gm_scratch_f32(
+      c, n * (4 * llama->dim + 2 * llama->kv_dim + 2 * llama->ffn + llama->head_dim),
+      "the language model");
+  b->spans = gm_scratch(c, max_parts * sizeof *b->spans, "the language model");
+  if (!all || !b->spans) return GM_ERR_MEMORY;
+  b->x = all;
+  b->normed = b->x + n * llama->dim;
+  b->q = b->normed + n * llama->dim;
+  b->mixed = b->q + n * llama->dim;
+  b->k = b->mixed + n * llama->dim;
+  b->v = b->k + n * llama->kv_dim;
+  b->gate = b->v + n * llama->kv_dim;
+  b->up = b->gate + n * llama->ffn;
+  b->rope = b->up + n * llama->ffn;
+  return GM_OK;
+}
+
+/* What is told of the progress: rows * layers done of all. */
+typedef struct meter {
+  void (*progress)(void *user, double done);
+  void *user;
+  double done, all;
+} meter;
+
+static gm_status forward_batch(const gm_llama *llama, gm_compute *c, batch *b, meter *m) {
+  for (size_t i = 0; i < b->n_pieces; i++)
+    GM_TRY(gm_kv_reserve(b->pieces[i].seq, b->pieces[i].n, c->err));
+  GM_TRY(take_scratch(llama, c, b));
+  embed(llama, b);
+  for (size_t i = 0; i < b->n_pieces; i++) {
+    const piece *p = &b->pieces[i];
+    gm_rope_table(c, b->rope + p->at * llama->head_dim, p->n, llama->head_dim, p->seq->n,
+                  llama->theta);
+  }
+  for (size_t i = 0; i < llama->n_layers; i++) {
+    GM_TRY(gm_poll(c));
+    GM_TRY(forward_layer(llama, c, b, i));
+    m->done += (double)b->n;
+    if (m->progress) m->progress(m->user, m->done / m->all);
+  }
+  GM_TRY(project(llama, c, b));
+  for (size_t i = 0; i < b->n_pieces; i++) gm_kv_commit(b->pieces[i].seq, b->pieces[i].n);
+  return GM_OK;
+}
+
+/* Splits the runs into batches of at most ROWS rows, in order. */
+static gm_status forward_runs(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
+                              size_t n_runs, piece *pieces, meter *m) {
+  gm_status status = GM_OK;
+  for (size_t run = 0, done = 0; run < n_runs && status == GM_OK;) {
+    batch b = {.pieces = pieces};
+    while (run < n_runs && b.n < ROWS) {
+      const gm_llama_run *r = &runs[run];
+      size_t left = r->n - done, n = left < ROWS - b.n ? left : ROWS - b.n;
+      bool ends = n == left;
+      pieces[b.n_pieces++] = (piece){r->seq, r->rows + done, n, b.n, ends ? r->logits : NULL};
+      b.n += n;
+      done = ends ? 0 : done + n;
+      if (ends) run++;
+    }
+    gm_arena_mark mark = gm_arena_save(&c->arena);
+    status = forward_batch(llama, c, &b, m);
+    gm_arena_restore(&c->arena, mark);
+  }
+  return status;
+}
+
+gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
+                           size_t n_runs, void (*progress)(void *user, double done),
+                           void *progress_user) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  piece *pieces = gm_scratch(c, n_runs * sizeof *pieces, "the language model");
+  size_t *before = gm_scratch(c, n_runs * sizeof *before, "the language model");
+  gm_status status = pieces && before ? GM_OK : GM_ERR_MEMORY;
+  if (status == GM_OK) {
+    meter m = {progress, progress_user, 0, 0};
+    for (size_t i = 0; i < n_runs; i++) {
+      assert(runs[i].n > 0);
+      before[i] = runs[i].seq->n;
+      m.all += (double)(runs[i].n * llama->n_layers);
+    }
+    status = forward_runs(llama, c, runs, n_runs, pieces, &m);
+    if (status != GM_OK)
+      for (size_t i = 0; i < n_runs; i++) gm_kv_truncate(runs[i].seq, before[i]);
+  }
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}

@@ -1,0 +1,78 @@
+/* llama.h - token and vector rows -> next-token logits: the LLaMA language model with Groma's
+ * added tokens and a cache that sequences share.
+ *
+ * row (token id or vector) -> x [dim]
+ *   L x { x += o(attention(rope(q(norm x)), rope(k(norm x)), v(norm x)))
+ *         x += down(silu(gate(norm x)) * up(norm x)) }
+ *   -> norm -> logits [vocab] = (head, extra_head) x
+ * RMSNorm, rotary positions in Hugging Face's half-split layout, grouped key-value heads
+ * (kv_heads may be smaller than heads). Ids from base_vocab on are added tokens: their rows are
+ * in new_embed, their logits come from extra_head. Touvron et al. 2023; names of tensors as in
+ * Groma's checkpoints. */
+#ifndef GM_LLAMA_H
+#define GM_LLAMA_H
+
+#include "compute.h"
+#include "groma_hparams.h"
+#include "kv_cache.h"
+
+/* The matrices of one layer: member, name below "llm.model.layers.N.", rows, columns. */
+#define GM_LLAMA_MATRICES(X)                                                                   \
+  X(q, "self_attn.q_proj.weight", dim, dim)                                                    \
+  X(k, "self_attn.k_proj.weight", kv_dim, dim)                                                 \
+  X(v, "self_attn.v_proj.weight", kv_dim, dim)                                                 \
+  X(o, "self_attn.o_proj.weight", dim, dim)                                                    \
+  X(gate, "mlp.gate_proj.weight", ffn, dim)                                                    \
+  X(up, "mlp.up_proj.weight", ffn, dim)                                                        \
+  X(down, "mlp.down_proj.weight", dim, ffn)
+
+typedef struct gm_llama_layer {
+#define GM_LLAMA_MEMBER(member, name, rows, columns) const gm_tensor *member;
+  GM_LLAMA_MATRICES(GM_LLAMA_MEMBER)
+#undef GM_LLAMA_MEMBER
+  const float *attention_norm, *ffn_norm; /* [dim] */
+} gm_llama_layer;
+
+/* Immutable after load; the tensors are the model file's. */
+typedef struct gm_llama {
+  size_t n_layers, dim, ffn, heads, kv_heads, head_dim, kv_dim;
+  size_t base_vocab, vocab; /* vocab counts the added tokens too */
+  size_t context;           /* positions it was made for */
+  float eps, theta;
+  const gm_tensor *embed, *new_embed, *head, *extra_head;
+  const float *norm;
+  gm_llama_layer *layers;
+} gm_llama;
+
+/* Reads and checks every key and tensor of the language model. GM_ERR_MODEL says which is
+ * missing or has another shape. The file must outlive it. */
+gm_status gm_llama_load(gm_llama **out, const gm_model_file *file,
+                        const gm_groma_hparams *hparams, gm_error *err);
+void gm_llama_free(gm_llama *llama);
+
+/* The shape of its caches: f32 where the weights are f32, else f16. */
+gm_kv_shape gm_llama_kv_shape(const gm_llama *llama);
+
+/* One input position: a vector [dim] where `vector` is not NULL, else a token id. */
+typedef struct gm_llama_row {
+  const float *vector;
+  int32_t id;
+} gm_llama_row;
+
+/* Rows that go on from a sequence. */
+typedef struct gm_llama_run {
+  gm_kv_seq *seq; /* grows by n; each run has its own */
+  const gm_llama_row *rows;
+  size_t n;      /* at least 1 */
+  float *logits; /* [vocab], of the last row; NULL: not wanted */
+} gm_llama_run;
+
+/* Runs several sequences at once: each weight is read once for all of them. Their lengths may
+ * differ, and a sequence's result does not depend on the others beyond the rounding of sums.
+ * progress (may be NULL) is told the share done, 0..1. On failure (GM_ERR_MEMORY,
+ * GM_ERR_CANCELLED) every sequence is as it was before. */
+gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
+                           size_t n_runs, void (*progress)(void *user, double done),
+                           void *progress_user);
+
+#endif
