@@ -3,10 +3,12 @@
 #ifndef GM_KERNELS_H
 #define GM_KERNELS_H
 
+#include "row_kernels.h"
 #include "types.h"
 
 typedef struct gm_kernels {
   const char *name; /* "ref", "avx2", "avx512", "neon" */
+  const gm_row_kernels *rows;
 } gm_kernels;
 
 /* The best table for this processor, capped by GROMATIC_CPU=ref|avx2|avx512|neon. */

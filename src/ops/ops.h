@@ -117,9 +117,12 @@ void gm_resize_bilinear(gm_compute *c, float *out, size_t ld_out, size_t ho, siz
 void gm_roi_align(gm_compute *c, float *out, const float *map, size_t h, size_t w,
                   size_t channels, const float *boxes, size_t n, size_t bins, float stride);
 
+enum { GM_MAX_POINTS = 16 };
+
 /* Sampling of deformable attention on one level: value[h*w, heads * d]; for query i, head a,
  * point p: weight[i, a, p] and location[i, a, p, (x, y)] in units of the map (0..1);
- * out[i, a * d] = sum_p weight * bilinear(value, location * (w, h) - 0.5), zero outside. */
+ * out[i, a * d] = sum_p weight * bilinear(value, location * (w, h) - 0.5), zero outside.
+ * points <= GM_MAX_POINTS. */
 void gm_deform_sample(gm_compute *c, float *out, const float *value, size_t h, size_t w,
                       size_t heads, size_t d, const float *location, const float *weight,
                       size_t n_queries, size_t points);

@@ -1,0 +1,187 @@
+/* rows_ref.c - row_kernels.h in plain C: what the other tables are measured against, and what
+ * a processor without any of their instruction sets runs. Loops are written so that a compiler
+ * can vectorise those whose order of summation does not matter. */
+#include "row_kernels.h"
+#include "types.h"
+
+#include <math.h>
+
+static void add(float *y, const float *a, const float *b, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+static void relu(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = x[i] < 0 ? 0 : x[i];
+}
+
+static void gelu(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = 0.5F * x[i] * (1 + erff(x[i] * 0.70710678F));
+}
+
+static void quick_gelu(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = x[i] / (1 + expf(-1.702F * x[i]));
+}
+
+static void silu(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = x[i] / (1 + expf(-x[i]));
+}
+
+static void silu_mul(float *gate, const float *up, size_t n) {
+  for (size_t i = 0; i < n; i++) gate[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+}
+
+static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps) {
+  double sum = 0, squares = 0;
+  for (size_t i = 0; i < n; i++) sum += (double)x[i];
+  float mean = (float)(sum / (double)n);
+  for (size_t i = 0; i < n; i++) {
+    double d = (double)(x[i] - mean);
+    squares += d * d;
+  }
+  float inverse = (float)(1 / sqrt(squares / (double)n + (double)eps));
+  for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * w[i] + b[i];
+}
+
+static void rms_norm(float *y, const float *x, const float *w, size_t n, float eps) {
+  double squares = 0;
+  for (size_t i = 0; i < n; i++) squares += (double)x[i] * (double)x[i];
+  float inverse = (float)(1 / sqrt(squares / (double)n + (double)eps));
+  for (size_t i = 0; i < n; i++) y[i] = x[i] * inverse * w[i];
+}
+
+static void column_stats(float *mean, float *m2, const float *x, size_t rows, size_t n) {
+  for (size_t i = 0; i < n; i++) mean[i] = m2[i] = 0;
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < n; i++) mean[i] += x[r * n + i];
+  for (size_t i = 0; i < n; i++) mean[i] /= (float)rows;
+  for (size_t r = 0; r < rows; r++) {
+    for (size_t i = 0; i < n; i++) {
+      float d = x[r * n + i] - mean[i];
+      m2[i] += d * d;
+    }
+  }
+}
+
+static void scale_shift(float *x, const float *scale, const float *shift, size_t rows, size_t n,
+                        bool positive) {
+  for (size_t r = 0; r < rows; r++) {
+    float *row = x + r * n;
+    for (size_t i = 0; i < n; i++) {
+      float y = row[i] * scale[i] + shift[i];
+      row[i] = positive && y < 0 ? 0 : y;
+    }
+  }
+}
+
+static float softmax_step(float *x, size_t n, float scale, float *max) {
+  float top = x[0];
+  for (size_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
+  top = top * scale > *max ? top * scale : *max;
+  *max = top;
+  float sum = 0;
+  for (size_t i = 0; i < n; i++) {
+    x[i] = expf(x[i] * scale - top);
+    sum += x[i];
+  }
+  return sum;
+}
+
+static void scale(float *x, size_t n, float s) {
+  for (size_t i = 0; i < n; i++) x[i] *= s;
+}
+
+static void weighted_rows(float *y, const float *const *rows, const float *w, size_t n_rows,
+                          size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = 0;
+  for (size_t r = 0; r < n_rows; r++)
+    for (size_t i = 0; i < n; i++) y[i] += w[r] * rows[r][i];
+}
+
+static void tile_product(float *c, size_t ldc, const float *keep, const float *a, size_t lda,
+                         const float *b, size_t ldb, size_t m, size_t n, size_t k) {
+  for (size_t i = 0; i < m; i++) {
+    float *row = c + i * ldc;
+    for (size_t j = 0; j < n; j++) row[j] = keep ? row[j] * keep[i] : 0;
+    for (size_t l = 0; l < k; l++) {
+      float x = a[i * lda + l];
+      for (size_t j = 0; j < n; j++) row[j] += x * b[l * ldb + j];
+    }
+  }
+}
+
+static void transpose(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, size_t n) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < n; i++) y[i * ldy + r] = x[r * ldx + i];
+}
+
+static void dots_f32(float *s, const float *q, const float *k, size_t ldk, size_t n, size_t d) {
+  for (size_t j = 0; j < n; j++) {
+    float sum = 0;
+    for (size_t i = 0; i < d; i++) sum += q[i] * k[j * ldk + i];
+    s[j] = sum;
+  }
+}
+
+static void dots_f16(float *s, const float *q, const uint16_t *k, size_t ldk, size_t n,
+                     size_t d) {
+  for (size_t j = 0; j < n; j++) {
+    float sum = 0;
+    for (size_t i = 0; i < d; i++) sum += q[i] * gm_f16_to_f32(k[j * ldk + i]);
+    s[j] = sum;
+  }
+}
+
+static void mix_f32(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d) {
+  for (size_t i = 0; i < d; i++) o[i] = 0;
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < d; i++) o[i] += p[j] * v[j * ldv + i];
+}
+
+static void mix_f16(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n,
+                    size_t d) {
+  for (size_t i = 0; i < d; i++) o[i] = 0;
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < d; i++) o[i] += p[j] * gm_f16_to_f32(v[j * ldv + i]);
+}
+
+static void widen_f16(float *y, const uint16_t *x, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = gm_f16_to_f32(x[i]);
+}
+
+static void narrow_f16(uint16_t *y, const float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = gm_f32_to_f16(x[i]);
+}
+
+static void rotate(float *x, const float *cos, const float *sin, size_t half) {
+  for (size_t i = 0; i < half; i++) {
+    float a = x[i], b = x[half + i];
+    x[i] = a * cos[i] - b * sin[i];
+    x[half + i] = b * cos[i] + a * sin[i];
+  }
+}
+
+const gm_row_kernels gm_row_kernels_ref = {
+    .add = add,
+    .relu = relu,
+    .gelu = gelu,
+    .quick_gelu = quick_gelu,
+    .silu = silu,
+    .silu_mul = silu_mul,
+    .layer_norm = layer_norm,
+    .rms_norm = rms_norm,
+    .column_stats = column_stats,
+    .scale_shift = scale_shift,
+    .softmax_step = softmax_step,
+    .scale = scale,
+    .weighted_rows = weighted_rows,
+    .tile_product = tile_product,
+    .transpose = transpose,
+    .dots_f32 = dots_f32,
+    .dots_f16 = dots_f16,
+    .mix_f32 = mix_f32,
+    .mix_f16 = mix_f16,
+    .widen_f16 = widen_f16,
+    .narrow_f16 = narrow_f16,
+    .rotate = rotate,
+};

@@ -1,0 +1,73 @@
+/* row_kernels.h - inner loops over rows of f32: norms, activations, softmax, attention tiles,
+ * weighted sums. One table per instruction set; entries an instruction set has no better
+ * version of are the plain C ones.
+ *
+ * No alignment is asked of any pointer, n may be any size (0 included unless said), nothing
+ * aliases unless said. Results of two tables differ by rounding only. */
+#ifndef GM_ROW_KERNELS_H
+#define GM_ROW_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct gm_row_kernels {
+  /* y = a + b; y may be a or b. */
+  void (*add)(float *y, const float *a, const float *b, size_t n);
+  /* x = act(x). gelu is the exact one, x/2 (1 + erf(x / sqrt 2)); quick_gelu x sigmoid(1.702
+   * x); silu x sigmoid(x). */
+  void (*relu)(float *x, size_t n);
+  void (*gelu)(float *x, size_t n);
+  void (*quick_gelu)(float *x, size_t n);
+  void (*silu)(float *x, size_t n);
+  /* gate = silu(gate) * up */
+  void (*silu_mul)(float *gate, const float *up, size_t n);
+
+  /* y = (x - mean) / sqrt(var + eps) * w + b; y may be x; n >= 1. */
+  void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n,
+                     float eps);
+  /* y = x / sqrt(mean(x^2) + eps) * w; y may be x; n >= 1. */
+  void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
+  /* Per column of x[rows, n]: the mean and the sum of squared distances from it; rows >= 1. */
+  void (*column_stats)(float *mean, float *m2, const float *x, size_t rows, size_t n);
+  /* x = x * scale + shift, column by column of x[rows, n]; negative results become 0 if relu.
+   */
+  void (*scale_shift)(float *x, const float *scale, const float *shift, size_t rows, size_t n,
+                      bool relu);
+
+  /* One step of an online softmax: m = max(*max, scale * max x); x = exp(scale * x - m);
+   * *max = m; returns the sum of the new x. n >= 1, scale > 0; *max may be -infinity. */
+  float (*softmax_step)(float *x, size_t n, float scale, float *max);
+  /* x = x * s */
+  void (*scale)(float *x, size_t n, float s);
+
+  /* y[n] = sum_j w[j] * rows[j][n]; n_rows may be 0. */
+  void (*weighted_rows)(float *y, const float *const *rows, const float *w, size_t n_rows,
+                        size_t n);
+
+  /* c[m,n] = keep[m] * c + a[m,k] . b[k,n], row strides ldc, lda, ldb; keep NULL: c is only
+   * written. Made for tiles that fit the caches: b is not packed. */
+  void (*tile_product)(float *c, size_t ldc, const float *keep, const float *a, size_t lda,
+                       const float *b, size_t ldb, size_t m, size_t n, size_t k);
+  /* y[n, rows] = transposed x[rows, n], row strides ldy, ldx. */
+  void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, size_t n);
+
+  /* s[j] = q[d] . k[j], keys ldk elements apart. */
+  void (*dots_f32)(float *s, const float *q, const float *k, size_t ldk, size_t n, size_t d);
+  void (*dots_f16)(float *s, const float *q, const uint16_t *k, size_t ldk, size_t n, size_t d);
+  /* o[d] = sum_j p[j] * v[j], values ldv elements apart. */
+  void (*mix_f32)(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d);
+  void (*mix_f16)(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n, size_t d);
+
+  /* Half precision to single and, rounded to nearest even, back. */
+  void (*widen_f16)(float *y, const uint16_t *x, size_t n);
+  void (*narrow_f16)(uint16_t *y, const float *x, size_t n);
+
+  /* Rotates x[2 * half]: (a, b) = (x[i], x[half + i]) -> (a c - b s, b c + a s) with c =
+   * cos[i], s = sin[i]. */
+  void (*rotate)(float *x, const float *cos, const float *sin, size_t half);
+} gm_row_kernels;
+
+extern const gm_row_kernels gm_row_kernels_ref;
+
+#endif

@@ -1,0 +1,95 @@
+/* elementwise.c - ops.h: sums, gates, softmax over rows, patches of a picture. */
+#include "ops.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Elements of one task: large enough that handing it out costs nothing. */
+enum { PIECE = 16384 };
+
+typedef struct elementwise_job {
+  const gm_row_kernels *k;
+  float *y;
+  const float *a, *b;
+  size_t n;
+} elementwise_job;
+
+static size_t piece_length(const elementwise_job *job, size_t task) {
+  size_t left = job->n - task * PIECE;
+  return left < PIECE ? left : PIECE;
+}
+
+static void add_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  const elementwise_job *job = arg;
+  size_t at = task * PIECE;
+  job->k->add(job->y + at, job->a + at, job->b + at, piece_length(job, task));
+}
+
+void gm_add(gm_compute *c, float *y, const float *a, const float *b, size_t n) {
+  elementwise_job job = {c->kernels->rows, y, a, b, n};
+  gm_pool_run(c->pool, add_task, &job, (n + PIECE - 1) / PIECE);
+}
+
+static void silu_mul_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  const elementwise_job *job = arg;
+  size_t at = task * PIECE;
+  job->k->silu_mul(job->y + at, job->a + at, piece_length(job, task));
+}
+
+void gm_silu_mul(gm_compute *c, float *gate, const float *up, size_t n) {
+  elementwise_job job = {c->kernels->rows, gate, up, NULL, n};
+  gm_pool_run(c->pool, silu_mul_task, &job, (n + PIECE - 1) / PIECE);
+}
+
+typedef struct softmax_job {
+  const gm_row_kernels *k;
+  float *x;
+  size_t rows, n, rows_per_task;
+} softmax_job;
+
+static void softmax_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  const softmax_job *job = arg;
+  size_t first = task * job->rows_per_task, last = first + job->rows_per_task;
+  if (last > job->rows) last = job->rows;
+  for (size_t r = first; r < last; r++) {
+    float *row = job->x + r * job->n, max = -INFINITY;
+    float sum = job->k->softmax_step(row, job->n, 1, &max);
+    job->k->scale(row, job->n, 1 / sum);
+  }
+}
+
+void gm_softmax_rows(gm_compute *c, float *x, size_t rows, size_t n) {
+  if (n == 0) return;
+  size_t per_task = n < PIECE ? PIECE / n : 1;
+  softmax_job job = {c->kernels->rows, x, rows, n, per_task};
+  gm_pool_run(c->pool, softmax_task, &job, (rows + per_task - 1) / per_task);
+}
+
+typedef struct patches_job {
+  float *out;
+  const float *pixels;
+  size_t size, patch;
+} patches_job;
+
+static void patches_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  const patches_job *job = arg;
+  size_t s = job->size, p = job->patch, across = s / p;
+  for (size_t column = 0; column < across; column++) {
+    float *out = job->out + (task * across + column) * 3 * p * p;
+    for (size_t channel = 0; channel < 3; channel++) {
+      for (size_t y = 0; y < p; y++, out += p) {
+        const float *row = job->pixels + (channel * s + task * p + y) * s + column * p;
+        memcpy(out, row, p * sizeof *out);
+      }
+    }
+  }
+}
+
+void gm_patches(gm_compute *c, float *out, const float *pixels, size_t size, size_t patch) {
+  patches_job job = {out, pixels, size, patch};
+  gm_pool_run(c->pool, patches_task, &job, size / patch);
+}
