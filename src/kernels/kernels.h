@@ -8,7 +8,7 @@
 
 typedef struct gm_kernels {
   const char *name; /* "ref", "avx2", "avx512", "neon" */
-  const gm_row_kernels *rows;
+  gm_row_kernels rows;
 } gm_kernels;
 
 /* The best table for this processor, capped by GROMATIC_CPU=ref|avx2|avx512|neon. */

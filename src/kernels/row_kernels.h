@@ -1,6 +1,5 @@
-/* row_kernels.h - inner loops over rows of f32: norms, activations, softmax, attention tiles,
- * weighted sums. One table per instruction set; entries an instruction set has no better
- * version of are the plain C ones.
+/* row_kernels.h - inner loops over rows of f32: norms, softmax, attention tiles, weighted sums.
+ * Each instruction set writes its entries over those of the set below it.
  *
  * No alignment is asked of any pointer, n may be any size (0 included unless said), nothing
  * aliases unless said. Results of two tables differ by rounding only. */
@@ -14,12 +13,6 @@
 typedef struct gm_row_kernels {
   /* y = a + b; y may be a or b. */
   void (*add)(float *y, const float *a, const float *b, size_t n);
-  /* x = act(x). gelu is the exact one, x/2 (1 + erf(x / sqrt 2)); quick_gelu x sigmoid(1.702
-   * x); silu x sigmoid(x). */
-  void (*relu)(float *x, size_t n);
-  void (*gelu)(float *x, size_t n);
-  void (*quick_gelu)(float *x, size_t n);
-  void (*silu)(float *x, size_t n);
   /* gate = silu(gate) * up */
   void (*silu_mul)(float *gate, const float *up, size_t n);
 
@@ -68,6 +61,6 @@ typedef struct gm_row_kernels {
   void (*rotate)(float *x, const float *cos, const float *sin, size_t half);
 } gm_row_kernels;
 
-extern const gm_row_kernels gm_row_kernels_ref;
+void gm_row_kernels_use_ref(gm_row_kernels *k);
 
 #endif

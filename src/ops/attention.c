@@ -278,7 +278,8 @@ static gm_status attend_few(gm_compute *c, attention_job *job) {
 }
 
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
-  attention_job job = {.a = args, .k = c->kernels->rows, .group = args->heads / args->kv_heads};
+  attention_job job = {
+      .a = args, .k = &c->kernels->rows, .group = args->heads / args->kv_heads};
   for (size_t i = 0; i < args->n_spans; i++) job.tk += args->spans[i].n;
   assert(args->heads % args->kv_heads == 0 && args->head_dim <= GM_MAX_HEAD_DIM);
   assert(args->kv_type == GM_TYPE_F32 || args->kv_type == GM_TYPE_F16);

@@ -27,7 +27,7 @@ static void add_task(void *arg, size_t task, size_t worker) {
 }
 
 void gm_add(gm_compute *c, float *y, const float *a, const float *b, size_t n) {
-  elementwise_job job = {c->kernels->rows, y, a, b, n};
+  elementwise_job job = {&c->kernels->rows, y, a, b, n};
   gm_pool_run(c->pool, add_task, &job, (n + PIECE - 1) / PIECE);
 }
 
@@ -39,7 +39,7 @@ static void silu_mul_task(void *arg, size_t task, size_t worker) {
 }
 
 void gm_silu_mul(gm_compute *c, float *gate, const float *up, size_t n) {
-  elementwise_job job = {c->kernels->rows, gate, up, NULL, n};
+  elementwise_job job = {&c->kernels->rows, gate, up, NULL, n};
   gm_pool_run(c->pool, silu_mul_task, &job, (n + PIECE - 1) / PIECE);
 }
 
@@ -64,7 +64,7 @@ static void softmax_task(void *arg, size_t task, size_t worker) {
 void gm_softmax_rows(gm_compute *c, float *x, size_t rows, size_t n) {
   if (n == 0) return;
   size_t per_task = n < PIECE ? PIECE / n : 1;
-  softmax_job job = {c->kernels->rows, x, rows, n, per_task};
+  softmax_job job = {&c->kernels->rows, x, rows, n, per_task};
   gm_pool_run(c->pool, softmax_task, &job, (rows + per_task - 1) / per_task);
 }
 

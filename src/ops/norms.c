@@ -35,7 +35,7 @@ static void norm_task(void *arg, size_t task, size_t worker) {
 }
 
 static void run_norm(gm_compute *c, norm_job *job) {
-  job->k = c->kernels->rows;
+  job->k = &c->kernels->rows;
   job->rows_per_task = job->dim < NORM_FLOATS ? NORM_FLOATS / job->dim : 1;
   gm_pool_run(c->pool, norm_task, job,
               (job->rows + job->rows_per_task - 1) / job->rows_per_task);
@@ -122,7 +122,7 @@ gm_status gm_group_norm(gm_compute *c, float *x, size_t b, size_t hw, size_t cha
                         bool relu) {
   assert(groups > 0 && channels % groups == 0);
   if (b == 0 || hw == 0) return GM_OK;
-  group_norm_job job = {.k = c->kernels->rows,
+  group_norm_job job = {.k = &c->kernels->rows,
                         .x = x,
                         .hw = hw,
                         .channels = channels,

@@ -63,7 +63,7 @@ static void resize_task(void *arg, size_t y, size_t worker) {
 void gm_resize_bilinear(gm_compute *c, float *out, size_t ld_out, size_t ho, size_t wo,
                         const float *in, size_t ld_in, size_t hi, size_t wi, size_t channels) {
   assert(hi > 0 && wi > 0);
-  resize_job job = {c->kernels->rows, out, in, ld_out, ho, wo, ld_in, hi, wi, channels};
+  resize_job job = {&c->kernels->rows, out, in, ld_out, ho, wo, ld_in, hi, wi, channels};
   gm_pool_run(c->pool, resize_task, &job, ho);
 }
 
@@ -124,7 +124,7 @@ static void roi_task(void *arg, size_t task, size_t worker) {
 void gm_roi_align(gm_compute *c, float *out, const float *map, size_t h, size_t w,
                   size_t channels, const float *boxes, size_t n, size_t bins, float stride) {
   assert(h > 0 && w > 0);
-  roi_job job = {c->kernels->rows, out, map, boxes, h, w, channels, bins, stride};
+  roi_job job = {&c->kernels->rows, out, map, boxes, h, w, channels, bins, stride};
   gm_pool_run(c->pool, roi_task, &job, n * bins);
 }
 
@@ -179,8 +179,8 @@ void gm_deform_sample(gm_compute *c, float *out, const float *value, size_t h, s
                       size_t heads, size_t d, const float *location, const float *weight,
                       size_t n_queries, size_t points) {
   assert(points <= GM_MAX_POINTS);
-  deform_job job = {c->kernels->rows, out,   value, location, weight, h, w, heads, d,
-                    n_queries,        points};
+  deform_job job = {&c->kernels->rows, out,   value, location, weight, h, w, heads, d,
+                    n_queries,         points};
   gm_pool_run(c->pool, deform_task, &job,
               (n_queries + QUERIES_PER_TASK - 1) / QUERIES_PER_TASK);
 }

@@ -10,22 +10,6 @@ static void add(float *y, const float *a, const float *b, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
-static void relu(float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = x[i] < 0 ? 0 : x[i];
-}
-
-static void gelu(float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = 0.5F * x[i] * (1 + erff(x[i] * 0.70710678F));
-}
-
-static void quick_gelu(float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = x[i] / (1 + expf(-1.702F * x[i]));
-}
-
-static void silu(float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = x[i] / (1 + expf(-x[i]));
-}
-
 static void silu_mul(float *gate, const float *up, size_t n) {
   for (size_t i = 0; i < n; i++) gate[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
 }
@@ -161,27 +145,25 @@ static void rotate(float *x, const float *cos, const float *sin, size_t half) {
   }
 }
 
-const gm_row_kernels gm_row_kernels_ref = {
-    .add = add,
-    .relu = relu,
-    .gelu = gelu,
-    .quick_gelu = quick_gelu,
-    .silu = silu,
-    .silu_mul = silu_mul,
-    .layer_norm = layer_norm,
-    .rms_norm = rms_norm,
-    .column_stats = column_stats,
-    .scale_shift = scale_shift,
-    .softmax_step = softmax_step,
-    .scale = scale,
-    .weighted_rows = weighted_rows,
-    .tile_product = tile_product,
-    .transpose = transpose,
-    .dots_f32 = dots_f32,
-    .dots_f16 = dots_f16,
-    .mix_f32 = mix_f32,
-    .mix_f16 = mix_f16,
-    .widen_f16 = widen_f16,
-    .narrow_f16 = narrow_f16,
-    .rotate = rotate,
-};
+void gm_row_kernels_use_ref(gm_row_kernels *k) {
+  *k = (gm_row_kernels){
+      .add = add,
+      .silu_mul = silu_mul,
+      .layer_norm = layer_norm,
+      .rms_norm = rms_norm,
+      .column_stats = column_stats,
+      .scale_shift = scale_shift,
+      .softmax_step = softmax_step,
+      .scale = scale,
+      .weighted_rows = weighted_rows,
+      .tile_product = tile_product,
+      .transpose = transpose,
+      .dots_f32 = dots_f32,
+      .dots_f16 = dots_f16,
+      .mix_f32 = mix_f32,
+      .mix_f16 = mix_f16,
+      .widen_f16 = widen_f16,
+      .narrow_f16 = narrow_f16,
+      .rotate = rotate,
+  };
+}
