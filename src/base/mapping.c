@@ -63,3 +63,19 @@ void gm_unmap(gm_mapping *mapping) {
     free((void *)(uintptr_t)mapping->data);
   *mapping = (gm_mapping){0};
 }
+
+/* The whole pages that hold [offset, offset + length); the mapping begins on one. */
+static void advise(const gm_mapping *mapping, size_t offset, size_t length, int advice) {
+  if (!mapping->mapped || length == 0) return;
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  size_t begin = offset / page * page;
+  madvise((void *)(uintptr_t)(mapping->data + begin), offset + length - begin, advice);
+}
+
+void gm_mapping_will_need(const gm_mapping *mapping, size_t offset, size_t length) {
+  advise(mapping, offset, length, MADV_WILLNEED);
+}
+
+void gm_mapping_drop(const gm_mapping *mapping, size_t offset, size_t length) {
+  advise(mapping, offset, length, MADV_DONTNEED);
+}

@@ -19,4 +19,11 @@ typedef struct gm_mapping {
 gm_status gm_map_file(gm_mapping *out, const char *path, bool use_mmap, gm_error *err);
 void gm_unmap(gm_mapping *mapping);
 
+/* Hints for reading a file larger than memory piece by piece; they do nothing where the file is
+ * not mapped. will_need: these bytes come next. drop: they are not needed for now, so that
+ * their pages leave the process's resident memory (touching them again reads them again; safe
+ * while other threads read them). */
+void gm_mapping_will_need(const gm_mapping *mapping, size_t offset, size_t length);
+void gm_mapping_drop(const gm_mapping *mapping, size_t offset, size_t length);
+
 #endif
