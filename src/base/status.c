@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-gm_status gm_fail(gm_error *err, gm_status status, const char *format, ...) {
+gm_status(gm_fail)(gm_error *err, gm_status status, const char *format, ...) {
   if (err) {
     va_list args;
     va_start(args, format);
@@ -16,14 +16,14 @@ gm_status gm_fail(gm_error *err, gm_status status, const char *format, ...) {
   return status;
 }
 
-gm_status gm_fail_memory(gm_error *err, const char *what, size_t bytes) {
+gm_status(gm_fail_memory)(gm_error *err, const char *what, size_t bytes) {
   return gm_fail(err, GM_ERR_MEMORY,
                  "out of memory: could not allocate %zu bytes for %s; close other programs or "
                  "use a smaller model or type",
                  bytes, what);
 }
 
-gm_status gm_fail_prefix(gm_error *err, gm_status status, const char *format, ...) {
+gm_status(gm_fail_prefix)(gm_error *err, gm_status status, const char *format, ...) {
   if (err) {
     char rest[sizeof err->message];
     memcpy(rest, err->message, sizeof rest);

@@ -17,6 +17,18 @@ gm_status gm_fail_memory(gm_error *err, const char *what, size_t bytes);
 gm_status gm_fail_prefix(gm_error *err, gm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The macros say to the compiler what the functions return, so that it knows that outputs are
+ * set where GM_TRY goes on. status is evaluated twice. */
+static inline gm_status gm_returns(gm_status returned, gm_status status) {
+  (void)returned;
+  return status;
+}
+#define gm_fail(err, status, ...) gm_returns(gm_fail(err, status, __VA_ARGS__), status)
+#define gm_fail_prefix(err, status, ...)                                                       \
+  gm_returns(gm_fail_prefix(err, status, __VA_ARGS__), status)
+#define gm_fail_memory(err, what, bytes)                                                       \
+  gm_returns(gm_fail_memory(err, what, bytes), GM_ERR_MEMORY)
+
 #define GM_TRY(call)                                                                           \
   do {                                                                                         \
     gm_status gm_try_status = (call);                                                          \
