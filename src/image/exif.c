@@ -1,0 +1,43 @@
+/* exif.c - see exif.h. Every read is checked against the size. */
+#include "exif.h"
+
+#include "checked.h"
+
+#include <string.h>
+
+enum { TAG_ORIENTATION = 0x0112, TYPE_SHORT = 3, TYPE_LONG = 4, ENTRY_BYTES = 12 };
+
+typedef struct tiff {
+  const unsigned char *bytes;
+  size_t size;
+  bool big_endian;
+} tiff;
+
+/* n (2 or 4) bytes at `at`, which the caller has checked. */
+static uint32_t tiff_number(const tiff *t, size_t at, size_t n) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < n; i++)
+    value = value << 8 | t->bytes[at + (t->big_endian ? i : n - 1 - i)];
+  return value;
+}
+
+int gm_exif_orientation(const unsigned char *bytes, size_t size) {
+  while (size >= 6 && memcmp(bytes, "Exif\0\0", 6) == 0) bytes += 6, size -= 6;
+  if (size < 8) return 1;
+  tiff t = {bytes, size, bytes[0] == 'M'};
+  if (memcmp(bytes, "II*\0", 4) != 0 && memcmp(bytes, "MM\0*", 4) != 0) return 1;
+  size_t at = tiff_number(&t, 4, 4);
+  if (!gm_extent_fits(at, 2, size)) return 1;
+  uint32_t entries = tiff_number(&t, at, 2);
+  at += 2;
+  for (uint32_t i = 0; i < entries && gm_extent_fits(at, ENTRY_BYTES, size); i++) {
+    uint32_t tag = tiff_number(&t, at, 2), type = tiff_number(&t, at + 2, 2);
+    if (tag == TAG_ORIENTATION && tiff_number(&t, at + 4, 4) == 1 &&
+        (type == TYPE_SHORT || type == TYPE_LONG)) {
+      uint32_t value = tiff_number(&t, at + 8, type == TYPE_SHORT ? 2 : 4);
+      return value >= 1 && value <= 8 ? (int)value : 1;
+    }
+    at += ENTRY_BYTES;
+  }
+  return 1;
+}

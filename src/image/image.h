@@ -1,0 +1,44 @@
+/* image.h - what the parts of src/image share: a decoded picture, and one decoder per format.
+ *
+ * A decoder is given the whole file and returns pixels as Pillow's convert("RGB") gives them:
+ * alpha dropped, not blended; ICC profiles and gamma ignored; 16-bit channels cut to their high
+ * byte. It asks gm_image_create for the size that the header tells before it decodes anything.
+ * Damaged data is an error (GM_ERR_IMAGE_TRUNCATED), never grey pixels. */
+#ifndef GM_IMAGE_H
+#define GM_IMAGE_H
+
+#include "status.h"
+
+struct gm_image {
+  uint32_t width, height;
+  uint8_t *rgb; /* [height][width][3] */
+};
+
+/* Sides of at most this many pixels, whatever max_pixels says: libpng's own default limit. */
+enum { GM_IMAGE_MAX_SIDE = 1000000 };
+
+/* What a decoder is given. */
+typedef struct gm_image_source {
+  const unsigned char *bytes;
+  size_t size;
+  uint64_t max_pixels;
+} gm_image_source;
+
+/* A picture with room for its pixels (not cleared), once width x height has been found to be
+ * within the limits: GM_ERR_IMAGE_TOO_LARGE, GM_ERR_IMAGE_TRUNCATED (a side is 0),
+ * GM_ERR_MEMORY. */
+gm_status gm_image_create(gm_image **out, uint64_t width, uint64_t height, uint64_t max_pixels,
+                          gm_error *err);
+
+/* Orientation 1..8 as in gm_exif_orientation; errors: GM_ERR_IMAGE_*, GM_ERR_MEMORY. */
+gm_status gm_jpeg_decode(gm_image **out, const gm_image_source *source, int *orientation,
+                         gm_error *err);
+gm_status gm_png_decode(gm_image **out, const gm_image_source *source, int *orientation,
+                        gm_error *err);
+gm_status gm_webp_decode(gm_image **out, const gm_image_source *source, int *orientation,
+                         gm_error *err);
+
+/* Turns the picture upright, in place of the old pixels. 1 does nothing. */
+gm_status gm_image_turn(gm_image *image, int orientation, gm_error *err);
+
+#endif

@@ -1,0 +1,152 @@
+/* image_png.c - PNG files (libpng), see gm_png_decode in image.h.
+ *
+ * libpng reports by longjmp: all that lives across it stands in a png_reader, never in locals
+ * of the function that called setjmp. */
+#include "exif.h"
+#include "image.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <png.h>
+
+enum { CHUNK_BYTES_MAX = 8 << 20, CHUNKS_MAX = 1000 };
+
+typedef struct png_reader {
+  png_structp png;
+  png_infop info;
+  const gm_image_source *input;
+  size_t at; /* bytes read */
+  jmp_buf escape;
+  gm_status status;
+  gm_error *err;
+  gm_image *image;
+  png_bytep *rows;
+  bool no_memory; /* the failure that libpng is about to report */
+} png_reader;
+
+static _Noreturn void leave(png_reader *r, gm_status status) {
+  r->status = status;
+  longjmp(r->escape, 1);
+}
+
+static _Noreturn void fail_png(png_structp png, png_const_charp text) {
+  png_reader *r = png_get_error_ptr(png);
+  if (r->no_memory)
+    leave(r, gm_fail(r->err, GM_ERR_MEMORY, "out of memory while decoding a PNG picture"));
+  leave(r, gm_fail(r->err, GM_ERR_IMAGE_TRUNCATED,
+                   "the PNG data is damaged or cut off; wanted the whole picture: %s", text));
+}
+
+/* libpng warns where a chunk that we do not use is odd; lost pixels are errors to it. */
+static void ignore_warning(png_structp png, png_const_charp text) {
+  (void)png;
+  (void)text;
+}
+
+static void read_bytes(png_structp png, png_bytep out, size_t n) {
+  png_reader *r = png_get_io_ptr(png);
+  if (n > r->input->size - r->at)
+    leave(r,
+          gm_fail(r->err, GM_ERR_IMAGE_TRUNCATED,
+                  "the PNG picture ends after %zu bytes, before its end chunk; get the whole "
+                  "file",
+                  r->input->size));
+  memcpy(out, r->input->bytes + r->at, n);
+  r->at += n;
+}
+
+static png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
+  png_reader *r = png_get_mem_ptr(png);
+  void *p = malloc(bytes);
+  if (!p) r->no_memory = true;
+  return p;
+}
+
+static void release(png_structp png, png_voidp p) {
+  (void)png;
+  free(p);
+}
+
+/* Chunks that could unpack to much, or that would change pixels, and that we do not use. */
+static void set_limits(png_reader *r) {
+  static const unsigned char unused[] =
+      "cHRM\0gAMA\0iCCP\0sRGB\0sBIT\0bKGD\0hIST\0pHYs\0sPLT\0tIME\0tEXt\0zTXt\0iTXt\0oFFs\0"
+      "pCAL\0sCAL";
+  png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, unused, sizeof unused / 5);
+  png_set_user_limits(r->png, r->image->width, r->image->height);
+  png_set_chunk_malloc_max(r->png, CHUNK_BYTES_MAX);
+  png_set_chunk_cache_max(r->png, CHUNKS_MAX);
+}
+
+static void read_header(png_reader *r) {
+  r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, fail_png, ignore_warning, r,
+                                    allocate, release);
+  if (r->png) r->info = png_create_info_struct(r->png);
+  if (!r->png || !r->info) leave(r, gm_fail_memory(r->err, "a PNG decoder", 4096));
+  png_set_read_fn(r->png, r, read_bytes);
+  set_limits(r);
+  png_read_info(r->png, r->info);
+  png_set_strip_16(r->png); /* keeps the high byte */
+  png_set_expand_gray_1_2_4_to_8(r->png);
+  png_set_palette_to_rgb(r->png);
+  png_set_gray_to_rgb(r->png);
+  png_set_strip_alpha(r->png);
+  png_set_interlace_handling(r->png);
+  png_read_update_info(r->png, r->info);
+  if (png_get_rowbytes(r->png, r->info) != (size_t)r->image->width * 3)
+    leave(r, gm_fail(r->err, GM_ERR_IMAGE_UNSUPPORTED,
+                     "found a PNG that does not become 8-bit RGB; save it again as RGB"));
+}
+
+static void read_rows(png_reader *r) {
+  size_t height = r->image->height;
+  r->rows = malloc(height * sizeof *r->rows);
+  if (!r->rows) leave(r, gm_fail_memory(r->err, "the rows of a PNG", height * sizeof *r->rows));
+  for (size_t y = 0; y < height; y++) r->rows[y] = r->image->rgb + y * r->image->width * 3;
+  png_read_image(r->png, r->rows);
+  png_read_end(r->png, r->info); /* eXIf may stand behind the pixels */
+}
+
+static int orientation_of(png_reader *r) {
+  png_uint_32 size = 0;
+  png_bytep bytes = NULL;
+  if (!png_get_eXIf_1(r->png, r->info, &size, &bytes)) return 1;
+  return gm_exif_orientation(bytes, size);
+}
+
+/* Width and height stand at fixed places: the size is known before libpng sees anything. */
+static gm_status create_from_header(png_reader *r) {
+  const unsigned char *b = r->input->bytes;
+  if (r->input->size < 24)
+    return gm_fail(
+        r->err, GM_ERR_IMAGE_TRUNCATED,
+        "the PNG picture ends after %zu bytes, inside its header; get the whole file",
+        r->input->size);
+  return gm_image_create(&r->image, png_get_uint_32(b + 16), png_get_uint_32(b + 20),
+                         r->input->max_pixels, r->err);
+}
+
+gm_status gm_png_decode(gm_image **out, const gm_image_source *source, int *orientation,
+                        gm_error *err) {
+  png_reader *r = calloc(1, sizeof *r);
+  if (!r) return gm_fail_memory(err, "a PNG decoder", sizeof *r);
+  r->input = source;
+  r->err = err;
+  r->status = create_from_header(r);
+  if (r->status == GM_OK && setjmp(r->escape) == 0) {
+    read_header(r);
+    read_rows(r);
+    *orientation = orientation_of(r);
+  }
+  gm_status status = r->status;
+  if (status == GM_OK)
+    *out = r->image;
+  else
+    gm_image_free(r->image);
+  png_destroy_read_struct(&r->png, &r->info, NULL);
+  free(r->rows);
+  free(r);
+  return status;
+}
