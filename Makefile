@@ -1,0 +1,37 @@
+# make demo   install what is missing, build, caption a picture with the model that ships
+# make test   install what is missing, build, run the fast tests
+# make        build only
+
+DEMO_IMAGE = tests/data/world/scenes/images/093.png
+
+.PHONY: all deps demo test install uninstall clean format
+
+all: deps
+	cmake --preset release >/dev/null
+	cmake --build --preset release
+
+deps:
+	@sh scripts/install-deps.sh build
+
+demo: all
+	build/release/gromatic caption $(DEMO_IMAGE) --draw demo.png
+	@echo "The annotated picture is $(CURDIR)/demo.png"
+
+test:
+	@sh scripts/install-deps.sh test
+	@sh scripts/venv.sh
+	cmake --preset release >/dev/null
+	cmake --build --preset release
+	ctest --preset release -L fast
+
+install: all
+	cmake --install build/release
+
+uninstall:
+	cmake --build --preset release --target uninstall
+
+format:
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build demo.png
