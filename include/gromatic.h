@@ -33,8 +33,7 @@ extern "C" {
 #define GM_API
 #endif
 
-/* ---- errors
- * ---------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 typedef enum gm_status {
   GM_OK = 0,
@@ -62,8 +61,7 @@ GM_API const char *gm_status_name(gm_status status);
 /* "0.1.0" */
 GM_API const char *gm_version(void);
 
-/* ---- callbacks
- * ------------------------------------------------------------------------------- */
+/* ---- callbacks ---- */
 
 /* All members may be NULL. Called on the thread that made the call, never at the same time. */
 typedef struct gm_callbacks {
@@ -77,8 +75,7 @@ typedef struct gm_callbacks {
   void (*text)(void *user, const char *text, size_t length);
 } gm_callbacks;
 
-/* ---- model
- * ----------------------------------------------------------------------------------- */
+/* ---- model ---- */
 
 typedef struct gm_model gm_model;
 
@@ -117,8 +114,10 @@ GM_API gm_model_info gm_model_get_info(const gm_model *model);
 /* SHA-256 of the model's bytes in hex (64 characters and NUL). Reads the whole file once. */
 GM_API gm_status gm_model_sha256(gm_model *model, char out[65], gm_error *err);
 
-/* ---- pictures
- * -------------------------------------------------------------------------------- */
+/* SHA-256 of bytes in hex, for those who key results by content. Never fails. */
+GM_API void gm_sha256(const void *bytes, size_t size, char out[65]);
+
+/* ---- pictures ---- */
 
 typedef struct gm_image gm_image;
 
@@ -141,8 +140,7 @@ GM_API uint32_t gm_image_height(const gm_image *image);
 GM_API const uint8_t *gm_image_rgb(const gm_image *image);
 GM_API void gm_image_free(gm_image *image);
 
-/* ---- regions and answers
- * --------------------------------------------------------------------- */
+/* ---- regions and answers ---- */
 
 typedef struct gm_box {
   float x1, y1, x2, y2;
@@ -173,8 +171,7 @@ typedef struct gm_answer {
 } gm_answer;
 GM_API void gm_answer_free(gm_answer *answer);
 
-/* ---- scene
- * ----------------------------------------------------------------------------------- */
+/* ---- scene ---- */
 
 typedef struct gm_scene gm_scene;
 
@@ -209,8 +206,7 @@ typedef struct gm_timing {
 } gm_timing;
 GM_API const gm_timing *gm_scene_timings(const gm_scene *scene, size_t *n);
 
-/* ---- questions
- * ------------------------------------------------------------------------------- */
+/* ---- questions ---- */
 
 typedef struct gm_sampling {
   float temperature; /* 0: greedy */
@@ -271,8 +267,7 @@ GM_API gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n
                            gm_ground_result *results, gm_error *err);
 GM_API void gm_ground_result_free(gm_ground_result *result);
 
-/* ---- drawing
- * --------------------------------------------------------------------------------- */
+/* ---- drawing ---- */
 
 typedef struct gm_mark {
   gm_box box;
@@ -291,8 +286,7 @@ GM_API gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t
                              const char *caption, const gm_span_colour *spans, size_t n_spans,
                              const char *path, gm_error *err);
 
-/* ---- conversion and inspection
- * --------------------------------------------------------------- */
+/* ---- conversion and inspection ---- */
 
 typedef struct gm_convert_params {
   const char *type; /* "f32", "f16" (default), "bf16", "q8_0", "q4_0", "q4_k", "q6_k" */
