@@ -1,0 +1,510 @@
+/* batch.c - see batch.h. */
+#include "batch.h"
+
+#include "inputs.h"
+#include "ledger.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_FILE = 64 << 20 }; /* bytes of a picture; docs: threats */
+
+typedef struct batch {
+  cli_job *job;
+  gm_model *model;
+  gm_model_info info;
+  char model_hash[65];
+  char *settings; /* canonical JSON of all that changes a result */
+  cli_ledger *ledger;
+  cli_inputs inputs;
+  double (*regions)[4];
+  size_t n_regions;
+  cli_progress progress;
+  size_t done, failed;
+  bool fatal;
+} batch;
+
+/* ---- settings ---- */
+
+int cli_open_model(const cli_args *args, gm_model **out) {
+  gm_error err = {0};
+  gm_model_params params = gm_model_params_default();
+  if (args->threads > 1024 || args->context > UINT32_MAX) {
+    cli_error("--threads: wanted at most 1024, --ctx-size at most %u", UINT32_MAX);
+    return CLI_USAGE;
+  }
+  params.threads = (unsigned)args->threads;
+  params.context = (uint32_t)args->context;
+  params.no_mmap = args->no_mmap;
+  params.mlock = args->mlock;
+  gm_status status = gm_model_open(out, args->model, &params, &err);
+  if (status == GM_OK) return CLI_DONE;
+  cli_error("%s", err.message);
+  return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
+}
+
+gm_image_params cli_image_params(const cli_args *args) {
+  return (gm_image_params){.max_pixels = args->max_pixels, .max_bytes = MAX_FILE};
+}
+
+gm_ask_params cli_ask_params(const cli_args *args) {
+  gm_ask_params params = gm_ask_params_default();
+  params.max_tokens = args->max_tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)args->max_tokens;
+  params.sampling = (gm_sampling){(float)args->temperature,
+                                  args->top_k > UINT32_MAX ? 0 : (uint32_t)args->top_k,
+                                  (float)args->top_p, args->seed};
+  params.no_grounding = args->no_grounding;
+  params.verbatim = args->verbatim;
+  return params;
+}
+
+static bool add_box(double (**boxes)[4], size_t *n, const double box[4]) {
+  double(*grown)[4] = realloc(*boxes, (*n + 1) * sizeof **boxes);
+  if (!grown) return false;
+  *boxes = grown;
+  memcpy(grown[(*n)++], box, sizeof *grown);
+  return true;
+}
+
+static bool boxes_from_json(const char *path, const char *text, double (**out)[4], size_t *n) {
+  json_error_t where;
+  json_t *root = json_loads(text, JSON_DECODE_ANY, &where);
+  bool ok = json_is_array(root);
+  size_t i;
+  json_t *entry;
+  if (ok) json_array_foreach(root, i, entry) {
+      json_t *values = json_is_object(entry) ? json_object_get(entry, "box") : entry;
+      double box[4];
+      ok = json_is_array(values) && json_array_size(values) == 4;
+      for (size_t k = 0; ok && k < 4; k++) {
+        ok = json_is_number(json_array_get(values, k));
+        box[k] = json_number_value(json_array_get(values, k));
+      }
+      if (!ok || !add_box(out, n, box)) {
+        cli_error("%s: box %zu: wanted four numbers", path, i + 1);
+        json_decref(root);
+        return false;
+      }
+    }
+  if (!ok)
+    cli_error("%s: wanted a JSON list of boxes: %s", path, root ? "not a list" : where.text);
+  json_decref(root);
+  return ok;
+}
+
+bool cli_read_boxes_file(const char *path, double (**out)[4], size_t *n) {
+  *out = NULL;
+  *n = 0;
+  size_t size;
+  char *bytes = cli_read_all(path, MAX_FILE, &size);
+  char *text = bytes ? realloc(bytes, size + 1) : NULL;
+  if (!text) {
+    cli_error("%s: cannot read: %s", path, strerror(errno));
+    free(bytes);
+    return false;
+  }
+  text[size] = 0;
+  bool ok = true;
+  if (text[strspn(text, " \t\r\n")] == '[') {
+    ok = boxes_from_json(path, text, out, n);
+  } else {
+    char *rest = text;
+    size_t number = 0;
+    for (char *line; ok && (line = strsep(&rest, "\n"));) {
+      number++;
+      line[strcspn(line, "\r")] = 0;
+      if (line[strspn(line, " \t")] == 0) continue;
+      double box[4];
+      ok = cli_parse_box(line, box) && add_box(out, n, box);
+      if (!ok) cli_error("%s: line %zu: found '%.40s', wanted x1,y1,x2,y2", path, number, line);
+    }
+  }
+  if (ok && *n == 0) {
+    cli_error("%s: no boxes in this file", path);
+    ok = false;
+  }
+  free(text);
+  if (!ok) {
+    free(*out);
+    *out = NULL;
+  }
+  return ok;
+}
+
+gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
+                        gm_error *err) {
+  for (size_t i = 0; i < job->n_boxes; i++)
+    if (!cli_box_to_pixels(job->format, job->boxes[i], report->width, report->height,
+                           &out[i])) {
+      snprintf(err->message, sizeof err->message,
+               "--box %s: found a box without extent on this %u x %u picture, wanted %s",
+               job->args->boxes.items[i], report->width, report->height,
+               cli_box_format_name(job->format));
+      return err->status = GM_ERR_ARGUMENT;
+    }
+  return GM_OK;
+}
+
+static json_t *strings_json(const cli_list *list) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < list->n; i++) {
+    json_t *s = json_string(list->items[i]);
+    json_array_append_new(array, s ? s : json_null());
+  }
+  return array;
+}
+
+/* All arguments that change a result, in one order: part of the ledger's key. */
+static char *canonical_settings(const batch *b) {
+  const cli_args *a = b->job->args;
+  json_t *regions = json_array();
+  for (size_t i = 0; i < b->n_regions; i++)
+    json_array_append_new(regions, json_pack("[f,f,f,f]", b->regions[i][0], b->regions[i][1],
+                                             b->regions[i][2], b->regions[i][3]));
+  json_t *root = json_pack(
+      "{s:s, s:f, s:f, s:I, s:o, s:o, s:b, s:I, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:f}",
+      "command", b->job->command, "conf", a->conf, "iou", a->iou, "max_det",
+      (json_int_t)a->max_det, "regions", regions, "boxes", strings_json(&a->boxes), "append",
+      a->append_boxes, "shuffle", (json_int_t)a->shuffle_seed, "format",
+      cli_box_format_name(b->job->format), "prompts", strings_json(&a->prompts), "phrases",
+      b->job->phrases ? strings_json(b->job->phrases) : json_null(), "long", a->long_form,
+      "all", a->all, "plain", a->no_grounding, "verbatim", a->verbatim, "min_score",
+      a->min_score);
+  json_t *more = json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:b, s:b}", "temp", a->temperature,
+                           "top_p", a->top_p, "top_k", (json_int_t)a->top_k, "seed",
+                           (json_int_t)a->seed, "n", (json_int_t)a->max_tokens, "context",
+                           (json_int_t)a->context, "raw", a->raw, "verbose", a->verbose > 0);
+  char *text = root && more && json_object_update(root, more) == 0
+                   ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS)
+                   : NULL;
+  json_decref(root);
+  json_decref(more);
+  return text;
+}
+
+/* ---- one picture ---- */
+
+static void input_key(const batch *b, const char *name, const void *bytes, size_t size,
+                      char key[65]) {
+  char picture[65];
+  gm_sha256(bytes, size, picture);
+  size_t length = strlen(name) + strlen(b->settings) + 200;
+  char *all = malloc(length);
+  key[0] = 0;
+  if (!all) return;
+  snprintf(all, length, "%s %s %s %s", picture, b->model_hash, b->settings, name);
+  gm_sha256(all, strlen(all), key);
+  free(all);
+}
+
+static gm_status open_scene(const batch *b, const cli_report *report, const gm_image *image,
+                            gm_scene **scene, gm_error *err) {
+  const cli_args *a = b->job->args;
+  gm_scene_params params = gm_scene_params_default();
+  bool caps_regions =
+      strcmp(b->job->command, "ground") != 0; /* there --max-det is per phrase */
+  if (a->conf >= 0) params.box_score_thres = a->conf > 0 ? (float)a->conf : 1e-9F;
+  if (a->iou >= 0) params.nms_thres = a->iou > 0 ? (float)a->iou : 1e-9F;
+  if (caps_regions && a->max_det) params.max_regions = (uint32_t)a->max_det;
+  params.append_boxes = a->append_boxes;
+  params.shuffle_seed = a->shuffle_seed;
+  gm_box *boxes = NULL;
+  gm_status status = GM_OK;
+  if (b->n_regions) {
+    boxes = malloc(b->n_regions * sizeof *boxes);
+    if (!boxes) status = err->status = GM_ERR_MEMORY;
+    for (size_t i = 0; status == GM_OK && i < b->n_regions; i++)
+      if (!cli_box_to_pixels(b->job->format, b->regions[i], report->width, report->height,
+                             &boxes[i])) {
+        snprintf(err->message, sizeof err->message,
+                 "--regions %s: box %zu is not on this picture", a->regions_file, i + 1);
+        status = err->status = GM_ERR_ARGUMENT;
+      }
+    params.regions = boxes;
+    params.n_regions = b->n_regions;
+  }
+  if (status == GM_OK)
+    status = gm_scene_create(scene, b->model, image, &params, &b->job->callbacks, err);
+  free(boxes);
+  return status;
+}
+
+static void add_verbose(const batch *b, cli_report *report, const gm_scene *scene) {
+  if (!b->job->args->verbose) return;
+  json_t *object = cli_report_object(report);
+  json_object_set_new(object, "model",
+                      json_pack("{s:s, s:s, s:s}", "file", b->info.path ? b->info.path : "",
+                                "sha256", b->model_hash, "type", b->info.type));
+  size_t n = 0;
+  const gm_timing *t = scene ? gm_scene_timings(scene, &n) : NULL;
+  json_t *timings = json_object();
+  fputc('\n', report->text);
+  for (size_t i = 0; i < n; i++) {
+    json_object_set_new(timings, t[i].stage, cli_json_number(t[i].seconds));
+    fprintf(report->text, "  %-12s %8.3f s\n", t[i].stage, t[i].seconds);
+  }
+  json_object_set_new(object, "timings", timings);
+}
+
+static gm_status draw_report(const batch *b, const cli_report *report, const gm_image *image,
+                             const char *name, gm_error *err) {
+  const char *draw = b->job->args->draw;
+  char path[4096];
+  size_t length = strlen(draw);
+  if (length > 0 && draw[length - 1] == '/') {
+    const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+    if (strcmp(name, "-") == 0) base = "stdin";
+    snprintf(path, sizeof path, "%s%s.png", draw, base);
+  } else {
+    snprintf(path, sizeof path, "%s", draw);
+  }
+  return gm_draw_png(image, report->marks, report->n_marks, report->caption, report->spans,
+                     report->n_spans, path, err);
+}
+
+static gm_status run_picture(batch *b, const char *name, const void *bytes, size_t size,
+                             cli_report *report, gm_error *err) {
+  gm_image *image = NULL;
+  gm_scene *scene = NULL;
+  gm_image_params params = cli_image_params(b->job->args);
+  gm_status status = gm_image_from_memory(&image, bytes, size, &params, err);
+  if (status != GM_OK) return status;
+  bool colour = !b->job->args->json && cli_has_colour(stdout);
+  if (!cli_report_begin(report, name, gm_image_width(image), gm_image_height(image),
+                        b->job->format, colour))
+    status = err->status = GM_ERR_MEMORY;
+  if (status == GM_OK) status = open_scene(b, report, image, &scene, err);
+  if (status == GM_OK) status = b->job->run(b->job, scene, report, err);
+  if (status == GM_OK) add_verbose(b, report, scene);
+  if (status == GM_OK && b->job->args->draw) status = draw_report(b, report, image, name, err);
+  gm_scene_free(scene);
+  gm_image_free(image);
+  return status;
+}
+
+/* ---- output ---- */
+
+static json_t *error_json(const char *name, const gm_error *err) {
+  json_t *file = json_string(name), *message = json_string(err->message);
+  return json_pack("{s:{s:o}, s:{s:s, s:o}}", "image", "file",
+                   file ? file : json_string("(a name that is not UTF-8)"), "error", "code",
+                   gm_status_name(err->status), "message", message ? message : json_string(""));
+}
+
+/* One line an object; an array is several lines. NULL if memory is short. */
+static char *lines_of(json_t *json) {
+  enum { FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(10) };
+  if (!json_is_array(json)) return json_dumps(json, FLAGS);
+  char *all = NULL;
+  size_t i;
+  json_t *object;
+  json_array_foreach(json, i, object) {
+    char *line = json_dumps(object, FLAGS), *joined = NULL;
+    if (line && asprintf(&joined, "%s%s%s", all ? all : "", all ? "\n" : "", line) < 0)
+      joined = NULL;
+    free(line);
+    free(all);
+    all = joined;
+    if (!all) return NULL;
+  }
+  return all;
+}
+
+static bool emit(batch *b, const char *key, json_t *json) {
+  char *line = lines_of(json);
+  bool ok = line != NULL;
+  if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line);
+  if (ok && !b->ledger) ok = puts(line) >= 0 && fflush(stdout) == 0;
+  if (!ok && !b->ledger) cli_error("cannot write the result: %s", strerror(errno));
+  free(line);
+  return ok;
+}
+
+static void finish_picture(batch *b, const char *name, const char *key, gm_status status,
+                           cli_report *report, gm_error *err) {
+  bool lines = b->job->args->json || b->ledger;
+  cli_progress_clear(&b->progress);
+  bool partial = status != GM_OK && report->partial;
+  if (status != GM_OK) {
+    b->failed++;
+    if (!err->message[0])
+      snprintf(err->message, sizeof err->message, "%s", gm_status_name(status));
+    err->status = status;
+    if (!lines || b->ledger) cli_error("%s: %s", name, err->message);
+  }
+  if (lines) {
+    json_t *object =
+        status == GM_OK || partial ? json_incref(report->json) : error_json(name, err);
+    if (partial) {
+      json_t *error = error_json(name, err);
+      json_object_set(cli_report_object(report), "error", json_object_get(error, "error"));
+      json_decref(error);
+    }
+    if (!emit(b, key, object)) b->fatal = true;
+    json_decref(object);
+  } else if (status == GM_OK || partial) {
+    if (b->inputs.n > 1) printf("== %s\n", name);
+    fflush(report->text);
+    fwrite(report->text_bytes, 1, report->text_size, stdout);
+    if (b->inputs.n > 1) putchar('\n');
+    if (fflush(stdout) != 0) b->fatal = true;
+  }
+}
+
+static void on_progress(void *user, const char *stage, double done) {
+  batch *b = user;
+  if (b->job->stream) return;
+  char what[300];
+  double overall = b->inputs.n > 1 ? ((double)b->done) / (double)b->inputs.n : done;
+  if (b->inputs.n > 1)
+    snprintf(what, sizeof what, "%zu of %zu, %s", b->done + 1, b->inputs.n, stage);
+  cli_progress_update(&b->progress, b->inputs.n > 1 ? what : stage, overall);
+}
+
+static void on_text(void *user, const char *text, size_t length) {
+  batch *b = user;
+  if (!b->job->stream) return;
+  cli_progress_clear(&b->progress);
+  fwrite(text, 1, length, stdout);
+  fflush(stdout);
+}
+
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+static void run_input(batch *b, const char *name) {
+  gm_error err = {0};
+  cli_report report = {0};
+  char key[65] = "";
+  size_t size = 0;
+  void *bytes = cli_read_all(name, MAX_FILE, &size);
+  int code = errno;
+  if (b->ledger) {
+    input_key(b, name, bytes, size, key);
+    if (cli_ledger_take(b->ledger, key)) {
+      free(bytes);
+      return;
+    }
+  }
+  gm_status status;
+  if (bytes) {
+    status = run_picture(b, name, bytes, size, &report, &err);
+  } else if (code == EFBIG) {
+    status = GM_ERR_IMAGE_TOO_LARGE;
+    snprintf(err.message, sizeof err.message, "found more than %d bytes, wanted at most that",
+             MAX_FILE);
+  } else {
+    status = code == ENOENT || code == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO;
+    snprintf(err.message, sizeof err.message, "cannot read: %s", strerror(code));
+  }
+  free(bytes);
+  if (status != GM_ERR_CANCELLED) finish_picture(b, name, key, status, &report, &err);
+  cli_report_free(&report);
+}
+
+/* ---- the run ---- */
+
+static int check_arguments(cli_job *job, const cli_list *inputs) {
+  const cli_args *a = job->args;
+  if (inputs->n == 0) {
+    cli_error("%s: no picture given; try 'gromatic %s --help'", job->command, job->command);
+    return CLI_USAGE;
+  }
+  if (!cli_box_format_named(a->box_format, &job->format)) {
+    cli_error("--box-format: found '%s', wanted xyxy, xywh, xyxyn, cxcywhn or qwen3",
+              a->box_format);
+    return CLI_USAGE;
+  }
+  if (a->conf > 1 || a->iou > 1 || a->min_score > 1 || a->top_p < 0 || a->temperature < 0) {
+    cli_error("--conf, --iou and --min-score are 0 to 1, --top-p and --temp 0 or more");
+    return CLI_USAGE;
+  }
+  if (a->max_det > 100000) {
+    cli_error("--max-det: found %llu, wanted at most 100000", (unsigned long long)a->max_det);
+    return CLI_USAGE;
+  }
+  if (a->resume && !a->output) {
+    cli_error("--resume needs -o FILE, the output to go on with");
+    return CLI_USAGE;
+  }
+  for (size_t i = 0; i < a->boxes.n; i++) {
+    double box[4];
+    if (!cli_parse_box(a->boxes.items[i], box)) {
+      cli_error("--box: found '%s', wanted four numbers x1,y1,x2,y2", a->boxes.items[i]);
+      return CLI_USAGE;
+    }
+    if (!add_box(&job->boxes, &job->n_boxes, box)) return CLI_SOME_FAILED;
+  }
+  return CLI_DONE;
+}
+
+static int prepare_draw(const cli_args *a, size_t n_inputs) {
+  if (!a->draw) return CLI_DONE;
+  size_t length = strlen(a->draw);
+  struct stat st;
+  bool directory = length > 0 && a->draw[length - 1] == '/';
+  if (!directory && n_inputs > 1) {
+    cli_error("--draw %s: several pictures need a directory, written with a / at its end",
+              a->draw);
+    return CLI_USAGE;
+  }
+  if (directory && mkdir(a->draw, 0777) != 0 &&
+      !(stat(a->draw, &st) == 0 && S_ISDIR(st.st_mode))) {
+    cli_error("--draw %s: cannot make the directory: %s", a->draw, strerror(errno));
+    return CLI_USAGE;
+  }
+  return CLI_DONE;
+}
+
+static int prepare(batch *b, const cli_list *inputs) {
+  const cli_args *a = b->job->args;
+  int code = check_arguments(b->job, inputs);
+  if (code == CLI_DONE) code = cli_expand_inputs(inputs, &b->inputs);
+  if (code == CLI_DONE) code = prepare_draw(a, b->inputs.n);
+  if (code == CLI_DONE && a->regions_file &&
+      !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))
+    code = CLI_USAGE;
+  if (code == CLI_DONE) code = cli_open_model(a, &b->model);
+  if (code != CLI_DONE) return code;
+  b->info = gm_model_get_info(b->model);
+  if (a->output || a->verbose) {
+    gm_error err = {0};
+    if (gm_model_sha256(b->model, b->model_hash, &err) != GM_OK) {
+      cli_error("%s", err.message);
+      return CLI_MODEL;
+    }
+  }
+  if (!a->output) return CLI_DONE;
+  b->settings = canonical_settings(b);
+  b->ledger = b->settings ? cli_ledger_open(a->output, a->resume) : NULL;
+  return b->ledger ? CLI_DONE : CLI_SOME_FAILED;
+}
+
+int cli_run_batch(cli_job *job, const cli_list *inputs) {
+  batch b = {.job = job};
+  cli_catch_interrupt();
+  b.progress = cli_progress_begin(job->args->quiet);
+  job->callbacks = (gm_callbacks){&b, on_cancelled, on_progress, on_text};
+  int code = prepare(&b, inputs);
+  if (code == CLI_DONE) {
+    job->stream = job->stream && b.inputs.n == 1 && !job->args->json && !job->args->output;
+    for (; b.done < b.inputs.n && !cli_interrupted() && !b.fatal; b.done++)
+      run_input(&b, b.inputs.names[b.done]);
+    cli_progress_clear(&b.progress);
+    if (b.failed || b.fatal) code = CLI_SOME_FAILED;
+    if (cli_interrupted()) code = CLI_INTERRUPTED;
+  }
+  if (!cli_ledger_close(b.ledger, b.done == b.inputs.n && !b.fatal && code != CLI_INTERRUPTED))
+    code = CLI_SOME_FAILED;
+  gm_model_free(b.model);
+  cli_inputs_free(&b.inputs);
+  free(b.settings);
+  free(b.regions);
+  free(job->boxes);
+  return code;
+}

@@ -1,0 +1,41 @@
+/* batch.h - runs one command over its pictures: opens the model once, makes a scene of each
+ * picture, and sends what the command found to the terminal, to a file of JSON lines, and to
+ * annotated pictures. */
+#ifndef CLI_BATCH_H
+#define CLI_BATCH_H
+
+#include "options.h"
+#include "report.h"
+
+typedef struct cli_job cli_job;
+struct cli_job {
+  const cli_args *args;
+  const char *command;
+  /* What the command does with one scene. On an error the report is thrown away, unless
+   * partial. */
+  gm_status (*run)(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err);
+  /* For the run function */
+  const cli_list *phrases;
+  double (*boxes)[4]; /* --box, as given */
+  size_t n_boxes;
+  cli_box_format format;
+  gm_callbacks callbacks;
+  bool stream; /* words go to stdout as they come: one picture, text output */
+};
+
+/* Parses what all image commands share, runs, returns the exit code. inputs: the pictures. */
+int cli_run_batch(cli_job *job, const cli_list *inputs);
+
+/* --box as pixels of this picture; GM_ERR_ARGUMENT names the box that is none. */
+gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
+                        gm_error *err);
+
+gm_ask_params cli_ask_params(const cli_args *args);
+
+/* Opens the model of the arguments; on failure says so on stderr and returns CLI_MODEL. */
+int cli_open_model(const cli_args *args, gm_model **out);
+gm_image_params cli_image_params(const cli_args *args);
+/* Reads --regions FILE: boxes in the format; false after a message. free() them. */
+bool cli_read_boxes_file(const char *path, double (**out)[4], size_t *n);
+
+#endif

@@ -1,0 +1,44 @@
+/* cmd_chat.c - gromatic chat: questions given with -p, one turn each, or a conversation. */
+#include "batch.h"
+#include "commands.h"
+#include "conversation.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Boxes belong to the questions in order: {1}, {2}, ... of every question mean the same boxes.
+ */
+static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
+  const cli_list *prompts = &job->args->prompts;
+  gm_chat *chat = NULL;
+  gm_box *boxes = calloc(job->n_boxes + 1, sizeof *boxes);
+  gm_status status = boxes ? cli_job_boxes(job, report, boxes, err) : GM_ERR_MEMORY;
+  if (status == GM_OK) status = gm_chat_create(&chat, scene, err);
+  for (size_t i = 0; status == GM_OK && i < prompts->n; i++) {
+    gm_ask_params params = cli_ask_params(job->args);
+    /* Boxes that no question places follow the first one. */
+    params.boxes = boxes;
+    params.n_boxes = i == 0 || strchr(prompts->items[i], '{') ? job->n_boxes : 0;
+    gm_answer *answer = NULL;
+    status = gm_chat_ask(chat, prompts->items[i], &params, &job->callbacks, &answer, err);
+    report->partial = report->partial || answer;
+    if (answer) {
+      if (job->stream) fputc('\n', report->text);
+      if (i > 0) fputc('\n', report->text);
+      json_t *object = cli_report_next(report);
+      json_object_set_new(object, "question", json_string(prompts->items[i]));
+      cli_report_answer(report, object, answer, job->args->raw, job->stream);
+    }
+    gm_answer_free(answer);
+  }
+  gm_chat_free(chat);
+  free(boxes);
+  return status;
+}
+
+int cmd_chat(const cli_args *args) {
+  if (args->prompts.n == 0) return cli_converse(args);
+  cli_job job = {.args = args, .command = "chat", .run = run, .stream = args->prompts.n == 1};
+  return cli_run_batch(&job, &args->inputs);
+}

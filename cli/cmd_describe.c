@@ -1,0 +1,45 @@
+/* cmd_describe.c - gromatic describe: each --box in words, briefly or at length. */
+#include "batch.h"
+#include "commands.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+
+static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
+  size_t n = job->n_boxes;
+  gm_box *boxes = calloc(n, sizeof *boxes);
+  gm_answer **answers = calloc(n, sizeof *answers);
+  gm_status status = boxes && answers ? GM_OK : (err->status = GM_ERR_MEMORY);
+  if (status == GM_OK) status = cli_job_boxes(job, report, boxes, err);
+  gm_ask_params params = cli_ask_params(job->args);
+  if (status == GM_OK)
+    status = gm_describe(scene, boxes, n, job->args->long_form, &params, &job->callbacks,
+                         answers, err);
+  if (status == GM_OK) {
+    json_t *results = json_array();
+    for (size_t i = 0; i < n; i++) {
+      json_t *one = json_pack("{s:o, s:s}", "box", cli_json_box(report, boxes[i]), "text",
+                              answers[i]->text);
+      if (job->args->raw) json_object_set_new(one, "raw", json_string(answers[i]->raw));
+      json_array_append_new(results, one);
+      cli_report_print_box(report, boxes[i]);
+      fprintf(report->text, "  %s\n", answers[i]->text);
+      if (job->args->raw) fprintf(report->text, "raw: %s\n", answers[i]->raw);
+      cli_report_mark(report, boxes[i], answers[i]->text, (int32_t)i);
+    }
+    json_object_set_new(report->json, "results", results);
+  }
+  for (size_t i = 0; answers && i < n; i++) gm_answer_free(answers[i]);
+  free(answers);
+  free(boxes);
+  return status;
+}
+
+int cmd_describe(const cli_args *args) {
+  if (args->boxes.n == 0) {
+    cli_error("describe: no box given; say which with --box x1,y1,x2,y2");
+    return CLI_USAGE;
+  }
+  cli_job job = {.args = args, .command = "describe", .run = run};
+  return cli_run_batch(&job, &args->inputs);
+}

@@ -1,0 +1,27 @@
+/* cmd_detect.c - gromatic detect: the class-agnostic regions of a picture, with scores. */
+#include "batch.h"
+#include "commands.h"
+
+static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
+  (void)job;
+  (void)err;
+  size_t n;
+  const gm_region *regions = gm_scene_regions(scene, &n);
+  json_t *list = json_array();
+  for (size_t i = 0; i < n; i++) {
+    char label[32];
+    json_array_append_new(list, cli_json_region(report, &regions[i]));
+    fprintf(report->text, "%5.2f  ", (double)regions[i].score);
+    cli_report_print_box(report, regions[i].box);
+    fputc('\n', report->text);
+    snprintf(label, sizeof label, "%.2f", (double)regions[i].score);
+    cli_report_mark(report, regions[i].box, label, (int32_t)i);
+  }
+  json_object_set_new(report->json, "regions", list);
+  return GM_OK;
+}
+
+int cmd_detect(const cli_args *args) {
+  cli_job job = {.args = args, .command = "detect", .run = run};
+  return cli_run_batch(&job, &args->inputs);
+}

@@ -1,0 +1,67 @@
+/* cmd_ground.c - gromatic ground: where the things are that the phrases name. */
+#include "batch.h"
+#include "commands.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+
+static void report_phrase(const cli_job *job, cli_report *report, json_t *results, size_t i,
+                          const gm_ground_result *result) {
+  const char *phrase = job->phrases->items[i];
+  json_t *regions = json_array();
+  size_t shown = job->args->all || job->args->max_det ? result->n_regions : 1;
+  for (size_t k = 0; k < result->n_regions; k++) {
+    json_array_append_new(regions, cli_json_region(report, &result->regions[k]));
+    if (k >= shown) continue;
+    fprintf(report->text, "%s%-24s%s ", report->colour ? cli_colour(stdout, (int32_t)i) : "",
+            phrase, report->colour ? cli_colour(stdout, -1) : "");
+    cli_report_print_box(report, result->regions[k].box);
+    fprintf(report->text, "  %.2f\n", (double)result->regions[k].score);
+    cli_report_mark(report, result->regions[k].box, phrase, (int32_t)i);
+  }
+  if (result->n_regions == 0) fprintf(report->text, "%-24s not found\n", phrase);
+  json_array_append_new(results, json_pack("{s:s, s:o}", "phrase", phrase, "regions", regions));
+}
+
+static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
+  size_t n = job->phrases->n;
+  gm_ground_params params = gm_ground_params_default();
+  params.all = job->args->all;
+  if (job->args->max_det) params.max_det = (uint32_t)job->args->max_det;
+  params.min_score = (float)job->args->min_score;
+  gm_ground_result *found = calloc(n, sizeof *found);
+  if (!found) return err->status = GM_ERR_MEMORY;
+  gm_status status =
+      gm_ground(scene, job->phrases->items, n, &params, &job->callbacks, found, err);
+  if (status == GM_OK) {
+    json_t *results = json_array();
+    for (size_t i = 0; i < n; i++) report_phrase(job, report, results, i, &found[i]);
+    json_object_set_new(report->json, "results", results);
+  }
+  for (size_t i = 0; i < n; i++) gm_ground_result_free(&found[i]);
+  free(found);
+  return status;
+}
+
+int cmd_ground(const cli_args *args) {
+  cli_job job = {.args = args, .command = "ground", .run = run};
+  /* ground IMAGE PHRASE...  or  ground --phrase P ... IMAGE... */
+  cli_list inputs = args->inputs, phrases = args->phrases;
+  if (phrases.n == 0 && inputs.n > 0) {
+    phrases = (cli_list){inputs.items + 1, inputs.n - 1};
+    inputs.n = 1;
+  }
+  if (phrases.n == 0 || inputs.n == 0) {
+    cli_error(
+        "ground: wanted a picture and phrases: ground IMAGE PHRASE..., or ground --phrase P "
+        "IMAGE...");
+    return CLI_USAGE;
+  }
+  for (size_t i = 0; i < phrases.n; i++)
+    if (!phrases.items[i][0]) {
+      cli_error("ground: phrase %zu is empty", i + 1);
+      return CLI_USAGE;
+    }
+  job.phrases = &phrases;
+  return cli_run_batch(&job, &inputs);
+}

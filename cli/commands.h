@@ -1,0 +1,18 @@
+/* commands.h - the entry points of the commands, one file each; they return an exit code. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "options.h"
+
+int cmd_caption(const cli_args *args);
+int cmd_chat(const cli_args *args);
+int cmd_ground(const cli_args *args);
+int cmd_describe(const cli_args *args);
+int cmd_detect(const cli_args *args);
+int cmd_convert(const cli_args *args);
+int cmd_inspect(const cli_args *args);
+int cmd_eval(const cli_args *args);
+int cmd_bench(const cli_args *args);
+int cmd_completion(const cli_args *args);
+
+#endif

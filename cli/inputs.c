@@ -1,0 +1,128 @@
+/* inputs.c - see inputs.h. */
+#include "inputs.h"
+
+#include "terminal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+static bool add_name(cli_inputs *inputs, const char *name) {
+  char **grown = realloc(inputs->names, (inputs->n + 1) * sizeof *grown);
+  if (!grown) return false;
+  inputs->names = grown;
+  grown[inputs->n] = strdup(name);
+  return grown[inputs->n++] != NULL;
+}
+
+static bool is_picture_name(const char *name) {
+  const char *dot = strrchr(name, '.');
+  static const char *const endings[] = {"jpg", "jpeg", "png", "webp"};
+  for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
+    if (strcasecmp(dot + 1, endings[i]) == 0) return name[0] != '.';
+  return false;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_directory(cli_inputs *inputs, const char *path) {
+  DIR *dir = opendir(path);
+  if (!dir) {
+    cli_error("%s: cannot read the directory: %s", path, strerror(errno));
+    return CLI_USAGE;
+  }
+  size_t first = inputs->n;
+  bool ok = true;
+  for (struct dirent *entry; ok && (entry = readdir(dir));) {
+    if (!is_picture_name(entry->d_name)) continue;
+    char full[4096];
+    size_t length = strlen(path);
+    const char *slash = length > 0 && path[length - 1] == '/' ? "" : "/";
+    int n = snprintf(full, sizeof full, "%s%s%s", path, slash, entry->d_name);
+    ok = n > 0 && (size_t)n < sizeof full && add_name(inputs, full);
+  }
+  closedir(dir);
+  if (!ok) return CLI_USAGE;
+  if (inputs->n > first)
+    qsort(inputs->names + first, inputs->n - first, sizeof(char *), by_name);
+  if (inputs->n == first) {
+    cli_error("%s: no pictures (.jpg, .jpeg, .png, .webp) in this directory", path);
+    return CLI_USAGE;
+  }
+  return CLI_DONE;
+}
+
+static int add_list_file(cli_inputs *inputs, const char *path) {
+  FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+  if (!file) {
+    cli_error("%s: cannot read the list: %s", path, strerror(errno));
+    return CLI_USAGE;
+  }
+  char *line = NULL;
+  size_t capacity = 0;
+  bool ok = true;
+  for (ssize_t n; ok && (n = getline(&line, &capacity, file)) >= 0;) {
+    line[strcspn(line, "\r\n")] = 0;
+    if (line[0]) ok = add_name(inputs, line);
+  }
+  free(line);
+  if (file != stdin) fclose(file);
+  return ok ? CLI_DONE : CLI_USAGE;
+}
+
+int cli_expand_inputs(const cli_list *given, cli_inputs *out) {
+  *out = (cli_inputs){0};
+  for (size_t i = 0; i < given->n; i++) {
+    const char *name = given->items[i];
+    struct stat st;
+    int code = CLI_DONE;
+    if (name[0] == '@' && name[1])
+      code = add_list_file(out, name + 1);
+    else if (strcmp(name, "-") != 0 && stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+      code = add_directory(out, name);
+    else if (!add_name(out, name))
+      code = CLI_USAGE;
+    if (code != CLI_DONE) {
+      cli_inputs_free(out);
+      return code;
+    }
+  }
+  return CLI_DONE;
+}
+
+void cli_inputs_free(cli_inputs *inputs) {
+  for (size_t i = 0; i < inputs->n; i++) free(inputs->names[i]);
+  free(inputs->names);
+  *inputs = (cli_inputs){0};
+}
+
+void *cli_read_all(const char *name, size_t limit, size_t *size) {
+  FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "rbe");
+  if (!file) return NULL;
+  size_t capacity = 1 << 16, used = 0;
+  char *bytes = malloc(capacity);
+  int code = bytes ? 0 : ENOMEM;
+  while (!code) {
+    used += fread(bytes + used, 1, capacity - used, file);
+    if (ferror(file)) code = errno ? errno : EIO;
+    if (used > limit) code = EFBIG;
+    if (code || used < capacity) break;
+    char *grown = realloc(bytes, capacity * 2);
+    if (!grown) code = ENOMEM;
+    if (grown) bytes = grown;
+    capacity *= 2;
+  }
+  if (file != stdin) fclose(file);
+  if (code) {
+    free(bytes);
+    errno = code;
+    return NULL;
+  }
+  *size = used;
+  return bytes;
+}

@@ -1,0 +1,150 @@
+/* ledger.c - see ledger.h. */
+#include "ledger.h"
+
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEY_LENGTH = 64 };
+
+typedef struct entry {
+  char key[KEY_LENGTH + 1];
+  bool taken;
+} entry;
+
+struct cli_ledger {
+  char path[4096], part[4104], list[4104];
+  int part_fd, list_fd;
+  uint64_t size;
+  entry *done; /* sorted by key */
+  size_t n_done;
+};
+
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const entry *)a)->key, ((const entry *)b)->key);
+}
+
+/* Reads the ledger's whole lines; those past the size of the part file do not count. */
+static bool read_entries(cli_ledger *ledger, uint64_t part_size, uint64_t *list_size) {
+  FILE *file = fopen(ledger->list, "re");
+  *list_size = 0;
+  if (!file) return errno == ENOENT;
+  char line[256];
+  bool ok = true;
+  while (ok && fgets(line, sizeof line, file)) {
+    char key[KEY_LENGTH + 1];
+    unsigned long long size;
+    size_t length = strlen(line);
+    if (length == 0 || line[length - 1] != '\n' || sscanf(line, "%64s %llu", key, &size) != 2 ||
+        strlen(key) != KEY_LENGTH || size > part_size || size <= ledger->size)
+      break;
+    entry *grown = realloc(ledger->done, (ledger->n_done + 1) * sizeof *grown);
+    ok = grown != NULL;
+    if (!ok) break;
+    ledger->done = grown;
+    memcpy(grown[ledger->n_done].key, key, sizeof key);
+    grown[ledger->n_done++].taken = false;
+    ledger->size = size;
+    *list_size += length;
+  }
+  fclose(file);
+  if (ledger->n_done) qsort(ledger->done, ledger->n_done, sizeof(entry), by_key);
+  return ok;
+}
+
+static bool resume_parts(cli_ledger *ledger) {
+  struct stat st;
+  /* A finished run is extended: its file becomes the part again. */
+  if (stat(ledger->part, &st) != 0 && stat(ledger->list, &st) == 0)
+    if (rename(ledger->path, ledger->part) != 0 && errno != ENOENT) return false;
+  uint64_t part_size = stat(ledger->part, &st) == 0 ? (uint64_t)st.st_size : 0, list_size;
+  if (!read_entries(ledger, part_size, &list_size)) return false;
+  if (part_size && truncate(ledger->part, (off_t)ledger->size) != 0) return false;
+  return access(ledger->list, F_OK) != 0 || truncate(ledger->list, (off_t)list_size) == 0;
+}
+
+cli_ledger *cli_ledger_open(const char *path, bool resume) {
+  cli_ledger *ledger = calloc(1, sizeof *ledger);
+  if (!ledger || strlen(path) >= sizeof ledger->path) {
+    cli_error("%.60s: cannot open the output: %s", path,
+              ledger ? "name too long" : "no memory");
+    free(ledger);
+    return NULL;
+  }
+  snprintf(ledger->path, sizeof ledger->path, "%s", path);
+  snprintf(ledger->part, sizeof ledger->part, "%s.part", path);
+  snprintf(ledger->list, sizeof ledger->list, "%s.ledger", path);
+  ledger->part_fd = ledger->list_fd = -1;
+  bool ok = !resume || resume_parts(ledger);
+  int fresh = resume ? 0 : O_TRUNC;
+  if (ok) {
+    ledger->part_fd =
+        open(ledger->part, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | fresh, 0666);
+    if (ledger->part_fd >= 0)
+      ledger->list_fd =
+          open(ledger->list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | fresh, 0666);
+  }
+  if (ledger->list_fd < 0) {
+    cli_error("%s: cannot open the output: %s", path, strerror(errno));
+    cli_ledger_close(ledger, false);
+    return NULL;
+  }
+  return ledger;
+}
+
+bool cli_ledger_take(cli_ledger *ledger, const char *key) {
+  size_t low = 0, high = ledger->n_done;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (strcmp(ledger->done[middle].key, key) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  for (; low < ledger->n_done && strcmp(ledger->done[low].key, key) == 0; low++)
+    if (!ledger->done[low].taken) return ledger->done[low].taken = true;
+  return false;
+}
+
+static bool write_all(int fd, const char *bytes, size_t n) {
+  while (n > 0) {
+    ssize_t done = write(fd, bytes, n);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return false;
+    bytes += done;
+    n -= (size_t)done;
+  }
+  return true;
+}
+
+bool cli_ledger_write(cli_ledger *ledger, const char *key, const char *line) {
+  size_t length = strlen(line);
+  uint64_t size = ledger->size + length + 1;
+  char note[128];
+  int n = snprintf(note, sizeof note, "%.64s %llu\n", key, (unsigned long long)size);
+  bool ok = write_all(ledger->part_fd, line, length) && write_all(ledger->part_fd, "\n", 1) &&
+            fdatasync(ledger->part_fd) == 0 && write_all(ledger->list_fd, note, (size_t)n) &&
+            fdatasync(ledger->list_fd) == 0;
+  ledger->size = size;
+  if (!ok) cli_error("%s: cannot write: %s", ledger->part, strerror(errno));
+  return ok;
+}
+
+bool cli_ledger_close(cli_ledger *ledger, bool complete) {
+  if (!ledger) return true;
+  bool ok = true;
+  if (ledger->list_fd >= 0) ok = close(ledger->list_fd) == 0;
+  if (ledger->part_fd >= 0) ok = close(ledger->part_fd) == 0 && ok;
+  if (complete && ok && rename(ledger->part, ledger->path) != 0) {
+    cli_error("%s: cannot rename to %s: %s", ledger->part, ledger->path, strerror(errno));
+    ok = false;
+  }
+  free(ledger->done);
+  free(ledger);
+  return ok;
+}

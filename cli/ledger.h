@@ -1,0 +1,26 @@
+/* ledger.h - an output file of JSON lines that survives being killed at any moment.
+ *
+ * While a run goes on, lines go to FILE.part, and after each the pair (key, size of the file up
+ * to here) to FILE.ledger; both are synced in that order, so the ledger never claims a line
+ * that is not whole. At the end FILE.part becomes FILE. With resume, FILE.part is cut to the
+ * ledger's last size and inputs whose key is in the ledger are skipped; without it an older
+ * FILE is replaced at the end. */
+#ifndef CLI_LEDGER_H
+#define CLI_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cli_ledger cli_ledger;
+
+/* NULL after a message on stderr. */
+cli_ledger *cli_ledger_open(const char *path, bool resume);
+/* True (once per recorded line) if this key was done by the run that is resumed. */
+bool cli_ledger_take(cli_ledger *ledger, const char *key);
+/* Appends a line (without newline) under its key. False after a message on stderr. */
+bool cli_ledger_write(cli_ledger *ledger, const char *key, const char *line);
+/* complete: gives the file its name; else leaves the parts for --resume. False on failure. */
+bool cli_ledger_close(cli_ledger *ledger, bool complete);
+
+#endif

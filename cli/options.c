@@ -1,0 +1,397 @@
+/* options.c - see options.h. */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum kind { FLAG, TEXT, COUNT, NUMBER, LIST, LEVEL } kind;
+
+typedef struct option_row {
+  const char *name;
+  char letter; /* 0: none */
+  kind kind;
+  size_t offset; /* in cli_args */
+  unsigned groups;
+  const char *value; /* placeholder; NULL for flags */
+  const char *help;
+} option_row;
+
+#define AT(member) offsetof(cli_args, member)
+
+static const option_row rows[] = {
+    {"model", 'm', TEXT, AT(model), GROUP_MODEL, "MODEL",
+     "GGUF file, embedded model (groma-mini) or synthetic:NAME[:TYPE]"},
+    {"threads", 't', COUNT, AT(threads), GROUP_MODEL | GROUP_CONVERT | GROUP_BENCH, "N",
+     "threads (default: the CPUs this process may use)"},
+    {"ctx-size", 'c', COUNT, AT(context), GROUP_MODEL, "N",
+     "positions of the language model's cache (default: the model's limit)"},
+    {"no-mmap", 0, FLAG, AT(no_mmap), GROUP_MODEL, NULL,
+     "read the model instead of mapping it"},
+    {"mlock", 0, FLAG, AT(mlock), GROUP_MODEL, NULL, "keep the model in memory"},
+    {"max-pixels", 0, COUNT, AT(max_pixels), GROUP_IMAGE, "N",
+     "refuse larger pictures (default 67108864)"},
+    {"conf", 0, NUMBER, AT(conf), GROUP_REGIONS, "S",
+     "drop proposals with a score of S or less (default: the model's)"},
+    {"iou", 0, NUMBER, AT(iou), GROUP_REGIONS, "T",
+     "non-maximum suppression above this overlap (default: the model's)"},
+    {"max-det", 0, COUNT, AT(max_det), GROUP_REGIONS, "N",
+     "most regions (ground: most boxes a phrase, default 5)"},
+    {"regions", 0, TEXT, AT(regions_file), GROUP_REGIONS, "FILE",
+     "boxes to use instead of the proposer's: JSON [[x1,y1,x2,y2], ...] or lines x1,y1,x2,y2"},
+    {"shuffle", 0, COUNT, AT(shuffle_seed), GROUP_REGIONS, "SEED",
+     "shuffle the regions as in training (default: score order)"},
+    {"box", 'b', LIST, AT(boxes), GROUP_BOXES, "X1,Y1,X2,Y2",
+     "a box on the picture; repeatable"},
+    {"append-boxes", 0, FLAG, AT(append_boxes), GROUP_BOXES, NULL,
+     "put boxes after the regions: the whole cache is reused"},
+    {"box-format", 0, TEXT, AT(box_format), GROUP_IMAGE, "FORMAT",
+     "xyxy (default), xywh, xyxyn, cxcywhn or qwen3, for --box and output alike"},
+    {"prompt", 'p', LIST, AT(prompts), GROUP_CHAT, "QUESTION",
+     "ask this instead of a conversation; repeat for more turns"},
+    {"no-grounding", 0, FLAG, AT(no_grounding), GROUP_CHAT, NULL,
+     "leave [grounding] out of the question"},
+    {"verbatim", 0, FLAG, AT(verbatim), GROUP_CHAT, NULL,
+     "the question is prompt text as typed, tags included"},
+    {"phrase", 0, LIST, AT(phrases), GROUP_GROUND, "P",
+     "a phrase to find (then all other arguments are pictures); repeatable"},
+    {"all", 'a', FLAG, AT(all), GROUP_GROUND, NULL, "every instance of the phrase"},
+    {"min-score", 0, NUMBER, AT(min_score), GROUP_GROUND, "S",
+     "leave out boxes below this score"},
+    {"long", 'l', FLAG, AT(long_form), GROUP_DESCRIBE, NULL, "describe in detail"},
+    {"n-predict", 'n', COUNT, AT(max_tokens), GROUP_TEXT, "N",
+     "most new tokens (default: until the answer ends)"},
+    {"temp", 0, NUMBER, AT(temperature), GROUP_TEXT, "T", "temperature (default 0: greedy)"},
+    {"top-k", 0, COUNT, AT(top_k), GROUP_TEXT, "K",
+     "sample among the K likeliest (default: all)"},
+    {"top-p", 0, NUMBER, AT(top_p), GROUP_TEXT, "P",
+     "sample among the likeliest with this share (default 1)"},
+    {"seed", 's', COUNT, AT(seed), GROUP_TEXT, "N", "seed of the sampling (default 0)"},
+    {"json", 'j', FLAG, AT(json), GROUP_OUTPUT | GROUP_JSON, NULL, "one JSON object a line"},
+    {"raw", 0, FLAG, AT(raw), GROUP_TEXT, NULL, "add the model's own text, tags included"},
+    {"draw", 0, TEXT, AT(draw), GROUP_OUTPUT, "OUT.png",
+     "write the annotated picture (several pictures: a directory, DIR/)"},
+    {"output", 'o', TEXT, AT(output), GROUP_OUTPUT | GROUP_CONVERT, "FILE",
+     "write the result to FILE (JSON lines)"},
+    {"resume", 0, FLAG, AT(resume), GROUP_OUTPUT, NULL,
+     "go on where an earlier -o FILE stopped"},
+    {"quiet", 'q', FLAG, AT(quiet), GROUP_OUTPUT | GROUP_CONVERT, NULL, "no progress"},
+    {"verbose", 'v', LEVEL, AT(verbose), GROUP_ALL, NULL, "stages and their times"},
+    {"type", 0, TEXT, AT(type), GROUP_CONVERT, "TYPE",
+     "f32, f16 (default), bf16, q8_0, q4_0, q4_k or q6_k"},
+    {"verify", 0, FLAG, AT(verify), GROUP_INSPECT, NULL, "compare the tensors with their hash"},
+    {"tensors", 0, FLAG, AT(tensors), GROUP_INSPECT, NULL, "list every tensor"},
+    {"coco", 0, TEXT, AT(coco), GROUP_EVAL, "FILE", "annotations in COCO's format"},
+    {"refs", 0, TEXT, AT(refs), GROUP_EVAL, "FILE",
+     "referring expressions: JSON [{image_id, expression, annotation_id, bbox}]"},
+    {"images", 0, TEXT, AT(images), GROUP_EVAL, "DIR",
+     "the pictures (default: images/ beside the annotations)"},
+    {"limit", 0, COUNT, AT(limit), GROUP_EVAL, "N", "only the first N pictures"},
+    {"shape", 0, TEXT, AT(shape), GROUP_BENCH, "NAME", "groma-7b or groma-7b-2l"},
+    {"repeat", 0, COUNT, AT(repeat), GROUP_BENCH, "N", "runs of each measurement (default 3)"},
+    {"help", 'h', FLAG, AT(help), GROUP_ALL, NULL, "this text"},
+};
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+static bool admits(const cli_command *command, const option_row *row) {
+  return (row->groups & (command->groups | GROUP_ALL)) != 0;
+}
+
+/* ---- suggestions ---- */
+
+/* Levenshtein distance of words up to 31 letters; longer ones are far from everything. */
+static size_t distance(const char *a, const char *b) {
+  size_t n = strlen(a), m = strlen(b), row[32];
+  if (n > 31 || m > 31) return 99;
+  for (size_t j = 0; j <= m; j++) row[j] = j;
+  for (size_t i = 1; i <= n; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= m; j++) {
+      size_t change = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      size_t shorter = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+      row[j] = change < shorter ? change : shorter;
+    }
+  }
+  return row[m];
+}
+
+static bool near(const char *word, const char *name, size_t *best) {
+  size_t d = distance(word, name), longest = strlen(name);
+  if (strlen(word) >= 3 && strncmp(word, name, strlen(word)) == 0) d = 1;
+  if (d * 2 > longest || d >= *best) return false;
+  *best = d;
+  return true;
+}
+
+const char *cli_suggest_command(const char *word) {
+  const char *found = NULL;
+  size_t best = 4;
+  for (const cli_command *c = cli_commands; c->name; c++)
+    if (near(word, c->name, &best)) found = c->name;
+  return found;
+}
+
+static void report_unknown(const cli_command *command, const char *given) {
+  char word[64];
+  snprintf(word, sizeof word, "%s", given + strspn(given, "-"));
+  word[strcspn(word, "=")] = 0;
+  const char *found = NULL;
+  size_t best = 4;
+  for (int i = 0; i < N_ROWS; i++)
+    if (admits(command, &rows[i]) && near(word, rows[i].name, &best)) found = rows[i].name;
+  fprintf(stderr, "gromatic %s: unknown option '%s'", command->name, given);
+  if (found) fprintf(stderr, "; did you mean --%s?", found);
+  fprintf(stderr, "\nTry 'gromatic %s --help'.\n", command->name);
+}
+
+/* ---- parsing ---- */
+
+static bool parse_count(const char *text, uint64_t *out) {
+  char *end;
+  errno = 0;
+  if (!isdigit((unsigned char)text[0])) return false;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (errno || *end) return false;
+  *out = value;
+  return true;
+}
+
+static bool parse_number(const char *text, double *out) {
+  char *end;
+  double value = strtod(text, &end);
+  if (end == text || *end || !isfinite(value)) return false;
+  *out = value;
+  return true;
+}
+
+static bool list_add(cli_list *list, const char *item) {
+  const char **grown = realloc(list->items, (list->n + 1) * sizeof *grown);
+  if (!grown) return false;
+  list->items = grown;
+  grown[list->n++] = item;
+  return true;
+}
+
+static int set_option(const cli_command *command, const option_row *row, const char *value,
+                      cli_args *args) {
+  char *target = (char *)args + row->offset;
+  bool ok = true;
+  const char *wanted = "";
+  switch (row->kind) {
+  case FLAG:
+    *(bool *)target = true;
+    break;
+  case LEVEL:
+    ++*(uint64_t *)(void *)target;
+    break;
+  case TEXT:
+    *(const char **)(void *)target = value;
+    break;
+  case LIST:
+    ok = list_add((cli_list *)(void *)target, value);
+    break;
+  case COUNT:
+    ok = parse_count(value, (uint64_t *)(void *)target);
+    wanted = "a whole number, 0 or more";
+    break;
+  case NUMBER:
+    ok = parse_number(value, (double *)(void *)target);
+    wanted = "a number";
+    break;
+  }
+  if (ok) return CLI_DONE;
+  fprintf(stderr, "gromatic %s: --%s: found '%s', wanted %s\n", command->name, row->name, value,
+          wanted);
+  return CLI_USAGE;
+}
+
+/* GROMATIC_ARG_CTX_SIZE=4096 and the like; the command line wins. Lists and flags take none. */
+static int read_environment(const cli_command *command, cli_args *args) {
+  for (int i = 0; i < N_ROWS; i++) {
+    if (!admits(command, &rows[i]) || rows[i].kind == FLAG || rows[i].kind == LIST ||
+        rows[i].kind == LEVEL)
+      continue;
+    char name[64];
+    int length = snprintf(name, sizeof name, "GROMATIC_ARG_%s", rows[i].name);
+    for (int k = 0; k < length; k++)
+      name[k] = name[k] == '-' ? '_' : (char)toupper((unsigned char)name[k]);
+    const char *value = getenv(name);
+    if (!value) continue;
+    int code = set_option(command, &rows[i], value, args);
+    if (code != CLI_DONE) {
+      fprintf(stderr, "(from the environment variable %s)\n", name);
+      return code;
+    }
+  }
+  return CLI_DONE;
+}
+
+/* llama.cpp's users are used to -ngl N; there is no GPU here. Removes it from argv. */
+static int drop_gpu_layers(int argc, char **argv) {
+  int kept = 0;
+  for (int i = 0; i < argc; i++) {
+    bool with_value = strcmp(argv[i], "-ngl") == 0 || strcmp(argv[i], "--n-gpu-layers") == 0 ||
+                      strcmp(argv[i], "--gpu-layers") == 0;
+    if (!with_value) {
+      argv[kept++] = argv[i];
+      continue;
+    }
+    fprintf(stderr, "gromatic: %s is ignored: gromatic computes on the CPU\n", argv[i]);
+    if (i + 1 < argc) i++;
+  }
+  argv[kept] = NULL;
+  return kept;
+}
+
+int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
+  *args = (cli_args){.temperature = 0, .top_p = 1, .conf = -1, .iou = -1, .repeat = 3};
+  argc = drop_gpu_layers(argc, argv);
+  int code = read_environment(command, args);
+  if (code != CLI_DONE) return code;
+
+  struct option longs[N_ROWS + 1] = {0};
+  char shorts[3 * N_ROWS + 2] = ":";
+  size_t used = 1;
+  int n = 0;
+  for (int i = 0; i < N_ROWS; i++) {
+    if (!admits(command, &rows[i])) continue;
+    bool takes = rows[i].value != NULL;
+    longs[n++] =
+        (struct option){rows[i].name, takes ? required_argument : no_argument, NULL, 1000 + i};
+    if (!rows[i].letter) continue;
+    shorts[used++] = rows[i].letter;
+    if (takes) shorts[used++] = ':';
+  }
+  shorts[used] = 0;
+
+  opterr = 0;
+  optind = 1;
+  for (int c; (c = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+    const option_row *row = NULL;
+    for (int i = 0; i < N_ROWS && !row; i++)
+      if (c == 1000 + i || (c == rows[i].letter && c != 0 && admits(command, &rows[i])))
+        row = &rows[i];
+    if (row) {
+      code = set_option(command, row, optarg, args);
+      if (code != CLI_DONE) return code;
+    } else if (c == ':') {
+      fprintf(stderr, "gromatic %s: option '%s' wants a value\n", command->name,
+              argv[optind - 1]);
+      return CLI_USAGE;
+    } else {
+      char letter[3] = {'-', (char)optopt, 0};
+      report_unknown(command, optopt > 0 && optopt < 256 ? letter : argv[optind - 1]);
+      return CLI_USAGE;
+    }
+  }
+  for (int i = optind; i < argc; i++)
+    if (!list_add(&args->inputs, argv[i])) return CLI_USAGE;
+  return CLI_DONE;
+}
+
+void cli_args_free(cli_args *args) {
+  free(args->boxes.items);
+  free(args->prompts.items);
+  free(args->phrases.items);
+  free(args->inputs.items);
+}
+
+/* ---- help, completion, manual ---- */
+
+void cli_print_overview(FILE *out) {
+  fprintf(out, "gromatic says where, what and which about a picture, on your own processor.\n\n"
+               "usage: gromatic COMMAND [OPTION]... [PICTURE]...\n\n");
+  for (const cli_command *c = cli_commands; c->name; c++)
+    fprintf(out, "  %-12s %s\n", c->name, c->summary);
+  fprintf(out, "\n'gromatic COMMAND --help' tells more; 'gromatic --version' the version.\n"
+               "exit codes: 0 done, 1 some inputs failed, 2 usage, 3 model unusable, "
+               "130 interrupted\n");
+}
+
+void cli_print_help(FILE *out, const cli_command *command) {
+  fprintf(out, "usage: gromatic %s %s\n\n%s.\n", command->name, command->synopsis,
+          command->summary);
+  if (command->details) fprintf(out, "\n%s\n", command->details);
+  fprintf(out, "\noptions:\n");
+  for (int i = 0; i < N_ROWS; i++) {
+    if (!admits(command, &rows[i])) continue;
+    char left[64], letter[8] = "    ";
+    if (rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, rows[i].name, rows[i].value ? " " : "",
+             rows[i].value ? rows[i].value : "");
+    fprintf(out, "  %-28s %s\n", left, rows[i].help);
+  }
+}
+
+static void print_bash(FILE *out) {
+  fprintf(out, "_gromatic() {\n  local cur=${COMP_WORDS[COMP_CWORD]} options=\n"
+               "  if [ \"$COMP_CWORD\" = 1 ]; then\n    COMPREPLY=($(compgen -W \"");
+  for (const cli_command *c = cli_commands; c->name; c++) fprintf(out, "%s ", c->name);
+  fprintf(out,
+          "--help --version\" -- \"$cur\"))\n    return\n  fi\n  case ${COMP_WORDS[1]} in\n");
+  for (const cli_command *c = cli_commands; c->name; c++) {
+    fprintf(out, "  %s) options='", c->name);
+    for (int i = 0; i < N_ROWS; i++)
+      if (admits(c, &rows[i])) fprintf(out, "--%s ", rows[i].name);
+    fprintf(out, "' ;;\n");
+  }
+  fprintf(
+      out,
+      "  esac\n  case $cur in\n  -*) COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
+      "  *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\n"
+      "complete -o filenames -F _gromatic gromatic\n");
+}
+
+static void print_zsh(FILE *out) {
+  fprintf(out, "#compdef gromatic\n_gromatic() {\n  local -a commands\n  commands=(\n");
+  for (const cli_command *c = cli_commands; c->name; c++)
+    fprintf(out, "    '%s:%s'\n", c->name, c->summary);
+  fprintf(out, "  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n"
+               "  case $words[2] in\n");
+  for (const cli_command *c = cli_commands; c->name; c++) {
+    fprintf(out, "  %s) _arguments", c->name);
+    for (int i = 0; i < N_ROWS; i++)
+      if (admits(c, &rows[i]))
+        fprintf(out, " '--%s%s'", rows[i].name, rows[i].value ? "=:value:_files" : "");
+    fprintf(out, " '*:file:_files' ;;\n");
+  }
+  fprintf(out, "  esac\n}\ncompdef _gromatic gromatic\n");
+}
+
+static void print_fish(FILE *out) {
+  for (const cli_command *c = cli_commands; c->name; c++) {
+    fprintf(out, "complete -c gromatic -n __fish_use_subcommand -a %s -d '%s'\n", c->name,
+            c->summary);
+    for (int i = 0; i < N_ROWS; i++)
+      if (admits(c, &rows[i]))
+        fprintf(out, "complete -c gromatic -n '__fish_seen_subcommand_from %s' -l %s%s\n",
+                c->name, rows[i].name, rows[i].value ? " -r" : "");
+  }
+}
+
+bool cli_print_completion(FILE *out, const char *shell) {
+  if (strcmp(shell, "bash") == 0)
+    print_bash(out);
+  else if (strcmp(shell, "zsh") == 0)
+    print_zsh(out);
+  else if (strcmp(shell, "fish") == 0)
+    print_fish(out);
+  else
+    return false;
+  return true;
+}
+
+void cli_print_man_options(FILE *out) {
+  for (int i = 0; i < N_ROWS; i++) {
+    fprintf(out, ".TP\n");
+    if (rows[i].letter) fprintf(out, "\\fB\\-%c\\fR, ", rows[i].letter);
+    fprintf(out, "\\fB\\-\\-%s\\fR", rows[i].name);
+    if (rows[i].value) fprintf(out, " \\fI%s\\fR", rows[i].value);
+    fprintf(out, "\n%s\n", rows[i].help);
+  }
+}

@@ -1,0 +1,96 @@
+/* options.h - the options of all commands in one table, from which parsing, --help,
+ * suggestions, shell completion and the manual's list are made. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { CLI_DONE = 0, CLI_SOME_FAILED = 1, CLI_USAGE = 2, CLI_MODEL = 3, CLI_INTERRUPTED = 130 };
+
+typedef struct cli_list {
+  const char **items; /* point into argv or the environment */
+  size_t n;
+} cli_list;
+
+/* Every setting of every command; a command reads those that its groups admit. */
+typedef struct cli_args {
+  /* model */
+  const char *model;
+  uint64_t threads, context;
+  bool no_mmap, mlock;
+  /* pictures */
+  uint64_t max_pixels;
+  /* regions */
+  double conf, iou, min_score;
+  uint64_t max_det;
+  const char *regions_file;
+  const char *box_format;
+  cli_list boxes;
+  bool append_boxes;
+  uint64_t shuffle_seed;
+  /* questions */
+  cli_list prompts, phrases;
+  bool long_form, all, no_grounding, verbatim;
+  double temperature, top_p;
+  uint64_t top_k, seed, max_tokens;
+  /* output */
+  bool json, raw, resume, quiet;
+  const char *output, *draw;
+  uint64_t verbose;
+  /* convert, inspect, eval, bench */
+  const char *type, *shape, *coco, *refs, *images;
+  bool verify, tensors;
+  uint64_t limit, repeat;
+  bool help;
+  cli_list inputs; /* positional */
+} cli_args;
+
+enum {
+  GROUP_MODEL = 1 << 0,
+  GROUP_IMAGE = 1 << 1,
+  GROUP_REGIONS = 1 << 2,
+  GROUP_BOXES = 1 << 3,
+  GROUP_TEXT = 1 << 4, /* sampling */
+  GROUP_OUTPUT = 1 << 5,
+  GROUP_CHAT = 1 << 6,
+  GROUP_GROUND = 1 << 7,
+  GROUP_DESCRIBE = 1 << 8,
+  GROUP_CONVERT = 1 << 9,
+  GROUP_INSPECT = 1 << 10,
+  GROUP_EVAL = 1 << 11,
+  GROUP_BENCH = 1 << 12,
+  GROUP_JSON = 1 << 13,
+  GROUP_ALL = 1 << 14
+};
+
+typedef struct cli_command {
+  const char *name;
+  const char *synopsis; /* after the name */
+  const char *summary;  /* one line */
+  const char *details;  /* paragraphs and examples, or NULL */
+  unsigned groups;
+  int (*run)(const cli_args *args);
+} cli_command;
+
+/* The commands in the order of the help; ends with a NULL name. Defined in main.c. */
+extern const cli_command cli_commands[];
+
+/* Fills *args from argv[1..] and GROMATIC_ARG_* variables. On an error it says so on stderr,
+ * with a suggestion, and returns CLI_USAGE. cli_args_free releases the lists. */
+int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
+void cli_args_free(cli_args *args);
+
+void cli_print_help(FILE *out, const cli_command *command);
+void cli_print_overview(FILE *out);
+/* shell: "bash", "zsh" or "fish"; false if it is none of them. */
+bool cli_print_completion(FILE *out, const char *shell);
+/* The OPTIONS section of the manual in roff. */
+void cli_print_man_options(FILE *out);
+
+/* The best match of `word` among the commands' names, or NULL if none is near. */
+const char *cli_suggest_command(const char *word);
+
+#endif

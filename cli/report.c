@@ -1,0 +1,144 @@
+/* report.c - see report.h. */
+#include "report.h"
+
+#include "terminal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool cli_report_begin(cli_report *report, const char *image, uint32_t width, uint32_t height,
+                      cli_box_format format, bool colour) {
+  *report = (cli_report){.format = format, .width = width, .height = height, .colour = colour};
+  report->text = open_memstream(&report->text_bytes, &report->text_size);
+  /* A file name may hold any bytes; JSON text may not. */
+  json_t *file = json_string(image);
+  if (!file) file = json_string("(a name that is not UTF-8)");
+  report->json = json_pack("{s:{s:o, s:I, s:I}}", "image", "file", file, "width",
+                           (json_int_t)width, "height", (json_int_t)height);
+  if (report->json && format != BOX_XYXY)
+    json_object_set_new(report->json, "box_format", json_string(cli_box_format_name(format)));
+  return report->text && report->json;
+}
+
+void cli_report_free(cli_report *report) {
+  json_decref(report->json);
+  if (report->text) fclose(report->text);
+  free(report->text_bytes);
+  for (size_t i = 0; i < report->n_marks; i++) free((char *)(uintptr_t)report->marks[i].label);
+  free(report->marks);
+  free(report->caption);
+  free(report->spans);
+  *report = (cli_report){0};
+}
+
+json_t *cli_report_object(const cli_report *report) {
+  if (!json_is_array(report->json)) return report->json;
+  return json_array_get(report->json, json_array_size(report->json) - 1);
+}
+
+json_t *cli_report_next(cli_report *report) {
+  json_t *last = cli_report_object(report);
+  if (!json_object_get(last, "text")) return last;
+  json_t *next = json_pack("{s:O}", "image", json_object_get(last, "image"));
+  json_t *format = json_object_get(last, "box_format");
+  if (format) json_object_set(next, "box_format", format);
+  if (!json_is_array(report->json)) report->json = json_pack("[o]", report->json);
+  json_array_append_new(report->json, next);
+  return next;
+}
+
+json_t *cli_json_number(double value) {
+  return json_real(round(value * 1e6) / 1e6);
+}
+
+json_t *cli_json_box(const cli_report *report, gm_box box) {
+  double v[4];
+  cli_box_from_pixels(report->format, box, report->width, report->height, v);
+  if (report->format == BOX_QWEN3)
+    return json_pack("[I,I,I,I]", (json_int_t)v[0], (json_int_t)v[1], (json_int_t)v[2],
+                     (json_int_t)v[3]);
+  return json_pack("[f,f,f,f]", v[0], v[1], v[2], v[3]);
+}
+
+json_t *cli_json_region(const cli_report *report, const gm_region *region) {
+  return json_pack("{s:o, s:o, s:i}", "box", cli_json_box(report, region->box), "score",
+                   cli_json_number((double)region->score), "index", (int)region->index);
+}
+
+void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t colour) {
+  gm_mark *grown = realloc(report->marks, (report->n_marks + 1) * sizeof *grown);
+  if (!grown) return;
+  report->marks = grown;
+  grown[report->n_marks++] = (gm_mark){box, label ? strdup(label) : NULL, colour};
+}
+
+void cli_report_print_box(cli_report *report, gm_box box) {
+  double v[4];
+  cli_box_from_pixels(report->format, box, report->width, report->height, v);
+  bool pixels = report->format == BOX_XYXY || report->format == BOX_XYWH;
+  const char *pattern =
+      pixels || report->format == BOX_QWEN3 ? "%.0f,%.0f,%.0f,%.0f" : "%.4f,%.4f,%.4f,%.4f";
+  fprintf(report->text, pattern, v[0], v[1], v[2], v[3]);
+}
+
+static const char *tint(const cli_report *report, int32_t index) {
+  return report->colour ? cli_colour(stdout, index) : "";
+}
+
+static void print_words(cli_report *report, const gm_answer *answer) {
+  size_t at = 0;
+  for (size_t i = 0; i < answer->n_groundings; i++) {
+    const gm_grounding *g = &answer->groundings[i];
+    if (g->span_begin < at) continue;
+    fwrite(answer->text + at, 1, g->span_begin - at, report->text);
+    fputs(tint(report, (int32_t)i), report->text);
+    fwrite(answer->text + g->span_begin, 1, g->span_end - g->span_begin, report->text);
+    fputs(tint(report, -1), report->text);
+    at = g->span_end;
+  }
+  fprintf(report->text, "%s\n", answer->text + at);
+}
+
+static void add_span(cli_report *report, size_t begin, size_t end, int32_t colour) {
+  gm_span_colour *grown = realloc(report->spans, (report->n_spans + 1) * sizeof *grown);
+  if (!grown) return;
+  report->spans = grown;
+  grown[report->n_spans++] = (gm_span_colour){begin, end, colour};
+}
+
+static json_t *grounding_json(const cli_report *report, const gm_grounding *g) {
+  json_t *regions = json_array();
+  for (size_t k = 0; k < g->n_regions; k++)
+    json_array_append_new(regions, cli_json_region(report, &g->regions[k]));
+  return json_pack("{s:s, s:[I,I], s:o}", "phrase", g->phrase, "span",
+                   (json_int_t)g->span_begin, (json_int_t)g->span_end, "regions", regions);
+}
+
+void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answer, bool raw,
+                       bool streamed) {
+  json_object_set_new(object, "text", json_string(answer->text));
+  json_t *groundings = json_array();
+  if (!streamed) print_words(report, answer);
+  report->n_spans = 0;
+  if (answer->n_groundings) fputc('\n', report->text);
+  for (size_t i = 0; i < answer->n_groundings; i++) {
+    const gm_grounding *g = &answer->groundings[i];
+    json_array_append_new(groundings, grounding_json(report, g));
+    add_span(report, g->span_begin, g->span_end, (int32_t)i);
+    for (size_t k = 0; k < g->n_regions; k++) {
+      fprintf(report->text, "  %s%-24s%s ", tint(report, (int32_t)i), g->phrase,
+              tint(report, -1));
+      cli_report_print_box(report, g->regions[k].box);
+      fprintf(report->text, "  %.2f\n", (double)g->regions[k].score);
+      cli_report_mark(report, g->regions[k].box, g->phrase, (int32_t)i);
+    }
+  }
+  json_object_set_new(object, "grounding", groundings);
+  if (raw) {
+    json_object_set_new(object, "raw", json_string(answer->raw));
+    fprintf(report->text, "\nraw: %s\n", answer->raw);
+  }
+  free(report->caption);
+  report->caption = strdup(answer->text);
+}

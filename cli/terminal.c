@@ -1,0 +1,107 @@
+/* terminal.c - see terminal.h. */
+#include "terminal.h"
+
+#include "options.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+bool cli_has_colour(FILE *out) {
+  const char *no_colour = getenv("NO_COLOR");
+  return isatty(fileno(out)) && !(no_colour && no_colour[0]);
+}
+
+const char *cli_colour(FILE *out, int32_t index) {
+  static const char *const codes[] = {"\033[1;33m", "\033[1;36m", "\033[1;32m",
+                                      "\033[1;35m", "\033[1;34m", "\033[1;31m"};
+  if (!cli_has_colour(out)) return "";
+  return index < 0 ? "\033[0m" : codes[index % 6];
+}
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int signal_number) {
+  if (++interrupts > 1) {
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+  }
+}
+
+void cli_catch_interrupt(void) {
+  struct sigaction action = {0};
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  signal(SIGPIPE, SIG_DFL);
+}
+
+bool cli_interrupted(void) {
+  return interrupts > 0;
+}
+void cli_clear_interrupt(void) {
+  interrupts = 0;
+}
+
+double cli_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+cli_progress cli_progress_begin(bool quiet) {
+  cli_progress progress = {0};
+  progress.shown = !quiet && isatty(STDERR_FILENO);
+  progress.began = cli_now();
+  return progress;
+}
+
+void cli_progress_update(cli_progress *progress, const char *what, double done) {
+  double now = cli_now();
+  if (!progress->shown || now - progress->last < 0.1) return;
+  progress->last = now;
+  progress->drawn = true;
+  enum { WIDTH = 24 };
+  char bar[WIDTH + 1];
+  int filled = (int)(done * WIDTH);
+  for (int i = 0; i < WIDTH; i++) bar[i] = i < filled ? '#' : '.';
+  bar[WIDTH] = 0;
+  double elapsed = now - progress->began, left = done > 0 ? elapsed / done - elapsed : 0;
+  char rate[32] = "";
+  if (progress->total_bytes && elapsed > 0)
+    snprintf(rate, sizeof rate, " %.0f MB/s",
+             done * (double)progress->total_bytes / elapsed * 1e-6);
+  fprintf(stderr, "\r\033[K[%s] %3.0f %%%s, %.0f s left  %.40s", bar, 100 * done, rate, left,
+          what);
+  fflush(stderr);
+}
+
+void cli_progress_clear(cli_progress *progress) {
+  if (progress->drawn) fputs("\r\033[K", stderr);
+  progress->drawn = false;
+}
+
+void cli_error(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("gromatic: ", stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+}
+
+int cli_exit_code(gm_status status) {
+  switch (status) {
+  case GM_OK:
+    return CLI_DONE;
+  case GM_ERR_CANCELLED:
+    return CLI_INTERRUPTED;
+  case GM_ERR_ARGUMENT:
+    return CLI_USAGE;
+  default:
+    return CLI_SOME_FAILED;
+  }
+}

@@ -1,0 +1,38 @@
+/* terminal.h - what the program shows a person: colours, progress on stderr, Ctrl-C. */
+#ifndef CLI_TERMINAL_H
+#define CLI_TERMINAL_H
+
+#include "gromatic.h"
+
+#include <stdio.h>
+
+/* True where out is a terminal and NO_COLOR is not set. */
+bool cli_has_colour(FILE *out);
+/* Escape sequence of a palette index (as in gm_mark.colour), or of none (-1); "" without
+ * colour. */
+const char *cli_colour(FILE *out, int32_t index);
+
+/* Ctrl-C sets a flag instead of ending the program; a second one ends it. */
+void cli_catch_interrupt(void);
+bool cli_interrupted(void);
+void cli_clear_interrupt(void);
+
+/* A progress line on stderr, drawn only where that is a terminal and not quiet. Done in 0..1;
+ * the rest of the time is estimated from the rate so far. */
+typedef struct cli_progress {
+  bool shown, drawn;
+  double began, last;
+  uint64_t total_bytes; /* for a rate; 0: none */
+} cli_progress;
+cli_progress cli_progress_begin(bool quiet);
+void cli_progress_update(cli_progress *progress, const char *what, double done);
+void cli_progress_clear(cli_progress *progress);
+
+double cli_now(void); /* seconds, monotonic */
+
+/* "gromatic: MESSAGE" on stderr. */
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The exit code that a failed library call leads to. */
+int cli_exit_code(gm_status status);
+
+#endif
