@@ -1,0 +1,246 @@
+/* test_attention.c - gm_attention against softmax(q k^T) v in double precision, over every
+ * combination of the paths inside: few and many queries, f32 and f16 caches, causal or not,
+ * grouped heads, several spans, batches. */
+#include "ops_support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct attention_case {
+  size_t batch, tq, heads, kv_heads, head_dim, n_spans, span[3];
+  bool causal, f16;
+} attention_case;
+
+/* Queries, a cache in one block per span, and the same keys as floats. */
+typedef struct attention_data {
+  attention_case shape;
+  size_t tk, q_row, out_row, row, queries;
+  float *q, *out;
+  float *keys[3], *values[3]; /* [batch * n, row] */
+  uint16_t *half_keys[3], *half_values[3];
+  gm_kv_span spans[3];
+} attention_data;
+
+/* Rounds floats to half precision in place and returns the halves. */
+static uint16_t *to_halves(float *x, size_t n) {
+  uint16_t *h = malloc((n ? n : 1) * sizeof *h);
+  assert_non_null(h);
+  for (size_t i = 0; i < n; i++) {
+    h[i] = gm_f32_to_f16(x[i]);
+    x[i] = gm_f16_to_f32(h[i]);
+  }
+  return h;
+}
+
+static attention_data *make_data(const attention_case *shape, uint64_t seed) {
+  attention_data *d = calloc(1, sizeof *d);
+  assert_non_null(d);
+  gm_rng rng = {seed};
+  d->shape = *shape;
+  d->queries = shape->batch * shape->tq;
+  d->q_row = shape->heads * shape->head_dim + 3; /* part of a wider row */
+  d->out_row = shape->heads * shape->head_dim + 5;
+  d->row = shape->kv_heads * shape->head_dim + 7;
+  d->q = random_floats(&rng, d->queries * d->q_row, -1, 1);
+  d->out = random_floats(&rng, d->queries * d->out_row, 7, 8);
+  for (size_t i = 0; i < shape->n_spans; i++) {
+    size_t n = shape->batch * shape->span[i] * d->row;
+    d->tk += shape->span[i];
+    d->keys[i] = random_floats(&rng, n, -1, 1);
+    d->values[i] = random_floats(&rng, n, -1, 1);
+    d->spans[i] =
+        (gm_kv_span){d->keys[i], d->values[i], shape->span[i], d->row, shape->head_dim};
+    if (!shape->f16) continue;
+    d->spans[i].k = d->half_keys[i] = to_halves(d->keys[i], n);
+    d->spans[i].v = d->half_values[i] = to_halves(d->values[i], n);
+  }
+  return d;
+}
+
+static void free_data(attention_data *d) {
+  free(d->q);
+  free(d->out);
+  for (size_t i = 0; i < 3; i++) {
+    free(d->keys[i]);
+    free(d->values[i]);
+    free(d->half_keys[i]);
+    free(d->half_values[i]);
+  }
+  free(d);
+}
+
+static void run(gm_compute *c, void *arg, float *out) {
+  const attention_data *d = arg;
+  const attention_case *s = &d->shape;
+  gm_attention_args args = {.q = d->q,
+                            .q_row = d->q_row,
+                            .spans = d->spans,
+                            .n_spans = s->n_spans,
+                            .kv_type = s->f16 ? GM_TYPE_F16 : GM_TYPE_F32,
+                            .batch = s->batch,
+                            .tq = s->tq,
+                            .heads = s->heads,
+                            .kv_heads = s->kv_heads,
+                            .head_dim = s->head_dim,
+                            .scale = 1 / sqrtf((float)s->head_dim),
+                            .causal = s->causal,
+                            .out = out,
+                            .out_row = d->out_row};
+  assert_ok(gm_attention(c, &args), c->err);
+}
+
+/* Key or value j of the whole sequence, for a batch entry and kv head. */
+static const float *kv_of(const attention_data *d, float *const *spans, size_t entry, size_t j,
+                          size_t head) {
+  size_t i = 0;
+  for (; j >= d->shape.span[i]; i++) j -= d->shape.span[i];
+  return spans[i] + (entry * d->shape.span[i] + j) * d->row + head * d->shape.head_dim;
+}
+
+/* What one query of one head must give. */
+static void expect(const attention_data *d, size_t entry, size_t query, size_t head,
+                   double *want) {
+  const attention_case *s = &d->shape;
+  size_t dim = s->head_dim, kv_head = head * s->kv_heads / s->heads;
+  size_t seen = s->causal ? d->tk - s->tq + query + 1 : d->tk;
+  const float *q = d->q + (entry * s->tq + query) * d->q_row + head * dim;
+  double *p = malloc(seen * sizeof *p), max = -INFINITY, sum = 0;
+  assert_non_null(p);
+  for (size_t j = 0; j < seen; j++) {
+    const float *k = kv_of(d, d->keys, entry, j, kv_head);
+    p[j] = 0;
+    for (size_t i = 0; i < dim; i++) p[j] += (double)q[i] * (double)k[i];
+    p[j] /= sqrt((double)dim);
+    max = fmax(max, p[j]);
+  }
+  for (size_t j = 0; j < seen; j++) sum += p[j] = exp(p[j] - max);
+  for (size_t i = 0; i < dim; i++) want[i] = 0;
+  for (size_t j = 0; j < seen; j++) {
+    const float *v = kv_of(d, d->values, entry, j, kv_head);
+    for (size_t i = 0; i < dim; i++) want[i] += p[j] / sum * (double)v[i];
+  }
+  free(p);
+}
+
+/* |q|, |k|, |v| <= 1, so a score is at most sqrt(dim) and, as a sum of dim rounded products in
+ * any order, off by at most (dim + 2) UNIT sqrt(dim); a weight is off by twice that relative to
+ * itself (numerator and denominator) plus the sums over the keys and a few roundings of exp. */
+static double bound_of(const attention_data *d) {
+  double dim = (double)d->shape.head_dim;
+  return UNIT * (2 * (dim + 2) * sqrt(dim) + 2 * (double)d->tk + 16);
+}
+
+static void check_case(const attention_case *shape, uint64_t seed) {
+  attention_data *d = make_data(shape, seed);
+  size_t n = d->queries * d->out_row, width = shape->heads * shape->head_dim;
+  char what[160];
+  snprintf(what, sizeof what,
+           "batch %zu tq %zu tk %zu heads %zu/%zu dim %zu spans %zu causal %d f16 %d seed %llu",
+           shape->batch, shape->tq, d->tk, shape->heads, shape->kv_heads, shape->head_dim,
+           shape->n_spans, shape->causal, shape->f16, (unsigned long long)seed);
+  float *out = run_op(run, d, d->out, n, what);
+  double want[GM_MAX_HEAD_DIM];
+  for (size_t row = 0; row < d->queries; row++) {
+    for (size_t h = 0; h < shape->heads; h++) {
+      expect(d, row / shape->tq, row % shape->tq, h, want);
+      assert_within(out + row * d->out_row + h * shape->head_dim, want, shape->head_dim,
+                    bound_of(d), what);
+    }
+    /* What lies between the rows is not ours. */
+    assert_same_bits(out + row * d->out_row + width, d->out + row * d->out_row + width, 5,
+                     what);
+  }
+  free(out);
+  free_data(d);
+}
+
+static void test_attention_against_double(void **state) {
+  (void)state;
+  static const attention_case cases[] = {
+      {1, 1, 1, 1, 1, 1, {1}, false, false},
+      {1, 1, 4, 4, 64, 1, {300}, true, false},
+      {1, 1, 8, 2, 128, 2, {257, 31}, true, true},
+      {1, 4, 4, 1, 80, 3, {256, 1, 512}, true, true},
+      {1, 3, 6, 3, 7, 2, {255, 2}, true, false},
+      {1, 5, 4, 2, 16, 1, {5}, true, false},
+      {1, 33, 2, 1, 64, 2, {100, 33}, true, true},
+      {1, 129, 2, 2, 13, 1, {129}, false, false},
+      {1, 300, 4, 2, 32, 2, {77, 300}, true, false},
+      {1, 300, 2, 1, 40, 1, {300}, true, true},
+      {1, 70, 1, 1, 256, 2, {1, 131}, true, false},
+      {3, 50, 3, 3, 64, 1, {50}, false, false},
+      {2, 2, 4, 2, 24, 2, {260, 9}, true, true},
+      {4, 17, 2, 1, 20, 2, {3, 17}, true, false},
+      {1, 513, 1, 1, 64, 1, {513}, false, false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i], 77 + i);
+}
+
+/* Two keys whose scores differ by ln 3: weights 1/4 and 3/4, by hand. */
+static void test_attention_by_hand(void **state) {
+  (void)state;
+  gm_compute *c = compute_open(1, NULL);
+  float q[] = {1, 0}, k[] = {0, 5, 1.0986123F, -5}, v[] = {8, 0, 0, 4}, out[2];
+  gm_kv_span span = {k, v, 2, 2, 2};
+  gm_attention_args args = {.q = q,
+                            .q_row = 2,
+                            .spans = &span,
+                            .n_spans = 1,
+                            .tq = 1,
+                            .heads = 1,
+                            .kv_heads = 1,
+                            .head_dim = 2,
+                            .scale = 1,
+                            .out = out,
+                            .out_row = 2};
+  assert_ok(gm_attention(c, &args), c->err);
+  assert_within(out, (double[]){2, 3}, 2, 1e-6, "two keys");
+  compute_close(c);
+}
+
+/* Scores of +-2000 overflow a naive exponential; the largest key takes all. The other path is
+ * taken with more queries. */
+static void test_attention_with_huge_scores(void **state) {
+  (void)state;
+  enum { KEYS = 300, QUERIES = 6 };
+  gm_compute *c = compute_open(2, NULL);
+  float q[QUERIES], k[KEYS], v[KEYS], out[QUERIES];
+  for (size_t i = 0; i < QUERIES; i++) q[i] = i % 2 ? -2000 : 2000;
+  for (size_t j = 0; j < KEYS; j++) {
+    k[j] = (float)j / KEYS - 0.5F;
+    v[j] = (float)j;
+  }
+  gm_kv_span span = {k, v, KEYS, 1, 1};
+  for (size_t tq = 1; tq <= QUERIES; tq += 5) {
+    gm_attention_args args = {.q = q,
+                              .q_row = 1,
+                              .spans = &span,
+                              .n_spans = 1,
+                              .tq = tq,
+                              .heads = 1,
+                              .kv_heads = 1,
+                              .head_dim = 1,
+                              .scale = 1,
+                              .out = out,
+                              .out_row = 1};
+    assert_ok(gm_attention(c, &args), c->err);
+    /* Neighbouring scores are 20/3 apart, so the weights fall off by r = exp(-20/3) and move
+     * the mean of 0, 1, ... by r / (1 - r) = 0.0012743. */
+    for (size_t i = 0; i < tq; i++) {
+      double want = i % 2 ? 0.0012743 : 299 - 0.0012743;
+      assert_float_equal(out[i], want, 1e-4);
+    }
+  }
+  compute_close(c);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_attention_against_double),
+      cmocka_unit_test(test_attention_by_hand),
+      cmocka_unit_test(test_attention_with_huge_scores),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
