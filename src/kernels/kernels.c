@@ -1,16 +1,146 @@
-/* kernels.c - chooses the table of kernels for this processor. */
-#include "kernels.h"
+/* kernels.c - which instruction sets this processor has, and the table for each. The tables are
+ * filled once, at the first call, and never change afterwards. */
+#include "kernels_levels.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
-static gm_kernels ref = {.name = "ref"};
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
-static void fill(void) {
-  gm_row_kernels_use_ref(&ref.rows);
+typedef void (*use_fn)(gm_kernels *k);
+
+/* One table: the sets it is made of, lowest first, and the value of GROMATIC_CPU that still
+ * allows it. */
+typedef struct level {
+  const char *cap, *name, *features;
+  use_fn use[4];
+} level;
+
+#if defined(__x86_64__)
+static const level levels[] = {
+    {"ref", "ref", "", {gm_kernels_use_ref}},
+    {"avx2", "avx2", "", {gm_kernels_use_ref, gm_kernels_use_avx2}},
+    {"avxvnni",
+     "avx2",
+     "avxvnni",
+     {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avxvnni}},
+    {"avx512f", "avx512", "", {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512}},
+    {"avx512",
+     "avx512",
+     "vnni",
+     {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512,
+      gm_kernels_use_avx512vnni}},
+};
+
+static bool has_bits(unsigned value, unsigned bits) {
+  return (value & bits) == bits;
+}
+
+/* Bit i: levels[i] runs here, the operating system saving its registers included. */
+static unsigned levels_here(void) {
+  unsigned a, b, c, d, b7 = 0, c7 = 0, a71 = 0, max7 = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !has_bits(c, bit_OSXSAVE | bit_AVX)) return 1;
+  unsigned xcr0, xcr0_high;
+  __asm__ volatile("xgetbv" : "=a"(xcr0), "=d"(xcr0_high) : "c"(0));
+  unsigned c1 = c;
+  if (__get_cpuid_count(7, 0, &max7, &b7, &c7, &d) && max7 >= 1)
+    (void)__get_cpuid_count(7, 1, &a71, &b, &c, &d);
+
+  unsigned found = 1;
+  bool avx2 = has_bits(xcr0, 0x6) && has_bits(c1, bit_FMA | bit_F16C | bit_POPCNT) &&
+              has_bits(b7, bit_AVX2 | bit_BMI | bit_BMI2);
+  bool avx512 =
+      avx2 && has_bits(xcr0, 0xE6) &&
+      has_bits(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ | bit_AVX512CD);
+  if (avx2) found |= 1u << 1;
+  if (avx2 && has_bits(a71, 1u << 4)) found |= 1u << 2;
+  if (avx512) found |= 1u << 3;
+  if (avx512 && has_bits(c7, bit_AVX512VNNI | bit_AVX512VBMI)) found |= 1u << 4;
+  return found;
+}
+#elif defined(__aarch64__)
+static const level levels[] = {
+    {"ref", "ref", "", {gm_kernels_use_ref}},
+    {"neon-base", "neon", "", {gm_kernels_use_ref, gm_kernels_use_neon}},
+    {"neon-dotprod",
+     "neon",
+     "dotprod",
+     {gm_kernels_use_ref, gm_kernels_use_neon, gm_kernels_use_dotprod}},
+    {"neon",
+     "neon",
+     "dotprod+i8mm",
+     {gm_kernels_use_ref, gm_kernels_use_neon, gm_kernels_use_dotprod, gm_kernels_use_i8mm}},
+};
+
+static unsigned levels_here(void) {
+  enum { ASIMDDP = 1 << 20, I8MM = 1 << 13 }; /* of HWCAP and HWCAP2 */
+  bool dotprod = (getauxval(AT_HWCAP) & ASIMDDP) != 0;
+  bool i8mm = dotprod && (getauxval(AT_HWCAP2) & I8MM) != 0;
+  return 3u | (dotprod ? 4u : 0u) | (i8mm ? 8u : 0u);
+}
+#else
+static const level levels[] = {{"ref", "ref", "", {gm_kernels_use_ref}}};
+
+static unsigned levels_here(void) {
+  return 1;
+}
+#endif
+
+enum { LEVELS = sizeof levels / sizeof levels[0] };
+
+static struct {
+  pthread_once_t once;
+  unsigned here;
+  size_t best;
+  gm_kernels tables[LEVELS];
+} state = {.once = PTHREAD_ONCE_INIT};
+
+/* Index of the highest level that GROMATIC_CPU allows. */
+static size_t capped_level(void) {
+  static const char *const known[] = {"ref",    "avx2",      "avxvnni",      "avx512f",
+                                      "avx512", "neon-base", "neon-dotprod", "neon"};
+  const char *cap = getenv("GROMATIC_CPU");
+  if (!cap || !*cap) return LEVELS - 1;
+  for (size_t i = 0; i < LEVELS; i++)
+    if (strcmp(cap, levels[i].cap) == 0) return i;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (strcmp(cap, known[i]) == 0) return 0;
+  return LEVELS - 1;
+}
+
+static void fill_tables(void) {
+  state.here = levels_here();
+  size_t cap = capped_level();
+  for (size_t i = 0; i < LEVELS; i++) {
+    if (!(state.here >> i & 1)) continue;
+    gm_kernels *table = &state.tables[i];
+    table->name = levels[i].name;
+    table->features = levels[i].features;
+    for (size_t j = 0; j < 4 && levels[i].use[j]; j++) levels[i].use[j](table);
+    if (i <= cap) state.best = i;
+  }
 }
 
 const gm_kernels *gm_kernels_best(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, fill);
-  return &ref;
+  (void)pthread_once(&state.once, fill_tables);
+  return &state.tables[state.best];
+}
+
+const gm_kernels *gm_kernels_at(size_t i) {
+  (void)pthread_once(&state.once, fill_tables);
+  for (size_t j = 0; j < LEVELS; j++)
+    if ((state.here >> j & 1) && i-- == 0) return &state.tables[j];
+  return NULL;
+}
+
+const char *gm_kernels_missing(size_t i) {
+  (void)pthread_once(&state.once, fill_tables);
+  for (size_t j = 0; j < LEVELS; j++)
+    if (!(state.here >> j & 1) && i-- == 0) return levels[j].cap;
+  return NULL;
 }

@@ -1,17 +1,39 @@
 /* kernels.h - single-thread inner loops behind one table; plain C first, each instruction set
- * overrides what it has. No allocation, no threads. Chosen at run time. */
+ * overrides what it has. No allocation, no threads. Chosen at run time.
+ *
+ * A folder per instruction set: ref/ (plain C), avx2/, avxvnni/, avx512/, avx512vnni/, neon/,
+ * dotprod/, i8mm/. Each has a table_*.c with one function that writes its members over those of
+ * the set below it, and files named after what they compute. The members are described in
+ * matmul_kernels.h and row_kernels.h. */
 #ifndef GM_KERNELS_H
 #define GM_KERNELS_H
 
+#include "matmul_kernels.h"
 #include "row_kernels.h"
-#include "types.h"
 
 typedef struct gm_kernels {
-  const char *name; /* "ref", "avx2", "avx512", "neon" */
+  const char *name;     /* "ref", "avx2", "avx512", "neon" */
+  const char *features; /* what is used on top of name: "vnni", "dotprod", ...; "" if nothing */
+
+  /* Matrix products, by type of the weights; NULL for numbers that are no type. */
+  const gm_matmul *matmul[GM_TYPE_COUNT];
+  /* y[rows, cols] from acc[rows, cols] as the epilogue says; y may be acc. */
+  void (*epilogue)(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
+                   size_t cols, const gm_epilogue *e);
+
   gm_row_kernels rows;
 } gm_kernels;
 
-/* The best table for this processor, capped by GROMATIC_CPU=ref|avx2|avx512|neon. */
+/* The best table for this processor, capped by the environment variable GROMATIC_CPU at the
+ * first call: ref, avx2 (nothing above AVX2), avxvnni, avx512f (no VNNI), avx512 (all that x86
+ * has), neon-base, neon-dotprod, neon (all that ARM has). A name of another architecture gives
+ * ref; an unknown one is no cap. */
 const gm_kernels *gm_kernels_best(void);
+
+/* The i-th table that this processor can run, plain C first, whatever GROMATIC_CPU says; NULL
+ * past the last. For tests and timing. */
+const gm_kernels *gm_kernels_at(size_t i);
+/* The i-th instruction set that was compiled in but is missing here; NULL past the last. */
+const char *gm_kernels_missing(size_t i);
 
 #endif

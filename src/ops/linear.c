@@ -1,76 +1,243 @@
-/* linear.c - matrix products of activations with weights of any type, and rows of a table. */
+/* linear.c - matrix products of activations with weights of any type, and rows of a table.
+ *
+ * Few rows: the activations are packed once, then threads take runs of rows of w (gemv).
+ * Many rows: in slabs of activations that stay in the last-level cache; a slab is packed once
+ * for all outputs that want the same packing, then threads take blocks of up to BLOCK_ROWS x
+ * BLOCK_COLUMNS of y: they unpack their columns' weights for one cut of k to panels, run all
+ * their tiles over them, and go on to the next cut; the sums wait in scratch.
+ *
+ * An element's value depends neither on the number of threads nor on m, but for the two ways
+ * above, which differ in the order of sums: up to GM_GEMV_ROWS rows are gemv. */
 #include "ops.h"
 
 #include <assert.h>
-#include <math.h>
-#include <string.h>
 
-enum { ROWS_PER_TASK = 16 };
+enum {
+  GEMV_BYTES = 64 << 10,   /* of weights in a task */
+  SLAB_BYTES = 16 << 20,   /* of packed activations */
+  PANEL_BYTES = 256 << 10, /* of weights unpacked at once by a thread: half of a small L2 */
+  BLOCK_ROWS = 512,
+  BLOCK_PANELS = 2
+};
+
+/* One output's share of a job. */
+typedef struct linear_part {
+  const gm_linear_out *out;
+  const gm_matmul *mm;
+  const unsigned char *x; /* packed activations */
+  size_t n, k;
+  size_t first_task, row_blocks;
+  size_t columns; /* of a task: rows of w */
+  size_t cut;     /* of k: elements unpacked at once */
+} linear_part;
 
 typedef struct linear_job {
-  const float *x;
-  size_t ldx, m, k;
-  const gm_linear_out *out;
-  float *rows; /* one row of k floats for each worker */
+  const gm_kernels *kernels;
+  linear_part *parts;
+  size_t n_parts;
+  bool few;
+  size_t first_row, m; /* the slab's rows */
+  unsigned char *scratch;
+  size_t scratch_bytes; /* per worker */
 } linear_job;
 
-static float activate(float v, gm_act act) {
-  switch (act) {
-  case GM_ACT_RELU:
-    return v > 0.0f ? v : 0.0f;
-  case GM_ACT_GELU:
-    return 0.5f * v * (1.0f + erff(v * 0.70710678f));
-  case GM_ACT_QUICK_GELU:
-    return v / (1.0f + expf(-1.702f * v));
-  case GM_ACT_SILU:
-    return v / (1.0f + expf(-v));
-  case GM_ACT_NONE:
-    break;
-  }
-  return v;
+typedef struct pack_job {
+  const gm_matmul *mm;
+  unsigned char *packed;
+  const float *x;
+  size_t ldx, m, group, k;
+} pack_job;
+
+static size_t min_size(size_t a, size_t b) {
+  return a < b ? a : b;
 }
 
-static float dot(const float *a, const float *b, size_t n) {
-  float sum[8] = {0};
+static size_t max_size(size_t a, size_t b) {
+  return a > b ? a : b;
+}
+
+static size_t ceil_div(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+
+static size_t workers_of(const gm_compute *c) {
+  return c->pool ? gm_pool_threads(c->pool) : 1;
+}
+
+/* Bytes of one packed row of activations. */
+static size_t packed_row_bytes(const gm_matmul *mm, size_t k) {
+  return ceil_div(k, mm->chunk) * mm->x_chunk_bytes;
+}
+
+static const linear_part *part_of(const linear_job *job, size_t task) {
   size_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (size_t j = 0; j < 8; j++) sum[j] += a[i + j] * b[i + j];
-  for (; i < n; i++) sum[0] += a[i] * b[i];
-  return (sum[0] + sum[4]) + (sum[1] + sum[5]) + (sum[2] + sum[6]) + (sum[3] + sum[7]);
+  while (i + 1 < job->n_parts && task >= job->parts[i + 1].first_task) i++;
+  return &job->parts[i];
 }
 
-static void linear_task(void *arg, size_t task, size_t worker) {
-  linear_job *job = arg;
-  const gm_linear_out *out = job->out;
-  float *row = job->rows + worker * job->k;
-  size_t n = gm_tensor_rows(out->w), begin = task * ROWS_PER_TASK;
-  size_t end = begin + ROWS_PER_TASK < n ? begin + ROWS_PER_TASK : n;
-  for (size_t j = begin; j < end; j++) {
-    gm_type_traits_of(out->w->type)
-        ->to_float(row, (const char *)out->w->data + j * out->w->row_bytes, job->k);
-    for (size_t i = 0; i < job->m; i++) {
-      float v = dot(job->x + i * job->ldx, row, job->k);
-      v = activate(v + (out->bias ? out->bias[j] : 0.0f), out->act);
-      if (out->scale) v *= out->scale[j];
-      float *y = out->y + i * out->ldy + j;
-      *y = out->accumulate ? *y + v : v;
+static void finish(const linear_job *job, const linear_part *part, size_t row, size_t column,
+                   const float *acc, size_t ld_acc, size_t rows, size_t columns) {
+  const gm_linear_out *out = part->out;
+  gm_epilogue e = {out->bias ? out->bias + column : NULL,
+                   out->scale ? out->scale + column : NULL, out->act, out->accumulate};
+  float *y = out->y + (job->first_row + row) * out->ldy + column;
+  job->kernels->epilogue(y, out->ldy, acc, ld_acc, rows, columns, &e);
+}
+
+static const unsigned char *weights_at(const linear_part *part, size_t row, size_t k) {
+  const gm_type_traits *traits = gm_type_traits_of(part->out->w->type);
+  return (const unsigned char *)part->out->w->data + row * part->out->w->row_bytes +
+         k / traits->block * traits->block_bytes;
+}
+
+/* ---- few rows -------------------------------------------------------------------------- */
+
+static void gemv_task(void *arg, size_t task, size_t worker) {
+  const linear_job *job = arg;
+  const linear_part *part = part_of(job, task);
+  size_t column = (task - part->first_task) * part->columns;
+  size_t columns = min_size(part->columns, part->n - column);
+  float *acc = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
+  part->mm->gemv(acc, columns, part->x, job->m, weights_at(part, column, 0),
+                 part->out->w->row_bytes, columns, part->k);
+  finish(job, part, 0, column, acc, columns, job->m, columns);
+}
+
+static size_t plan_gemv(linear_job *job) {
+  size_t tasks = 0;
+  for (size_t i = 0; i < job->n_parts; i++) {
+    linear_part *part = &job->parts[i];
+    size_t rows = GEMV_BYTES / part->out->w->row_bytes / 16 * 16;
+    part->columns = max_size(rows, 16);
+    part->first_task = tasks;
+    tasks += ceil_div(part->n, part->columns);
+    job->scratch_bytes =
+        max_size(job->scratch_bytes, part->columns * GM_GEMV_ROWS * sizeof(float));
+  }
+  return tasks;
+}
+
+/* ---- many rows ------------------------------------------------------------------------- */
+
+static void pack_task(void *arg, size_t task, size_t worker) {
+  const pack_job *job = arg;
+  (void)worker;
+  size_t row = task * job->group, bytes = job->group * packed_row_bytes(job->mm, job->k);
+  job->mm->pack_x(job->packed + task * bytes, job->x + row * job->ldx, job->ldx,
+                  min_size(job->group, job->m - row), job->group, job->k);
+}
+
+static void gemm_task(void *arg, size_t task, size_t worker) {
+  const linear_job *job = arg;
+  const linear_part *part = part_of(job, task);
+  const gm_matmul *mm = part->mm;
+  size_t mr = mm->mr, nr = mm->nr, k = part->k, block = task - part->first_task;
+  size_t column = block / part->row_blocks * part->columns;
+  size_t columns = min_size(part->columns, part->n - column), panels = ceil_div(columns, nr);
+  size_t tiles = ceil_div(job->m, mr), tile = block % part->row_blocks;
+  size_t end = tiles * (tile + 1) / part->row_blocks;
+  size_t begin = tiles * tile / part->row_blocks, x_row = packed_row_bytes(mm, k);
+  float *sums = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
+  unsigned char *panel = (unsigned char *)(sums + (end - begin + 1) * panels * mr * nr);
+  panel += -(uintptr_t)panel % 64;
+
+  for (size_t at = 0; at < k; at += part->cut) {
+    size_t cut = min_size(part->cut, k - at), chunk = at / mm->chunk;
+    size_t panel_bytes = ceil_div(cut, mm->chunk) * mm->w_chunk_bytes * nr;
+    for (size_t p = 0; p < panels; p++)
+      mm->pack_w(panel + p * panel_bytes, weights_at(part, column + p * nr, at),
+                 part->out->w->row_bytes, min_size(nr, columns - p * nr), cut);
+    for (size_t t = begin; t < end; t++) {
+      const unsigned char *x = part->x + t * mr * x_row + chunk * mm->x_chunk_bytes * mr;
+      for (size_t p = 0; p < panels; p++) {
+        float *acc = sums + ((t - begin) * panels + p) * mr * nr;
+        mm->tile(acc, x, panel + p * panel_bytes, cut, at == 0);
+        if (at + cut == k)
+          finish(job, part, t * mr, column + p * nr, acc, nr, min_size(mr, job->m - t * mr),
+                 min_size(nr, columns - p * nr));
+      }
     }
   }
 }
 
+static size_t plan_gemm(linear_job *job) {
+  size_t tasks = 0;
+  for (size_t i = 0; i < job->n_parts; i++) {
+    linear_part *part = &job->parts[i];
+    const gm_matmul *mm = part->mm;
+    part->columns = BLOCK_PANELS * mm->nr;
+    size_t chunk_bytes = part->columns * mm->w_chunk_bytes;
+    size_t chunks = ceil_div(part->k, mm->chunk);
+    size_t cuts = ceil_div(chunks * chunk_bytes, PANEL_BYTES);
+    part->cut = ceil_div(chunks, cuts) * mm->chunk;
+    part->row_blocks = ceil_div(job->m, BLOCK_ROWS);
+    part->first_task = tasks;
+    tasks += ceil_div(part->n, part->columns) * part->row_blocks;
+    size_t tiles = ceil_div(job->m, mm->mr) / part->row_blocks + 2;
+    size_t bytes = tiles * mm->mr * part->columns * sizeof(float) +
+                   part->cut / mm->chunk * chunk_bytes + 64;
+    job->scratch_bytes = max_size(job->scratch_bytes, (bytes + 63) / 64 * 64);
+  }
+  return tasks;
+}
+
+/* ---- both ------------------------------------------------------------------------------ */
+
+/* Packs the slab's activations for part i, unless an earlier part wants the same. */
+static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float *x,
+                          size_t ldx) {
+  linear_part *part = &job->parts[i];
+  for (size_t j = 0; j < i; j++)
+    if (job->parts[j].mm->pack_x == part->mm->pack_x && job->parts[j].mm->mr == part->mm->mr) {
+      part->x = job->parts[j].x;
+      return GM_OK;
+    }
+  size_t group = job->few ? 1 : part->mm->mr, tiles = ceil_div(job->m, group);
+  size_t bytes = tiles * group * packed_row_bytes(part->mm, part->k);
+  unsigned char *packed = gm_scratch(c, bytes, "packed activations");
+  if (!packed) return GM_ERR_MEMORY;
+  pack_job pack = {part->mm, packed, x, ldx, job->m, group, part->k};
+  gm_pool_run(job->few ? NULL : c->pool, pack_task, &pack, tiles);
+  part->x = packed;
+  return GM_OK;
+}
+
+static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, size_t ldx) {
+  for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
+  job->scratch_bytes = 0;
+  size_t tasks = job->few ? plan_gemv(job) : plan_gemm(job);
+  job->scratch = gm_scratch(c, workers_of(c) * job->scratch_bytes, "a matrix product");
+  if (!job->scratch) return GM_ERR_MEMORY;
+  gm_pool_run(c->pool, job->few ? gemv_task : gemm_task, job, tasks);
+  return GM_OK;
+}
+
 gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
                     const gm_linear_out *outs, size_t n_outs) {
+  if (m == 0 || n_outs == 0) return GM_OK;
+  gm_arena_mark start = gm_arena_save(&c->arena);
+  linear_job job = {.kernels = c->kernels, .n_parts = n_outs, .few = m <= GM_GEMV_ROWS};
+  job.parts = gm_scratch(c, n_outs * sizeof *job.parts, "a matrix product");
+  if (!job.parts) return GM_ERR_MEMORY;
+  size_t slab = m, k = gm_tensor_cols(outs[0].w);
+  for (size_t i = 0; i < n_outs; i++) {
+    const gm_matmul *mm = c->kernels->matmul[outs[i].w->type];
+    job.parts[i] = (linear_part){.out = &outs[i], .mm = mm, .k = k};
+    job.parts[i].n = gm_tensor_rows(outs[i].w);
+    assert(gm_tensor_cols(outs[i].w) == k && k % mm->block == 0 &&
+           outs[i].ldy >= job.parts[i].n);
+    slab = min_size(slab, max_size(SLAB_BYTES / packed_row_bytes(mm, k), BLOCK_ROWS));
+  }
+  slab = ceil_div(m, ceil_div(m, slab));
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  for (size_t i = 0; i < n_outs && m > 0; i++) {
-    linear_job job = {x, ldx, m, gm_tensor_cols(outs[i].w), &outs[i], NULL};
-    size_t workers = c->pool ? gm_pool_threads(c->pool) : 1;
-    job.rows = gm_scratch_f32(c, workers * job.k, "a matrix product");
-    if (!job.rows) return GM_ERR_MEMORY;
-    size_t n = gm_tensor_rows(outs[i].w);
-    gm_pool_run(c->pool, linear_task, &job, (n + ROWS_PER_TASK - 1) / ROWS_PER_TASK);
+  gm_status status = GM_OK;
+  for (; job.first_row < m && status == GM_OK; job.first_row += slab) {
+    job.m = min_size(slab, m - job.first_row);
+    status = linear_slab(c, &job, x + job.first_row * ldx, ldx);
     gm_arena_restore(&c->arena, mark);
   }
-  return GM_OK;
+  gm_arena_restore(&c->arena, start);
+  return status;
 }
 
 void gm_get_rows(float *out, size_t ld_out, const gm_tensor *table, const int32_t *ids,

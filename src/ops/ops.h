@@ -9,14 +9,6 @@
 #include "compute.h"
 #include "tensor.h"
 
-typedef enum gm_act {
-  GM_ACT_NONE,
-  GM_ACT_RELU,
-  GM_ACT_GELU,
-  GM_ACT_QUICK_GELU,
-  GM_ACT_SILU
-} gm_act;
-
 /* One product of a shared input: v = act(x . w^T + bias) * scale; y = v, or y += v. */
 typedef struct gm_linear_out {
   const gm_tensor *w; /* [n, k], any type */

@@ -1,0 +1,50 @@
+/* activations.h - how rows of activations are packed for products with block types.
+ *
+ * A tile of `group` rows is a sequence of chunks of up to 256 elements; a chunk holds, in this
+ * order (all of it reserved in the last chunk too, even if k ends inside):
+ *
+ *   for blocks of 32 (Q8_0, Q4_0)          for blocks of 256 (Q4_K, Q6_K)
+ *   int8  q[8][group][32]                  int8  q[8][group][32]
+ *   float d[8][group]    x = d * q         int32 s16[16][group]  sums of q over 16 elements
+ *   int32 s[8][group]    sums of q         int16 s32[4][group][2] sums over 32, two neighbours
+ *                                          float d[group]         x = d * q
+ *
+ * q = x / d rounded to nearest even, d = max |x| / 127 over the block. */
+#ifndef GM_ACTIVATIONS_H
+#define GM_ACTIVATIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GM_X_CHUNK = 256, GM_X32_BYTES = 320, GM_XK_BYTES = 352 };
+
+/* Rows whose largest magnitude is below this are taken as zero: 127 / max must stay finite. */
+#define GM_X_TINY 1e-30f
+
+/* Both formats: the 32 values of block `b` and row `r`. */
+static inline const int8_t *gm_x_q(const unsigned char *chunk, size_t group, size_t b,
+                                   size_t r) {
+  return (const int8_t *)chunk + (b * group + r) * 32;
+}
+
+static inline const float *gm_x32_d(const unsigned char *chunk, size_t group) {
+  return (const float *)(const void *)(chunk + 256 * group);
+}
+
+static inline const int32_t *gm_x32_s(const unsigned char *chunk, size_t group) {
+  return (const int32_t *)(const void *)(chunk + 288 * group);
+}
+
+static inline const int32_t *gm_xk_s16(const unsigned char *chunk, size_t group) {
+  return (const int32_t *)(const void *)(chunk + 256 * group);
+}
+
+static inline const int16_t *gm_xk_s32(const unsigned char *chunk, size_t group) {
+  return (const int16_t *)(const void *)(chunk + 320 * group);
+}
+
+static inline const float *gm_xk_d(const unsigned char *chunk, size_t group) {
+  return (const float *)(const void *)(chunk + 336 * group);
+}
+
+#endif

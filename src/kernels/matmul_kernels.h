@@ -1,0 +1,55 @@
+/* matmul_kernels.h - inner loops of products of activations with weights of one type, and what
+ * is done to their results. */
+#ifndef GM_MATMUL_KERNELS_H
+#define GM_MATMUL_KERNELS_H
+
+#include "types.h"
+
+typedef enum gm_act {
+  GM_ACT_NONE,
+  GM_ACT_RELU,
+  GM_ACT_GELU,       /* v * Phi(v), by erf */
+  GM_ACT_QUICK_GELU, /* v * sigmoid(1.702 v) */
+  GM_ACT_SILU        /* v * sigmoid(v) */
+} gm_act;
+
+/* What is done to a product before it is stored: v = act(acc + bias) * scale; y = v or y += v.
+ * The pointers belong to the first column of the call; NULL: left out. */
+typedef struct gm_epilogue {
+  const float *bias, *scale;
+  gm_act act;
+  bool accumulate;
+} gm_epilogue;
+
+/* The product y[m, n] = x[m, k] . w[n, k]^T for one type of w, in two ways.
+ *
+ * Many rows: activations are packed (and, for quantised w, rounded to int8) in tiles of mr
+ * rows, rows of w are unpacked to panels of nr, and tile() multiplies one by the other. Each
+ * element is one chain of sums in rising k that goes on where k is cut, so a row's result does
+ * not depend on m, on its place among the rows or on the cut.
+ * Few rows (gemv): the weights are read once from their own layout. A row's result does not
+ * depend on m; it equals tile()'s up to the rounding of the order of sums.
+ *
+ * k is a multiple of `block`, and cut at multiples of `chunk` only. */
+typedef struct gm_matmul {
+  size_t mr, nr;        /* rows of a tile, rows of w in a panel */
+  size_t block;         /* 1, 32 or 256 */
+  size_t chunk;         /* 1 or 256: x and panel bytes below are per chunk, begun ones whole */
+  size_t x_chunk_bytes; /* packed activations: bytes per row and chunk, a multiple of 4 */
+  size_t w_chunk_bytes; /* panel: bytes per row of w and chunk, a multiple of 4 */
+  /* Packs `rows` <= group rows of x (row stride ldx) as one tile of `group` rows (mr, or 1 for
+   * gemv); rows that are missing become zero. dst: group * x_chunk_bytes * chunks. */
+  void (*pack_x)(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k);
+  /* Unpacks elements [0, k) of `rows` <= nr rows of w (row_bytes apart) to one panel; rows that
+   * are missing become zero. panel: nr * w_chunk_bytes * chunks, 64-byte aligned. */
+  void (*pack_w)(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k);
+  /* acc[mr][nr] = (first ? 0 : acc) + x . panel^T over k elements. */
+  void (*tile)(float *acc, const void *x, const void *panel, size_t k, bool first);
+  /* y[m, n] (row stride ldy) = x . w^T; x: m <= GM_GEMV_ROWS tiles of one row. */
+  void (*gemv)(float *y, size_t ldy, const void *x, size_t m, const void *w, size_t row_bytes,
+               size_t n, size_t k);
+} gm_matmul;
+
+enum { GM_GEMV_ROWS = 8 };
+
+#endif

@@ -1,0 +1,74 @@
+/* activations_ref.c - plain C: packs rows of activations, as they are or rounded to int8. */
+#include "activations.h"
+#include "ref/kernels_ref.h"
+
+#include <math.h>
+#include <string.h>
+
+void gm_pack_x_f32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
+                       size_t k) {
+  float *out = dst;
+  for (size_t i = 0; i < k; i++)
+    for (size_t r = 0; r < group; r++) out[i * group + r] = r < rows ? x[r * ldx + i] : 0.0f;
+}
+
+/* Rounds n values to q and returns their scale. */
+static float round_block(int8_t *q, size_t stride, const float *x, size_t n) {
+  float top = 0.0f;
+  for (size_t i = 0; i < n; i++) top = fmaxf(top, fabsf(x[i]));
+  float inverse = top > GM_X_TINY ? 127.0f / top : 0.0f;
+  for (size_t i = 0; i < n; i++) {
+    float v = x[i] * inverse;
+    q[i / 32 * stride + i % 32] = v > -128.0f && v < 128.0f ? (int8_t)rintf(v) : 0;
+  }
+  return top > GM_X_TINY ? top / 127.0f : 0.0f;
+}
+
+static int32_t sum_of(const int8_t *q, size_t n) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; i++) sum += q[i];
+  return sum;
+}
+
+void gm_pack_x32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
+                     size_t k) {
+  unsigned char *chunk = dst;
+  for (size_t first = 0; first < k; first += GM_X_CHUNK, chunk += GM_X32_BYTES * group) {
+    float *d = (float *)(void *)(chunk + 256 * group);
+    int32_t *s = (int32_t *)(void *)(chunk + 288 * group);
+    size_t blocks = (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
+    for (size_t b = 0; b < blocks; b++)
+      for (size_t r = 0; r < group; r++) {
+        int8_t *q = (int8_t *)chunk + (b * group + r) * 32;
+        if (r < rows)
+          d[b * group + r] = round_block(q, 32, x + r * ldx + first + b * 32, 32);
+        else {
+          memset(q, 0, 32);
+          d[b * group + r] = 0.0f;
+        }
+        s[b * group + r] = sum_of(q, 32);
+      }
+  }
+}
+
+void gm_pack_xk_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
+                    size_t k) {
+  unsigned char *chunk = dst;
+  for (size_t first = 0; first < k; first += GM_X_CHUNK, chunk += GM_XK_BYTES * group) {
+    int32_t *s16 = (int32_t *)(void *)(chunk + 256 * group);
+    int16_t *s32 = (int16_t *)(void *)(chunk + 320 * group);
+    float *d = (float *)(void *)(chunk + 336 * group);
+    if (rows < group) memset(chunk, 0, GM_XK_BYTES * group);
+    for (size_t r = 0; r < rows; r++) {
+      int8_t *q = (int8_t *)chunk + r * 32;
+      d[r] = round_block(q, 32 * group, x + r * ldx + first, GM_X_CHUNK);
+      for (size_t b = 0; b < 8; b++) {
+        int32_t low = sum_of(q + b * group * 32, 16),
+                high = sum_of(q + b * group * 32 + 16, 16);
+        s16[2 * b * group + r] = low;
+        s16[(2 * b + 1) * group + r] = high;
+        s32[(b / 2 * group + r) * 2 + b % 2] = (int16_t)(low + high);
+      }
+    }
+  }
+}

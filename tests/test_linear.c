@@ -1,0 +1,200 @@
+/* test_linear.c - gm_linear and gm_get_rows as wholes: cuts, tails, several outputs, and that
+ * neither threads nor the number of rows change a result. */
+#include "ops.h"
+#include "rng.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct matrix {
+  gm_tensor tensor;
+  float *values; /* [n, k] as the weights stand for */
+  void *bytes;
+} matrix;
+
+static matrix make_matrix(gm_type type, size_t n, size_t k, uint64_t seed) {
+  matrix a = {.tensor = {type, 2, {n, k, 1, 1}, gm_type_row_bytes(type, k), NULL}};
+  gm_rng rng = {seed};
+  a.values = malloc(n * k * sizeof(float));
+  a.bytes = aligned_alloc(64, (n * a.tensor.row_bytes + 63) / 64 * 64);
+  assert_true(a.values && a.bytes);
+  const gm_type_traits *traits = gm_type_traits_of(type);
+  for (size_t i = 0; i < n * k; i++) a.values[i] = (float)(gm_rng_unit(&rng) - 0.5);
+  for (size_t j = 0; j < n; j++) {
+    void *row = (char *)a.bytes + j * a.tensor.row_bytes;
+    traits->from_float(row, a.values + j * k, k);
+    traits->to_float(a.values + j * k, row, k);
+  }
+  a.tensor.data = a.bytes;
+  return a;
+}
+
+static void free_matrix(matrix *a) {
+  free(a->values);
+  free(a->bytes);
+}
+
+static float *random_floats(size_t n, uint64_t seed) {
+  gm_rng rng = {seed};
+  float *x = malloc(n * sizeof(float));
+  assert_non_null(x);
+  for (size_t i = 0; i < n; i++) x[i] = (float)(gm_rng_unit(&rng) - 0.5);
+  return x;
+}
+
+static gm_compute make_compute(unsigned threads, gm_error *err) {
+  gm_compute c = {.kernels = gm_kernels_best(), .err = err};
+  if (threads > 0) assert_ok(gm_pool_create(&c.pool, threads, err), err);
+  return c;
+}
+
+static void free_compute(gm_compute *c) {
+  gm_pool_free(c->pool);
+  gm_arena_free(&c->arena);
+}
+
+static void check_linear(gm_type type, size_t m, size_t n, size_t k) {
+  gm_error err = {0};
+  gm_compute c = make_compute(2, &err);
+  matrix w = make_matrix(type, n, k, m + n);
+  size_t ldx = k + 8, ldy = n + 1;
+  float *x = random_floats(m * ldx, 3), *y = random_floats(m * ldy, 4);
+  float *want = malloc(m * n * sizeof(float)), *got = malloc(m * n * sizeof(float));
+  float *bias = random_floats(n, 5), *scale = random_floats(n, 6);
+  assert_true(want && got);
+  for (size_t r = 0; r < m; r++)
+    for (size_t j = 0; j < n; j++) {
+      double sum = (double)bias[j];
+      for (size_t i = 0; i < k; i++)
+        sum += (double)x[r * ldx + i] * (double)w.values[j * k + i];
+      sum = sum > 0 ? sum : 0;
+      want[r * n + j] = (float)(sum * (double)scale[j] + (double)y[r * ldy + j]);
+    }
+  gm_linear_out out = {.w = &w.tensor,
+                       .bias = bias,
+                       .act = GM_ACT_RELU,
+                       .scale = scale,
+                       .accumulate = true,
+                       .y = y,
+                       .ldy = ldy};
+  assert_ok(gm_linear(&c, x, ldx, m, &out, 1), &err);
+  for (size_t r = 0; r < m; r++) memcpy(got + r * n, y + r * ldy, n * sizeof(float));
+  /* Rounding activations to int8: each of k terms is off by at most 0.5 / 127 of |x| <= 0.5
+   * times |w| <= 0.5, at random, so sqrt(k) of them by far more than six deviations of a
+   * uniform error; the largest result is near 0.25 * sqrt(k). f32 is off by 1e-5 at most. */
+  bool quantised = gm_type_traits_of(type)->quantised;
+  char what[96];
+  (void)snprintf(what, sizeof what, "%s m %zu n %zu k %zu", gm_type_traits_of(type)->name, m, n,
+                 k);
+  assert_close(got, want, m * n, quantised ? 0.02 : 1e-5, what);
+  free(x), free(y), free(want), free(got), free(bias), free(scale);
+  free_matrix(&w);
+  free_compute(&c);
+}
+
+static void linear_shapes(void **state) {
+  (void)state;
+  static const size_t shapes[][3] = {{1, 5, 256},    {3, 130, 512},  {8, 70, 256},
+                                     {9, 33, 256},   {40, 257, 768}, {515, 40, 256},
+                                     {1030, 9, 256}, {13, 70, 11008}};
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+    static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYPE_Q8_0,
+                                    GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
+      check_linear(types[t], shapes[i][0], shapes[i][1], shapes[i][2]);
+  }
+  check_linear(GM_TYPE_F32, 1, 1, 1);
+  check_linear(GM_TYPE_F32, 12, 3, 7);
+  check_linear(GM_TYPE_F16, 65, 67, 1027);
+  check_linear(GM_TYPE_Q8_0, 11, 8, 32);
+}
+
+/* Bits, not closeness: the same product with 1, 2 and 5 threads, and each row on its own among
+ * others of its way (few rows, many rows). */
+static void same_bits(void **state) {
+  (void)state;
+  static const gm_type types[] = {GM_TYPE_F32, GM_TYPE_F16, GM_TYPE_Q8_0, GM_TYPE_Q4_K,
+                                  GM_TYPE_Q6_K};
+  enum { M = 70, N = 150, K = 1280 };
+  gm_error err = {0};
+  for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+    matrix w = make_matrix(types[t], N, K, t);
+    float *x = random_floats(M * K, 9), *y = random_floats(M * N, 1);
+    float *other = random_floats(M * N, 2);
+    gm_linear_out out = {.w = &w.tensor, .y = y, .ldy = N};
+    gm_linear_out again = {.w = &w.tensor, .y = other, .ldy = N};
+    gm_compute one = make_compute(0, &err);
+    assert_ok(gm_linear(&one, x, K, M, &out, 1), &err);
+    for (unsigned threads = 2; threads <= 5; threads += 3) {
+      gm_compute c = make_compute(threads, &err);
+      assert_ok(gm_linear(&c, x, K, M, &again, 1), &err);
+      assert_memory_equal(y, other, M * N * sizeof(float));
+      free_compute(&c);
+    }
+    assert_ok(gm_linear(&one, x + 21 * K, K, GM_GEMV_ROWS + 1, &again, 1), &err);
+    assert_memory_equal(y + 21 * N, other, (GM_GEMV_ROWS + 1) * N * sizeof(float));
+    assert_ok(gm_linear(&one, x, K, GM_GEMV_ROWS, &out, 1), &err);
+    for (size_t r = 0; r < GM_GEMV_ROWS; r++) {
+      assert_ok(gm_linear(&one, x + r * K, K, 1, &again, 1), &err);
+      assert_memory_equal(y + r * N, other, N * sizeof(float));
+    }
+    free(x), free(y), free(other);
+    free_matrix(&w);
+    free_compute(&one);
+  }
+}
+
+/* Several outputs of one input, of different types and widths, equal one call each. */
+static void several_outputs(void **state) {
+  (void)state;
+  enum { K = 512, N = 90 };
+  static const gm_type types[] = {GM_TYPE_Q4_K, GM_TYPE_F32, GM_TYPE_Q6_K, GM_TYPE_Q8_0};
+  gm_error err = {0};
+  gm_compute c = make_compute(2, &err);
+  for (size_t m = 1; m < 50; m += 30) {
+    matrix w[4];
+    gm_linear_out outs[4];
+    float *x = random_floats(m * K, 9), *y[4], *alone = random_floats(m * N, 1);
+    for (size_t i = 0; i < 4; i++) {
+      w[i] = make_matrix(types[i], N - 7 * i, K, i);
+      y[i] = random_floats(m * N, 1);
+      outs[i] = (gm_linear_out){.w = &w[i].tensor, .y = y[i], .ldy = N};
+    }
+    assert_ok(gm_linear(&c, x, K, m, outs, 4), &err);
+    for (size_t i = 0; i < 4; i++) {
+      outs[i].y = alone;
+      memcpy(alone, y[(i + 1) % 4], m * N * sizeof(float));
+      assert_ok(gm_linear(&c, x, K, m, &outs[i], 1), &err);
+      for (size_t r = 0; r < m; r++)
+        assert_memory_equal(alone + r * N, y[i] + r * N, (N - 7 * i) * sizeof(float));
+      free_matrix(&w[i]);
+    }
+    for (size_t i = 0; i < 4; i++) free(y[i]);
+    free(x), free(alone);
+  }
+  free_compute(&c);
+}
+
+static void rows_of_a_table(void **state) {
+  (void)state;
+  matrix w = make_matrix(GM_TYPE_Q8_0, 9, 64, 1);
+  static const int32_t ids[] = {8, 0, 3, 3};
+  float out[4][70];
+  gm_get_rows(out[0], 70, &w.tensor, ids, 4);
+  for (size_t i = 0; i < 4; i++)
+    assert_memory_equal(out[i], w.values + (size_t)ids[i] * 64, 64 * sizeof(float));
+  free_matrix(&w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(linear_shapes),
+      cmocka_unit_test(same_bits),
+      cmocka_unit_test(several_outputs),
+      cmocka_unit_test(rows_of_a_table),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,381 @@
+/* test_matmul_kernels.c - every matrix product of every kernel table that this processor can
+ * run, against double precision, on odd sizes and hostile values. */
+#include "activations.h"
+#include "kernels.h"
+#include "rng.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYPE_Q8_0,
+                                GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
+enum { TYPES = sizeof types / sizeof types[0] };
+
+/* How values are drawn: ordinary ones; magnitudes from tiny to huge side by side; extremes that
+ * saturate 16-bit sums; zeros; denormals. */
+typedef enum fill { FILL_PLAIN, FILL_WIDE, FILL_EXTREME, FILL_ZERO, FILL_DENORMAL, FILLS } fill;
+static const char *const fill_names[] = {"plain", "wide", "extreme", "zero", "denormal"};
+
+typedef struct product {
+  const gm_kernels *table;
+  const gm_matmul *mm;
+  gm_type type;
+  fill how;
+  uint64_t seed;
+  size_t m, n, k, row_bytes;
+  float *x;         /* [m, k] */
+  unsigned char *w; /* [n] rows */
+  double *y;        /* [m, n]: the true product of w and the packed x */
+  double *bound;    /* [m, n]: how far a result may be off */
+} product;
+
+static float draw(gm_rng *rng, fill how) {
+  float v = (float)(gm_rng_unit(rng) * 2 - 1);
+  switch (how) {
+  case FILL_WIDE:
+    return ldexpf(v, (int)(gm_rng_u64(rng) % 24) - 12);
+  case FILL_EXTREME:
+    return v < 0 ? -1.0f : 1.0f;
+  case FILL_ZERO:
+    return 0.0f;
+  case FILL_DENORMAL:
+    return v * 1e-39f;
+  default:
+    return v;
+  }
+}
+
+/* Blocks of any bits but for their scales, which stay finite. */
+static void random_blocks(unsigned char *w, size_t bytes, gm_type type, gm_rng *rng, fill how) {
+  for (size_t i = 0; i < bytes; i++)
+    w[i] = how == FILL_ZERO      ? 0
+           : how == FILL_EXTREME ? (gm_rng_u64(rng) & 1 ? 0x80 : 0xFF)
+                                 : (unsigned char)gm_rng_u64(rng);
+  size_t block = gm_type_traits_of(type)->block_bytes;
+  for (size_t at = 0; at < bytes; at += block) {
+    uint16_t d = gm_f32_to_f16(draw(rng, how) * 0.01f), dmin = gm_f32_to_f16(draw(rng, how));
+    memcpy(w + at + (type == GM_TYPE_Q6_K ? offsetof(gm_block_q6_k, d) : 0), &d, 2);
+    if (type == GM_TYPE_Q4_K) memcpy(w + at + 2, &dmin, 2);
+  }
+}
+
+/* The largest |w| that a block's scales allow, both of its terms counted: f32 sums may be off
+ * by rounding of each. */
+static double block_top(const unsigned char *block, gm_type type) {
+  uint16_t d, dmin;
+  memcpy(&d, block + (type == GM_TYPE_Q6_K ? offsetof(gm_block_q6_k, d) : 0), 2);
+  memcpy(&dmin, block + 2, 2);
+  double scale = fabs((double)gm_f16_to_f32(d));
+  switch (type) {
+  case GM_TYPE_Q8_0:
+    return scale * 256; /* as it may be summed with its offset */
+  case GM_TYPE_Q4_0:
+    return scale * 24;
+  case GM_TYPE_Q4_K:
+    return scale * 63 * 15 + fabs((double)gm_f16_to_f32(dmin)) * 63;
+  default:
+    return scale * 128 * 96;
+  }
+}
+
+/* Row r of x as the packing for few rows holds it; the packing itself has a test of its own. */
+static void packed_row(const product *p, size_t r, float *row) {
+  const gm_matmul *ref = gm_kernels_at(0)->matmul[p->type];
+  size_t chunks = (p->k + ref->chunk - 1) / ref->chunk;
+  unsigned char *packed = malloc(chunks * ref->x_chunk_bytes);
+  assert_non_null(packed);
+  ref->pack_x(packed, p->x + r * p->k, p->k, 1, 1, p->k);
+  for (size_t i = 0; i < p->k; i++) {
+    const unsigned char *chunk = packed + i / ref->chunk * ref->x_chunk_bytes;
+    size_t b = i % GM_X_CHUNK / 32;
+    if (ref->block == 1)
+      memcpy(&row[i], chunk, sizeof(float));
+    else
+      row[i] = (float)gm_x_q(chunk, 1, b, 0)[i % 32] *
+               (ref->block == 32 ? gm_x32_d(chunk, 1)[b] : gm_xk_d(chunk, 1)[0]);
+  }
+  free(packed);
+}
+
+static void product_make(product *p) {
+  const gm_type_traits *traits = gm_type_traits_of(p->type);
+  gm_rng rng = {p->seed};
+  p->row_bytes = gm_type_row_bytes(p->type, p->k);
+  p->x = malloc(p->m * p->k * sizeof(float));
+  p->w = malloc(p->n * p->row_bytes);
+  p->y = calloc(p->m * p->n, sizeof(double));
+  p->bound = calloc(p->m * p->n, sizeof(double));
+  float *row = malloc(p->k * sizeof(float)), *weights = malloc(p->n * p->k * sizeof(float));
+  assert_true(p->x && p->w && p->y && p->bound && row && weights);
+  for (size_t i = 0; i < p->m * p->k; i++) p->x[i] = draw(&rng, p->how);
+  if (traits->quantised)
+    random_blocks(p->w, p->n * p->row_bytes, p->type, &rng, p->how);
+  else
+    for (size_t j = 0; j < p->n; j++) {
+      for (size_t i = 0; i < p->k; i++) row[i] = draw(&rng, p->how);
+      traits->from_float(p->w + j * p->row_bytes, row, p->k);
+    }
+  for (size_t j = 0; j < p->n; j++)
+    traits->to_float(weights + j * p->k, p->w + j * p->row_bytes, p->k);
+
+  /* A chain of s rounded sums of rounded products is off by at most about s * 2^-24 times the
+   * sum of magnitudes (Higham, 3.1); the sums are k, or one a block with some rounded factors.
+   * Denormal results may be flushed by half the smallest step for each. */
+  double steps = traits->quantised ? (double)(p->k / 32 + 8) : (double)(p->k + 2);
+  for (size_t r = 0; r < p->m; r++) {
+    packed_row(p, r, row);
+    for (size_t j = 0; j < p->n; j++) {
+      double sum = 0, size = 0;
+      for (size_t i = 0; i < p->k; i++) {
+        double v = (double)row[i], w = (double)weights[j * p->k + i];
+        const unsigned char *block =
+            p->w + j * p->row_bytes + i / traits->block * traits->block_bytes;
+        sum += v * w;
+        size += fabs(v) * (traits->quantised ? block_top(block, p->type) : fabs(w));
+      }
+      p->y[r * p->n + j] = sum;
+      p->bound[r * p->n + j] = steps * (size * 0x1p-24 + 0x1p-149);
+    }
+  }
+  free(row);
+  free(weights);
+}
+
+static void product_free(product *p) {
+  free(p->x);
+  free(p->w);
+  free(p->y);
+  free(p->bound);
+}
+
+static void check(const product *p, const char *way, size_t r, size_t j, float got) {
+  size_t at = r * p->n + j;
+  if (fabs((double)got - p->y[at]) <= p->bound[at]) return;
+  fail_msg("%s%s %s %s, %s values, seed %llu, m %zu n %zu k %zu: y[%zu,%zu] is %.9g, want %.9g "
+           "within %.3g",
+           p->table->name, p->table->features, gm_type_traits_of(p->type)->name, way,
+           fill_names[p->how], (unsigned long long)p->seed, p->m, p->n, p->k, r, j, (double)got,
+           p->y[at], p->bound[at]);
+}
+
+static void *aligned(size_t bytes) {
+  void *block = aligned_alloc(64, (bytes + 63) / 64 * 64);
+  assert_non_null(block);
+  return block;
+}
+
+/* All tiles and panels of the product, k cut at `cut`; rows and columns beyond m, n are zero.
+ */
+static void check_tiles(const product *p, size_t cut) {
+  const gm_matmul *mm = p->mm;
+  size_t chunks = (p->k + mm->chunk - 1) / mm->chunk;
+  unsigned char *x = aligned(mm->mr * mm->x_chunk_bytes * chunks);
+  unsigned char *panel = aligned(mm->nr * mm->w_chunk_bytes * chunks);
+  float *acc = aligned(mm->mr * mm->nr * sizeof(float));
+  for (size_t row = 0; row < p->m; row += mm->mr)
+    for (size_t column = 0; column < p->n; column += mm->nr) {
+      size_t rows = p->m - row < mm->mr ? p->m - row : mm->mr;
+      size_t columns = p->n - column < mm->nr ? p->n - column : mm->nr;
+      mm->pack_x(x, p->x + row * p->k, p->k, rows, mm->mr, p->k);
+      for (size_t at = 0; at < p->k; at += cut) {
+        size_t k = p->k - at < cut ? p->k - at : cut;
+        const gm_type_traits *traits = gm_type_traits_of(p->type);
+        mm->pack_w(panel,
+                   p->w + column * p->row_bytes + at / traits->block * traits->block_bytes,
+                   p->row_bytes, columns, k);
+        mm->tile(acc, x + at / mm->chunk * mm->x_chunk_bytes * mm->mr, panel, k, at == 0);
+      }
+      for (size_t r = 0; r < mm->mr; r++)
+        for (size_t j = 0; j < mm->nr; j++) {
+          if (r < rows && j < columns)
+            check(p, "tile", row + r, column + j, acc[r * mm->nr + j]);
+          else
+            assert_true(acc[r * mm->nr + j] == 0.0f);
+        }
+    }
+  free(x);
+  free(panel);
+  free(acc);
+}
+
+static void check_gemv(const product *p, size_t m) {
+  const gm_matmul *mm = p->mm;
+  size_t chunks = (p->k + mm->chunk - 1) / mm->chunk, row = mm->x_chunk_bytes * chunks;
+  unsigned char *x = aligned(m * row);
+  /* y has wider rows than n, and what lies between them must stay. */
+  size_t ldy = p->n + 3;
+  float *y = aligned(m * ldy * sizeof(float));
+  for (size_t i = 0; i < m * ldy; i++) y[i] = 12345.0f;
+  for (size_t r = 0; r < m; r++) mm->pack_x(x + r * row, p->x + r * p->k, p->k, 1, 1, p->k);
+  mm->gemv(y, ldy, x, m, p->w, p->row_bytes, p->n, p->k);
+  for (size_t r = 0; r < m; r++)
+    for (size_t j = 0; j < ldy; j++) {
+      if (j < p->n)
+        check(p, "gemv", r, j, y[r * ldy + j]);
+      else
+        assert_true(y[r * ldy + j] == 12345.0f);
+    }
+  free(x);
+  free(y);
+}
+
+static void check_product(const gm_kernels *table, gm_type type, fill how, uint64_t seed,
+                          size_t m, size_t n, size_t k) {
+  product p = {.table = table,
+               .mm = table->matmul[type],
+               .type = type,
+               .how = how,
+               .seed = seed,
+               .m = m,
+               .n = n,
+               .k = k};
+  product_make(&p);
+  check_tiles(&p, k);
+  if (p.mm->chunk < k) check_tiles(&p, p.mm->chunk > 1 ? p.mm->chunk : k / 2);
+  check_gemv(&p, m < GM_GEMV_ROWS ? m : GM_GEMV_ROWS);
+  product_free(&p);
+}
+
+static void products(void **state) {
+  (void)state;
+  static const size_t ks[] = {1, 3, 8, 17, 32, 64, 77, 96, 160, 256, 288, 512, 544, 768};
+  const gm_kernels *table;
+  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+    for (size_t i = 0; i < TYPES; i++) {
+      size_t block = table->matmul[types[i]]->block;
+      for (size_t j = 0; j < sizeof ks / sizeof ks[0]; j++)
+        for (int how = 0; how < FILLS; how++) {
+          if (ks[j] % block != 0) continue;
+          uint64_t seed = gm_mix64(t * 1000 + i * 100 + j * 10 + (uint64_t)how);
+          size_t m = 1 + seed % 19, n = 1 + (seed >> 20) % 70;
+          check_product(table, types[i], (fill)how, seed, m, n, ks[j]);
+        }
+    }
+}
+
+/* Every count of rows that gemv may be asked for, and more columns than any unrolling. */
+static void gemv_rows(void **state) {
+  (void)state;
+  const gm_kernels *table;
+  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+    for (size_t i = 0; i < TYPES; i++)
+      for (size_t m = 1; m <= GM_GEMV_ROWS; m++)
+        check_product(table, types[i], FILL_PLAIN, 77 + m, m, 37, 512);
+}
+
+/* The packed forms are the same bits as plain C's: the same rounding, the same scales. */
+static void packing(void **state) {
+  (void)state;
+  enum { K = 800, ROWS = 32 };
+  static float x[ROWS * (K + 5)];
+  const gm_kernels *table;
+  for (size_t t = 1; (table = gm_kernels_at(t)) != NULL; t++)
+    for (size_t i = 0; i < TYPES; i++)
+      for (int how = 0; how < FILLS; how++) {
+        const gm_matmul *mm = table->matmul[types[i]];
+        const gm_matmul *ref = gm_kernels_at(0)->matmul[types[i]];
+        gm_rng rng = {(uint64_t)how + 5};
+        for (size_t j = 0; j < ROWS * (K + 5); j++) x[j] = draw(&rng, (fill)how);
+        size_t k = mm->block == 256 ? 768 : K, chunks = (k + mm->chunk - 1) / mm->chunk;
+        size_t groups[2] = {1, mm->mr};
+        for (size_t g = 0; g < 2; g++) {
+          size_t bytes = groups[g] * chunks * mm->x_chunk_bytes;
+          unsigned char *a = aligned(bytes), *b = aligned(bytes);
+          memset(a, 0, bytes);
+          memset(b, 0, bytes);
+          size_t rows = groups[g] > 1 ? groups[g] - 1 : 1;
+          mm->pack_x(a, x, K + 5, rows, groups[g], k);
+          ref->pack_x(b, x, K + 5, rows, groups[g], k);
+          if (memcmp(a, b, bytes) != 0)
+            fail_msg("%s%s %s: packed activations differ from plain C's, group %zu, %s values",
+                     table->name, table->features, gm_type_traits_of(types[i])->name, groups[g],
+                     fill_names[how]);
+          free(a);
+          free(b);
+        }
+      }
+}
+
+/* Rounding to int8 is off by at most half a step, and the sums are those of what was rounded.
+ */
+static void rounding(void **state) {
+  (void)state;
+  float x[256];
+  gm_rng rng = {11};
+  for (size_t i = 0; i < 256; i++) x[i] = draw(&rng, FILL_WIDE);
+  _Alignas(64) unsigned char chunk[GM_XK_BYTES];
+  gm_kernels_at(0)->matmul[GM_TYPE_Q8_0]->pack_x(chunk, x, 256, 1, 1, 256);
+  for (size_t i = 0; i < 256; i++) {
+    float d = gm_x32_d(chunk, 1)[i / 32], q = gm_x_q(chunk, 1, i / 32, 0)[i % 32];
+    assert_true(fabsf(d * q - x[i]) <= d * 0.5001f);
+  }
+  gm_kernels_at(0)->matmul[GM_TYPE_Q4_K]->pack_x(chunk, x, 256, 1, 1, 256);
+  for (size_t i = 0; i < 256; i++) {
+    float d = gm_xk_d(chunk, 1)[0], q = gm_x_q(chunk, 1, i / 32, 0)[i % 32];
+    assert_true(fabsf(d * q - x[i]) <= d * 0.5001f);
+  }
+  for (size_t b = 0; b < 8; b++) {
+    int32_t low = 0, high = 0;
+    for (size_t i = 0; i < 16; i++) low += gm_x_q(chunk, 1, b, 0)[i];
+    for (size_t i = 16; i < 32; i++) high += gm_x_q(chunk, 1, b, 0)[i];
+    assert_int_equal(gm_xk_s16(chunk, 1)[2 * b], low);
+    assert_int_equal(gm_xk_s16(chunk, 1)[2 * b + 1], high);
+    assert_int_equal(gm_xk_s32(chunk, 1)[b], low + high);
+  }
+}
+
+/* Activations in double precision; the f32 forms may be off by a few steps of their result and
+ * of their input. */
+static void epilogues(void **state) {
+  (void)state;
+  enum { ROWS = 3, COLUMNS = 37 };
+  float acc[ROWS * COLUMNS], y[ROWS * 40], before[ROWS * 40], bias[COLUMNS], scale[COLUMNS];
+  const gm_kernels *table;
+  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+    for (unsigned how = 0; how < 5 * 8; how++) {
+      gm_rng rng = {how};
+      gm_epilogue e = {how & 1 ? bias : NULL, how & 2 ? scale : NULL, (gm_act)(how / 8),
+                       (how & 4) != 0};
+      for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        acc[i] = draw(&rng, FILL_WIDE) * (i % 3 == 0 ? 0.01f : 1.0f);
+      acc[0] = 100.0f, acc[1] = -100.0f, acc[2] = 3e38f, acc[3] = -3e38f, acc[4] = 0.0f;
+      for (size_t i = 0; i < COLUMNS; i++) bias[i] = draw(&rng, 0), scale[i] = draw(&rng, 0);
+      for (size_t i = 0; i < ROWS * 40; i++) y[i] = before[i] = draw(&rng, 0);
+      table->epilogue(y, 40, acc, COLUMNS, ROWS, COLUMNS, &e);
+      for (size_t r = 0; r < ROWS; r++)
+        for (size_t j = 0; j < 40; j++) {
+          float got = y[r * 40 + j], was = before[r * 40 + j];
+          if (j >= COLUMNS) {
+            assert_true(got == was);
+            continue;
+          }
+          double v = (double)(acc[r * COLUMNS + j] + (e.bias ? bias[j] : 0.0f)), in = v;
+          if (e.act == GM_ACT_RELU) v = v > 0 ? v : 0;
+          if (e.act == GM_ACT_GELU) v = 0.5 * v * erfc(-v * 0.70710678118654752);
+          if (e.act == GM_ACT_QUICK_GELU) v = v / (1 + exp(-1.702 * v));
+          if (e.act == GM_ACT_SILU) v = v / (1 + exp(-v));
+          double unit = e.act >= GM_ACT_GELU ? 4e-7 * fmin(fabs(in), 1 + fabs(v)) : 0;
+          if (e.scale) v *= (double)scale[j], unit *= fabs((double)scale[j]);
+          if (e.accumulate) v += (double)was;
+          double bound = unit + 3e-7 * (fabs(v) + (e.accumulate ? 2 : 0)) + 1e-37;
+          if (!(fabs((double)got - v) <= bound))
+            fail_msg("%s%s epilogue %u: %.9g gives %.9g, want %.9g within %.3g", table->name,
+                     table->features, how, in, (double)got, v, bound);
+        }
+    }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(rounding),  cmocka_unit_test(packing),   cmocka_unit_test(products),
+      cmocka_unit_test(gemv_rows), cmocka_unit_test(epilogues),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  const char *name;
+  for (size_t i = 0; (name = gm_kernels_missing(i)) != NULL; i++)
+    printf("skipped: %s is not in this processor\n", name);
+  return failed;
+}
