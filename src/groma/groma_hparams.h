@@ -8,6 +8,7 @@
 #define GM_GROMA_HPARAMS_H
 
 #include "model_file.h"
+#include "pixels.h"
 
 /* How RoIAlign is fed. */
 typedef enum gm_geometry {
@@ -35,10 +36,10 @@ typedef enum gm_geometry {
   X(llm_context, "groma.llm.context_length", 1, 1u << 20)
 
 #define GM_GROMA_F32_KEYS(X)                                                                   \
-  X(vision_eps, "groma.vision.layer_norm_eps", 0.0f, 1.0f)                                     \
+  X(vision_eps, "groma.vision.layer_norm_eps", 1e-12f, 1.0f)                                   \
   X(score_threshold, "groma.regions.score_threshold", 0.0f, 1.0f)                              \
   X(nms_threshold, "groma.regions.nms_threshold", 0.0f, 1.0f)                                  \
-  X(llm_rms_eps, "groma.llm.rms_norm_eps", 0.0f, 1.0f)                                         \
+  X(llm_rms_eps, "groma.llm.rms_norm_eps", 1e-12f, 1.0f)                                       \
   X(llm_rope_theta, "groma.llm.rope_theta", 1.0f, 1e9f)
 
 /* Besides: "groma.image_mean" and "groma.image_std" (f32[3]), "groma.regions.geometry". */
@@ -49,7 +50,7 @@ typedef struct gm_groma_hparams {
 #define X(member, key, min, max) float member;
   GM_GROMA_F32_KEYS(X)
 #undef X
-  float image_mean[3], image_std[3];
+  gm_pixel_norm pixel_norm;
   gm_geometry geometry;
 } gm_groma_hparams;
 

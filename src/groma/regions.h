@@ -14,6 +14,11 @@ typedef struct gm_rel_box {
   float cx, cy, w, h;
 } gm_rel_box;
 
+typedef struct gm_corners {
+  float x1, y1, x2, y2;
+} gm_corners;
+gm_corners gm_rel_box_corners(gm_rel_box box);
+
 _Static_assert(sizeof(gm_rel_box) == 4 * sizeof(float), "boxes are rows of 4 floats");
 
 /* sigmoid(coco)^0.4 * sigmoid(sa1b)^0.6, from logits: a proposal's objectness. */

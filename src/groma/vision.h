@@ -35,19 +35,15 @@ typedef struct gm_vision_image gm_vision_image;
 gm_status gm_vision_image_create(gm_vision_image **out, const gm_vision *vision, gm_error *err);
 void gm_vision_image_free(gm_vision_image *image);
 
-/* pixels[3,S,S]: planar, normalised (gm_vision_pixels). */
+/* pixels[3,S,S]: planar, normalised (gm_pixels_squash). */
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
                            const float *pixels);
 gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_vision_image *image);
-/* Gives the hidden states back: encode must come again before another propose or fuse. */
 gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_vision_image *image);
-/* out[n, D]: a vector per box; each is what it would be if its box came alone. */
+/* out[n, D]: a vector per box, independent (up to rounding) of the other boxes in the list. */
 gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
                                     const gm_vision_image *image, const gm_rel_box *boxes,
                                     size_t n, float *out);
-
-/* rgb[S,S,3] -> pixels[3,S,S]: (x / 255 - mean) / std. */
-void gm_vision_pixels(const gm_vision *vision, const uint8_t *rgb, float *pixels);
 
 /* Results, valid after their stage and until the picture is freed or encoded again. */
 const float *gm_vision_image_tokens(const gm_vision_image *image); /* [T, D] */

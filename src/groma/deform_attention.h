@@ -1,0 +1,45 @@
+/* deform_attention.h - multi-head deformable attention over one map (Deformable DETR, arXiv
+ * 2010.04159, as Hugging Face computes it): every query looks at a few points around its
+ * reference.
+ *
+ *   value   = value_proj(map)                            [n*n, heads * head_dim]
+ *   offset  = sampling_offsets(query)                    [q, heads, points, (x, y)]
+ *   weight  = softmax over points of attention_weights   [q, heads, points]
+ *   y      += output_proj(sum over points of weight * bilinear(value, reference + offset *
+ *             step)) */
+#ifndef GM_DEFORM_ATTENTION_H
+#define GM_DEFORM_ATTENTION_H
+
+#include "ops.h"
+#include "weight_loader.h"
+
+/* member, name, shape in d, H (heads) and P (points). */
+#define GM_DEFORM_ATTENTION_WEIGHTS(VEC, MAT)                                                  \
+  MAT(offsets, "sampling_offsets.weight", H *P * 2, d)                                         \
+  VEC(offsets_b, "sampling_offsets.bias", H *P * 2)                                            \
+  MAT(weights, "attention_weights.weight", H *P, d)                                            \
+  VEC(weights_b, "attention_weights.bias", H *P)                                               \
+  MAT(value, "value_proj.weight", d, d)                                                        \
+  VEC(value_b, "value_proj.bias", d)                                                           \
+  MAT(out, "output_proj.weight", d, d) VEC(out_b, "output_proj.bias", d)
+
+typedef struct gm_deform_attention {
+  size_t dim, heads, points;
+  GM_DEFORM_ATTENTION_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
+} gm_deform_attention;
+
+/* heads divides d (checked before); points = rows of sampling_offsets / (2 * heads). */
+gm_status gm_deform_attention_load(gm_deform_attention *w, const gm_weight_loader *l, size_t d,
+                                   size_t heads);
+
+/* Where a query looks: location = (x, y) + offset * (step_x, step_y), in units of the map. */
+typedef struct gm_reference {
+  float x, y, step_x, step_y;
+} gm_reference;
+
+/* y[q, d] += attention of query[q, d] with references[q] to map[n*n, d]. */
+gm_status gm_deform_attention_forward(gm_compute *c, const gm_deform_attention *w, float *y,
+                                      const float *query, const gm_reference *references,
+                                      size_t n_queries, const float *map, size_t n);
+
+#endif

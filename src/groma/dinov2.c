@@ -1,0 +1,194 @@
+/* dinov2.c - see dinov2.h. */
+#include "dinov2.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- position table */
+
+/* Weights of the taps at -1, 0, 1, 2 for a sample t in [0, 1) past tap 0: Keys' cubic
+ * convolution with a = -0.75. */
+static void cubic_weights(double t, double w[4]) {
+  const double a = -0.75;
+  double s = 1 - t;
+  w[0] = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a;
+  w[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
+  w[2] = ((a + 2) * s - (a + 3)) * s * s + 1;
+  w[3] = ((a * (s + 1) - 5 * a) * (s + 1) + 8 * a) * (s + 1) - 4 * a;
+}
+
+typedef struct cubic_taps {
+  size_t index[4];
+  double weight[4];
+} cubic_taps;
+
+static cubic_taps taps_of(size_t i, double step, size_t stored) {
+  double at = ((double)i + 0.5) * step - 0.5, base = floor(at);
+  cubic_taps taps;
+  cubic_weights(at - base, taps.weight);
+  for (int k = 0; k < 4; k++) {
+    double tap = base + k - 1;
+    tap = tap < 0 ? 0 : tap > (double)(stored - 1) ? (double)(stored - 1) : tap;
+    taps.index[k] = (size_t)tap;
+  }
+  return taps;
+}
+
+void gm_dinov2_resample_position(float *out, size_t grid, const float *table, size_t stored,
+                                 size_t C) {
+  if (grid == stored) {
+    memcpy(out, table, grid * grid * C * sizeof *out);
+    return;
+  }
+  double step = (double)stored / ((double)grid + 0.1);
+  for (size_t y = 0; y < grid; y++) {
+    cubic_taps ty = taps_of(y, step, stored);
+    for (size_t x = 0; x < grid; x++, out += C) {
+      cubic_taps tx = taps_of(x, step, stored);
+      memset(out, 0, C * sizeof *out);
+      for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 4; j++) {
+          float weight = (float)(ty.weight[i] * tx.weight[j]);
+          const float *row = table + (ty.index[i] * stored + tx.index[j]) * C;
+          for (size_t ch = 0; ch < C; ch++) out[ch] += weight * row[ch];
+        }
+      }
+    }
+  }
+}
+
+/* ---- loading */
+
+static const gm_vit_names names = {
+    .norm1_w = "norm1.weight",
+    .norm1_b = "norm1.bias",
+    .q = "attention.attention.query.weight",
+    .q_b = "attention.attention.query.bias",
+    .k = "attention.attention.key.weight",
+    .k_b = "attention.attention.key.bias",
+    .v = "attention.attention.value.weight",
+    .v_b = "attention.attention.value.bias",
+    .out = "attention.output.dense.weight",
+    .out_b = "attention.output.dense.bias",
+    .scale1 = "layer_scale1.lambda1",
+    .norm2_w = "norm2.weight",
+    .norm2_b = "norm2.bias",
+    .fc1 = "mlp.fc1.weight",
+    .fc1_b = "mlp.fc1.bias",
+    .fc2 = "mlp.fc2.weight",
+    .fc2_b = "mlp.fc2.bias",
+    .scale2 = "layer_scale2.lambda1",
+};
+
+/* w->position from the stored table (any type, [1, 1 + g*g, C]) and the class token. */
+static gm_status load_position(gm_dinov2 *w, const gm_weight_loader *l) {
+  size_t C = w->shape.dim, cells = w->grid * w->grid;
+  gm_tensor stored, class_token;
+  GM_TRY(gm_load_tensor(l, "position_embeddings", 3, (size_t[]){1, 0, C}, &stored));
+  GM_TRY(gm_load_tensor(l, "cls_token", 3, (size_t[]){1, 1, C}, &class_token));
+  size_t rows = stored.shape[1], side = (size_t)lround(sqrt((double)(rows - 1)));
+  if (rows < 2 || side * side != rows - 1)
+    return gm_fail(l->err, GM_ERR_MODEL,
+                   "%s: %sposition_embeddings has %zu rows, wanted 1 + a square",
+                   gm_model_file_name(l->file), l->prefix, rows);
+
+  w->position = malloc((1 + cells) * C * sizeof *w->position);
+  float *table = malloc((rows + 1) * C * sizeof *table);
+  if (!w->position || !table) {
+    free(table);
+    return gm_fail_memory(l->err, "position table", (rows + cells + 2) * C * sizeof *table);
+  }
+  const gm_type_traits *traits = gm_type_traits_of(stored.type);
+  for (size_t i = 0; i < rows; i++) {
+    const unsigned char *row = (const unsigned char *)stored.data + i * stored.row_bytes;
+    traits->to_float(table + i * C, row, C);
+  }
+  float *token = table + rows * C;
+  gm_type_traits_of(class_token.type)->to_float(token, class_token.data, C);
+  for (size_t ch = 0; ch < C; ch++) w->position[ch] = table[ch] + token[ch];
+  gm_dinov2_resample_position(w->position + C, w->grid, table + C, side, C);
+  free(table);
+  return GM_OK;
+}
+
+gm_status gm_dinov2_load(gm_dinov2 *w, const gm_model_file *file,
+                         const gm_groma_hparams *hparams, gm_error *err) {
+  *w = (gm_dinov2){.image_size = hparams->image_size,
+                   .patch_size = hparams->patch_size,
+                   .grid = hparams->image_size / hparams->patch_size,
+                   .layers = hparams->vision_layers};
+  gm_weight_loader l = gm_weight_loader_at(file, err, "perceiver.vis_encoder.embeddings.");
+  size_t columns = 3 * w->patch_size * w->patch_size;
+  GM_TRY(gm_load_matrix(&l, "patch_embeddings.projection.weight", 0, columns, &w->patch));
+  size_t C = w->patch.shape[0];
+  GM_TRY(gm_load_vector(&l, "patch_embeddings.projection.bias", C, &w->patch_b));
+  if (C % hparams->vision_heads || C / hparams->vision_heads > GM_MAX_HEAD_DIM)
+    return gm_fail(
+        err, GM_ERR_MODEL,
+        "%s: the vision encoder has width %zu and %u heads; wanted heads that divide "
+        "it into at most %d each",
+        gm_model_file_name(file), C, hparams->vision_heads, (int)GM_MAX_HEAD_DIM);
+  w->shape = (gm_vit_shape){
+      .dim = C, .heads = hparams->vision_heads, .eps = hparams->vision_eps, .act = GM_ACT_GELU};
+  GM_TRY(load_position(w, &l));
+
+  w->blocks = calloc(w->layers, sizeof *w->blocks);
+  if (!w->blocks) return gm_fail_memory(err, "vision layers", w->layers * sizeof *w->blocks);
+  for (size_t i = 0; i < w->layers; i++) {
+    l = gm_weight_loader_at(file, err, "perceiver.vis_encoder.encoder.layer.%zu.", i);
+    if (i == 0) {
+      gm_tensor fc1;
+      GM_TRY(gm_load_matrix(&l, names.fc1, 0, C, &fc1));
+      w->shape.hidden = fc1.shape[0];
+    }
+    GM_TRY(gm_vit_block_load(&w->blocks[i], &l, &names, &w->shape));
+  }
+  return GM_OK;
+}
+
+void gm_dinov2_free(gm_dinov2 *w) {
+  free(w->position);
+  free(w->blocks);
+  *w = (gm_dinov2){0};
+}
+
+/* ---- forward */
+
+/* x[0] = class token + position; x[1+i] = patch i . W^T + b + position */
+static gm_status embed(gm_compute *c, const gm_dinov2 *w, const float *pixels, float *x) {
+  size_t C = w->shape.dim, cells = w->grid * w->grid, columns = gm_tensor_cols(&w->patch);
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  float *patches = gm_scratch_f32(c, cells * columns, "patches");
+  if (!patches) return GM_ERR_MEMORY;
+  gm_patches(c, patches, pixels, w->image_size, w->patch_size);
+  memcpy(x, w->position, (1 + cells) * C * sizeof *x);
+  gm_linear_out project = {
+      .w = &w->patch, .bias = w->patch_b, .accumulate = true, .y = x + C, .ldy = C};
+  gm_status status = gm_linear(c, patches, columns, cells, &project, 1);
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
+
+static gm_status forward(gm_compute *c, const gm_dinov2 *w, const float *pixels,
+                         float *const *keep) {
+  size_t tokens = 1 + w->grid * w->grid, n = tokens * w->shape.dim;
+  float *x = gm_scratch_f32(c, n, "vision encoder states");
+  if (!x) return GM_ERR_MEMORY;
+  GM_TRY(embed(c, w, pixels, x));
+  if (keep[0]) memcpy(keep[0], x, n * sizeof *x);
+  for (size_t i = 0; i < w->layers; i++) {
+    GM_TRY(gm_poll(c));
+    GM_TRY(gm_vit_block_forward(c, &w->blocks[i], &w->shape, x, 1, tokens));
+    if (keep[i + 1]) memcpy(keep[i + 1], x, n * sizeof *x);
+  }
+  return GM_OK;
+}
+
+gm_status gm_dinov2_forward(gm_compute *c, const gm_dinov2 *w, const float *pixels,
+                            float *const *keep) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = forward(c, w, pixels, keep);
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}

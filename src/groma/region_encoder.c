@@ -1,0 +1,276 @@
+/* region_encoder.c - see region_encoder.h. */
+#include "region_encoder.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+  GROUPS = 64,                    /* of the GroupNorm after each fuse conv */
+  BATCH_FLOATS = 12 * 1024 * 1024 /* RoIAlign output of one batch of boxes: 48 MB */
+};
+#define EPS 1e-5f /* of all norms here */
+
+/* ---- loading */
+
+static gm_status load_conv3x3(const gm_weight_loader *l, const char *name, size_t R,
+                              gm_tensor *out) {
+  return gm_load_tensor(l, name, 4, (size_t[]){3, 3, R, R}, out);
+}
+
+static gm_status load_input(gm_region_input *w, const gm_weight_loader *l, size_t C, size_t R) {
+  GM_REGION_INPUT(GM_VEC_LOAD, GM_MAT_LOAD)
+  return GM_OK;
+}
+
+static gm_status load_levels(gm_region_encoder *w, const gm_model_file *file, gm_error *err) {
+  for (int k = 0; k < GM_REGION_LEVELS; k++) {
+    gm_weight_loader l =
+        gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.input_conv.%d.", k);
+    GM_TRY(load_input(&w->input[k], &l, w->width, w->region_dim));
+    l = gm_weight_loader_at(file, err, "region_encoder.roi_align.pconvs.%d.", k);
+    GM_TRY(load_conv3x3(&l, "weight", w->region_dim, &w->roi[k].conv));
+    GM_TRY(gm_load_vector(&l, "bias", w->region_dim, &w->roi[k].bias));
+  }
+  return GM_OK;
+}
+
+/* The number of fuse convs is what the file has, numbered from 0 without a gap. */
+static gm_status load_fuse(gm_region_encoder *w, const gm_model_file *file, gm_error *err) {
+  enum { MAX_FUSE = 64 };
+  for (int k = 0; k < MAX_FUSE; k++) {
+    char name[96];
+    snprintf(name, sizeof name, "region_encoder.mlvl_fuse.fuse_convs.%d.conv.weight", k);
+    if (gm_model_file_tensor(file, name)) w->n_fuse = (size_t)k + 1;
+  }
+  if (w->n_fuse == 0) return GM_OK;
+  w->fuse = calloc(w->n_fuse, sizeof *w->fuse);
+  if (!w->fuse) return gm_fail_memory(err, "fuse convs", w->n_fuse * sizeof *w->fuse);
+  for (size_t k = 0; k < w->n_fuse; k++) {
+    gm_weight_loader l =
+        gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.fuse_convs.%zu.", k);
+    GM_TRY(load_conv3x3(&l, "conv.weight", w->region_dim, &w->fuse[k].conv));
+    GM_TRY(gm_load_vector(&l, "gn.weight", w->region_dim, &w->fuse[k].norm_w));
+    GM_TRY(gm_load_vector(&l, "gn.bias", w->region_dim, &w->fuse[k].norm_b));
+  }
+  return GM_OK;
+}
+
+static gm_status load_head(gm_region_encoder *w, const gm_weight_loader *l) {
+  size_t R = w->region_dim;
+  GM_TRY(gm_load_matrix(l, "flatten_linear.weight", 0, 0, &w->flatten));
+  GM_TRY(gm_load_matrix(l, "pos_embedd.0.weight", 0, 4, &w->pos1));
+  GM_TRY(gm_load_matrix(l, "updims.weight", 0, 0, &w->updims));
+  size_t columns = w->flatten.shape[1];
+  size_t bins = w->bins = (size_t)lround(sqrt((double)columns / (double)R));
+  if (bins * bins * R != columns)
+    return gm_fail(
+        l->err, GM_ERR_MODEL,
+        "%s: %sflatten_linear.weight has %zu columns, wanted a square number of bins "
+        "times %zu channels",
+        gm_model_file_name(l->file), l->prefix, columns, R);
+  size_t F = w->flat_dim = w->flatten.shape[0];
+  size_t A = w->position_dim = w->pos1.shape[0], D = w->dim = w->updims.shape[0];
+  GM_REGION_HEAD(GM_VEC_LOAD, GM_MAT_LOAD)
+  return GM_OK;
+}
+
+gm_status gm_region_encoder_load(gm_region_encoder *w, const gm_model_file *file,
+                                 const gm_groma_hparams *hparams, size_t C, gm_error *err) {
+  *w = (gm_region_encoder){.geometry = hparams->geometry,
+                           .image_size = hparams->image_size,
+                           .patch_size = hparams->patch_size,
+                           .grid = hparams->image_size / hparams->patch_size,
+                           .width = C};
+  gm_weight_loader l = gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.input_conv.0.");
+  gm_tensor first;
+  GM_TRY(gm_load_matrix(&l, "weight", 0, C, &first));
+  size_t R = w->region_dim = first.shape[0];
+  if (R % GROUPS)
+    return gm_fail(
+        err, GM_ERR_MODEL,
+        "%s: the region encoder has %zu channels, wanted a multiple of its %d groups",
+        gm_model_file_name(file), R, (int)GROUPS);
+  GM_TRY(load_levels(w, file, err));
+  GM_TRY(load_fuse(w, file, err));
+  l = gm_weight_loader_at(file, err, "region_encoder.roi_align.");
+  return load_head(w, &l);
+}
+
+void gm_region_encoder_free(gm_region_encoder *w) {
+  free(w->fuse);
+  *w = (gm_region_encoder){0};
+}
+
+/* ---- maps */
+
+size_t gm_region_level_side(const gm_region_encoder *w, size_t level) {
+  return w->grid << (GM_REGION_LEVELS - 1 - level);
+}
+
+/* map = resize(conv1x1(state, x, y)) with x, y = -1 .. 1; the conv runs at n x n. */
+static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t level,
+                            const float *state, float *map) {
+  size_t n = w->grid, C = w->width, R = w->region_dim, side = gm_region_level_side(w, level);
+  const gm_region_input *input = &w->input[level];
+  float *y = gm_scratch_f32(c, n * n * R, "region map input");
+  float *xy = gm_scratch_f32(c, n * n * 2, "map coordinates");
+  if (!y || !xy) return GM_ERR_MEMORY;
+  for (size_t i = 0; i < n * n; i++) {
+    xy[2 * i] = 2.0f * (float)(i % n) / (float)(n - 1) - 1.0f;
+    xy[2 * i + 1] = 2.0f * (float)(i / n) / (float)(n - 1) - 1.0f;
+  }
+  gm_linear_out features = {.w = &input->w, .bias = input->bias, .y = y, .ldy = R};
+  gm_linear_out coordinates = {.w = &input->coord, .accumulate = true, .y = y, .ldy = R};
+  GM_TRY(gm_linear(c, state + C, C, n * n, &features, 1));
+  GM_TRY(gm_linear(c, xy, 2, n * n, &coordinates, 1));
+  gm_resize_bilinear(c, map, R, side, side, y, R, n, n, R);
+  return GM_OK;
+}
+
+/* mixed = (first half of its own channels, last quarter of the coarser level, third quarter of
+ * the finer level), the ends standing in for the level that is missing. */
+static void mix_level(gm_compute *c, const gm_region_encoder *w, size_t level,
+                      float *const maps[GM_REGION_LEVELS], float *mixed) {
+  size_t R = w->region_dim, side = gm_region_level_side(w, level);
+  size_t coarser = level + 1 < GM_REGION_LEVELS ? level + 1 : level;
+  size_t finer = level > 0 ? level - 1 : level;
+  size_t coarser_side = gm_region_level_side(w, coarser);
+  size_t finer_side = gm_region_level_side(w, finer);
+  gm_resize_bilinear(c, mixed, R, side, side, maps[level], R, side, side, R / 2);
+  gm_resize_bilinear(c, mixed + R / 2, R, side, side, maps[coarser] + 3 * R / 4, R,
+                     coarser_side, coarser_side, R / 4);
+  gm_resize_bilinear(c, mixed + 3 * R / 4, R, side, side, maps[finer] + R / 2, R, finer_side,
+                     finer_side, R / 4);
+}
+
+/* One step on all levels: all are mixed from the old maps before any is replaced. */
+static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
+                           const gm_region_fuse *fuse, float *const maps[GM_REGION_LEVELS]) {
+  size_t R = w->region_dim;
+  float *mixed[GM_REGION_LEVELS];
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
+    size_t side = gm_region_level_side(w, k);
+    mixed[k] = gm_scratch_f32(c, side * side * R, "mixed region maps");
+    if (!mixed[k]) return GM_ERR_MEMORY;
+    mix_level(c, w, k, maps, mixed[k]);
+  }
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
+    size_t side = gm_region_level_side(w, k);
+    GM_TRY(gm_poll(c));
+    GM_TRY(gm_conv3x3(c, maps[k], mixed[k], 1, side, side, &fuse->conv, NULL));
+    GM_TRY(gm_group_norm(c, maps[k], 1, side * side, R, GROUPS, fuse->norm_w, fuse->norm_b, EPS,
+                         true));
+  }
+  return GM_OK;
+}
+
+gm_status gm_region_encoder_fuse(gm_compute *c, const gm_region_encoder *w,
+                                 const float *const states[GM_REGION_LEVELS],
+                                 float *const maps[GM_REGION_LEVELS]) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = GM_OK;
+  for (size_t k = 0; k < GM_REGION_LEVELS && status == GM_OK; k++) {
+    status = make_level(c, w, k, states[k], maps[k]);
+    gm_arena_restore(&c->arena, mark);
+  }
+  for (size_t k = 0; k < w->n_fuse && status == GM_OK; k++) {
+    status = fuse_step(c, w, &w->fuse[k], maps);
+    gm_arena_restore(&c->arena, mark);
+  }
+  return status;
+}
+
+/* ---- boxes */
+
+/* What RoIAlign is given as x1 y1 x2 y2: true corners, or (the released weights were trained
+ * so) centre and size in their place. */
+static void roi_corners(const gm_region_encoder *w, const gm_rel_box *boxes, size_t r,
+                        gm_corners *corners) {
+  float S = (float)w->image_size;
+  for (size_t i = 0; i < r; i++) {
+    gm_rel_box b = boxes[i];
+    gm_corners k = gm_rel_box_corners(b);
+    if (w->geometry == GM_GEOMETRY_RELEASED) k = (gm_corners){b.cx, b.cy, b.w, b.h};
+    corners[i] = (gm_corners){k.x1 * S, k.y1 * S, k.x2 * S, k.y2 * S};
+  }
+}
+
+/* Image pixels per step of the map: P/4, P/2, P; half of it for the released weights. */
+static float roi_stride(const gm_region_encoder *w, size_t level) {
+  float stride = (float)w->patch_size / (float)(1u << (GM_REGION_LEVELS - 1 - level));
+  return w->geometry == GM_GEOMETRY_RELEASED ? stride / 2 : stride;
+}
+
+/* flat[r, bins*bins, R] = relu(sum over levels of conv3x3(roi_align(map, box))) */
+static gm_status crop_features(gm_compute *c, const gm_region_encoder *w,
+                               const float *const maps[GM_REGION_LEVELS],
+                               const gm_rel_box *boxes, size_t r, float *flat) {
+  size_t R = w->region_dim, bins = w->bins, total = r * bins * bins * R;
+  gm_corners *corners = gm_scratch(c, r * sizeof *corners, "region corners");
+  float *crop = gm_scratch_f32(c, total, "region crops");
+  float *conv = gm_scratch_f32(c, total, "region crops");
+  if (!corners || !crop || !conv) return GM_ERR_MEMORY;
+  roi_corners(w, boxes, r, corners);
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
+    size_t side = gm_region_level_side(w, k);
+    GM_TRY(gm_poll(c));
+    gm_roi_align(c, crop, maps[k], side, side, R, (const float *)corners, r, bins,
+                 roi_stride(w, k));
+    GM_TRY(gm_conv3x3(c, k == 0 ? flat : conv, crop, r, bins, bins, &w->roi[k].conv,
+                      w->roi[k].bias));
+    if (k > 0) gm_add(c, flat, flat, conv, total);
+  }
+  for (size_t i = 0; i < total; i++) flat[i] = flat[i] > 0 ? flat[i] : 0;
+  return GM_OK;
+}
+
+/* y[r, F] = LN(relu(Linear(LN(relu(Linear(box)))))) */
+static gm_status position_branch(gm_compute *c, const gm_region_encoder *w,
+                                 const gm_rel_box *boxes, size_t r, float *y) {
+  size_t A = w->position_dim, F = w->flat_dim;
+  float *h = gm_scratch_f32(c, r * A, "box features");
+  if (!h) return GM_ERR_MEMORY;
+  gm_linear_out first = {
+      .w = &w->pos1, .bias = w->pos1_b, .act = GM_ACT_RELU, .y = h, .ldy = A};
+  gm_linear_out second = {
+      .w = &w->pos2, .bias = w->pos2_b, .act = GM_ACT_RELU, .y = y, .ldy = F};
+  GM_TRY(gm_linear(c, (const float *)boxes, 4, r, &first, 1));
+  gm_layer_norm(c, h, h, r, A, w->pos_norm1_w, w->pos_norm1_b, EPS);
+  GM_TRY(gm_linear(c, h, A, r, &second, 1));
+  gm_layer_norm(c, y, y, r, F, w->pos_norm2_w, w->pos_norm2_b, EPS);
+  return GM_OK;
+}
+
+static gm_status encode_batch(gm_compute *c, const gm_region_encoder *w,
+                              const float *const maps[GM_REGION_LEVELS],
+                              const gm_rel_box *boxes, size_t r, float *out) {
+  size_t crop = w->bins * w->bins * w->region_dim, F = w->flat_dim, D = w->dim;
+  float *flat = gm_scratch_f32(c, r * crop, "flat region crops");
+  float *y = gm_scratch_f32(c, r * F, "region vectors");
+  if (!flat || !y) return GM_ERR_MEMORY;
+  GM_TRY(position_branch(c, w, boxes, r, y));
+  GM_TRY(crop_features(c, w, maps, boxes, r, flat));
+  gm_linear_out flatten = {
+      .w = &w->flatten, .bias = w->flatten_b, .accumulate = true, .y = y, .ldy = F};
+  gm_linear_out up = {.w = &w->updims, .bias = w->updims_b, .y = out, .ldy = D};
+  GM_TRY(gm_linear(c, flat, crop, r, &flatten, 1));
+  return gm_linear(c, y, F, r, &up, 1);
+}
+
+gm_status gm_region_encoder_forward(gm_compute *c, const gm_region_encoder *w,
+                                    const float *const maps[GM_REGION_LEVELS],
+                                    const gm_rel_box *boxes, size_t r, float *out) {
+  size_t per_box = w->bins * w->bins * w->region_dim;
+  size_t most = per_box < BATCH_FLOATS ? BATCH_FLOATS / per_box : 1;
+  size_t n_batches = (r + most - 1) / most;
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  for (size_t b = 0; b < n_batches; b++) {
+    /* Batches of nearly equal size. */
+    size_t first = b * r / n_batches, count = (b + 1) * r / n_batches - first;
+    gm_status status = encode_batch(c, w, maps, boxes + first, count, out + first * w->dim);
+    gm_arena_restore(&c->arena, mark);
+    if (status != GM_OK) return status;
+  }
+  return GM_OK;
+}

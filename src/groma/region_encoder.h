@@ -1,0 +1,81 @@
+/* region_encoder.h - last three hidden states + boxes -> one vector per box [r, D].
+ *
+ *   input_conv   each state's 1x1 conv with two coordinate channels, then bilinear to 4n, 2n, n
+ *   fuse_convs   each step mixes neighbouring levels: 3x3 conv, GroupNorm, ReLU
+ *   roi_align    per box and level 14 x 14 samples, 3x3 conv; sum, ReLU, flatten, Linear,
+ *                + position branch of the box, Linear to D
+ *
+ * The 1x1 conv and its coordinate terms commute with the resize (bilinear weights sum to one,
+ * and the coordinates are linear in x and y), so both run at n x n: exact, and 16 times less
+ * work on the finest level. */
+#ifndef GM_REGION_ENCODER_H
+#define GM_REGION_ENCODER_H
+
+#include "groma_hparams.h"
+#include "ops.h"
+#include "regions.h"
+#include "weight_loader.h"
+
+enum { GM_REGION_LEVELS = 3 };
+
+/* member, name, shape in C and R (region_dim). */
+#define GM_REGION_INPUT(VEC, MAT)                                                              \
+  MAT(w, "weight", R, C) MAT(coord, "coord", R, 2) VEC(bias, "bias", R)
+typedef struct gm_region_input {
+  GM_REGION_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER)
+} gm_region_input;
+
+/* A 3x3 conv [3, 3, R, R] with what follows it. */
+typedef struct gm_region_fuse {
+  gm_tensor conv;
+  const float *norm_w, *norm_b; /* [R], GroupNorm */
+} gm_region_fuse;
+
+typedef struct gm_region_conv {
+  gm_tensor conv;
+  const float *bias; /* [R] */
+} gm_region_conv;
+
+/* member, name, shape in R, bins, A (position width), F and D. */
+#define GM_REGION_HEAD(VEC, MAT)                                                               \
+  MAT(flatten, "flatten_linear.weight", F, bins *bins *R)                                      \
+  VEC(flatten_b, "flatten_linear.bias", F)                                                     \
+  MAT(pos1, "pos_embedd.0.weight", A, 4)                                                       \
+  VEC(pos1_b, "pos_embedd.0.bias", A)                                                          \
+  VEC(pos_norm1_w, "pos_embedd.2.weight", A) VEC(pos_norm1_b, "pos_embedd.2.bias", A)          \
+      MAT(pos2, "pos_embedd.3.weight", F, A) VEC(pos2_b, "pos_embedd.3.bias", F)               \
+          VEC(pos_norm2_w, "pos_embedd.5.weight", F) VEC(pos_norm2_b, "pos_embedd.5.bias", F)  \
+              MAT(updims, "updims.weight", D, F) VEC(updims_b, "updims.bias", D)
+
+typedef struct gm_region_encoder {
+  gm_geometry geometry;
+  size_t image_size, patch_size, grid;     /* S, P, n */
+  size_t width, region_dim, bins;          /* C, R, 14 */
+  size_t position_dim, flat_dim, dim;      /* A, F, D */
+  gm_region_input input[GM_REGION_LEVELS]; /* oldest state and finest level first */
+  gm_region_conv roi[GM_REGION_LEVELS];
+  size_t n_fuse;
+  gm_region_fuse *fuse; /* [n_fuse], owned */
+  GM_REGION_HEAD(GM_VEC_MEMBER, GM_MAT_MEMBER)
+} gm_region_encoder;
+
+/* On failure gm_region_encoder_free is still to be called. */
+gm_status gm_region_encoder_load(gm_region_encoder *w, const gm_model_file *file,
+                                 const gm_groma_hparams *hparams, size_t C, gm_error *err);
+void gm_region_encoder_free(gm_region_encoder *w);
+
+/* Side of a level's square map: 4n, 2n, n. */
+size_t gm_region_level_side(const gm_region_encoder *w, size_t level);
+
+/* states[k][1+n*n, C]: the last three hidden states, oldest first (row 0, the class token, is
+ * not used) -> maps[k][side, side, R], fused. Polls between steps. */
+gm_status gm_region_encoder_fuse(gm_compute *c, const gm_region_encoder *w,
+                                 const float *const states[GM_REGION_LEVELS],
+                                 float *const maps[GM_REGION_LEVELS]);
+
+/* out[r, D] from the fused maps. Polls between batches of boxes. */
+gm_status gm_region_encoder_forward(gm_compute *c, const gm_region_encoder *w,
+                                    const float *const maps[GM_REGION_LEVELS],
+                                    const gm_rel_box *boxes, size_t r, float *out);
+
+#endif

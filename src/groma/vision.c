@@ -1,0 +1,219 @@
+/* vision.c - see vision.h. */
+#include "vision.h"
+
+#include "dinov2.h"
+#include "proposer_decoder.h"
+#include "proposer_encoder.h"
+#include "region_encoder.h"
+#include "visual_tokens.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { PROPOSAL_STATES = 4 }; /* the proposer sees the mean of so many last hidden states */
+
+struct gm_vision {
+  gm_groma_hparams hparams;
+  gm_dinov2 encoder;
+  gm_visual_tokens visual_tokens;
+  gm_proposer_encoder proposer_encoder;
+  gm_proposer_decoder proposer_decoder;
+  gm_region_encoder region_encoder;
+};
+
+struct gm_vision_image {
+  size_t n_states; /* L + 1 */
+  float **states;  /* [n_states][1+n*n, C]: those that a stage reads, else NULL */
+  float *tokens;   /* [T, D] */
+  size_t n_proposals;
+  gm_rel_box *proposals; /* [n_proposals] */
+  float *scores;
+  float *maps[GM_REGION_LEVELS]; /* fused: [4n, 4n, R], [2n, 2n, R], [n, n, R] */
+};
+
+/* ---- model */
+
+static gm_status load_stages(gm_vision *v, const gm_model_file *file, gm_error *err) {
+  const gm_groma_hparams *h = &v->hparams;
+  GM_TRY(gm_dinov2_load(&v->encoder, file, h, err));
+  size_t C = v->encoder.shape.dim;
+  GM_TRY(gm_visual_tokens_load(&v->visual_tokens, file, v->encoder.grid, C, err));
+  GM_TRY(gm_proposer_encoder_load(&v->proposer_encoder, file, h, C, err));
+  GM_TRY(gm_proposer_decoder_load(&v->proposer_decoder, file, h, v->proposer_encoder.dim, err));
+  GM_TRY(gm_region_encoder_load(&v->region_encoder, file, h, C, err));
+  if (v->region_encoder.dim != v->visual_tokens.dim)
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: region vectors are %zu wide (region_encoder.roi_align.updims.weight), "
+                   "image tokens %zu (img_txt_bridge.2.weight); wanted the same",
+                   gm_model_file_name(file), v->region_encoder.dim, v->visual_tokens.dim);
+  return GM_OK;
+}
+
+gm_status gm_vision_load(gm_vision **out, const gm_model_file *file,
+                         const gm_groma_hparams *hparams, gm_error *err) {
+  gm_vision *v = calloc(1, sizeof *v);
+  if (!v) return gm_fail_memory(err, "vision stages", sizeof *v);
+  v->hparams = *hparams;
+  gm_status status = load_stages(v, file, err);
+  if (status != GM_OK) {
+    gm_vision_free(v);
+    return status;
+  }
+  *out = v;
+  return GM_OK;
+}
+
+void gm_vision_free(gm_vision *vision) {
+  if (!vision) return;
+  gm_dinov2_free(&vision->encoder);
+  gm_proposer_encoder_free(&vision->proposer_encoder);
+  gm_proposer_decoder_free(&vision->proposer_decoder);
+  gm_region_encoder_free(&vision->region_encoder);
+  free(vision);
+}
+
+size_t gm_vision_n_tokens(const gm_vision *vision) {
+  return vision->encoder.grid * vision->encoder.grid / 4;
+}
+
+size_t gm_vision_dim(const gm_vision *vision) {
+  return vision->visual_tokens.dim;
+}
+
+/* ---- picture */
+
+static bool allocate(gm_vision_image *image, const gm_vision *v) {
+  size_t state = (1 + v->encoder.grid * v->encoder.grid) * v->encoder.shape.dim;
+  image->n_states = v->encoder.layers + 1;
+  image->states = calloc(image->n_states, sizeof *image->states);
+  if (!image->states) return false;
+  for (size_t i = 0; i < image->n_states; i++) {
+    bool wanted = i == v->hparams.vision_output || i + PROPOSAL_STATES >= image->n_states;
+    if (!wanted) continue;
+    image->states[i] = malloc(state * sizeof(float));
+    if (!image->states[i]) return false;
+  }
+  image->tokens = malloc(gm_vision_n_tokens(v) * gm_vision_dim(v) * sizeof(float));
+  image->n_proposals = v->hparams.proposals;
+  image->proposals = malloc(image->n_proposals * sizeof *image->proposals);
+  image->scores = malloc(image->n_proposals * sizeof *image->scores);
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
+    size_t side = gm_region_level_side(&v->region_encoder, k);
+    image->maps[k] = malloc(side * side * v->region_encoder.region_dim * sizeof(float));
+    if (!image->maps[k]) return false;
+  }
+  return image->tokens && image->proposals && image->scores;
+}
+
+gm_status gm_vision_image_create(gm_vision_image **out, const gm_vision *vision,
+                                 gm_error *err) {
+  gm_vision_image *image = calloc(1, sizeof *image);
+  if (!image || !allocate(image, vision)) {
+    gm_vision_image_free(image);
+    return gm_fail(err, GM_ERR_MEMORY, "not enough memory for the maps of a picture");
+  }
+  *out = image;
+  return GM_OK;
+}
+
+void gm_vision_image_free(gm_vision_image *image) {
+  if (!image) return;
+  if (image->states)
+    for (size_t i = 0; i < image->n_states; i++) free(image->states[i]);
+  free(image->states);
+  free(image->tokens);
+  free(image->proposals);
+  free(image->scores);
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) free(image->maps[k]);
+  free(image);
+}
+
+const float *gm_vision_image_tokens(const gm_vision_image *image) {
+  return image->tokens;
+}
+
+const gm_rel_box *gm_vision_proposals(const gm_vision_image *image, const float **scores,
+                                      size_t *n) {
+  if (scores) *scores = image->scores;
+  if (n) *n = image->n_proposals;
+  return image->proposals;
+}
+
+/* ---- stages */
+
+gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
+                           const float *pixels) {
+  GM_TRY(gm_dinov2_forward(c, &vision->encoder, pixels, image->states));
+  return gm_visual_tokens_forward(c, &vision->visual_tokens,
+                                  image->states[vision->hparams.vision_output], image->tokens);
+}
+
+/* out[n*n, C] = mean of the last hidden states, without the class token. */
+static void mean_state(float *out, const gm_vision *v, const gm_vision_image *image) {
+  size_t C = v->encoder.shape.dim, cells = v->encoder.grid * v->encoder.grid;
+  float *const *last = image->states + image->n_states - PROPOSAL_STATES;
+  for (size_t i = 0; i < cells * C; i++) {
+    float sum = 0;
+    for (size_t k = 0; k < PROPOSAL_STATES; k++) sum += last[k][C + i];
+    out[i] = sum / PROPOSAL_STATES;
+  }
+}
+
+/* A damaged model must not reach the choice of regions as NaN. */
+static gm_status check_finite(gm_compute *c, const gm_vision_image *image) {
+  for (size_t i = 0; i < image->n_proposals; i++) {
+    gm_rel_box b = image->proposals[i];
+    if (!isfinite(b.cx + b.cy + b.w + b.h + image->scores[i]))
+      return gm_fail(c->err, GM_ERR_MODEL,
+                     "region proposal %zu is not a number: the model's weights are damaged; "
+                     "convert the model again",
+                     i);
+  }
+  return GM_OK;
+}
+
+static gm_status propose(gm_compute *c, const gm_vision *v, gm_vision_image *image) {
+  size_t cells = v->encoder.grid * v->encoder.grid, d = v->proposer_encoder.dim;
+  size_t q = image->n_proposals;
+  float *features = gm_scratch_f32(c, cells * v->encoder.shape.dim, "mean hidden state");
+  float *memory = gm_scratch_f32(c, cells * d, "proposer memory");
+  gm_proposer_result result = {.reference =
+                                   gm_scratch(c, q * sizeof(gm_rel_box), "reference boxes"),
+                               .states = gm_scratch_f32(c, q * d, "proposal states"),
+                               .coco = gm_scratch_f32(c, q, "proposal logits"),
+                               .sa1b = gm_scratch_f32(c, q, "proposal logits"),
+                               .boxes = image->proposals};
+  if (!features || !memory || !result.reference || !result.states || !result.coco ||
+      !result.sa1b)
+    return GM_ERR_MEMORY;
+
+  mean_state(features, v, image);
+  GM_TRY(gm_proposer_encoder_input(c, &v->proposer_encoder, features, memory));
+  GM_TRY(gm_proposer_encoder_forward(c, &v->proposer_encoder, memory));
+  GM_TRY(gm_proposer_decoder_forward(c, &v->proposer_decoder, memory, &result));
+  for (size_t i = 0; i < q; i++)
+    image->scores[i] = gm_region_score(result.coco[i], result.sa1b[i]);
+  return check_finite(c, image);
+}
+
+gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_vision_image *image) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = propose(c, vision, image);
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
+
+gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_vision_image *image) {
+  const float *states[GM_REGION_LEVELS];
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++)
+    states[k] = image->states[image->n_states - GM_REGION_LEVELS + k];
+  return gm_region_encoder_fuse(c, &vision->region_encoder, states, image->maps);
+}
+
+gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
+                                    const gm_vision_image *image, const gm_rel_box *boxes,
+                                    size_t n, float *out) {
+  const float *maps[GM_REGION_LEVELS];
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) maps[k] = image->maps[k];
+  return gm_region_encoder_forward(c, &vision->region_encoder, maps, boxes, n, out);
+}

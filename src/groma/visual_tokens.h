@@ -1,0 +1,26 @@
+/* visual_tokens.h - hidden state [1+n*n, C] -> image tokens [(n/2)^2, D]: 2 x 2 neighbours side
+ * by side (4C), Linear, exact GELU, Linear ("img_txt_bridge"). */
+#ifndef GM_VISUAL_TOKENS_H
+#define GM_VISUAL_TOKENS_H
+
+#include "ops.h"
+#include "weight_loader.h"
+
+/* member, name, shape in C and D. */
+#define GM_VISUAL_TOKENS_WEIGHTS(VEC, MAT)                                                     \
+  MAT(fc1, "0.weight", D, 4 * C)                                                               \
+  VEC(fc1_b, "0.bias", D) MAT(fc2, "2.weight", D, D) VEC(fc2_b, "2.bias", D)
+
+typedef struct gm_visual_tokens {
+  size_t grid, width, dim; /* n, C, D */
+  GM_VISUAL_TOKENS_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
+} gm_visual_tokens;
+
+gm_status gm_visual_tokens_load(gm_visual_tokens *w, const gm_model_file *file, size_t grid,
+                                size_t C, gm_error *err);
+
+/* hidden has the class token in row 0, which is not used; out[(n/2)^2, D], row-major. */
+gm_status gm_visual_tokens_forward(gm_compute *c, const gm_visual_tokens *w,
+                                   const float *hidden, float *out);
+
+#endif

@@ -1,0 +1,95 @@
+/* vit_block.c - see vit_block.h. */
+#include "vit_block.h"
+
+#include <math.h>
+
+static gm_status load_fused(gm_vit_block *w, const gm_weight_loader *l,
+                            const gm_vit_names *names, size_t C) {
+  gm_tensor qkv;
+  const float *bias;
+  GM_TRY(gm_load_matrix(l, names->qkv, 3 * C, C, &qkv));
+  GM_TRY(gm_load_vector(l, names->qkv_b, 3 * C, &bias));
+  w->q = gm_tensor_slice(&qkv, 0, C);
+  w->k = gm_tensor_slice(&qkv, C, C);
+  w->v = gm_tensor_slice(&qkv, 2 * C, C);
+  w->q_b = bias;
+  w->k_b = bias + C;
+  w->v_b = bias + 2 * C;
+  return GM_OK;
+}
+
+gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
+                            const gm_vit_names *names, const gm_vit_shape *shape) {
+  size_t C = shape->dim, F = shape->hidden;
+  *w = (gm_vit_block){0};
+#define VEC(member, n)                                                                         \
+  if (names->member) GM_TRY(gm_load_vector(l, names->member, n, &w->member));
+#define MAT(member, rows, columns)                                                             \
+  if (names->member) GM_TRY(gm_load_matrix(l, names->member, rows, columns, &w->member));
+  GM_VIT_BLOCK_WEIGHTS(VEC, MAT)
+#undef VEC
+#undef MAT
+  return names->qkv ? load_fused(w, l, names, C) : GM_OK;
+}
+
+/* x = x + scale1 * out(attention(norm1(x))) */
+static gm_status attention_branch(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *s,
+                                  float *x, size_t batch, size_t tokens) {
+  size_t C = s->dim, rows = batch * tokens, head_dim = C / s->heads;
+  float *y = gm_scratch_f32(c, rows * C, "attention input");
+  float *qkv = gm_scratch_f32(c, rows * 3 * C, "queries, keys, values");
+  float *mixed = gm_scratch_f32(c, rows * C, "attention output");
+  if (!y || !qkv || !mixed) return GM_ERR_MEMORY;
+
+  gm_layer_norm(c, y, x, rows, C, w->norm1_w, w->norm1_b, s->eps);
+  gm_linear_out project[3] = {
+      {.w = &w->q, .bias = w->q_b, .y = qkv, .ldy = 3 * C},
+      {.w = &w->k, .bias = w->k_b, .y = qkv + C, .ldy = 3 * C},
+      {.w = &w->v, .bias = w->v_b, .y = qkv + 2 * C, .ldy = 3 * C},
+  };
+  GM_TRY(gm_linear(c, y, C, rows, project, 3));
+  gm_kv_span span = {qkv + C, qkv + 2 * C, tokens, 3 * C, head_dim};
+  GM_TRY(gm_attention(c, &(gm_attention_args){.q = qkv,
+                                              .q_row = 3 * C,
+                                              .spans = &span,
+                                              .n_spans = 1,
+                                              .kv_type = GM_TYPE_F32,
+                                              .batch = batch,
+                                              .tq = tokens,
+                                              .heads = s->heads,
+                                              .kv_heads = s->heads,
+                                              .head_dim = head_dim,
+                                              .scale = 1.0f / sqrtf((float)head_dim),
+                                              .causal = s->causal,
+                                              .out = mixed,
+                                              .out_row = C}));
+  gm_linear_out out = {
+      .w = &w->out, .bias = w->out_b, .scale = w->scale1, .accumulate = true, .y = x, .ldy = C};
+  return gm_linear(c, mixed, C, rows, &out, 1);
+}
+
+/* x = x + scale2 * fc2(act(fc1(norm2(x)))) */
+static gm_status mlp_branch(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *s,
+                            float *x, size_t rows) {
+  size_t C = s->dim, F = s->hidden;
+  float *y = gm_scratch_f32(c, rows * C, "feed-forward input");
+  float *h = gm_scratch_f32(c, rows * F, "feed-forward layer");
+  if (!y || !h) return GM_ERR_MEMORY;
+
+  gm_layer_norm(c, y, x, rows, C, w->norm2_w, w->norm2_b, s->eps);
+  gm_linear_out up = {.w = &w->fc1, .bias = w->fc1_b, .act = s->act, .y = h, .ldy = F};
+  GM_TRY(gm_linear(c, y, C, rows, &up, 1));
+  gm_linear_out down = {
+      .w = &w->fc2, .bias = w->fc2_b, .scale = w->scale2, .accumulate = true, .y = x, .ldy = C};
+  return gm_linear(c, h, F, rows, &down, 1);
+}
+
+gm_status gm_vit_block_forward(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *shape,
+                               float *x, size_t batch, size_t tokens) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = attention_branch(c, w, shape, x, batch, tokens);
+  gm_arena_restore(&c->arena, mark);
+  if (status == GM_OK) status = mlp_branch(c, w, shape, x, batch * tokens);
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
