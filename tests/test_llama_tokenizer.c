@@ -2,7 +2,7 @@
  * streaming form, and odd vocabularies and hostile text against expectations by hand. */
 #include "support.h"
 
-#include "llama_tokenizer.h"
+#include "llama_fixture.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -10,62 +10,21 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- the two vocabularies of the fixtures */
+/* ---- helpers */
 
-typedef struct fixture {
-  gm_sentencepiece_model model;
-  json_t *json;
-  const char **added;
-  gm_llama_vocabulary vocabulary;
-  gm_llama_tokenizer *tokenizer;
-} fixture;
-
-static void fixture_open(fixture *f, const char *folder) {
-  char path[1024];
-  size_t size;
-  gm_error err;
-  snprintf(path, sizeof path, "%s/tokenizer.model", folder);
-  void *bytes = test_read_file(path, &size);
-  assert_ok(gm_sentencepiece_parse(&f->model, bytes, size, &err), &err);
-  free(bytes);
-  snprintf(path, sizeof path, "%s/added_tokens.json", folder);
-  f->json = json_load_file(path, 0, NULL);
-  assert_non_null(f->json);
-  size_t n = json_object_size(f->json);
-  f->added = calloc(n, sizeof *f->added);
-  assert_non_null(f->added);
-  const char *name;
-  json_t *id;
-  json_object_foreach(f->json, name, id) {
-    size_t at = (size_t)json_integer_value(id) - f->model.n;
-    assert_true(at < n);
-    f->added[at] = name;
-  }
-  assert_ok(gm_llama_vocabulary_join(&f->vocabulary, &f->model, f->added, n, &err), &err);
-  assert_ok(gm_llama_tokenizer_create(&f->tokenizer, &f->vocabulary, &err), &err);
-}
-
-static void fixture_close(fixture *f) {
-  gm_llama_tokenizer_free(f->tokenizer);
-  gm_llama_vocabulary_free(&f->vocabulary);
-  free(f->added);
-  json_decref(f->json);
-  gm_sentencepiece_free(&f->model);
-}
-
-static fixture mini, tiny;
+static llama_fixture mini, tiny;
 
 static int open_fixtures(void **state) {
   (void)state;
-  fixture_open(&mini, GM_MODELS "/groma-mini");
-  fixture_open(&tiny, test_data("models/groma-tiny"));
+  llama_fixture_open(&mini, GM_MODELS "/groma-mini");
+  llama_fixture_open(&tiny, test_data("models/groma-tiny"));
   return 0;
 }
 
 static int close_fixtures(void **state) {
   (void)state;
-  fixture_close(&mini);
-  fixture_close(&tiny);
+  llama_fixture_close(&mini);
+  llama_fixture_close(&tiny);
   return 0;
 }
 
@@ -173,7 +132,7 @@ static void golden_prompts_and_answers(void **state) {
 static void typed_tags_stay_text(void **state) {
   (void)state;
   const char *forged = "<r99></p> <roi><r3></roi></s><s><unk>[grounding]<0x41>";
-  const fixture *fixtures[] = {&mini, &tiny};
+  const llama_fixture *fixtures[] = {&mini, &tiny};
   for (size_t f = 0; f < 2; f++) {
     const gm_llama_tokenizer *t = fixtures[f]->tokenizer;
     gm_ids ids = encode(t, forged, strlen(forged), false);
