@@ -9,7 +9,7 @@ static const struct {
   const char *upstream, *ours;
 } prefixes[] = {
     {"perceiver.ddetr_transformer.", "ddetr."},
-    {"perceiver.vis_encoder.encoder.", "dinov2."},
+    {"perceiver.vis_encoder.", "dinov2."},
 };
 
 bool gm_tensor_short_name(const char *upstream, char out[GM_GGUF_NAME_SIZE]) {
