@@ -7,8 +7,9 @@
 
 int cmd_completion(const cli_args *args) {
   const char *shell = args->inputs.n == 1 ? args->inputs.items[0] : "";
-  if (strcmp(shell, "man-options") == 0) {
-    cli_print_man_options(stdout);
+  if (strcmp(shell, "man-options") == 0 || strcmp(shell, "man-commands") == 0) {
+    (strcmp(shell, "man-options") == 0 ? cli_print_man_options
+                                       : cli_print_man_commands)(stdout);
     return CLI_DONE;
   }
   if (cli_print_completion(stdout, shell)) return CLI_DONE;

@@ -386,12 +386,35 @@ bool cli_print_completion(FILE *out, const char *shell) {
   return true;
 }
 
+/* Plain text as roff: hyphens are minus signs, quotes and dots at a line's start are text. */
+static void print_roff(FILE *out, const char *text) {
+  for (bool line_start = true; *text; line_start = *text++ == '\n') {
+    if (line_start && (*text == '.' || *text == '\'')) fputs("\\&", out);
+    if (*text == '-' || *text == '\\') fputc('\\', out);
+    fputs(*text == '\\' ? "e" : (char[]){*text, 0}, out);
+  }
+}
+
 void cli_print_man_options(FILE *out) {
   for (int i = 0; i < N_ROWS; i++) {
     fprintf(out, ".TP\n");
     if (rows[i].letter) fprintf(out, "\\fB\\-%c\\fR, ", rows[i].letter);
-    fprintf(out, "\\fB\\-\\-%s\\fR", rows[i].name);
+    fprintf(out, "\\fB\\-\\-");
+    print_roff(out, rows[i].name);
+    fprintf(out, "\\fR");
     if (rows[i].value) fprintf(out, " \\fI%s\\fR", rows[i].value);
-    fprintf(out, "\n%s\n", rows[i].help);
+    fputc('\n', out);
+    print_roff(out, rows[i].help);
+    fputc('\n', out);
+  }
+}
+
+void cli_print_man_commands(FILE *out) {
+  for (const cli_command *c = cli_commands; c->name; c++) {
+    fprintf(out, ".TP\n\\fB%s\\fR ", c->name);
+    print_roff(out, c->synopsis);
+    fputc('\n', out);
+    print_roff(out, c->summary);
+    fprintf(out, ".\n");
   }
 }

@@ -75,7 +75,7 @@ typedef struct cli_command {
   int (*run)(const cli_args *args);
 } cli_command;
 
-/* The commands in the order of the help; ends with a NULL name. Defined in main.c. */
+/* The commands in the order of the help; ends with a NULL name. Defined in commands.c. */
 extern const cli_command cli_commands[];
 
 /* Fills *args from argv[1..] and GROMATIC_ARG_* variables. On an error it says so on stderr,
@@ -87,8 +87,9 @@ void cli_print_help(FILE *out, const cli_command *command);
 void cli_print_overview(FILE *out);
 /* shell: "bash", "zsh" or "fish"; false if it is none of them. */
 bool cli_print_completion(FILE *out, const char *shell);
-/* The OPTIONS section of the manual in roff. */
+/* The OPTIONS and COMMANDS sections of the manual in roff. */
 void cli_print_man_options(FILE *out);
+void cli_print_man_commands(FILE *out);
 
 /* The best match of `word` among the commands' names, or NULL if none is near. */
 const char *cli_suggest_command(const char *word);

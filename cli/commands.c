@@ -1,0 +1,46 @@
+/* commands.c - the table of commands. */
+#include "commands.h"
+
+enum { PICTURE = GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_OUTPUT };
+
+const cli_command cli_commands[] = {
+    {"caption", "[OPTION]... PICTURE...",
+     "Describe a picture in words, every phrase tied to boxes",
+     "  gromatic caption dog.jpg --draw out.png\n"
+     "  gromatic caption photos/ -o captions.jsonl --resume",
+     PICTURE | GROUP_TEXT, cmd_caption},
+    {"chat", "[OPTION]... PICTURE [-p QUESTION]", "Talk about a picture",
+     "Without -p it is a conversation: /image FILE, /box x1,y1,x2,y2, /clear, /save FILE, "
+     "/quit.\n"
+     "Boxes of --box stand where the question says {1}, {2}, else at its end.\n\n"
+     "  gromatic chat dog.jpg -p 'What is the dog doing?'\n"
+     "  gromatic chat dog.jpg -p 'How does {1} differ from {2}?' --box 1,2,90,80 --box "
+     "5,5,60,70",
+     PICTURE | GROUP_TEXT | GROUP_BOXES | GROUP_CHAT, cmd_chat},
+    {"ground", "[OPTION]... PICTURE PHRASE...", "Find the things that phrases name",
+     "  gromatic ground dog.jpg 'the brown dog' 'a pizza'\n"
+     "  gromatic ground --all --phrase 'a cup' photos/ --json",
+     PICTURE | GROUP_GROUND, cmd_ground},
+    {"describe", "[OPTION]... --box X1,Y1,X2,Y2 PICTURE...", "Say what is in a box",
+     "  gromatic describe dog.jpg --box 10,20,200,180 --long",
+     PICTURE | GROUP_TEXT | GROUP_BOXES | GROUP_DESCRIBE, cmd_describe},
+    {"detect", "[OPTION]... PICTURE...", "List the regions of a picture, with scores",
+     "  gromatic detect dog.jpg --conf 0.3 --draw out.png", PICTURE, cmd_detect},
+    {"convert", "[OPTION]... CHECKPOINT -o FILE.gguf",
+     "Make one model file from a checkpoint, or change the type of one",
+     "  gromatic convert groma-7b-finetune/ -o groma-7b-q4_k.gguf --type q4_k", GROUP_CONVERT,
+     cmd_convert},
+    {"inspect", "[OPTION]... MODEL", "Show what a model file holds",
+     "  gromatic inspect groma-7b-q4_k.gguf --tensors", GROUP_INSPECT | GROUP_JSON,
+     cmd_inspect},
+    {"eval", "[OPTION]... ground|describe|caption|detect --coco FILE [--refs FILE]",
+     "Measure a model on annotated pictures",
+     "  gromatic eval ground --coco annotations.json --refs referring.json",
+     GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON, cmd_eval},
+    {"bench", "[OPTION]... kernels|model", "Measure the speed on this machine",
+     "  gromatic bench kernels\n  gromatic bench model --shape groma-7b --type q4_k",
+     GROUP_BENCH | GROUP_JSON | GROUP_CONVERT, cmd_bench},
+    {"completion", "bash|zsh|fish", "Print a completion script for the shell",
+     "  source <(gromatic completion bash)", 0, cmd_completion},
+    {0},
+};

@@ -1,0 +1,29 @@
+"""program.py - runs the program under test for the black-box tests."""
+import json
+import os
+import subprocess
+
+GROMATIC = os.environ["GROMATIC"]
+DATA = os.environ["GM_TEST_DATA"]
+SCENES = os.path.join(DATA, "world", "scenes", "images")
+
+
+def run(*args, code=0, stdin=b"", env=None, timeout=300):
+    """Runs gromatic; checks the exit code; returns (stdout, stderr) as text."""
+    full = dict(os.environ, NO_COLOR="1", **(env or {}))
+    done = subprocess.run([GROMATIC, *map(str, args)], input=stdin, capture_output=True,
+                          env=full, timeout=timeout)
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == code, (args, done.returncode, out, err)
+    return out, err
+
+
+def lines(*args, **kwargs):
+    """The JSON lines of a run with --json."""
+    out, _ = run(*args, "--json", **kwargs)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def scene(number):
+    ending = ("png", "jpg", "webp")[number % 3]
+    return os.path.join(SCENES, f"{number:03d}.{ending}")

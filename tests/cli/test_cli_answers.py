@@ -1,0 +1,156 @@
+"""The commands on the embedded model: the JSON contract, boxes, pictures, several inputs."""
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from program import DATA, GROMATIC, lines, run, scene
+
+
+def golden(name):
+    with open(os.path.join(DATA, "golden", "groma-mini", name + ".json")) as file:
+        return json.load(file)
+
+
+class Answers(unittest.TestCase):
+    def check_region(self, region, image):
+        x1, y1, x2, y2 = region["box"]
+        self.assertTrue(0 <= x1 < x2 <= image["width"] and 0 <= y1 < y2 <= image["height"])
+        self.assertTrue(0 <= region["score"] <= 1)
+        self.assertIsInstance(region["index"], int)
+
+    def test_caption_is_the_references(self):
+        want = golden("caption")
+        [got] = lines("caption", os.path.join(DATA, "world/scenes/images", want["image"]), "--raw",
+                      "-n", "60")
+        self.assertEqual([got["image"]["width"], got["image"]["height"]], want["size"])
+        self.assertEqual(got["raw"].strip(), want["generated_text"].strip())
+        text = got["text"].encode()
+        self.assertNotIn(b"<", text)
+        for g in got["grounding"]:
+            begin, end = g["span"]
+            self.assertEqual(text[begin:end].decode(), g["phrase"])
+            for region in g["regions"]:
+                self.check_region(region, got["image"])
+
+    def test_detect_falls_in_score(self):
+        [got] = lines("detect", scene(3))
+        scores = [r["score"] for r in got["regions"]]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+        self.assertGreater(len(scores), 0)
+        [fewer] = lines("detect", scene(3), "--max-det", "1")
+        self.assertEqual(fewer["regions"], got["regions"][:1])
+
+    def test_box_formats_agree(self):
+        [pixels] = lines("detect", scene(1))
+        w, h = pixels["image"]["width"], pixels["image"]["height"]
+        self.assertNotIn("box_format", pixels)
+        [unit] = lines("detect", scene(1), "--box-format", "cxcywhn")
+        self.assertEqual(unit["box_format"], "cxcywhn")
+        for p, u in zip(pixels["regions"], unit["regions"]):
+            x1, y1, x2, y2 = p["box"]
+            cx, cy, bw, bh = u["box"]
+            # boxes are rounded to 1/100 pixel: half of that on each corner
+            self.assertAlmostEqual(cx * w, (x1 + x2) / 2, delta=0.011)
+            self.assertAlmostEqual(bh * h, y2 - y1, delta=0.011)
+
+    def test_ground_keeps_the_order_of_phrases(self):
+        [got] = lines("ground", scene(0), "a guitar", "a rabbit")
+        self.assertEqual([r["phrase"] for r in got["results"]], ["a guitar", "a rabbit"])
+        # annotations.json: the guitar at x 9 y 167 w 51 h 50, the rabbit at x 26 y 16 w 53 h 77
+        for result, (x, y) in zip(got["results"], ((34, 192), (52, 54))):
+            x1, y1, x2, y2 = result["regions"][0]["box"]
+            self.assertTrue(x1 < x < x2 and y1 < y < y2, (result, x, y))
+            scores = [r["score"] for r in result["regions"]]
+            self.assertLessEqual(sum(scores), 1.0001)
+            self.assertLessEqual(len(scores), 5)
+        [alone] = lines("ground", "--phrase", "a rabbit", scene(0))
+        self.assertEqual(alone["results"][0]["regions"][0]["box"],
+                         got["results"][1]["regions"][0]["box"])
+
+    def test_describe_each_box_by_itself(self):
+        boxes = ("26,16,79,93", "9,167,60,217")
+        [both] = lines("describe", scene(0), "--box", boxes[0], "--box", boxes[1])
+        self.assertEqual([r["text"].lower() for r in both["results"]], ["a rabbit", "a guitar"])
+        for i, box in enumerate(boxes):
+            [alone] = lines("describe", scene(0), "--box", box)
+            self.assertEqual(alone["results"][0], both["results"][i])
+
+    def test_chat_turns(self):
+        got = lines("chat", scene(0), "-p", "What is {1}?", "-p", "How many objects are there?",
+                    "--box", "26,16,79,93", "-n", "30")
+        self.assertEqual([g["question"] for g in got],
+                         ["What is {1}?", "How many objects are there?"])
+        _, err = run("chat", scene(0), "-p", "What is {2}?", "--box", "26,16,79,93", code=1)
+        self.assertIn("{2}", err)
+        want = golden("describe")
+        cx, cy, w, h = want["refer_cxcywh"][0]
+        [got] = lines("chat", os.path.join(DATA, "world/scenes/images", want["image"]), "--verbatim",
+                      "-p", want["query"], "--box-format", "cxcywhn", "--box",
+                      f"{cx},{cy},{w},{h}", "--raw")
+        self.assertEqual(got["raw"].strip(), want["generated_text"].strip())
+
+    def test_conversation_on_a_pipe(self):
+        script = b"/image %s\n/box 26,16,79,93\nWhat is {1}?\n/clear\n/nonsense\n/quit\n" % \
+            scene(0).encode()
+        out, err = run("chat", stdin=script)
+        self.assertIn("rabbit", out.lower())
+        self.assertIn("/nonsense", err)
+
+    def test_many_inputs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            listing = os.path.join(folder, "list.txt")
+            with open(listing, "w") as file:
+                file.write(scene(0) + "\n/nonexistent.png\n" + scene(1) + "\n")
+            out, _ = run("detect", "@" + listing, "--json", code=1)
+            got = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual(len(got), 3)
+            self.assertEqual(got[1]["error"]["code"], "file_not_found")
+            self.assertEqual(got[1]["image"]["file"], "/nonexistent.png")
+            with open(scene(1), "rb") as file:
+                [piped] = lines("detect", "-", stdin=file.read())
+            self.assertEqual(piped["regions"], got[2]["regions"])
+            cut = os.path.join(folder, "cut.png")
+            with open(scene(0), "rb") as file, open(cut, "wb") as half:
+                half.write(file.read()[:5000])
+            out, _ = run("detect", cut, "--json", code=1)
+            self.assertEqual(json.loads(out)["error"]["code"], "image_truncated")
+
+    def test_draw(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one = os.path.join(folder, "one.png")
+            run("caption", scene(0), "--draw", one)
+            many = os.path.join(folder, "many") + "/"
+            run("detect", scene(0), scene(1), "--draw", many)
+            for path in (one, many + "000.png.png", many + "001.jpg.png"):
+                with open(path, "rb") as file:
+                    self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+            _, err = run("detect", scene(0), "--draw", "/nonexistent/x.png", code=1)
+            self.assertIn("/nonexistent/x.png", err)
+
+    def test_killed_run_resumes_to_the_same_bytes(self):
+        names = [scene(i) for i in range(12)] + ["/nonexistent.png"]
+        with tempfile.TemporaryDirectory() as folder:
+            whole, output = os.path.join(folder, "whole"), os.path.join(folder, "out.jsonl")
+            run("detect", *names, "-o", whole, code=1)
+            for _ in range(200):
+                process = subprocess.Popen([GROMATIC, "detect", *names, "-o", output, "--resume"],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                try:
+                    process.wait(timeout=0.25)
+                    break
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            with open(whole, "rb") as a, open(output, "rb") as b:
+                self.assertEqual(a.read(), b.read())
+
+    def test_verbose_names_model_and_times(self):
+        [got] = lines("caption", scene(0), "-v")
+        self.assertRegex(got["model"]["sha256"], "^[0-9a-f]{64}$")
+        self.assertTrue(got["timings"])
+
+
+if __name__ == "__main__":
+    unittest.main()

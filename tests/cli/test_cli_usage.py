@@ -1,0 +1,58 @@
+"""Options, errors and exit codes that need no inference."""
+import unittest
+
+from program import run, scene
+
+
+class Usage(unittest.TestCase):
+    def test_version_and_help(self):
+        out, _ = run("--version")
+        self.assertRegex(out, r"^gromatic \d+\.\d+\.\d+\n$")
+        out, _ = run("--help")
+        for command in ("caption", "chat", "ground", "describe", "detect", "convert", "inspect"):
+            self.assertIn(command, out)
+            text, _ = run(command, "--help")
+            self.assertIn("usage: gromatic " + command, text)
+            self.assertLessEqual(max(map(len, text.splitlines())), 130)
+
+    def test_unknown_words_get_a_suggestion(self):
+        _, err = run("captoin", "x.png", code=2)
+        self.assertIn("did you mean caption?", err)
+        _, err = run("caption", "x.png", "--jsno", code=2)
+        self.assertIn("did you mean --json?", err)
+        _, err = run("caption", "x.png", "-Z", code=2)
+        self.assertIn("unknown option '-Z'", err)
+        _, err = run("caption", "-n", "many", "x.png", code=2)
+        self.assertIn("found 'many', wanted a whole number", err)
+
+    def test_missing_arguments(self):
+        for args in (["caption"], ["ground", scene(0)], ["describe", scene(0)], ["convert", "x"],
+                     ["eval", "detect"], ["caption", scene(0), "--resume"],
+                     ["caption", scene(0), scene(1), "--draw", "one.png"],
+                     ["detect", scene(0), "--box-format", "polar"],
+                     ["describe", scene(0), "--box", "1,2,3"], ["completion", "tcsh"]):
+            _, err = run(*args, code=2)
+            self.assertIn("wanted" if args[0] not in ("caption", "describe") else "gromatic", err)
+
+    def test_a_model_that_is_none(self):
+        _, err = run("detect", scene(0), "-m", "/nonexistent/model.gguf", code=3)
+        self.assertIn("/nonexistent/model.gguf", err)
+        _, err = run("detect", scene(0), "-m", scene(0) + "", code=3)
+
+    def test_environment_sets_options(self):
+        _, err = run("detect", scene(0), code=3, env={"GROMATIC_ARG_MODEL": "/nonexistent.gguf"})
+        self.assertIn("/nonexistent.gguf", err)
+        _, err = run("detect", scene(0), code=2, env={"GROMATIC_ARG_CTX_SIZE": "wide"})
+        self.assertIn("GROMATIC_ARG_CTX_SIZE", err)
+
+    def test_completion_scripts(self):
+        out, _ = run("completion", "bash")
+        self.assertIn("complete -o filenames -F _gromatic gromatic", out)
+        out, _ = run("completion", "zsh")
+        self.assertTrue(out.startswith("#compdef gromatic"))
+        out, _ = run("completion", "fish")
+        self.assertIn("complete -c gromatic", out)
+
+
+if __name__ == "__main__":
+    unittest.main()
