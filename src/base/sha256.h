@@ -1,0 +1,19 @@
+/* sha256.h - SHA-256 (FIPS 180-4), for the sums of models, tensors and pictures. */
+#ifndef GM_SHA256_H
+#define GM_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct gm_sha256 {
+  uint32_t state[8];
+  uint64_t length;   /* bytes so far */
+  uint8_t block[64]; /* the last length % 64 of them */
+} gm_sha256;
+
+void gm_sha256_begin(gm_sha256 *sha);
+void gm_sha256_add(gm_sha256 *sha, const void *bytes, size_t n);
+/* Lower-case hex and a NUL. The state is used up. */
+void gm_sha256_end(gm_sha256 *sha, char hex[65]);
+
+#endif

@@ -1,0 +1,271 @@
+/* checkpoint.c - the part that all checkpoint formats share: the tensor list, finding the right
+ * format, checkpoints in several files. */
+#include "checkpoint.h"
+
+#include "checked.h"
+#include "json_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the list */
+
+static gm_status grow(gm_checkpoint *c, gm_error *err) {
+  if (c->n_tensors < c->capacity) return GM_OK;
+  if (c->n_tensors >= GM_MAX_CHECKPOINT_TENSORS)
+    return gm_fail(err, GM_ERR_MODEL, "%s: found more than %d tensors", c->path,
+                   GM_MAX_CHECKPOINT_TENSORS);
+  size_t capacity = c->capacity ? 2 * c->capacity : 256;
+  void *list = realloc(c->tensors, capacity * sizeof *c->tensors);
+  if (!list) return gm_fail_memory(err, c->path, capacity * sizeof *c->tensors);
+  c->tensors = list;
+  c->capacity = capacity;
+  return GM_OK;
+}
+
+gm_status gm_checkpoint_add(gm_checkpoint *c, const char *name, size_t length,
+                            const char *dtype, gm_type type, uint32_t n_dims,
+                            const uint64_t *shape, gm_error *err) {
+  GM_TRY(grow(c, err));
+  if (length == 0 || length > GM_MAX_TENSOR_NAME || memchr(name, 0, length))
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: found a tensor's name of %zu bytes, wanted 1 to %d and no NUL", c->path,
+                   length, GM_MAX_TENSOR_NAME);
+  if (n_dims > GM_MAX_DIMS)
+    return gm_fail(err, GM_ERR_MODEL, "%s: tensor %.*s: found %u dimensions, wanted at most %d",
+                   c->path, (int)length, name, n_dims, GM_MAX_DIMS);
+  gm_checkpoint_tensor t = {.type = type, .n_dims = n_dims, .shape = {1, 1, 1, 1}};
+  snprintf(t.dtype, sizeof t.dtype, "%s", dtype);
+  t.n_elements = 1;
+  for (uint32_t i = 0; i < n_dims; i++) {
+    size_t unused;
+    t.shape[i] = (size_t)shape[i];
+    if (!gm_mul_size(t.n_elements, t.shape[i], &t.n_elements) ||
+        !gm_mul_size(t.n_elements, 8, &unused))
+      return gm_fail(err, GM_ERR_MODEL, "%s: tensor %.*s: its size does not fit in 64 bits",
+                     c->path, (int)length, name);
+  }
+  t.name = strndup(name, length);
+  if (!t.name) return gm_fail_memory(err, c->path, length + 1);
+  c->tensors[c->n_tensors++] = t;
+  return GM_OK;
+}
+
+static int compare_names(const void *a, const void *b, void *context) {
+  const gm_checkpoint_tensor *tensors = context;
+  return strcmp(tensors[*(const size_t *)a].name, tensors[*(const size_t *)b].name);
+}
+
+gm_status gm_checkpoint_seal(gm_checkpoint *c, gm_error *err) {
+  c->by_name = malloc((c->n_tensors ? c->n_tensors : 1) * sizeof *c->by_name);
+  if (!c->by_name) return gm_fail_memory(err, c->path, c->n_tensors * sizeof *c->by_name);
+  for (size_t i = 0; i < c->n_tensors; i++) c->by_name[i] = i;
+  qsort_r(c->by_name, c->n_tensors, sizeof *c->by_name, compare_names, c->tensors);
+  for (size_t i = 1; i < c->n_tensors; i++)
+    if (compare_names(&c->by_name[i - 1], &c->by_name[i], c->tensors) == 0)
+      return gm_fail(err, GM_ERR_MODEL, "%s: found tensor %s twice", c->path,
+                     c->tensors[c->by_name[i]].name);
+  return GM_OK;
+}
+
+size_t gm_checkpoint_find(const gm_checkpoint *c, const char *name) {
+  size_t low = 0, high = c->n_tensors;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    int order = strcmp(c->tensors[c->by_name[middle]].name, name);
+    if (order == 0) return c->by_name[middle];
+    if (order < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return SIZE_MAX;
+}
+
+gm_status gm_checkpoint_read(gm_checkpoint *c, size_t i, size_t first, size_t n, float *out,
+                             gm_error *err) {
+  const gm_checkpoint_tensor *t = &c->tensors[i];
+  if (t->type == GM_TYPE_COUNT)
+    return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s: found dtype %s, wanted F32, F16 or BF16",
+                   c->path, t->name, t->dtype);
+  if (!gm_extent_fits(first, n, t->n_elements))
+    return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s: %zu elements from %zu are past its %zu",
+                   c->path, t->name, n, first, t->n_elements);
+  return c->read(c, i, first, n, out, err);
+}
+
+void gm_checkpoint_close(gm_checkpoint *c) {
+  if (!c) return;
+  if (c->close) c->close(c);
+  for (size_t i = 0; i < c->n_tensors; i++) free(c->tensors[i].name);
+  free(c->tensors);
+  free(c->by_name);
+  free(c->path);
+  free(c);
+}
+
+/* ---- several files */
+
+typedef struct sharded {
+  gm_checkpoint base;
+  gm_checkpoint **shards;
+  size_t n_shards;
+  struct place {
+    gm_checkpoint *shard;
+    size_t tensor;
+  } * places; /* parallel to base.tensors */
+} sharded;
+
+static gm_status sharded_read(gm_checkpoint *self, size_t i, size_t first, size_t n, float *out,
+                              gm_error *err) {
+  const struct place *p = &((const sharded *)self)->places[i];
+  return p->shard->read(p->shard, p->tensor, first, n, out, err);
+}
+
+static void sharded_close(gm_checkpoint *self) {
+  sharded *s = (sharded *)self;
+  for (size_t i = 0; i < s->n_shards; i++) gm_checkpoint_close(s->shards[i]);
+  free(s->shards);
+  free(s->places);
+}
+
+/* Opens the shard unless it is open; its list is checked against the map afterwards. */
+static gm_status open_shard(sharded *s, const char *directory, const char *name,
+                            gm_checkpoint_opener *open_file, gm_checkpoint **out,
+                            gm_error *err) {
+  char *path = gm_join_path(directory, name);
+  if (!path) return gm_fail_memory(err, name, strlen(name));
+  gm_status status = GM_OK;
+  *out = NULL;
+  for (size_t i = 0; i < s->n_shards && !*out; i++)
+    if (strcmp(s->shards[i]->path, path) == 0) *out = s->shards[i];
+  if (!*out) {
+    status = open_file(out, path, err);
+    if (status == GM_OK) s->shards[s->n_shards++] = *out;
+  }
+  free(path);
+  return status;
+}
+
+static gm_status add_mapped(sharded *s, const char *directory, const char *name,
+                            const json_t *value, gm_checkpoint_opener *open_file,
+                            gm_error *err) {
+  const char *file = json_string_value(value);
+  if (!file || !*file || strchr(file, '/') || strcmp(file, "..") == 0)
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: tensor %s: wanted the name of a file in the same directory",
+                   s->base.path, name);
+  gm_checkpoint *shard;
+  GM_TRY(open_shard(s, directory, file, open_file, &shard, err));
+  size_t i = gm_checkpoint_find(shard, name);
+  if (i == SIZE_MAX)
+    return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s is not in %s, where the index has it",
+                   s->base.path, name, file);
+  const gm_checkpoint_tensor *t = &shard->tensors[i];
+  uint64_t shape[GM_MAX_DIMS];
+  for (uint32_t d = 0; d < t->n_dims; d++) shape[d] = t->shape[d];
+  s->places[s->base.n_tensors] = (struct place){shard, i};
+  s->base.format = shard->format;
+  return gm_checkpoint_add(&s->base, name, strlen(name), t->dtype, t->type, t->n_dims, shape,
+                           err);
+}
+
+static gm_status fill_sharded(sharded *s, const char *directory, const json_t *root,
+                              gm_checkpoint_opener *open_file, gm_error *err) {
+  const json_t *map = json_object_get(root, "weight_map");
+  if (!json_is_object(map))
+    return gm_fail(err, GM_ERR_MODEL, "%s: found no object \"weight_map\"", s->base.path);
+  size_t n = json_object_size(map);
+  if (n > GM_MAX_CHECKPOINT_TENSORS)
+    return gm_fail(err, GM_ERR_MODEL, "%s: found %zu tensors, wanted at most %d", s->base.path,
+                   n, GM_MAX_CHECKPOINT_TENSORS);
+  s->places = calloc(n ? n : 1, sizeof *s->places);
+  s->shards = calloc(n ? n : 1, sizeof *s->shards);
+  if (!s->places || !s->shards) return gm_fail_memory(err, s->base.path, n * 16);
+  const char *name;
+  json_t *value;
+  json_object_foreach((json_t *)(uintptr_t)map, name, value)
+      GM_TRY(add_mapped(s, directory, name, value, open_file, err));
+  return gm_checkpoint_seal(&s->base, err);
+}
+
+gm_status gm_sharded_open(gm_checkpoint **out, const char *directory, const char *index_name,
+                          gm_checkpoint_opener *open_file, gm_error *err) {
+  *out = NULL;
+  json_t *root;
+  GM_TRY(gm_json_load(&root, directory, index_name, err));
+  sharded *s = calloc(1, sizeof *s);
+  gm_status status = GM_OK;
+  if (!s || !(s->base.path = gm_join_path(directory, index_name))) {
+    free(s);
+    s = NULL;
+    status = gm_fail_memory(err, index_name, sizeof *s);
+  } else {
+    s->base.read = sharded_read;
+    s->base.close = sharded_close;
+    status = fill_sharded(s, directory, root, open_file, err);
+  }
+  json_decref(root);
+  if (status == GM_OK)
+    *out = &s->base;
+  else
+    gm_checkpoint_close(s ? &s->base : NULL);
+  return status;
+}
+
+/* ---- which format */
+
+static gm_status open_directory(gm_checkpoint **out, const char *path, gm_error *err) {
+  static const struct {
+    const char *name;
+    gm_checkpoint_opener *open_file;
+    bool is_index;
+  } layouts[] = {
+      {"model.safetensors.index.json", gm_safetensors_open, true},
+      {"model.safetensors", gm_safetensors_open, false},
+      {"open_clip_model.safetensors", gm_safetensors_open, false},
+      {"pytorch_model.bin.index.json", gm_torch_open, true},
+      {"pytorch_model.bin", gm_torch_open, false},
+  };
+  for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+    char *file = gm_join_path(path, layouts[i].name);
+    if (!file) return gm_fail_memory(err, path, strlen(path));
+    gm_status status = GM_ERR_FILE_NOT_FOUND;
+    if (access(file, F_OK) == 0)
+      status = layouts[i].is_index
+                   ? gm_sharded_open(out, path, layouts[i].name, layouts[i].open_file, err)
+                   : layouts[i].open_file(out, file, err);
+    free(file);
+    if (status != GM_ERR_FILE_NOT_FOUND) return status;
+  }
+  return gm_fail(
+      err, GM_ERR_FILE_NOT_FOUND,
+      "%s: found no weights there, wanted model.safetensors or pytorch_model.bin, or "
+      "one of them in parts with its .index.json",
+      path);
+}
+
+gm_status gm_checkpoint_open(gm_checkpoint **out, const char *path, gm_error *err) {
+  *out = NULL;
+  struct stat st;
+  if (stat(path, &st) != 0)
+    return gm_fail(err, errno == ENOENT || errno == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO,
+                   "%s: cannot open: %s", path, strerror(errno));
+  if (S_ISDIR(st.st_mode)) return open_directory(out, path, err);
+  unsigned char head[9] = {0};
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
+  int code = errno;
+  if (fd >= 0) close(fd);
+  if (n < 0) return gm_fail(err, GM_ERR_IO, "%s: cannot read: %s", path, strerror(code));
+  if (memcmp(head, "GGUF", 4) == 0) return gm_gguf_checkpoint_open(out, path, err);
+  /* A safetensors header's length takes less than 5 bytes, and '{' follows it. */
+  if (head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0)
+    return gm_safetensors_open(out, path, err);
+  return gm_torch_open(out, path, err);
+}

@@ -1,0 +1,59 @@
+/* gguf_checkpoint.c - one of our own files as a gm_checkpoint, so that it can be converted to
+ * another type. Names are those of the file. */
+#include "checkpoint.h"
+#include "model_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct gguf_checkpoint {
+  gm_checkpoint base;
+  gm_model_file *file;
+} gguf_checkpoint;
+
+static gm_status gguf_read(gm_checkpoint *self, size_t i, size_t first, size_t n, float *out,
+                           gm_error *err) {
+  (void)err;
+  const gm_tensor *t = gm_model_file_tensor_at(((gguf_checkpoint *)self)->file, i, NULL);
+  const unsigned char *from = t->data;
+  gm_type_traits_of(t->type)->to_float(out, from + gm_type_row_bytes(t->type, first), n);
+  return GM_OK;
+}
+
+static void gguf_close(gm_checkpoint *self) {
+  gm_model_file_close(((gguf_checkpoint *)self)->file);
+}
+
+static gm_status list_tensors(gguf_checkpoint *c, gm_error *err) {
+  for (size_t i = 0; i < gm_model_file_n_tensors(c->file); i++) {
+    const char *name;
+    const gm_tensor *t = gm_model_file_tensor_at(c->file, i, &name);
+    uint64_t shape[GM_MAX_DIMS];
+    for (uint32_t d = 0; d < t->n_dims; d++) shape[d] = t->shape[d];
+    GM_TRY(gm_checkpoint_add(&c->base, name, strlen(name), gm_type_traits_of(t->type)->name,
+                             t->type, t->n_dims, shape, err));
+  }
+  return gm_checkpoint_seal(&c->base, err);
+}
+
+gm_status gm_gguf_checkpoint_open(gm_checkpoint **out, const char *path, gm_error *err) {
+  *out = NULL;
+  gguf_checkpoint *c = calloc(1, sizeof *c);
+  char *copy = strdup(path);
+  if (!c || !copy) {
+    free(c);
+    free(copy);
+    return gm_fail_memory(err, path, sizeof *c);
+  }
+  c->base.format = "gguf";
+  c->base.path = copy;
+  c->base.read = gguf_read;
+  c->base.close = gguf_close;
+  gm_status status = gm_model_file_open(&c->file, path, true, false, err);
+  if (status == GM_OK) status = list_tensors(c, err);
+  if (status == GM_OK)
+    *out = &c->base;
+  else
+    gm_checkpoint_close(&c->base);
+  return status;
+}

@@ -1,0 +1,60 @@
+/* gguf_write.h - making a GGUF v3 file, on disk or in memory.
+ *
+ * Order of calls: create, metadata, tensors, begin, write (the bytes of every tensor, any
+ * order), then finish or free. A file grows beside its destination under a temporary name and
+ * appears, synced, only at finish: a failure or a crash leaves the destination as it was.
+ * Metadata calls don't return errors; the first that fails is reported by begin. One thread at
+ * a time, but for gm_gguf_write. */
+#ifndef GM_GGUF_WRITE_H
+#define GM_GGUF_WRITE_H
+
+#include "gguf.h"
+#include "model_file.h"
+
+typedef struct gm_gguf_writer gm_gguf_writer;
+
+/* path NULL: in memory. */
+gm_status gm_gguf_writer_create(gm_gguf_writer **out, const char *path, gm_error *err);
+/* Also throws away an unfinished file. NULL is allowed. */
+void gm_gguf_writer_free(gm_gguf_writer *writer);
+
+void gm_gguf_put_u32(gm_gguf_writer *writer, const char *key, uint32_t value);
+void gm_gguf_put_f32(gm_gguf_writer *writer, const char *key, float value);
+void gm_gguf_put_bool(gm_gguf_writer *writer, const char *key, bool value);
+void gm_gguf_put_string(gm_gguf_writer *writer, const char *key, const char *value);
+void gm_gguf_put_f32_array(gm_gguf_writer *writer, const char *key, const float *values,
+                           size_t n);
+void gm_gguf_put_i32_array(gm_gguf_writer *writer, const char *key, const int32_t *values,
+                           size_t n);
+void gm_gguf_put_string_array(gm_gguf_writer *writer, const char *key,
+                              const char *const *values, size_t n);
+/* A key of another file, whatever its type. */
+void gm_gguf_put_key(gm_gguf_writer *writer, const gm_gguf_key *key);
+
+/* Adds a tensor (shape outermost first); tensors are numbered from 0. The name is shortened as
+ * tensor_names.h says. cols is a multiple of the type's block. */
+void gm_gguf_add_tensor(gm_gguf_writer *writer, const char *name, gm_type type, uint32_t n_dims,
+                        const size_t *shape);
+size_t gm_gguf_tensor_bytes(const gm_gguf_writer *writer, size_t tensor);
+
+/* The key whose value is an array of SHA-256 sums, one per tensor: room is made for it at begin
+ * and it is filled by gm_gguf_set_sum. */
+#define GM_GGUF_SUMS_KEY "gromatic.tensor_sha256"
+
+/* Lays the file out and writes its header. */
+gm_status gm_gguf_begin(gm_gguf_writer *writer, gm_error *err);
+/* Bytes [offset, offset + n) of a tensor. Different ranges may be written by several threads.
+ */
+gm_status gm_gguf_write(gm_gguf_writer *writer, size_t tensor, size_t offset, const void *bytes,
+                        size_t n, gm_error *err);
+/* In memory only: where a tensor's bytes stand, to be filled in place. */
+void *gm_gguf_tensor_data(gm_gguf_writer *writer, size_t tensor);
+void gm_gguf_set_sum(gm_gguf_writer *writer, size_t tensor, const char hex[65]);
+
+/* On disk: syncs and renames. */
+gm_status gm_gguf_finish_file(gm_gguf_writer *writer, gm_error *err);
+/* In memory: parses what was built and hands it over as a model called `name`. */
+gm_status gm_gguf_finish_model(gm_gguf_writer *writer, gm_model_file **out, const char *name,
+                               gm_error *err);
+
+#endif
