@@ -61,6 +61,10 @@ typedef struct gm_row_kernels {
   void (*rotate)(float *x, const float *cos, const float *sin, size_t half);
 } gm_row_kernels;
 
+/* Each writes what it has over what is there; ref writes all. */
 void gm_row_kernels_use_ref(gm_row_kernels *k);
+void gm_row_kernels_use_avx2(gm_row_kernels *k);
+void gm_row_kernels_use_avx512(gm_row_kernels *k);
+void gm_row_kernels_use_neon(gm_row_kernels *k);
 
 #endif

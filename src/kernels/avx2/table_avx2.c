@@ -2,5 +2,5 @@
 #include "kernels_levels.h"
 
 void gm_kernels_use_avx2(gm_kernels *k) {
-  (void)k;
+  gm_row_kernels_use_avx2(&k->rows);
 }

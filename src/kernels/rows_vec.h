@@ -1,0 +1,209 @@
+/* rows_vec.h - row_kernels.h in vectors: gates, norms, softmax, weighted sums, conversion. One
+ * file of each instruction set includes its vec_NAME.h, then this, and calls use_vec at the
+ * end, which fills in these functions and those of attention_vec.h. */
+#ifndef GM_ROWS_VEC_H
+#define GM_ROWS_VEC_H
+
+#include "attention_vec.h"
+#include "row_kernels.h"
+#include "vec_math.h"
+
+#include <math.h>
+
+static void add_vec(float *y, const float *a, const float *b, size_t n) {
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC) vec_store(y + i, vec_add(vec_load(a + i), vec_load(b + i)));
+  if (i < n)
+    vec_store_part(y + i, vec_add(vec_load_part(a + i, n - i), vec_load_part(b + i, n - i)),
+                   n - i);
+}
+
+static void silu_mul_vec(float *gate, const float *up, size_t n) {
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC)
+    vec_store(gate + i, vec_mul(vec_silu(vec_load(gate + i)), vec_load(up + i)));
+  if (i == n) return;
+  vec x = vec_silu(vec_load_part(gate + i, n - i));
+  vec_store_part(gate + i, vec_mul(x, vec_load_part(up + i, n - i)), n - i);
+}
+
+static void scale_vec(float *x, size_t n, float s) {
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC) vec_store(x + i, vec_mul(vec_load(x + i), vec_set(s)));
+  if (i < n) vec_store_part(x + i, vec_mul(vec_load_part(x + i, n - i), vec_set(s)), n - i);
+}
+
+/* ---- norms */
+
+/* Sum of (x - mean)^power, power 1 or 2, in four chains of sums. */
+static inline float moment(const float *x, size_t n, float mean, int power) {
+  vec sum[4] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)};
+  const vec m = vec_set(mean);
+  size_t i = 0;
+  for (; i + 4 * VEC <= n; i += 4 * VEC) {
+    for (size_t j = 0; j < 4; j++) {
+      vec d = vec_sub(vec_load(x + i + j * VEC), m);
+      sum[j] = power == 1 ? vec_add(sum[j], d) : vec_fma(d, d, sum[j]);
+    }
+  }
+  for (size_t j = 0; i < n; i += VEC, j++) {
+    size_t left = n - i < VEC ? n - i : VEC;
+    vec d = left == VEC ? vec_sub(vec_load(x + i), m)
+                        : vec_keep(vec_sub(vec_load_part(x + i, left), m), left);
+    sum[j] = power == 1 ? vec_add(sum[j], d) : vec_fma(d, d, sum[j]);
+    if (left < VEC) break;
+  }
+  return vec_sum(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));
+}
+
+static void layer_norm_vec(float *y, const float *x, const float *w, const float *b, size_t n,
+                           float eps) {
+  float count = (float)n, mean = moment(x, n, 0, 1) / count;
+  mean += moment(x, n, mean, 1) / count;
+  const vec m = vec_set(mean);
+  const vec inverse = vec_set(1 / sqrtf(moment(x, n, mean, 2) / count + eps));
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC) {
+    vec d = vec_mul(vec_sub(vec_load(x + i), m), inverse);
+    vec_store(y + i, vec_fma(d, vec_load(w + i), vec_load(b + i)));
+  }
+  if (i == n) return;
+  vec d = vec_mul(vec_sub(vec_load_part(x + i, n - i), m), inverse);
+  d = vec_fma(d, vec_load_part(w + i, n - i), vec_load_part(b + i, n - i));
+  vec_store_part(y + i, d, n - i);
+}
+
+static void rms_norm_vec(float *y, const float *x, const float *w, size_t n, float eps) {
+  const vec inverse = vec_set(1 / sqrtf(moment(x, n, 0, 2) / (float)n + eps));
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC)
+    vec_store(y + i, vec_mul(vec_mul(vec_load(x + i), inverse), vec_load(w + i)));
+  if (i == n) return;
+  vec d = vec_mul(vec_load_part(x + i, n - i), inverse);
+  vec_store_part(y + i, vec_mul(d, vec_load_part(w + i, n - i)), n - i);
+}
+
+static void column_stats_vec(float *mean, float *m2, const float *x, size_t rows, size_t n) {
+  for (size_t i = 0; i < n; i += VEC) {
+    size_t left = n - i < VEC ? n - i : VEC;
+    vec sum = vec_set(0), squares = vec_set(0);
+    for (size_t r = 0; r < rows; r++) sum = vec_add(sum, vec_load_part(x + r * n + i, left));
+    vec m = vec_div(sum, vec_set((float)rows));
+    for (size_t r = 0; r < rows; r++) {
+      vec d = vec_sub(vec_load_part(x + r * n + i, left), m);
+      squares = vec_fma(d, d, squares);
+    }
+    vec_store_part(mean + i, m, left);
+    vec_store_part(m2 + i, squares, left);
+  }
+}
+
+static void scale_shift_vec(float *x, const float *scale, const float *shift, size_t rows,
+                            size_t n, bool relu) {
+  const vec least = vec_set(relu ? 0 : -INFINITY);
+  for (size_t r = 0; r < rows; r++, x += n) {
+    size_t i = 0;
+    for (; i + VEC <= n; i += VEC) {
+      vec y = vec_fma(vec_load(x + i), vec_load(scale + i), vec_load(shift + i));
+      vec_store(x + i, vec_max(least, y));
+    }
+    if (i == n) continue;
+    vec y = vec_fma(vec_load_part(x + i, n - i), vec_load_part(scale + i, n - i),
+                    vec_load_part(shift + i, n - i));
+    vec_store_part(x + i, vec_max(least, y), n - i);
+  }
+}
+
+/* ---- softmax */
+
+static float softmax_step_vec(float *x, size_t n, float scale, float *max) {
+  vec top = vec_set(x[0]), sum = vec_set(0);
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC) top = vec_max(top, vec_load(x + i));
+  float highest = vec_top(top);
+  for (size_t j = i; j < n; j++) highest = x[j] > highest ? x[j] : highest;
+  highest = highest * scale > *max ? highest * scale : *max;
+  *max = highest;
+  const vec s = vec_set(scale), m = vec_set(-highest);
+  for (i = 0; i + VEC <= n; i += VEC) {
+    vec p = vec_exp(vec_fma(vec_load(x + i), s, m));
+    vec_store(x + i, p);
+    sum = vec_add(sum, p);
+  }
+  if (i < n) {
+    vec p = vec_keep(vec_exp(vec_fma(vec_load_part(x + i, n - i), s, m)), n - i);
+    vec_store_part(x + i, p, n - i);
+    sum = vec_add(sum, p);
+  }
+  return vec_sum(sum);
+}
+
+/* ---- weighted sums of rows */
+
+static void weighted_rows_vec(float *y, const float *const *rows, const float *w, size_t n_rows,
+                              size_t n) {
+  size_t i = 0;
+  for (; i + 4 * VEC <= n; i += 4 * VEC) {
+    vec sum[4] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)};
+    for (size_t r = 0; r < n_rows; r++) {
+      vec weight = vec_set(w[r]);
+      for (size_t j = 0; j < 4; j++)
+        sum[j] = vec_fma(weight, vec_load(rows[r] + i + j * VEC), sum[j]);
+    }
+    for (size_t j = 0; j < 4; j++) vec_store(y + i + j * VEC, sum[j]);
+  }
+  for (; i < n; i += VEC) {
+    size_t left = n - i < VEC ? n - i : VEC;
+    vec sum = vec_set(0);
+    for (size_t r = 0; r < n_rows; r++)
+      sum = vec_fma(vec_set(w[r]), vec_load_part(rows[r] + i, left), sum);
+    vec_store_part(y + i, sum, left);
+  }
+}
+
+/* ---- half precision, rotary positions */
+
+static void widen_f16_vec(float *y, const uint16_t *x, size_t n) {
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC) vec_store(y + i, vec_load_half(x + i));
+  if (i < n) vec_store_part(y + i, vec_load_half_part(x + i, n - i), n - i);
+}
+
+static void narrow_f16_vec(uint16_t *y, const float *x, size_t n) {
+  for (size_t i = 0; i < n; i += VEC) {
+    size_t left = n - i < VEC ? n - i : VEC;
+    vec_store_half_part(y + i, vec_load_part(x + i, left), left);
+  }
+}
+
+static void rotate_vec(float *x, const float *cos, const float *sin, size_t half) {
+  for (size_t i = 0; i < half; i += VEC) {
+    size_t left = half - i < VEC ? half - i : VEC;
+    vec a = vec_load_part(x + i, left), b = vec_load_part(x + half + i, left);
+    vec c = vec_load_part(cos + i, left), s = vec_load_part(sin + i, left);
+    vec_store_part(x + i, vec_sub(vec_mul(a, c), vec_mul(b, s)), left);
+    vec_store_part(x + half + i, vec_fma(b, c, vec_mul(a, s)), left);
+  }
+}
+
+static void use_vec(gm_row_kernels *k) {
+  k->add = add_vec;
+  k->silu_mul = silu_mul_vec;
+  k->layer_norm = layer_norm_vec;
+  k->rms_norm = rms_norm_vec;
+  k->column_stats = column_stats_vec;
+  k->scale_shift = scale_shift_vec;
+  k->softmax_step = softmax_step_vec;
+  k->scale = scale_vec;
+  k->weighted_rows = weighted_rows_vec;
+  k->tile_product = tile_product_vec;
+  k->dots_f32 = dots_f32_vec;
+  k->dots_f16 = dots_f16_vec;
+  k->mix_f32 = mix_f32_vec;
+  k->mix_f16 = mix_f16_vec;
+  k->widen_f16 = widen_f16_vec;
+  k->narrow_f16 = narrow_f16_vec;
+  k->rotate = rotate_vec;
+}
+
+#endif

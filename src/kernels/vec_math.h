@@ -1,0 +1,37 @@
+/* vec_math.h - what is written once for all instruction sets on top of a few words.
+ *
+ * An instruction set's vec_NAME.h gives: the type vec of VEC floats; vec_set, vec_load,
+ * vec_store; vec_load_part and vec_store_part for the first n < VEC floats (the rest reads as
+ * 0), vec_keep (zeroes the lanes from n on), the same loads from and stores to half precision;
+ * vec_add, _sub, _mul, _div, _fma (a * b + c), _max and _min (which hand on a second operand
+ * that is NaN); vec_round (to nearest even), vec_scale2 (a * 2^n for whole n, results normal);
+ * vec_sum and vec_top over the lanes; and TILE_ROWS x TILE_VECS, the block of a product that
+ * stays in registers. A file of the set includes it before this. */
+#ifndef GM_VEC_MATH_H
+#define GM_VEC_MATH_H
+
+/* e^x, within 2 units in the last place on [-87.3, 88.3]; beyond, as at the nearer end. NaN
+ * stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2, and e^r by Taylor's polynomial of degree 7, whose
+ * first term left out is below 6e-9. ln 2 is split in two so that n ln 2 is exact enough. */
+static inline vec vec_exp(vec x) {
+  x = vec_min(vec_set(88.3F), vec_max(vec_set(-87.3F), x));
+  vec n = vec_round(vec_mul(x, vec_set(1.44269504F)));
+  vec r = vec_fma(n, vec_set(-0.693359375F), x);
+  r = vec_fma(n, vec_set(2.12194440e-4F), r);
+  vec p = vec_set(1.0F / 5040);
+  p = vec_fma(p, r, vec_set(1.0F / 720));
+  p = vec_fma(p, r, vec_set(1.0F / 120));
+  p = vec_fma(p, r, vec_set(1.0F / 24));
+  p = vec_fma(p, r, vec_set(1.0F / 6));
+  p = vec_fma(p, r, vec_set(0.5F));
+  p = vec_fma(p, r, vec_set(1));
+  p = vec_fma(p, r, vec_set(1));
+  return vec_scale2(p, n);
+}
+
+/* x / (1 + e^-x) */
+static inline vec vec_silu(vec x) {
+  return vec_div(x, vec_add(vec_set(1), vec_exp(vec_sub(vec_set(0), x))));
+}
+
+#endif
