@@ -1,0 +1,322 @@
+/* test_kernels_rows.c - the row kernels of every instruction set that runs here against plain
+ * C: odd sizes, buffers of exact length between guards, values that overflow, vanish or are no
+ * numbers. */
+#include "ops_support.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GUARDS = 8 };
+static const size_t sizes[] = {1,  2,   3,   4,   5,   7,   8,   9,   11,  15,
+                               16, 17,  23,  31,  32,  33,  47,  63,  64,  65,
+                               96, 100, 127, 128, 129, 160, 255, 257, 1000};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+/* The tables above plain C, and plain C. */
+static const gm_row_kernels *under_test(size_t i, const char **name) {
+  const gm_kernels *k = gm_kernels_at(i + 1);
+  if (!k) return NULL;
+  *name = k->name;
+  return &k->rows;
+}
+
+static const gm_row_kernels *plain(void) {
+  return &gm_kernels_at(0)->rows;
+}
+
+/* n floats from x (NULL: zeros) with guards behind them. */
+static float *guarded(const float *x, size_t n) {
+  float *y = zeros(n + GUARDS);
+  if (x) memcpy(y, x, n * sizeof *y);
+  for (size_t i = 0; i < GUARDS; i++) y[n + i] = 12345;
+  return y;
+}
+
+static void check_guards(const float *y, size_t n, const char *what) {
+  for (size_t i = 0; i < GUARDS; i++)
+    if (y[n + i] != 12345) fail_msg("%s writes past its %zu elements", what, n);
+}
+
+/* Equal within `relative` of the wanted value plus `absolute`; infinities and NaNs must agree.
+ */
+static void agree(const float *a, const float *want, size_t n, double relative, double absolute,
+                  const char *what) {
+  for (size_t i = 0; i < n; i++) {
+    if (isnan(want[i]) && isnan(a[i])) continue;
+    if (a[i] == want[i]) continue;
+    double error = fabs((double)a[i] - (double)want[i]);
+    if (error <= relative * fabs((double)want[i]) + absolute) continue;
+    fail_msg("%s, n %zu: element %zu is %.9g, plain C has %.9g", what, n, i, (double)a[i],
+             (double)want[i]);
+  }
+}
+
+/* Runs `body` for every table and size, with `what` naming both. */
+typedef void (*check_fn)(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what);
+
+static void for_all(check_fn check, const char *name) {
+  const char *table = NULL;
+  for (size_t t = 0; under_test(t, &table); t++) {
+    gm_rng rng = {17};
+    char what[64];
+    snprintf(what, sizeof what, "%s (%s)", name, table);
+    for (size_t s = 0; s < SIZES; s++) check(under_test(t, &table), sizes[s], &rng, what);
+  }
+}
+
+/* Replaces some values by the worst ones. */
+static void make_hostile(float *x, size_t n, gm_rng *rng) {
+  static const float worst[] = {0,     -0.0F,  1e-42F, -1e-42F, FLT_MAX,  -FLT_MAX,  FLT_MIN,
+                                88.8F, -88.8F, 104,    -104,    INFINITY, -INFINITY, NAN};
+  for (size_t i = 0; i < n; i += 1 + gm_rng_u64(rng) % 3)
+    x[i] = worst[gm_rng_u64(rng) % (sizeof worst / sizeof *worst)];
+}
+
+static void check_add(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *a = random_floats(rng, n, -9, 9), *b = random_floats(rng, n, -9, 9);
+  for (int hostile = 0; hostile < 2; hostile++) {
+    if (hostile) make_hostile(a, n, rng);
+    float *y = guarded(NULL, n), *want = zeros(n);
+    k->add(y, a, b, n);
+    plain()->add(want, a, b, n);
+    agree(y, want, n, 0, 0, what);
+    check_guards(y, n, what);
+    free(y), free(want);
+  }
+  free(a), free(b);
+}
+
+/* exp within 2 units and three roundings on top, on both sides. Past -88 plain C gives a
+ * denormal or 0 where the vectors stay at e^-87.3: 1e-36 allows for it. */
+static void check_silu_mul(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *a = random_floats(rng, n, -30, 30), *b = random_floats(rng, n, -1, 1);
+  a[n / 2] = -500;
+  a[n - 1] = 500;
+  float *y = guarded(a, n), *want = guarded(a, n);
+  k->silu_mul(y, b, n);
+  plain()->silu_mul(want, b, n);
+  agree(y, want, n, 16 * UNIT, 1e-35, what);
+  check_guards(y, n, what);
+  free(a), free(b), free(y), free(want);
+}
+
+static void check_scale(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *a = random_floats(rng, n, -9, 9);
+  make_hostile(a, n, rng);
+  float *y = guarded(a, n), *want = guarded(a, n);
+  k->scale(y, n, 0.3F);
+  plain()->scale(want, n, 0.3F);
+  agree(y, want, n, 0, 0, what);
+  check_guards(y, n, what);
+  free(a), free(y), free(want);
+}
+
+/* Sums of n terms in two orders differ by n / 8 units at most in their relative size; values
+ * with a mean of 3 deviations make that 4 times as much in x - mean. */
+static void check_norms(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *x = random_floats(rng, n, 1, 3), *w = random_floats(rng, n, -1, 1);
+  float *b = random_floats(rng, n, -1, 1), *y = guarded(NULL, n), *want = zeros(n);
+  double bound = UNIT * (64 + (double)n);
+  k->layer_norm(y, x, w, b, n, 1e-5F);
+  plain()->layer_norm(want, x, w, b, n, 1e-5F);
+  agree(y, want, n, 0, bound, what);
+  k->rms_norm(y, x, w, n, 1e-5F);
+  plain()->rms_norm(want, x, w, n, 1e-5F);
+  agree(y, want, n, 0, bound, what);
+  check_guards(y, n, what);
+  free(x), free(w), free(b), free(y), free(want);
+}
+
+static void check_columns(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  for (size_t rows = 1; rows <= 32; rows += 5) {
+    float *x = random_floats(rng, rows * n, 1, 3), *scale = random_floats(rng, n, -1, 1);
+    float *shift = random_floats(rng, n, -1, 1);
+    float *mean = guarded(NULL, n), *m2 = guarded(NULL, n), *mean0 = zeros(n), *m20 = zeros(n);
+    k->column_stats(mean, m2, x, rows, n);
+    plain()->column_stats(mean0, m20, x, rows, n);
+    /* Up to 32 sums of values up to 3, then of squares up to 4 with 2 times an error. */
+    agree(mean, mean0, n, 0, UNIT * 3 * 34, what);
+    agree(m2, m20, n, 0, UNIT * 4 * 34 * 32, what);
+    check_guards(mean, n, what), check_guards(m2, n, what);
+    for (int relu = 0; relu < 2; relu++) {
+      float *y = guarded(x, rows * n), *want = guarded(x, rows * n);
+      k->scale_shift(y, scale, shift, rows, n, relu);
+      plain()->scale_shift(want, scale, shift, rows, n, relu);
+      agree(y, want, rows * n, 0, UNIT * 8, what); /* one rounding or two */
+      check_guards(y, rows * n, what);
+      free(y), free(want);
+    }
+    free(x), free(scale), free(shift), free(mean), free(m2), free(mean0), free(m20);
+  }
+}
+
+/* Arguments of exp down to -40 are rounded to 2^-19 at most: 64 units, and a few of exp's own.
+ */
+static void check_softmax(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *x = random_floats(rng, n, -40, 40);
+  for (int later = 0; later < 2; later++) {
+    float *y = guarded(x, n), *want = guarded(x, n);
+    float max = later ? 25 : -INFINITY, max0 = max;
+    float sum = k->softmax_step(y, n, 0.5F, &max);
+    float sum0 = plain()->softmax_step(want, n, 0.5F, &max0);
+    assert_same_bits(&max, &max0, 1, what);
+    agree(y, want, n, UNIT * 80, 0, what);
+    agree(&sum, &sum0, 1, UNIT * (80 + (double)n), 0, what);
+    check_guards(y, n, what);
+    free(y), free(want);
+  }
+  /* A score far below the largest counts nothing, one that is no number spoils the row. */
+  x[0] = 1e4F;
+  float max = -INFINITY, *y = guarded(x, n);
+  float sum = k->softmax_step(y, n, 1, &max);
+  assert_true(max == 1e4F && sum == 1);
+  x[n - 1] = NAN;
+  max = -INFINITY;
+  assert_true(isnan(k->softmax_step(x, n, 1, &max)));
+  free(x), free(y);
+}
+
+static void check_weighted_rows(const gm_row_kernels *k, size_t n, gm_rng *rng,
+                                const char *what) {
+  for (size_t count = 0; count <= 16; count += 4) {
+    float *x = random_floats(rng, 16 * n, -1, 1), *w = random_floats(rng, 16, -1, 1);
+    const float *rows[16];
+    for (size_t i = 0; i < 16; i++) rows[i] = x + (i * 7 % 16) * n;
+    float *y = guarded(NULL, n), *want = zeros(n);
+    k->weighted_rows(y, rows, w, count, n);
+    plain()->weighted_rows(want, rows, w, count, n);
+    agree(y, want, n, 0, UNIT * 2 * (double)(count * count), what);
+    check_guards(y, n, what);
+    free(x), free(w), free(y), free(want);
+  }
+}
+
+/* k products of at most 1 in one chain: k * k / 2 units at worst, with a factor of 2 for two
+ * sides. */
+static void check_product(const gm_row_kernels *kernels, size_t m, size_t n, size_t k,
+                          bool keep, gm_rng *rng, const char *what) {
+  size_t lda = k + 3, ldb = n + 1, ldc = n + 2;
+  float *a = random_floats(rng, m * lda, -1, 1), *b = random_floats(rng, k * ldb, -1, 1);
+  float *c = random_floats(rng, m * ldc, -1, 1), *factors = random_floats(rng, m, 0, 1);
+  float *y = guarded(c, m * ldc), *want = guarded(c, m * ldc);
+  kernels->tile_product(y, ldc, keep ? factors : NULL, a, lda, b, ldb, m, n, k);
+  plain()->tile_product(want, ldc, keep ? factors : NULL, a, lda, b, ldb, m, n, k);
+  agree(y, want, m * ldc, 0, UNIT * (double)((k + 2) * (k + 2)), what);
+  check_guards(y, m * ldc, what);
+  for (size_t i = 0; i < m; i++) assert_same_bits(y + i * ldc + n, c + i * ldc + n, 2, what);
+  free(a), free(b), free(c), free(factors), free(y), free(want);
+}
+
+static void check_tile_product(const gm_row_kernels *k, size_t n, gm_rng *rng,
+                               const char *what) {
+  for (size_t m = 1; m <= 14; m++)
+    check_product(k, m, n, 1 + (m * 37 + n) % 90, m % 2, rng, what);
+  check_product(k, 3, n, 0, true, rng, what);
+}
+
+static void check_transpose(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  for (size_t rows = 1; rows <= 20; rows += 3) {
+    size_t ldx = n + 3, ldy = rows + 2;
+    float *x = random_floats(rng, rows * ldx, -1, 1);
+    float *y = guarded(NULL, n * ldy), *want = zeros(n * ldy);
+    k->transpose(y, ldy, x, ldx, rows, n);
+    plain()->transpose(want, ldy, x, ldx, rows, n);
+    assert_same_bits(y, want, n * ldy, what);
+    check_guards(y, n * ldy, what);
+    free(x), free(y), free(want);
+  }
+}
+
+/* d products of at most 1, and as many keys for the weighted sum. */
+static void check_cache(const gm_row_kernels *k, size_t d, gm_rng *rng, const char *what) {
+  for (size_t n = 1; n <= 37; n += 6) {
+    size_t ld = d + 5;
+    float *q = random_floats(rng, d, -1, 1), *p = random_floats(rng, n, 0, 1);
+    float *kv = random_floats(rng, n * ld, -1, 1);
+    uint16_t *half = malloc(n * ld * sizeof *half);
+    assert_non_null(half);
+    plain()->narrow_f16(half, kv, n * ld);
+    float *s = guarded(NULL, n), *s0 = zeros(n), *o = guarded(NULL, d), *o0 = zeros(d);
+    double dot_bound = UNIT * (double)((d + 2) * (d + 2)) / 2;
+    double mix_bound = UNIT * (double)((n + 2) * (n + 2));
+    k->dots_f32(s, q, kv, ld, n, d);
+    plain()->dots_f32(s0, q, kv, ld, n, d);
+    agree(s, s0, n, 0, dot_bound, what);
+    k->dots_f16(s, q, half, ld, n, d);
+    plain()->dots_f16(s0, q, half, ld, n, d);
+    agree(s, s0, n, 0, dot_bound, what);
+    k->mix_f32(o, p, kv, ld, n, d);
+    plain()->mix_f32(o0, p, kv, ld, n, d);
+    agree(o, o0, d, 0, mix_bound, what);
+    k->mix_f16(o, p, half, ld, n, d);
+    plain()->mix_f16(o0, p, half, ld, n, d);
+    agree(o, o0, d, 0, mix_bound, what);
+    check_guards(s, n, what), check_guards(o, d, what);
+    free(q), free(p), free(kv), free(half), free(s), free(s0), free(o), free(o0);
+  }
+}
+
+/* Conversion is exact one way and correctly rounded the other, denormals and infinities
+ * included. */
+static void check_halves(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *x = random_floats(rng, n, -70000, 70000), *y = guarded(NULL, n), *want = zeros(n);
+  for (size_t i = 0; i < n; i += 3) x[i] *= 1e-10F;
+  make_hostile(x, n, rng);
+  uint16_t *half = malloc(n * sizeof *half), *half0 = malloc(n * sizeof *half0);
+  assert_true(half && half0);
+  k->narrow_f16(half, x, n);
+  plain()->narrow_f16(half0, x, n);
+  for (size_t i = 0; i < n; i++)
+    if (!isnan(x[i])) assert_int_equal(half[i], half0[i]);
+  k->widen_f16(y, half, n);
+  plain()->widen_f16(want, half, n);
+  agree(y, want, n, 0, 0, what);
+  check_guards(y, n, what);
+  free(x), free(y), free(want), free(half), free(half0);
+}
+
+static void check_rotate(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *x = random_floats(rng, 2 * n, -1, 1), *c = random_floats(rng, n, -1, 1);
+  float *s = random_floats(rng, n, -1, 1);
+  float *y = guarded(x, 2 * n), *want = guarded(x, 2 * n);
+  k->rotate(y, c, s, n);
+  plain()->rotate(want, c, s, n);
+  agree(y, want, 2 * n, 0, UNIT * 4, what);
+  check_guards(y, 2 * n, what);
+  free(x), free(c), free(s), free(y), free(want);
+}
+
+typedef struct kernel_check {
+  const char *name;
+  check_fn check;
+} kernel_check;
+
+static void test_kernel(void **state) {
+  const kernel_check *k = *state;
+  for_all(k->check, k->name);
+}
+
+int main(void) {
+  static kernel_check checks[] = {
+      {"add", check_add},
+      {"silu_mul", check_silu_mul},
+      {"scale", check_scale},
+      {"norms", check_norms},
+      {"columns", check_columns},
+      {"softmax", check_softmax},
+      {"weighted_rows", check_weighted_rows},
+      {"tile_product", check_tile_product},
+      {"transpose", check_transpose},
+      {"cache", check_cache},
+      {"halves", check_halves},
+      {"rotate", check_rotate},
+  };
+  enum { CHECKS = sizeof checks / sizeof *checks };
+  struct CMUnitTest tests[CHECKS];
+  for (size_t i = 0; i < CHECKS; i++)
+    tests[i] = (struct CMUnitTest){checks[i].name, test_kernel, NULL, NULL, &checks[i]};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
