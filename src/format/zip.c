@@ -163,15 +163,14 @@ static gm_status check_local(const unsigned char *bytes, uint64_t limit, gm_zip_
       memcmp(h + LOCAL_SIZE, entry->name, name_length) != 0 || le16(h + 8) != method)
     return gm_fail(err, GM_ERR_MODEL,
                    "member %s: its local header disagrees with the directory", entry->name);
-  data += name_length;
-  if (!gm_extent_fits(data, le16(h + 28), limit) ||
-      !gm_extent_fits(data + le16(h + 28), entry->size, limit))
+  data += name_length + le16(h + 28);
+  if (!gm_extent_fits(data, entry->size, limit))
     return gm_fail(err, GM_ERR_MODEL,
                    "member %s: %llu bytes at %llu reach beyond byte %llu, where the directory "
                    "begins",
                    entry->name, (unsigned long long)entry->size, (unsigned long long)data,
                    (unsigned long long)limit);
-  entry->offset = data + le16(h + 28);
+  entry->offset = data;
   return GM_OK;
 }
 
