@@ -27,10 +27,10 @@ static gm_status load_levels(gm_region_encoder *w, const gm_model_file *file, gm
   for (int k = 0; k < GM_REGION_LEVELS; k++) {
     gm_weight_loader l =
         gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.input_conv.%d.", k);
-    GM_TRY(load_input(&w->input[k], &l, w->width, w->region_dim));
+    GM_TRY(load_input(&w->input[k], &l, w->width, w->channels));
     l = gm_weight_loader_at(file, err, "region_encoder.roi_align.pconvs.%d.", k);
-    GM_TRY(load_conv3x3(&l, "weight", w->region_dim, &w->roi[k].conv));
-    GM_TRY(gm_load_vector(&l, "bias", w->region_dim, &w->roi[k].bias));
+    GM_TRY(load_conv3x3(&l, "weight", w->channels, &w->roi[k].conv));
+    GM_TRY(gm_load_vector(&l, "bias", w->channels, &w->roi[k].bias));
   }
   return GM_OK;
 }
@@ -49,15 +49,15 @@ static gm_status load_fuse(gm_region_encoder *w, const gm_model_file *file, gm_e
   for (size_t k = 0; k < w->n_fuse; k++) {
     gm_weight_loader l =
         gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.fuse_convs.%zu.", k);
-    GM_TRY(load_conv3x3(&l, "conv.weight", w->region_dim, &w->fuse[k].conv));
-    GM_TRY(gm_load_vector(&l, "gn.weight", w->region_dim, &w->fuse[k].norm_w));
-    GM_TRY(gm_load_vector(&l, "gn.bias", w->region_dim, &w->fuse[k].norm_b));
+    GM_TRY(load_conv3x3(&l, "conv.weight", w->channels, &w->fuse[k].conv));
+    GM_TRY(gm_load_vector(&l, "gn.weight", w->channels, &w->fuse[k].norm_w));
+    GM_TRY(gm_load_vector(&l, "gn.bias", w->channels, &w->fuse[k].norm_b));
   }
   return GM_OK;
 }
 
 static gm_status load_head(gm_region_encoder *w, const gm_weight_loader *l) {
-  size_t R = w->region_dim;
+  size_t R = w->channels;
   GM_TRY(gm_load_matrix(l, "flatten_linear.weight", 0, 0, &w->flatten));
   GM_TRY(gm_load_matrix(l, "pos_embedd.0.weight", 0, 4, &w->pos1));
   GM_TRY(gm_load_matrix(l, "updims.weight", 0, 0, &w->updims));
@@ -85,7 +85,7 @@ gm_status gm_region_encoder_load(gm_region_encoder *w, const gm_model_file *file
   gm_weight_loader l = gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.input_conv.0.");
   gm_tensor first;
   GM_TRY(gm_load_matrix(&l, "weight", 0, C, &first));
-  size_t R = w->region_dim = first.shape[0];
+  size_t R = w->channels = first.shape[0];
   if (R % GROUPS)
     return gm_fail(
         err, GM_ERR_MODEL,
@@ -111,7 +111,7 @@ size_t gm_region_level_side(const gm_region_encoder *w, size_t level) {
 /* map = resize(conv1x1(state, x, y)) with x, y = -1 .. 1; the conv runs at n x n. */
 static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t level,
                             const float *state, float *map) {
-  size_t n = w->grid, C = w->width, R = w->region_dim, side = gm_region_level_side(w, level);
+  size_t n = w->grid, C = w->width, R = w->channels, side = gm_region_level_side(w, level);
   const gm_region_input *input = &w->input[level];
   float *y = gm_scratch_f32(c, n * n * R, "region map input");
   float *xy = gm_scratch_f32(c, n * n * 2, "map coordinates");
@@ -132,7 +132,7 @@ static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t le
  * the finer level), the ends standing in for the level that is missing. */
 static void mix_level(gm_compute *c, const gm_region_encoder *w, size_t level,
                       float *const maps[GM_REGION_LEVELS], float *mixed) {
-  size_t R = w->region_dim, side = gm_region_level_side(w, level);
+  size_t R = w->channels, side = gm_region_level_side(w, level);
   size_t coarser = level + 1 < GM_REGION_LEVELS ? level + 1 : level;
   size_t finer = level > 0 ? level - 1 : level;
   size_t coarser_side = gm_region_level_side(w, coarser);
@@ -147,7 +147,7 @@ static void mix_level(gm_compute *c, const gm_region_encoder *w, size_t level,
 /* One step on all levels: all are mixed from the old maps before any is replaced. */
 static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
                            const gm_region_fuse *fuse, float *const maps[GM_REGION_LEVELS]) {
-  size_t R = w->region_dim;
+  size_t R = w->channels;
   float *mixed[GM_REGION_LEVELS];
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
     size_t side = gm_region_level_side(w, k);
@@ -206,7 +206,7 @@ static float roi_stride(const gm_region_encoder *w, size_t level) {
 static gm_status crop_features(gm_compute *c, const gm_region_encoder *w,
                                const float *const maps[GM_REGION_LEVELS],
                                const gm_rel_box *boxes, size_t r, float *flat) {
-  size_t R = w->region_dim, bins = w->bins, total = r * bins * bins * R;
+  size_t R = w->channels, bins = w->bins, total = r * bins * bins * R;
   gm_corners *corners = gm_scratch(c, r * sizeof *corners, "region corners");
   float *crop = gm_scratch_f32(c, total, "region crops");
   float *conv = gm_scratch_f32(c, total, "region crops");
@@ -245,7 +245,7 @@ static gm_status position_branch(gm_compute *c, const gm_region_encoder *w,
 static gm_status encode_batch(gm_compute *c, const gm_region_encoder *w,
                               const float *const maps[GM_REGION_LEVELS],
                               const gm_rel_box *boxes, size_t r, float *out) {
-  size_t crop = w->bins * w->bins * w->region_dim, F = w->flat_dim, D = w->dim;
+  size_t crop = w->bins * w->bins * w->channels, F = w->flat_dim, D = w->dim;
   float *flat = gm_scratch_f32(c, r * crop, "flat region crops");
   float *y = gm_scratch_f32(c, r * F, "region vectors");
   if (!flat || !y) return GM_ERR_MEMORY;
@@ -261,7 +261,7 @@ static gm_status encode_batch(gm_compute *c, const gm_region_encoder *w,
 gm_status gm_region_encoder_forward(gm_compute *c, const gm_region_encoder *w,
                                     const float *const maps[GM_REGION_LEVELS],
                                     const gm_rel_box *boxes, size_t r, float *out) {
-  size_t per_box = w->bins * w->bins * w->region_dim;
+  size_t per_box = w->bins * w->bins * w->channels;
   size_t most = per_box < BATCH_FLOATS ? BATCH_FLOATS / per_box : 1;
   size_t n_batches = (r + most - 1) / most;
   gm_arena_mark mark = gm_arena_save(&c->arena);

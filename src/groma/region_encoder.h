@@ -18,7 +18,7 @@
 
 enum { GM_REGION_LEVELS = 3 };
 
-/* member, name, shape in C and R (region_dim). */
+/* member, name, shape in C and R (channels). */
 #define GM_REGION_INPUT(VEC, MAT)                                                              \
   MAT(w, "weight", R, C) MAT(coord, "coord", R, 2) VEC(bias, "bias", R)
 typedef struct gm_region_input {
@@ -42,15 +42,16 @@ typedef struct gm_region_conv {
   VEC(flatten_b, "flatten_linear.bias", F)                                                     \
   MAT(pos1, "pos_embedd.0.weight", A, 4)                                                       \
   VEC(pos1_b, "pos_embedd.0.bias", A)                                                          \
-  VEC(pos_norm1_w, "pos_embedd.2.weight", A) VEC(pos_norm1_b, "pos_embedd.2.bias", A)          \
-      MAT(pos2, "pos_embedd.3.weight", F, A) VEC(pos2_b, "pos_embedd.3.bias", F)               \
-          VEC(pos_norm2_w, "pos_embedd.5.weight", F) VEC(pos_norm2_b, "pos_embedd.5.bias", F)  \
-              MAT(updims, "updims.weight", D, F) VEC(updims_b, "updims.bias", D)
+  VEC(pos_norm1_w, "pos_embedd.2.weight", A)                                                   \
+  VEC(pos_norm1_b, "pos_embedd.2.bias", A) MAT(pos2, "pos_embedd.3.weight", F, A)              \
+      VEC(pos2_b, "pos_embedd.3.bias", F) VEC(pos_norm2_w, "pos_embedd.5.weight", F)           \
+          VEC(pos_norm2_b, "pos_embedd.5.bias", F) MAT(updims, "updims.weight", D, F)          \
+              VEC(updims_b, "updims.bias", D)
 
 typedef struct gm_region_encoder {
   gm_geometry geometry;
   size_t image_size, patch_size, grid;     /* S, P, n */
-  size_t width, region_dim, bins;          /* C, R, 14 */
+  size_t width, channels, bins;            /* C, R, 14 */
   size_t position_dim, flat_dim, dim;      /* A, F, D */
   gm_region_input input[GM_REGION_LEVELS]; /* oldest state and finest level first */
   gm_region_conv roi[GM_REGION_LEVELS];

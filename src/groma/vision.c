@@ -99,7 +99,7 @@ static bool allocate(gm_vision_image *image, const gm_vision *v) {
   image->scores = malloc(image->n_proposals * sizeof *image->scores);
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
     size_t side = gm_region_level_side(&v->region_encoder, k);
-    image->maps[k] = malloc(side * side * v->region_encoder.region_dim * sizeof(float));
+    image->maps[k] = malloc(side * side * v->region_encoder.channels * sizeof(float));
     if (!image->maps[k]) return false;
   }
   return image->tokens && image->proposals && image->scores;
