@@ -5,11 +5,13 @@
  *
  *   for blocks of 32 (Q8_0, Q4_0)          for blocks of 256 (Q4_K, Q6_K)
  *   int8  q[8][group][32]                  int8  q[8][group][32]
- *   float d[8][group]    x = d * q         int32 s16[16][group]  sums of q over 16 elements
- *   int32 s[8][group]    sums of q         int16 s32[4][group][2] sums over 32, two neighbours
+ *   float d[8][group]    x = d * q         int32 s16[16][group]  -32 * sum of q over 16
+ *   int32 s[8][group]    -128 * sum of q   int16 s32[4][group][2] sums over 32, two neighbours
  *                                          float d[group]         x = d * q
  *
- * q = x / d rounded to nearest even, d = max |x| / 127 over the block. */
+ * q = x / d rounded to nearest even, d = max |x| / 127 over the block. The sums come with the
+ * factor that takes back an offset of the weights: those of Q6_K are 32 too large as they
+ * stand, those of Q8_0 and Q4_0 are made unsigned by adding 128 to their value. */
 #ifndef GM_ACTIVATIONS_H
 #define GM_ACTIVATIONS_H
 

@@ -1,6 +1,11 @@
 /* table_avx512.c - the members of the kernel table that AVX-512 F, BW, VL, DQ, CD computes. */
+#include "avx512/kernels_avx512.h"
 #include "kernels_levels.h"
 
 void gm_kernels_use_avx512(gm_kernels *k) {
   gm_row_kernels_use_avx512(&k->rows);
+  k->matmul[GM_TYPE_F32] = &gm_matmul_f32_avx512;
+  k->matmul[GM_TYPE_F16] = &gm_matmul_f16_avx512;
+  k->matmul[GM_TYPE_BF16] = &gm_matmul_bf16_avx512;
+  k->epilogue = gm_epilogue_avx512;
 }

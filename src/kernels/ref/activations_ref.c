@@ -46,7 +46,7 @@ void gm_pack_x32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t 
           memset(q, 0, 32);
           d[b * group + r] = 0.0f;
         }
-        s[b * group + r] = sum_of(q, 32);
+        s[b * group + r] = -128 * sum_of(q, 32);
       }
   }
 }
@@ -65,8 +65,8 @@ void gm_pack_xk_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t g
       for (size_t b = 0; b < 8; b++) {
         int32_t low = sum_of(q + b * group * 32, 16),
                 high = sum_of(q + b * group * 32 + 16, 16);
-        s16[2 * b * group + r] = low;
-        s16[(2 * b + 1) * group + r] = high;
+        s16[2 * b * group + r] = -32 * low;
+        s16[(2 * b + 1) * group + r] = -32 * high;
         s32[(b / 2 * group + r) * 2 + b % 2] = (int16_t)(low + high);
       }
     }

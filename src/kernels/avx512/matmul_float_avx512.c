@@ -1,0 +1,178 @@
+/* matmul_float_avx512.c - AVX-512: products with weights in f32, f16 and bf16, computed in f32
+ * in tiles of 14 x 32: 28 sums, two vectors of the panel and one broadcast activation fill the
+ * 32 registers. */
+#include "avx512/kernels_avx512.h"
+#include "avx512/transpose_avx512.h"
+#include "ref/kernels_ref.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+enum { MR = 14, NR = 32 };
+
+/* Loads the elements of `mask` from p as f32; the others are zero and not touched. */
+typedef __m512 (*load_fn)(const void *p, __mmask16 mask);
+
+static inline __m512 load_f32(const void *p, __mmask16 mask) {
+  return _mm512_maskz_loadu_ps(mask, p);
+}
+
+static inline __m512 load_f16(const void *p, __mmask16 mask) {
+  return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, p));
+}
+
+static inline __m512 load_bf16(const void *p, __mmask16 mask) {
+  __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+static inline __mmask16 first_lanes(size_t n) {
+  return n >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << n) - 1);
+}
+
+/* Writes `rows` rows of k elements as columns: dst[i * stride + row]. With 16 or fewer columns
+ * wanted (stride < 16), each store runs over into the next one's place, which is then
+ * overwritten; the last is masked. */
+static inline void interleave(float *dst, size_t stride, const char *src, size_t row_bytes,
+                              size_t element, size_t rows, size_t k, load_fn load) {
+  __mmask16 last = first_lanes(stride);
+  for (size_t i = 0; i < k; i += 16) {
+    __mmask16 mask = first_lanes(k - i);
+    __m512 r[16];
+#pragma GCC unroll 16
+    for (size_t j = 0; j < 16; j++)
+      r[j] = j < rows ? load(src + j * row_bytes + i * element, mask) : _mm512_setzero_ps();
+    gm_transpose16_avx512(r);
+    float *out = dst + i * stride;
+    if (k - i > 16) {
+#pragma GCC unroll 16
+      for (size_t j = 0; j < 16; j++) _mm512_storeu_ps(out + j * stride, r[j]);
+    } else {
+#pragma GCC unroll 16
+      for (size_t j = 0; j < 16; j++)
+        if (j < k - i) _mm512_mask_storeu_ps(out + j * stride, last, r[j]);
+    }
+  }
+}
+
+static inline void pack_w(float *panel, const char *w, size_t row_bytes, size_t element,
+                          size_t rows, size_t k, load_fn load) {
+  size_t low = rows < 16 ? rows : 16;
+  interleave(panel, NR, w, row_bytes, element, low, k, load);
+  interleave(panel + 16, NR, w + 16 * row_bytes, row_bytes, element, rows - low, k, load);
+}
+
+static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  pack_w(panel, w, row_bytes, 4, rows, k, load_f32);
+}
+
+static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  pack_w(panel, w, row_bytes, 2, rows, k, load_f16);
+}
+
+static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  pack_w(panel, w, row_bytes, 2, rows, k, load_bf16);
+}
+
+static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
+  if (group == 1)
+    memcpy(dst, x, k * sizeof(float));
+  else if (group == MR)
+    interleave(dst, MR, (const char *)x, ldx * sizeof(float), 4, rows, k, load_f32);
+  else
+    gm_pack_x_f32_ref(dst, x, ldx, rows, group, k);
+}
+
+static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  const float *a = x, *b = panel;
+  __m512 sum[MR][2];
+#pragma GCC unroll 14
+  for (size_t r = 0; r < MR; r++) {
+    sum[r][0] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + r * NR);
+    sum[r][1] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + r * NR + 16);
+  }
+  for (size_t i = 0; i < k; i++, a += MR, b += NR) {
+    __m512 b0 = _mm512_load_ps(b), b1 = _mm512_load_ps(b + 16);
+#pragma GCC unroll 14
+    for (size_t r = 0; r < MR; r++) {
+      __m512 v = _mm512_set1_ps(a[r]);
+      sum[r][0] = _mm512_fmadd_ps(v, b0, sum[r][0]);
+      sum[r][1] = _mm512_fmadd_ps(v, b1, sum[r][1]);
+    }
+  }
+#pragma GCC unroll 14
+  for (size_t r = 0; r < MR; r++) {
+    _mm512_storeu_ps(acc + r * NR, sum[r][0]);
+    _mm512_storeu_ps(acc + r * NR + 16, sum[r][1]);
+  }
+}
+
+/* y of J rows of w with R rows of x; each is one chain over k in steps of 16, so the numbers J
+ * and R do not show in the result. */
+static inline __attribute__((always_inline)) void
+gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char *w,
+           size_t row_bytes, size_t element, size_t k, load_fn load) {
+  __m512 sum[8][4];
+#pragma GCC unroll 8
+  for (size_t j = 0; j < J; j++)
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) sum[j][r] = _mm512_setzero_ps();
+  for (size_t i = 0; i < k; i += 16) {
+    __mmask16 mask = first_lanes(k - i);
+    __m512 v[4];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) v[r] = _mm512_maskz_loadu_ps(mask, x + r * k + i);
+#pragma GCC unroll 8
+    for (size_t j = 0; j < J; j++) {
+      __m512 weights = load(w + j * row_bytes + i * element, mask);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; r++) sum[j][r] = _mm512_fmadd_ps(v[r], weights, sum[j][r]);
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t j = 0; j < J; j++)
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) y[r * ldy + j] = _mm512_reduce_add_ps(sum[j][r]);
+}
+
+static inline __attribute__((always_inline)) void gemv_rows(size_t R, float *y, size_t ldy,
+                                                            const float *x, const char *w,
+                                                            size_t row_bytes, size_t element,
+                                                            size_t n, size_t k, load_fn load) {
+  size_t j = 0, step = R == 1 ? 8 : 4;
+  for (; j + step <= n; j += step)
+    gemv_block(step, R, y + j, ldy, x, w + j * row_bytes, row_bytes, element, k, load);
+  for (; j < n; j++)
+    gemv_block(1, R, y + j, ldy, x, w + j * row_bytes, row_bytes, element, k, load);
+}
+
+static inline void gemv(float *y, size_t ldy, const float *x, size_t m, const char *w,
+                        size_t row_bytes, size_t element, size_t n, size_t k, load_fn load) {
+  for (; m >= 4; m -= 4, x += 4 * k, y += 4 * ldy)
+    gemv_rows(4, y, ldy, x, w, row_bytes, element, n, k, load);
+  if (m >= 2) {
+    gemv_rows(2, y, ldy, x, w, row_bytes, element, n, k, load);
+    m -= 2, x += 2 * k, y += 2 * ldy;
+  }
+  if (m == 1) gemv_rows(1, y, ldy, x, w, row_bytes, element, n, k, load);
+}
+
+static void gemv_f32(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                     size_t row_bytes, size_t n, size_t k) {
+  gemv(y, ldy, x, m, w, row_bytes, 4, n, k, load_f32);
+}
+
+static void gemv_f16(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                     size_t row_bytes, size_t n, size_t k) {
+  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_f16);
+}
+
+static void gemv_bf16(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                      size_t row_bytes, size_t n, size_t k) {
+  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_bf16);
+}
+
+const gm_matmul gm_matmul_f32_avx512 = {MR, NR, 1, 1, 4, 4, pack_x, pack_w_f32, tile, gemv_f32};
+const gm_matmul gm_matmul_f16_avx512 = {MR, NR, 1, 1, 4, 4, pack_x, pack_w_f16, tile, gemv_f16};
+const gm_matmul gm_matmul_bf16_avx512 = {MR, NR,     1,           1,    4,
+                                         4,  pack_x, pack_w_bf16, tile, gemv_bf16};

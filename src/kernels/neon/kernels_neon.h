@@ -1,0 +1,10 @@
+/* kernels_neon.h - the NEON kernels. Contracts are those of the members of gm_kernels. */
+#ifndef GM_KERNELS_NEON_H
+#define GM_KERNELS_NEON_H
+
+#include "kernels.h"
+
+void gm_epilogue_neon(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
+                      size_t cols, const gm_epilogue *e);
+
+#endif
