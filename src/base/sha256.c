@@ -1,6 +1,8 @@
 /* sha256.c - see sha256.h. Names follow FIPS 180-4, section 6.2. */
 #include "sha256.h"
 
+#include "gromatic.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -43,14 +45,14 @@ static void compress(uint32_t state[8], const uint8_t *block) {
   state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
-void gm_sha256_begin(gm_sha256 *sha) {
-  *sha = (gm_sha256){{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                      0x1f83d9ab, 0x5be0cd19},
-                     0,
-                     {0}};
+void gm_sha256_begin(gm_sha256_state *sha) {
+  *sha = (gm_sha256_state){{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+                            0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
+                           0,
+                           {0}};
 }
 
-void gm_sha256_add(gm_sha256 *sha, const void *bytes, size_t n) {
+void gm_sha256_add(gm_sha256_state *sha, const void *bytes, size_t n) {
   const uint8_t *from = bytes;
   size_t held = sha->length % 64;
   sha->length += n;
@@ -66,7 +68,7 @@ void gm_sha256_add(gm_sha256 *sha, const void *bytes, size_t n) {
   if (n > 0) memcpy(sha->block, from, n);
 }
 
-void gm_sha256_end(gm_sha256 *sha, char hex[65]) {
+void gm_sha256_end(gm_sha256_state *sha, char hex[65]) {
   static const uint8_t padding[64] = {0x80};
   uint64_t bits = sha->length * 8;
   size_t held = sha->length % 64;
@@ -75,4 +77,11 @@ void gm_sha256_end(gm_sha256 *sha, char hex[65]) {
   for (int i = 0; i < 8; i++) size[i] = (uint8_t)(bits >> (56 - 8 * i));
   gm_sha256_add(sha, size, sizeof size);
   for (int i = 0; i < 8; i++) snprintf(hex + 8 * i, 9, "%08x", sha->state[i]);
+}
+
+void gm_sha256(const void *bytes, size_t size, char out[65]) {
+  gm_sha256_state sha;
+  gm_sha256_begin(&sha);
+  gm_sha256_add(&sha, bytes, size);
+  gm_sha256_end(&sha, out);
 }

@@ -5,15 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct gm_sha256 {
+typedef struct gm_sha256_state {
   uint32_t state[8];
   uint64_t length;   /* bytes so far */
   uint8_t block[64]; /* the last length % 64 of them */
-} gm_sha256;
+} gm_sha256_state;
 
-void gm_sha256_begin(gm_sha256 *sha);
-void gm_sha256_add(gm_sha256 *sha, const void *bytes, size_t n);
+void gm_sha256_begin(gm_sha256_state *sha);
+void gm_sha256_add(gm_sha256_state *sha, const void *bytes, size_t n);
 /* Lower-case hex and a NUL. The state is used up. */
-void gm_sha256_end(gm_sha256 *sha, char hex[65]);
+void gm_sha256_end(gm_sha256_state *sha, char hex[65]);
 
 #endif

@@ -1,7 +1,6 @@
 /* gguf_checkpoint.c - one of our own files as a gm_checkpoint, so that it can be converted to
  * another type. Names are those of the file. */
-#include "checkpoint.h"
-#include "model_file.h"
+#include "gguf_checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,10 @@ static gm_status gguf_read(gm_checkpoint *self, size_t i, size_t first, size_t n
 
 static void gguf_close(gm_checkpoint *self) {
   gm_model_file_close(((gguf_checkpoint *)self)->file);
+}
+
+const gm_model_file *gm_gguf_checkpoint_file(const gm_checkpoint *checkpoint) {
+  return ((const gguf_checkpoint *)checkpoint)->file;
 }
 
 static gm_status list_tensors(gguf_checkpoint *c, gm_error *err) {

@@ -232,7 +232,7 @@ size_t gm_gguf_tensor_bytes(const gm_gguf_writer *w, size_t tensor) {
   return w->tensors[tensor].bytes;
 }
 
-static void put_sums(gm_gguf_writer *w) {
+void gm_gguf_put_sums(gm_gguf_writer *w) {
   static const char zeros[64] = {'0'};
   put_head(w, GM_GGUF_SUMS_KEY, GM_GGUF_STRING, true, w->n_tensors);
   w->sums_at = w->header.size;
@@ -293,7 +293,6 @@ static gm_status write_at(const gm_gguf_writer *w, size_t at, const void *bytes,
 }
 
 gm_status gm_gguf_begin(gm_gguf_writer *w, gm_error *err) {
-  put_sums(w);
   if (w->refused[0]) return gm_fail(err, GM_ERR_MODEL, "cannot be written: %s", w->refused);
   GM_TRY(lay_out(w, err));
   if (!w->path) {

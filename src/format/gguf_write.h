@@ -37,9 +37,10 @@ void gm_gguf_add_tensor(gm_gguf_writer *writer, const char *name, gm_type type, 
                         const size_t *shape);
 size_t gm_gguf_tensor_bytes(const gm_gguf_writer *writer, size_t tensor);
 
-/* The key whose value is an array of SHA-256 sums, one per tensor: room is made for it at begin
- * and it is filled by gm_gguf_set_sum. */
+/* An array of SHA-256 sums, one per tensor: put_sums, after the last tensor, makes room for it,
+ * gm_gguf_set_sum fills it in at any time before the end. */
 #define GM_GGUF_SUMS_KEY "gromatic.tensor_sha256"
+void gm_gguf_put_sums(gm_gguf_writer *writer);
 
 /* Lays the file out and writes its header. */
 gm_status gm_gguf_begin(gm_gguf_writer *writer, gm_error *err);

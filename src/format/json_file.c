@@ -12,19 +12,20 @@ char *gm_join_path(const char *directory, const char *name) {
   return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
 }
 
-static gm_status parse_object(json_t **out, const gm_mapping *file, const char *path,
-                              gm_error *err) {
-  if (file->size > GM_JSON_MAX_FILE)
-    return gm_fail(err, GM_ERR_MODEL, "%s: found %zu bytes, wanted at most %d", path,
-                   file->size, GM_JSON_MAX_FILE);
+gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char *name,
+                        gm_error *err) {
+  *out = NULL;
+  if (size > GM_JSON_MAX_FILE)
+    return gm_fail(err, GM_ERR_MODEL, "%s: found %zu bytes, wanted at most %d", name, size,
+                   GM_JSON_MAX_FILE);
   json_error_t why;
-  json_t *root = json_loadb((const char *)file->data, file->size, JSON_REJECT_DUPLICATES, &why);
+  json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &why);
   if (!root)
-    return gm_fail(err, GM_ERR_MODEL, "%s: line %d: found no valid JSON: %s", path, why.line,
+    return gm_fail(err, GM_ERR_MODEL, "%s: line %d: found no valid JSON: %s", name, why.line,
                    why.text);
   if (!json_is_object(root)) {
     json_decref(root);
-    return gm_fail(err, GM_ERR_MODEL, "%s: found JSON that is no object", path);
+    return gm_fail(err, GM_ERR_MODEL, "%s: found JSON that is no object", name);
   }
   *out = root;
   return GM_OK;
@@ -37,7 +38,7 @@ gm_status gm_json_load(json_t **out, const char *directory, const char *name, gm
   gm_mapping file;
   gm_status status = gm_map_file(&file, path, false, err);
   if (status == GM_OK) {
-    status = parse_object(out, &file, path, err);
+    status = gm_json_parse(out, file.data, file.size, path, err);
     gm_unmap(&file);
   }
   free(path);

@@ -9,8 +9,11 @@
 
 enum { GM_JSON_MAX_FILE = 64 << 20 };
 
-/* Reads directory/name, which must hold an object. GM_ERR_FILE_NOT_FOUND if there is none,
- * GM_ERR_MODEL if it is no JSON object (or a key comes twice). json_decref it. */
+/* Bytes that must be a JSON object; `name` is for messages. GM_ERR_MODEL if they are none (or a
+ * key comes twice). json_decref it. */
+gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char *name,
+                        gm_error *err);
+/* Reads directory/name, likewise. GM_ERR_FILE_NOT_FOUND if there is none. */
 gm_status gm_json_load(json_t **out, const char *directory, const char *name, gm_error *err);
 
 /* An object's member where path is "a.b.c"; NULL where a step is absent or null. */

@@ -26,3 +26,13 @@ bool gm_tensor_short_name(const char *upstream, char out[GM_GGUF_NAME_SIZE]) {
   }
   return false;
 }
+
+void gm_tensor_upstream_name(const char *name, char *out, size_t capacity) {
+  for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    size_t n = strlen(prefixes[i].ours);
+    if (strncmp(name, prefixes[i].ours, n) != 0) continue;
+    snprintf(out, capacity, "%s%s", prefixes[i].upstream, name + n);
+    return;
+  }
+  snprintf(out, capacity, "%s", name);
+}

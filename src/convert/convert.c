@@ -1,0 +1,181 @@
+/* convert.c - gm_convert: opens what was given, finds its architecture, and has its plan
+ * carried out. The file appears at its destination when it is complete. */
+#include "convert.h"
+
+#include "json_file.h"
+#include "mapping.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const gm_architecture *const architectures[] = {&gm_architecture_groma};
+
+enum { N_ARCHITECTURES = sizeof architectures / sizeof architectures[0], MAX_SMALL = 64 << 20 };
+
+/* ---- the small files of a source */
+
+static gm_status read_small(const char *directory, const char *name, void **out, size_t *size,
+                            gm_error *err) {
+  char *path = gm_join_path(directory, name);
+  if (!path) return gm_fail_memory(err, name, strlen(directory) + strlen(name));
+  gm_mapping file;
+  gm_status status = gm_map_file(&file, path, true, err);
+  if (status == GM_OK && file.size > MAX_SMALL)
+    status = gm_fail(err, GM_ERR_MODEL, "%s: found %zu bytes, wanted at most %d", path,
+                     file.size, MAX_SMALL);
+  if (status == GM_OK) {
+    *out = malloc(file.size ? file.size : 1);
+    *size = file.size;
+    if (*out)
+      memcpy(*out, file.data, file.size);
+    else
+      status = gm_fail_memory(err, path, file.size);
+  }
+  if (file.data) gm_unmap(&file);
+  free(path);
+  return status;
+}
+
+gm_status gm_source_bytes(const gm_source *source, const char *name, void **out, size_t *size,
+                          gm_error *err) {
+  *out = NULL;
+  *size = 0;
+  if (source->directory) return read_small(source->directory, name, out, size, err);
+  for (size_t i = 0; i < source->n_files; i++) {
+    const gm_source_file *file = &source->files[i];
+    if (strcmp(file->name, name) != 0) continue;
+    *out = malloc(file->size ? file->size : 1);
+    if (!*out) return gm_fail_memory(err, name, file->size);
+    memcpy(*out, file->bytes, file->size);
+    *size = file->size;
+    return GM_OK;
+  }
+  return gm_fail(err, GM_ERR_FILE_NOT_FOUND, "%s: there is no %s", source->name, name);
+}
+
+gm_status gm_source_json(const gm_source *source, const char *name, json_t **out,
+                         gm_error *err) {
+  *out = NULL;
+  void *bytes;
+  size_t size;
+  GM_TRY(gm_source_bytes(source, name, &bytes, &size, err));
+  gm_status status = gm_json_parse(out, bytes, size, name, err);
+  free(bytes);
+  return status;
+}
+
+/* ---- whatever the architecture */
+
+uint32_t gm_file_type_of(gm_type type) {
+  switch (type) { /* the numbers of general.file_type in ggml's docs/gguf.md */
+  case GM_TYPE_F32:
+    return 0;
+  case GM_TYPE_F16:
+    return 1;
+  case GM_TYPE_Q4_0:
+    return 2;
+  case GM_TYPE_Q8_0:
+    return 7;
+  case GM_TYPE_Q4_K:
+    return 15; /* Q4_K_M */
+  case GM_TYPE_Q6_K:
+    return 18;
+  case GM_TYPE_BF16:
+  case GM_TYPE_COUNT:
+    break;
+  }
+  return 32;
+}
+
+const gm_architecture *gm_architecture_named(const char *name) {
+  for (size_t i = 0; i < N_ARCHITECTURES; i++)
+    if (strcmp(architectures[i]->name, name) == 0) return architectures[i];
+  return NULL;
+}
+
+static const char *last_part(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+static gm_status convert_as(const gm_architecture *architecture, const gm_source *source,
+                            gm_gguf_writer *writer, gm_type type,
+                            const gm_plan_options *options, gm_error *err) {
+  gm_plan plan = {.type = type};
+  gm_gguf_put_string(writer, "general.architecture", architecture->name);
+  gm_gguf_put_string(writer, "general.name", source->name);
+  gm_gguf_put_u32(writer, "general.file_type", gm_file_type_of(type));
+  gm_gguf_put_u32(writer, "general.quantization_version", 2);
+  gm_status status = architecture->read(source, writer, &plan, err);
+  if (status == GM_OK) status = gm_plan_run(&plan, source->weights, writer, options, err);
+  gm_plan_free(&plan);
+  return status;
+}
+
+gm_status gm_convert_source(const gm_source *source, gm_gguf_writer *writer, gm_type type,
+                            const gm_plan_options *options, gm_error *err) {
+  for (size_t i = 0; i < N_ARCHITECTURES; i++)
+    if (architectures[i]->matches(source))
+      return convert_as(architectures[i], source, writer, type, options, err);
+  return gm_fail(
+      err, GM_ERR_MODEL,
+      "%s: found %zu tensors of no architecture known here, wanted a Groma checkpoint",
+      source->weights->path, source->weights->n_tensors);
+}
+
+static gm_status convert_to(const gm_source *source, const char *destination, gm_type type,
+                            const gm_plan_options *options, gm_error *err) {
+  gm_gguf_writer *writer;
+  GM_TRY(gm_gguf_writer_create(&writer, destination, err));
+  gm_status status = strcmp(source->weights->format, "gguf") == 0
+                         ? gm_requantise(source, writer, type, options, err)
+                         : gm_convert_source(source, writer, type, options, err);
+  if (status == GM_OK) status = gm_gguf_finish_file(writer, err);
+  gm_gguf_writer_free(writer);
+  return status;
+}
+
+/* The directory of the small files, and the model's name: the directory's own, free of "." and
+ * trailing slashes. */
+static gm_status locate(const char *path, char **directory, char **name, gm_error *err) {
+  struct stat st;
+  char *real = realpath(path, NULL);
+  if (!real) return gm_fail_memory(err, path, strlen(path));
+  if (stat(real, &st) == 0 && !S_ISDIR(st.st_mode)) dirname(real);
+  *directory = real;
+  *name = strdup(last_part(real));
+  if (*name) return GM_OK;
+  free(real);
+  *directory = NULL;
+  return gm_fail_memory(err, path, strlen(path));
+}
+
+gm_status gm_convert(const char *path, const char *destination, const gm_convert_params *params,
+                     const gm_callbacks *callbacks, gm_error *err) {
+  gm_type type = GM_TYPE_F16;
+  if (!path || !destination)
+    return gm_fail(err, GM_ERR_ARGUMENT, "convert wants a source and a destination");
+  if (params && params->type && !gm_type_from_name(params->type, &type))
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found type \"%.40s\", wanted f32, f16, bf16, q8_0, q4_0, q4_k or q6_k",
+                   params->type);
+  gm_source source = {0};
+  gm_pool *pool = NULL;
+  char *directory = NULL, *name = NULL;
+  GM_TRY(gm_checkpoint_open(&source.weights, path, err));
+  gm_status status = locate(path, &directory, &name, err);
+  if (status == GM_OK) status = gm_pool_create(&pool, params ? params->threads : 0, err);
+  if (status == GM_OK) {
+    source.directory = directory;
+    source.name = name;
+    gm_plan_options options = {.pool = pool, .callbacks = callbacks, .sums = true};
+    status = convert_to(&source, destination, type, &options, err);
+  }
+  gm_pool_free(pool);
+  free(directory);
+  free(name);
+  gm_checkpoint_close(source.weights);
+  return status;
+}

@@ -1,0 +1,148 @@
+/* convert.h - checkpoint -> model file: the frame that every architecture fills.
+ *
+ *   gm_source         the weights, and the small files beside them
+ *   gm_architecture   reads the source's configuration, writes metadata keys, and lists its
+ *                     tensors in one table of gm_tensor_rule
+ *   gm_plan           the table unrolled: which tensor of the source, laid out how, as what
+ * type gm_plan_run       the plan carried out, piece by piece, on all threads
+ */
+#ifndef GM_CONVERT_H
+#define GM_CONVERT_H
+
+#include "checkpoint.h"
+#include "gguf_write.h"
+#include "threads.h"
+
+#include <jansson.h>
+
+/* ---- source */
+
+typedef struct gm_source_file {
+  const char *name;
+  const void *bytes;
+  size_t size;
+} gm_source_file;
+
+typedef struct gm_source {
+  gm_checkpoint *weights;
+  const char *name;            /* becomes general.name */
+  const char *directory;       /* where the small files are; NULL: in `files` */
+  const gm_source_file *files; /* [n_files] */
+  size_t n_files;
+} gm_source;
+
+/* The small file's bytes, to be freed; GM_ERR_FILE_NOT_FOUND if there is none. */
+gm_status gm_source_bytes(const gm_source *source, const char *name, void **out, size_t *size,
+                          gm_error *err);
+/* The small file as a JSON object, to be json_decref'd. */
+gm_status gm_source_json(const gm_source *source, const char *name, json_t **out,
+                         gm_error *err);
+
+/* ---- tensors of an architecture */
+
+/* How a tensor lies in our file; all from upstream's row-major order. docs/FORMAT.md. */
+typedef enum gm_layout {
+  GM_LAYOUT_SAME,
+  GM_LAYOUT_MATRIX,    /* [a, b, c, ..] -> [a, b*c*..] */
+  GM_LAYOUT_TAPS,      /* [out, in, h, w] -> [h, w, out, in]: a matrix per tap */
+  GM_LAYOUT_ALL_BUT_2, /* [a, b, 1, 1] -> [a, b - 2]: all columns but the last two */
+  GM_LAYOUT_LAST_2,    /* [a, b, 1, 1] -> [a, 2]: the last two */
+  GM_LAYOUT_BINS_FIRST /* [a, c*bins] -> [a, bins*c]: channels become innermost */
+} gm_layout;
+
+/* How much precision a tensor needs; gm_plan_type turns it into a type. */
+typedef enum gm_precision {
+  GM_KEEP_F32,   /* small or touchy: f32 in every file */
+  GM_LLM,        /* the bulk of a language model: the type that was asked for */
+  GM_LLM_TOUCHY, /* attention values, FFN outputs: q6_k in some layers of a q4_k file */
+  GM_LLM_OUTPUT, /* the output head: q6_k in 4-bit files */
+  GM_VISION      /* q8_0 in every file of block types */
+} gm_precision;
+
+typedef struct gm_tensor_rule {
+  const char *name;      /* upstream's; '%' stands for the number of the layer */
+  const char *otherwise; /* looked for where `name` is absent; NULL: nothing */
+  const char *output;    /* its name in our file, '%' as in name; NULL: name */
+  uint8_t repeat;        /* dimension that counts the layers; 0: no '%' in the name */
+  gm_layout layout;
+  gm_precision precision;
+  uint8_t shape[GM_MAX_DIMS + 1]; /* dimensions of upstream's shape, 0 after the last */
+} gm_tensor_rule;
+
+/* ---- plan */
+
+typedef struct gm_plan_tensor {
+  size_t source; /* in the checkpoint */
+  char name[GM_MAX_TENSOR_NAME + 1];
+  gm_layout layout;
+  gm_type type;
+  uint32_t n_dims;
+  size_t shape[GM_MAX_DIMS];
+  size_t inner; /* GM_LAYOUT_BINS_FIRST: channels c */
+} gm_plan_tensor;
+
+typedef struct gm_plan {
+  gm_type type; /* that was asked for */
+  gm_plan_tensor *tensors;
+  size_t n_tensors, capacity;
+} gm_plan;
+
+void gm_plan_free(gm_plan *plan);
+/* Appends one tensor with the name, layout and shape of the source's tensor `i` of the rule;
+ * layer of n_layers counts for GM_LLM_TOUCHY. */
+gm_status gm_plan_add(gm_plan *plan, const gm_checkpoint *weights, size_t i, const char *name,
+                      gm_layout layout, size_t inner, gm_type type, gm_error *err);
+/* Unrolls the rules; dims[] gives the value of every dimension, inner the channels of
+ * GM_LAYOUT_BINS_FIRST. GM_ERR_MODEL names the first tensor that is missing or of another
+ * shape. */
+gm_status gm_plan_rules(gm_plan *plan, const gm_checkpoint *weights,
+                        const gm_tensor_rule *rules, size_t n_rules, const size_t *dims,
+                        size_t inner, gm_error *err);
+/* The type of a tensor with rows of `cols` in a file of type `asked`. Where a block does not
+ * divide the row: q8_0, else f16. */
+gm_type gm_plan_type(gm_type asked, gm_precision precision, size_t cols, size_t layer,
+                     size_t n_layers);
+
+typedef struct gm_plan_options {
+  gm_pool *pool;                 /* may be NULL */
+  const gm_callbacks *callbacks; /* may be NULL */
+  bool sums;                     /* writes GM_GGUF_SUMS_KEY */
+  /* NULL, or what fills quantised blocks directly: rows of the type at out, n elements of
+   * tensor i of the checkpoint. Called from several threads. */
+  void (*fill)(const gm_checkpoint *weights, size_t i, gm_type type, size_t first, size_t n,
+               void *out);
+} gm_plan_options;
+
+/* Declares the tensors, begins the file and writes all data; the caller finishes it. Memory: a
+ * few pieces of 32 MB, or one 3x3 convolution. Refuses values that are not finite, or too large
+ * for their type, with the tensor's name. GM_ERR_CANCELLED if the callbacks say so. */
+gm_status gm_plan_run(const gm_plan *plan, gm_checkpoint *weights, gm_gguf_writer *writer,
+                      const gm_plan_options *options, gm_error *err);
+
+/* ---- architectures */
+
+typedef struct gm_architecture {
+  const char *name; /* general.architecture */
+  /* True where the source is such a model, whatever its layout. */
+  bool (*matches)(const gm_source *source);
+  /* Writes the metadata keys and makes the plan. */
+  gm_status (*read)(const gm_source *source, gm_gguf_writer *writer, gm_plan *plan,
+                    gm_error *err);
+  const gm_tensor_rule *rules; /* of all its layouts: precision by name, for requantising */
+  const size_t *n_rules;
+} gm_architecture;
+
+extern const gm_architecture gm_architecture_groma;
+/* By general.architecture; NULL if unknown. */
+const gm_architecture *gm_architecture_named(const char *name);
+/* The number of general.file_type. */
+uint32_t gm_file_type_of(gm_type type);
+
+/* Source -> finished writer content (not yet finished file), whatever its architecture. */
+gm_status gm_convert_source(const gm_source *source, gm_gguf_writer *writer, gm_type type,
+                            const gm_plan_options *options, gm_error *err);
+/* The same where the source is one of our own files: keys and names stay, types change. */
+gm_status gm_requantise(const gm_source *source, gm_gguf_writer *writer, gm_type type,
+                        const gm_plan_options *options, gm_error *err);
+
+#endif

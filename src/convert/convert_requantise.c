@@ -1,0 +1,90 @@
+/* convert_requantise.c - a model file -> the same in another type. How much precision a tensor
+ * needs is looked up in its architecture's table by its name. */
+#include "convert.h"
+#include "gguf_checkpoint.h"
+#include "model_file_bytes.h"
+#include "tensor_names.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* True where name is the pattern with a number for its '%', which goes to *layer. */
+static bool name_matches(const char *pattern, const char *name, size_t *layer) {
+  size_t head = strcspn(pattern, "%");
+  *layer = 0;
+  if (strncmp(pattern, name, head) != 0) return false;
+  if (pattern[head] == 0) return name[head] == 0;
+  const char *at = name + head;
+  if (!isdigit((unsigned char)*at)) return false;
+  for (; isdigit((unsigned char)*at) && *layer < 100000; at++)
+    *layer = *layer * 10 + (size_t)(*at - '0');
+  return strcmp(pattern + head + 1, at) == 0;
+}
+
+static const gm_tensor_rule *rule_of(const gm_architecture *architecture, const char *name,
+                                     size_t *layer) {
+  for (size_t i = 0; i < *architecture->n_rules; i++) {
+    const gm_tensor_rule *rule = &architecture->rules[i];
+    if (name_matches(rule->output ? rule->output : rule->name, name, layer)) return rule;
+  }
+  return NULL;
+}
+
+/* The number of layers of the rule's kind that the file has. */
+static size_t count_layers(const gm_checkpoint *weights, const gm_tensor_rule *rule) {
+  size_t n = 0, layer;
+  char name[GM_MAX_TENSOR_NAME + 1];
+  for (size_t i = 0; i < weights->n_tensors; i++) {
+    gm_tensor_upstream_name(weights->tensors[i].name, name, sizeof name);
+    n += name_matches(rule->output ? rule->output : rule->name, name, &layer);
+  }
+  return n;
+}
+
+static gm_status plan_tensor(gm_plan *plan, const gm_architecture *architecture,
+                             const gm_checkpoint *weights, size_t i, gm_error *err) {
+  char name[GM_MAX_TENSOR_NAME + 1];
+  size_t layer;
+  const gm_checkpoint_tensor *t = &weights->tensors[i];
+  gm_tensor_upstream_name(t->name, name, sizeof name);
+  const gm_tensor_rule *rule = rule_of(architecture, name, &layer);
+  if (!rule)
+    return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s belongs to no %s model", weights->path,
+                   t->name, architecture->name);
+  gm_type type = gm_plan_type(plan->type, rule->precision, t->shape[t->n_dims - 1], layer,
+                              count_layers(weights, rule));
+  return gm_plan_add(plan, weights, i, name, GM_LAYOUT_SAME, 0, type, err);
+}
+
+static void copy_keys(gm_gguf_writer *writer, const gm_gguf *gguf, gm_type type) {
+  for (size_t i = 0; i < gguf->n_keys; i++) {
+    const gm_gguf_key *key = &gguf->keys[i];
+    if (strcmp(key->name, "general.file_type") == 0)
+      gm_gguf_put_u32(writer, key->name, gm_file_type_of(type));
+    else if (strcmp(key->name, GM_GGUF_SUMS_KEY) != 0 &&
+             strcmp(key->name, "general.alignment") != 0)
+      gm_gguf_put_key(writer, key);
+  }
+}
+
+gm_status gm_requantise(const gm_source *source, gm_gguf_writer *writer, gm_type type,
+                        const gm_plan_options *options, gm_error *err) {
+  const gm_model_file *file = gm_gguf_checkpoint_file(source->weights);
+  const char *name;
+  GM_TRY(gm_model_file_string(file, "general.architecture", &name, err));
+  const gm_architecture *architecture = gm_architecture_named(name);
+  if (!architecture)
+    return gm_fail(err, GM_ERR_MODEL, "%s: found architecture \"%.60s\", wanted groma",
+                   source->weights->path, name);
+  gm_plan plan = {.type = type};
+  gm_status status = GM_OK;
+  for (size_t i = 0; status == GM_OK && i < source->weights->n_tensors; i++)
+    status = plan_tensor(&plan, architecture, source->weights, i, err);
+  if (status == GM_OK) {
+    copy_keys(writer, gm_model_file_gguf(file), type);
+    status = gm_plan_run(&plan, source->weights, writer, options, err);
+  }
+  gm_plan_free(&plan);
+  return status;
+}

@@ -1,0 +1,11 @@
+/* gguf_checkpoint.h - one of our own files as a gm_checkpoint (gm_gguf_checkpoint_open). */
+#ifndef GM_GGUF_CHECKPOINT_H
+#define GM_GGUF_CHECKPOINT_H
+
+#include "checkpoint.h"
+#include "model_file.h"
+
+/* The file under a checkpoint whose format is "gguf". */
+const gm_model_file *gm_gguf_checkpoint_file(const gm_checkpoint *checkpoint);
+
+#endif
