@@ -80,10 +80,11 @@ typedef struct gm_callbacks {
 typedef struct gm_model gm_model;
 
 typedef struct gm_model_params {
-  unsigned threads; /* 0: CPUs that this process may use (affinity, cgroup quota) */
-  bool no_mmap;     /* read the file into memory instead of mapping it */
-  bool mlock;       /* pin it in memory */
-  uint32_t context; /* positions of the language model's cache; 0: the model's own limit */
+  unsigned threads;    /* 0: CPUs that this process may use (affinity, cgroup quota) */
+  bool no_mmap;        /* read the file into memory instead of mapping it */
+  bool mlock;          /* pin it in memory */
+  uint32_t context;    /* positions of the language model's cache; 0: the model's own limit */
+  const char *kv_type; /* of that cache: "f32", "f16"; NULL: f16, but f32 for f32 weights */
 } gm_model_params;
 
 /* All zero: the defaults above. */
@@ -179,7 +180,8 @@ typedef struct gm_scene_params {
   float box_score_thres; /* <= 0: the model's own (0.15) */
   float nms_thres;       /* <= 0: the model's own (0.6) */
   uint32_t max_regions;  /* 0: the model's own (100) */
-  const gm_box *regions; /* these instead of the proposer's, in this order; NULL: propose */
+  const gm_box *regions; /* candidates instead of the proposer's boxes; the three numbers above
+                            choose among them, equal scores in this order; NULL: propose */
   const float *region_scores; /* [n_regions], or NULL: all 1 */
   size_t n_regions;
   bool
@@ -189,8 +191,10 @@ typedef struct gm_scene_params {
 } gm_scene_params;
 GM_API gm_scene_params gm_scene_params_default(void);
 
-/* Encodes the picture once. The image may be freed afterwards; the model must outlive the
- * scene. */
+/* Encodes the picture and chooses its regions. What questions need besides (the regions'
+ * vectors, the language model's cache) is computed with the first of them and kept. The image
+ * may be freed afterwards; the model must outlive the scene. After any failure of a question,
+ * GM_ERR_CANCELLED too, the scene answers the next as if nothing had been. */
 GM_API gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image,
                                  const gm_scene_params *params, const gm_callbacks *callbacks,
                                  gm_error *err);
@@ -199,7 +203,9 @@ GM_API void gm_scene_free(gm_scene *scene);
 /* The chosen class-agnostic regions, falling score; they live as long as the scene. */
 GM_API const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n);
 
-/* Seconds spent since the scene began, by stage. Names as in gm_callbacks.progress. */
+/* Seconds spent since the scene began, by stage, in the order of their first use. Names as in
+ * gm_callbacks.progress; the array lives as long as the scene and grows old with the next call.
+ */
 typedef struct gm_timing {
   const char *stage;
   double seconds;
@@ -226,38 +232,55 @@ typedef struct gm_ask_params {
 } gm_ask_params;
 GM_API gm_ask_params gm_ask_params_default(void);
 
-/* "[grounding]Give me a concise description of the image." params may be NULL. On
- * GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED *out holds what was said so far. */
+/* "[grounding]Give me a concise description of the image." params may be NULL; it has no boxes.
+ * On GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED *out holds what was said so far (NULL if the
+ * answer had not begun). */
 GM_API gm_status gm_caption(gm_scene *scene, const gm_ask_params *params,
                             const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 
 /* A conversation about a scene; it keeps its turns. The scene must outlive it. */
 typedef struct gm_chat gm_chat;
 GM_API gm_status gm_chat_create(gm_chat **out, gm_scene *scene, gm_error *err);
-/* One turn. Boxes stand where the question says {1}, {2}, ..., those not placed after it. Tags
- * in the question are plain text unless params->verbatim. Partial answers as in gm_caption. */
+/* One turn. Boxes stand where the question says {1}, {2}, ..., those not placed after it; {k}
+ * without a box k is GM_ERR_ARGUMENT. Tags in the question are plain text unless
+ * params->verbatim. Boxes of the first question take part in the choice of regions; those of
+ * later ones go behind the list, so that regions named before keep their numbers.
+ * Partial answers as in gm_caption; they stay in the conversation. A turn whose answer had not
+ * begun is forgotten. */
 GM_API gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
                              const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 GM_API void gm_chat_free(gm_chat *chat);
 
-/* Each box described on its own: answers[i] belongs to boxes[i] (n of them, freed by the caller
- * one by one). long_form asks for details. params->boxes is not used. */
+/* Each box described on its own, as if asked alone: answers[i] belongs to boxes[i] (n of them,
+ * freed by the caller one by one). long_form asks for details. params->boxes is not used. On
+ * failure all answers are NULL, but on GM_ERR_CONTEXT_FULL, where some are cut. */
 GM_API gm_status gm_describe(gm_scene *scene, const gm_box *boxes, size_t n, bool long_form,
                              const gm_ask_params *params, const gm_callbacks *callbacks,
                              gm_answer **answers, gm_error *err);
 
 typedef struct gm_ground_params {
   bool all;         /* every instance, not the best one */
-  uint32_t max_det; /* regions per phrase; 0: 5 */
-  float min_score;  /* leave out regions below */
+  bool free;        /* the model answers as it likes (greedy), as upstream; see below */
+  uint32_t max_det; /* regions per phrase; 0: 5, with `all` no limit. Not used with `free` */
+  float min_score;  /* leave out regions below. Not used with `free` */
 } gm_ground_params;
 GM_API gm_ground_params gm_ground_params_default(void);
 
-/* The regions of one phrase, falling score. score = softmax over <r0>..<r(n-1)> after
- * "Locate <p>PHRASE</p> in the image." and "<roi>": one step scores every region. */
+/* The regions of one phrase. What a score is:
+ * - one object: the softmax over <r0>..<r(n-1)> alone, of the logits after "Locate
+ * <p>PHRASE</p> in the image." and "<roi>". One step scores every region; the scores of all add
+ * up to 1. Falling score.
+ * - all: "Find all instances of <p>PHRASE</p> in the image.", then "<roi>" and the likeliest
+ *   region, again and again among those not yet named and "</roi>", which ends the list. A
+ *   region's score is its share of the softmax among the tokens allowed at its step. Falling
+ *   score.
+ * - free: the regions that the answer names, in its order; the score is the softmax over
+ *   <r0>..<r(n-1)> where it was named. */
 typedef struct gm_ground_result {
   gm_region *regions;
   size_t n_regions;
+  char *raw;    /* free: the model's own text; else NULL */
+  float margin; /* free: the least by which a token's logit led the next one's; else 0 */
 } gm_ground_result;
 
 /* Grounds n phrases as one batch on the scene's cache; results[i] belongs to phrases[i] and is

@@ -4,41 +4,22 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 512, NAME = 128 };
+enum { ROWS = 768 };
 
 /* ---- loading ---- */
 
-static gm_status load_layer(gm_llama *llama, const gm_model_file *file, size_t i,
-                            gm_error *err) {
-  gm_llama_layer *layer = &llama->layers[i];
-  char name[NAME];
-#define WANT(member, suffix, rows, columns)                                                    \
-  snprintf(name, sizeof name, "llm.model.layers.%zu." suffix, i);                              \
-  GM_TRY(gm_model_file_want(file, name, 2, (size_t[]){llama->rows, llama->columns},            \
-                            &layer->member, err));
-  GM_LLAMA_MATRICES(WANT)
-#undef WANT
-  snprintf(name, sizeof name, "llm.model.layers.%zu.input_layernorm.weight", i);
-  GM_TRY(gm_model_file_want_f32(file, name, 1, &llama->dim, &layer->attention_norm, err));
-  snprintf(name, sizeof name, "llm.model.layers.%zu.post_attention_layernorm.weight", i);
-  return gm_model_file_want_f32(file, name, 1, &llama->dim, &layer->ffn_norm, err);
-}
-
 /* The sizes that no key tells are read off the tensors. */
-static gm_status load_shape(gm_llama *llama, const gm_model_file *file,
-                            const gm_groma_hparams *hparams, gm_error *err) {
-  const gm_tensor *gate;
-  GM_TRY(gm_model_file_want(file, "llm.model.embed_tokens.weight", 2, (size_t[]){0, 0},
-                            &llama->embed, err));
-  GM_TRY(gm_model_file_want(file, "llm.model.layers.0.mlp.gate_proj.weight", 2,
-                            (size_t[]){0, 0}, &gate, err));
-  llama->base_vocab = llama->embed->shape[0];
-  llama->dim = llama->embed->shape[1];
-  llama->ffn = gate->shape[0];
+static gm_status load_shape(gm_llama *llama, const gm_weight_loader *l,
+                            const gm_groma_hparams *hparams) {
+  gm_tensor gate;
+  GM_TRY(gm_load_matrix(l, "llm.model.embed_tokens.weight", 0, 0, &llama->embed));
+  GM_TRY(gm_load_matrix(l, "llm.model.layers.0.mlp.gate_proj.weight", 0, 0, &gate));
+  llama->base_vocab = llama->embed.shape[0];
+  llama->dim = llama->embed.shape[1];
+  llama->ffn = gate.shape[0];
   llama->n_layers = hparams->llm_layers;
   llama->heads = hparams->llm_heads;
   llama->kv_heads = hparams->llm_kv_heads;
@@ -49,33 +30,41 @@ static gm_status load_shape(gm_llama *llama, const gm_model_file *file,
   llama->theta = hparams->llm_rope_theta;
   if (llama->head_dim * llama->heads != llama->dim || llama->head_dim % 2 != 0 ||
       llama->head_dim > GM_MAX_HEAD_DIM)
-    return gm_fail(err, GM_ERR_MODEL,
+    return gm_fail(l->err, GM_ERR_MODEL,
                    "%s: found a language model of width %zu with %zu heads; wanted heads of an "
                    "even size up to %d that fill the width",
-                   gm_model_file_name(file), llama->dim, llama->heads, GM_MAX_HEAD_DIM);
+                   gm_model_file_name(l->file), llama->dim, llama->heads, GM_MAX_HEAD_DIM);
+  return GM_OK;
+}
+
+static gm_status load_layer(gm_llama_layer *w, const gm_weight_loader *l,
+                            const gm_llama *llama) {
+  size_t dim = llama->dim, kv_dim = llama->kv_dim, ffn = llama->ffn;
+  GM_LLAMA_LAYER(GM_VEC_LOAD, GM_MAT_LOAD)
   return GM_OK;
 }
 
 static gm_status load_all(gm_llama *llama, const gm_model_file *file,
                           const gm_groma_hparams *hparams, gm_error *err) {
-  GM_TRY(load_shape(llama, file, hparams, err));
-  GM_TRY(gm_model_file_want(file, "new_input_embs.weight", 2, (size_t[]){0, llama->dim},
-                            &llama->new_embed, err));
-  size_t added = llama->new_embed->shape[0];
-  llama->vocab = llama->base_vocab + added;
-  GM_TRY(gm_model_file_want(file, "llm.lm_head.weight", 2,
-                            (size_t[]){llama->base_vocab, llama->dim}, &llama->head, err));
-  GM_TRY(gm_model_file_want(file, "extra_lm_head.weight", 2, (size_t[]){added, llama->dim},
-                            &llama->extra_head, err));
+  gm_weight_loader l = gm_weight_loader_at(file, err, "%s", "");
+  GM_TRY(load_shape(llama, &l, hparams));
+  size_t dim = llama->dim, base = llama->base_vocab;
+  GM_TRY(gm_load_matrix(&l, "new_input_embs.weight", 0, dim, &llama->new_embed));
+  size_t added = llama->new_embed.shape[0];
+  llama->vocab = base + added;
+  GM_TRY(gm_load_matrix(&l, "llm.lm_head.weight", base, dim, &llama->head));
+  GM_TRY(gm_load_matrix(&l, "extra_lm_head.weight", added, dim, &llama->extra_head));
+  GM_TRY(gm_load_vector(&l, "llm.model.norm.weight", dim, &llama->norm));
   if (llama->vocab > INT32_MAX / 2)
     return gm_fail(err, GM_ERR_MODEL, "%s: found %zu tokens, wanted at most %d",
                    gm_model_file_name(file), llama->vocab, INT32_MAX / 2);
-  GM_TRY(
-      gm_model_file_want_f32(file, "llm.model.norm.weight", 1, &llama->dim, &llama->norm, err));
   llama->layers = calloc(llama->n_layers, sizeof *llama->layers);
   if (!llama->layers)
     return gm_fail_memory(err, "the language model", llama->n_layers * sizeof *llama->layers);
-  for (size_t i = 0; i < llama->n_layers; i++) GM_TRY(load_layer(llama, file, i, err));
+  for (size_t i = 0; i < llama->n_layers; i++) {
+    l = gm_weight_loader_at(file, err, "llm.model.layers.%zu.", i);
+    GM_TRY(load_layer(&llama->layers[i], &l, llama));
+  }
   return GM_OK;
 }
 
@@ -96,12 +85,6 @@ void gm_llama_free(gm_llama *llama) {
   if (!llama) return;
   free(llama->layers);
   free(llama);
-}
-
-gm_kv_shape gm_llama_kv_shape(const gm_llama *llama) {
-  bool f32 = llama->layers[0].k->type == GM_TYPE_F32;
-  return (gm_kv_shape){llama->n_layers, llama->kv_heads, llama->head_dim,
-                       f32 ? GM_TYPE_F32 : GM_TYPE_F16};
 }
 
 /* ---- forward ---- */
@@ -137,7 +120,7 @@ static void embed(const gm_llama *llama, const batch *b) {
       assert(row->id >= 0 && (size_t)row->id < llama->vocab);
       bool added = (size_t)row->id >= llama->base_vocab;
       int32_t id = added ? row->id - (int32_t)llama->base_vocab : row->id;
-      gm_get_rows(x, llama->dim, added ? llama->new_embed : llama->embed, &id, 1);
+      gm_get_rows(x, llama->dim, added ? &llama->new_embed : &llama->embed, &id, 1);
     }
 }
 
@@ -171,21 +154,21 @@ static gm_status forward_layer(const gm_llama *llama, gm_compute *c, const batch
   const gm_llama_layer *layer = &llama->layers[i];
   size_t n = b->n, dim = llama->dim, ffn = llama->ffn, kv_dim = llama->kv_dim;
   gm_rms_norm(c, b->normed, b->x, n, dim, layer->attention_norm, llama->eps);
-  const gm_linear_out qkv[] = {{.w = layer->q, .y = b->q, .ldy = dim},
-                               {.w = layer->k, .y = b->k, .ldy = kv_dim},
-                               {.w = layer->v, .y = b->v, .ldy = kv_dim}};
+  const gm_linear_out qkv[] = {{.w = &layer->q, .y = b->q, .ldy = dim},
+                               {.w = &layer->k, .y = b->k, .ldy = kv_dim},
+                               {.w = &layer->v, .y = b->v, .ldy = kv_dim}};
   GM_TRY(gm_linear(c, b->normed, dim, n, qkv, 3));
   gm_rope(c, b->q, dim, n, llama->heads, llama->head_dim, b->rope);
   gm_rope(c, b->k, kv_dim, n, llama->kv_heads, llama->head_dim, b->rope);
   GM_TRY(attend(llama, c, b, i));
-  const gm_linear_out o = {.w = layer->o, .y = b->x, .ldy = dim, .accumulate = true};
+  const gm_linear_out o = {.w = &layer->o, .y = b->x, .ldy = dim, .accumulate = true};
   GM_TRY(gm_linear(c, b->mixed, dim, n, &o, 1));
   gm_rms_norm(c, b->normed, b->x, n, dim, layer->ffn_norm, llama->eps);
-  const gm_linear_out wide[] = {{.w = layer->gate, .y = b->gate, .ldy = ffn},
-                                {.w = layer->up, .y = b->up, .ldy = ffn}};
+  const gm_linear_out wide[] = {{.w = &layer->gate, .y = b->gate, .ldy = ffn},
+                                {.w = &layer->up, .y = b->up, .ldy = ffn}};
   GM_TRY(gm_linear(c, b->normed, dim, n, wide, 2));
   gm_silu_mul(c, b->gate, b->up, n * ffn);
-  const gm_linear_out down = {.w = layer->down, .y = b->x, .ldy = dim, .accumulate = true};
+  const gm_linear_out down = {.w = &layer->down, .y = b->x, .ldy = dim, .accumulate = true};
   return gm_linear(c, b->gate, ffn, n, &down, 1);
 }
 
@@ -202,8 +185,8 @@ static gm_status project(const gm_llama *llama, gm_compute *c, const batch *b) {
   float *logits = gm_scratch_f32(c, wanted * llama->vocab, "logits");
   if (!logits) return GM_ERR_MEMORY;
   const gm_linear_out heads[] = {
-      {.w = llama->head, .y = logits, .ldy = llama->vocab},
-      {.w = llama->extra_head, .y = logits + llama->base_vocab, .ldy = llama->vocab}};
+      {.w = &llama->head, .y = logits, .ldy = llama->vocab},
+      {.w = &llama->extra_head, .y = logits + llama->base_vocab, .ldy = llama->vocab}};
   GM_TRY(gm_linear(c, b->normed, dim, wanted, heads, 2));
   for (size_t i = 0; i < b->n_pieces; i++) {
     if (!b->pieces[i].logits) continue;

@@ -15,22 +15,22 @@
 #include "compute.h"
 #include "groma_hparams.h"
 #include "kv_cache.h"
+#include "weight_loader.h"
 
-/* The matrices of one layer: member, name below "llm.model.layers.N.", rows, columns. */
-#define GM_LLAMA_MATRICES(X)                                                                   \
-  X(q, "self_attn.q_proj.weight", dim, dim)                                                    \
-  X(k, "self_attn.k_proj.weight", kv_dim, dim)                                                 \
-  X(v, "self_attn.v_proj.weight", kv_dim, dim)                                                 \
-  X(o, "self_attn.o_proj.weight", dim, dim)                                                    \
-  X(gate, "mlp.gate_proj.weight", ffn, dim)                                                    \
-  X(up, "mlp.up_proj.weight", ffn, dim)                                                        \
-  X(down, "mlp.down_proj.weight", dim, ffn)
+/* One layer, below "llm.model.layers.N.". */
+#define GM_LLAMA_LAYER(VEC, MAT)                                                               \
+  VEC(attention_norm, "input_layernorm.weight", dim)                                           \
+  MAT(q, "self_attn.q_proj.weight", dim, dim)                                                  \
+  MAT(k, "self_attn.k_proj.weight", kv_dim, dim)                                               \
+  MAT(v, "self_attn.v_proj.weight", kv_dim, dim)                                               \
+  MAT(o, "self_attn.o_proj.weight", dim, dim)                                                  \
+  VEC(ffn_norm, "post_attention_layernorm.weight", dim)                                        \
+  MAT(gate, "mlp.gate_proj.weight", ffn, dim)                                                  \
+  MAT(up, "mlp.up_proj.weight", ffn, dim)                                                      \
+  MAT(down, "mlp.down_proj.weight", dim, ffn)
 
 typedef struct gm_llama_layer {
-#define GM_LLAMA_MEMBER(member, name, rows, columns) const gm_tensor *member;
-  GM_LLAMA_MATRICES(GM_LLAMA_MEMBER)
-#undef GM_LLAMA_MEMBER
-  const float *attention_norm, *ffn_norm; /* [dim] */
+  GM_LLAMA_LAYER(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_llama_layer;
 
 /* Immutable after load; the tensors are the model file's. */
@@ -39,7 +39,8 @@ typedef struct gm_llama {
   size_t base_vocab, vocab; /* vocab counts the added tokens too */
   size_t context;           /* positions it was made for */
   float eps, theta;
-  const gm_tensor *embed, *new_embed, *head, *extra_head;
+  gm_tensor embed, head;           /* [base_vocab, dim] */
+  gm_tensor new_embed, extra_head; /* [vocab - base_vocab, dim] */
   const float *norm;
   gm_llama_layer *layers;
 } gm_llama;
@@ -49,9 +50,6 @@ typedef struct gm_llama {
 gm_status gm_llama_load(gm_llama **out, const gm_model_file *file,
                         const gm_groma_hparams *hparams, gm_error *err);
 void gm_llama_free(gm_llama *llama);
-
-/* The shape of its caches: f32 where the weights are f32, else f16. */
-gm_kv_shape gm_llama_kv_shape(const gm_llama *llama);
 
 /* One input position: a vector [dim] where `vector` is not NULL, else a token id. */
 typedef struct gm_llama_row {

@@ -1,0 +1,93 @@
+/* api_model.c - gm_model: opening a model, what is known of it, and its callers' turns. */
+#include "handles.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+gm_model_params gm_model_params_default(void) {
+  return (gm_model_params){0};
+}
+
+/* The type that most weights have, by bytes. */
+static void find_type(gm_model *model) {
+  size_t bytes[GM_TYPE_COUNT] = {0};
+  gm_type most = GM_TYPE_F32;
+  for (size_t i = 0; i < gm_model_file_n_tensors(model->file); i++) {
+    const char *name;
+    const gm_tensor *tensor = gm_model_file_tensor_at(model->file, i, &name);
+    bytes[tensor->type] += gm_tensor_rows(tensor) * tensor->row_bytes;
+    if (bytes[tensor->type] > bytes[most]) most = tensor->type;
+  }
+  strncpy(model->type, gm_type_traits_of(most)->name, sizeof model->type - 1);
+}
+
+static gm_status open_parts(gm_model *model, const char *path, const gm_model_params *params,
+                            gm_error *err) {
+  GM_TRY(gm_pool_create(&model->pool, params->threads, err));
+  GM_TRY(gm_model_file_open(&model->file, path, !params->no_mmap, params->mlock, err));
+  GM_TRY(gm_groma_load(&model->groma, model->file, params->context, params->kv_type, err));
+  model->path = strdup(path ? path : gm_model_file_name(model->file));
+  if (!model->path) return gm_fail_memory(err, "the model's name", 1);
+  if (gm_model_file_has_key(model->file, "general.name"))
+    GM_TRY(gm_model_file_string(model->file, "general.name", &model->name, err));
+  else
+    model->name = gm_model_file_name(model->file);
+  find_type(model);
+  model->compute.kernels = gm_kernels_best();
+  model->compute.pool = model->pool;
+  return GM_OK;
+}
+
+gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params *params,
+                        gm_error *err) {
+  *out = NULL;
+  gm_model_params defaults = gm_model_params_default();
+  gm_model *model = calloc(1, sizeof *model);
+  if (!model) return gm_fail_memory(err, "the model", sizeof *model);
+  pthread_mutex_init(&model->turn, NULL);
+  gm_status status = open_parts(model, path, params ? params : &defaults, err);
+  if (status == GM_OK)
+    *out = model;
+  else
+    gm_model_free(model);
+  return status;
+}
+
+void gm_model_free(gm_model *model) {
+  if (!model) return;
+  gm_groma_free(model->groma);
+  gm_model_file_close(model->file);
+  gm_pool_free(model->pool);
+  gm_arena_free(&model->compute.arena);
+  pthread_mutex_destroy(&model->turn);
+  free(model->path);
+  free(model);
+}
+
+gm_model_info gm_model_get_info(const gm_model *model) {
+  return (gm_model_info){
+      .name = model->name,
+      .path = model->path,
+      .type = model->type,
+      .kernels = model->compute.kernels->name,
+      .threads = gm_pool_threads(model->pool),
+      .image_size = model->groma->hparams.image_size,
+      .max_regions = (uint32_t)model->groma->max_regions,
+      .context = (uint32_t)model->groma->context,
+  };
+}
+
+gm_compute *gm_model_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err) {
+  pthread_mutex_lock(&model->turn);
+  model->compute.err = err;
+  model->compute.cancelled = callbacks ? callbacks->cancelled : NULL;
+  model->compute.cancel_user = callbacks ? callbacks->user : NULL;
+  return &model->compute;
+}
+
+gm_status gm_model_leave(gm_model *model, gm_status status) {
+  model->compute.err = NULL;
+  model->compute.cancelled = NULL;
+  pthread_mutex_unlock(&model->turn);
+  return status;
+}

@@ -1,0 +1,206 @@
+/* api_scene.c - gm_scene: a picture encoded by a model, its regions, boxes both ways. */
+#include "handles.h"
+
+#include "image.h"
+#include "pixels.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+gm_scene_params gm_scene_params_default(void) {
+  return (gm_scene_params){0};
+}
+
+/* ---- turns ---- */
+
+gm_compute *gm_scene_enter(gm_scene *scene, const gm_callbacks *callbacks, gm_error *err) {
+  gm_compute *c = gm_model_enter(scene->model, callbacks, err);
+  scene->watch.callbacks = callbacks;
+  return c;
+}
+
+gm_status gm_scene_leave(gm_scene *scene, gm_status status) {
+  gm_watch_end(&scene->watch, status == GM_OK);
+  scene->watch.callbacks = NULL;
+  return gm_model_leave(scene->model, status);
+}
+
+/* ---- boxes ---- */
+
+static float clip(float x, float limit) {
+  return x < 0 ? 0 : x > limit ? limit : x;
+}
+
+gm_status gm_scene_box_to_rel(const gm_scene *scene, gm_box box, size_t number, gm_rel_box *out,
+                              gm_error *err) {
+  float w = (float)scene->width, h = (float)scene->height;
+  float x1 = clip(box.x1, w), x2 = clip(box.x2, w), y1 = clip(box.y1, h), y2 = clip(box.y2, h);
+  if (!(x2 > x1 && y2 > y1) || !isfinite(box.x1 + box.x2 + box.y1 + box.y2))
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "box %zu: found %g,%g,%g,%g on a picture of %ux%u pixels; wanted "
+                   "x1,y1,x2,y2 with x1 < x2 and y1 < y2, a part of it on the picture",
+                   number, (double)box.x1, (double)box.y1, (double)box.x2, (double)box.y2,
+                   scene->width, scene->height);
+  *out = (gm_rel_box){(x1 + x2) / 2 / w, (y1 + y2) / 2 / h, (x2 - x1) / w, (y2 - y1) / h};
+  return GM_OK;
+}
+
+gm_status gm_scene_boxes_to_rel(const gm_scene *scene, const gm_box *boxes, size_t n,
+                                gm_rel_box **out, gm_error *err) {
+  *out = NULL;
+  if (n == 0) return GM_OK;
+  gm_rel_box *rel = calloc(n, sizeof *rel);
+  if (!rel) return gm_fail_memory(err, "the boxes", n * sizeof *rel);
+  gm_status status = GM_OK;
+  for (size_t i = 0; i < n && status == GM_OK; i++)
+    status = gm_scene_box_to_rel(scene, boxes[i], i + 1, &rel[i], err);
+  if (status == GM_OK)
+    *out = rel;
+  else
+    free(rel);
+  return status;
+}
+
+gm_region gm_scene_region(const gm_scene *scene, const gm_listed_region *region, size_t index) {
+  float w = (float)scene->width, h = (float)scene->height;
+  gm_corners corners = gm_rel_box_corners(region->box);
+  gm_box box = {clip(corners.x1 * w, w), clip(corners.y1 * h, h), clip(corners.x2 * w, w),
+                clip(corners.y2 * h, h)};
+  return (gm_region){box, region->score, (int32_t)index};
+}
+
+/* ---- creation ---- */
+
+static gm_status check_params(const gm_model *model, const gm_image *image,
+                              const gm_scene_params *params, gm_error *err) {
+  if (!image) return gm_fail(err, GM_ERR_ARGUMENT, "found no picture, wanted one");
+  size_t most = model->groma->max_regions;
+  if (params->max_regions > most)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found max_regions %u, wanted at most %zu, the region "
+                   "tokens of the model",
+                   params->max_regions, most);
+  if (params->regions && params->n_regions == 0)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found an empty list of regions, wanted at least one");
+  for (size_t i = 0; params->regions && params->region_scores && i < params->n_regions; i++)
+    if (!isfinite(params->region_scores[i]))
+      return gm_fail(err, GM_ERR_ARGUMENT, "region %zu: found a score that is no number",
+                     i + 1);
+  return GM_OK;
+}
+
+static gm_region_rule rule_of(const gm_groma *groma, const gm_scene_params *params) {
+  const gm_groma_hparams *own = &groma->hparams;
+  size_t most = params->max_regions ? params->max_regions : own->max_regions;
+  return (gm_region_rule){
+      .score_threshold =
+          params->box_score_thres > 0 ? params->box_score_thres : own->score_threshold,
+      .nms_threshold = params->nms_thres > 0 ? params->nms_thres : own->nms_threshold,
+      .max_regions = most < groma->max_regions ? most : groma->max_regions,
+  };
+}
+
+static gm_status encode(gm_scene *scene, gm_compute *c, const gm_image *image,
+                        const gm_picture_settings *settings) {
+  const gm_groma *groma = scene->model->groma;
+  size_t size = groma->hparams.image_size;
+  gm_watch_begin(&scene->watch, "image");
+  GM_TRY(gm_poll(c));
+  float *pixels = gm_scratch_f32(c, 3 * size * size, "the pixels");
+  if (!pixels) return GM_ERR_MEMORY;
+  GM_TRY(gm_pixels_squash(pixels, image, size, &groma->hparams.pixel_norm, c->pool, c->err));
+  return gm_picture_create(&scene->picture, groma, c, pixels, settings, &scene->watch);
+}
+
+static int by_score(const void *a, const void *b) {
+  const gm_region *x = a, *y = b;
+  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  return (x->index > y->index) - (x->index < y->index);
+}
+
+static gm_status publish_regions(gm_scene *scene, gm_error *err) {
+  const gm_region_list *base = &scene->picture->base;
+  scene->regions = calloc(base->n, sizeof *scene->regions);
+  if (!scene->regions)
+    return gm_fail_memory(err, "the regions", base->n * sizeof *scene->regions);
+  for (size_t i = 0; i < base->n; i++)
+    scene->regions[i] = gm_scene_region(scene, &base->regions[i], i);
+  qsort(scene->regions, base->n, sizeof *scene->regions, by_score);
+  return GM_OK;
+}
+
+/* Scores of regions that came without. */
+static gm_status scores_of(const gm_scene_params *params, float **out, gm_error *err) {
+  *out = malloc(params->n_regions * sizeof **out);
+  if (!*out) return gm_fail_memory(err, "the regions", params->n_regions * sizeof **out);
+  for (size_t i = 0; i < params->n_regions; i++)
+    (*out)[i] = params->region_scores ? params->region_scores[i] : 1;
+  return GM_OK;
+}
+
+static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_params *params,
+                        const gm_callbacks *callbacks, gm_error *err) {
+  gm_rel_box *boxes = NULL;
+  float *scores = NULL;
+  gm_status status = GM_OK;
+  if (params->regions) {
+    status = gm_scene_boxes_to_rel(scene, params->regions, params->n_regions, &boxes, err);
+    if (status == GM_OK) status = scores_of(params, &scores, err);
+  }
+  if (status == GM_OK) {
+    gm_picture_settings settings = {
+        .rule = rule_of(scene->model->groma, params),
+        .boxes = boxes,
+        .scores = scores,
+        .n_boxes = boxes ? params->n_regions : 0,
+        .append = params->append_boxes,
+        .shuffle_seed = params->shuffle_seed,
+    };
+    gm_compute *c = gm_scene_enter(scene, callbacks, err);
+    gm_arena_mark mark = gm_arena_save(&c->arena);
+    status = encode(scene, c, image, &settings);
+    gm_arena_restore(&c->arena, mark);
+    if (status == GM_OK) status = publish_regions(scene, err);
+    gm_scene_leave(scene, status);
+  }
+  free(boxes);
+  free(scores);
+  return status;
+}
+
+gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image,
+                          const gm_scene_params *params, const gm_callbacks *callbacks,
+                          gm_error *err) {
+  *out = NULL;
+  gm_scene_params defaults = gm_scene_params_default();
+  if (!params) params = &defaults;
+  GM_TRY(check_params(model, image, params, err));
+  gm_scene *scene = calloc(1, sizeof *scene);
+  if (!scene) return gm_fail_memory(err, "the scene", sizeof *scene);
+  scene->model = model;
+  scene->width = gm_image_width(image);
+  scene->height = gm_image_height(image);
+  gm_status status = create(scene, image, params, callbacks, err);
+  if (status == GM_OK)
+    *out = scene;
+  else
+    gm_scene_free(scene);
+  return status;
+}
+
+void gm_scene_free(gm_scene *scene) {
+  if (!scene) return;
+  gm_picture_free(scene->picture);
+  free(scene->regions);
+  free(scene);
+}
+
+const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n) {
+  *n = scene->picture->base.n;
+  return scene->regions;
+}
+
+const gm_timing *gm_scene_timings(const gm_scene *scene, size_t *n) {
+  *n = scene->watch.n;
+  return scene->watch.timings;
+}

@@ -1,0 +1,60 @@
+/* groma.c - see groma.h. */
+#include "groma.h"
+
+#include "llama_tokenizer_file.h"
+
+#include <stdlib.h>
+
+static gm_status load_parts(gm_groma *groma, const gm_model_file *file, gm_error *err) {
+  GM_TRY(gm_groma_hparams_read(&groma->hparams, file, err));
+  GM_TRY(gm_vision_load(&groma->vision, file, &groma->hparams, err));
+  GM_TRY(gm_llama_load(&groma->llama, file, &groma->hparams, err));
+  if (gm_vision_dim(groma->vision) != groma->llama->dim)
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: the image tokens have %zu features, the language model %zu; wanted "
+                   "equal widths",
+                   gm_model_file_name(file), gm_vision_dim(groma->vision), groma->llama->dim);
+  GM_TRY(gm_llama_tokenizer_from_file(&groma->tokenizer, file, err));
+  return gm_prompt_create(&groma->prompt, groma->tokenizer, groma->llama->vocab, err);
+}
+
+static gm_status set_cache(gm_groma *groma, size_t context, const char *kv_type,
+                           gm_error *err) {
+  size_t most = groma->llama->context;
+  if (context > most)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found a context of %zu positions, wanted at most the model's own %zu",
+                   context, most);
+  groma->context = context ? context : most;
+  groma->max_regions = groma->prompt->n_region_tokens;
+  const gm_llama *llama = groma->llama;
+  gm_type type = llama->layers[0].k.type == GM_TYPE_F32 ? GM_TYPE_F32 : GM_TYPE_F16;
+  if (kv_type &&
+      (!gm_type_from_name(kv_type, &type) || (type != GM_TYPE_F32 && type != GM_TYPE_F16)))
+    return gm_fail(err, GM_ERR_ARGUMENT, "found cache type %.20s, wanted f32 or f16", kv_type);
+  groma->kv_shape = (gm_kv_shape){llama->n_layers, llama->kv_heads, llama->head_dim, type};
+  return GM_OK;
+}
+
+gm_status gm_groma_load(gm_groma **out, const gm_model_file *file, size_t context,
+                        const char *kv_type, gm_error *err) {
+  *out = NULL;
+  gm_groma *groma = calloc(1, sizeof *groma);
+  if (!groma) return gm_fail_memory(err, "the model", sizeof *groma);
+  gm_status status = load_parts(groma, file, err);
+  if (status == GM_OK) status = set_cache(groma, context, kv_type, err);
+  if (status == GM_OK)
+    *out = groma;
+  else
+    gm_groma_free(groma);
+  return status;
+}
+
+void gm_groma_free(gm_groma *groma) {
+  if (!groma) return;
+  gm_prompt_free(groma->prompt);
+  gm_llama_tokenizer_free(groma->tokenizer);
+  gm_llama_free(groma->llama);
+  gm_vision_free(groma->vision);
+  free(groma);
+}

@@ -1,0 +1,36 @@
+/* groma.h - a whole Groma model: the stages of src/groma over one model file.
+ *
+ *   picture  vision.h    pixels -> image tokens, proposals -> regions -> region vectors
+ *            picture.h   one picture: its regions, and the language model's cache of them
+ *   words    prompt.h    question and boxes -> rows
+ *            llama.h     rows -> logits, cache    sampler.h  logits -> token
+ *            talk.h      questions about a picture, several at once, turn after turn
+ *
+ * Immutable after load, so that threads may share it; each call brings its gm_compute. */
+#ifndef GM_GROMA_H
+#define GM_GROMA_H
+
+#include "llama.h"
+#include "prompt.h"
+#include "vision.h"
+
+typedef struct gm_groma {
+  gm_groma_hparams hparams;
+  gm_vision *vision;
+  gm_llama *llama;
+  gm_llama_tokenizer *tokenizer;
+  gm_prompt *prompt;
+  gm_kv_shape kv_shape;
+  size_t context;     /* positions that a talk may fill */
+  size_t max_regions; /* region tokens that the vocabulary has */
+} gm_groma;
+
+/* Checks every key and tensor against the architecture before anything is computed. context 0:
+ * what the model was made for, which is also the most. kv_type: "f32", "f16", or NULL for f32
+ * where the language model's weights are f32, else f16. Errors: GM_ERR_MODEL, GM_ERR_ARGUMENT
+ * (context, kv_type), GM_ERR_MEMORY. The file must outlive it. */
+gm_status gm_groma_load(gm_groma **out, const gm_model_file *file, size_t context,
+                        const char *kv_type, gm_error *err);
+void gm_groma_free(gm_groma *groma);
+
+#endif

@@ -1,0 +1,290 @@
+/* picture.c - see picture.h. */
+#include "picture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A region whose vector was computed; a list, since there are at most some hundreds. */
+typedef struct gm_known_region {
+  struct gm_known_region *next;
+  gm_rel_box box;
+  float vector[];
+} gm_known_region;
+
+static bool same_box(gm_rel_box a, gm_rel_box b) {
+  return a.cx == b.cx && a.cy == b.cy && a.w == b.w && a.h == b.h;
+}
+
+/* ---- lists of regions ---- */
+
+static gm_status new_list(const gm_picture *picture, gm_region_list *list, gm_error *err) {
+  size_t bytes = picture->groma->max_regions * sizeof *list->regions;
+  *list = (gm_region_list){malloc(bytes), 0};
+  return list->regions ? GM_OK : gm_fail_memory(err, "the regions", bytes);
+}
+
+void gm_region_list_free(gm_region_list *list) {
+  free(list->regions);
+  *list = (gm_region_list){0};
+}
+
+/* Candidates and referred boxes (score 1) through the rule of choice. */
+static gm_status choose(const gm_picture *picture, const gm_rel_box *boxes, size_t n,
+                        gm_region_list *out, size_t *index, gm_error *err) {
+  size_t known = picture->n_candidates, all = known + n;
+  GM_TRY(new_list(picture, out, err));
+  size_t bytes = all * (sizeof(gm_rel_box) + sizeof(float) + sizeof(uint32_t));
+  gm_rel_box *box = malloc(bytes);
+  if (!box) {
+    gm_region_list_free(out);
+    return gm_fail_memory(err, "the choice of regions", bytes);
+  }
+  float *score = (float *)(box + all);
+  uint32_t *chosen = (uint32_t *)(score + all);
+  memcpy(box, picture->candidates, known * sizeof *box);
+  memcpy(score, picture->scores, known * sizeof *score);
+  for (size_t i = 0; i < n; i++) {
+    box[known + i] = boxes[i];
+    score[known + i] = 1;
+  }
+  out->n = gm_regions_choose(box, score, all, &picture->rule, chosen);
+  if (picture->shuffle_seed) gm_regions_shuffle(chosen, out->n, picture->shuffle_seed);
+  for (size_t i = 0; i < out->n; i++)
+    out->regions[i] = (gm_listed_region){box[chosen[i]], score[chosen[i]], NULL};
+  for (size_t i = 0; i < out->n; i++) box[i] = out->regions[i].box;
+  for (size_t b = 0; b < n; b++) index[b] = gm_regions_referred(box, out->n, boxes[b]);
+  free(box);
+  return GM_OK;
+}
+
+/* Where a box goes in a list that is in use; list->n at the end, max_regions: nowhere. */
+static size_t place_for(const gm_picture *picture, const gm_region_list *list, gm_rel_box box,
+                        const bool *in_use) {
+  for (size_t i = 0; i < list->n; i++)
+    if (same_box(list->regions[i].box, box)) return i;
+  if (list->n < picture->groma->max_regions) return list->n;
+  for (size_t i = list->n; i-- > 0;)
+    if (!in_use[i]) return i;
+  return picture->groma->max_regions;
+}
+
+gm_status gm_picture_append(const gm_picture *picture, gm_region_list *list,
+                            const gm_rel_box *boxes, size_t n, bool *in_use, size_t *index,
+                            size_t *first_changed, gm_error *err) {
+  size_t max = picture->groma->max_regions;
+  *first_changed = list->n;
+  for (size_t b = 0; b < n; b++) {
+    size_t i = place_for(picture, list, boxes[b], in_use);
+    if (i == max)
+      return gm_fail(err, GM_ERR_ARGUMENT,
+                     "the conversation speaks of %zu regions, as many as the model can name; "
+                     "begin a new one",
+                     max);
+    if (i == list->n || !same_box(list->regions[i].box, boxes[b])) {
+      list->regions[i] = (gm_listed_region){boxes[b], 1, NULL};
+      if (i == list->n) list->n++;
+      if (i < *first_changed) *first_changed = i;
+    }
+    in_use[i] = true;
+    index[b] = i;
+  }
+  return GM_OK;
+}
+
+static gm_status append_to_base(const gm_picture *picture, const gm_rel_box *boxes, size_t n,
+                                gm_region_list *out, size_t *index, gm_error *err) {
+  size_t max = picture->groma->max_regions, first_changed;
+  GM_TRY(new_list(picture, out, err));
+  memcpy(out->regions, picture->base.regions, picture->base.n * sizeof *out->regions);
+  out->n = picture->base.n;
+  bool *in_use = calloc(max, sizeof *in_use);
+  gm_status status =
+      in_use ? gm_picture_append(picture, out, boxes, n, in_use, index, &first_changed, err)
+             : gm_fail_memory(err, "the regions", max * sizeof *in_use);
+  free(in_use);
+  if (status != GM_OK) gm_region_list_free(out);
+  return status;
+}
+
+gm_status gm_picture_refer(const gm_picture *picture, const gm_rel_box *boxes, size_t n,
+                           gm_region_list *out, size_t *index, gm_error *err) {
+  if (n == 0 || picture->append) return append_to_base(picture, boxes, n, out, index, err);
+  if (n > picture->rule.max_regions)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found %zu boxes in one question, wanted at most %zu, the number of regions",
+                   n, picture->rule.max_regions);
+  return choose(picture, boxes, n, out, index, err);
+}
+
+/* ---- vectors ---- */
+
+static const float *find_vector(const gm_picture *picture, gm_rel_box box) {
+  for (const gm_known_region *k = picture->known; k; k = k->next)
+    if (same_box(k->box, box)) return k->vector;
+  return NULL;
+}
+
+static gm_status remember(gm_picture *picture, gm_rel_box box, const float *vector,
+                          gm_error *err) {
+  size_t bytes = picture->groma->llama->dim * sizeof *vector;
+  gm_known_region *k = malloc(sizeof *k + bytes);
+  if (!k) return gm_fail_memory(err, "a region's vector", sizeof *k + bytes);
+  k->next = picture->known;
+  k->box = box;
+  memcpy(k->vector, vector, bytes);
+  picture->known = k;
+  return GM_OK;
+}
+
+/* Boxes of the lists without a vector, each once; missing has room for all. */
+static size_t collect_missing(const gm_picture *picture, gm_region_list *const *lists,
+                              size_t n_lists, gm_rel_box *missing) {
+  size_t n = 0;
+  for (size_t l = 0; l < n_lists; l++)
+    for (size_t i = 0; i < lists[l]->n; i++) {
+      gm_listed_region *region = &lists[l]->regions[i];
+      region->vector = find_vector(picture, region->box);
+      size_t seen = 0;
+      while (seen < n && !same_box(missing[seen], region->box)) seen++;
+      if (!region->vector && seen == n) missing[n++] = region->box;
+    }
+  return n;
+}
+
+static gm_status compute_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
+                                 size_t n) {
+  const gm_vision *vision = picture->groma->vision;
+  size_t dim = picture->groma->llama->dim;
+  gm_watch_begin(picture->watch, "regions");
+  if (!picture->fused) GM_TRY(gm_vision_fuse(c, vision, picture->vision));
+  picture->fused = true;
+  float *vectors = gm_scratch_f32(c, n * dim, "the regions' vectors");
+  if (!vectors) return GM_ERR_MEMORY;
+  GM_TRY(gm_vision_region_features(c, vision, picture->vision, boxes, n, vectors));
+  for (size_t i = 0; i < n; i++) GM_TRY(remember(picture, boxes[i], vectors + i * dim, c->err));
+  return GM_OK;
+}
+
+gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *const *lists,
+                          size_t n_lists) {
+  size_t all = 0;
+  for (size_t l = 0; l < n_lists; l++) all += lists[l]->n;
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_rel_box *missing = gm_scratch(c, all * sizeof *missing, "the regions");
+  gm_status status = missing ? GM_OK : GM_ERR_MEMORY;
+  if (status == GM_OK) {
+    size_t n = collect_missing(picture, lists, n_lists, missing);
+    if (n > 0) {
+      status = compute_vectors(picture, c, missing, n);
+      if (status == GM_OK) collect_missing(picture, lists, n_lists, missing);
+    }
+  }
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
+
+/* ---- the prefix ---- */
+
+/* Rows of the whole prefix, or of its image part. */
+static gm_status prefix_rows(const gm_picture *picture, bool whole, gm_rows *rows,
+                             gm_error *err) {
+  const gm_groma *groma = picture->groma;
+  const gm_prompt *prompt = groma->prompt;
+  GM_TRY(gm_rows_add_ids(rows, prompt->head.ids, prompt->head.n, err));
+  GM_TRY(gm_rows_add_vectors(rows, gm_vision_image_tokens(picture->vision),
+                             gm_vision_n_tokens(groma->vision), groma->llama->dim, err));
+  GM_TRY(gm_rows_add_ids(rows, prompt->before_regions.ids, prompt->before_regions.n, err));
+  if (!whole) return GM_OK;
+  for (size_t i = 0; i < picture->base.n; i++)
+    GM_TRY(gm_rows_add_region(rows, prompt, i, picture->base.regions[i].vector, err));
+  return gm_rows_add_ids(rows, prompt->tail.ids, prompt->tail.n, err);
+}
+
+gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole) {
+  const gm_groma *groma = picture->groma;
+  if (picture->prefix.n > (whole ? picture->n_image : 0)) return GM_OK;
+  if (whole) GM_TRY(gm_picture_fill(picture, c, (gm_region_list *[]){&picture->base}, 1));
+  gm_rows rows = {0};
+  gm_status status = prefix_rows(picture, whole, &rows, c->err);
+  if (status == GM_OK && rows.n >= groma->context)
+    status = gm_fail(c->err, GM_ERR_CONTEXT_FULL,
+                     "the picture with its regions takes %zu positions of a context of %zu; "
+                     "raise the context (-c) or lower the number of regions",
+                     rows.n, groma->context);
+  if (status == GM_OK) {
+    gm_watch_begin(picture->watch, "prefill");
+    size_t done = picture->prefix.n;
+    const gm_llama_run run = {&picture->prefix, rows.rows + done, rows.n - done, NULL};
+    status = gm_llama_forward(groma->llama, c, &run, 1, gm_watch_progress, picture->watch);
+  }
+  gm_rows_free(&rows);
+  return status;
+}
+
+/* ---- the picture ---- */
+
+static gm_status copy_candidates(gm_picture *picture, const gm_rel_box *boxes,
+                                 const float *scores, size_t n, gm_error *err) {
+  picture->candidates = malloc(n * sizeof *boxes);
+  picture->scores = malloc(n * sizeof *scores);
+  if (!picture->candidates || !picture->scores)
+    return gm_fail_memory(err, "the regions", n * (sizeof *boxes + sizeof *scores));
+  memcpy(picture->candidates, boxes, n * sizeof *boxes);
+  memcpy(picture->scores, scores, n * sizeof *scores);
+  picture->n_candidates = n;
+  return GM_OK;
+}
+
+static gm_status encode(gm_picture *picture, gm_compute *c, const float *pixels,
+                        const gm_picture_settings *settings) {
+  const gm_vision *vision = picture->groma->vision;
+  const gm_rel_box *boxes = settings->boxes;
+  const float *scores = settings->scores;
+  size_t n = settings->n_boxes;
+  gm_watch_begin(picture->watch, "vision");
+  GM_TRY(gm_vision_image_create(&picture->vision, vision, c->err));
+  GM_TRY(gm_vision_encode(c, vision, picture->vision, pixels));
+  if (!boxes) {
+    gm_watch_begin(picture->watch, "proposer");
+    GM_TRY(gm_vision_propose(c, vision, picture->vision));
+    boxes = gm_vision_proposals(picture->vision, &scores, &n);
+  }
+  GM_TRY(copy_candidates(picture, boxes, scores, n, c->err));
+  return choose(picture, NULL, 0, &picture->base, NULL, c->err);
+}
+
+gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute *c,
+                            const float *pixels, const gm_picture_settings *settings,
+                            gm_watch *watch) {
+  *out = NULL;
+  gm_picture *picture = calloc(1, sizeof *picture);
+  if (!picture) return gm_fail_memory(c->err, "the picture", sizeof *picture);
+  picture->groma = groma;
+  picture->watch = watch;
+  picture->rule = settings->rule;
+  picture->append = settings->append;
+  picture->shuffle_seed = settings->shuffle_seed;
+  picture->prefix.shape = groma->kv_shape;
+  picture->n_image = groma->prompt->head.n + gm_vision_n_tokens(groma->vision) +
+                     groma->prompt->before_regions.n;
+  gm_status status = encode(picture, c, pixels, settings);
+  if (status == GM_OK)
+    *out = picture;
+  else
+    gm_picture_free(picture);
+  return status;
+}
+
+void gm_picture_free(gm_picture *picture) {
+  if (!picture) return;
+  gm_kv_clear(&picture->prefix);
+  gm_region_list_free(&picture->base);
+  for (gm_known_region *k = picture->known, *next; k; k = next) {
+    next = k->next;
+    free(k);
+  }
+  free(picture->candidates);
+  free(picture->scores);
+  gm_vision_image_free(picture->vision);
+  free(picture);
+}

@@ -1,0 +1,83 @@
+/* picture.h - one picture as the language model sees it: its regions with their vectors, and
+ * the cache of the prompt's beginning, which every question about it shares.
+ *
+ *   positions   [ <s> ... Image: image tokens . Regions: ][ <r0> v0 <r1> v1 ... ][ . ... </s> ]
+ *                 the same whatever is asked                list of regions         tail
+ *
+ * A referred box changes the list, and with it all positions from the first region that
+ * differs. Work is done when it is first needed and never twice: regions' vectors are kept by
+ * box. One thread at a time. */
+#ifndef GM_PICTURE_H
+#define GM_PICTURE_H
+
+#include "groma.h"
+#include "watch.h"
+
+/* Region i of a list is <ri>. vector [dim] is NULL until gm_picture_fill. */
+typedef struct gm_listed_region {
+  gm_rel_box box;
+  float score;
+  const float *vector; /* lives as long as the picture */
+} gm_listed_region;
+
+/* At most groma->max_regions. */
+typedef struct gm_region_list {
+  gm_listed_region *regions;
+  size_t n;
+} gm_region_list;
+
+typedef struct gm_picture_settings {
+  gm_region_rule rule;
+  const gm_rel_box *boxes; /* [n_boxes] candidates instead of the proposer's; NULL: propose */
+  const float *scores;     /* [n_boxes] */
+  size_t n_boxes;
+  bool append;           /* referred boxes go behind the list instead of into the choice */
+  uint64_t shuffle_seed; /* 0: regions in falling score */
+} gm_picture_settings;
+
+typedef struct gm_picture {
+  const gm_groma *groma;
+  gm_watch *watch;
+  gm_region_rule rule;
+  bool append;
+  uint64_t shuffle_seed;
+  gm_vision_image *vision;
+  bool fused;
+  gm_rel_box *candidates; /* [n_candidates] */
+  float *scores;
+  size_t n_candidates;
+  gm_region_list base; /* the regions while no box is referred to */
+  struct gm_known_region *known;
+  gm_kv_seq prefix; /* the positions above, as many as are computed */
+  size_t n_image;   /* positions before the first region */
+} gm_picture;
+
+/* Encodes the picture's pixels[3, S, S] and chooses its regions. The settings are copied; watch
+ * must outlive the picture. */
+gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute *c,
+                            const float *pixels, const gm_picture_settings *settings,
+                            gm_watch *watch);
+void gm_picture_free(gm_picture *picture);
+
+/* The list for a question that refers to n boxes; index[b] becomes the region that stands for
+ * box b. Equal to the base list where n is 0. Free with gm_region_list_free. Errors:
+ * GM_ERR_ARGUMENT (more boxes than region tokens), GM_ERR_MEMORY. */
+gm_status gm_picture_refer(const gm_picture *picture, const gm_rel_box *boxes, size_t n,
+                           gm_region_list *out, size_t *index, gm_error *err);
+/* Puts n more boxes behind a list that is in use, without moving a region: a box that is there
+ * already keeps its index; where the region tokens are all taken, the last region for which
+ * in_use[i] is false gives up its place. in_use [max_regions] is updated. *first_changed
+ * becomes the first index whose region is new (list->n before if none). */
+gm_status gm_picture_append(const gm_picture *picture, gm_region_list *list,
+                            const gm_rel_box *boxes, size_t n, bool *in_use, size_t *index,
+                            size_t *first_changed, gm_error *err);
+void gm_region_list_free(gm_region_list *list);
+
+/* Computes the vectors that the lists lack, of all of them at once. */
+gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *const *lists,
+                          size_t n_lists);
+
+/* Computes the prefix as far as the image part, or to its end (with the base list). */
+gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole);
+
+#endif

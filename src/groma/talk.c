@@ -1,0 +1,219 @@
+/* talk.c - see talk.h. */
+#include "talk.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const gm_prompt *prompt_of(const gm_talk *talk) {
+  return talk->picture->groma->prompt;
+}
+
+/* Positions before the first that was said. */
+static size_t prefix_of(const gm_talk *talk) {
+  return talk->picture->n_image + 2 * talk->list.n + prompt_of(talk)->tail.n;
+}
+
+size_t gm_talk_positions(const gm_talk *talk) {
+  return prefix_of(talk) + talk->said.n;
+}
+
+/* ---- lists ---- */
+
+gm_status gm_talk_begin(gm_talk *talk, gm_picture *picture, const gm_rel_box *boxes, size_t n,
+                        size_t *index, gm_error *err) {
+  *talk = (gm_talk){.picture = picture};
+  talk->seq.shape = picture->prefix.shape;
+  return gm_picture_refer(picture, boxes, n, &talk->list, index, err);
+}
+
+void gm_talk_free(gm_talk *talk) {
+  gm_region_list_free(&talk->list);
+  gm_rows_free(&talk->said);
+  gm_kv_clear(&talk->seq);
+}
+
+/* Regions that questions and answers have named. */
+static void mark_named(const gm_talk *talk, bool *in_use) {
+  for (size_t i = 0; i < talk->said.n; i++) {
+    const gm_llama_row *row = &talk->said.rows[i];
+    int32_t region = row->id - prompt_of(talk)->region_0;
+    if (!row->vector && region >= 0 && (size_t)region < talk->list.n) in_use[region] = true;
+  }
+}
+
+gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t *index,
+                        gm_error *err) {
+  if (n == 0) return GM_OK;
+  size_t max = talk->picture->groma->max_regions, first;
+  bool *in_use = calloc(max, sizeof *in_use);
+  if (!in_use) return gm_fail_memory(err, "the regions", max * sizeof *in_use);
+  mark_named(talk, in_use);
+  gm_status status =
+      gm_picture_append(talk->picture, &talk->list, boxes, n, in_use, index, &first, err);
+  free(in_use);
+  size_t kept = talk->picture->n_image + 2 * first;
+  if (talk->seq.n > kept && first < talk->list.n) gm_kv_truncate(&talk->seq, kept);
+  return status;
+}
+
+/* ---- the cache under a talk ---- */
+
+/* Regions at the start of the list that are the base list's too. */
+static size_t common_regions(const gm_talk *talk) {
+  const gm_region_list *base = &talk->picture->base, *own = &talk->list;
+  size_t i = 0;
+  while (i < base->n && i < own->n &&
+         memcmp(&base->regions[i].box, &own->regions[i].box, sizeof(gm_rel_box)) == 0)
+    i++;
+  return i;
+}
+
+static gm_status take_prefix(gm_talk *talk, gm_error *err) {
+  gm_kv_seq *prefix = &talk->picture->prefix;
+  size_t common = common_regions(talk), n = talk->picture->n_image + 2 * common;
+  if (common == talk->list.n && common == talk->picture->base.n) n = prefix_of(talk);
+  gm_kv_clear(&talk->seq);
+  GM_TRY(gm_kv_fork(&talk->seq, prefix, err));
+  if (n < talk->seq.n) gm_kv_truncate(&talk->seq, n);
+  return GM_OK;
+}
+
+gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n) {
+  gm_picture *picture = talks[0]->picture;
+  bool any_new = false, whole = false;
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_region_list **lists = gm_scratch(c, n * sizeof *lists, "the lists of regions");
+  if (!lists) return GM_ERR_MEMORY;
+  for (size_t i = 0; i < n; i++) {
+    lists[i] = &talks[i]->list;
+    if (talks[i]->seq.n >= picture->n_image) continue;
+    any_new = true;
+    whole = whole || common_regions(talks[i]) == picture->base.n;
+  }
+  gm_status status = gm_picture_fill(picture, c, lists, n);
+  if (status == GM_OK && any_new) status = gm_picture_prefill(picture, c, whole);
+  for (size_t i = 0; i < n && status == GM_OK; i++)
+    if (talks[i]->seq.n < picture->n_image) status = take_prefix(talks[i], c->err);
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
+
+/* ---- what is said ---- */
+
+gm_status gm_talk_say(gm_talk *talk, int32_t id, gm_error *err) {
+  return gm_rows_add_ids(&talk->said, &id, 1, err);
+}
+
+gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *index,
+                      gm_error *err) {
+  gm_rows *said = &talk->said;
+  const gm_prompt *prompt = prompt_of(talk);
+  if (said->n > 0 && said->rows[said->n - 1].id != prompt->eos)
+    GM_TRY(gm_talk_say(talk, prompt->eos, err));
+  size_t places = question->boxes.n;
+  if (places == 0) return gm_rows_add_question(said, prompt, question, NULL, NULL, err);
+  const float **vectors = malloc(talk->list.n * sizeof *vectors);
+  if (!vectors) return gm_fail_memory(err, "the question", talk->list.n * sizeof *vectors);
+  for (size_t i = 0; i < talk->list.n; i++) vectors[i] = talk->list.regions[i].vector;
+  gm_status status = gm_rows_add_question(said, prompt, question, index, vectors, err);
+  free(vectors);
+  return status;
+}
+
+void gm_talk_rewind(gm_talk *talk, size_t n_said) {
+  talk->said.n = n_said;
+  if (talk->seq.n > gm_talk_positions(talk))
+    gm_kv_truncate(&talk->seq, gm_talk_positions(talk));
+}
+
+/* ---- running ---- */
+
+/* A batch of talks while it runs. */
+typedef struct batch {
+  gm_compute *c;
+  gm_talk *const *talks;
+  size_t n;
+  bool *resting, *full;
+  gm_rows *rows; /* [n] of a first step that has to compute a prefix */
+  gm_llama_run *runs;
+  float *logits;
+} batch;
+
+/* List, tail and what was said, as rows. */
+static gm_status all_rows(const gm_talk *talk, gm_rows *rows, gm_error *err) {
+  const gm_prompt *prompt = prompt_of(talk);
+  for (size_t i = 0; i < talk->list.n; i++)
+    GM_TRY(gm_rows_add_region(rows, prompt, i, talk->list.regions[i].vector, err));
+  GM_TRY(gm_rows_add_ids(rows, prompt->tail.ids, prompt->tail.n, err));
+  return gm_rows_add(rows, talk->said.rows, talk->said.n, err);
+}
+
+/* Fills runs with what the talks that do not rest have to compute; returns their number. */
+static gm_status make_runs(batch *b, size_t *n_runs) {
+  *n_runs = 0;
+  for (size_t i = 0; i < b->n; i++) {
+    gm_talk *talk = b->talks[i];
+    size_t cached = talk->seq.n, prefix = prefix_of(talk), all = gm_talk_positions(talk);
+    if (b->resting[i]) continue;
+    if (all > talk->picture->groma->context) {
+      b->resting[i] = b->full[i] = true;
+      continue;
+    }
+    const gm_llama_row *rows;
+    assert(cached >= talk->picture->n_image && cached < all);
+    if (cached >= prefix) {
+      rows = talk->said.rows + (cached - prefix);
+    } else {
+      GM_TRY(all_rows(talk, &b->rows[i], b->c->err));
+      rows = b->rows[i].rows + (cached - talk->picture->n_image);
+    }
+    size_t vocab = talk->picture->groma->llama->vocab;
+    b->runs[(*n_runs)++] =
+        (gm_llama_run){&talk->seq, rows, all - cached, b->logits + i * vocab};
+  }
+  return GM_OK;
+}
+
+static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
+  const gm_picture *picture = b->talks[0]->picture;
+  const gm_llama *llama = picture->groma->llama;
+  for (bool first = true;; first = false) {
+    size_t n_runs;
+    GM_TRY(make_runs(b, &n_runs));
+    if (n_runs == 0) return GM_OK;
+    if (first) gm_watch_begin(picture->watch, "prefill");
+    GM_TRY(gm_llama_forward(llama, b->c, b->runs, n_runs, first ? gm_watch_progress : NULL,
+                            picture->watch));
+    if (first) gm_watch_begin(picture->watch, "generate");
+    for (size_t i = 0; i < b->n; i++) {
+      if (b->resting[i]) continue;
+      int32_t id = -1;
+      bool more = false;
+      GM_TRY(next(user, i, b->logits + i * llama->vocab, &id, &more));
+      if (id >= 0) GM_TRY(gm_talk_say(b->talks[i], id, b->c->err));
+      b->resting[i] = !more;
+    }
+  }
+}
+
+gm_status gm_talks_run(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next,
+                       void *user, bool *full) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  size_t vocab = talks[0]->picture->groma->llama->vocab;
+  batch b = {.c = c, .talks = talks, .n = n, .full = full};
+  b.resting = gm_scratch(c, n * sizeof *b.resting, "the answers");
+  b.rows = gm_scratch(c, n * sizeof *b.rows, "the answers");
+  b.runs = gm_scratch(c, n * sizeof *b.runs, "the answers");
+  b.logits = gm_scratch_f32(c, n * vocab, "the answers");
+  gm_status status = GM_ERR_MEMORY;
+  if (b.resting && b.rows && b.runs && b.logits) {
+    memset(b.resting, 0, n * sizeof *b.resting);
+    memset(b.rows, 0, n * sizeof *b.rows);
+    memset(full, 0, n * sizeof *full);
+    status = run_steps(&b, next, user);
+    for (size_t i = 0; i < n; i++) gm_rows_free(&b.rows[i]);
+  }
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}

@@ -1,0 +1,58 @@
+/* talk.h - questions about a picture and their answers, several talks at once.
+ *
+ * A talk is one sequence of the language model:
+ *   [ image part ][ list of regions ][ tail ][ question, answer, question, ... ]
+ * Its cache may hold less than its rows; the next run works off the rest. A first question
+ * without boxes finds everything up to the tail in the picture's cache, one that refers to
+ * boxes has a list of its own and finds the image part. */
+#ifndef GM_TALK_H
+#define GM_TALK_H
+
+#include "picture.h"
+
+typedef struct gm_talk {
+  gm_picture *picture; /* must outlive the talk */
+  gm_region_list list;
+  gm_rows said;  /* questions and answers */
+  gm_kv_seq seq; /* positions that are computed */
+} gm_talk;
+
+/* A talk whose first question refers to n boxes; index[n] becomes the regions that stand for
+ * them. On failure the talk is empty. */
+gm_status gm_talk_begin(gm_talk *talk, gm_picture *picture, const gm_rel_box *boxes, size_t n,
+                        size_t *index, gm_error *err);
+void gm_talk_free(gm_talk *talk);
+
+/* Boxes of a later question: they go behind the list, so that regions named so far keep their
+ * numbers; the cache is cut back to the first region that is new. */
+gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t *index,
+                        gm_error *err);
+
+/* After begin or refer, before ask: computes the vectors of all lists and the picture's part of
+ * the cache, and puts it under the talks that have none. */
+gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n);
+
+/* Adds a question; index as begin or refer gave it. From the second on, </s> goes in front
+ * unless the answer ended with it. */
+gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *index,
+                      gm_error *err);
+/* Adds an id, as if the model had said it. */
+gm_status gm_talk_say(gm_talk *talk, int32_t id, gm_error *err);
+/* Forgets what was said from row n_said on. */
+void gm_talk_rewind(gm_talk *talk, size_t n_said);
+
+/* Positions of the talk with all that was said. */
+size_t gm_talk_positions(const gm_talk *talk);
+
+/* Decides what talk i says next, given the logits [vocab] behind its last row. *id >= 0 is
+ * said; *more false: the talk rests. */
+typedef gm_status (*gm_next_fn)(void *user, size_t i, const float *logits, int32_t *id,
+                                bool *more);
+
+/* Runs n talks of one picture as one batch until all rest. full[i] becomes true where talk i
+ * had to rest because the context has no room for it. On failure the talks stay as they were
+ * after the last whole step, and can go on from there. */
+gm_status gm_talks_run(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next,
+                       void *user, bool *full);
+
+#endif
