@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 enum {
+  MAX_FUSE = 64,                  /* fuse steps */
   GROUPS = 64,                    /* of the GroupNorm after each fuse conv */
   BATCH_FLOATS = 12 * 1024 * 1024 /* RoIAlign output of one batch of boxes: 48 MB */
 };
@@ -35,14 +36,17 @@ static gm_status load_levels(gm_region_encoder *w, const gm_model_file *file, gm
   return GM_OK;
 }
 
-/* The number of fuse convs is what the file has, numbered from 0 without a gap. */
+static bool has_fuse(const gm_model_file *file, int k, const char *part) {
+  char name[96];
+  snprintf(name, sizeof name, "region_encoder.mlvl_fuse.fuse_convs.%d.%s", k, part);
+  return gm_model_file_tensor(file, name) != NULL;
+}
+
+/* There are as many fuse steps as the file has any part of. */
 static gm_status load_fuse(gm_region_encoder *w, const gm_model_file *file, gm_error *err) {
-  enum { MAX_FUSE = 64 };
-  for (int k = 0; k < MAX_FUSE; k++) {
-    char name[96];
-    snprintf(name, sizeof name, "region_encoder.mlvl_fuse.fuse_convs.%d.conv.weight", k);
-    if (gm_model_file_tensor(file, name)) w->n_fuse = (size_t)k + 1;
-  }
+  for (int k = 0; k < MAX_FUSE; k++)
+    if (has_fuse(file, k, "conv.weight") || has_fuse(file, k, "gn.weight"))
+      w->n_fuse = (size_t)k + 1;
   if (w->n_fuse == 0) return GM_OK;
   w->fuse = calloc(w->n_fuse, sizeof *w->fuse);
   if (!w->fuse) return gm_fail_memory(err, "fuse convs", w->n_fuse * sizeof *w->fuse);
