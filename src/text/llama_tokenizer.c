@@ -2,7 +2,8 @@
  * (parts -> segments at tokens -> BPE of each), then decoding. */
 #include "llama_tokenizer.h"
 
-#include "llama_bpe.h"
+#include "bpe.h"
+#include "piece_table.h"
 #include "utf8.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@
 enum { SPACE_MARK_LENGTH = 3, MAX_MARK_LENGTH = 256 };
 
 _Static_assert((uint64_t)GM_LLAMA_MAX_TEXT *SPACE_MARK_LENGTH + SPACE_MARK_LENGTH <=
-                   GM_BPE_MAX_TEXT,
+                   GM_BPE_MAX_SYMBOLS,
                "an escaped text must fit");
 
 struct gm_llama_tokenizer {
@@ -248,16 +249,60 @@ static gm_status add_part(const gm_llama_tokenizer *t, segments *s, const gm_lla
   return gm_utf8_append_valid(&s->text, part->text + begin, part->length - begin, err);
 }
 
-/* One symbol that merging left: its id, or its bytes, or <unk> (one for a run of them). */
-static gm_status append_symbol(const gm_llama_tokenizer *t, const char *symbol, size_t length,
-                               bool *after_unk, gm_ids *ids, gm_error *err) {
-  int32_t id = gm_piece_table_find(&t->pieces, symbol, length);
-  bool unknown = id < 0 && !t->has_bytes, repeated = unknown && *after_unk;
-  *after_unk = unknown;
-  if (id >= 0) return gm_ids_append(ids, id, err);
-  if (unknown) return repeated ? GM_OK : gm_ids_append(ids, t->v.unk_id, err);
-  for (size_t i = 0; i < length; i++)
-    GM_TRY(gm_ids_append(ids, t->byte_ids[(unsigned char)symbol[i]], err));
+/* The rule of SentencePiece: a pair may be merged if it makes a piece; its score is the
+ * piece's.
+ */
+typedef struct piece_rule {
+  const gm_llama_tokenizer *t;
+  const char *text;
+} piece_rule;
+
+static bool find_piece(const void *user, const gm_bpe_symbol *left, const gm_bpe_symbol *right,
+                       int32_t *id, float *score) {
+  const piece_rule *rule = user;
+  *id = gm_piece_table_find(&rule->t->pieces, rule->text + left->begin,
+                            (size_t)left->length + right->length);
+  if (*id < 0) return false;
+  *score = rule->t->v.scores[*id];
+  return true;
+}
+
+/* Valid text, not empty -> one symbol for each character; free() them. */
+static gm_status split_characters(const gm_llama_tokenizer *t, const gm_text *text,
+                                  gm_bpe_symbol **out, size_t *n, gm_error *err) {
+  *n = 0;
+  for (size_t i = 0; i < text->length; i++)
+    *n += ((unsigned char)text->bytes[i] & 0xC0) != 0x80;
+  gm_bpe_symbol *symbols = *out = malloc(*n * sizeof *symbols);
+  if (!symbols) return gm_fail_memory(err, "the tokenizer", *n * sizeof *symbols);
+  for (size_t i = 0, s = 0; i < text->length; s++) {
+    uint32_t code;
+    size_t length = gm_utf8_read(text->bytes + i, text->length - i, &code);
+    int32_t id = gm_piece_table_find(&t->pieces, text->bytes + i, length);
+    symbols[s] = (gm_bpe_symbol){.begin = (uint32_t)i, .length = (uint32_t)length, .id = id};
+    i += length;
+  }
+  return GM_OK;
+}
+
+/* What merging left of a text: ids, for unknown symbols their bytes or <unk> (one for a run).
+ */
+static gm_status append_symbols(const gm_llama_tokenizer *t, const gm_text *text,
+                                const gm_bpe_symbol *symbols, gm_ids *ids, gm_error *err) {
+  bool after_unk = false;
+  for (uint32_t s = 0; s != GM_BPE_NONE; s = symbols[s].next) {
+    const gm_bpe_symbol *symbol = &symbols[s];
+    bool unknown = symbol->id < 0 && !t->has_bytes;
+    if (symbol->id >= 0)
+      GM_TRY(gm_ids_append(ids, symbol->id, err));
+    else if (!unknown)
+      for (size_t i = 0; i < symbol->length; i++)
+        GM_TRY(gm_ids_append(ids, t->byte_ids[(unsigned char)text->bytes[symbol->begin + i]],
+                             err));
+    else if (!after_unk)
+      GM_TRY(gm_ids_append(ids, t->v.unk_id, err));
+    after_unk = unknown;
+  }
   return GM_OK;
 }
 
@@ -279,14 +324,15 @@ static gm_status encode_piece(const gm_llama_tokenizer *t, const char *text, siz
   if (length == 0) return GM_OK;
   gm_text escaped = {0};
   gm_bpe_symbol *symbols = NULL;
+  size_t n;
   gm_status status = escape_spaces(&escaped, text, length, err);
-  if (status == GM_OK)
-    status =
-        gm_llama_bpe(&symbols, escaped.bytes, escaped.length, &t->pieces, t->v.scores, err);
-  bool after_unk = false;
-  for (uint32_t s = 0; status == GM_OK && s != GM_BPE_NONE; s = symbols[s].next)
-    status = append_symbol(t, escaped.bytes + symbols[s].begin, symbols[s].length, &after_unk,
-                           ids, err);
+  if (status == GM_OK) status = split_characters(t, &escaped, &symbols, &n, err);
+  if (status == GM_OK) {
+    const piece_rule user = {t, escaped.bytes};
+    const gm_bpe_rule rule = {find_piece, &user, false};
+    status = gm_bpe_merge(symbols, n, &rule, err);
+  }
+  if (status == GM_OK) status = append_symbols(t, &escaped, symbols, ids, err);
   free(symbols);
   gm_text_free(&escaped);
   return status;
