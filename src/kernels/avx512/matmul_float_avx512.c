@@ -27,7 +27,7 @@ static inline __m512 load_bf16(const void *p, __mmask16 mask) {
 }
 
 static inline __mmask16 first_lanes(size_t n) {
-  return n >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << n) - 1);
+  return (__mmask16)(n >= 16 ? 0xFFFFu : (1u << n) - 1u);
 }
 
 /* Writes `rows` rows of k elements as columns: dst[i * stride + row]. With 16 or fewer columns
