@@ -103,6 +103,9 @@ gm_status gm_plan_rules(gm_plan *plan, const gm_checkpoint *weights,
 gm_type gm_plan_type(gm_type asked, gm_precision precision, size_t cols, size_t layer,
                      size_t n_layers);
 
+/* A rule's name for one layer: the pattern with its '%' replaced by the number. */
+void gm_rule_name(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_t layer);
+
 typedef struct gm_plan_options {
   gm_pool *pool;                 /* may be NULL */
   const gm_callbacks *callbacks; /* may be NULL */

@@ -93,8 +93,7 @@ gm_status gm_plan_add(gm_plan *plan, const gm_checkpoint *weights, size_t i, con
 
 /* ---- rules */
 
-/* pattern with its '%' replaced by the layer's number. */
-static void name_of(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_t layer) {
+void gm_rule_name(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_t layer) {
   const char *at = strchr(pattern, '%');
   if (at)
     snprintf(out, GM_MAX_TENSOR_NAME + 1, "%.*s%zu%s", (int)(at - pattern), pattern, layer,
@@ -106,10 +105,10 @@ static void name_of(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_
 static gm_status find_source(const gm_checkpoint *weights, const gm_tensor_rule *rule,
                              size_t layer, size_t *out, gm_error *err) {
   char name[GM_MAX_TENSOR_NAME + 1], other[GM_MAX_TENSOR_NAME + 1];
-  name_of(name, rule->name, layer);
+  gm_rule_name(name, rule->name, layer);
   *out = gm_checkpoint_find(weights, name);
   if (*out == SIZE_MAX && rule->otherwise) {
-    name_of(other, rule->otherwise, layer);
+    gm_rule_name(other, rule->otherwise, layer);
     *out = gm_checkpoint_find(weights, other);
   }
   if (*out == SIZE_MAX)
@@ -146,7 +145,7 @@ static gm_status add_rule(gm_plan *plan, const gm_checkpoint *weights,
     char name[GM_MAX_TENSOR_NAME + 1];
     GM_TRY(find_source(weights, rule, layer, &i, err));
     GM_TRY(check_shape(weights, i, rule, dims, err));
-    name_of(name, rule->output ? rule->output : rule->name, layer);
+    gm_rule_name(name, rule->output ? rule->output : rule->name, layer);
     GM_TRY(gm_plan_add(plan, weights, i, name, rule->layout, inner, GM_TYPE_F32, err));
     gm_plan_tensor *t = &plan->tensors[plan->n_tensors - 1];
     t->type =

@@ -1,0 +1,303 @@
+/* synthetic.c - see synthetic.h. The tensors are those of Groma's table; the model is built by
+ * the same plan that converts a checkpoint. */
+#include "synthetic.h"
+
+#include "embedded.h"
+#include "groma_tensors.h"
+#include "rng.h"
+#include "types.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ODD 0x9E3779B97F4A7C15u
+
+typedef struct synthetic {
+  gm_checkpoint base;
+  struct value {
+    uint64_t hash;
+    float base, scale;
+  } * values; /* parallel to base.tensors */
+} synthetic;
+
+/* ---- values */
+
+/* The first row whose strings all occur in the name counts. fan: the scale is a gain on sqrt(3
+ * / inputs of a row). */
+static const struct rule {
+  const char *first, *second;
+  float base;
+  double scale;
+  bool fan;
+} value_rules[] = {
+    {"lambda1", "", 0.3f, 0.2, false},
+    {"class_embed", "weight", 0, 0.4, false},
+    {"class_embed", "bias", -1.2f, 0, false},
+    {"bbox_embed", "layers.2.weight", 0, 0.12, false},
+    {"bbox_embed", "layers.2.bias", 0, 0.5, false},
+    {"sampling_offsets.weight", "", 0, 0.1, false},
+    {"sampling_offsets.bias", "", 0, 2.0, false},
+    {"position_embeddings", "", 0, 0.5, false},
+    {"cls_token", "", 0, 0.5, false},
+    {"mask_token", "", 0, 0, false},
+    {"level_embed", "", 0, 0.5, false},
+    {"query_position", "", 0, 1.0, false},
+    {"embed_tokens", "", 0, 0.5, false},
+    {"new_input_embs", "", 0, 0.5, false},
+    {"lm_head", "", 0, 3.0, true},
+    {"norm", "weight", 1, 0.1, false},
+    {".gn.weight", "", 1, 0.1, false},
+    {"pos_embedd.2.weight", "", 1, 0.1, false},
+    {"pos_embedd.5.weight", "", 1, 0.1, false},
+    {"input_proj.0.1.weight", "", 1, 0.1, false},
+    {"bias", "", 0, 0.05, false},
+    {"fuse_convs", "conv.weight", 0, 1.4, true},
+    {"pconvs", "weight", 0, 1.4, true},
+    {"weight", "", 0, 1.0, true},
+};
+
+void gm_synthetic_rule(const char *name, const size_t *shape, uint32_t n_dims, float *base,
+                       float *scale) {
+  double inputs = 1;
+  for (uint32_t d = 1; d < n_dims; d++) inputs *= (double)shape[d];
+  *base = *scale = 0;
+  for (size_t i = 0; i < sizeof value_rules / sizeof value_rules[0]; i++) {
+    const struct rule *rule = &value_rules[i];
+    if (!strstr(name, rule->first) || !strstr(name, rule->second)) continue;
+    *base = rule->base;
+    *scale = (float)(rule->fan ? sqrt(3.0 / inputs) * rule->scale : rule->scale);
+    return;
+  }
+}
+
+float gm_synthetic_unit(uint64_t name_hash, uint64_t index) {
+  return (float)(gm_mix64(name_hash ^ (index * ODD)) >> 40) * 0x1p-23f - 1.0f;
+}
+
+static gm_status synthetic_read(gm_checkpoint *self, size_t i, size_t first, size_t n,
+                                float *out, gm_error *err) {
+  (void)err;
+  struct value v = ((synthetic *)self)->values[i];
+  for (size_t k = 0; k < n; k++)
+    out[k] = v.base + v.scale * gm_synthetic_unit(v.hash, first + k);
+  return GM_OK;
+}
+
+static void synthetic_close(gm_checkpoint *self) {
+  free(((synthetic *)self)->values);
+}
+
+/* ---- blocks of random levels whose values spread over [-scale, scale) like the real ones */
+
+static void random_bytes(void *out, size_t n, uint64_t seed) {
+  unsigned char *to = out;
+  for (uint64_t k = 0; n > 0; k++) {
+    uint64_t word = gm_mix64(seed + k * ODD);
+    size_t part = n < sizeof word ? n : sizeof word;
+    memcpy(to, &word, part);
+    to += part;
+    n -= part;
+  }
+}
+
+static void fill_block(gm_type type, void *out, float scale, uint64_t seed) {
+  if (type == GM_TYPE_Q8_0) {
+    gm_block_q8_0 *b = out;
+    random_bytes(b->qs, sizeof b->qs, seed);
+    b->d = gm_f32_to_f16(scale / 127);
+  } else if (type == GM_TYPE_Q4_0) {
+    gm_block_q4_0 *b = out;
+    random_bytes(b->qs, sizeof b->qs, seed);
+    b->d = gm_f32_to_f16(scale / 8);
+  } else if (type == GM_TYPE_Q4_K) {
+    gm_block_q4_k *b = out;
+    random_bytes(b->qs, sizeof b->qs, seed);
+    /* All scales and mins 32: 15 levels of 2/15 scale from -scale up. */
+    memset(b->scales, 32, 8);
+    memset(b->scales + 8, 0, 4);
+    for (int s = 0; s < 8; s++) b->scales[s] = (uint8_t)(32 | 2 << 6);
+    b->d = gm_f32_to_f16(2 * scale / (15 * 32));
+    b->dmin = gm_f32_to_f16(scale / 32);
+  } else if (type == GM_TYPE_Q6_K) {
+    gm_block_q6_k *b = out;
+    random_bytes(b->ql, sizeof b->ql, seed);
+    random_bytes(b->qh, sizeof b->qh, gm_mix64(seed));
+    memset(b->scales, 64, sizeof b->scales);
+    b->d = gm_f32_to_f16(scale / (32 * 64));
+  }
+}
+
+static void fill_blocks(const gm_checkpoint *weights, size_t i, gm_type type, size_t first,
+                        size_t n, void *out) {
+  const struct value *v = &((const synthetic *)weights)->values[i];
+  const gm_type_traits *traits = gm_type_traits_of(type);
+  unsigned char *to = out;
+  for (size_t k = 0; k < n; k += traits->block, to += traits->block_bytes)
+    fill_block(type, to, v->scale, gm_mix64(v->hash ^ (first + k) * ODD));
+}
+
+/* ---- shapes of Groma-7B */
+
+static void dims_of(size_t dims[GM_GROMA_N_DIMS], size_t llm_layers) {
+  const size_t values[GM_GROMA_N_DIMS] = {
+      [ONE] = 1,
+      [THREE] = 3,
+      [FOUR] = 4,
+      [LLM_LAYERS] = llm_layers,
+      [LLM_DIM] = 4096,
+      [LLM_FFN] = 11008,
+      [LLM_Q] = 4096,
+      [LLM_KV] = 4096,
+      [BASE_VOCAB] = 32000,
+      [ADDED_VOCAB] = 114,
+      [VIT_LAYERS] = 24,
+      [VIT_DIM] = 1024,
+      [VIT_FFN] = 4096,
+      [VIT_ROWS] = 1 + 37 * 37,
+      [PATCH] = 14,
+      [FOUR_VIT_DIM] = 4096,
+      [ENC_LAYERS] = 6,
+      [ENC_FFN] = 1024,
+      [ENC_OFFSETS] = 8 * 4 * 2,
+      [ENC_WEIGHTS] = 8 * 4,
+      [DEC_LAYERS] = 6,
+      [BOX_HEADS] = 7,
+      [DEC_FFN] = 1024,
+      [DEC_OFFSETS] = 8 * 4 * 2,
+      [DEC_WEIGHTS] = 8 * 4,
+      [PROP_DIM] = 256,
+      [TWO_PROP_DIM] = 512,
+      [QUERIES] = 300,
+      [LEVELS] = 1,
+      [BOX1] = 256,
+      [BOX2] = 256,
+      [FUSE_CONVS] = 5,
+      [REGION_DIM] = 1024,
+      [REGION_IN] = 1026,
+      [REGION_FLAT] = 1024,
+      [REGION_BINS] = 1024 * 14 * 14,
+      [REGION_POS] = 256,
+  };
+  memcpy(dims, values, sizeof values);
+}
+
+/* What the shapes do not tell; the rest is upstream's default. */
+static const char config[] =
+    "{\"perceiver_cfg\": {\"vis_output_layer\": -2,"
+    "  \"vis_encoder_cfg\": {\"num_attention_heads\": 16},"
+    "  \"ddetr_cfg\": {\"two_stage_num_proposals\": 300}},"
+    " \"llm_cfg\": {\"num_attention_heads\": 32, \"rms_norm_eps\": 1e-5,"
+    "  \"max_position_embeddings\": 2048},"
+    " \"nms_thres\": 0.6, \"box_score_thres\": 0.15, \"max_region_num\": 100}";
+
+static gm_status add_tensor(synthetic *s, const char *name, const gm_tensor_rule *rule,
+                            const size_t *dims, gm_error *err) {
+  uint64_t shape[GM_MAX_DIMS];
+  uint32_t n_dims = 0;
+  for (; n_dims < GM_MAX_DIMS && rule->shape[n_dims]; n_dims++)
+    shape[n_dims] = dims[rule->shape[n_dims]];
+  size_t i = s->base.n_tensors;
+  GM_TRY(
+      gm_checkpoint_add(&s->base, name, strlen(name), "F32", GM_TYPE_F32, n_dims, shape, err));
+  struct value *values = realloc(s->values, (i + 1) * sizeof *values);
+  if (!values) return gm_fail_memory(err, name, (i + 1) * sizeof *values);
+  s->values = values;
+  values[i].hash = gm_fnv1a(name, strlen(name));
+  gm_synthetic_rule(name, s->base.tensors[i].shape, n_dims, &values[i].base, &values[i].scale);
+  return GM_OK;
+}
+
+static gm_status list_tensors(synthetic *s, const size_t *dims, gm_error *err) {
+  for (size_t r = 0; r < gm_groma_n_rules; r++) {
+    const gm_tensor_rule *rule = &gm_groma_rules[r];
+    if (rule->output) continue; /* a second part of a tensor that is listed already */
+    size_t n = rule->repeat ? dims[rule->repeat] : 1;
+    for (size_t layer = 0; layer < n; layer++) {
+      char name[GM_MAX_TENSOR_NAME + 1];
+      gm_rule_name(name, rule->name, layer);
+      GM_TRY(add_tensor(s, name, rule, dims, err));
+    }
+  }
+  return gm_checkpoint_seal(&s->base, err);
+}
+
+gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err) {
+  *out = NULL;
+  bool two = strcmp(name, "groma-7b-2l") == 0;
+  if (!two && strcmp(name, "groma-7b") != 0)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found no synthetic model \"%.60s\", wanted groma-7b or groma-7b-2l", name);
+  size_t dims[GM_GROMA_N_DIMS];
+  dims_of(dims, two ? 2 : 32);
+  synthetic *s = calloc(1, sizeof *s);
+  char *copy = strdup(name);
+  if (!s || !copy) {
+    free(s);
+    free(copy);
+    return gm_fail_memory(err, name, sizeof *s);
+  }
+  s->base.format = "synthetic";
+  s->base.path = copy;
+  s->base.read = synthetic_read;
+  s->base.close = synthetic_close;
+  gm_status status = list_tensors(s, dims, err);
+  if (status == GM_OK)
+    *out = &s->base;
+  else
+    gm_checkpoint_close(&s->base);
+  return status;
+}
+
+/* ---- the model */
+
+typedef struct request {
+  char name[64];
+  gm_type type;
+  bool fast;
+} request;
+
+static gm_status parse_spec(request *out, const char *spec, gm_error *err) {
+  char text[128];
+  *out = (request){"", GM_TYPE_F32, false};
+  snprintf(text, sizeof text, "%s", spec);
+  char *type = strchr(text, ':'), *fast = NULL;
+  if (type) *type++ = 0;
+  if (type && (fast = strchr(type, ':'))) *fast++ = 0;
+  if (strlen(spec) >= sizeof text || strlen(text) >= sizeof out->name ||
+      (type && !gm_type_from_name(type, &out->type)) || (fast && strcmp(fast, "fast") != 0))
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found synthetic:%.80s, wanted synthetic:NAME[:TYPE[:fast]] with TYPE f32, "
+                   "f16, bf16, q8_0, q4_0, q4_k or q6_k",
+                   spec);
+  snprintf(out->name, sizeof out->name, "%s", text);
+  out->fast = fast != NULL;
+  return GM_OK;
+}
+
+gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *pool,
+                             gm_error *err) {
+  *out = NULL;
+  request wanted;
+  gm_gguf_writer *writer = NULL;
+  gm_embedded tokenizer, added;
+  GM_TRY(parse_spec(&wanted, spec, err));
+  if (!gm_embedded_find("llama-tokenizer.model", &tokenizer) ||
+      !gm_embedded_find("groma-added-tokens.json", &added))
+    return gm_fail(err, GM_ERR_MODEL, "this build has no vocabulary for synthetic models");
+  const gm_source_file files[] = {
+      {"config.json", config, sizeof config - 1},
+      {"tokenizer.model", tokenizer.bytes, tokenizer.size},
+      {"added_tokens.json", added.bytes, added.size},
+  };
+  gm_source source = {.name = wanted.name, .files = files, .n_files = 3};
+  gm_plan_options options = {.pool = pool, .fill = wanted.fast ? fill_blocks : NULL};
+  GM_TRY(gm_synthetic_open(&source.weights, wanted.name, err));
+  gm_status status = gm_gguf_writer_create(&writer, NULL, err);
+  if (status == GM_OK) status = gm_convert_source(&source, writer, wanted.type, &options, err);
+  if (status == GM_OK) status = gm_gguf_finish_model(writer, out, wanted.name, err);
+  gm_gguf_writer_free(writer);
+  gm_checkpoint_close(source.weights);
+  return status;
+}

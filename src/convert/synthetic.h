@@ -1,0 +1,30 @@
+/* synthetic.h - models of Groma's true shapes whose weights are computed, not stored, so that
+ * they can be tested and timed where the released file can't be had.
+ *
+ * A value is a function of the tensor's upstream name and the flat index in upstream's layout:
+ *   h = FNV-1a 64 of the name;  z = mix(h xor (i * 0x9E3779B97F4A7C15))  (rng.h)
+ *   r = float(z >> 40) * 2^-23 - 1;  value = base + scale * r
+ * with base and scale by rules on the name. docs/FORMAT.md has the table. */
+#ifndef GM_SYNTHETIC_H
+#define GM_SYNTHETIC_H
+
+#include "checkpoint.h"
+#include "model_file.h"
+#include "threads.h"
+
+/* "groma-7b" (32 language layers) or "groma-7b-2l" (2), followed by nothing (f32), ":TYPE", or
+ * ":TYPE:fast": then the blocks of quantised types are filled with random levels of the right
+ * spread, not quantised from the values: for timing only. Built in memory, on pool's threads
+ * (may be NULL). Errors: GM_ERR_ARGUMENT (unknown name or type), GM_ERR_MEMORY. */
+gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *pool,
+                             gm_error *err);
+
+/* The weights of "groma-7b" or "groma-7b-2l" as a checkpoint. */
+gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err);
+
+/* base and scale of a tensor, and r, as above. */
+void gm_synthetic_rule(const char *name, const size_t *shape, uint32_t n_dims, float *base,
+                       float *scale);
+float gm_synthetic_unit(uint64_t name_hash, uint64_t index);
+
+#endif

@@ -1,0 +1,17 @@
+/* embed_convert.c - build tool: converts a checkpoint to GGUF, before there is a gromatic.
+ * embed_convert SOURCE DESTINATION TYPE */
+#include "gromatic.h"
+
+#include <stdio.h>
+
+int main(int argc, char **argv) {
+  if (argc != 4) {
+    fprintf(stderr, "usage: embed_convert SOURCE DESTINATION TYPE\n");
+    return 2;
+  }
+  gm_convert_params params = {argv[3], 0};
+  gm_error err = {GM_OK, ""};
+  if (gm_convert(argv[1], argv[2], &params, NULL, &err) == GM_OK) return 0;
+  fprintf(stderr, "embed_convert: %s\n", err.message);
+  return 1;
+}
