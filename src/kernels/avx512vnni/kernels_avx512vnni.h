@@ -1,0 +1,10 @@
+/* kernels_avx512vnni.h - the AVX-512 VNNI kernels. */
+#ifndef GM_KERNELS_AVX512VNNI_H
+#define GM_KERNELS_AVX512VNNI_H
+
+#include "kernels.h"
+
+extern const gm_matmul gm_matmul_q8_0_avx512vnni, gm_matmul_q4_0_avx512vnni;
+extern const gm_matmul gm_matmul_q4_k_avx512vnni, gm_matmul_q6_k_avx512vnni;
+
+#endif
