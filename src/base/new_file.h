@@ -1,0 +1,22 @@
+/* new_file.h - a file that appears whole or not at all: written beside its name, brought to
+ * disk, then renamed. */
+#ifndef GM_NEW_FILE_H
+#define GM_NEW_FILE_H
+
+#include "status.h"
+
+typedef struct gm_new_file {
+  int fd;
+  char *path;
+  char *temporary; /* NULL: path is a pipe or a device, which is written directly */
+} gm_new_file;
+
+/* Errors of all three: GM_ERR_IO, GM_ERR_MEMORY; the message names path. */
+gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err);
+gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_error *err);
+/* Puts the file in its place. Then, or after any failure: gm_new_file_end. */
+gm_status gm_new_file_commit(gm_new_file *file, gm_error *err);
+/* Removes what was not committed; frees. */
+void gm_new_file_end(gm_new_file *file);
+
+#endif

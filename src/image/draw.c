@@ -1,0 +1,314 @@
+/* draw.c - PICTURE + BOXES + CAPTION -> PNG: gm_draw_png of the public header.
+ *
+ *   lay out    how large the picture is drawn (small ones enlarged, huge ones shrunk), sizes of
+ *              lines and letters, the caption's lines, and from these the canvas
+ *   picture    resized into the canvas, centred where the canvas must be larger
+ *   boxes      large ones first, each line with a dark casing, so that it shows on anything
+ *   labels     filled tags, small boxes first, since they have the fewest good places
+ *   caption    below, its spans in their boxes' colours
+ *   write      as PNG into a new file */
+#include "draw_caption.h"
+#include "draw_shapes.h"
+#include "image.h"
+#include "new_file.h"
+#include "resize.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  SMALLEST = 640,        /* pixels of the longer side as drawn, at least */
+  LARGEST = 8192,        /* and at most */
+  AREA_WIDTH = 480,      /* the part of the canvas over the caption, at least */
+  CANVAS_HEIGHT = 32000, /* at most: cairo's limit is 32767 */
+  MAX_LABEL = 200,       /* letters */
+};
+
+typedef struct drawing {
+  const gm_image *image;
+  size_t width, height;  /* of the picture as drawn */
+  gm_rect area, picture; /* on the canvas */
+  double font, line;     /* size of letters, width of lines */
+  gm_caption_layout caption;
+  double margin; /* around the caption */
+  cairo_surface_t *surface;
+  cairo_t *cr;
+  gm_rect *boxes; /* [marks] on the canvas, line included */
+  size_t *order;  /* [marks] falling area */
+  gm_rect *tags;  /* [marks] places taken so far */
+} drawing;
+
+/* ---- lay out ---- */
+
+static void lay_out_picture(drawing *d) {
+  size_t w = d->image->width, h = d->image->height, longer = w > h ? w : h;
+  if (longer < SMALLEST) {
+    size_t times = (SMALLEST + longer - 1) / longer;
+    w *= times;
+    h *= times;
+  } else if (longer > LARGEST) {
+    w = w * LARGEST / longer;
+    h = h * LARGEST / longer;
+  }
+  d->width = w ? w : 1;
+  d->height = h ? h : 1;
+  double mean = sqrt((double)d->width * (double)d->height);
+  d->font = fmax(15, round(0.024 * mean));
+  d->line = fmax(3, round(0.005 * mean));
+  d->margin = d->font;
+  double least = 4 * d->font; /* room for a label above and below a line of pixels */
+  d->area.w = fmax((double)d->width, AREA_WIDTH);
+  d->area.h = fmax((double)d->height, least);
+  d->picture = (gm_rect){floor((d->area.w - (double)d->width) / 2),
+                         floor((d->area.h - (double)d->height) / 2), (double)d->width,
+                         (double)d->height};
+}
+
+static gm_status fail_cairo(cairo_status_t status, gm_error *err) {
+  return gm_fail(err, status == CAIRO_STATUS_NO_MEMORY ? GM_ERR_MEMORY : GM_ERR_IO,
+                 "cannot draw: %s", cairo_status_to_string(status));
+}
+
+/* The canvas, filled with the caption's paper. */
+static gm_status create_canvas(drawing *d, double height, gm_error *err) {
+  d->surface =
+      cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)d->area.w, (int)ceil(height));
+  d->cr = cairo_create(d->surface);
+  if (cairo_status(d->cr) != CAIRO_STATUS_SUCCESS) return fail_cairo(cairo_status(d->cr), err);
+  cairo_font_options_t *options = cairo_font_options_create();
+  cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
+  cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_SLIGHT);
+  cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
+  cairo_set_font_options(d->cr, options);
+  cairo_font_options_destroy(options);
+  gm_draw_source(d->cr, (gm_colour){0.985, 0.985, 0.98}, 1);
+  cairo_paint(d->cr);
+  return GM_OK;
+}
+
+static void destroy_canvas(drawing *d) {
+  cairo_destroy(d->cr);
+  cairo_surface_destroy(d->surface);
+  d->cr = NULL;
+  d->surface = NULL;
+}
+
+/* The caption is measured on a canvas of one row; its lines then give the true one's height. */
+static gm_status lay_out_caption(drawing *d, const char *caption, const gm_span_colour *spans,
+                                 size_t n_spans, double *height, gm_error *err) {
+  *height = d->area.h;
+  if (!caption) return GM_OK;
+  double font = round(1.1 * d->font);
+  double room = (CANVAS_HEIGHT - d->area.h - 2 * d->margin) / (1.6 * font);
+  GM_TRY(create_canvas(d, 1, err));
+  gm_status status = gm_caption_lay_out(&d->caption, caption, spans, n_spans, d->cr, font,
+                                        d->area.w - 2 * d->margin, (size_t)room, err);
+  destroy_canvas(d);
+  if (d->caption.n_lines > 0)
+    *height += (double)d->caption.n_lines * d->caption.line_height + 2 * d->margin;
+  return status;
+}
+
+/* ---- picture ---- */
+
+static gm_status paint_picture(drawing *d, gm_error *err) {
+  const uint8_t *rgb = d->image->rgb;
+  uint8_t *resized = NULL;
+  if (d->width != d->image->width || d->height != d->image->height) {
+    resized = malloc(d->width * d->height * 3);
+    if (!resized) return gm_fail_memory(err, "a drawing", d->width * d->height * 3);
+    gm_resize r = gm_resize_whole(rgb, d->image->width, d->image->height, d->width, d->height);
+    gm_status status = gm_resize_bicubic(resized, &r, NULL, err);
+    if (status != GM_OK) {
+      free(resized);
+      return status;
+    }
+    rgb = resized;
+  }
+  gm_draw_source(d->cr, (gm_colour){0.87, 0.88, 0.89}, 1);
+  cairo_rectangle(d->cr, d->area.x, d->area.y, d->area.w, d->area.h);
+  cairo_fill(d->cr);
+  cairo_surface_flush(d->surface);
+  size_t stride = (size_t)cairo_image_surface_get_stride(d->surface);
+  unsigned char *data = cairo_image_surface_get_data(d->surface);
+  for (size_t y = 0; y < d->height; y++) {
+    unsigned char *to = data + ((size_t)d->picture.y + y) * stride + (size_t)d->picture.x * 4;
+    for (size_t x = 0; x < d->width; x++, rgb += 3, to += 4) {
+      uint32_t pixel = (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
+      memcpy(to, &pixel, 4);
+    }
+  }
+  cairo_surface_mark_dirty(d->surface);
+  free(resized);
+  return GM_OK;
+}
+
+/* ---- boxes ---- */
+
+/* Pixels of the original to the canvas, clipped to the picture; NaN becomes its left or upper
+ * edge. */
+static double map(float v, double size, double from, double scaled) {
+  double inside = v > 0 ? fmin((double)v, size) : 0;
+  return from + inside * scaled / size;
+}
+
+static gm_rect box_on_canvas(const drawing *d, gm_box b) {
+  double w = d->image->width, h = d->image->height;
+  double x1 = map(b.x1, w, d->picture.x, d->picture.w),
+         x2 = map(b.x2, w, d->picture.x, d->picture.w);
+  double y1 = map(b.y1, h, d->picture.y, d->picture.h),
+         y2 = map(b.y2, h, d->picture.y, d->picture.h);
+  gm_rect r = {fmin(x1, x2), fmin(y1, y2), fabs(x2 - x1), fabs(y2 - y1)};
+  /* even a box of no size is seen, and one at the edge wholly */
+  r.w = fmax(r.w, 3 * d->line);
+  r.h = fmax(r.h, 3 * d->line);
+  r.x = fmax(fmin(r.x, d->area.w - r.w), 0);
+  r.y = fmax(fmin(r.y, d->area.h - r.h), 0);
+  return r;
+}
+
+static int by_falling_area(const void *a, const void *b, void *boxes) {
+  const gm_rect *r = boxes;
+  size_t i = *(const size_t *)a, k = *(const size_t *)b;
+  double first = r[i].w * r[i].h, second = r[k].w * r[k].h;
+  if (first != second) return first > second ? -1 : 1;
+  return i < k ? -1 : 1;
+}
+
+static void draw_box(const drawing *d, gm_rect r, int32_t colour) {
+  double inset = d->line / 2, casing = fmax(1, round(0.35 * d->line));
+  gm_rect middle = {r.x + inset, r.y + inset, r.w - d->line, r.h - d->line};
+  const double dashes[GM_PALETTE_LINES][2] = {
+      {0, 0}, {4 * d->line, 2.5 * d->line}, {1.2 * d->line, 1.8 * d->line}};
+  int line = gm_palette_line(colour);
+  gm_draw_round(d->cr, middle, 2 * d->line);
+  cairo_set_dash(d->cr, NULL, 0, 0);
+  cairo_set_line_width(d->cr, d->line + 2 * casing);
+  gm_draw_source(d->cr, (gm_colour){0, 0, 0}, 0.55);
+  cairo_stroke_preserve(d->cr);
+  if (line > 0) cairo_set_dash(d->cr, dashes[line], 2, 0);
+  cairo_set_line_width(d->cr, d->line);
+  gm_draw_source(d->cr, gm_palette_colour(colour), 1);
+  cairo_stroke(d->cr);
+  cairo_set_dash(d->cr, NULL, 0, 0);
+}
+
+static gm_status draw_boxes(drawing *d, const gm_mark *marks, size_t n, gm_error *err) {
+  d->boxes = calloc(n, sizeof *d->boxes);
+  d->tags = calloc(n, sizeof *d->tags);
+  d->order = calloc(n, sizeof *d->order);
+  if (!d->boxes || !d->tags || !d->order)
+    return gm_fail_memory(err, "the boxes of a drawing", n * sizeof *d->boxes);
+  for (size_t i = 0; i < n; i++) {
+    d->boxes[i] = box_on_canvas(d, marks[i].box);
+    d->order[i] = i;
+  }
+  qsort_r(d->order, n, sizeof *d->order, by_falling_area, d->boxes);
+  for (size_t i = 0; i < n; i++) draw_box(d, d->boxes[d->order[i]], marks[d->order[i]].colour);
+  return GM_OK;
+}
+
+/* ---- labels ---- */
+
+static void draw_tag(const drawing *d, gm_rect tag, const gm_letters *letters, double pad,
+                     gm_colour colour) {
+  gm_rect middle = {tag.x + 0.5, tag.y + 0.5, tag.w - 1, tag.h - 1};
+  gm_draw_round(d->cr, middle, 0.3 * d->font);
+  gm_draw_source(d->cr, colour, 1);
+  cairo_fill_preserve(d->cr);
+  gm_draw_source(d->cr, (gm_colour){0, 0, 0}, 0.45);
+  cairo_set_line_width(d->cr, 1);
+  cairo_stroke(d->cr);
+  gm_draw_source(d->cr, gm_palette_ink(colour), 1);
+  /* capitals and figures, 0.73 em high, stand in the middle */
+  gm_letters_show(letters, 0, letters->n, d->cr, d->font, tag.x + pad,
+                  tag.y + tag.h / 2 + 0.365 * d->font);
+}
+
+/* The label of box i of n, clear of the tags placed so far. */
+static gm_status draw_label(drawing *d, const gm_mark *mark, size_t i, size_t n, size_t *placed,
+                            gm_error *err) {
+  size_t length = strlen(mark->label);
+  gm_span_colour whole = {0, length, mark->colour}; /* bold */
+  gm_letters letters;
+  GM_TRY(gm_letters_read(&letters, mark->label, MAX_LABEL, &whole, 1, err));
+  double pad = 0.4 * d->font, widest = fmax(0.5 * d->area.w, d->boxes[i].w);
+  gm_letters_elide(&letters, d->cr, d->font, fmin(widest, d->area.w) - 2 * pad);
+  gm_rect tag = {0, 0, gm_letters_width(&letters, 0, letters.n) + 2 * pad, 1.5 * d->font};
+  gm_tag_place(&tag, i, d->boxes, n, d->tags, *placed, d->area);
+  tag.x = round(tag.x);
+  tag.y = round(tag.y);
+  draw_tag(d, tag, &letters, pad, gm_palette_colour(mark->colour));
+  d->tags[(*placed)++] = tag;
+  gm_letters_free(&letters);
+  return GM_OK;
+}
+
+static gm_status draw_labels(drawing *d, const gm_mark *marks, size_t n, gm_error *err) {
+  size_t placed = 0;
+  for (size_t k = n; k-- > 0;) {
+    const gm_mark *mark = &marks[d->order[k]];
+    if (!mark->label || !mark->label[0]) continue;
+    GM_TRY(draw_label(d, mark, d->order[k], n, &placed, err));
+  }
+  return GM_OK;
+}
+
+/* ---- write ---- */
+
+typedef struct png_target {
+  gm_new_file file;
+  gm_status status;
+  gm_error *err;
+} png_target;
+
+static cairo_status_t write_bytes(void *closure, const unsigned char *bytes, unsigned n) {
+  png_target *target = closure;
+  target->status = gm_new_file_write(&target->file, bytes, n, target->err);
+  return target->status == GM_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
+}
+
+static gm_status write_png(const drawing *d, const char *path, gm_error *err) {
+  if (cairo_status(d->cr) != CAIRO_STATUS_SUCCESS) return fail_cairo(cairo_status(d->cr), err);
+  png_target target = {.err = err};
+  gm_status status = gm_new_file_begin(&target.file, path, err);
+  if (status == GM_OK) {
+    cairo_status_t written =
+        cairo_surface_write_to_png_stream(d->surface, write_bytes, &target);
+    status = target.status;
+    if (status == GM_OK && written != CAIRO_STATUS_SUCCESS) status = fail_cairo(written, err);
+  }
+  if (status == GM_OK) status = gm_new_file_commit(&target.file, err);
+  gm_new_file_end(&target.file);
+  return status;
+}
+
+static gm_status draw(drawing *d, const gm_mark *marks, size_t n_marks, const char *caption,
+                      const gm_span_colour *spans, size_t n_spans, gm_error *err) {
+  double height;
+  lay_out_picture(d);
+  GM_TRY(lay_out_caption(d, caption, spans, n_spans, &height, err));
+  GM_TRY(create_canvas(d, height, err));
+  GM_TRY(paint_picture(d, err));
+  if (n_marks > 0) {
+    GM_TRY(draw_boxes(d, marks, n_marks, err));
+    GM_TRY(draw_labels(d, marks, n_marks, err));
+  }
+  gm_caption_draw(&d->caption, d->cr, d->margin, d->area.h + d->margin);
+  return GM_OK;
+}
+
+gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t n_marks,
+                      const char *caption, const gm_span_colour *spans, size_t n_spans,
+                      const char *path, gm_error *err) {
+  drawing d = {.image = image};
+  gm_status status = draw(&d, marks, n_marks, caption, spans, n_spans, err);
+  if (status == GM_OK) status = write_png(&d, path, err);
+  destroy_canvas(&d);
+  gm_caption_free(&d.caption);
+  free(d.boxes);
+  free(d.tags);
+  free(d.order);
+  return status;
+}

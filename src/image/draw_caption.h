@@ -1,0 +1,29 @@
+/* draw_caption.h - a caption wrapped into lines, its spans set in bold on their colours. */
+#ifndef GM_DRAW_CAPTION_H
+#define GM_DRAW_CAPTION_H
+
+#include "draw_text.h"
+
+typedef struct gm_caption_line {
+  size_t begin, end; /* letters */
+} gm_caption_line;
+
+typedef struct gm_caption_layout {
+  gm_letters letters;
+  gm_caption_line *lines;
+  size_t n_lines;
+  double font_size, line_height;
+} gm_caption_layout;
+
+/* Wraps text at spaces, or inside words longer than a line, into lines of at most width pixels;
+ * what does not fit in max_lines (>= 1) becomes an ellipsis. cr only measures. Free with
+ * gm_caption_free, after a failure too. Errors: GM_ERR_MEMORY. */
+gm_status gm_caption_lay_out(gm_caption_layout *out, const char *text,
+                             const gm_span_colour *spans, size_t n_spans, cairo_t *cr,
+                             double font_size, double width, size_t max_lines, gm_error *err);
+void gm_caption_free(gm_caption_layout *caption);
+
+/* Draws the lines with their upper left corner at (x, y). */
+void gm_caption_draw(const gm_caption_layout *caption, cairo_t *cr, double x, double y);
+
+#endif

@@ -1,0 +1,330 @@
+/* test_draw.c - annotated pictures: what is on the canvas, where labels go, how captions wrap,
+ * that untrusted text is harmless, and that a failure leaves no file. Fonts differ between
+ * machines, so nothing here depends on a letter's shape. */
+#include "support.h"
+
+#include "draw_caption.h"
+#include "draw_tags.h"
+#include "image.h"
+#include "palette.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A directory of the test's own; its files are removed at the end. */
+static char folder[] = "/tmp/gromatic-draw-XXXXXX";
+
+static const char *in_folder(const char *name) {
+  static char path[256];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static size_t files_in_folder(void) {
+  DIR *dir = opendir(folder);
+  assert_non_null(dir);
+  size_t n = 0;
+  for (struct dirent *entry; (entry = readdir(dir));) n += entry->d_name[0] != '.';
+  closedir(dir);
+  return n;
+}
+
+static gm_image *grey_image(uint32_t width, uint32_t height) {
+  uint8_t *rgb = malloc((size_t)width * height * 3);
+  assert_non_null(rgb);
+  memset(rgb, 128, (size_t)width * height * 3);
+  gm_image *image;
+  gm_error err;
+  assert_ok(gm_image_from_rgb(&image, rgb, width, height, &err), &err);
+  free(rgb);
+  return image;
+}
+
+/* Draws and reads back. */
+static gm_image *drawn(const gm_image *image, const gm_mark *marks, size_t n_marks,
+                       const char *caption, const gm_span_colour *spans, size_t n_spans) {
+  gm_error err;
+  gm_image *out;
+  assert_ok(
+      gm_draw_png(image, marks, n_marks, caption, spans, n_spans, in_folder("a.png"), &err),
+      &err);
+  assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
+  return out;
+}
+
+static uint32_t pixel(const gm_image *image, uint32_t x, uint32_t y) {
+  const uint8_t *p = image->rgb + ((size_t)y * image->width + x) * 3;
+  return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+static size_t count_colour(const gm_image *image, uint32_t from_y, uint32_t to_y,
+                           uint32_t colour) {
+  size_t n = 0;
+  for (uint32_t y = from_y; y < to_y; y++)
+    for (uint32_t x = 0; x < image->width; x++) n += pixel(image, x, y) == colour;
+  return n;
+}
+
+enum { ORANGE = 0xE69F00, SKY = 0x56B4E9, GREY = 0x808080 }; /* Okabe and Ito's table */
+
+static void boxes_stand_where_they_should(void **state) {
+  (void)state;
+  gm_image *image = grey_image(640, 480);
+  const gm_mark marks[] = {{{100, 100, 300, 260}, "a thing", 0},
+                           {{400, 50, 1000, 5000}, NULL, 1}};
+  gm_image *out = drawn(image, marks, 2, NULL, NULL, 0);
+  assert_int_equal(out->width, 640);
+  assert_int_equal(out->height, 480);
+  /* the line is at least 3 wide, inside the box: its second pixel has the pure colour */
+  assert_int_equal(pixel(out, 101, 180), ORANGE);
+  assert_int_equal(pixel(out, 298, 180), ORANGE);
+  assert_int_equal(pixel(out, 200, 258), ORANGE);
+  assert_int_equal(pixel(out, 401, 300), SKY);
+  /* clipped to the picture */
+  assert_int_equal(pixel(out, 638, 300), SKY);
+  assert_int_equal(pixel(out, 500, 478), SKY);
+  /* inside and far outside the picture is as it was */
+  assert_int_equal(pixel(out, 200, 180), GREY);
+  assert_int_equal(pixel(out, 500, 200), GREY);
+  assert_int_equal(pixel(out, 20, 400), GREY);
+  /* the label: a filled tag above the box, with dark letters on it */
+  assert_true(count_colour(out, 70, 99, ORANGE) > 300);
+  assert_true(count_colour(out, 70, 99, 0x000000) > 20);
+  gm_image_free(out);
+  gm_image_free(image);
+}
+
+static void captions_stand_below(void **state) {
+  (void)state;
+  gm_image *image = grey_image(640, 480);
+  const gm_span_colour spans[] = {{0, 5, 0}, {10, 16, 1}};
+  gm_image *out = drawn(image, NULL, 0, "A dog and a ball.", spans, 2);
+  assert_int_equal(out->width, 640);
+  assert_true(out->height > 480 + 15);
+  assert_int_equal(count_colour(out, 0, 480, GREY), 640 * 480);
+  assert_true(count_colour(out, 480, out->height, ORANGE) > 300);
+  assert_true(count_colour(out, 480, out->height, SKY) > 300);
+  gm_image_free(out);
+
+  gm_image *empty = drawn(image, NULL, 0, "", NULL, 0);
+  assert_int_equal(empty->height, 480);
+  gm_image_free(empty);
+  gm_image_free(image);
+}
+
+/* 64 x 48 ten times as large; a line of pixels gets room for its label; 1 x 1 too. */
+static void small_and_thin_pictures_are_legible(void **state) {
+  (void)state;
+  static const uint32_t sizes[][4] = {
+      {64, 48, 640, 480}, {1, 1, 640, 640}, {10000, 2, 8192, 60}, {2, 700, 480, 700}};
+  const gm_mark mark = {{0, 0, 1e9f, 1e9f}, "everything", 1};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    gm_image *image = grey_image(sizes[i][0], sizes[i][1]);
+    gm_image *out = drawn(image, &mark, 1, NULL, NULL, 0);
+    assert_int_equal(out->width, sizes[i][2]);
+    assert_int_equal(out->height, sizes[i][3]);
+    assert_true(count_colour(out, 0, out->height, SKY) > 500);
+    gm_image_free(out);
+    gm_image_free(image);
+  }
+}
+
+static void hostile_marks_do_no_harm(void **state) {
+  (void)state;
+  gm_image *image = grey_image(300, 200);
+  char *endless = malloc(100001);
+  memset(endless, 'w', 100000);
+  endless[100000] = 0;
+  const gm_mark marks[] = {{{NAN, NAN, NAN, NAN}, "\xFF\xFE\x1B[31m\r\n\x7F", INT32_MAX},
+                           {{-INFINITY, -INFINITY, INFINITY, INFINITY}, endless, INT32_MIN},
+                           {{300, 200, 0, 0}, "\xE2\x80\xAEgpj.exe", -1},
+                           {{5, 5, 5, 5}, "", 0}};
+  const gm_span_colour spans[] = {{7, 3, -5}, {0, SIZE_MAX, 3}, {SIZE_MAX, SIZE_MAX, 1}};
+  gm_image *out = drawn(image, marks, 4, endless, spans, 3);
+  assert_int_equal(out->width, 900);
+  assert_true(out->height < 32767);
+  gm_image_free(out);
+  free(endless);
+  gm_image_free(image);
+}
+
+static void text_is_made_harmless(void **state) {
+  (void)state;
+  gm_letters letters;
+  gm_error err;
+  /* escape, invalid byte, overlong slash, surrogate, override, tab, valid two and four bytes */
+  assert_ok(gm_letters_read(
+                &letters, "\x1B\xFF\xC0\xAF\xED\xA0\x80\xE2\x80\xAE\t\xC3\xA9\xF0\x9F\x90\xB6",
+                100, NULL, 0, &err),
+            &err);
+  size_t n = letters.n;
+  assert_string_equal(letters.at[n - 1].utf8, "\xF0\x9F\x90\xB6");
+  assert_string_equal(letters.at[n - 2].utf8, "\xC3\xA9");
+  assert_true(letters.at[n - 3].space);
+  assert_string_equal(letters.at[n - 3].utf8, " ");
+  assert_true(n >= 8);
+  for (size_t i = 0; i < n - 3; i++) assert_string_equal(letters.at[i].utf8, "\xEF\xBF\xBD");
+  gm_letters_free(&letters);
+
+  assert_ok(gm_letters_read(&letters, "abcdef", 3, NULL, 0, &err), &err);
+  assert_int_equal(letters.n, 4);
+  assert_string_equal(letters.at[3].utf8, "\xE2\x80\xA6");
+  gm_letters_free(&letters);
+}
+
+static void captions_wrap_and_keep_every_word(void **state) {
+  (void)state;
+  static const char text[] = "  A rather long caption about a verylongwordthatfitsnoline and "
+                             "more, with two spans, set side by side.";
+  const gm_span_colour spans[] = {{2, 24, 0}, {75, 84, 2}};
+  cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 1, 1);
+  cairo_t *cr = cairo_create(surface);
+  for (double width = 1; width < 900; width *= 1.7) {
+    gm_caption_layout c;
+    gm_error err;
+    assert_ok(gm_caption_lay_out(&c, text, spans, 2, cr, 16, width, 1000, &err), &err);
+    size_t at = 0;
+    for (size_t l = 0; l < c.n_lines; l++) {
+      assert_true(c.lines[l].end > c.lines[l].begin);
+      assert_true(gm_letters_width(&c.letters, c.lines[l].begin, c.lines[l].end) <= width ||
+                  c.lines[l].end == c.lines[l].begin + 1);
+      for (; at < c.lines[l].begin; at++) assert_true(c.letters.at[at].space);
+      at = c.lines[l].end;
+    }
+    assert_int_equal(at, sizeof text - 1);
+    gm_caption_free(&c);
+  }
+  gm_caption_layout c;
+  gm_error err;
+  assert_ok(gm_caption_lay_out(&c, text, NULL, 0, cr, 16, 100, 2, &err), &err);
+  assert_int_equal(c.n_lines, 2);
+  assert_string_equal(c.letters.at[c.lines[1].end - 1].utf8, "\xE2\x80\xA6");
+  gm_caption_free(&c);
+  cairo_destroy(cr);
+  cairo_surface_destroy(surface);
+}
+
+static void labels_stay_inside_and_apart(void **state) {
+  (void)state;
+  enum { N = 12 };
+  const gm_rect area = {0, 0, 640, 480};
+  gm_rect boxes[N], placed[N];
+  for (int i = 0; i < N; i++) /* a heap of boxes, some at the edges */
+    boxes[i] = (gm_rect){i * 53 % 560, i * 37 % 420, 80, 60};
+  for (size_t i = 0; i < N; i++) {
+    gm_rect tag = {0, 0, 110, 24};
+    gm_tag_place(&tag, i, boxes, N, placed, i, area);
+    assert_true(tag.x >= 0 && tag.y >= 0 && tag.x + tag.w <= 640 && tag.y + tag.h <= 480);
+    for (size_t k = 0; k < i; k++) assert_true(gm_rect_overlap(tag, placed[k]) == 0);
+    placed[i] = tag;
+  }
+  gm_rect alone = {0, 0, 50, 20}; /* nothing in the way: above the left corner */
+  gm_tag_place(&alone, 0, &(gm_rect){200, 100, 80, 90}, 1, NULL, 0, area);
+  assert_true(alone.x == 200 && alone.y == 80);
+}
+
+static double luminance(gm_colour c) {
+  const double v[] = {c.r, c.g, c.b}, share[] = {0.2126, 0.7152, 0.0722};
+  double sum = 0;
+  for (int i = 0; i < 3; i++)
+    sum += share[i] * (v[i] <= 0.04045 ? v[i] / 12.92 : pow((v[i] + 0.055) / 1.055, 2.4));
+  return sum;
+}
+
+/* WCAG 2, level AA for text: a contrast of 4.5. */
+static void letters_contrast_with_their_colour(void **state) {
+  (void)state;
+  for (int32_t i = -7; i < 20; i++) {
+    gm_colour colour = gm_palette_colour(i);
+    double a = luminance(colour), b = luminance(gm_palette_ink(colour));
+    assert_true((fmax(a, b) + 0.05) / (fmin(a, b) + 0.05) >= 4.5);
+  }
+  assert_int_equal(gm_palette_line(5), 0);
+  assert_int_equal(gm_palette_line(6), 1);
+  assert_int_equal(gm_palette_line(12), 2);
+  assert_int_equal(gm_palette_line(18), 0);
+}
+
+static void failures_leave_no_file(void **state) {
+  (void)state;
+  gm_error err;
+  gm_image *image = grey_image(640, 480);
+  size_t before = files_in_folder();
+  assert_int_equal(gm_draw_png(image, NULL, 0, NULL, NULL, 0, in_folder("no/where.png"), &err),
+                   GM_ERR_IO);
+  assert_non_null(strstr(err.message, "no/where.png"));
+  assert_int_equal(gm_draw_png(image, NULL, 0, NULL, NULL, 0, folder, &err), GM_ERR_IO);
+  assert_int_equal(files_in_folder(), before);
+
+  /* A disk that is full after 100 bytes: the old file stays, nothing else does. */
+  FILE *old = fopen(in_folder("old.png"), "w");
+  assert_non_null(old);
+  fputs("old", old);
+  fclose(old);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){100, 100});
+    _exit((int)gm_draw_png(image, NULL, 0, NULL, NULL, 0, in_folder("old.png"), NULL));
+  }
+  int result = 0;
+  assert_int_equal(waitpid(child, &result, 0), child);
+  assert_true(WIFEXITED(result));
+  assert_int_equal(WEXITSTATUS(result), GM_ERR_IO);
+  assert_int_equal(files_in_folder(), before + 1);
+  size_t size;
+  char *bytes = test_read_file(in_folder("old.png"), &size);
+  assert_string_equal(bytes, "old");
+  free(bytes);
+
+  /* A link stays a link, and a device a device. */
+  char link_name[256];
+  snprintf(link_name, sizeof link_name, "%s/link.png", folder);
+  assert_int_equal(symlink("old.png", link_name), 0);
+  assert_ok(gm_draw_png(image, NULL, 0, NULL, NULL, 0, link_name, &err), &err);
+  struct stat st;
+  assert_int_equal(lstat(link_name, &st), 0);
+  assert_true(S_ISLNK(st.st_mode));
+  assert_int_equal(stat(link_name, &st), 0);
+  assert_true(st.st_size > 100);
+  assert_ok(gm_draw_png(image, NULL, 0, NULL, NULL, 0, "/dev/null", &err), &err);
+  assert_int_equal(stat("/dev/null", &st), 0);
+  assert_true(S_ISCHR(st.st_mode));
+  gm_image_free(image);
+}
+
+static int make_folder(void **state) {
+  (void)state;
+  return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  static const char *const names[] = {"a.png", "old.png", "link.png"};
+  for (size_t i = 0; i < 3; i++) unlink(in_folder(names[i]));
+  return rmdir(folder);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(boxes_stand_where_they_should),
+      cmocka_unit_test(captions_stand_below),
+      cmocka_unit_test(small_and_thin_pictures_are_legible),
+      cmocka_unit_test(hostile_marks_do_no_harm),
+      cmocka_unit_test(text_is_made_harmless),
+      cmocka_unit_test(captions_wrap_and_keep_every_word),
+      cmocka_unit_test(labels_stay_inside_and_apart),
+      cmocka_unit_test(letters_contrast_with_their_colour),
+      cmocka_unit_test(failures_leave_no_file),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
