@@ -47,30 +47,32 @@ tile_block(size_t rows, size_t vecs, float *c, size_t ldc, const float *keep, co
   }
 }
 
-/* All columns of `rows` rows. */
-static inline __attribute__((always_inline)) void tile_rows(size_t rows, float *c, size_t ldc,
-                                                            const float *keep, const float *a,
-                                                            size_t lda, const float *b,
-                                                            size_t ldb, size_t n, size_t k) {
-  size_t j = 0;
-  for (; j + TILE_VECS * VEC <= n; j += TILE_VECS * VEC)
-    tile_block(rows, TILE_VECS, c + j, ldc, keep, a, lda, b + j, ldb, TILE_VECS * VEC, k);
-  for (; j + VEC <= n; j += VEC)
-    tile_block(rows, 1, c + j, ldc, keep, a, lda, b + j, ldb, VEC, k);
-  if (j < n) tile_block(rows, 1, c + j, ldc, keep, a, lda, b + j, ldb, n - j, k);
+/* All rows of a strip of `vecs` vectors of columns: b's part of it stays in the first cache. */
+static inline __attribute__((always_inline)) void
+tile_strip(size_t vecs, float *c, size_t ldc, const float *keep, const float *a, size_t lda,
+           const float *b, size_t ldb, size_t m, size_t n, size_t k) {
+  size_t i = 0;
+  for (; i + TILE_ROWS <= m; i += TILE_ROWS)
+    tile_block(TILE_ROWS, vecs, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b,
+               ldb, n, k);
+  for (; i + 2 <= m; i += 2)
+    tile_block(2, vecs, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b, ldb, n,
+               k);
+  if (i < m)
+    tile_block(1, vecs, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b, ldb, n,
+               k);
 }
 
 static void tile_product_vec(float *c, size_t ldc, const float *keep, const float *a,
                              size_t lda, const float *b, size_t ldb, size_t m, size_t n,
                              size_t k) {
-  size_t i = 0;
-  for (; i + TILE_ROWS <= m; i += TILE_ROWS)
-    tile_rows(TILE_ROWS, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b, ldb, n,
-              k);
-  for (; i + 2 <= m; i += 2)
-    tile_rows(2, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b, ldb, n, k);
-  if (i < m)
-    tile_rows(1, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b, ldb, n, k);
+  size_t j = 0;
+  for (; j + TILE_VECS * VEC <= n; j += TILE_VECS * VEC)
+    tile_strip(TILE_VECS, c + j, ldc, keep, a, lda, b + j, ldb, m, TILE_VECS * VEC, k);
+  for (; j + 2 * VEC <= n; j += 2 * VEC)
+    tile_strip(2, c + j, ldc, keep, a, lda, b + j, ldb, m, 2 * VEC, k);
+  for (; j + VEC <= n; j += VEC) tile_strip(1, c + j, ldc, keep, a, lda, b + j, ldb, m, VEC, k);
+  if (j < n) tile_strip(1, c + j, ldc, keep, a, lda, b + j, ldb, m, n - j, k);
 }
 
 /* The two ways of reading a cache; `half` is known when compiled. */

@@ -18,7 +18,16 @@
 #include <math.h>
 #include <string.h>
 
-enum { QUERY_CHUNK = 256, ROW_BLOCK = 32, KEY_TILE = 128, KEY_RANGE = 256, FEW_QUERIES = 4 };
+enum {
+  QUERY_CHUNK = 256, /* rows of a task: queries times heads of one kv head */
+  ROW_BLOCK = 48,
+  ROW_STEP = 12, /* chunks are multiples of it: products like whole groups of rows */
+  KEY_TILE = 128,
+  TILE_SLACK = 16, /* a rest of up to so many keys goes into the tile before it */
+  KEYS = KEY_TILE + TILE_SLACK,
+  KEY_RANGE = 256,
+  FEW_QUERIES = 4
+};
 
 typedef struct attention_job {
   const gm_attention_args *a;
@@ -64,119 +73,131 @@ static size_t keys_seen_in(const attention_job *job, size_t query, const key_til
 
 /* ---- many queries */
 
-/* What a worker keeps while it is at a task. */
+/* What a worker keeps while it is at a task. Rows of one head lie far apart in the activations,
+ * often by a multiple of 4096 bytes, so that few of them fit a cache's sets: tiles are copies.
+ */
 typedef struct chunk_state {
-  size_t first, n;     /* queries */
-  const float *values; /* the tile's [n, head_dim], row stride ld_values */
-  size_t ld_values;
-  float *keys, *wide,
-      *scores;      /* [head_dim, KEY_TILE], [KEY_TILE, head_dim], [ROW_BLOCK, KEY_TILE] */
-  float *max, *sum; /* [group, chunk] */
+  size_t first, n; /* queries */
+  float *queries;  /* [group, chunk, head_dim] */
+  float *keys;     /* [head_dim, KEYS]: transposed */
+  float *values;   /* [KEYS, head_dim] */
+  float *scores;   /* [ROW_BLOCK, KEYS] */
+  float *max;      /* [group, chunk] */
+  float *sum;      /* [group, chunk] */
 } chunk_state;
 
 static size_t chunk_floats(const gm_attention_args *a, size_t group, size_t chunk) {
-  return (2 * KEY_TILE * a->head_dim + ROW_BLOCK * KEY_TILE + 2 * group * chunk + 15) / 16 * 16;
+  size_t floats = (group * chunk + 2 * KEYS) * a->head_dim + ROW_BLOCK * KEYS;
+  return (floats + 2 * group * chunk + 15) / 16 * 16;
+}
+
+static chunk_state start_chunk(const attention_job *job, float *scratch, size_t entry,
+                               size_t kv_head, size_t first) {
+  const gm_attention_args *a = job->a;
+  size_t d = a->head_dim, left = a->tq - first, rows = job->group * job->chunk;
+  chunk_state s = {.first = first, .n = left < job->chunk ? left : job->chunk};
+  s.queries = scratch;
+  s.keys = s.queries + rows * d;
+  s.values = s.keys + KEYS * d;
+  s.scores = s.values + KEYS * d;
+  s.max = s.scores + ROW_BLOCK * KEYS;
+  s.sum = s.max + rows;
+  for (size_t i = 0; i < rows; i++) {
+    s.max[i] = -INFINITY;
+    s.sum[i] = 0;
+  }
+  for (size_t g = 0; g < job->group; g++) {
+    const float *q = a->q + (entry * a->tq + first) * a->q_row + (kv_head * job->group + g) * d;
+    for (size_t i = 0; i < s.n; i++)
+      memcpy(s.queries + (g * job->chunk + i) * d, q + i * a->q_row, d * sizeof *q);
+  }
+  return s;
+}
+
+/* [n, head_dim] floats from rows of the cache. */
+static void copy_rows(const attention_job *job, float *out, const void *rows, size_t ld,
+                      size_t n) {
+  size_t d = job->a->head_dim;
+  if (job->a->kv_type == GM_TYPE_F16) {
+    const uint16_t *in = rows;
+    for (size_t j = 0; j < n; j++) job->k->widen_f16(out + j * d, in + j * ld, d);
+  } else {
+    const float *in = rows;
+    for (size_t j = 0; j < n; j++) memcpy(out + j * d, in + j * ld, d * sizeof *out);
+  }
 }
 
 static void load_tile(const attention_job *job, chunk_state *s, const key_tile *tile) {
-  size_t d = job->a->head_dim;
-  const float *keys = tile->k;
-  size_t ld = tile->row;
-  s->values = tile->v;
-  s->ld_values = tile->row;
-  if (job->a->kv_type == GM_TYPE_F16) {
-    const uint16_t *k = tile->k, *v = tile->v;
-    for (size_t j = 0; j < tile->n; j++) job->k->widen_f16(s->wide + j * d, k + j * ld, d);
-    job->k->transpose(s->keys, KEY_TILE, s->wide, d, tile->n, d);
-    for (size_t j = 0; j < tile->n; j++) job->k->widen_f16(s->wide + j * d, v + j * ld, d);
-    s->values = s->wide;
-    s->ld_values = d;
-  } else {
-    job->k->transpose(s->keys, KEY_TILE, keys, ld, tile->n, d);
-  }
+  copy_rows(job, s->values, tile->k, tile->row, tile->n);
+  job->k->transpose(s->keys, KEYS, s->values, job->a->head_dim, tile->n, job->a->head_dim);
+  copy_rows(job, s->values, tile->v, tile->row, tile->n);
 }
 
-/* One block of queries of one head against one tile: scores, weights, output. */
+/* Queries block .. block + ROW_BLOCK of a head against one tile: scores, weights, output. */
 static void attend_block(const attention_job *job, chunk_state *s, const key_tile *tile,
-                         size_t head, size_t block, const float *q, float *out) {
+                         size_t head, size_t block, float *out) {
   const gm_attention_args *a = job->a;
-  size_t rows = s->n - block < ROW_BLOCK ? s->n - block : ROW_BLOCK;
-  size_t first = s->first + block;
-  size_t most = keys_seen_in(job, first + rows - 1, tile);
+  size_t rows = s->n - block < ROW_BLOCK ? s->n - block : ROW_BLOCK, d = a->head_dim;
+  size_t first = s->first + block, most = keys_seen_in(job, first + rows - 1, tile);
   if (most == 0) return;
-  float keep[ROW_BLOCK];
-  float *max = s->max + head * job->chunk + block, *sum = s->sum + head * job->chunk + block;
-  job->k->tile_product(s->scores, KEY_TILE, NULL, q, a->q_row, s->keys, KEY_TILE, rows, most,
-                       a->head_dim);
+  size_t row = head * job->chunk + block;
+  float keep[ROW_BLOCK], *max = s->max + row, *sum = s->sum + row;
+  job->k->tile_product(s->scores, KEYS, NULL, s->queries + row * d, d, s->keys, KEYS, rows,
+                       most, d);
   for (size_t i = 0; i < rows; i++) {
-    float *row = s->scores + i * KEY_TILE, before = max[i];
+    float *scores = s->scores + i * KEYS, before = max[i];
     size_t seen = keys_seen_in(job, first + i, tile);
     keep[i] = 1;
     if (seen > 0) {
-      float added = job->k->softmax_step(row, seen, a->scale, &max[i]);
-      keep[i] = expf(before - max[i]);
+      float added = job->k->softmax_step(scores, seen, a->scale, &max[i]);
+      keep[i] = max[i] == before ? 1 : expf(before - max[i]);
       sum[i] = sum[i] * keep[i] + added;
     }
-    memset(row + seen, 0, (most - seen) * sizeof *row);
+    memset(scores + seen, 0, (most - seen) * sizeof *scores);
   }
-  job->k->tile_product(out, a->out_row, tile->position == 0 ? NULL : keep, s->scores, KEY_TILE,
-                       s->values, s->ld_values, rows, a->head_dim, most);
+  job->k->tile_product(out, a->out_row, tile->position == 0 ? NULL : keep, s->scores, KEYS,
+                       s->values, d, rows, d, most);
 }
 
 static void attend_tile(const attention_job *job, chunk_state *s, const key_tile *tile,
-                        size_t entry, size_t kv_head) {
-  const gm_attention_args *a = job->a;
+                        float *out) {
   load_tile(job, s, tile);
-  for (size_t g = 0; g < job->group; g++) {
-    size_t column = (kv_head * job->group + g) * a->head_dim;
-    for (size_t block = 0; block < s->n; block += ROW_BLOCK) {
-      size_t row = entry * a->tq + s->first + block;
-      attend_block(job, s, tile, g, block, a->q + row * a->q_row + column,
-                   a->out + row * a->out_row + column);
-    }
-  }
+  for (size_t g = 0; g < job->group; g++)
+    for (size_t block = 0; block < s->n; block += ROW_BLOCK)
+      attend_block(job, s, tile, g, block,
+                   out + block * job->a->out_row + g * job->a->head_dim);
 }
 
 static void chunk_task(void *arg, size_t task, size_t worker) {
   const attention_job *job = arg;
   const gm_attention_args *a = job->a;
-  size_t chunk = task % job->chunks, kv_head = task / job->chunks % a->kv_heads;
-  size_t entry = task / job->chunks / a->kv_heads;
-  chunk_state s = {.first = chunk * job->chunk};
-  s.n = a->tq - s.first < job->chunk ? a->tq - s.first : job->chunk;
-  s.keys = job->scratch + worker * job->scratch_floats;
-  s.wide = s.keys + KEY_TILE * a->head_dim;
-  s.scores = s.wide + KEY_TILE * a->head_dim;
-  s.max = s.scores + ROW_BLOCK * KEY_TILE;
-  s.sum = s.max + job->group * job->chunk;
-  for (size_t i = 0; i < job->group * job->chunk; i++) {
-    s.max[i] = -INFINITY;
-    s.sum[i] = 0;
-  }
-  size_t position = 0, seen = keys_seen(job, s.first + s.n - 1);
-  for (size_t i = 0; i < a->n_spans; i++) {
-    const gm_kv_span *span = &a->spans[i];
-    for (size_t at = 0; at < span->n && position + at < seen; at += KEY_TILE) {
-      size_t n = span->n - at < KEY_TILE ? span->n - at : KEY_TILE;
+  size_t first = task % job->chunks * job->chunk, kv_head = task / job->chunks % a->kv_heads;
+  size_t entry = task / job->chunks / a->kv_heads, d = a->head_dim;
+  chunk_state s =
+      start_chunk(job, job->scratch + worker * job->scratch_floats, entry, kv_head, first);
+  float *out = a->out + (entry * a->tq + first) * a->out_row + kv_head * job->group * d;
+  size_t position = 0, seen = keys_seen(job, first + s.n - 1);
+  for (const gm_kv_span *span = a->spans; span < a->spans + a->n_spans; span++) {
+    for (size_t at = 0, n; at < span->n && position + at < seen; at += n) {
+      size_t left = span->n - at;
+      n = left <= KEYS ? left : KEY_TILE;
       key_tile tile = tile_of(a, span, entry, kv_head, at, n);
       tile.position += position;
-      attend_tile(job, &s, &tile, entry, kv_head);
+      attend_tile(job, &s, &tile, out);
     }
     position += span->n;
   }
-  for (size_t g = 0; g < job->group; g++) {
-    for (size_t i = 0; i < s.n; i++) {
-      float *out = a->out + (entry * a->tq + s.first + i) * a->out_row;
-      job->k->scale(out + (kv_head * job->group + g) * a->head_dim, a->head_dim,
-                    1 / s.sum[g * job->chunk + i]);
-    }
-  }
+  for (size_t g = 0; g < job->group; g++)
+    for (size_t i = 0; i < s.n; i++)
+      job->k->scale(out + i * a->out_row + g * d, d, 1 / s.sum[g * job->chunk + i]);
 }
 
 static gm_status attend_many(gm_compute *c, attention_job *job) {
   const gm_attention_args *a = job->a;
-  job->chunks = (a->tq + QUERY_CHUNK - 1) / QUERY_CHUNK;
-  job->chunk = (a->tq + job->chunks - 1) / job->chunks;
+  size_t most = QUERY_CHUNK / job->group > ROW_BLOCK ? QUERY_CHUNK / job->group : ROW_BLOCK;
+  size_t even = (a->tq + most - 1) / most;
+  job->chunk = ((a->tq + even - 1) / even + ROW_STEP - 1) / ROW_STEP * ROW_STEP;
+  job->chunks = (a->tq + job->chunk - 1) / job->chunk;
   job->scratch_floats = chunk_floats(a, job->group, job->chunk);
   job->scratch = gm_scratch_f32(c, gm_pool_threads(c->pool) * job->scratch_floats, "attention");
   if (!job->scratch) return GM_ERR_MEMORY;
