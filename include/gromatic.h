@@ -202,6 +202,9 @@ GM_API void gm_scene_free(gm_scene *scene);
 
 /* The chosen class-agnostic regions, falling score; they live as long as the scene. */
 GM_API const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n);
+/* The model's own box of region `index`, which may stand out of the picture: what upstream's
+ * measures are taken with. All zero where there is no such region. */
+GM_API gm_box gm_scene_region_unclipped(const gm_scene *scene, int32_t index);
 
 /* Seconds spent since the scene began, by stage, in the order of their first use. Names as in
  * gm_callbacks.progress; the array lives as long as the scene and grows old with the next call.

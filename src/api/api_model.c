@@ -1,6 +1,9 @@
 /* api_model.c - gm_model: opening a model, what is known of it, and its callers' turns. */
 #include "handles.h"
 
+#include "model_file_bytes.h"
+#include "model_resolve.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,9 +27,9 @@ static void find_type(gm_model *model) {
 static gm_status open_parts(gm_model *model, const char *path, const gm_model_params *params,
                             gm_error *err) {
   GM_TRY(gm_pool_create(&model->pool, params->threads, err));
-  GM_TRY(gm_model_file_open(&model->file, path, !params->no_mmap, params->mlock, err));
+  GM_TRY(gm_model_file_resolve(&model->file, path, params, model->pool, err));
   GM_TRY(gm_groma_load(&model->groma, model->file, params->context, params->kv_type, err));
-  model->path = strdup(path ? path : gm_model_file_name(model->file));
+  model->path = strdup(path ? path : GM_DEFAULT_MODEL);
   if (!model->path) return gm_fail_memory(err, "the model's name", 1);
   if (gm_model_file_has_key(model->file, "general.name"))
     GM_TRY(gm_model_file_string(model->file, "general.name", &model->name, err));
@@ -75,6 +78,14 @@ gm_model_info gm_model_get_info(const gm_model *model) {
       .max_regions = (uint32_t)model->groma->max_regions,
       .context = (uint32_t)model->groma->context,
   };
+}
+
+gm_status gm_model_sha256(gm_model *model, char out[65], gm_error *err) {
+  (void)err; /* the bytes are all in reach */
+  size_t size;
+  const void *bytes = gm_model_file_bytes(model->file, &size);
+  gm_sha256(bytes, size, out);
+  return GM_OK;
 }
 
 gm_compute *gm_model_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err) {

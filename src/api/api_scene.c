@@ -61,12 +61,23 @@ gm_status gm_scene_boxes_to_rel(const gm_scene *scene, const gm_box *boxes, size
   return status;
 }
 
+static gm_box to_pixels(const gm_scene *scene, gm_rel_box box) {
+  float w = (float)scene->width, h = (float)scene->height;
+  gm_corners corners = gm_rel_box_corners(box);
+  return (gm_box){corners.x1 * w, corners.y1 * h, corners.x2 * w, corners.y2 * h};
+}
+
 gm_region gm_scene_region(const gm_scene *scene, const gm_listed_region *region, size_t index) {
   float w = (float)scene->width, h = (float)scene->height;
-  gm_corners corners = gm_rel_box_corners(region->box);
-  gm_box box = {clip(corners.x1 * w, w), clip(corners.y1 * h, h), clip(corners.x2 * w, w),
-                clip(corners.y2 * h, h)};
+  gm_box box = to_pixels(scene, region->box);
+  box = (gm_box){clip(box.x1, w), clip(box.y1, h), clip(box.x2, w), clip(box.y2, h)};
   return (gm_region){box, region->score, (int32_t)index};
+}
+
+gm_box gm_scene_region_unclipped(const gm_scene *scene, int32_t index) {
+  const gm_region_list *base = &scene->picture->base;
+  if (index < 0 || (size_t)index >= base->n) return (gm_box){0};
+  return to_pixels(scene, base->regions[index].box);
 }
 
 /* ---- creation ---- */
