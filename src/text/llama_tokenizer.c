@@ -379,6 +379,15 @@ gm_status gm_llama_encode(const gm_llama_tokenizer *tokenizer, const char *text,
 
 /* ---- decoding */
 
+static bool is_byte(const gm_llama_vocabulary *v, int32_t id) {
+  return v->types[id] == GM_TOKEN_BYTE && !is_special(v, id);
+}
+
+/* Length of the space mark at the start of a piece, or 0. */
+static size_t leading_space(const char *piece) {
+  return strncmp(piece, SPACE_MARK, SPACE_MARK_LENGTH) == 0 ? SPACE_MARK_LENGTH : 0;
+}
+
 /* Appends valid text with spaces for space marks. */
 static gm_status append_piece(gm_text *out, const char *piece, gm_error *err) {
   for (const char *mark; (mark = strstr(piece, SPACE_MARK)); piece = mark + SPACE_MARK_LENGTH) {
@@ -422,32 +431,46 @@ static gm_status fail_id(const gm_llama_tokenizer *t, int32_t id, gm_error *err)
   return gm_fail(err, GM_ERR_ARGUMENT, "token id %d; want 0 to %zu", id, t->v.n - 1);
 }
 
+/* A piece of text; the space in front of the first one is the dummy prefix. */
+static gm_status push_text(gm_llama_stream *s, const char *piece, gm_text *out, gm_error *err) {
+  if (*piece == 0) return GM_OK;
+  if (!s->began) piece += leading_space(piece);
+  s->began = true;
+  return append_piece(out, piece, err);
+}
+
 gm_status gm_llama_stream_push(const gm_llama_tokenizer *tokenizer, gm_llama_stream *stream,
                                int32_t id, gm_text *out, gm_error *err) {
   const gm_llama_vocabulary *v = &tokenizer->v;
   if (!in_range(v, id)) return fail_id(tokenizer, id, err);
-  const char *piece = v->pieces[id];
-  if (v->types[id] == GM_TOKEN_BYTE && !is_special(v, id)) {
+  if (is_byte(v, id)) {
     stream->began = true;
-    return push_byte(stream, (unsigned char)byte_of_piece(piece), out, err);
+    return push_byte(stream, (unsigned char)byte_of_piece(v->pieces[id]), out, err);
   }
   GM_TRY(gm_llama_stream_finish(stream, out, err));
   if (is_special(v, id) || v->types[id] == GM_TOKEN_USER_DEFINED) {
     stream->began = false;
     return GM_OK;
   }
-  if (v->types[id] == GM_TOKEN_CONTROL || *piece == 0) return GM_OK;
-  if (!stream->began && strncmp(piece, SPACE_MARK, SPACE_MARK_LENGTH) == 0)
-    piece += SPACE_MARK_LENGTH;
-  stream->began = true;
-  return append_piece(out, piece, err);
+  return v->types[id] == GM_TOKEN_CONTROL ? GM_OK : push_text(stream, v->pieces[id], out, err);
 }
 
-/* The text of ids among which no token is added or special. */
+/* The text of ids among which no token is added or special. The first piece of a part loses a
+ * space of its own before the dummy prefix is taken off (transformers 4.32,
+ * convert_tokens_to_string), so that a part of lone spaces loses two. */
 static gm_status decode_text(const gm_llama_tokenizer *t, const int32_t *ids, size_t n,
-                             gm_text *out, gm_error *err) {
+                             bool starts_part, gm_text *out, gm_error *err) {
   gm_llama_stream stream = {0};
-  for (size_t i = 0; i < n; i++) GM_TRY(gm_llama_stream_push(t, &stream, ids[i], out, err));
+  size_t i = 0;
+  if (starts_part && n && !is_byte(&t->v, ids[0])) {
+    const char *piece = t->v.pieces[ids[0]];
+    size_t length = leading_space(piece);
+    if (length) {
+      GM_TRY(push_text(&stream, piece + length, out, err));
+      i = 1;
+    }
+  }
+  for (; i < n; i++) GM_TRY(gm_llama_stream_push(t, &stream, ids[i], out, err));
   return gm_llama_stream_finish(&stream, out, err);
 }
 
@@ -459,11 +482,11 @@ static gm_status decode_part(const gm_llama_tokenizer *t, const int32_t *ids, si
     if (!is_special(&t->v, ids[i])) continue;
     bool follows_special = i > 0 && begin == i;
     if (i > 0 && !follows_special) GM_TRY(gm_text_append(out, " ", 1, err));
-    GM_TRY(decode_text(t, ids + begin, i - begin, out, err));
+    GM_TRY(decode_text(t, ids + begin, i - begin, begin == 0, out, err));
     GM_TRY(append_piece(out, t->v.pieces[ids[i]], err));
     begin = i + 1;
   }
-  return decode_text(t, ids + begin, n - begin, out, err);
+  return decode_text(t, ids + begin, n - begin, begin == 0, out, err);
 }
 
 gm_status gm_llama_decode(const gm_llama_tokenizer *tokenizer, const int32_t *ids, size_t n,

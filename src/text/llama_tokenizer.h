@@ -11,7 +11,8 @@
  *
  * Decoding. Ids are split at added tokens and the parts joined with one space. In a part, one
  * space stands before the text in front of each special token that is not the part's first id
- * and does not follow a special token (upstream's order: " No.</s>"). Each byte that makes no
+ * and does not follow a special token (upstream's order: " No.</s>"); a part that begins with a
+ * lone space token loses one space more than its dummy prefix. Each byte that makes no
  * valid character becomes U+FFFD, and so does NUL, since text is a C string.
  *
  * A tokenizer is immutable and may be shared between threads. */
