@@ -325,6 +325,46 @@ GM_API gm_status gm_convert(const char *source, const char *destination,
                             const gm_convert_params *params, const gm_callbacks *callbacks,
                             gm_error *err);
 
+/* What a model file holds. Strings and arrays belong to the inspection. */
+typedef struct gm_inspect_key {
+  const char *name;
+  const char *type;  /* "u32", "f32", "bool", "str", ... (of the elements, for an array) */
+  bool is_array;
+  size_t n;          /* elements; 1 if not an array */
+  const char *value; /* JSON; of an array at most its first 8 elements */
+} gm_inspect_key;
+
+typedef struct gm_inspect_tensor {
+  const char *name;
+  const char *type; /* "q4_k" */
+  uint32_t n_dims;
+  size_t shape[4];  /* outermost dimension first */
+  size_t bytes;
+  uint64_t offset;    /* in the file */
+  const char *note;   /* why it has another type than the file's, or "" */
+  const char *sha256; /* as stored by convert, or "" */
+  bool damaged;       /* verified, and the bytes have another sum */
+} gm_inspect_tensor;
+
+typedef struct gm_inspection {
+  const char *path;
+  uint64_t file_bytes;
+  uint64_t parameters; /* elements of all tensors */
+  const gm_inspect_key *keys;
+  size_t n_keys;
+  const gm_inspect_tensor *tensors;
+  size_t n_tensors;
+  bool verified;
+  size_t n_damaged;
+} gm_inspection;
+
+/* Opens and checks any GGUF file (or what gm_model_open takes) without loading a model from it.
+ * verify hashes all tensors; what differs is marked, not an error; GM_ERR_MODEL if the file has
+ * no sums. callbacks may be NULL; progress: stage is "verify". */
+GM_API gm_status gm_inspect(gm_inspection **out, const char *path, bool verify,
+                            const gm_callbacks *callbacks, gm_error *err);
+GM_API void gm_inspection_free(gm_inspection *inspection);
+
 #ifdef __cplusplus
 }
 #endif
