@@ -328,7 +328,7 @@ GM_API gm_status gm_convert(const char *source, const char *destination,
 /* What a model file holds. Strings and arrays belong to the inspection. */
 typedef struct gm_inspect_key {
   const char *name;
-  const char *type;  /* "u32", "f32", "bool", "str", ... (of the elements, for an array) */
+  const char *type; /* "u32", "f32", "bool", "str", ... (of the elements, for an array) */
   bool is_array;
   size_t n;          /* elements; 1 if not an array */
   const char *value; /* JSON; of an array at most its first 8 elements */
@@ -338,7 +338,7 @@ typedef struct gm_inspect_tensor {
   const char *name;
   const char *type; /* "q4_k" */
   uint32_t n_dims;
-  size_t shape[4];  /* outermost dimension first */
+  size_t shape[4]; /* outermost dimension first */
   size_t bytes;
   uint64_t offset;    /* in the file */
   const char *note;   /* why it has another type than the file's, or "" */

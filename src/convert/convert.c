@@ -68,25 +68,27 @@ gm_status gm_source_json(const gm_source *source, const char *name, json_t **out
 
 /* ---- whatever the architecture */
 
+/* The numbers of general.file_type in ggml's docs/gguf.md. */
+static const struct {
+  gm_type type;
+  uint32_t number;
+} file_types[] = {
+    {GM_TYPE_F32, 0},   {GM_TYPE_F16, 1},   {GM_TYPE_Q4_0, 2},  {GM_TYPE_Q8_0, 7},
+    {GM_TYPE_Q4_K, 15}, {GM_TYPE_Q6_K, 18}, {GM_TYPE_BF16, 32},
+};
+
+enum { N_FILE_TYPES = sizeof file_types / sizeof file_types[0] };
+
 uint32_t gm_file_type_of(gm_type type) {
-  switch (type) { /* the numbers of general.file_type in ggml's docs/gguf.md */
-  case GM_TYPE_F32:
-    return 0;
-  case GM_TYPE_F16:
-    return 1;
-  case GM_TYPE_Q4_0:
-    return 2;
-  case GM_TYPE_Q8_0:
-    return 7;
-  case GM_TYPE_Q4_K:
-    return 15; /* Q4_K_M */
-  case GM_TYPE_Q6_K:
-    return 18;
-  case GM_TYPE_BF16:
-  case GM_TYPE_COUNT:
-    break;
-  }
-  return 32;
+  for (size_t i = 0; i < N_FILE_TYPES; i++)
+    if (file_types[i].type == type) return file_types[i].number;
+  return 0;
+}
+
+gm_type gm_type_of_file(uint32_t file_type) {
+  for (size_t i = 0; i < N_FILE_TYPES; i++)
+    if (file_types[i].number == file_type) return file_types[i].type;
+  return GM_TYPE_COUNT;
 }
 
 const gm_architecture *gm_architecture_named(const char *name) {

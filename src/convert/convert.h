@@ -138,8 +138,12 @@ typedef struct gm_architecture {
 extern const gm_architecture gm_architecture_groma;
 /* By general.architecture; NULL if unknown. */
 const gm_architecture *gm_architecture_named(const char *name);
-/* The number of general.file_type. */
+/* The rule of a tensor of our files by its upstream name, and its layer; NULL if none fits. */
+const gm_tensor_rule *gm_rule_of(const gm_architecture *architecture, const char *name,
+                                 size_t *layer);
+/* The number of general.file_type, and back (GM_TYPE_COUNT if it is not one that we write). */
 uint32_t gm_file_type_of(gm_type type);
+gm_type gm_type_of_file(uint32_t file_type);
 
 /* Source -> finished writer content (not yet finished file), whatever its architecture. */
 gm_status gm_convert_source(const gm_source *source, gm_gguf_writer *writer, gm_type type,

@@ -178,7 +178,10 @@ static gm_status read_preprocessor(const gm_source *source, gm_groma_hparams *h,
   memcpy(h->pixel_norm.std, std, sizeof std);
   json_t *root;
   gm_status status = gm_source_json(source, PREPROCESSOR, &root, err);
-  if (status == GM_ERR_FILE_NOT_FOUND) return GM_OK;
+  if (status == GM_ERR_FILE_NOT_FOUND) {
+    if (err) *err = (gm_error){GM_OK, ""};
+    return GM_OK;
+  }
   GM_TRY(status);
   status = gm_json_f32_array(root, "image_mean", 3, -1e3f, 1e3f, h->pixel_norm.mean,
                              PREPROCESSOR, err);

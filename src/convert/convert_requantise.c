@@ -22,8 +22,8 @@ static bool name_matches(const char *pattern, const char *name, size_t *layer) {
   return strcmp(pattern + head + 1, at) == 0;
 }
 
-static const gm_tensor_rule *rule_of(const gm_architecture *architecture, const char *name,
-                                     size_t *layer) {
+const gm_tensor_rule *gm_rule_of(const gm_architecture *architecture, const char *name,
+                                 size_t *layer) {
   for (size_t i = 0; i < *architecture->n_rules; i++) {
     const gm_tensor_rule *rule = &architecture->rules[i];
     if (name_matches(rule->output ? rule->output : rule->name, name, layer)) return rule;
@@ -48,7 +48,7 @@ static gm_status plan_tensor(gm_plan *plan, const gm_architecture *architecture,
   size_t layer;
   const gm_checkpoint_tensor *t = &weights->tensors[i];
   gm_tensor_upstream_name(t->name, name, sizeof name);
-  const gm_tensor_rule *rule = rule_of(architecture, name, &layer);
+  const gm_tensor_rule *rule = gm_rule_of(architecture, name, &layer);
   if (!rule)
     return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s belongs to no %s model", weights->path,
                    t->name, architecture->name);

@@ -1,0 +1,244 @@
+/* inspect.c - gm_inspect: a model file described as plain data. */
+#include "arena.h"
+#include "convert.h"
+#include "model_file_bytes.h"
+#include "model_resolve.h"
+#include "sha256.h"
+#include "tensor_names.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN = 8 }; /* elements of an array */
+
+typedef struct inspection {
+  gm_inspection base;
+  gm_model_file *file;
+  gm_arena arena; /* strings and arrays */
+} inspection;
+
+void gm_inspection_free(gm_inspection *base) {
+  if (!base) return;
+  inspection *in = (inspection *)base;
+  gm_model_file_close(in->file);
+  gm_arena_free(&in->arena);
+  free(in);
+}
+
+static gm_status keep_text(inspection *in, const char *text, const char **out, gm_error *err) {
+  size_t n = strlen(text) + 1;
+  char *copy = gm_arena_alloc(&in->arena, n);
+  if (!copy) return gm_fail_memory(err, "a text", n);
+  memcpy(copy, text, n);
+  *out = copy;
+  return GM_OK;
+}
+
+/* ---- keys */
+
+/* A token may hold bytes that are no UTF-8; they are shown as U+FFFD each. */
+static json_t *json_text(const char *text) {
+  json_t *value = json_string(text);
+  if (value) return value;
+  size_t n = strlen(text), at = 0;
+  char *clean = malloc(3 * n + 1);
+  if (!clean) return NULL;
+  for (size_t i = 0; i < n; i++) {
+    bool ascii = (unsigned char)text[i] < 0x80;
+    memcpy(clean + at, ascii ? text + i : "\xEF\xBF\xBD", ascii ? 1 : 3);
+    at += ascii ? 1 : 3;
+  }
+  clean[at] = 0;
+  value = json_string(clean);
+  free(clean);
+  return value;
+}
+
+static json_t *json_u64(uint64_t value) {
+  return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
+}
+
+static json_t *json_element(const gm_gguf_key *key, size_t i) {
+  const void *e = key->elements;
+  switch (key->type) {
+  case GM_GGUF_U8:
+    return json_integer(((const uint8_t *)e)[i]);
+  case GM_GGUF_I8:
+    return json_integer(((const int8_t *)e)[i]);
+  case GM_GGUF_U16:
+    return json_integer(((const uint16_t *)e)[i]);
+  case GM_GGUF_I16:
+    return json_integer(((const int16_t *)e)[i]);
+  case GM_GGUF_U32:
+    return json_integer(((const uint32_t *)e)[i]);
+  case GM_GGUF_I32:
+    return json_integer(((const int32_t *)e)[i]);
+  case GM_GGUF_U64:
+    return json_u64(((const uint64_t *)e)[i]);
+  case GM_GGUF_I64:
+    return json_integer(((const int64_t *)e)[i]);
+  case GM_GGUF_F32:
+    return json_real((double)((const float *)e)[i]);
+  case GM_GGUF_F64:
+    return json_real(((const double *)e)[i]);
+  case GM_GGUF_BOOL:
+    return json_boolean(((const uint8_t *)e)[i]);
+  case GM_GGUF_STRING:
+    return json_text(((const char *const *)e)[i]);
+  case GM_GGUF_ARRAY:
+  case GM_GGUF_TYPE_COUNT:
+    break;
+  }
+  return json_null();
+}
+
+static gm_status describe_key(inspection *in, const gm_gguf_key *key, gm_inspect_key *out,
+                              gm_error *err) {
+  *out = (gm_inspect_key){key->name, gm_gguf_type_name(key->type), key->is_array, key->n, ""};
+  json_t *list = json_array();
+  for (size_t i = 0; i < key->n && i < SHOWN; i++) {
+    json_t *value = json_element(key, i); /* NULL for a number that JSON does not have */
+    json_array_append_new(list, value ? value : json_null());
+  }
+  json_t *shown = key->is_array ? list : json_array_get(list, 0);
+  /* 9 digits give back every float. */
+  char *text = json_dumps(shown, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+  json_decref(list);
+  if (!text) return gm_fail_memory(err, key->name, 64);
+  gm_status status = keep_text(in, text, &out->value, err);
+  free(text);
+  return status;
+}
+
+/* ---- tensors */
+
+static const char *sum_of(const inspection *in, size_t i) {
+  const gm_gguf *gguf = gm_model_file_gguf(in->file);
+  const gm_gguf_key *key = gm_gguf_find_key(gguf, GM_GGUF_SUMS_KEY);
+  if (!key || !key->is_array || key->type != GM_GGUF_STRING || key->n != gguf->n_tensors)
+    return "";
+  return ((const char *const *)key->elements)[i];
+}
+
+/* Why a tensor has not the type that its file's type asks for. */
+static const char *note_of(const gm_architecture *architecture, gm_type asked,
+                           const gm_gguf_tensor *t) {
+  char name[GM_MAX_TENSOR_NAME + 1];
+  size_t layer;
+  gm_tensor_upstream_name(t->name, name, sizeof name);
+  const gm_tensor_rule *rule = gm_rule_of(architecture, name, &layer);
+  if (!rule || t->tensor.type == asked) return "";
+  if (rule->precision == GM_KEEP_F32) return "kept in f32";
+  if (!gm_type_traits_of(asked)->quantised) return "";
+  size_t cols = gm_tensor_cols(&t->tensor);
+  if (cols % gm_type_traits_of(asked)->block == 0) return "more precision where it matters";
+  return cols % 32 == 0 ? "the type's block does not divide its rows: q8_0"
+                        : "no block divides its rows: f16";
+}
+
+static gm_status describe_tensors(inspection *in, gm_error *err) {
+  const gm_gguf *gguf = gm_model_file_gguf(in->file);
+  size_t bytes = gguf->n_tensors * sizeof(gm_inspect_tensor);
+  gm_inspect_tensor *list = gm_arena_alloc(&in->arena, bytes);
+  if (!list) return gm_fail_memory(err, "the tensor list", bytes);
+  const char *name = "";
+  uint32_t number;
+  gm_type asked = GM_TYPE_COUNT;
+  const gm_architecture *architecture = NULL;
+  if (gm_model_file_string(in->file, "general.architecture", &name, NULL) == GM_OK)
+    architecture = gm_architecture_named(name);
+  if (gm_model_file_u32(in->file, "general.file_type", 0, 1024, &number, NULL) == GM_OK)
+    asked = gm_type_of_file(number);
+  for (size_t i = 0; i < gguf->n_tensors; i++) {
+    const gm_gguf_tensor *t = &gguf->tensors[i];
+    list[i] = (gm_inspect_tensor){.name = t->name,
+                                  .type = gm_type_traits_of(t->tensor.type)->name,
+                                  .n_dims = t->tensor.n_dims,
+                                  .bytes = t->bytes,
+                                  .offset = gguf->data_begin + t->offset,
+                                  .note = "",
+                                  .sha256 = sum_of(in, i)};
+    memcpy(list[i].shape, t->tensor.shape, sizeof list[i].shape);
+    if (architecture && asked != GM_TYPE_COUNT) list[i].note = note_of(architecture, asked, t);
+    in->base.parameters += gm_tensor_rows(&t->tensor) * gm_tensor_cols(&t->tensor);
+  }
+  in->base.tensors = list;
+  in->base.n_tensors = gguf->n_tensors;
+  return GM_OK;
+}
+
+/* ---- verification */
+
+typedef struct verification {
+  inspection *in;
+  size_t first; /* tensors of this round */
+  gm_inspect_tensor *tensors;
+} verification;
+
+static void verify_tensor(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  verification *v = arg;
+  size_t i = v->first + task;
+  const gm_gguf_tensor *t = &gm_model_file_gguf(v->in->file)->tensors[i];
+  char sum[65];
+  gm_sha256(t->tensor.data, t->bytes, sum);
+  v->tensors[i].damaged = strcmp(sum, v->tensors[i].sha256) != 0;
+}
+
+static gm_status verify(inspection *in, const gm_callbacks *c, gm_error *err) {
+  gm_pool *pool;
+  size_t n = in->base.n_tensors, done = 0;
+  if (n > 0 && in->base.tensors[0].sha256[0] == 0)
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: the file has no sums to verify (key " GM_GGUF_SUMS_KEY
+                   "); it was not made by gromatic convert",
+                   in->base.path);
+  GM_TRY(gm_pool_create(&pool, 0, err));
+  verification v = {in, 0, (gm_inspect_tensor *)(uintptr_t)in->base.tensors};
+  gm_status status = GM_OK;
+  while (done < n && status == GM_OK) {
+    size_t round = n - done < 16 ? n - done : 16;
+    v.first = done;
+    gm_pool_run(pool, verify_tensor, &v, round);
+    done += round;
+    if (c && c->progress) c->progress(c->user, "verify", (double)done / (double)n);
+    if (c && c->cancelled && c->cancelled(c->user))
+      status = gm_fail(err, GM_ERR_CANCELLED, "%s: verification cancelled", in->base.path);
+  }
+  gm_pool_free(pool);
+  in->base.verified = true;
+  for (size_t i = 0; i < n; i++) in->base.n_damaged += v.tensors[i].damaged;
+  return status;
+}
+
+static gm_status inspect(inspection *in, const char *path, gm_error *err) {
+  size_t size;
+  GM_TRY(gm_model_file_resolve(&in->file, path, NULL, NULL, err));
+  const gm_gguf *gguf = gm_model_file_gguf(in->file);
+  GM_TRY(keep_text(in, gm_model_file_name(in->file), &in->base.path, err));
+  gm_model_file_bytes(in->file, &size);
+  in->base.file_bytes = size;
+  size_t bytes = gguf->n_keys * sizeof(gm_inspect_key);
+  gm_inspect_key *keys = gm_arena_alloc(&in->arena, bytes);
+  if (!keys) return gm_fail_memory(err, "the keys", bytes);
+  for (size_t i = 0; i < gguf->n_keys; i++)
+    GM_TRY(describe_key(in, &gguf->keys[i], &keys[i], err));
+  in->base.keys = keys;
+  in->base.n_keys = gguf->n_keys;
+  return describe_tensors(in, err);
+}
+
+gm_status gm_inspect(gm_inspection **out, const char *path, bool with_sums,
+                     const gm_callbacks *callbacks, gm_error *err) {
+  *out = NULL;
+  inspection *in = calloc(1, sizeof *in);
+  if (!in) return gm_fail_memory(err, "an inspection", sizeof *in);
+  gm_status status = inspect(in, path, err);
+  if (status == GM_OK && with_sums) status = verify(in, callbacks, err);
+  if (status == GM_OK)
+    *out = &in->base;
+  else
+    gm_inspection_free(&in->base);
+  return status;
+}
