@@ -271,7 +271,7 @@ static gm_status parse_spec(request *out, const char *spec, gm_error *err) {
                    "found synthetic:%.80s, wanted synthetic:NAME[:TYPE[:fast]] with TYPE f32, "
                    "f16, bf16, q8_0, q4_0, q4_k or q6_k",
                    spec);
-  snprintf(out->name, sizeof out->name, "%s", text);
+  memcpy(out->name, text, strlen(text) + 1);
   out->fast = fast != NULL;
   return GM_OK;
 }
