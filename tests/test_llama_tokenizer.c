@@ -4,7 +4,10 @@
 
 #include "llama_fixture.h"
 
+#include "gguf_write.h"
+#include "llama_tokenizer_file.h"
 #include <jansson.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +294,64 @@ static void unsound_vocabularies_are_refused(void **state) {
   free(name);
 }
 
+/* ---- model files */
+
+/* A model file with the first n_tokens, n_scores, n_types of mini's vocabulary. */
+static gm_model_file *make_file(size_t n_tokens, size_t n_scores, size_t n_types,
+                                uint32_t eos) {
+  const gm_llama_vocabulary *v = &mini.vocabulary;
+  const size_t shape[] = {1, 1};
+  gm_gguf_writer *w;
+  gm_model_file *file;
+  gm_error err;
+  assert_ok(gm_gguf_writer_create(&w, NULL, &err), &err);
+  gm_gguf_put_string_array(w, "tokenizer.ggml.tokens", v->pieces, n_tokens);
+  gm_gguf_put_f32_array(w, "tokenizer.ggml.scores", v->scores, n_scores);
+  gm_gguf_put_i32_array(w, "tokenizer.ggml.token_type", v->types, n_types);
+  gm_gguf_put_u32(w, "tokenizer.ggml.eos_token_id", eos);
+  gm_gguf_put_u32(w, "tokenizer.ggml.unknown_token_id", 0);
+  gm_gguf_add_tensor(w, "x", GM_TYPE_F32, 2, shape);
+  assert_ok(gm_gguf_begin(w, &err), &err);
+  assert_ok(gm_gguf_finish_model(w, &file, "made", &err), &err);
+  gm_gguf_writer_free(w);
+  return file;
+}
+
+static void model_file_brings_the_tokenizer(void **state) {
+  (void)state;
+  gm_model_file *file = make_file(882, 882, 882, 2);
+  gm_llama_tokenizer *t;
+  gm_error err;
+  assert_ok(gm_llama_tokenizer_from_file(&t, file, &err), &err);
+  const char *text = "a dog<roi><r3></roi></s>\xE6\x97\xA5";
+  gm_ids ids = encode(t, text, strlen(text), true);
+  gm_ids wanted = encode(mini.tokenizer, text, strlen(text), true);
+  check_ids(&ids, wanted.ids, wanted.n, text);
+  assert_int_equal(gm_llama_tokenizer_vocabulary(t)->bos_id, -1); /* no such key */
+  gm_ids_free(&ids);
+  gm_ids_free(&wanted);
+  gm_llama_tokenizer_free(t);
+  gm_model_file_close(file);
+}
+
+static void unsound_model_files_are_refused(void **state) {
+  (void)state;
+  const size_t counts[][4] = {{882, 881, 882, 2},
+                              {882, 882, 881, 2},
+                              {881, 882, 882, 2},
+                              {882, 882, 882, 882},
+                              {882, 882, 882, UINT32_MAX}};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    gm_model_file *file =
+        make_file(counts[i][0], counts[i][1], counts[i][2], (uint32_t)counts[i][3]);
+    gm_llama_tokenizer *t;
+    gm_error err;
+    assert_int_equal(gm_llama_tokenizer_from_file(&t, file, &err), GM_ERR_MODEL);
+    assert_null(t);
+    gm_model_file_close(file);
+  }
+}
+
 /* The longest token wins where one is the beginning of another. */
 static void longest_token_is_parsed(void **state) {
   (void)state;
@@ -345,6 +406,8 @@ int main(void) {
       cmocka_unit_test(equal_scores_merge_from_the_left),
       cmocka_unit_test(unsound_vocabularies_are_refused),
       cmocka_unit_test(longest_token_is_parsed),
+      cmocka_unit_test(model_file_brings_the_tokenizer),
+      cmocka_unit_test(unsound_model_files_are_refused),
       cmocka_unit_test(long_text_is_quick),
   };
   return cmocka_run_group_tests(tests, open_fixtures, close_fixtures);
