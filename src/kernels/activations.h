@@ -5,20 +5,21 @@
  *
  *   for blocks of 32 (Q8_0, Q4_0)          for blocks of 256 (Q4_K, Q6_K)
  *   int8  q[8][group][32]                  int8  q[8][group][32]
- *   float d[8][group]    x = d * q         int32 s16[16][group]  -32 * sum of q over 16
- *   int32 s[8][group]    -128 * sum of q   int16 s32[4][group][2] sums over 32, two neighbours
- *                                          float d[group]         x = d * q
+ *   float d[8][group]    x = d * q         int16 s16[8][group][2] sums of q over 16 elements
+ *   int32 s[8][group]    -128 * sum of q   int16 s32[4][group][2] sums over 32 elements
+ *                                          float d[group]         x = d * q; then 12 unused
+ *                                                                 bytes a row
  *
- * q = x / d rounded to nearest even, d = max |x| / 127 over the block. The sums come with the
- * factor that takes back an offset of the weights: those of Q6_K are 32 too large as they
- * stand, those of Q8_0 and Q4_0 are made unsigned by adding 128 to their value. */
+ * q = x / d rounded to nearest even, d = max |x| / 127 over the block. The sums take back
+ * offsets that make weights unsigned: 32 for Q6_K, 128 for Q8_0 and Q4_0 (there with the
+ * factor). Neighbouring 16-bit sums stand side by side for products of pairs. */
 #ifndef GM_ACTIVATIONS_H
 #define GM_ACTIVATIONS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GM_X_CHUNK = 256, GM_X32_BYTES = 320, GM_XK_BYTES = 352 };
+enum { GM_X_CHUNK = 256, GM_X32_BYTES = 320, GM_XK_BYTES = 320 };
 
 /* Rows whose largest magnitude is below this are taken as zero: 127 / max must stay finite. */
 #define GM_X_TINY 1e-30f
@@ -37,16 +38,16 @@ static inline const int32_t *gm_x32_s(const unsigned char *chunk, size_t group) 
   return (const int32_t *)(const void *)(chunk + 288 * group);
 }
 
-static inline const int32_t *gm_xk_s16(const unsigned char *chunk, size_t group) {
-  return (const int32_t *)(const void *)(chunk + 256 * group);
+static inline const int16_t *gm_xk_s16(const unsigned char *chunk, size_t group) {
+  return (const int16_t *)(const void *)(chunk + 256 * group);
 }
 
 static inline const int16_t *gm_xk_s32(const unsigned char *chunk, size_t group) {
-  return (const int16_t *)(const void *)(chunk + 320 * group);
+  return (const int16_t *)(const void *)(chunk + 288 * group);
 }
 
 static inline const float *gm_xk_d(const unsigned char *chunk, size_t group) {
-  return (const float *)(const void *)(chunk + 336 * group);
+  return (const float *)(const void *)(chunk + 304 * group);
 }
 
 #endif

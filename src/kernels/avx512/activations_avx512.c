@@ -53,9 +53,9 @@ void gm_pack_xk_avx512(void *dst, const float *x, size_t ldx, size_t rows, size_
                        size_t k) {
   unsigned char *chunk = dst;
   for (size_t first = 0; first < k; first += GM_X_CHUNK, chunk += GM_XK_BYTES * group) {
-    int32_t *s16 = (int32_t *)(void *)(chunk + 256 * group);
-    int16_t *s32 = (int16_t *)(void *)(chunk + 320 * group);
-    float *d = (float *)(void *)(chunk + 336 * group);
+    int16_t *s16 = (int16_t *)(void *)(chunk + 256 * group);
+    int16_t *s32 = (int16_t *)(void *)(chunk + 288 * group);
+    float *d = (float *)(void *)(chunk + 304 * group);
     if (rows < group) memset(chunk, 0, GM_XK_BYTES * group);
     for (size_t r = 0; r < rows; r++) {
       const float *in = x + r * ldx + first;
@@ -68,8 +68,8 @@ void gm_pack_xk_avx512(void *dst, const float *x, size_t ldx, size_t rows, size_
         int8_t *q = (int8_t *)chunk + (b * group + r) * 32;
         int32_t low = round16(q, _mm512_loadu_ps(in + b * 32), inverse);
         int32_t high = round16(q + 16, _mm512_loadu_ps(in + b * 32 + 16), inverse);
-        s16[2 * b * group + r] = -32 * low;
-        s16[(2 * b + 1) * group + r] = -32 * high;
+        s16[(b * group + r) * 2] = (int16_t)low;
+        s16[(b * group + r) * 2 + 1] = (int16_t)high;
         s32[(b / 2 * group + r) * 2 + b % 2] = (int16_t)(low + high);
       }
     }

@@ -187,14 +187,22 @@ static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bo
   const bytes *a = x, *w = panel;
   for (size_t at = 0; at < k; at += 256, a += MR * GM_XK_BYTES, w += NR * Q6_K_BYTES) {
     const float *scale = (const float *)(const void *)(w + 256 * NR);
-    const int32_t *s = gm_xk_s16(a, MR);
+    const int16_t *s16 = gm_xk_s16(a, MR);
+    _Alignas(64) int32_t s[16 * MR]; /* -32 times the sums, in the same order */
     __m512 sum[MR][2];
+#pragma GCC unroll 6
+    for (size_t i = 0; i < MR; i++) {
+      __m256i two = _mm256_loadu_si256((const __m256i *)(const void *)(s16 + i * 16));
+      __m512i wide = _mm512_slli_epi32(_mm512_cvtepi16_epi32(two), 5);
+      _mm512_store_si512(s + i * 16, _mm512_sub_epi32(_mm512_setzero_si512(), wide));
+    }
 #pragma GCC unroll 6
     for (size_t r = 0; r < MR; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
     for (size_t b = 0; b < 16; b++) {
       __m512i dot[MR][2];
 #pragma GCC unroll 6
-      for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[b * MR + r]);
+      for (size_t r = 0; r < MR; r++)
+        dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[(b / 2 * MR + r) * 2 + b % 2]);
       dot_groups(dot, w + b * 4 * NR * 4, gm_x_q(a, MR, b / 2, 0) + b % 2 * 16, 4);
       add_scaled(sum, dot, scale + b * NR);
     }
@@ -275,11 +283,15 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q6_k)) {
     const gm_block_q6_k *block = (const gm_block_q6_k *)(const void *)w;
     __m128i scales = _mm_loadu_si128((const __m128i *)(const void *)block->scales);
-    __m512i scale = _mm512_castsi256_si512(_mm256_cvtepi8_epi16(scales));
-    __m512i wide = _mm512_cvtepi8_epi32(scales), dot[4];
+    __m256i words = _mm256_cvtepi8_epi16(scales);
+    __m512i scale = _mm512_castsi256_si512(words), dot[4];
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; r++)
-      dot[r] = _mm512_mullo_epi32(wide, _mm512_loadu_si512(gm_xk_s16(x + r * x_row, 1)));
+    for (size_t r = 0; r < R; r++) {
+      const void *s = gm_xk_s16(x + r * x_row, 1);
+      __m256i offset = _mm256_madd_epi16(words, _mm256_loadu_si256(s));
+      offset = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(offset, 5));
+      dot[r] = _mm512_zextsi256_si512(offset);
+    }
 #pragma GCC unroll 4
     for (size_t p = 0; p < 4; p++) {
       __m512i q = load_q6_k(w, p), s = spread16(scale, p);

@@ -55,9 +55,9 @@ void gm_pack_xk_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t g
                     size_t k) {
   unsigned char *chunk = dst;
   for (size_t first = 0; first < k; first += GM_X_CHUNK, chunk += GM_XK_BYTES * group) {
-    int32_t *s16 = (int32_t *)(void *)(chunk + 256 * group);
-    int16_t *s32 = (int16_t *)(void *)(chunk + 320 * group);
-    float *d = (float *)(void *)(chunk + 336 * group);
+    int16_t *s16 = (int16_t *)(void *)(chunk + 256 * group);
+    int16_t *s32 = (int16_t *)(void *)(chunk + 288 * group);
+    float *d = (float *)(void *)(chunk + 304 * group);
     if (rows < group) memset(chunk, 0, GM_XK_BYTES * group);
     for (size_t r = 0; r < rows; r++) {
       int8_t *q = (int8_t *)chunk + r * 32;
@@ -65,8 +65,8 @@ void gm_pack_xk_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t g
       for (size_t b = 0; b < 8; b++) {
         int32_t low = sum_of(q + b * group * 32, 16),
                 high = sum_of(q + b * group * 32 + 16, 16);
-        s16[2 * b * group + r] = -32 * low;
-        s16[(2 * b + 1) * group + r] = -32 * high;
+        s16[(b * group + r) * 2] = (int16_t)low;
+        s16[(b * group + r) * 2 + 1] = (int16_t)high;
         s32[(b / 2 * group + r) * 2 + b % 2] = (int16_t)(low + high);
       }
     }

@@ -77,7 +77,7 @@ static float dot_q6_k(float sum, const void *w, const unsigned char *x, size_t g
     const uint8_t *ql = block->ql + j / 8 * 64 + j / 2 % 2 * 32 + j % 2 * 16;
     const uint8_t *qh = block->qh + j / 8 * 32 + j % 2 * 16;
     unsigned low_shift = j / 4 % 2 * 4, high_shift = (unsigned)(j / 2 % 4 * 2);
-    int32_t part = gm_xk_s16(x, group)[j * group + r];
+    int32_t part = -32 * gm_xk_s16(x, group)[(j / 2 * group + r) * 2 + j % 2];
     for (size_t i = 0; i < 16; i++)
       part += ((ql[i] >> low_shift & 15) | (qh[i] >> high_shift & 3) << 4) * q[i];
     dot += block->scales[j] * part;
