@@ -15,9 +15,17 @@ static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYP
 enum { TYPES = sizeof types / sizeof types[0] };
 
 /* How values are drawn: ordinary ones; magnitudes from tiny to huge side by side; extremes that
- * saturate 16-bit sums; zeros; denormals. */
-typedef enum fill { FILL_PLAIN, FILL_WIDE, FILL_EXTREME, FILL_ZERO, FILL_DENORMAL, FILLS } fill;
-static const char *const fill_names[] = {"plain", "wide", "extreme", "zero", "denormal"};
+ * saturate 16-bit sums, in mixed signs and all the same way; zeros; denormals. */
+typedef enum fill {
+  FILL_PLAIN,
+  FILL_WIDE,
+  FILL_EXTREME,
+  FILL_TOP,
+  FILL_ZERO,
+  FILL_DENORMAL,
+  FILLS
+} fill;
+static const char *const fill_names[] = {"plain", "wide", "extreme", "top", "zero", "denormal"};
 
 typedef struct product {
   const gm_kernels *table;
@@ -53,6 +61,7 @@ static void random_blocks(unsigned char *w, size_t bytes, gm_type type, gm_rng *
   for (size_t i = 0; i < bytes; i++)
     w[i] = how == FILL_ZERO      ? 0
            : how == FILL_EXTREME ? (gm_rng_u64(rng) & 1 ? 0x80 : 0xFF)
+           : how == FILL_TOP     ? (type == GM_TYPE_Q8_0 ? 0x80 : 0xFF)
                                  : (unsigned char)gm_rng_u64(rng);
   size_t block = gm_type_traits_of(type)->block_bytes;
   for (size_t at = 0; at < bytes; at += block) {

@@ -1,0 +1,338 @@
+/* matmul_k_avx2.c - AVX2: products with Q4_K and Q6_K weights and int8 activations.
+ *
+ * The weights are unsigned as they stand. Q4_K's half bytes are summed in 16 bits over a whole
+ * sub-block of 32 (16 products of 15 * 127 are below 2^15), Q6_K's over 8 elements (4 products
+ * of 63 * 127); vpmaddwd then widens the sums and multiplies them by the sub-block's scale in
+ * one. Q6_K's offset of 32 and Q4_K's minima are small products with the activations' sums.
+ *
+ * Panel of 16 rows of w, per block of 256 elements: bytes [64][16][4] (element / 4, row,
+ * element % 4); then
+ *   Q4_K: int16 scale [8][16][2] (twice the same), int16 min [4][16][2] (two neighbours),
+ *         float d[16], float dmin[16]
+ *   Q6_K: int16 scale [16][16][2] (twice the same), int16 scale [8][16][2] (two neighbours),
+ *         float d[16] */
+#include "activations.h"
+#include "avx2/kernels_avx2.h"
+#include "avx2/transpose_avx2.h"
+#include "k_scales.h"
+
+enum { MR = 4, NR = 16, Q4_K_BYTES = 312, Q6_K_BYTES = 356 };
+
+typedef unsigned char bytes;
+
+static inline __m256i load(const void *p) {
+  return _mm256_loadu_si256(p);
+}
+
+static inline __m256i broadcast4(const void *p) {
+  int32_t four;
+  memcpy(&four, p, 4);
+  return _mm256_set1_epi32(four);
+}
+
+/* Elements 32 b .. 32 b + 31 of a block. */
+typedef __m256i (*load_fn)(const bytes *block, size_t b);
+
+static inline __m256i load_q4_k(const bytes *block, size_t b) {
+  const gm_block_q4_k *w = (const gm_block_q4_k *)(const void *)block;
+  __m256i q = load(w->qs + b / 2 * 32);
+  if (b % 2 == 1) q = _mm256_srli_epi16(q, 4);
+  return _mm256_and_si256(q, _mm256_set1_epi8(15));
+}
+
+static inline __m256i load_q6_k(const bytes *block, size_t b) {
+  const gm_block_q6_k *w = (const gm_block_q6_k *)(const void *)block;
+  __m256i low = load(w->ql + b / 4 * 64 + b % 2 * 32), high = load(w->qh + b / 4 * 32);
+  if (b / 2 % 2 == 1) low = _mm256_srli_epi16(low, 4);
+  switch (b % 4) {
+  case 0:
+    high = _mm256_slli_epi16(high, 4);
+    break;
+  case 1:
+    high = _mm256_slli_epi16(high, 2);
+    break;
+  case 2:
+    break;
+  default:
+    high = _mm256_srli_epi16(high, 2);
+    break;
+  }
+  return _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(0x0F)),
+                         _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
+}
+
+static inline __attribute__((always_inline)) void
+pack_quants(bytes *panel, const bytes *w, size_t row_bytes, size_t rows, load_fn load_block) {
+#pragma GCC unroll 8
+  for (size_t b = 0; b < 8; b++)
+    for (size_t side = 0; side < NR; side += 8) {
+      __m256 r[8];
+#pragma GCC unroll 8
+      for (size_t j = 0; j < 8; j++)
+        r[j] = side + j < rows ? _mm256_castsi256_ps(load_block(w + (side + j) * row_bytes, b))
+                               : _mm256_setzero_ps();
+      gm_transpose8_avx2(r);
+      float *out = (float *)(void *)panel + (b * 8 * NR + side);
+#pragma GCC unroll 8
+      for (size_t i = 0; i < 8; i++) _mm256_storeu_ps(out + i * NR, r[i]);
+    }
+}
+
+static void pack_w_q4_k(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  bytes *out = panel;
+  const bytes *in = w;
+  for (size_t at = 0; at < k; at += 256, out += NR * Q4_K_BYTES, in += sizeof(gm_block_q4_k)) {
+    pack_quants(out, in, row_bytes, rows, load_q4_k);
+    int16_t *scale = (int16_t *)(void *)(out + 256 * NR);
+    int16_t *min = (int16_t *)(void *)(out + 288 * NR);
+    float *d = (float *)(void *)(out + 304 * NR);
+    if (rows < NR) memset(scale, 0, (Q4_K_BYTES - 256) * NR);
+    for (size_t j = 0; j < rows; j++) {
+      const gm_block_q4_k *block = (const gm_block_q4_k *)(const void *)(in + j * row_bytes);
+      uint8_t s[8], m[8];
+      gm_q4_k_scales(s, m, block->scales);
+      d[j] = _cvtsh_ss(block->d);
+      d[NR + j] = _cvtsh_ss(block->dmin);
+#pragma GCC unroll 8
+      for (size_t i = 0; i < 8; i++) {
+        scale[(i * NR + j) * 2] = scale[(i * NR + j) * 2 + 1] = s[i];
+        min[(i / 2 * NR + j) * 2 + i % 2] = m[i];
+      }
+    }
+  }
+}
+
+static void pack_w_q6_k(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  bytes *out = panel;
+  const bytes *in = w;
+  for (size_t at = 0; at < k; at += 256, out += NR * Q6_K_BYTES, in += sizeof(gm_block_q6_k)) {
+    pack_quants(out, in, row_bytes, rows, load_q6_k);
+    int16_t *scale = (int16_t *)(void *)(out + 256 * NR);
+    int16_t *pairs = (int16_t *)(void *)(out + 320 * NR);
+    float *d = (float *)(void *)(out + 352 * NR);
+    if (rows < NR) memset(scale, 0, (Q6_K_BYTES - 256) * NR);
+    for (size_t j = 0; j < rows; j++) {
+      const gm_block_q6_k *block = (const gm_block_q6_k *)(const void *)(in + j * row_bytes);
+      d[j] = _cvtsh_ss(block->d);
+#pragma GCC unroll 16
+      for (size_t i = 0; i < 16; i++) {
+        scale[(i * NR + j) * 2] = scale[(i * NR + j) * 2 + 1] = block->scales[i];
+        pairs[(i / 2 * NR + j) * 2 + i % 2] = block->scales[i];
+      }
+    }
+  }
+}
+
+/* dot = `n` pairs of 16-bit factors of 16 rows of w times those of MR rows of activations. */
+static inline __attribute__((always_inline)) void
+dot_pairs(__m256i dot[MR][2], const int16_t *w, const int16_t *x, size_t n) {
+#pragma GCC unroll 4
+  for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm256_setzero_si256();
+  for (size_t i = 0; i < n; i++) {
+    __m256i w0 = load(w + i * NR * 2), w1 = load(w + i * NR * 2 + 16);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < MR; r++) {
+      __m256i t = broadcast4(x + (i * MR + r) * 2);
+      dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(w0, t));
+      dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(w1, t));
+    }
+  }
+}
+
+static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  const bytes *a = x, *w = panel;
+  if (first) memset(acc, 0, MR * NR * sizeof(float));
+  for (size_t at = 0; at < k; at += 256, a += MR * GM_XK_BYTES, w += NR * Q4_K_BYTES) {
+    const int16_t *scale = (const int16_t *)(const void *)(w + 256 * NR);
+    const float *dw = (const float *)(const void *)(w + 304 * NR), *dx = gm_xk_d(a, MR);
+    __m256i min[MR][2], dot[MR][2];
+    dot_pairs(min, (const int16_t *)(const void *)(w + 288 * NR), gm_xk_s32(a, MR), 4);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm256_setzero_si256();
+    for (size_t b = 0; b < 8; b++) {
+      const bytes *q = w + b * 8 * NR * 4;
+      const int8_t *v = gm_x_q(a, MR, b, 0);
+      __m256i sum[MR][2];
+#pragma GCC unroll 4
+      for (size_t r = 0; r < MR; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+      for (size_t g = 0; g < 8; g++) {
+        __m256i w0 = load(q + g * NR * 4), w1 = load(q + g * NR * 4 + 32);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < MR; r++) {
+          __m256i t = broadcast4(v + r * 32 + g * 4);
+          sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, t));
+          sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, t));
+        }
+      }
+      __m256i s0 = load(scale + b * NR * 2), s1 = load(scale + b * NR * 2 + 16);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < MR; r++) {
+        dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(sum[r][0], s0));
+        dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(sum[r][1], s1));
+      }
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 2 * MR; i++) {
+      float *out = acc + i / 2 * NR + i % 2 * 8;
+      __m256 d = _mm256_loadu_ps(dw + i % 2 * 8), dmin = _mm256_loadu_ps(dw + NR + i % 2 * 8);
+      __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[i / 2][i % 2]), d);
+      v = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(min[i / 2][i % 2]), dmin, v);
+      v = _mm256_fmadd_ps(v, _mm256_set1_ps(dx[i / 2]), _mm256_loadu_ps(out));
+      _mm256_storeu_ps(out, v);
+    }
+  }
+}
+
+static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  const bytes *a = x, *w = panel;
+  if (first) memset(acc, 0, MR * NR * sizeof(float));
+  for (size_t at = 0; at < k; at += 256, a += MR * GM_XK_BYTES, w += NR * Q6_K_BYTES) {
+    const int16_t *scale = (const int16_t *)(const void *)(w + 256 * NR);
+    const float *dw = (const float *)(const void *)(w + 352 * NR), *dx = gm_xk_d(a, MR);
+    __m256i dot[MR][2];
+    dot_pairs(dot, (const int16_t *)(const void *)(w + 320 * NR), gm_xk_s16(a, MR), 8);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < MR; r++) {
+      dot[r][0] = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(dot[r][0], 5));
+      dot[r][1] = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(dot[r][1], 5));
+    }
+    for (size_t g = 0; g < 32; g++) { /* of 8 elements */
+      const bytes *q = w + g * 2 * NR * 4;
+      const int8_t *v = gm_x_q(a, MR, g / 4, 0) + g % 4 * 8;
+      __m256i w00 = load(q), w01 = load(q + 32), w10 = load(q + 64), w11 = load(q + 96);
+      __m256i s0 = load(scale + g / 2 * NR * 2), s1 = load(scale + g / 2 * NR * 2 + 16);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < MR; r++) {
+        __m256i t0 = broadcast4(v + r * 32), t1 = broadcast4(v + r * 32 + 4);
+        __m256i a0 =
+            _mm256_add_epi16(_mm256_maddubs_epi16(w00, t0), _mm256_maddubs_epi16(w10, t1));
+        __m256i a1 =
+            _mm256_add_epi16(_mm256_maddubs_epi16(w01, t0), _mm256_maddubs_epi16(w11, t1));
+        dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(a0, s0));
+        dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(a1, s1));
+      }
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 2 * MR; i++) {
+      float *out = acc + i / 2 * NR + i % 2 * 8;
+      __m256 d = _mm256_mul_ps(_mm256_loadu_ps(dw + i % 2 * 8), _mm256_set1_ps(dx[i / 2]));
+      __m256 v = _mm256_cvtepi32_ps(dot[i / 2][i % 2]);
+      _mm256_storeu_ps(out, _mm256_fmadd_ps(v, d, _mm256_loadu_ps(out)));
+    }
+  }
+}
+
+/* ---- few rows -------------------------------------------------------------------------- */
+
+static inline __attribute__((always_inline)) void
+gemv_row_q4_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, size_t k) {
+  size_t x_row = k / 256 * GM_XK_BYTES;
+  __m256 sum[4];
+  __m128 min_sum[4];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) sum[r] = _mm256_setzero_ps(), min_sum[r] = _mm_setzero_ps();
+  for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q4_k)) {
+    const gm_block_q4_k *block = (const gm_block_q4_k *)(const void *)w;
+    uint8_t scales[8], mins[8];
+    gm_q4_k_scales(scales, mins, block->scales);
+    __m128i scale8 = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)scales));
+    __m256i scale = _mm256_broadcastsi128_si256(scale8);
+    __m128i min = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)mins));
+    __m256i dot[4];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) dot[r] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (size_t b = 0; b < 8; b++) {
+      __m256i q = load_q4_k(w, b);
+      __m256i s =
+          _mm256_shuffle_epi8(scale, _mm256_set1_epi16((short)(0x0100 + 0x0202 * (int)b)));
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; r++) {
+        __m256i pairs = _mm256_maddubs_epi16(q, load(gm_x_q(x + r * x_row, 1, b, 0)));
+        dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs, s));
+      }
+    }
+    float d = _cvtsh_ss(block->d), dmin = _cvtsh_ss(block->dmin);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) {
+      const bytes *chunk = x + r * x_row;
+      float dx = gm_xk_d(chunk, 1)[0];
+      __m128i s = _mm_loadu_si128((const __m128i *)(const void *)gm_xk_s32(chunk, 1));
+      sum[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r]), _mm256_set1_ps(d * dx), sum[r]);
+      min_sum[r] = _mm_fnmadd_ps(_mm_cvtepi32_ps(_mm_madd_epi16(min, s)),
+                                 _mm_set1_ps(dmin * dx), min_sum[r]);
+    }
+  }
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++)
+    y[r * ldy] = gm_sum8_avx2(_mm256_add_ps(sum[r], _mm256_zextps128_ps256(min_sum[r])));
+}
+
+static inline __attribute__((always_inline)) void
+gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, size_t k) {
+  size_t x_row = k / 256 * GM_XK_BYTES;
+  __m256 sum[4];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) sum[r] = _mm256_setzero_ps();
+  for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q6_k)) {
+    const gm_block_q6_k *block = (const gm_block_q6_k *)(const void *)w;
+    __m256i scale =
+        _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)block->scales));
+    __m256i low = _mm256_permute2x128_si256(scale, scale, 0x00);
+    __m256i high = _mm256_permute2x128_si256(scale, scale, 0x11), dot[4];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) {
+      __m256i offset = _mm256_madd_epi16(scale, load(gm_xk_s16(x + r * x_row, 1)));
+      dot[r] = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(offset, 5));
+    }
+#pragma GCC unroll 8
+    for (size_t b = 0; b < 8; b++) {
+      /* Scales of elements 0..15 and 16..31, one in each half. */
+      short first = (short)(0x0100 + 0x0404 * (int)(b % 4));
+      __m256i at16 =
+          _mm256_setr_m128i(_mm_set1_epi16(first), _mm_set1_epi16((short)(first + 0x0202)));
+      __m256i q = load_q6_k(w, b), s = _mm256_shuffle_epi8(b < 4 ? low : high, at16);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; r++) {
+        __m256i pairs = _mm256_maddubs_epi16(q, load(gm_x_q(x + r * x_row, 1, b, 0)));
+        dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs, s));
+      }
+    }
+    float d = _cvtsh_ss(block->d);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) {
+      float dx = gm_xk_d(x + r * x_row, 1)[0];
+      sum[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r]), _mm256_set1_ps(d * dx), sum[r]);
+    }
+  }
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) y[r * ldy] = gm_sum8_avx2(sum[r]);
+}
+
+static void gemv_q4_k(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                      size_t row_bytes, size_t n, size_t k) {
+  const bytes *in = x, *rows = w;
+  size_t x_row = k / 256 * GM_XK_BYTES;
+  for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)
+    for (size_t j = 0; j < n; j++) gemv_row_q4_k(4, y + j, ldy, in, rows + j * row_bytes, k);
+  for (; m >= 1; m--, in += x_row, y += ldy)
+    for (size_t j = 0; j < n; j++) gemv_row_q4_k(1, y + j, ldy, in, rows + j * row_bytes, k);
+}
+
+static void gemv_q6_k(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                      size_t row_bytes, size_t n, size_t k) {
+  const bytes *in = x, *rows = w;
+  size_t x_row = k / 256 * GM_XK_BYTES;
+  for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)
+    for (size_t j = 0; j < n; j++) gemv_row_q6_k(4, y + j, ldy, in, rows + j * row_bytes, k);
+  for (; m >= 1; m--, in += x_row, y += ldy)
+    for (size_t j = 0; j < n; j++) gemv_row_q6_k(1, y + j, ldy, in, rows + j * row_bytes, k);
+}
+
+const gm_matmul gm_matmul_q4_k_avx2 = {
+    MR,          NR,        256,      GM_X_CHUNK, GM_XK_BYTES, Q4_K_BYTES, gm_pack_xk_avx2,
+    pack_w_q4_k, tile_q4_k, gemv_q4_k};
+const gm_matmul gm_matmul_q6_k_avx2 = {
+    MR,          NR,        256,      GM_X_CHUNK, GM_XK_BYTES, Q6_K_BYTES, gm_pack_xk_avx2,
+    pack_w_q6_k, tile_q6_k, gemv_q6_k};

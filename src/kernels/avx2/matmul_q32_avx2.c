@@ -1,0 +1,247 @@
+/* matmul_q32_avx2.c - AVX2: products with Q8_0 and Q4_0 weights and int8 activations.
+ *
+ * vpmaddubsw multiplies unsigned by signed bytes and adds two neighbours in 16 bits,
+ * saturating. With a first factor of at most 15 the sums of a whole block of 32 stay below
+ * 2^15: 16 products of 15 * 127. So Q4_0's half bytes are summed as they stand, and Q8_0's
+ * bytes, with 128 added, as two half bytes; vpmaddwd then widens once per block.
+ *
+ * Panel of 16 rows of w, per chunk of 256 elements: bytes [64][16][4] (element / 4, row,
+ * element % 4), then float d[8][16], for Q4_0 one 16th of it. */
+#include "activations.h"
+#include "avx2/kernels_avx2.h"
+#include "avx2/transpose_avx2.h"
+
+#include <string.h>
+
+enum { MR_8 = 6, MR_4 = 4, NR = 16, W_BYTES = 288 };
+
+typedef unsigned char bytes;
+
+static inline size_t chunk_blocks(size_t k, size_t first) {
+  return (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
+}
+
+static inline __m256i load(const void *p) {
+  return _mm256_loadu_si256(p);
+}
+
+static inline __m256i broadcast4(const int8_t *p) {
+  int32_t four;
+  memcpy(&four, p, 4);
+  return _mm256_set1_epi32(four);
+}
+
+/* The 32 bytes of a block as they stand in a panel. */
+typedef __m256i (*load_fn)(const bytes *block);
+
+static inline __m256i load_q8_0(const bytes *block) {
+  return _mm256_xor_si256(load(block + 2), _mm256_set1_epi8((char)0x80));
+}
+
+static inline __m256i load_q4_0(const bytes *block) {
+  __m128i q = _mm_loadu_si128((const __m128i *)(const void *)(block + 2));
+  __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(q), _mm_srli_epi16(q, 4), 1);
+  return _mm256_and_si256(both, _mm256_set1_epi8(15));
+}
+
+static inline float scale_of(const bytes *block) {
+  uint16_t d;
+  memcpy(&d, block, 2);
+  return _cvtsh_ss(d);
+}
+
+static inline __attribute__((always_inline)) void pack_w(bytes *panel, const bytes *w,
+                                                         size_t row_bytes, size_t rows,
+                                                         size_t k, size_t block_bytes,
+                                                         load_fn load_block, float factor) {
+  for (size_t first = 0; first < k; first += GM_X_CHUNK, panel += NR * W_BYTES) {
+    const bytes *in = w + first / 32 * block_bytes;
+    float *d = (float *)(void *)(panel + 256 * NR);
+    for (size_t b = 0; b < chunk_blocks(k, first); b++, in += block_bytes, d += NR) {
+      for (size_t j = 0; j < NR; j++)
+        d[j] = j < rows ? scale_of(in + j * row_bytes) * factor : 0.0f;
+      for (size_t side = 0; side < NR; side += 8) {
+        __m256 r[8];
+#pragma GCC unroll 8
+        for (size_t j = 0; j < 8; j++)
+          r[j] = side + j < rows ? _mm256_castsi256_ps(load_block(in + (side + j) * row_bytes))
+                                 : _mm256_setzero_ps();
+        gm_transpose8_avx2(r);
+        float *out = (float *)(void *)panel + (b * 8 * NR + side);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++) _mm256_storeu_ps(out + i * NR, r[i]);
+      }
+    }
+  }
+}
+
+static void pack_w_q8_0(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  pack_w(panel, w, row_bytes, rows, k, sizeof(gm_block_q8_0), load_q8_0, 1.0f);
+}
+
+static void pack_w_q4_0(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  pack_w(panel, w, row_bytes, rows, k, sizeof(gm_block_q4_0), load_q4_0, 0.0625f);
+}
+
+/* acc[8] += dot * dw * dx */
+static inline void add_scaled(float *acc, __m256i dot, __m256 dw, float dx) {
+  __m256 d = _mm256_mul_ps(dw, _mm256_set1_ps(dx));
+  _mm256_storeu_ps(acc, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), d, _mm256_loadu_ps(acc)));
+}
+
+/* One block of 32 elements: 6 rows with 8 columns at a time, low and high half bytes. */
+static inline void block_q8_0(float *acc, const bytes *q, const float *dw, const int8_t *v,
+                              const float *dx, const int32_t *s) {
+  const __m256i one = _mm256_set1_epi16(1), sixteen = _mm256_set1_epi16(16);
+  const __m256i half = _mm256_set1_epi8(15);
+  __m256i low[MR_8], high[MR_8];
+#pragma GCC unroll 6
+  for (size_t r = 0; r < MR_8; r++) low[r] = high[r] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+  for (size_t g = 0; g < 8; g++) {
+    __m256i w = load(q + g * NR * 4), l = _mm256_and_si256(w, half);
+    __m256i h = _mm256_and_si256(_mm256_srli_epi16(w, 4), half);
+#pragma GCC unroll 6
+    for (size_t r = 0; r < MR_8; r++) {
+      __m256i t = broadcast4(v + r * 32 + g * 4);
+      low[r] = _mm256_add_epi16(low[r], _mm256_maddubs_epi16(l, t));
+      high[r] = _mm256_add_epi16(high[r], _mm256_maddubs_epi16(h, t));
+    }
+  }
+  __m256 d = _mm256_loadu_ps(dw);
+#pragma GCC unroll 6
+  for (size_t r = 0; r < MR_8; r++) {
+    __m256i dot =
+        _mm256_add_epi32(_mm256_madd_epi16(low[r], one), _mm256_madd_epi16(high[r], sixteen));
+    add_scaled(acc + r * NR, _mm256_add_epi32(dot, _mm256_set1_epi32(s[r])), d, dx[r]);
+  }
+}
+
+/* One block: 4 rows with 16 columns. */
+static inline void block_q4_0(float *acc, const bytes *q, const float *dw, const int8_t *v,
+                              const float *dx, const int32_t *s) {
+  const __m256i sixteen = _mm256_set1_epi16(16);
+  __m256i sum[MR_4][2];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < MR_4; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+  for (size_t g = 0; g < 8; g++) {
+    __m256i w0 = load(q + g * NR * 4), w1 = load(q + g * NR * 4 + 32);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < MR_4; r++) {
+      __m256i t = broadcast4(v + r * 32 + g * 4);
+      sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, t));
+      sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, t));
+    }
+  }
+  __m256 d0 = _mm256_loadu_ps(dw), d1 = _mm256_loadu_ps(dw + 8);
+#pragma GCC unroll 4
+  for (size_t r = 0; r < MR_4; r++) {
+    __m256i offset = _mm256_set1_epi32(s[r]);
+    __m256i dot0 = _mm256_add_epi32(_mm256_madd_epi16(sum[r][0], sixteen), offset);
+    __m256i dot1 = _mm256_add_epi32(_mm256_madd_epi16(sum[r][1], sixteen), offset);
+    add_scaled(acc + r * NR, dot0, d0, dx[r]);
+    add_scaled(acc + r * NR + 8, dot1, d1, dx[r]);
+  }
+}
+
+static void tile_q8_0(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  const bytes *a = x, *w = panel;
+  if (first) memset(acc, 0, MR_8 * NR * sizeof(float));
+  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR_8 * GM_X32_BYTES, w += NR * W_BYTES) {
+    const float *d = (const float *)(const void *)(w + 256 * NR);
+    for (size_t b = 0; b < chunk_blocks(k, at); b++)
+      for (size_t side = 0; side < NR; side += 8)
+        block_q8_0(acc + side, w + b * 8 * NR * 4 + side * 4, d + b * NR + side,
+                   gm_x_q(a, MR_8, b, 0), gm_x32_d(a, MR_8) + b * MR_8,
+                   gm_x32_s(a, MR_8) + b * MR_8);
+  }
+}
+
+static void tile_q4_0(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  const bytes *a = x, *w = panel;
+  if (first) memset(acc, 0, MR_4 * NR * sizeof(float));
+  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR_4 * GM_X32_BYTES, w += NR * W_BYTES) {
+    const float *d = (const float *)(const void *)(w + 256 * NR);
+    for (size_t b = 0; b < chunk_blocks(k, at); b++)
+      block_q4_0(acc, w + b * 8 * NR * 4, d + b * NR, gm_x_q(a, MR_4, b, 0),
+                 gm_x32_d(a, MR_4) + b * MR_4, gm_x32_s(a, MR_4) + b * MR_4);
+  }
+}
+
+/* ---- few rows -------------------------------------------------------------------------- */
+
+/* 16-bit sums of pairs of a block's products; for Q4_0 without its offset of 8. */
+typedef __m256i (*dot_fn)(const bytes *block, __m256i v);
+
+static inline __m256i dot_q8_0(const bytes *block, __m256i v) {
+  __m256i w = load(block + 2);
+  /* |w| <= 128 and the activation with w's sign: pairs stay within 2 * 128 * 127. */
+  return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(v, w));
+}
+
+static inline __m256i dot_q4_0(const bytes *block, __m256i v) {
+  return _mm256_maddubs_epi16(load_q4_0(block), v);
+}
+
+/* y of one row of w with R rows of x; the weights' offset is `offset_scale` of 128. */
+static inline __attribute__((always_inline)) void gemv_row(size_t R, float *y, size_t ldy,
+                                                           const bytes *x, const bytes *w,
+                                                           size_t k, size_t block_bytes,
+                                                           float offset_scale, dot_fn dot) {
+  const __m256i one = _mm256_set1_epi16(1);
+  size_t x_row = (k + GM_X_CHUNK - 1) / GM_X_CHUNK * GM_X32_BYTES;
+  __m256 sum[4][2];
+  float offset[4] = {0};
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+  for (size_t at = 0; at < k; at += GM_X_CHUNK, x += GM_X32_BYTES) {
+    for (size_t b = 0; b < chunk_blocks(k, at); b++, w += block_bytes) {
+      float dw = scale_of(w);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; r++) {
+        const bytes *chunk = x + r * x_row;
+        float d = dw * gm_x32_d(chunk, 1)[b];
+        __m256i pairs = dot(w, load(gm_x_q(chunk, 1, b, 0)));
+        __m256 products = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, one));
+        if (offset_scale != 0) offset[r] += d * (float)gm_x32_s(chunk, 1)[b];
+        if (b % 2 == 0)
+          sum[r][0] = _mm256_fmadd_ps(products, _mm256_set1_ps(d), sum[r][0]);
+        else
+          sum[r][1] = _mm256_fmadd_ps(products, _mm256_set1_ps(d), sum[r][1]);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++)
+    y[r * ldy] = gm_sum8_avx2(_mm256_add_ps(sum[r][0], sum[r][1])) + offset[r] * offset_scale;
+}
+
+static inline __attribute__((always_inline)) void
+gemv(float *y, size_t ldy, const bytes *x, size_t m, const bytes *w, size_t row_bytes, size_t n,
+     size_t k, size_t block_bytes, float offset_scale, dot_fn dot) {
+  size_t x_row = (k + GM_X_CHUNK - 1) / GM_X_CHUNK * GM_X32_BYTES;
+  for (; m >= 4; m -= 4, x += 4 * x_row, y += 4 * ldy)
+    for (size_t j = 0; j < n; j++)
+      gemv_row(4, y + j, ldy, x, w + j * row_bytes, k, block_bytes, offset_scale, dot);
+  for (; m >= 1; m--, x += x_row, y += ldy)
+    for (size_t j = 0; j < n; j++)
+      gemv_row(1, y + j, ldy, x, w + j * row_bytes, k, block_bytes, offset_scale, dot);
+}
+
+static void gemv_q8_0(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                      size_t row_bytes, size_t n, size_t k) {
+  gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q8_0), 0.0f, dot_q8_0);
+}
+
+static void gemv_q4_0(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                      size_t row_bytes, size_t n, size_t k) {
+  gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q4_0), 0.0625f, dot_q4_0);
+}
+
+const gm_matmul gm_matmul_q8_0_avx2 = {
+    MR_8,        NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
+    pack_w_q8_0, tile_q8_0, gemv_q8_0};
+const gm_matmul gm_matmul_q4_0_avx2 = {
+    MR_4,        NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
+    pack_w_q4_0, tile_q4_0, gemv_q4_0};
