@@ -1,0 +1,267 @@
+"""Makes the seeds of the fuzz targets: small, valid, one per form that a parser knows.
+
+    python fuzz/make_corpus.py        (needs pillow and numpy: tests/python/requirements.txt)
+
+Files that a fuzzer has found since are kept beside them; their names begin with "found-".
+"""
+
+import io
+import json
+import pathlib
+import pickle
+import struct
+import zipfile
+
+from PIL import Image
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def save(target, name, data):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+# ---- pictures
+
+
+def gradient(mode, size=(9, 7)):
+    image = Image.new("RGB", size)
+    image.putdata([(x * 28, y * 36, (x + y) * 15) for y in range(size[1]) for x in range(size[0])])
+    return image.convert(mode)
+
+
+def encoded(image, form, **options):
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def exif(orientation):
+    data = Image.Exif()
+    data[0x0112] = orientation
+    return data.tobytes()
+
+
+def pictures():
+    rgb, grey, cmyk = gradient("RGB"), gradient("L"), gradient("CMYK")
+    save("jpeg", "baseline", encoded(rgb, "JPEG"))
+    save("jpeg", "progressive", encoded(rgb, "JPEG", progressive=True))
+    save("jpeg", "grey", encoded(grey, "JPEG"))
+    save("jpeg", "cmyk", encoded(cmyk, "JPEG"))
+    save("jpeg", "444-restart", encoded(rgb, "JPEG", subsampling=0, restart_marker_blocks=1))
+    save("jpeg", "turned", encoded(rgb, "JPEG", exif=exif(6)))
+    for mode in ("RGB", "RGBA", "L", "LA", "P", "1"):
+        save("png", mode.lower(), encoded(gradient(mode), "PNG"))
+    save("png", "grey16", encoded(gradient("L").convert("I;16"), "PNG"))
+    save("png", "turned", encoded(rgb, "PNG", exif=exif(8)))
+    save("png", "palette-transparent", encoded(gradient("P"), "PNG", transparency=0))
+    save("webp", "lossy", encoded(rgb, "WEBP", quality=50))
+    save("webp", "lossless", encoded(rgb, "WEBP", lossless=True))
+    save("webp", "alpha", encoded(gradient("RGBA"), "WEBP"))
+    save("webp", "turned", encoded(rgb, "WEBP", exif=exif(3)))
+    save("webp", "animated", encoded(rgb, "WEBP", save_all=True, append_images=[rgb.rotate(180)]))
+
+
+# ---- PyTorch: pickles written by Python's pickler, so every name must exist for it
+
+
+class Name:
+    """A global that pickles as module.name."""
+
+    def __init__(self, module, name):
+        self.text = f"c{module}\n{name}\n".encode()
+
+
+def op(*parts):
+    return b"".join(p.text if isinstance(p, Name) else p for p in parts)
+
+
+def text(value):
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def tensor(kind, key, n, shape, stride, offset=0):
+    def sizes(values):
+        return b"(" + b"".join(b"K" + bytes([v]) for v in values) + b"t"
+
+    storage = op(b"(", text("storage"), Name("torch", kind + "Storage"), text(key), text("cpu"))
+    return op(
+        Name("torch._utils", "_rebuild_tensor_v2"), b"(", storage, b"K", bytes([n]), b"tQK",
+        bytes([offset]), sizes(shape), sizes(stride), b"\x89",
+        Name("collections", "OrderedDict"), b")RtR",
+    )
+
+
+def state_dict():
+    return op(
+        b"\x80\x02}q\0(", text("a.weight"), tensor("Float", "0", 6, (2, 3), (3, 1)), b"q\x01",
+        text("b"), tensor("Half", "1", 4, (2, 2), (1, 2)), text("c"), b"h\x01u.",
+    )
+
+
+def script():
+    module = Name("__torch__.clip", "CLIP")
+    return op(
+        b"\x80\x02", module, b")\x81}(", text("training"), b"\x88", text("inner"), module,
+        b")\x81}", text("scale"), tensor("BFloat16", "0", 1, (), ()), b"sb", b"ub.",
+    )
+
+
+def checkpoint():
+    ordered = Name("collections", "OrderedDict")
+    return op(
+        b"\x80\x02}(", text("epoch"), b"M\x10\x27", text("loss"), b"G", struct.pack(">d", 0.5),
+        text("args"), b"](NJ\xff\xff\xff\xff\x8a\x01\x05N\x85N\x86e", text("state_dict"), ordered,
+        b")R", text("w"), Name("torch._utils", "_rebuild_parameter"),
+        tensor("Long", "0", 2, (2,), (1,)), b"\x88", ordered, b")R\x87Rs}", text("_metadata"),
+        b"Nsbu.",
+    )
+
+
+def archive(members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as z:
+        for name, data in members.items():
+            z.writestr(zipfile.ZipInfo(f"archive/{name}"), data)
+    return out.getvalue()
+
+
+def zip64(data):
+    """The same archive with a ZIP64 end record and locator, as torch.save writes it."""
+    end = data.rindex(b"PK\x05\x06")
+    n, size, offset = struct.unpack("<HII", data[end + 10 : end + 20])
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, n, n, size, offset)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+    return data[:end] + record + locator + data[end:]
+
+
+def torch():
+    floats = struct.pack("<6f", *range(6))
+    plain = archive({"data.pkl": state_dict(), "data/0": floats, "data/1": b"\0\x3c" * 4})
+    save("torch", "state-dict", plain)
+    save("torch", "zip64", zip64(plain))
+    save("torch", "script", archive({"data.pkl": script(), "constants.pkl": b").",
+                                     "byteorder": b"little", "data/0": b"\x80\x3f"}))
+    save("pickle", "state-dict", b"\0" + state_dict())
+    save("pickle", "script", b"\1" + script())
+    save("pickle", "checkpoint", b"\0" + checkpoint())
+    simple = {"a": [1, 2, (3, -70000), True, None], "b": {"c": 1.5, "d": 2**40}}
+    for protocol in (2, 3, 4, 5):
+        save("pickle", f"protocol-{protocol}", b"\0" + pickle.dumps(simple, protocol))
+
+
+# ---- safetensors, GGUF
+
+
+def safetensors():
+    header = {
+        "__metadata__": {"format": "pt"},
+        "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+        "b": {"dtype": "F16", "shape": [], "data_offsets": [24, 26]},
+        "c": {"dtype": "BF16", "shape": [0], "data_offsets": [26, 26]},
+        "d": {"dtype": "I64", "shape": [1], "data_offsets": [26, 34]},
+    }
+    data = json.dumps(header).encode()
+    save("safetensors", "four", struct.pack("<Q", len(data)) + data + bytes(34))
+    save("safetensors", "none", struct.pack("<Q", 2) + b"{}")
+
+
+def gguf_string(value):
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def gguf_key(name, kind, value):
+    return gguf_string(name) + struct.pack("<I", kind) + value
+
+
+def gguf_array(name, kind, n, value):
+    return gguf_key(name, 9, struct.pack("<IQ", kind, n) + value)
+
+
+def gguf():
+    forms = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+    keys = [gguf_key(f"k{kind}", kind, struct.pack("<" + form, 1)) for kind, form in forms.items()]
+    keys += [gguf_array(f"a{kind}", kind, 2, struct.pack("<2" + form, 1, 0)) for kind, form in forms.items()]
+    keys += [
+        gguf_key("general.architecture", 8, gguf_string("groma")),
+        gguf_key("general.alignment", 4, struct.pack("<I", 32)),
+        gguf_array("tokenizer.ggml.tokens", 8, 2, gguf_string("<s>") + gguf_string("a")),
+    ]
+    # name, dims (innermost first), ggml type, bytes
+    tensors = [("f32", (3, 2), 0, 24), ("f16", (5,), 1, 10), ("q4_0", (32, 2), 2, 36),
+               ("q8_0", (32,), 8, 34), ("q4_k", (256,), 12, 144), ("q6_k", (256,), 14, 210),
+               ("bf16", (2, 1, 1, 2), 30, 8)]
+    infos, data = b"", b""
+    for name, dims, kind, size in tensors:
+        infos += gguf_string(name) + struct.pack("<I", len(dims))
+        infos += b"".join(struct.pack("<Q", d) for d in dims) + struct.pack("<IQ", kind, len(data))
+        data += bytes(size) + bytes(-size % 32)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)) + b"".join(keys) + infos
+    save("gguf", "all-types", head + bytes(-len(head) % 32) + data)
+    save("gguf", "empty", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+
+
+# ---- text
+
+
+def varint(n):
+    out = b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
+
+
+def field(number, data):
+    if isinstance(data, bytes):
+        return varint(number << 3 | 2) + varint(len(data)) + data
+    if isinstance(data, float):
+        return varint(number << 3 | 5) + struct.pack("<f", data)
+    return varint(number << 3) + varint(data)
+
+
+def sentencepiece():
+    pieces = [("<unk>", 2), ("<s>", 3), ("</s>", 3)]
+    pieces += [(f"<0x{b:02X}>", 6) for b in range(0, 256, 51)]
+    pieces += [("\u2581", 1), ("a", 1), ("b", 1), ("\u2581a", 1), ("ab", 1)]
+    model = b"".join(
+        field(1, field(1, piece.encode()) + field(2, -float(i)) + field(3, kind))
+        for i, (piece, kind) in enumerate(pieces)
+    )
+    trainer = field(3, 2) + field(35, 1) + field(40, 0) + field(41, 1) + field(42, 2)
+    normalizer = field(1, b"identity") + field(3, 1) + field(4, 0) + field(5, 1)
+    save("sentencepiece", "bpe", model + field(2, trainer) + field(3, normalizer))
+    save("sentencepiece", "unigram", model + field(2, field(3, 1)) + field(3, normalizer))
+
+
+def words():
+    for i, line in enumerate((
+        "Locate <p>a red ball</p> in the image.", "<roi><r0><r5></roi> here", "  two  spaces ",
+        "\u00e9\u4e16\U0001f600 <r99></s><unk>", "[grounding]Give me a concise description.",
+    )):
+        save("llama_tokenizer", f"plain-{i}", b"\0" + line.encode())
+        save("llama_tokenizer", f"parsed-{i}", b"\1" + line.encode())
+    save("llama_tokenizer", "broken", b"\1\xff\xc3<p>\xe2\x96\0\xed\xa0\x80")
+    # groma-mini has 768 tokens; added: <p> </p> <roi> </roi> [grounding] <r0> ..
+    p, p_end, roi, roi_end, r = 768, 769, 770, 771, 773
+    answers = {
+        "one": [300, p, 301, 302, p_end, roi, r, r + 1, roi_end, 303, 2],
+        "two": [p, 310, p_end, roi, r + 2, roi_end, p, 311, p_end, roi, r + 3, r + 3, roi_end],
+        "broken": [roi_end, r, p, p, 320, roi, r + 9, p_end, 0, 1, 2, 130, 131, 132],
+    }
+    for name, ids in answers.items():
+        save("grounded_text", name, b"\5" + b"".join(struct.pack("<H", i) for i in ids))
+
+
+def main():
+    pictures()
+    torch()
+    safetensors()
+    gguf()
+    sentencepiece()
+    words()
+
+
+if __name__ == "__main__":
+    main()
