@@ -13,12 +13,10 @@ static void read_string(const char *string) {
 static void read_key(const gm_model_file *file, const gm_gguf_key *key) {
   read_string(key->name);
   fuzz_check(gm_model_file_has_key(file, key->name));
-  volatile unsigned sum = 0;
   if (key->type == GM_GGUF_STRING) {
     for (size_t i = 0; i < key->n; i++) read_string(((const char *const *)key->elements)[i]);
   } else {
-    const unsigned char *bytes = key->elements;
-    for (size_t i = 0; i < key->n * gm_gguf_type_size(key->type); i++) sum += bytes[i];
+    fuzz_touch(key->elements, key->n * gm_gguf_type_size(key->type));
   }
   uint32_t number;
   float real;
@@ -42,10 +40,7 @@ static void read_tensor(const gm_model_file *file, size_t i) {
   const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
   read_string(name);
   fuzz_check(t->n_dims >= 1 && t->n_dims <= GM_MAX_DIMS);
-  const unsigned char *bytes = t->data;
-  size_t n = gm_tensor_rows(t) * t->row_bytes;
-  volatile unsigned sum = 0;
-  for (size_t k = 0; k < n; k++) sum += bytes[k];
+  fuzz_touch(t->data, gm_tensor_rows(t) * t->row_bytes);
   const float *values;
   size_t any[GM_MAX_DIMS] = {0};
   gm_model_file_want_f32(file, name, t->n_dims, any, &values, NULL);

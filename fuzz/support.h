@@ -25,6 +25,9 @@ void *fuzz_read_file(const char *path, size_t *size);
  * first call, kept to the end. */
 const gm_llama_tokenizer *fuzz_tokenizer(void);
 
+/* Reads every byte, for the sanitizer to see. */
+void fuzz_touch(const void *bytes, size_t n);
+
 /* True where the bytes are valid UTF-8 without NUL. */
 bool fuzz_is_text(const char *bytes, size_t n);
 

@@ -11,7 +11,11 @@
 
 #include <png.h>
 
-enum { CHUNK_BYTES_MAX = 8 << 20, CHUNKS_MAX = 1000 };
+enum {
+  CHUNK_BYTES_MAX = 8 << 20,
+  CHUNKS_MAX = 1000,
+  WIDEST_ROW = 16 << 20 /* bytes: GM_IMAGE_MAX_SIDE pixels of 8, twice */
+};
 
 typedef struct png_reader {
   png_structp png;
@@ -57,8 +61,11 @@ static void read_bytes(png_structp png, png_bytep out, size_t n) {
   r->at += n;
 }
 
+/* libpng 1.6 allocates what an eXIf chunk's length says, up to 2 GB, before it looks for the
+ * bytes. Nothing that a picture needs is larger than both its file and the widest row. */
 static png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
   png_reader *r = png_get_mem_ptr(png);
+  if (bytes > r->input->size && bytes > WIDEST_ROW) return NULL;
   void *p = malloc(bytes);
   if (!p) r->no_memory = true;
   return p;
