@@ -295,8 +295,8 @@ static void open_run(vision_run *run, const char *name) {
   }
 }
 
-void check_vision_golden(const gm_model_file *file, const char *name, const char *pictures,
-                         const vision_slices *slices) {
+size_t check_vision_golden(const gm_model_file *file, const char *name, const char *pictures,
+                           const vision_slices *slices) {
   vision_run run = {.file = file, .slices = slices};
   print_message("%s: error relative to the stage's largest magnitude\n", name);
   open_run(&run, name);
@@ -314,5 +314,7 @@ void check_vision_golden(const gm_model_file *file, const char *name, const char
   free(run.scores);
   json_decref(run.meta);
   golden_close(run.g);
+  size_t scratch = run.c->arena.peak;
   compute_close(run.c);
+  return scratch;
 }

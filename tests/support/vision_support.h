@@ -28,8 +28,9 @@ extern const vision_slices vision_slices_small, vision_slices_synthetic;
 /* Runs all vision stages on the picture that golden/NAME.json names (looked up in `pictures`,
  * below tests/data) and compares each with golden/NAME.safetensors: within 1e-3 of the largest
  * value that the golden keeps of the stage; chosen regions equal, in order. Each stage is given
- * our own values of the stage before. Prints the error of every stage. */
-void check_vision_golden(const gm_model_file *file, const char *name, const char *pictures,
-                         const vision_slices *slices);
+ * our own values of the stage before. Prints the error of every stage; returns the most bytes
+ * of scratch in use at once. */
+size_t check_vision_golden(const gm_model_file *file, const char *name, const char *pictures,
+                           const vision_slices *slices);
 
 #endif
