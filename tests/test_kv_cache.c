@@ -1,0 +1,141 @@
+/* test_kv_cache.c - blocks shared between sequences: what is written is found again through the
+ * spans, forks do not disturb each other, nothing is left behind (the sanitizers watch). */
+#include "support.h"
+
+#include "kv_cache.h"
+
+#include <stdlib.h>
+
+enum { LAYERS = 2, HEADS = 3, DIM = 4, ROW = HEADS * DIM };
+
+static const gm_kv_shape shape = {LAYERS, HEADS, DIM, GM_TYPE_F32};
+
+/* The number stored at a place; exact in f32. */
+static float value(size_t layer, size_t position, size_t i, bool key) {
+  return (float)(position % 100) + (float)i / 16 + (key ? 512 : 0) + (layer ? 1024 : 0);
+}
+
+/* Appends t positions whose values begin at those of `label`. */
+static void append(gm_kv_seq *seq, size_t label, size_t t) {
+  float *k = malloc(t * ROW * sizeof *k), *v = malloc(t * ROW * sizeof *v);
+  assert_non_null(k);
+  assert_non_null(v);
+  gm_error err;
+  assert_ok(gm_kv_reserve(seq, t, &err), &err);
+  for (size_t layer = 0; layer < LAYERS; layer++) {
+    for (size_t i = 0; i < t * ROW; i++) {
+      k[i] = value(layer, label + i / ROW, i % ROW, true);
+      v[i] = value(layer, label + i / ROW, i % ROW, false);
+    }
+    gm_kv_write(seq, layer, k, v, t);
+  }
+  gm_kv_commit(seq, t);
+  free(k);
+  free(v);
+}
+
+/* Fails unless positions [at, at + n) hold the values from `label` on. */
+static void expect(const gm_kv_seq *seq, size_t at, size_t n, size_t label) {
+  gm_kv_span *spans = malloc((seq->n_parts + 1) * sizeof *spans);
+  assert_non_null(spans);
+  for (size_t layer = 0; layer < LAYERS; layer++) {
+    size_t n_spans = gm_kv_spans(seq, layer, 0, spans), position = 0;
+    for (size_t s = 0; s < n_spans; s++)
+      for (size_t t = 0; t < spans[s].n; t++, position++) {
+        if (position < at || position >= at + n) continue;
+        for (size_t i = 0; i < ROW; i++) {
+          size_t offset = t * spans[s].row + i / DIM * spans[s].head + i % DIM;
+          float k = ((const float *)spans[s].k)[offset],
+                v = ((const float *)spans[s].v)[offset];
+          assert_true(k == value(layer, label + position - at, i, true));
+          assert_true(v == value(layer, label + position - at, i, false));
+        }
+      }
+    assert_int_equal(position, seq->n);
+  }
+  free(spans);
+}
+
+static void finds_what_was_written(void **state) {
+  (void)state;
+  gm_kv_seq seq = {.shape = shape};
+  append(&seq, 0, 300); /* one long block */
+  append(&seq, 300, 1);
+  append(&seq, 301, 200); /* fills a block and begins another */
+  assert_int_equal(seq.n, 501);
+  expect(&seq, 0, 501, 0);
+  gm_kv_clear(&seq);
+  assert_int_equal(seq.n, 0);
+}
+
+static void forks_go_their_own_ways(void **state) {
+  (void)state;
+  gm_error err;
+  gm_kv_seq parent = {.shape = shape}, child, grandchild;
+  append(&parent, 0, 50);
+  assert_ok(gm_kv_fork(&child, &parent, &err), &err);
+  append(&parent, 500, 10);
+  append(&child, 700, 10);
+  assert_ok(gm_kv_fork(&grandchild, &child, &err), &err);
+  append(&grandchild, 900, 3);
+  append(&child, 710, 140);
+  expect(&parent, 0, 50, 0);
+  expect(&parent, 50, 10, 500);
+  expect(&child, 0, 50, 0);
+  expect(&child, 50, 150, 700);
+  expect(&grandchild, 50, 10, 700);
+  expect(&grandchild, 60, 3, 900);
+  gm_kv_clear(&parent); /* the others keep what they share */
+  expect(&child, 0, 50, 0);
+  expect(&child, 50, 150, 700);
+  gm_kv_clear(&child);
+  expect(&grandchild, 0, 50, 0);
+  append(&grandchild, 903, 200);
+  expect(&grandchild, 60, 203, 900);
+  gm_kv_clear(&grandchild);
+}
+
+static void goes_back(void **state) {
+  (void)state;
+  gm_error err;
+  gm_kv_seq seq = {.shape = shape}, other;
+  append(&seq, 0, 130);
+  append(&seq, 130, 130);
+  assert_ok(gm_kv_fork(&other, &seq, &err), &err);
+  gm_kv_truncate(&seq, 70); /* inside a block that the fork still has */
+  append(&seq, 1000, 90);
+  expect(&seq, 0, 70, 0);
+  expect(&seq, 70, 90, 1000);
+  expect(&other, 0, 260, 0);
+  gm_kv_truncate(&other, 260); /* nothing */
+  gm_kv_truncate(&other, 0);
+  append(&other, 40, 5);
+  expect(&other, 0, 5, 40);
+  gm_kv_clear(&seq);
+  gm_kv_clear(&other);
+}
+
+static void half_precision_rounds_to_nearest(void **state) {
+  (void)state;
+  gm_kv_seq seq = {.shape = {LAYERS, HEADS, DIM, GM_TYPE_F16}};
+  append(&seq, 7, 2);
+  gm_kv_span span;
+  assert_int_equal(gm_kv_spans(&seq, 1, 0, &span), 1);
+  assert_int_equal(span.n, 2);
+  for (size_t i = 0; i < ROW; i++) {
+    size_t offset = span.row + i / DIM * span.head + i % DIM;
+    float k = gm_f16_to_f32(((const uint16_t *)span.k)[offset]);
+    assert_true(k == gm_f16_to_f32(gm_f32_to_f16(value(1, 8, i, true))));
+  }
+  gm_kv_clear(&seq);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(finds_what_was_written),
+      cmocka_unit_test(forks_go_their_own_ways),
+      cmocka_unit_test(goes_back),
+      cmocka_unit_test(half_precision_rounds_to_nearest),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

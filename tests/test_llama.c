@@ -1,0 +1,216 @@
+/* test_llama.c - the language model by itself: however its rows are cut into calls, batches and
+ * shared caches, the same logits come out. Their values are checked by the tests of scenes. */
+#include "scene_support.h"
+
+#include "rng.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static gm_model *mini;
+static const gm_groma *groma;
+static const gm_llama *llama;
+
+/* Sums in another order: n terms of f32 round to about sqrt(n) * 2^-24 of the result, here up
+ * to 900 terms in each of some 30 operations one after another: 900^(1/2) * 30 * 6e-8 = 5e-5.
+ */
+#define ORDER 5e-5
+
+static int open_model(void **state) {
+  (void)state;
+  mini = test_model("groma-mini", NULL, NULL);
+  groma = mini->groma;
+  llama = groma->llama;
+  return 0;
+}
+
+static int close_model(void **state) {
+  (void)state;
+  gm_model_free(mini);
+  return 0;
+}
+
+/* n rows, every fifth a vector, every seventh an added token. */
+static gm_llama_row *random_rows(uint64_t seed, size_t n, float **vectors) {
+  gm_rng rng = {seed};
+  gm_llama_row *rows = malloc(n * sizeof *rows);
+  *vectors = malloc(n * llama->dim * sizeof **vectors);
+  assert_non_null(rows);
+  assert_non_null(*vectors);
+  for (size_t i = 0; i < n; i++) {
+    float *vector = *vectors + i * llama->dim;
+    for (size_t k = 0; k < llama->dim; k++) vector[k] = (float)gm_rng_unit(&rng) - 0.5f;
+    size_t added = llama->base_vocab + gm_rng_u64(&rng) % (llama->vocab - llama->base_vocab);
+    size_t plain = gm_rng_u64(&rng) % llama->base_vocab;
+    rows[i] = (gm_llama_row){i % 5 == 4 ? vector : NULL, (int32_t)(i % 7 ? plain : added)};
+  }
+  return rows;
+}
+
+static gm_kv_seq empty_seq(void) {
+  return (gm_kv_seq){.shape = groma->kv_shape};
+}
+
+static void forward(const gm_llama_run *runs, size_t n) {
+  gm_error err;
+  gm_compute *c = gm_model_enter(mini, NULL, &err);
+  assert_ok(gm_llama_forward(llama, c, runs, n, NULL, NULL), &err);
+  gm_model_leave(mini, GM_OK);
+}
+
+/* Logits behind rows[n], in one call on a sequence of its own; free() them. */
+static float *logits_of(const gm_llama_row *rows, size_t n) {
+  float *logits = malloc(llama->vocab * sizeof *logits);
+  assert_non_null(logits);
+  gm_kv_seq seq = empty_seq();
+  forward(&(gm_llama_run){&seq, rows, n, logits}, 1);
+  assert_int_equal(seq.n, n);
+  gm_kv_clear(&seq);
+  return logits;
+}
+
+static void pieces_equal_the_whole(void **state) {
+  (void)state;
+  enum { N = 60 };
+  float *vectors, logits[2000];
+  gm_llama_row *rows = random_rows(1, N, &vectors);
+  float *whole = logits_of(rows, N);
+  gm_kv_seq seq = empty_seq();
+  for (size_t at = 0, n; at < N; at += n) {
+    n = at < 20 ? 1 : at < 40 ? 7 : N - at;
+    forward(&(gm_llama_run){&seq, rows + at, n, logits}, 1);
+  }
+  assert_close(logits, whole, llama->vocab, ORDER, "logits");
+  gm_kv_clear(&seq);
+  free(whole);
+  free(rows);
+  free(vectors);
+}
+
+static void long_input_is_cut_into_batches(void **state) {
+  (void)state;
+  enum { N = 900 }; /* more than the rows of one batch */
+  float *vectors, logits[2000];
+  gm_llama_row *rows = random_rows(2, N, &vectors);
+  float *whole = logits_of(rows, N);
+  gm_kv_seq seq = empty_seq();
+  forward(&(gm_llama_run){&seq, rows, 500, NULL}, 1);
+  forward(&(gm_llama_run){&seq, rows + 500, N - 500, logits}, 1);
+  assert_close(logits, whole, llama->vocab, ORDER, "logits");
+  gm_kv_clear(&seq);
+  free(whole);
+  free(rows);
+  free(vectors);
+}
+
+static void a_batch_equals_one_after_another(void **state) {
+  (void)state;
+  enum { SEQS = 4, PREFIX = 30 };
+  const size_t lengths[SEQS] = {1, 40, 3, 730}; /* the last one spans two batches */
+  float *vectors[SEQS + 1], *logits[SEQS];
+  gm_llama_row *prefix = random_rows(3, PREFIX, &vectors[SEQS]), *rows[SEQS];
+  gm_error err;
+  gm_kv_seq shared = empty_seq(), seqs[SEQS];
+  forward(&(gm_llama_run){&shared, prefix, PREFIX, NULL}, 1);
+  gm_llama_run runs[SEQS];
+  for (size_t i = 0; i < SEQS; i++) {
+    rows[i] = random_rows(10 + i, lengths[i], &vectors[i]);
+    logits[i] = malloc(llama->vocab * sizeof *logits[i]);
+    assert_ok(gm_kv_fork(&seqs[i], &shared, &err), &err);
+    runs[i] = (gm_llama_run){&seqs[i], rows[i], lengths[i], logits[i]};
+  }
+  forward(runs, SEQS);
+  for (size_t i = 0; i < SEQS; i++) {
+    gm_llama_row *all = malloc((PREFIX + lengths[i]) * sizeof *all);
+    assert_non_null(all);
+    memcpy(all, prefix, PREFIX * sizeof *all);
+    memcpy(all + PREFIX, rows[i], lengths[i] * sizeof *all);
+    float *alone = logits_of(all, PREFIX + lengths[i]);
+    assert_close(logits[i], alone, llama->vocab, ORDER, "logits");
+    assert_int_equal(seqs[i].n, PREFIX + lengths[i]);
+    gm_kv_clear(&seqs[i]);
+    free(alone);
+    free(all);
+    free(rows[i]);
+    free(vectors[i]);
+    free(logits[i]);
+  }
+  gm_kv_clear(&shared);
+  free(prefix);
+  free(vectors[SEQS]);
+}
+
+static void added_tokens_have_their_own_table(void **state) {
+  (void)state;
+  size_t dim = llama->dim, last = llama->vocab - 1;
+  float *vector = malloc(dim * sizeof *vector);
+  assert_non_null(vector);
+  gm_get_rows(vector, dim, &llama->new_embed, (int32_t[]){(int32_t)(last - llama->base_vocab)},
+              1);
+  float *by_id = logits_of(&(gm_llama_row){NULL, (int32_t)last}, 1);
+  float *by_vector = logits_of(&(gm_llama_row){vector, -1}, 1);
+  assert_memory_equal(by_id, by_vector, llama->vocab * sizeof *by_id);
+  free(by_id);
+  free(by_vector);
+  free(vector);
+}
+
+static bool count_down(void *user) {
+  return (*(int *)user)-- <= 0;
+}
+
+static void a_cancelled_call_leaves_the_sequence(void **state) {
+  (void)state;
+  enum { N = 20 };
+  float *vectors, logits[2000];
+  gm_llama_row *rows = random_rows(4, N, &vectors);
+  float *whole = logits_of(rows, N);
+  gm_kv_seq seq = empty_seq();
+  forward(&(gm_llama_run){&seq, rows, 5, NULL}, 1);
+  gm_llama_run rest = {&seq, rows + 5, N - 5, logits};
+  for (int polls = 0; polls < (int)llama->n_layers; polls++) {
+    gm_error err;
+    int left = polls;
+    gm_callbacks callbacks = {.user = &left, .cancelled = count_down};
+    gm_compute *c = gm_model_enter(mini, &callbacks, &err);
+    assert_int_equal(gm_llama_forward(llama, c, &rest, 1, NULL, NULL), GM_ERR_CANCELLED);
+    gm_model_leave(mini, GM_OK);
+    assert_int_equal(seq.n, 5);
+  }
+  forward(&rest, 1);
+  assert_close(logits, whole, llama->vocab, ORDER, "logits");
+  gm_kv_clear(&seq);
+  free(whole);
+  free(rows);
+  free(vectors);
+}
+
+static void a_half_precision_cache_is_near(void **state) {
+  (void)state;
+  enum { N = 60 };
+  float *vectors, logits[2000];
+  gm_llama_row *rows = random_rows(5, N, &vectors);
+  float *whole = logits_of(rows, N);
+  gm_kv_seq seq = empty_seq();
+  seq.shape.type = GM_TYPE_F16;
+  forward(&(gm_llama_run){&seq, rows, N, logits}, 1);
+  /* keys and values are off by 2^-12 of themselves, in each of 4 layers */
+  assert_close(logits, whole, llama->vocab, 4e-3, "logits");
+  assert_memory_not_equal(logits, whole, llama->vocab * sizeof *logits);
+  gm_kv_clear(&seq);
+  free(whole);
+  free(rows);
+  free(vectors);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(pieces_equal_the_whole),
+      cmocka_unit_test(long_input_is_cut_into_batches),
+      cmocka_unit_test(a_batch_equals_one_after_another),
+      cmocka_unit_test(added_tokens_have_their_own_table),
+      cmocka_unit_test(a_cancelled_call_leaves_the_sequence),
+      cmocka_unit_test(a_half_precision_cache_is_near),
+  };
+  return cmocka_run_group_tests(tests, open_model, close_model);
+}
