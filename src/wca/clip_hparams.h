@@ -1,0 +1,24 @@
+/* clip_hparams.h - CLIP's hyperparameters, read from the keys clip.* of a model file
+ * (docs/FORMAT.md) and checked against what the towers can compute. */
+#ifndef GM_CLIP_HPARAMS_H
+#define GM_CLIP_HPARAMS_H
+
+#include "model_file.h"
+#include "ops.h"
+#include "pixels.h"
+
+typedef struct gm_clip_hparams {
+  bool fused;        /* OpenAI's and open_clip's tensor names (in_proj), else Hugging Face's */
+  gm_act act;        /* GM_ACT_QUICK_GELU or GM_ACT_GELU */
+  float eps;         /* of all LayerNorms */
+  float logit_scale; /* exp(logit_scale) of the checkpoint: multiplies cosines */
+  uint32_t image_size, patch_size;
+  uint32_t vision_layers, vision_heads;
+  uint32_t text_layers, text_heads;
+  gm_pixel_norm norm;
+} gm_clip_hparams;
+
+/* GM_ERR_MODEL if a key is missing or out of range. */
+gm_status gm_clip_hparams_read(gm_clip_hparams *out, const gm_model_file *file, gm_error *err);
+
+#endif

@@ -1,0 +1,115 @@
+/* clip_text.c - see clip_text.h. */
+#include "clip_text.h"
+
+#include "clip_tower.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GROUP_TOKENS = 2048 };
+
+gm_status gm_clip_text_load(gm_clip_text *w, const gm_model_file *file,
+                            const gm_clip_hparams *hparams, gm_error *err) {
+  bool fused = hparams->fused;
+  *w = (gm_clip_text){.layers = hparams->text_layers};
+  gm_weight_loader l = gm_weight_loader_at(file, err, fused ? "%s" : "text_model.", "");
+  gm_tensor position;
+  GM_TRY(gm_load_matrix(&l,
+                        fused ? "token_embedding.weight" : "embeddings.token_embedding.weight",
+                        0, 0, &w->embedding));
+  size_t C = w->embedding.shape[1];
+  w->vocabulary = w->embedding.shape[0];
+  GM_TRY(gm_clip_tower_check_heads(file, "text", C, hparams->text_heads, err));
+  GM_TRY(gm_load_matrix(&l,
+                        fused ? "positional_embedding" : "embeddings.position_embedding.weight",
+                        0, C, &position));
+  w->context = position.shape[0];
+  if (w->context < 2 || w->context > 4096)
+    return gm_fail(err, GM_ERR_MODEL, "%s: a text context of %zu, wanted 2 to 4096",
+                   gm_model_file_name(file), w->context);
+  GM_TRY(gm_load_vector(&l, fused ? "ln_final.weight" : "final_layer_norm.weight", C,
+                        &w->ln_final_w));
+  GM_TRY(
+      gm_load_vector(&l, fused ? "ln_final.bias" : "final_layer_norm.bias", C, &w->ln_final_b));
+  gm_weight_loader top = gm_weight_loader_at(file, err, "%s", "");
+  GM_TRY(gm_load_matrix(&top, fused ? "text_projection" : "text_projection.weight", 0, C,
+                        &w->projection));
+  w->features = w->projection.shape[0];
+  w->shape = (gm_vit_shape){.dim = C,
+                            .heads = hparams->text_heads,
+                            .eps = hparams->eps,
+                            .act = hparams->act,
+                            .causal = true};
+  GM_TRY(gm_clip_tower_table(&w->position, &position, err));
+  return gm_clip_tower_blocks(&w->blocks, file, fused,
+                              fused ? "transformer.resblocks" : "text_model.encoder.layers",
+                              w->layers, &w->shape, err);
+}
+
+void gm_clip_text_free(gm_clip_text *w) {
+  free(w->position);
+  free(w->blocks);
+  *w = (gm_clip_text){0};
+}
+
+/* Texts order[0..n) of equal computed length `tokens`; features to their places in out. */
+static gm_status forward_group(gm_compute *c, const gm_clip_text *w, const int32_t *ids,
+                               const size_t *ends, const size_t *order, size_t n, size_t tokens,
+                               float *out) {
+  size_t C = w->shape.dim;
+  float *x = gm_scratch_f32(c, n * tokens * C, "text tower states");
+  float *last = gm_scratch_f32(c, n * C, "end-of-text rows");
+  float *features = gm_scratch_f32(c, n * w->features, "text features");
+  if (!x || !last || !features) return GM_ERR_MEMORY;
+  for (size_t i = 0; i < n; i++) {
+    float *rows = x + i * tokens * C;
+    gm_get_rows(rows, C, &w->embedding, ids + order[i] * w->context, tokens);
+    gm_add(c, rows, rows, w->position, tokens * C);
+  }
+  for (size_t i = 0; i < w->layers; i++) {
+    GM_TRY(gm_poll(c));
+    GM_TRY(gm_vit_block_forward(c, &w->blocks[i], &w->shape, x, n, tokens));
+  }
+  for (size_t i = 0; i < n; i++)
+    memcpy(last + i * C, x + (i * tokens + ends[order[i]]) * C, C * sizeof *x);
+  GM_TRY(gm_clip_tower_features(c, last, n, C, w->ln_final_w, w->ln_final_b, w->shape.eps,
+                                &w->projection, features));
+  for (size_t i = 0; i < n; i++)
+    memcpy(out + order[i] * w->features, features + i * w->features, w->features * sizeof *out);
+  return GM_OK;
+}
+
+/* Indices in the order of falling length, by counting: lengths are below the context. */
+static void order_by_length(size_t *order, size_t *starts, const size_t *ends, size_t n,
+                            size_t context) {
+  memset(starts, 0, (context + 1) * sizeof *starts);
+  for (size_t i = 0; i < n; i++) starts[context - ends[i]]++;
+  for (size_t sum = 0, i = 0; i <= context; i++) {
+    size_t count = starts[i];
+    starts[i] = sum;
+    sum += count;
+  }
+  for (size_t i = 0; i < n; i++) order[starts[context - ends[i]]++] = i;
+}
+
+gm_status gm_clip_text_forward(gm_compute *c, const gm_clip_text *w, const int32_t *ids,
+                               const size_t *ends, size_t n, float *out) {
+  gm_arena_mark all = gm_arena_save(&c->arena);
+  size_t *order = gm_scratch(c, (n + 1) * sizeof *order, "text order");
+  size_t *starts = gm_scratch(c, (w->context + 1) * sizeof *starts, "text lengths");
+  gm_status status = order && starts ? GM_OK : GM_ERR_MEMORY;
+  if (status == GM_OK) order_by_length(order, starts, ends, n, w->context);
+  for (size_t i = 0; status == GM_OK && i < n;) {
+    assert(ends[order[i]] < w->context);
+    size_t tokens = ends[order[i]] + 1,
+           group = GROUP_TOKENS / tokens ? GROUP_TOKENS / tokens : 1;
+    size_t count = n - i < group ? n - i : group;
+    gm_arena_mark mark = gm_arena_save(&c->arena);
+    status = forward_group(c, w, ids, ends, order + i, count, tokens, out);
+    gm_arena_restore(&c->arena, mark);
+    i += count;
+  }
+  gm_arena_restore(&c->arena, all);
+  return status;
+}

@@ -1,0 +1,27 @@
+/* clip_tower.h - what CLIP's two towers share: the names of a block's weights in the two
+ * families of checkpoints, loading them, and the way from a token's state to a unit feature. */
+#ifndef GM_CLIP_TOWER_H
+#define GM_CLIP_TOWER_H
+
+#include "clip_hparams.h"
+#include "vit_block.h"
+
+/* Loads `layers` blocks; prefix: "visual.transformer.resblocks" or
+ * "vision_model.encoder.layers". Sets shape->hidden from the first block's weight. */
+gm_status gm_clip_tower_blocks(gm_vit_block **out, const gm_model_file *file, bool fused,
+                               const char *prefix, size_t layers, gm_vit_shape *shape,
+                               gm_error *err);
+
+/* *out[rows, columns] = a table of any type as f32, owned by the caller. */
+gm_status gm_clip_tower_table(float **out, const gm_tensor *table, gm_error *err);
+
+/* The heads must divide the width and be narrow enough for gm_attention. */
+gm_status gm_clip_tower_check_heads(const gm_model_file *file, const char *tower, size_t width,
+                                    uint32_t heads, gm_error *err);
+
+/* out[n, D] = unit(LN(x[n, C]) . projection^T); x is overwritten. */
+gm_status gm_clip_tower_features(gm_compute *c, float *x, size_t n, size_t width,
+                                 const float *ln_w, const float *ln_b, float eps,
+                                 const gm_tensor *projection, float *out);
+
+#endif
