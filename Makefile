@@ -2,7 +2,7 @@
 # make test   install what is missing, build, run the fast tests
 # make        build only
 
-DEMO_IMAGE = tests/data/world/scenes/images/093.png
+DEMO_IMAGE = tests/data/world/scenes/images/064.jpg
 
 .PHONY: all deps demo test install uninstall clean format
 
