@@ -114,10 +114,10 @@ static void q4_0_to_float(float *y, const void *x, size_t n) {
   }
 }
 
-/* The value of largest magnitude becomes -8 exactly. The product is taken in double because
- * ggml's own result rests on a fused multiply-add. */
+/* The value of largest magnitude becomes -8 exactly. ggml's own result rests on a fused
+ * multiply-add, which product and sum in double, rounded to single, restate. */
 static uint8_t q4_0_level(float x, float inverse) {
-  double level = trunc((double)x * (double)inverse + 8.5);
+  float level = truncf((float)((double)x * (double)inverse + 8.5));
   return level > 15 ? 15 : (uint8_t)level;
 }
 
