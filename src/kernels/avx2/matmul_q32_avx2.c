@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { MR_8 = 6, MR_4 = 4, NR = 16, W_BYTES = 288 };
+enum { MR = 4, NR = 16, W_BYTES = 288 };
 
 typedef unsigned char bytes;
 
@@ -89,28 +89,28 @@ static inline void add_scaled(float *acc, __m256i dot, __m256 dw, float dx) {
   _mm256_storeu_ps(acc, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), d, _mm256_loadu_ps(acc)));
 }
 
-/* One block of 32 elements: 6 rows with 8 columns at a time, low and high half bytes. */
+/* One block of 32 elements: 4 rows with 8 columns at a time, low and high half bytes. */
 static inline void block_q8_0(float *acc, const bytes *q, const float *dw, const int8_t *v,
                               const float *dx, const int32_t *s) {
   const __m256i one = _mm256_set1_epi16(1), sixteen = _mm256_set1_epi16(16);
   const __m256i half = _mm256_set1_epi8(15);
-  __m256i low[MR_8], high[MR_8];
-#pragma GCC unroll 6
-  for (size_t r = 0; r < MR_8; r++) low[r] = high[r] = _mm256_setzero_si256();
-#pragma GCC unroll 8
+  __m256i low[MR], high[MR];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < MR; r++) low[r] = high[r] = _mm256_setzero_si256();
+#pragma GCC unroll 2 /* by 8, gcc sums all products as a tree and spills them */
   for (size_t g = 0; g < 8; g++) {
     __m256i w = load(q + g * NR * 4), l = _mm256_and_si256(w, half);
     __m256i h = _mm256_and_si256(_mm256_srli_epi16(w, 4), half);
-#pragma GCC unroll 6
-    for (size_t r = 0; r < MR_8; r++) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < MR; r++) {
       __m256i t = broadcast4(v + r * 32 + g * 4);
       low[r] = _mm256_add_epi16(low[r], _mm256_maddubs_epi16(l, t));
       high[r] = _mm256_add_epi16(high[r], _mm256_maddubs_epi16(h, t));
     }
   }
   __m256 d = _mm256_loadu_ps(dw);
-#pragma GCC unroll 6
-  for (size_t r = 0; r < MR_8; r++) {
+#pragma GCC unroll 4
+  for (size_t r = 0; r < MR; r++) {
     __m256i dot =
         _mm256_add_epi32(_mm256_madd_epi16(low[r], one), _mm256_madd_epi16(high[r], sixteen));
     add_scaled(acc + r * NR, _mm256_add_epi32(dot, _mm256_set1_epi32(s[r])), d, dx[r]);
@@ -121,14 +121,14 @@ static inline void block_q8_0(float *acc, const bytes *q, const float *dw, const
 static inline void block_q4_0(float *acc, const bytes *q, const float *dw, const int8_t *v,
                               const float *dx, const int32_t *s) {
   const __m256i sixteen = _mm256_set1_epi16(16);
-  __m256i sum[MR_4][2];
+  __m256i sum[MR][2];
 #pragma GCC unroll 4
-  for (size_t r = 0; r < MR_4; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-#pragma GCC unroll 8
+  for (size_t r = 0; r < MR; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+#pragma GCC unroll 2 /* by 8, gcc sums all products as a tree and spills them */
   for (size_t g = 0; g < 8; g++) {
     __m256i w0 = load(q + g * NR * 4), w1 = load(q + g * NR * 4 + 32);
 #pragma GCC unroll 4
-    for (size_t r = 0; r < MR_4; r++) {
+    for (size_t r = 0; r < MR; r++) {
       __m256i t = broadcast4(v + r * 32 + g * 4);
       sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, t));
       sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, t));
@@ -136,7 +136,7 @@ static inline void block_q4_0(float *acc, const bytes *q, const float *dw, const
   }
   __m256 d0 = _mm256_loadu_ps(dw), d1 = _mm256_loadu_ps(dw + 8);
 #pragma GCC unroll 4
-  for (size_t r = 0; r < MR_4; r++) {
+  for (size_t r = 0; r < MR; r++) {
     __m256i offset = _mm256_set1_epi32(s[r]);
     __m256i dot0 = _mm256_add_epi32(_mm256_madd_epi16(sum[r][0], sixteen), offset);
     __m256i dot1 = _mm256_add_epi32(_mm256_madd_epi16(sum[r][1], sixteen), offset);
@@ -147,25 +147,24 @@ static inline void block_q4_0(float *acc, const bytes *q, const float *dw, const
 
 static void tile_q8_0(float *acc, const void *x, const void *panel, size_t k, bool first) {
   const bytes *a = x, *w = panel;
-  if (first) memset(acc, 0, MR_8 * NR * sizeof(float));
-  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR_8 * GM_X32_BYTES, w += NR * W_BYTES) {
+  if (first) memset(acc, 0, MR * NR * sizeof(float));
+  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * W_BYTES) {
     const float *d = (const float *)(const void *)(w + 256 * NR);
     for (size_t b = 0; b < chunk_blocks(k, at); b++)
       for (size_t side = 0; side < NR; side += 8)
         block_q8_0(acc + side, w + b * 8 * NR * 4 + side * 4, d + b * NR + side,
-                   gm_x_q(a, MR_8, b, 0), gm_x32_d(a, MR_8) + b * MR_8,
-                   gm_x32_s(a, MR_8) + b * MR_8);
+                   gm_x_q(a, MR, b, 0), gm_x32_d(a, MR) + b * MR, gm_x32_s(a, MR) + b * MR);
   }
 }
 
 static void tile_q4_0(float *acc, const void *x, const void *panel, size_t k, bool first) {
   const bytes *a = x, *w = panel;
-  if (first) memset(acc, 0, MR_4 * NR * sizeof(float));
-  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR_4 * GM_X32_BYTES, w += NR * W_BYTES) {
+  if (first) memset(acc, 0, MR * NR * sizeof(float));
+  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * W_BYTES) {
     const float *d = (const float *)(const void *)(w + 256 * NR);
     for (size_t b = 0; b < chunk_blocks(k, at); b++)
-      block_q4_0(acc, w + b * 8 * NR * 4, d + b * NR, gm_x_q(a, MR_4, b, 0),
-                 gm_x32_d(a, MR_4) + b * MR_4, gm_x32_s(a, MR_4) + b * MR_4);
+      block_q4_0(acc, w + b * 8 * NR * 4, d + b * NR, gm_x_q(a, MR, b, 0),
+                 gm_x32_d(a, MR) + b * MR, gm_x32_s(a, MR) + b * MR);
   }
 }
 
@@ -240,8 +239,8 @@ static void gemv_q4_0(float *y, size_t ldy, const void *x, size_t m, const void 
 }
 
 const gm_matmul gm_matmul_q8_0_avx2 = {
-    MR_8,        NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
+    MR,          NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
     pack_w_q8_0, tile_q8_0, gemv_q8_0};
 const gm_matmul gm_matmul_q4_0_avx2 = {
-    MR_4,        NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
+    MR,          NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
     pack_w_q4_0, tile_q4_0, gemv_q4_0};
