@@ -21,7 +21,8 @@
   VEC(weights_b, "attention_weights.bias", H *P)                                               \
   MAT(value, "value_proj.weight", d, d)                                                        \
   VEC(value_b, "value_proj.bias", d)                                                           \
-  MAT(out, "output_proj.weight", d, d) VEC(out_b, "output_proj.bias", d)
+  MAT(out, "output_proj.weight", d, d)                                                         \
+  VEC(out_b, "output_proj.bias", d)
 
 typedef struct gm_deform_attention {
   size_t dim, heads, points;

@@ -1,6 +1,7 @@
 /* proposer_decoder.c - see proposer_decoder.h. */
 #include "proposer_decoder.h"
 
+#include "logistic.h"
 #include "sine_position.h"
 
 #include <math.h>
@@ -82,21 +83,12 @@ void gm_proposer_decoder_free(gm_proposer_decoder *w) {
 
 /* ---- boxes and their logits */
 
-static float sigmoid(float x) {
-  return 1.0f / (1.0f + expf(-x));
-}
-
-static float inverse_sigmoid(float p) {
-  const float eps = 1e-5f;
-  p = fminf(fmaxf(p, 0.0f), 1.0f);
-  return logf(fmaxf(p, eps) / fmaxf(1.0f - p, eps));
-}
-
 /* boxes = sigmoid(offset + inverse_sigmoid(from)), row by row. */
 static void refine(gm_rel_box *boxes, const float *offset, const gm_rel_box *from, size_t n) {
   float *out = (float *)boxes;
   const float *base = (const float *)from;
-  for (size_t i = 0; i < 4 * n; i++) out[i] = sigmoid(offset[i] + inverse_sigmoid(base[i]));
+  for (size_t i = 0; i < 4 * n; i++)
+    out[i] = gm_sigmoid(offset[i] + gm_inverse_sigmoid(base[i]));
 }
 
 /* The first-stage proposal of a cell as logits; false where it is invalid (then +inf). */
@@ -188,7 +180,7 @@ static gm_status first_stage(gm_compute *c, const gm_proposer_decoder *w, const 
   for (size_t k = 0; k < q; k++) {
     float logits[4], *row = (float *)&reference[k];
     proposal_logits(logits, cells[k], w->grid);
-    for (int j = 0; j < 4; j++) row[j] = sigmoid(offset[4 * k + (size_t)j] + logits[j]);
+    for (int j = 0; j < 4; j++) row[j] = gm_sigmoid(offset[4 * k + (size_t)j] + logits[j]);
   }
   return GM_OK;
 }

@@ -17,8 +17,9 @@
   MAT(fc1, "layers.0.weight", A, d)                                                            \
   VEC(fc1_b, "layers.0.bias", A)                                                               \
   MAT(fc2, "layers.1.weight", B, A)                                                            \
-  VEC(fc2_b, "layers.1.bias", B) MAT(fc3, "layers.2.weight", 4, B)                             \
-      VEC(fc3_b, "layers.2.bias", 4)
+  VEC(fc2_b, "layers.1.bias", B)                                                               \
+  MAT(fc3, "layers.2.weight", 4, B)                                                            \
+  VEC(fc3_b, "layers.2.bias", 4)
 
 typedef struct gm_box_head {
   size_t width1, width2; /* A, B */
@@ -30,13 +31,15 @@ typedef struct gm_box_head {
   MAT(q, "self_attn.q_proj.weight", d, d)                                                      \
   VEC(q_b, "self_attn.q_proj.bias", d)                                                         \
   MAT(k, "self_attn.k_proj.weight", d, d)                                                      \
-  VEC(k_b, "self_attn.k_proj.bias", d) MAT(v, "self_attn.v_proj.weight", d, d)                 \
-      VEC(v_b, "self_attn.v_proj.bias", d) MAT(out, "self_attn.out_proj.weight", d, d)         \
-          VEC(out_b, "self_attn.out_proj.bias", d)                                             \
-              VEC(self_norm_w, "self_attn_layer_norm.weight", d)                               \
-                  VEC(self_norm_b, "self_attn_layer_norm.bias", d)                             \
-                      VEC(cross_norm_w, "encoder_attn_layer_norm.weight", d)                   \
-                          VEC(cross_norm_b, "encoder_attn_layer_norm.bias", d)
+  VEC(k_b, "self_attn.k_proj.bias", d)                                                         \
+  MAT(v, "self_attn.v_proj.weight", d, d)                                                      \
+  VEC(v_b, "self_attn.v_proj.bias", d)                                                         \
+  MAT(out, "self_attn.out_proj.weight", d, d)                                                  \
+  VEC(out_b, "self_attn.out_proj.bias", d)                                                     \
+  VEC(self_norm_w, "self_attn_layer_norm.weight", d)                                           \
+  VEC(self_norm_b, "self_attn_layer_norm.bias", d)                                             \
+  VEC(cross_norm_w, "encoder_attn_layer_norm.weight", d)                                       \
+  VEC(cross_norm_b, "encoder_attn_layer_norm.bias", d)
 
 typedef struct gm_proposer_decoder_layer {
   GM_PROPOSER_DECODER_ATTENTION(GM_VEC_MEMBER, GM_MAT_MEMBER)
@@ -50,11 +53,13 @@ typedef struct gm_proposer_decoder_layer {
   VEC(memory_b, "enc_output.bias", d)                                                          \
   VEC(memory_norm_w, "enc_output_norm.weight", d)                                              \
   VEC(memory_norm_b, "enc_output_norm.bias", d)                                                \
-  MAT(score, "class_embed_enc.weight", 1, d) VEC(score_b, "class_embed_enc.bias", 1)           \
-      MAT(position, "pos_trans.weight", 2 * d, 2 * d) VEC(position_b, "pos_trans.bias", 2 * d) \
-          VEC(position_norm_w, "pos_trans_norm.weight", 2 * d)                                 \
-              VEC(position_norm_b, "pos_trans_norm.bias", 2 * d)                               \
-                  MAT(content, "query_position_embeddings.weight", q, d)
+  MAT(score, "class_embed_enc.weight", 1, d)                                                   \
+  VEC(score_b, "class_embed_enc.bias", 1)                                                      \
+  MAT(position, "pos_trans.weight", 2 * d, 2 * d)                                              \
+  VEC(position_b, "pos_trans.bias", 2 * d)                                                     \
+  VEC(position_norm_w, "pos_trans_norm.weight", 2 * d)                                         \
+  VEC(position_norm_b, "pos_trans_norm.bias", 2 * d)                                           \
+  MAT(content, "query_position_embeddings.weight", q, d)
 
 typedef struct gm_proposer_decoder {
   size_t grid, dim, heads, n_queries, n_layers; /* n, d, heads, q, L */

@@ -10,7 +10,8 @@
 
 /* member, name, shape in d. */
 #define GM_PROPOSER_ENCODER_NORM(VEC, MAT)                                                     \
-  VEC(norm_w, "self_attn_layer_norm.weight", d) VEC(norm_b, "self_attn_layer_norm.bias", d)
+  VEC(norm_w, "self_attn_layer_norm.weight", d)                                                \
+  VEC(norm_b, "self_attn_layer_norm.bias", d)
 
 typedef struct gm_proposer_encoder_layer {
   gm_deform_attention attention;
@@ -21,7 +22,9 @@ typedef struct gm_proposer_encoder_layer {
 /* member, name, shape in d and C. */
 #define GM_PROPOSER_INPUT(VEC, MAT)                                                            \
   MAT(input, "0.weight", d, C)                                                                 \
-  VEC(input_b, "0.bias", d) VEC(input_norm_w, "1.weight", d) VEC(input_norm_b, "1.bias", d)
+  VEC(input_b, "0.bias", d)                                                                    \
+  VEC(input_norm_w, "1.weight", d)                                                             \
+  VEC(input_norm_b, "1.bias", d)
 
 typedef struct gm_proposer_encoder {
   size_t grid, width, dim, n_layers; /* n, C, d */

@@ -13,8 +13,9 @@
   MAT(fc1, "fc1.weight", F, d)                                                                 \
   VEC(fc1_b, "fc1.bias", F)                                                                    \
   MAT(fc2, "fc2.weight", d, F)                                                                 \
-  VEC(fc2_b, "fc2.bias", d) VEC(norm_w, "final_layer_norm.weight", d)                          \
-      VEC(norm_b, "final_layer_norm.bias", d)
+  VEC(fc2_b, "fc2.bias", d)                                                                    \
+  VEC(norm_w, "final_layer_norm.weight", d)                                                    \
+  VEC(norm_b, "final_layer_norm.bias", d)
 
 typedef struct gm_proposer_ffn {
   size_t dim, hidden; /* d, F */

@@ -20,7 +20,9 @@ enum { GM_REGION_LEVELS = 3 };
 
 /* member, name, shape in C and R (channels). */
 #define GM_REGION_INPUT(VEC, MAT)                                                              \
-  MAT(w, "weight", R, C) MAT(coord, "coord", R, 2) VEC(bias, "bias", R)
+  MAT(w, "weight", R, C)                                                                       \
+  MAT(coord, "coord", R, 2)                                                                    \
+  VEC(bias, "bias", R)
 typedef struct gm_region_input {
   GM_REGION_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_region_input;
@@ -43,10 +45,13 @@ typedef struct gm_region_conv {
   MAT(pos1, "pos_embedd.0.weight", A, 4)                                                       \
   VEC(pos1_b, "pos_embedd.0.bias", A)                                                          \
   VEC(pos_norm1_w, "pos_embedd.2.weight", A)                                                   \
-  VEC(pos_norm1_b, "pos_embedd.2.bias", A) MAT(pos2, "pos_embedd.3.weight", F, A)              \
-      VEC(pos2_b, "pos_embedd.3.bias", F) VEC(pos_norm2_w, "pos_embedd.5.weight", F)           \
-          VEC(pos_norm2_b, "pos_embedd.5.bias", F) MAT(updims, "updims.weight", D, F)          \
-              VEC(updims_b, "updims.bias", D)
+  VEC(pos_norm1_b, "pos_embedd.2.bias", A)                                                     \
+  MAT(pos2, "pos_embedd.3.weight", F, A)                                                       \
+  VEC(pos2_b, "pos_embedd.3.bias", F)                                                          \
+  VEC(pos_norm2_w, "pos_embedd.5.weight", F)                                                   \
+  VEC(pos_norm2_b, "pos_embedd.5.bias", F)                                                     \
+  MAT(updims, "updims.weight", D, F)                                                           \
+  VEC(updims_b, "updims.bias", D)
 
 typedef struct gm_region_encoder {
   gm_geometry geometry;

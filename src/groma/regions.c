@@ -1,17 +1,14 @@
 /* regions.c - see regions.h. */
 #include "regions.h"
 
+#include "logistic.h"
 #include "rng.h"
 
 #include <math.h>
 #include <stdbool.h>
 
-static float sigmoid(float x) {
-  return 1.0f / (1.0f + expf(-x));
-}
-
 float gm_region_score(float coco_logit, float sa1b_logit) {
-  return powf(sigmoid(coco_logit), 0.4f) * powf(sigmoid(sa1b_logit), 0.6f);
+  return powf(gm_sigmoid(coco_logit), 0.4f) * powf(gm_sigmoid(sa1b_logit), 0.6f);
 }
 
 gm_corners gm_rel_box_corners(gm_rel_box b) {

@@ -9,7 +9,9 @@
 /* member, name, shape in C and D. */
 #define GM_VISUAL_TOKENS_WEIGHTS(VEC, MAT)                                                     \
   MAT(fc1, "0.weight", D, 4 * C)                                                               \
-  VEC(fc1_b, "0.bias", D) MAT(fc2, "2.weight", D, D) VEC(fc2_b, "2.bias", D)
+  VEC(fc1_b, "0.bias", D)                                                                      \
+  MAT(fc2, "2.weight", D, D)                                                                   \
+  VEC(fc2_b, "2.bias", D)
 
 typedef struct gm_visual_tokens {
   size_t grid, width, dim; /* n, C, D */

@@ -24,9 +24,23 @@ typedef struct gm_vit_shape {
 /* member, shape in C (dim) and F (hidden). */
 #define GM_VIT_BLOCK_WEIGHTS(VEC, MAT)                                                         \
   VEC(norm1_w, C)                                                                              \
-  VEC(norm1_b, C) MAT(q, C, C) VEC(q_b, C) MAT(k, C, C) VEC(k_b, C) MAT(v, C, C) VEC(v_b, C)   \
-      MAT(out, C, C) VEC(out_b, C) VEC(scale1, C) VEC(norm2_w, C) VEC(norm2_b, C)              \
-          MAT(fc1, F, C) VEC(fc1_b, F) MAT(fc2, C, F) VEC(fc2_b, C) VEC(scale2, C)
+  VEC(norm1_b, C)                                                                              \
+  MAT(q, C, C)                                                                                 \
+  VEC(q_b, C)                                                                                  \
+  MAT(k, C, C)                                                                                 \
+  VEC(k_b, C)                                                                                  \
+  MAT(v, C, C)                                                                                 \
+  VEC(v_b, C)                                                                                  \
+  MAT(out, C, C)                                                                               \
+  VEC(out_b, C)                                                                                \
+  VEC(scale1, C)                                                                               \
+  VEC(norm2_w, C)                                                                              \
+  VEC(norm2_b, C)                                                                              \
+  MAT(fc1, F, C)                                                                               \
+  VEC(fc1_b, F)                                                                                \
+  MAT(fc2, C, F)                                                                               \
+  VEC(fc2_b, C)                                                                                \
+  VEC(scale2, C)
 
 #define GM_VIT_VEC(member, n) const float *member;
 #define GM_VIT_MAT(member, rows, columns) gm_tensor member;
