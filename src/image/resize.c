@@ -20,7 +20,7 @@ enum {
   STRIP = 16,         /* source rows that the horizontal pass handles at once */
   COLUMN = STRIP * 3, /* bytes of one pixel column of a strip */
   BAND = 64,          /* output rows of one task */
-  LANES = 16,         /* bytes that blend_rows keeps sums of at once */
+  LANES = COLUMN,     /* bytes that blend_rows keeps sums of at once */
   MAX_SIDE = 1 << 20,
 };
 
@@ -140,8 +140,8 @@ static uint8_t round_to_byte(int32_t sum) {
 static void blend_rows(uint8_t *restrict out, const uint8_t *restrict rows, size_t stride,
                        const int32_t *restrict weights, size_t taps, size_t n) {
   const int32_t half = 1 << (WEIGHT_BITS - 1);
-  size_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
+  for (size_t begin = 0; n >= LANES && begin < n; begin += LANES) {
+    size_t i = begin + LANES <= n ? begin : n - LANES; /* the last ones overlap */
     int32_t sum[LANES];
     for (size_t l = 0; l < LANES; l++) sum[l] = half;
     for (size_t k = 0; k < taps; k++) {
@@ -150,7 +150,7 @@ static void blend_rows(uint8_t *restrict out, const uint8_t *restrict rows, size
     }
     for (size_t l = 0; l < LANES; l++) out[i + l] = round_to_byte(sum[l]);
   }
-  for (; i < n; i++) {
+  for (size_t i = 0; n < LANES && i < n; i++) {
     int32_t sum = half;
     for (size_t k = 0; k < taps; k++) sum += weights[k] * rows[k * stride + i];
     out[i] = round_to_byte(sum);
