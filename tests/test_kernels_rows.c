@@ -289,6 +289,42 @@ static void check_rotate(const gm_row_kernels *k, size_t n, gm_rng *rng, const c
   free(x), free(c), free(s), free(y), free(want);
 }
 
+/* Rows of 36 or 9 or 16 pointers into one block. */
+static void point_rows(const float **rows, const float *x, size_t count, size_t n) {
+  for (size_t i = 0; i < count; i++) rows[i] = x + (i * 5 % count) * n;
+}
+
+/* Each value is a sum of up to 36 products whose coefficients add up to at most 35 on the
+ * input's side ((2.64 + 0.88 + 1)^2 = 20 and less), 1 on the weights' and 81 on the output's
+ * ((1 + 2 * 3.375 + 2 * 0.24)^2); a dozen roundings each. */
+static void check_winograd(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  float *x = random_floats(rng, 36 * n, -1, 1), *bias = random_floats(rng, n, -1, 1);
+  const float *rows[36];
+  float *v = guarded(NULL, 36 * (n + 1)), *want = guarded(NULL, 36 * (n + 1));
+  point_rows(rows, x, 36, n);
+  k->winograd_input(v, n + 1, rows, n);
+  plain()->winograd_input(want, n + 1, rows, n);
+  agree(v, want, 36 * (n + 1), 0, UNIT * 12 * 35, what);
+  k->winograd_weight(v, n + 1, rows, n);
+  plain()->winograd_weight(want, n + 1, rows, n);
+  agree(v, want, 36 * (n + 1), 0, UNIT * 12 * 2, what);
+  check_guards(v, 36 * (n + 1), what);
+  for (unsigned mode = 0; mode < 8; mode++) {
+    float *y = guarded(x, 16 * n), *y0 = guarded(x, 16 * n), *out[16], *out0[16];
+    for (size_t p = 0; p < 16; p++) {
+      out[p] = p % 5 == mode % 5 ? NULL : y + p * n;
+      out0[p] = out[p] ? y0 + p * n : NULL;
+    }
+    const float *added = mode & 4 ? bias : NULL;
+    k->winograd_output(out, x, n, added, mode & 1, mode & 2, n);
+    plain()->winograd_output(out0, x, n, added, mode & 1, mode & 2, n);
+    agree(y, y0, 16 * n, 0, UNIT * 12 * 81, what);
+    check_guards(y, 16 * n, what);
+    free(y), free(y0);
+  }
+  free(x), free(bias), free(v), free(want);
+}
+
 typedef struct kernel_check {
   const char *name;
   check_fn check;
@@ -313,6 +349,7 @@ int main(void) {
       {"cache", check_cache},
       {"halves", check_halves},
       {"rotate", check_rotate},
+      {"winograd", check_winograd},
   };
   enum { CHECKS = sizeof checks / sizeof *checks };
   struct CMUnitTest tests[CHECKS];

@@ -162,7 +162,9 @@ static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
     size_t side = gm_region_level_side(w, k);
     GM_TRY(gm_poll(c));
-    GM_TRY(gm_conv3x3(c, maps[k], mixed[k], 1, side, side, &fuse->conv, NULL));
+    gm_conv_args conv = {
+        .x = mixed[k], .b = 1, .h = side, .w = side, .weight = &fuse->conv, .y = maps[k]};
+    GM_TRY(gm_conv3x3(c, &conv));
     GM_TRY(gm_group_norm(c, maps[k], 1, side * side, R, GROUPS, fuse->norm_w, fuse->norm_b, EPS,
                          true));
   }
@@ -213,19 +215,24 @@ static gm_status crop_features(gm_compute *c, const gm_region_encoder *w,
   size_t R = w->channels, bins = w->bins, total = r * bins * bins * R;
   gm_corners *corners = gm_scratch(c, r * sizeof *corners, "region corners");
   float *crop = gm_scratch_f32(c, total, "region crops");
-  float *conv = gm_scratch_f32(c, total, "region crops");
-  if (!corners || !crop || !conv) return GM_ERR_MEMORY;
+  if (!corners || !crop) return GM_ERR_MEMORY;
   roi_corners(w, boxes, r, corners);
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
     size_t side = gm_region_level_side(w, k);
     GM_TRY(gm_poll(c));
     gm_roi_align(c, crop, maps[k], side, side, R, (const float *)corners, r, bins,
                  roi_stride(w, k));
-    GM_TRY(gm_conv3x3(c, k == 0 ? flat : conv, crop, r, bins, bins, &w->roi[k].conv,
-                      w->roi[k].bias));
-    if (k > 0) gm_add(c, flat, flat, conv, total);
+    gm_conv_args conv = {.x = crop,
+                         .b = r,
+                         .h = bins,
+                         .w = bins,
+                         .weight = &w->roi[k].conv,
+                         .bias = w->roi[k].bias,
+                         .accumulate = k > 0,
+                         .relu = k + 1 == GM_REGION_LEVELS,
+                         .y = flat};
+    GM_TRY(gm_conv3x3(c, &conv));
   }
-  for (size_t i = 0; i < total; i++) flat[i] = flat[i] > 0 ? flat[i] : 0;
   return GM_OK;
 }
 

@@ -59,6 +59,17 @@ typedef struct gm_row_kernels {
   /* Rotates x[2 * half]: (a, b) = (x[i], x[half + i]) -> (a c - b s, b c + a s) with c =
    * cos[i], s = sin[i]. */
   void (*rotate)(float *x, const float *cos, const float *sin, size_t half);
+
+  /* Winograd's F(4x4, 3x3), see winograd_points.h; column by column of n channels.
+   * v[f * v_step + i], f < 36, from a 6 x 6 square of positions x[36]. */
+  void (*winograd_input)(float *v, size_t v_step, const float *const *x, size_t n);
+  /* u[f * u_step + i] from the taps w[9]. */
+  void (*winograd_weight)(float *u, size_t u_step, const float *const *w, size_t n);
+  /* out = transformed m[f * m_step + i] + bias (NULL: 0); y[16] are the 4 x 4 positions of the
+   * result, those that are NULL are left out: y = out, or y + out if accumulate, negative
+   * values 0 if relu. */
+  void (*winograd_output)(float *const *y, const float *m, size_t m_step, const float *bias,
+                          bool accumulate, bool relu, size_t n);
 } gm_row_kernels;
 
 /* Each writes what it has over what is there; ref writes all. */

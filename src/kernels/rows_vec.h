@@ -1,12 +1,13 @@
 /* rows_vec.h - row_kernels.h in vectors: gates, norms, softmax, weighted sums, conversion. One
  * file of each instruction set includes its vec_NAME.h, then this, and calls use_vec at the
- * end, which fills in these functions and those of attention_vec.h. */
+ * end, which fills in these functions and those of attention_vec.h and winograd_vec.h. */
 #ifndef GM_ROWS_VEC_H
 #define GM_ROWS_VEC_H
 
 #include "attention_vec.h"
 #include "row_kernels.h"
 #include "vec_math.h"
+#include "winograd_vec.h"
 
 #include <math.h>
 
@@ -204,6 +205,9 @@ static void use_vec(gm_row_kernels *k) {
   k->widen_f16 = widen_f16_vec;
   k->narrow_f16 = narrow_f16_vec;
   k->rotate = rotate_vec;
+  k->winograd_input = winograd_input_vec;
+  k->winograd_weight = winograd_weight_vec;
+  k->winograd_output = winograd_output_vec;
 }
 
 #endif

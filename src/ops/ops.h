@@ -93,10 +93,20 @@ void gm_rope(gm_compute *c, float *x, size_t x_row, size_t t, size_t heads, size
  * out[(S/P)^2, 3*P*P]. */
 void gm_patches(gm_compute *c, float *out, const float *pixels, size_t size, size_t patch);
 
-/* 3x3 convolution, padding 1, stride 1: y[b,h,w,co] = x[b,h,w,ci] * w[3,3,co,ci] (tap row, tap
- * column, out, in) + bias (NULL: none). */
-gm_status gm_conv3x3(gm_compute *c, float *y, const float *x, size_t b, size_t h, size_t w,
-                     const gm_tensor *weight, const float *bias);
+/* 3x3 convolution, padding 1, stride 1, of b maps of h x w positions: v[b,h,w,co] =
+ * x[b,h,w,ci] * weight[3,3,co,ci] (tap row, tap column, out, in) + bias. Weights of any type;
+ * maps and channels of some size go through Winograd's algorithm in f32, small ones through
+ * gm_linear. */
+typedef struct gm_conv_args {
+  const float *x;
+  size_t b, h, w;
+  const gm_tensor *weight;
+  const float *bias; /* [co] or NULL */
+  bool accumulate;   /* y = y + v instead of v */
+  bool relu;         /* then y = max(y, 0) */
+  float *y;
+} gm_conv_args;
+gm_status gm_conv3x3(gm_compute *c, const gm_conv_args *args);
 
 /* Bilinear with align_corners=True: out[ho, wo, C] from channels [first, first + C) of
  * in[hi, wi, ld_in]; out has row stride ld_out (so that it can be a part of wider channels). */

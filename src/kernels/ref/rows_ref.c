@@ -3,6 +3,7 @@
  * can vectorise those whose order of summation does not matter. */
 #include "row_kernels.h"
 #include "types.h"
+#include "winograd_points.h"
 
 #include <math.h>
 
@@ -145,6 +146,82 @@ static void rotate(float *x, const float *cos, const float *sin, size_t half) {
   }
 }
 
+/* ---- Winograd, as products with the three matrices */
+
+#define A GM_WINO_A
+#define B GM_WINO_B
+#define AA GM_WINO_AA
+#define BB GM_WINO_BB
+static const float input_matrix[6][6] = {
+    {AA * BB, 0, -AA - BB, 0, 1, 0}, {0, -A *BB, -BB, A, 1, 0}, {0, A *BB, -BB, -A, 1, 0},
+    {0, -AA *B, -AA, B, 1, 0},       {0, AA *B, -AA, -B, 1, 0}, {0, AA *BB, 0, -AA - BB, 0, 1},
+};
+static const float weight_matrix[6][3] = {
+    {GM_WINO_G0, 0, 0},
+    {GM_WINO_GA, A *GM_WINO_GA, AA *GM_WINO_GA},
+    {GM_WINO_GA, -A *GM_WINO_GA, AA *GM_WINO_GA},
+    {GM_WINO_GB, B *GM_WINO_GB, BB *GM_WINO_GB},
+    {GM_WINO_GB, -B *GM_WINO_GB, BB *GM_WINO_GB},
+    {0, 0, 1},
+};
+static const float output_matrix[4][6] = {
+    {1, 1, 1, 1, 1, 0},
+    {0, A, -A, B, -B, 0},
+    {0, AA, AA, BB, BB, 0},
+    {0, A *AA, -A *AA, B *BB, -B *BB, 1},
+};
+#undef A
+#undef B
+#undef AA
+#undef BB
+
+/* y[rows, rows] = matrix[rows, columns] . x[columns, columns] . matrix^T */
+static void both_sides(float *y, const float *matrix, const float *x, size_t rows,
+                       size_t columns) {
+  for (size_t i = 0; i < rows; i++) {
+    float half[6] = {0};
+    for (size_t j = 0; j < columns; j++)
+      for (size_t l = 0; l < columns; l++)
+        half[j] += matrix[i * columns + l] * x[l * columns + j];
+    for (size_t j = 0; j < rows; j++) {
+      y[i * rows + j] = 0;
+      for (size_t l = 0; l < columns; l++) y[i * rows + j] += half[l] * matrix[j * columns + l];
+    }
+  }
+}
+
+static void winograd_input(float *v, size_t v_step, const float *const *x, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float in[36], out[36];
+    for (size_t p = 0; p < 36; p++) in[p] = x[p][i];
+    both_sides(out, input_matrix[0], in, 6, 6);
+    for (size_t f = 0; f < 36; f++) v[f * v_step + i] = out[f];
+  }
+}
+
+static void winograd_weight(float *u, size_t u_step, const float *const *w, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float in[9], out[36];
+    for (size_t p = 0; p < 9; p++) in[p] = w[p][i];
+    both_sides(out, weight_matrix[0], in, 6, 3);
+    for (size_t f = 0; f < 36; f++) u[f * u_step + i] = out[f];
+  }
+}
+
+static void winograd_output(float *const *y, const float *m, size_t m_step, const float *bias,
+                            bool accumulate, bool relu, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float in[36], out[16];
+    for (size_t f = 0; f < 36; f++) in[f] = m[f * m_step + i];
+    both_sides(out, output_matrix[0], in, 4, 6);
+    for (size_t p = 0; p < 16; p++) {
+      if (!y[p]) continue;
+      float sum = out[p] + (bias ? bias[i] : 0) + (accumulate ? y[p][i] : 0);
+      y[p][i] = relu && sum < 0 ? 0 : sum;
+    }
+  }
+}
+
 void gm_row_kernels_use_ref(gm_row_kernels *k) {
   *k = (gm_row_kernels){
       .add = add,
@@ -165,5 +242,8 @@ void gm_row_kernels_use_ref(gm_row_kernels *k) {
       .widen_f16 = widen_f16,
       .narrow_f16 = narrow_f16,
       .rotate = rotate,
+      .winograd_input = winograd_input,
+      .winograd_weight = winograd_weight,
+      .winograd_output = winograd_output,
   };
 }

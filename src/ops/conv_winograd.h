@@ -1,0 +1,12 @@
+/* conv_winograd.h - the way of gm_conv3x3 for maps and channels of some size. */
+#ifndef GM_CONV_WINOGRAD_H
+#define GM_CONV_WINOGRAD_H
+
+#include "ops.h"
+
+/* True where it is worth it. */
+bool gm_conv_winograd_fits(const gm_conv_args *args);
+/* As gm_conv3x3. */
+gm_status gm_conv_winograd(gm_compute *c, const gm_conv_args *args);
+
+#endif
