@@ -235,13 +235,14 @@ static gm_status open_directory(gm_checkpoint **out, const char *path, gm_error 
   for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
     char *file = gm_join_path(path, layouts[i].name);
     if (!file) return gm_fail_memory(err, path, strlen(path));
-    gm_status status = GM_ERR_FILE_NOT_FOUND;
-    if (access(file, F_OK) == 0)
-      status = layouts[i].is_index
-                   ? gm_sharded_open(out, path, layouts[i].name, layouts[i].open_file, err)
-                   : layouts[i].open_file(out, file, err);
+    bool there = access(file, F_OK) == 0;
+    gm_status status = GM_OK;
+    if (there && layouts[i].is_index)
+      status = gm_sharded_open(out, path, layouts[i].name, layouts[i].open_file, err);
+    else if (there)
+      status = layouts[i].open_file(out, file, err);
     free(file);
-    if (status != GM_ERR_FILE_NOT_FOUND) return status;
+    if (there) return status;
   }
   return gm_fail(
       err, GM_ERR_FILE_NOT_FOUND,

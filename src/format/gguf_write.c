@@ -233,7 +233,8 @@ size_t gm_gguf_tensor_bytes(const gm_gguf_writer *w, size_t tensor) {
 }
 
 void gm_gguf_put_sums(gm_gguf_writer *w) {
-  static const char zeros[64] = {'0'};
+  char zeros[64];
+  memset(zeros, '0', sizeof zeros);
   put_head(w, GM_GGUF_SUMS_KEY, GM_GGUF_STRING, true, w->n_tensors);
   w->sums_at = w->header.size;
   for (size_t i = 0; i < w->n_tensors; i++) {
