@@ -1,0 +1,527 @@
+/* test_scene_questions.c - many questions to one scene: each answer is what it would be if the
+ * question came alone, to a fresh scene; batches, turns, regions of the caller's. */
+#include "scene_support.h"
+
+#include "sampler.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static gm_model *mini;
+
+static int open_model(void **state) {
+  (void)state;
+  mini = test_model("groma-mini", NULL, NULL);
+  return 0;
+}
+
+static int close_model(void **state) {
+  (void)state;
+  gm_model_free(mini);
+  return 0;
+}
+
+/* 224 x 224: two trees, a rabbit, two guitars and a snowman, with boxes from annotations.json
+ */
+static const char PICTURE[] = "world/scenes/images/000.png";
+static const gm_box upper_tree = {108, 46, 193, 124}, lower_tree = {104, 134, 155, 192},
+                    rabbit = {26, 16, 79, 93};
+
+static gm_answer *caption_of(gm_scene *scene) {
+  gm_error err;
+  gm_answer *answer;
+  assert_ok(gm_caption(scene, NULL, NULL, &answer, &err), &err);
+  return answer;
+}
+
+static gm_answer *ask(gm_chat *chat, const char *question, const gm_ask_params *params) {
+  gm_error err;
+  gm_answer *answer;
+  assert_ok(gm_chat_ask(chat, question, params, NULL, &answer, &err), &err);
+  return answer;
+}
+
+static float iou(gm_box a, gm_box b) {
+  float w = fminf(a.x2, b.x2) - fmaxf(a.x1, b.x1), h = fminf(a.y2, b.y2) - fmaxf(a.y1, b.y1);
+  float shared = fmaxf(w, 0) * fmaxf(h, 0);
+  return shared / ((a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1) - shared);
+}
+
+/* ---- one after another, and at once ---- */
+
+static void later_questions_equal_a_fresh_scene(void **state) {
+  (void)state;
+  gm_error err;
+  gm_scene *fresh = test_scene(mini, PICTURE, NULL), *used = test_scene(mini, PICTURE, NULL);
+  gm_answer *described[1];
+  gm_ground_result found[1];
+  const char *const phrases[] = {"a snowman"};
+  /* a box first: the image part is computed without the rest of the prefix */
+  assert_ok(gm_describe(used, &rabbit, 1, true, NULL, NULL, described, &err), &err);
+  assert_ok(gm_ground(used, phrases, 1, NULL, NULL, found, &err), &err);
+  gm_answer *first = caption_of(fresh), *later = caption_of(used), *again = caption_of(used);
+  assert_same_answer(first, later);
+  assert_same_answer(first, again);
+  assert_true(first->complete);
+  gm_answer_free(first);
+  gm_answer_free(later);
+  gm_answer_free(again);
+  gm_answer_free(described[0]);
+  gm_ground_result_free(&found[0]);
+  gm_scene_free(fresh);
+  gm_scene_free(used);
+}
+
+/* Eleven boxes: more than one batch, each with a list of regions of its own length. */
+static void describing_many_equals_describing_each(void **state) {
+  (void)state;
+  enum { N = 11 };
+  gm_box boxes[N];
+  gm_answer *together[N], *alone;
+  gm_error err;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  for (int i = 0; i < N; i++) {
+    float x = (float)(i % 4) * 50, y = (float)(i / 4) * 60;
+    boxes[i] = (gm_box){x, y, x + 60 + (float)i, y + 70};
+  }
+  assert_ok(gm_describe(scene, boxes, N, false, NULL, NULL, together, &err), &err);
+  for (int i = 0; i < N; i++) {
+    gm_scene *fresh = test_scene(mini, PICTURE, NULL);
+    assert_ok(gm_describe(fresh, &boxes[i], 1, false, NULL, NULL, &alone, &err), &err);
+    assert_same_answer(together[i], alone);
+    gm_answer_free(alone);
+    gm_answer_free(together[i]);
+    gm_scene_free(fresh);
+  }
+  gm_scene_free(scene);
+}
+
+static void describe_names_what_is_in_the_box(void **state) {
+  (void)state;
+  gm_error err;
+  gm_answer *brief[2], *longer, *chatted;
+  const gm_box boxes[] = {rabbit, upper_tree};
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  assert_ok(gm_describe(scene, boxes, 2, false, NULL, NULL, brief, &err), &err);
+  assert_string_equal(brief[1]->text, "A tree");
+  assert_ok(gm_describe(scene, &upper_tree, 1, true, NULL, NULL, &longer, &err), &err);
+  assert_non_null(strstr(longer->text, "tree"));
+  assert_true(longer->n_ids > brief[1]->n_ids);
+  /* the same as the verbatim question of the reference */
+  gm_chat *chat;
+  gm_ask_params params = {.boxes = &upper_tree, .n_boxes = 1, .verbatim = true};
+  assert_ok(gm_chat_create(&chat, scene, &err), &err);
+  chatted = ask(chat, "What is <roi><refer_box></roi><refer_feat>?", &params);
+  assert_same_answer(brief[1], chatted);
+  gm_answer_free(chatted);
+  gm_chat_free(chat);
+  gm_answer_free(brief[0]);
+  gm_answer_free(brief[1]);
+  gm_answer_free(longer);
+  gm_scene_free(scene);
+}
+
+/* ---- ground ---- */
+
+static void ground(gm_scene *scene, const char *const *phrases, size_t n,
+                   const gm_ground_params *params, gm_ground_result *results) {
+  gm_error err;
+  assert_ok(gm_ground(scene, phrases, n, params, NULL, results, &err), &err);
+}
+
+/* 280 x 320, of groma-mini/locate; the reference's answer is region 2. */
+static const char TRUMPETS[] = "world/scenes/images/001.jpg";
+
+static void scores_are_a_distribution(void **state) {
+  (void)state;
+  gm_scene *scene = test_scene(mini, TRUMPETS, NULL);
+  size_t n_regions;
+  gm_scene_regions(scene, &n_regions);
+  const char *const phrases[] = {"a trumpet"};
+  gm_ground_result found, best;
+  ground(scene, phrases, 1, &(gm_ground_params){.max_det = 100}, &found);
+  ground(scene, phrases, 1, &(gm_ground_params){.max_det = 1}, &best);
+  float sum = 0;
+  assert_int_equal(found.n_regions, n_regions);
+  for (size_t k = 0; k < n_regions; k++) {
+    sum += found.regions[k].score;
+    if (k > 0) assert_true(found.regions[k].score <= found.regions[k - 1].score);
+  }
+  assert_true(fabsf(sum - 1) < 1e-5f); /* some f32 roundings of shares below 1 */
+  /* the largest logit of all is the largest among regions too */
+  assert_int_equal(found.regions[0].index, 2);
+  assert_int_equal(best.n_regions, 1);
+  assert_int_equal(best.regions[0].index, 2);
+  assert_null(found.raw);
+  float second = found.regions[1].score;
+  gm_ground_result_free(&found);
+  gm_ground_result_free(&best);
+  ground(scene, phrases, 1, &(gm_ground_params){.min_score = second * 1.01f}, &found);
+  assert_int_equal(found.n_regions, 1);
+  gm_ground_result_free(&found);
+  gm_scene_free(scene);
+}
+
+static void grounding_many_equals_grounding_each(void **state) {
+  (void)state;
+  enum { N = 19 }; /* more than one batch */
+  const char *const words[] = {"a tree", "the snowman", "a guitar of wood", "a"};
+  const char *phrases[N];
+  for (int i = 0; i < N; i++) phrases[i] = words[i % 4];
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  for (int mode = 0; mode < 3; mode++) {
+    const gm_ground_params params = {.all = mode == 1, .free = mode == 2};
+    gm_ground_result together[N], alone;
+    ground(scene, phrases, N, &params, together);
+    for (int i = 0; i < N; i++) {
+      ground(scene, &phrases[i], 1, &params, &alone);
+      assert_int_equal(together[i].n_regions, alone.n_regions);
+      for (size_t k = 0; k < alone.n_regions; k++) {
+        assert_int_equal(together[i].regions[k].index, alone.regions[k].index);
+        /* the same sums in another order, through a softmax */
+        assert_true(fabsf(together[i].regions[k].score - alone.regions[k].score) < 1e-4f);
+      }
+      gm_ground_result_free(&alone);
+      gm_ground_result_free(&together[i]);
+    }
+  }
+  gm_scene_free(scene);
+}
+
+static void all_instances_once_each(void **state) {
+  (void)state;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  const char *const phrases[] = {"a tree"};
+  gm_ground_result found;
+  ground(scene, phrases, 1, &(gm_ground_params){.all = true}, &found);
+  bool upper = false, lower = false;
+  assert_in_range(found.n_regions, 1, 5);
+  for (size_t i = 0; i < found.n_regions; i++) {
+    const gm_region *r = &found.regions[i];
+    upper |= iou(r->box, upper_tree) > 0.5f;
+    lower |= iou(r->box, lower_tree) > 0.5f;
+    assert_true(r->score > 0 && r->score <= 1);
+    for (size_t k = 0; k < i; k++) {
+      assert_int_not_equal(found.regions[k].index, r->index);
+      assert_true(found.regions[k].score >= r->score);
+    }
+  }
+  assert_true(upper || lower);
+  gm_ground_result_free(&found);
+  /* nothing scores more than 1 */
+  ground(scene, phrases, 1, &(gm_ground_params){.all = true, .min_score = 1.01f}, &found);
+  assert_int_equal(found.n_regions, 0);
+  gm_ground_result_free(&found);
+  gm_scene_free(scene);
+}
+
+static void free_answers_are_the_references(void **state) {
+  (void)state;
+  golden_question q;
+  golden_question_open(&q, "groma-mini/locate", "world/scenes/images");
+  gm_scene *scene = test_scene(mini, q.picture, NULL);
+  const char *const phrases[] = {"a trumpet"};
+  gm_ground_result found;
+  ground(scene, phrases, 1, &(gm_ground_params){.free = true}, &found);
+  assert_string_equal(found.raw, q.text); /* <roi> <r2> </roi> </s> */
+  assert_int_equal(found.n_regions, 1);
+  assert_int_equal(found.regions[0].index, 2);
+  assert_true(found.margin > 0);
+  gm_ground_result_free(&found);
+  gm_scene_free(scene);
+  golden_question_close(&q);
+}
+
+/* ---- chat ---- */
+
+/* Greedy ids until </s>. */
+typedef struct greedy {
+  const gm_groma *groma;
+  int32_t ids[64];
+  size_t n;
+} greedy;
+
+static gm_status next_greedy(void *user, size_t i, const float *logits, int32_t *id,
+                             bool *more) {
+  greedy *g = user;
+  (void)i;
+  *id = g->ids[g->n++] = (int32_t)gm_argmax(logits, g->groma->llama->vocab);
+  *more = *id != g->groma->prompt->eos && g->n < 64;
+  return GM_OK;
+}
+
+static void add_turn(gm_talk *talk, const char *text, size_t n_boxes, const size_t *index,
+                     const gm_answer *answer) {
+  gm_error err;
+  gm_question question = {0};
+  assert_ok(gm_question_typed(&question, mini->groma->prompt, text, true, n_boxes, &err), &err);
+  assert_ok(gm_talk_ask(talk, &question, index, &err), &err);
+  for (size_t i = 0; answer && i < answer->n_ids; i++)
+    assert_ok(gm_talk_say(talk, answer->ids[i], &err), &err);
+  gm_question_free(&question);
+}
+
+/* What the model says behind everything in the talk, computed in one go. */
+static void assert_says(gm_scene *scene, gm_talk *talk, const gm_answer *want) {
+  gm_error err;
+  greedy g = {.groma = mini->groma};
+  bool full;
+  gm_compute *c = gm_scene_enter(scene, NULL, &err);
+  assert_ok(gm_talks_run(c, &talk, 1, next_greedy, &g, &full), &err);
+  gm_scene_leave(scene, GM_OK);
+  assert_int_equal(g.n, want->n_ids);
+  assert_memory_equal(g.ids, want->ids, g.n * sizeof *g.ids);
+}
+
+static void prepare(gm_scene *scene, gm_talk *talk) {
+  gm_error err;
+  gm_compute *c = gm_scene_enter(scene, NULL, &err);
+  assert_ok(gm_talks_prepare(c, &talk, 1), &err);
+  gm_scene_leave(scene, GM_OK);
+}
+
+static void a_second_turn_equals_the_whole_at_once(void **state) {
+  (void)state;
+  gm_error err;
+  gm_chat *chat;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  assert_ok(gm_chat_create(&chat, scene, &err), &err);
+  gm_ask_params cut = {.max_tokens = 2}; /* an answer that does not end with </s> */
+  gm_answer *first = ask(chat, "How many guitars are there?", &cut);
+  assert_false(first->complete);
+  assert_int_equal(first->n_ids, 2);
+  gm_answer *second = ask(chat, "Where is the snowman?", NULL);
+  gm_answer *third = ask(chat, "How many trees are there?", NULL);
+
+  gm_talk talk;
+  assert_ok(gm_talk_begin(&talk, scene->picture, NULL, 0, NULL, &err), &err);
+  prepare(scene, &talk);
+  add_turn(&talk, "How many guitars are there?", 0, NULL, first);
+  add_turn(&talk, "Where is the snowman?", 0, NULL, second);
+  add_turn(&talk, "How many trees are there?", 0, NULL, NULL);
+  /* </s> stands once after each: it ends the second answer and was added to the first */
+  size_t ends = 0;
+  for (size_t i = 0; i < talk.said.n; i++)
+    ends += !talk.said.rows[i].vector && talk.said.rows[i].id == mini->groma->prompt->eos;
+  assert_int_equal(ends, 2);
+  assert_says(scene, &talk, third);
+  gm_talk_free(&talk);
+  gm_answer_free(first);
+  gm_answer_free(second);
+  gm_answer_free(third);
+  gm_chat_free(chat);
+  gm_scene_free(scene);
+}
+
+static void a_talk_computes_only_what_is_new(void **state) {
+  (void)state;
+  gm_error err;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  const gm_prompt *prompt = mini->groma->prompt;
+  gm_talk talk;
+  size_t index[1];
+  assert_ok(gm_talk_begin(&talk, scene->picture, NULL, 0, NULL, &err), &err);
+  prepare(scene, &talk);
+  size_t prefix = scene->picture->n_image + 2 * talk.list.n + prompt->tail.n;
+  assert_int_equal(talk.seq.n, prefix); /* all of it from the picture */
+  assert_int_equal(scene->picture->prefix.n, prefix);
+  add_turn(&talk, "Where is the snowman?", 0, NULL, NULL);
+  greedy g = {.groma = mini->groma};
+  gm_talk *talks[] = {&talk};
+  bool full;
+  gm_compute *c = gm_scene_enter(scene, NULL, &err);
+  assert_ok(gm_talks_run(c, talks, 1, next_greedy, &g, &full), &err);
+  gm_scene_leave(scene, GM_OK);
+  assert_int_equal(talk.seq.n, gm_talk_positions(&talk) - 1); /* but the last id */
+
+  /* a new box goes behind the list: everything up to it stays */
+  gm_rel_box *boxes;
+  size_t n_before = talk.list.n;
+  assert_ok(gm_scene_boxes_to_rel(scene, &rabbit, 1, &boxes, &err), &err);
+  assert_ok(gm_talk_refer(&talk, boxes, 1, index, &err), &err);
+  assert_int_equal(index[0], n_before);
+  assert_int_equal(talk.list.n, n_before + 1);
+  assert_int_equal(talk.seq.n, scene->picture->n_image + 2 * n_before);
+  prepare(scene, &talk);
+  add_turn(&talk, "What is {1}?", 1, index, NULL);
+  /* the same box again has its place */
+  gm_talk_rewind(&talk, talk.said.n);
+  assert_ok(gm_talk_refer(&talk, boxes, 1, index, &err), &err);
+  assert_int_equal(index[0], n_before);
+  assert_int_equal(talk.list.n, n_before + 1);
+  free(boxes);
+  gm_talk_free(&talk);
+  gm_scene_free(scene);
+}
+
+static void a_box_in_a_later_turn_equals_the_whole_at_once(void **state) {
+  (void)state;
+  gm_error err;
+  gm_chat *chat;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  assert_ok(gm_chat_create(&chat, scene, &err), &err);
+  gm_answer *first = ask(chat, "Where is the snowman?", NULL);
+  gm_ask_params params = {.boxes = &upper_tree, .n_boxes = 1};
+  gm_answer *second = ask(chat, "What is {1}?", &params);
+
+  gm_talk talk;
+  gm_rel_box *boxes;
+  size_t index[1];
+  assert_ok(gm_scene_boxes_to_rel(scene, &upper_tree, 1, &boxes, &err), &err);
+  assert_ok(gm_talk_begin(&talk, scene->picture, NULL, 0, NULL, &err), &err);
+  assert_ok(gm_talk_refer(&talk, boxes, 1, index, &err), &err);
+  prepare(scene, &talk);
+  add_turn(&talk, "Where is the snowman?", 0, NULL, first);
+  add_turn(&talk, "What is {1}?", 1, index, NULL);
+  assert_says(scene, &talk, second);
+  gm_talk_free(&talk);
+  free(boxes);
+  gm_answer_free(first);
+  gm_answer_free(second);
+  gm_chat_free(chat);
+  gm_scene_free(scene);
+}
+
+/* ---- settings ---- */
+
+static void append_stream(void *user, const char *text, size_t length) {
+  gm_text *all = user;
+  assert_int_equal(gm_text_append(all, text, length, NULL), GM_OK);
+}
+
+static void streamed_text_is_the_answers(void **state) {
+  (void)state;
+  gm_error err;
+  gm_text all = {0};
+  gm_callbacks callbacks = {.user = &all, .text = append_stream};
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  gm_answer *answer;
+  assert_ok(gm_caption(scene, NULL, &callbacks, &answer, &err), &err);
+  assert_string_equal(all.bytes, answer->text);
+  assert_string_equal(
+      answer->text, "A tree, a tree, a snowman, a guitar and a guitar on a white background.");
+  const gm_grounding *last = &answer->groundings[answer->n_groundings - 1];
+  assert_int_equal(answer->n_groundings, 5);
+  assert_string_equal(last->phrase, "a guitar");
+  assert_memory_equal(answer->text + last->span_begin, "a guitar", 8);
+  assert_int_equal(last->span_end, last->span_begin + 8);
+  gm_answer_free(answer);
+  gm_text_free(&all);
+  gm_scene_free(scene);
+}
+
+static void sampling_repeats_with_its_seed(void **state) {
+  (void)state;
+  gm_error err;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  gm_answer *answers[3];
+  const uint64_t seeds[] = {5, 5, 6};
+  for (int i = 0; i < 3; i++) {
+    gm_ask_params params = {.max_tokens = 40, .sampling = {.temperature = 3, .seed = seeds[i]}};
+    assert_ok(gm_caption(scene, &params, NULL, &answers[i], &err), &err);
+  }
+  assert_same_answer(answers[0], answers[1]);
+  assert_string_not_equal(answers[0]->raw, answers[2]->raw);
+  for (int i = 0; i < 3; i++) gm_answer_free(answers[i]);
+  gm_scene_free(scene);
+}
+
+static void regions_of_the_callers(void **state) {
+  (void)state;
+  const gm_box boxes[] = {lower_tree, rabbit, {-20, 200, 30, 300}};
+  const float scores[] = {0.5f, 0.9f, 0.7f};
+  gm_scene_params params = {.regions = boxes, .region_scores = scores, .n_regions = 3};
+  gm_scene *scene = test_scene(mini, PICTURE, &params);
+  size_t n;
+  const gm_region *regions = gm_scene_regions(scene, &n);
+  assert_int_equal(n, 3);
+  const int order[] = {1, 2, 0};
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(regions[i].index, i);
+    assert_true(regions[i].score == scores[order[i]]);
+  }
+  /* clipped to the picture of 224 x 224; 1e-4: some roundings of numbers up to 224 */
+  const float clipped[] = {0, 200, 30, 224};
+  assert_close(&regions[1].box.x1, clipped, 4, 1e-6, "the clipped box");
+  gm_answer *answer = caption_of(scene);
+  assert_true(answer->complete);
+  gm_answer_free(answer);
+  gm_scene_free(scene);
+  params.region_scores = NULL; /* all 1: the order of the list */
+  params.max_regions = 2;
+  scene = test_scene(mini, PICTURE, &params);
+  regions = gm_scene_regions(scene, &n);
+  assert_int_equal(n, 2);
+  assert_true(iou(regions[0].box, lower_tree) > 0.999f);
+  assert_true(iou(regions[1].box, rabbit) > 0.999f);
+  gm_scene_free(scene);
+}
+
+static void shuffled_regions_are_the_same_regions(void **state) {
+  (void)state;
+  gm_scene *plain = test_scene(mini, TRUMPETS, NULL);
+  gm_scene *shuffled = test_scene(mini, TRUMPETS, &(gm_scene_params){.shuffle_seed = 9});
+  size_t n, m;
+  const gm_region *a = gm_scene_regions(plain, &n), *b = gm_scene_regions(shuffled, &m);
+  assert_int_equal(n, m);
+  bool moved = false;
+  for (size_t i = 0; i < n; i++) {
+    assert_memory_equal(&a[i].box, &b[i].box, sizeof a[i].box);
+    moved |= a[i].index != b[i].index;
+    gm_box own = gm_scene_region_unclipped(shuffled, b[i].index);
+    own = (gm_box){fmaxf(own.x1, 0), fmaxf(own.y1, 0), fminf(own.x2, 280), fminf(own.y2, 320)};
+    assert_memory_equal(&own, &b[i].box, sizeof own);
+  }
+  assert_true(moved);
+  const char *const phrases[] = {"a trumpet"};
+  gm_ground_result found;
+  ground(shuffled, phrases, 1, NULL, &found);
+  gm_box trumpet = gm_scene_region_unclipped(plain, 2);
+  assert_true(iou(found.regions[0].box, trumpet) > 0.8f);
+  gm_ground_result_free(&found);
+  gm_scene_free(plain);
+  gm_scene_free(shuffled);
+}
+
+static void appended_boxes_reuse_the_prefix(void **state) {
+  (void)state;
+  gm_error err;
+  gm_scene *scene = test_scene(mini, PICTURE, &(gm_scene_params){.append_boxes = true});
+  gm_rel_box *boxes;
+  gm_talk talk;
+  size_t index[1];
+  assert_ok(gm_scene_boxes_to_rel(scene, &upper_tree, 1, &boxes, &err), &err);
+  assert_ok(gm_talk_begin(&talk, scene->picture, boxes, 1, index, &err), &err);
+  assert_int_equal(index[0], scene->picture->base.n);
+  prepare(scene, &talk);
+  assert_int_equal(talk.seq.n, scene->picture->n_image + 2 * scene->picture->base.n);
+  gm_talk_free(&talk);
+  free(boxes);
+  gm_answer *answer;
+  assert_ok(gm_describe(scene, &upper_tree, 1, false, NULL, NULL, &answer, &err), &err);
+  assert_string_equal(answer->text, "A tree");
+  gm_answer_free(answer);
+  gm_scene_free(scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(later_questions_equal_a_fresh_scene),
+      cmocka_unit_test(describing_many_equals_describing_each),
+      cmocka_unit_test(describe_names_what_is_in_the_box),
+      cmocka_unit_test(scores_are_a_distribution),
+      cmocka_unit_test(grounding_many_equals_grounding_each),
+      cmocka_unit_test(all_instances_once_each),
+      cmocka_unit_test(free_answers_are_the_references),
+      cmocka_unit_test(a_second_turn_equals_the_whole_at_once),
+      cmocka_unit_test(a_talk_computes_only_what_is_new),
+      cmocka_unit_test(a_box_in_a_later_turn_equals_the_whole_at_once),
+      cmocka_unit_test(streamed_text_is_the_answers),
+      cmocka_unit_test(sampling_repeats_with_its_seed),
+      cmocka_unit_test(regions_of_the_callers),
+      cmocka_unit_test(shuffled_regions_are_the_same_regions),
+      cmocka_unit_test(appended_boxes_reuse_the_prefix),
+  };
+  return cmocka_run_group_tests(tests, open_model, close_model);
+}
