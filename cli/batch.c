@@ -368,7 +368,7 @@ static void on_text(void *user, const char *text, size_t length) {
   batch *b = user;
   if (!b->job->stream) return;
   cli_progress_clear(&b->progress);
-  fwrite(text, 1, length, stdout);
+  cli_put_text(stdout, text, length);
   fflush(stdout);
 }
 

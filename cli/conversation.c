@@ -35,7 +35,7 @@ static void forget_boxes(conversation *c) {
 
 static void on_text(void *user, const char *text, size_t length) {
   (void)user;
-  fwrite(text, 1, length, stdout);
+  cli_put_text(stdout, text, length);
   fflush(stdout);
 }
 

@@ -91,13 +91,14 @@ static void print_words(cli_report *report, const gm_answer *answer) {
   for (size_t i = 0; i < answer->n_groundings; i++) {
     const gm_grounding *g = &answer->groundings[i];
     if (g->span_begin < at) continue;
-    fwrite(answer->text + at, 1, g->span_begin - at, report->text);
+    cli_put_text(report->text, answer->text + at, g->span_begin - at);
     fputs(tint(report, (int32_t)i), report->text);
-    fwrite(answer->text + g->span_begin, 1, g->span_end - g->span_begin, report->text);
+    cli_put_text(report->text, answer->text + g->span_begin, g->span_end - g->span_begin);
     fputs(tint(report, -1), report->text);
     at = g->span_end;
   }
-  fprintf(report->text, "%s\n", answer->text + at);
+  cli_put_text(report->text, answer->text + at, strlen(answer->text + at));
+  fputc('\n', report->text);
 }
 
 static void add_span(cli_report *report, size_t begin, size_t end, int32_t colour) {

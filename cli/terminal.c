@@ -84,6 +84,17 @@ void cli_progress_clear(cli_progress *progress) {
   progress->drawn = false;
 }
 
+void cli_put_text(FILE *out, const char *text, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)text[i];
+    unsigned char next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
+    bool c1 = c == 0xC2 && next >= 0x80 && next < 0xA0; /* U+0080 to U+009F */
+    bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F || c1;
+    fputc(control ? '?' : c, out);
+    i += c1;
+  }
+}
+
 void cli_error(const char *format, ...) {
   va_list args;
   va_start(args, format);

@@ -30,6 +30,10 @@ void cli_progress_clear(cli_progress *progress);
 
 double cli_now(void); /* seconds, monotonic */
 
+/* Text of a model or of a file's name: control characters, which could steer a terminal, become
+ * '?'; tabs and line ends stay. */
+void cli_put_text(FILE *out, const char *text, size_t length);
+
 /* "gromatic: MESSAGE" on stderr. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The exit code that a failed library call leads to. */

@@ -6,7 +6,11 @@
 #include "rng.h"
 #include "threads.h"
 
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void arena_reuses_its_chunks(void **state) {
   (void)state;
@@ -70,12 +74,73 @@ static void random_numbers_are_splitmix64(void **state) {
   assert_true(gm_rng_u64(&rng) == 0x6E789E6AA1B965F4u);
 }
 
+static void write_text(const char *folder, const char *name, const char *text) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+/* A v2 group with a quota of 3 CPUs inside one of 1.5: the smaller one holds. A v1 group: 2. */
+static void quotas_of_ancestors_count(void **state) {
+  (void)state;
+  char folder[] = "/tmp/gromatic-cgroup-XXXXXX", path[256], members[256];
+  assert_non_null(mkdtemp(folder));
+  snprintf(members, sizeof members, "%s/membership", folder);
+  const char *folders[] = {"outer", "outer/inner", "cpu", "cpu/old"};
+  for (size_t i = 0; i < 4; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+    assert_int_equal(mkdir(path, 0700), 0);
+  }
+  write_text(folder, "outer/cpu.max", "150000 100000\n");
+  write_text(folder, "outer/inner/cpu.max", "300000 100000\n");
+  write_text(folder, "membership", "0::/outer/inner\n");
+  assert_true(gm_cgroup_cpus(members, folder) == 1.5);
+  write_text(folder, "outer/cpu.max", "max 100000\n");
+  assert_true(gm_cgroup_cpus(members, folder) == 3);
+  write_text(folder, "outer/inner/cpu.max", "max 100000\n");
+  assert_true(gm_cgroup_cpus(members, folder) == 0);
+  write_text(folder, "cpu/old/cpu.cfs_quota_us", "200000\n");
+  write_text(folder, "cpu/old/cpu.cfs_period_us", "100000\n");
+  write_text(folder, "membership", "4:memory:/else\n3:cpu,cpuacct:/old\n");
+  assert_true(gm_cgroup_cpus(members, folder) == 2);
+  const char *files[] = {"outer/inner/cpu.max", "outer/cpu.max", "cpu/old/cpu.cfs_quota_us",
+                         "cpu/old/cpu.cfs_period_us", "membership"};
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+    unlink(path);
+  }
+  for (size_t i = 4; i-- > 0;) {
+    snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+    rmdir(path);
+  }
+  rmdir(folder);
+}
+
+static void affinity_bounds_the_threads(void **state) {
+  (void)state;
+  cpu_set_t before, one;
+  assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+  size_t cpu = 0;
+  while (!CPU_ISSET(cpu, &before)) cpu++;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+  unsigned usable = gm_usable_cpus();
+  sched_setaffinity(0, sizeof before, &before);
+  assert_int_equal(usable, 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(arena_reuses_its_chunks),
       cmocka_unit_test(pool_runs_every_task_once),
       cmocka_unit_test(arithmetic_refuses_to_wrap),
       cmocka_unit_test(random_numbers_are_splitmix64),
+      cmocka_unit_test(quotas_of_ancestors_count),
+      cmocka_unit_test(affinity_bounds_the_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,10 +180,9 @@ static double quota_of(const char *root, const char *group) {
   return (double)quota / (double)period;
 }
 
-/* The smallest quota of this process's cgroup and its ancestors. */
-static double cgroup_cpus(void) {
+double gm_cgroup_cpus(const char *membership, const char *root) {
   double least = 0;
-  FILE *file = fopen("/proc/self/cgroup", "re");
+  FILE *file = fopen(membership, "re");
   if (!file) return 0;
   char line[512];
   while (fgets(line, sizeof line, file)) {
@@ -195,7 +194,7 @@ static double cgroup_cpus(void) {
     if (controllers[1] && !strstr(controllers + 1, "cpu")) continue;
     for (;;) {
       size_t length = strlen(group);
-      double cpus = quota_of("/sys/fs/cgroup", length > 1 ? group : "");
+      double cpus = quota_of(root, length > 1 ? group : "");
       if (cpus > 0 && (least == 0 || cpus < least)) least = cpus;
       char *slash = strrchr(group, '/');
       if (!slash || length <= 1) break;
@@ -210,7 +209,7 @@ unsigned gm_usable_cpus(void) {
   unsigned cpus = 1;
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = (unsigned)CPU_COUNT(&set);
-  double quota = cgroup_cpus();
+  double quota = gm_cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
   if (quota > 0 && quota < (double)cpus) cpus = (unsigned)quota;
   return cpus > 0 ? cpus : 1;
 }

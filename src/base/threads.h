@@ -16,6 +16,10 @@ typedef void (*gm_task_fn)(void *arg, size_t task, size_t worker);
 /* Number of threads that this process may really use: the smaller of its CPU affinity and its
  * cgroup's CPU quota (v1 and v2), at least 1. */
 unsigned gm_usable_cpus(void);
+/* The smallest CPU quota of the groups that `membership` (a file like /proc/self/cgroup) lists,
+ * and of their ancestors, below `root` (/sys/fs/cgroup); 0: no limit. For gm_usable_cpus and
+ * its test. */
+double gm_cgroup_cpus(const char *membership, const char *root);
 
 /* threads 0: gm_usable_cpus(). The calling thread is one of them. Workers sleep when idle. */
 gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err);
