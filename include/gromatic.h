@@ -293,6 +293,175 @@ GM_API gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n
                            gm_ground_result *results, gm_error *err);
 GM_API void gm_ground_result_free(gm_ground_result *result);
 
+/* ---- CLIP: pictures and words in one space ---- */
+
+typedef struct gm_clip gm_clip;
+
+typedef struct gm_clip_params {
+  unsigned threads;     /* 0: CPUs that this process may use */
+  bool no_mmap, mlock;  /* as in gm_model_params */
+  const char *cache;    /* directory that keeps features between runs; NULL: none */
+  uint64_t cache_bytes; /* its limit, oldest entries go first; 0: 4 GiB */
+} gm_clip_params;
+GM_API gm_clip_params gm_clip_params_default(void);
+
+/* Opens a CLIP model: a GGUF file made by gromatic convert, or the name of an embedded model
+ * (NULL: "clip-mini"). May be used from several threads; calls that compute take turns. */
+GM_API gm_status gm_clip_open(gm_clip **out, const char *path, const gm_clip_params *params,
+                              gm_error *err);
+/* Views and classes of the model must be freed before. */
+GM_API void gm_clip_free(gm_clip *clip);
+
+typedef struct gm_clip_info {
+  const char *name, *path, *type, *kernels; /* as in gm_model_info */
+  unsigned threads;
+  uint32_t image_size;
+  uint32_t features; /* D: length of a feature */
+  uint32_t context;  /* tokens of a text, start and end included; longer texts are cut */
+  float logit_scale; /* multiplies scores before the softmax over classes */
+} gm_clip_info;
+/* Strings live as long as the model. */
+GM_API gm_clip_info gm_clip_get_info(const gm_clip *clip);
+/* SHA-256 of the model's bytes in hex. */
+GM_API gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err);
+
+/* out[n][D]: unit features of n texts. callbacks may be NULL; progress: stage is "text". */
+GM_API gm_status gm_clip_encode_texts(gm_clip *clip, const char *const *texts, size_t n,
+                                      float *out, const gm_callbacks *callbacks, gm_error *err);
+/* out[n][D]: unit features of n parts of a picture, each cut out, then preprocessed; boxes
+ * NULL: of the whole picture (n is 1). Boxes are widened to whole pixels. progress: "crops". */
+GM_API gm_status gm_clip_encode_boxes(gm_clip *clip, const gm_image *image, const gm_box *boxes,
+                                      size_t n, float *out, const gm_callbacks *callbacks,
+                                      gm_error *err);
+
+/* ---- zero-shot classification ---- */
+
+/* docs/WCA.md. The first two look at crops of the picture, the others at the whole of it. */
+typedef enum gm_method {
+  GM_METHOD_WCA,          /* weighted cross alignment as the paper has it */
+  GM_METHOD_WCA_RELEASED, /* as its authors' code computes it */
+  GM_METHOD_CLIP,         /* "a photo of a {class}." */
+  GM_METHOD_CLIP_E,       /* mean of the sentences of a templates file */
+  GM_METHOD_CLIP_D,       /* mean of "{class}, which has {descriptor}." */
+  GM_METHOD_WAFFLE,       /* mean of "a photo of a {class}, which has {random words}." */
+  GM_METHOD_CUPL,         /* mean of the descriptions */
+  GM_METHOD_COUNT
+} gm_method;
+/* "wca", "wca-released", "clip", "clip-e", "clip-d", "waffle", "cupl". */
+GM_API const char *gm_method_name(gm_method method);
+GM_API bool gm_method_named(const char *name, gm_method *out);
+
+/* The classes to choose from, each made one vector. */
+typedef struct gm_classes gm_classes;
+
+typedef struct gm_classes_params {
+  gm_method method;
+  const char *const *names; /* [n_names] in order; NULL: the keys of descriptions */
+  size_t n_names;
+  /* Contents of files, NUL-terminated; NULL where there is none. */
+  const char *descriptions; /* JSON {class: [description, ...]}: wca, wca-released, cupl */
+  const char *templates;    /* JSON ["a photo of a {}.", ...]: clip-e */
+  const char *descriptors;  /* JSON {class: [descriptor, ...]}: clip-d */
+  const char *words;        /* one a line: waffle; NULL: a list of our own */
+  uint64_t seed;            /* of Waffle's draws */
+  float text_scale;         /* exponent: descriptions weigh softmax(exp(text_scale) cosine) */
+  float dedup; /* drop descriptions whose cosine with an earlier one is above; 0: keep all */
+} gm_classes_params;
+/* method wca, text_scale 2, all else zero. */
+GM_API gm_classes_params gm_classes_params_default(void);
+
+/* Encodes the texts (or takes them from the cache). The clip must outlive the classes, the
+ * params need not. GM_ERR_ARGUMENT names the member that is missing, or the class without
+ * descriptions. An empty list of descriptions stands for "a photo of a {class}.". Afterwards
+ * immutable: may be shared between threads. progress: "text". */
+GM_API gm_status gm_classes_create(gm_classes **out, gm_clip *clip,
+                                   const gm_classes_params *params,
+                                   const gm_callbacks *callbacks, gm_error *err);
+GM_API void gm_classes_free(gm_classes *classes);
+GM_API size_t gm_classes_count(const gm_classes *classes);
+GM_API const char *gm_classes_name(const gm_classes *classes, size_t i);
+
+/* A picture, or a part of it, with the crops that are looked at: what gm_scene is to Groma.
+ * Features are computed when first needed and kept. */
+typedef struct gm_view gm_view;
+
+typedef struct gm_view_params {
+  const gm_box *part;  /* look at this part only, as if it were cut out; NULL: the picture */
+  uint32_t crops;      /* number of random squares; 0: none */
+  float alpha, beta;   /* their side: this share of the short side, from .. to */
+  uint64_t seed;       /* of their places, together with the picture's content */
+  float dedup;         /* drop crops that overlap an earlier one above this IoU; 0: keep all */
+  const gm_box *boxes; /* crops instead of random ones, boxes on the picture; NULL: random */
+  size_t n_boxes;
+  bool cache; /* keep the features in the clip's cache */
+} gm_view_params;
+/* What the method's authors use: 100 crops, alpha 0.5 (wca-released: 0.1), beta 0.9; no crops
+ * for the methods without. */
+GM_API gm_view_params gm_view_params_default(gm_method method);
+
+/* Copies what it needs of the params; image and clip must outlive the view. A view belongs to
+ * one thread at a time. */
+GM_API gm_status gm_view_create(gm_view **out, gm_clip *clip, const gm_image *image,
+                                const gm_view_params *params, gm_error *err);
+GM_API void gm_view_free(gm_view *view);
+/* The crops on the picture, in the order drawn. */
+GM_API size_t gm_view_crops(const gm_view *view);
+GM_API gm_box gm_view_crop(const gm_view *view, size_t i);
+
+typedef struct gm_classify_params {
+  float image_scale; /* exponent: crops weigh softmax(exp(image_scale) cosine) */
+  uint32_t draws;    /* wca-released: crops drawn with replacement */
+  uint32_t redraws;  /* wca-released: the score is the mean over so many drawings */
+  uint64_t seed;     /* of the drawings */
+  double stop;       /* wca: look at crops in rounds, and stop when the leader is wrong with at
+                        most this probability (docs/WCA.md); 0: look at all */
+  size_t top;        /* labels returned; 0: all */
+} gm_classify_params;
+/* image_scale 4, draws 60, redraws 20, all else zero. */
+GM_API gm_classify_params gm_classify_params_default(void);
+
+typedef struct gm_label {
+  size_t class_index;
+  const char *name; /* of the classes */
+  float score;      /* probability: softmax over the classes of logit_scale * raw_score */
+  float raw_score;  /* the method's own number; other classes have no part in it */
+} gm_label;
+
+typedef struct gm_classification {
+  gm_label *labels; /* falling score; equal ones in the classes' order */
+  size_t n_labels;
+  size_t n_crops; /* that were looked at */
+} gm_classification;
+
+/* Scores the picture against the classes, with their method. */
+GM_API gm_status gm_classify(gm_view *view, const gm_classes *classes,
+                             const gm_classify_params *params, const gm_callbacks *callbacks,
+                             gm_classification **out, gm_error *err);
+GM_API void gm_classification_free(gm_classification *classification);
+
+/* What made up the raw score of one class. The shares of the crops add up to it, and so do the
+ * shares of the descriptions. */
+typedef struct gm_crop_share {
+  gm_box box;
+  float weight; /* of the crop among all; their sum is 1 */
+  float share;
+} gm_crop_share;
+typedef struct gm_text_share {
+  const char *text;
+  float weight, share;
+} gm_text_share;
+typedef struct gm_explanation {
+  float raw_score;
+  gm_crop_share *crops; /* in the view's order; methods without crops: the whole picture */
+  size_t n_crops;
+  gm_text_share *texts; /* in the order given; texts live as long as the classes */
+  size_t n_texts;
+} gm_explanation;
+GM_API gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_index,
+                            const gm_classify_params *params, const gm_callbacks *callbacks,
+                            gm_explanation **out, gm_error *err);
+GM_API void gm_explanation_free(gm_explanation *explanation);
+
 /* ---- drawing ---- */
 
 typedef struct gm_mark {
@@ -317,6 +486,8 @@ GM_API gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t
 typedef struct gm_convert_params {
   const char *type; /* "f32", "f16" (default), "bf16", "q8_0", "q4_0", "q4_k", "q6_k" */
   unsigned threads;
+  const char *layout; /* of a CLIP checkpoint: "openai" or "open_clip" where the files beside it
+                         tell nothing, or wrongly; NULL: told by the files */
 } gm_convert_params;
 
 /* Converts a checkpoint directory (or a GGUF file, to requantise) into one GGUF file. Streams,

@@ -9,7 +9,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: embed_convert SOURCE DESTINATION TYPE\n");
     return 2;
   }
-  gm_convert_params params = {argv[3], 0};
+  gm_convert_params params = {.type = argv[3]};
   gm_error err = {GM_OK, ""};
   if (gm_convert(argv[1], argv[2], &params, NULL, &err) == GM_OK) return 0;
   fprintf(stderr, "embed_convert: %s\n", err.message);
