@@ -1,7 +1,9 @@
 /* exif.h - the one thing wanted of a picture's EXIF data: its orientation.
  *
  * Follows EXIF 2.32 / TIFF 6.0: a byte order mark, the offset of the first directory, and in it
- * entries of 12 bytes, of which tag 0x0112 counts. Nothing else is followed. */
+ * entries of 12 bytes, of which tag 0x0112 counts. Nothing else is followed, and
+ * orientations in XMP or in a PNG's text, which Pillow takes where EXIF has none, are not read.
+ */
 #ifndef GM_EXIF_H
 #define GM_EXIF_H
 
