@@ -1,0 +1,125 @@
+/* cmd_inspect.c - gromatic inspect: what a model file holds: metadata, tensors, sizes, types.
+ */
+#include "commands.h"
+#include "gromatic.h"
+#include "terminal.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_progress(void *user, const char *stage, double done) {
+  cli_progress_update(user, stage, done);
+}
+
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+static json_t *tensor_json(const gm_inspect_tensor *t, bool verified) {
+  json_t *shape = json_array();
+  for (uint32_t d = 0; d < t->n_dims; d++)
+    json_array_append_new(shape, json_integer((json_int_t)t->shape[d]));
+  json_t *object =
+      json_pack("{s:s, s:s, s:o, s:I, s:I}", "name", t->name, "type", t->type, "shape", shape,
+                "bytes", (json_int_t)t->bytes, "offset", (json_int_t)t->offset);
+  if (t->note[0]) json_object_set_new(object, "note", json_string(t->note));
+  if (t->sha256[0]) json_object_set_new(object, "sha256", json_string(t->sha256));
+  if (verified) json_object_set_new(object, "damaged", json_boolean(t->damaged));
+  return object;
+}
+
+static void print_json(const gm_inspection *in) {
+  json_t *metadata = json_object(), *tensors = json_array();
+  for (size_t i = 0; i < in->n_keys; i++) {
+    json_t *value = json_loads(in->keys[i].value, JSON_DECODE_ANY, NULL);
+    json_t *key =
+        json_pack("{s:s, s:o}", "type", in->keys[i].type, "value", value ? value : json_null());
+    if (in->keys[i].is_array)
+      json_object_set_new(key, "n", json_integer((json_int_t)in->keys[i].n));
+    json_object_set_new(metadata, in->keys[i].name, key);
+  }
+  for (size_t i = 0; i < in->n_tensors; i++)
+    json_array_append_new(tensors, tensor_json(&in->tensors[i], in->verified));
+  json_t *root = json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", in->path, "bytes",
+                           (json_int_t)in->file_bytes, "parameters", (json_int_t)in->parameters,
+                           "metadata", metadata, "tensors", tensors);
+  if (in->verified)
+    json_object_set_new(root, "damaged", json_integer((json_int_t)in->n_damaged));
+  char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
+  if (text) puts(text);
+  free(text);
+  json_decref(root);
+}
+
+/* One line a type: how many tensors and bytes. */
+static void print_types(const gm_inspection *in) {
+  for (size_t i = 0; i < in->n_tensors; i++) {
+    size_t n = 0, bytes = 0;
+    bool first = true;
+    for (size_t k = 0; k < in->n_tensors; k++) {
+      if (strcmp(in->tensors[k].type, in->tensors[i].type) != 0) continue;
+      first = first && k >= i;
+      n++;
+      bytes += in->tensors[k].bytes;
+    }
+    if (first)
+      printf("  %-6s %5zu tensors %12.1f MB\n", in->tensors[i].type, n, (double)bytes * 1e-6);
+  }
+}
+
+static void print_tensor(const gm_inspect_tensor *t, bool verified) {
+  char shape[96] = "";
+  size_t used = 0;
+  for (uint32_t d = 0; d < t->n_dims; d++)
+    used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? " x " : "",
+                             t->shape[d]);
+  printf("  %-63s %-5s %-22s %12zu B%s%s%s\n", t->name, t->type, shape, t->bytes,
+         t->note[0] ? "  " : "", t->note, verified && t->damaged ? "  DAMAGED" : "");
+}
+
+static void print_text(const gm_inspection *in, bool tensors) {
+  printf("%s: %.1f MB, %.1f M parameters, %zu tensors\n\n", in->path,
+         (double)in->file_bytes * 1e-6, (double)in->parameters * 1e-6, in->n_tensors);
+  for (size_t i = 0; i < in->n_keys; i++) {
+    const gm_inspect_key *key = &in->keys[i];
+    printf("  %-44s %-5s ", key->name, key->type);
+    cli_put_text(stdout, key->value, strlen(key->value));
+    if (key->is_array && key->n > 8) printf(" (%zu in all)", key->n);
+    putchar('\n');
+  }
+  putchar('\n');
+  print_types(in);
+  if (tensors) putchar('\n');
+  for (size_t i = 0; i < in->n_tensors; i++)
+    if (tensors || in->tensors[i].damaged) print_tensor(&in->tensors[i], in->verified);
+  if (in->verified)
+    printf("\n%zu of %zu tensors differ from their hash\n", in->n_damaged, in->n_tensors);
+}
+
+int cmd_inspect(const cli_args *args) {
+  if (args->inputs.n != 1) {
+    cli_error("inspect: wanted one model file");
+    return CLI_USAGE;
+  }
+  cli_catch_interrupt();
+  cli_progress progress = cli_progress_begin(args->json);
+  gm_callbacks callbacks = {&progress, on_cancelled, on_progress, NULL};
+  gm_inspection *inspection = NULL;
+  gm_error err = {0};
+  gm_status status =
+      gm_inspect(&inspection, args->inputs.items[0], args->verify, &callbacks, &err);
+  cli_progress_clear(&progress);
+  if (status != GM_OK) {
+    cli_error("%s", err.message);
+    return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
+  }
+  if (args->json)
+    print_json(inspection);
+  else
+    print_text(inspection, args->tensors);
+  int code = inspection->n_damaged ? CLI_MODEL : CLI_DONE;
+  gm_inspection_free(inspection);
+  return code;
+}
