@@ -40,7 +40,7 @@ static gm_model_file *convert(const char *source, const char *name, const char *
                               unsigned threads) {
   gm_error err;
   gm_model_file *file;
-  gm_convert_params params = {type, threads};
+  gm_convert_params params = {.type = type, .threads = threads};
   assert_ok(gm_convert(source, path_of(name), &params, NULL, &err), &err);
   assert_ok(gm_model_file_open(&file, path_of(name), true, false, &err), &err);
   return file;
@@ -406,7 +406,7 @@ static const char *make_changed(const char *name, const void *from, const void *
 
 static void refused(const char *source, const char *type, gm_status wanted, const char *words) {
   gm_error err = {GM_OK, ""};
-  gm_convert_params params = {type, 2};
+  gm_convert_params params = {.type = type, .threads = 2};
   gm_status status = gm_convert(source, path_of("refused.gguf"), &params, NULL, &err);
   if (status != wanted || !strstr(err.message, words))
     fail_msg("found %s \"%s\", wanted %s \"%s\"", gm_status_name(status), err.message,
