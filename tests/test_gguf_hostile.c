@@ -350,7 +350,7 @@ static void test_every_byte(void **state) {
     unsigned char was = b.data[i];
     for (unsigned bit = 0; bit < 12; bit++) {
       static const unsigned char special[4] = {0x00, 0xFF, 0x7F, 0x80};
-      b.data[i] = bit < 8 ? (unsigned char)(was ^ 1u << bit) : special[bit - 8];
+      b.data[i] = (unsigned char)(bit < 8 ? was ^ 1u << bit : special[bit - 8]);
       gm_error err;
       refusals += open_guarded(&b, b.n, &err) != GM_OK;
     }

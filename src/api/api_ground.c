@@ -111,16 +111,10 @@ static gm_status next_free(void *user, size_t i, const float *logits, int32_t *i
 
 /* ---- results ---- */
 
-static int by_score(const void *a, const void *b) {
-  const gm_region *x = a, *y = b;
-  if (x->score != y->score) return x->score > y->score ? -1 : 1;
-  return (x->index > y->index) - (x->index < y->index);
-}
-
 /* What is found, sorted and cut as the parameters ask. */
 static void cut_result(const gm_ground_params *params, gm_ground_result *result) {
   if (params->free) return;
-  qsort(result->regions, result->n_regions, sizeof *result->regions, by_score);
+  gm_sort_regions(result->regions, result->n_regions);
   size_t most = params->max_det ? params->max_det : params->all ? SIZE_MAX : BEST;
   if (result->n_regions > most) result->n_regions = most;
   while (result->n_regions > 0 &&

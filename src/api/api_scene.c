@@ -123,10 +123,17 @@ static gm_status encode(gm_scene *scene, gm_compute *c, const gm_image *image,
   return gm_picture_create(&scene->picture, groma, c, pixels, settings, &scene->watch);
 }
 
+/* A total order even where scores are NaN: qsort may leave the array without one. */
 static int by_score(const void *a, const void *b) {
   const gm_region *x = a, *y = b;
-  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  bool x_nan = isnan(x->score), y_nan = isnan(y->score);
+  if (x_nan != y_nan) return x_nan ? 1 : -1;
+  if (!x_nan && x->score != y->score) return x->score > y->score ? -1 : 1;
   return (x->index > y->index) - (x->index < y->index);
+}
+
+void gm_sort_regions(gm_region *regions, size_t n) {
+  qsort(regions, n, sizeof *regions, by_score);
 }
 
 static gm_status publish_regions(gm_scene *scene, gm_error *err) {
@@ -136,7 +143,7 @@ static gm_status publish_regions(gm_scene *scene, gm_error *err) {
     return gm_fail_memory(err, "the regions", base->n * sizeof *scene->regions);
   for (size_t i = 0; i < base->n; i++)
     scene->regions[i] = gm_scene_region(scene, &base->regions[i], i);
-  qsort(scene->regions, base->n, sizeof *scene->regions, by_score);
+  gm_sort_regions(scene->regions, base->n);
   return GM_OK;
 }
 

@@ -42,6 +42,8 @@ gm_status gm_scene_leave(gm_scene *scene, gm_status status);
 gm_status gm_scene_box_to_rel(const gm_scene *scene, gm_box box, size_t number, gm_rel_box *out,
                               gm_error *err);
 gm_region gm_scene_region(const gm_scene *scene, const gm_listed_region *region, size_t index);
+/* Falling score, NaN last; equal ones by index. */
+void gm_sort_regions(gm_region *regions, size_t n);
 /* An array of n boxes; free() it. NULL with GM_OK where n is 0. */
 gm_status gm_scene_boxes_to_rel(const gm_scene *scene, const gm_box *boxes, size_t n,
                                 gm_rel_box **out, gm_error *err);
