@@ -51,8 +51,8 @@ static void test_rules(void **state) {
 
 static void test_bad_names(void **state) {
   (void)state;
-  const char *const bad[] = {"groma-8b", "groma-7b:q5_k", "groma-7b:q4_k:slow", "", ":",
-                             "groma-7b:q4_k:fast:x"};
+  const char *const bad[] = {"groma-8b", "groma-7b:q5_k",       "groma-7b:q4_k:slow", "",
+                             ":",        "groma-7b:q4_k:fast:x"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     gm_model_file *file;
     gm_error err;
