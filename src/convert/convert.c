@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const gm_architecture *const architectures[] = {&gm_architecture_groma};
+static const gm_architecture *const architectures[] = {&gm_architecture_groma,
+                                                       &gm_architecture_clip};
 
 enum { N_ARCHITECTURES = sizeof architectures / sizeof architectures[0], MAX_SMALL = 64 << 20 };
 
@@ -123,7 +124,8 @@ gm_status gm_convert_source(const gm_source *source, gm_gguf_writer *writer, gm_
       return convert_as(architectures[i], source, writer, type, options, err);
   return gm_fail(
       err, GM_ERR_MODEL,
-      "%s: found %zu tensors of no architecture known here, wanted a Groma checkpoint",
+      "%s: found %zu tensors of no architecture known here, wanted a checkpoint of Groma or of "
+      "CLIP with vision transformer",
       source->weights->path, source->weights->n_tensors);
 }
 
@@ -163,6 +165,10 @@ gm_status gm_convert(const char *path, const char *destination, const gm_convert
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found type \"%.40s\", wanted f32, f16, bf16, q8_0, q4_0, q4_k or q6_k",
                    params->type);
+  if (params && params->layout && strcmp(params->layout, "openai") != 0 &&
+      strcmp(params->layout, "open_clip") != 0)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found layout \"%.40s\", wanted openai or open_clip",
+                   params->layout);
   gm_source source = {0};
   gm_pool *pool = NULL;
   char *directory = NULL, *name = NULL;
@@ -171,6 +177,7 @@ gm_status gm_convert(const char *path, const char *destination, const gm_convert
   if (status == GM_OK) status = gm_pool_create(&pool, params ? params->threads : 0, err);
   if (status == GM_OK) {
     source.directory = directory;
+    source.layout = params ? params->layout : NULL;
     source.name = name;
     gm_plan_options options = {.pool = pool, .callbacks = callbacks, .sums = true};
     status = convert_to(&source, destination, type, &options, err);

@@ -26,6 +26,7 @@ typedef struct gm_source_file {
 typedef struct gm_source {
   gm_checkpoint *weights;
   const char *name;            /* becomes general.name */
+  const char *layout;          /* gm_convert_params.layout; may be NULL */
   const char *directory;       /* where the small files are; NULL: in `files` */
   const gm_source_file *files; /* [n_files] */
   size_t n_files;
@@ -43,11 +44,12 @@ gm_status gm_source_json(const gm_source *source, const char *name, json_t **out
 /* How a tensor lies in our file; all from upstream's row-major order. docs/FORMAT.md. */
 typedef enum gm_layout {
   GM_LAYOUT_SAME,
-  GM_LAYOUT_MATRIX,    /* [a, b, c, ..] -> [a, b*c*..] */
-  GM_LAYOUT_TAPS,      /* [out, in, h, w] -> [h, w, out, in]: a matrix per tap */
-  GM_LAYOUT_ALL_BUT_2, /* [a, b, 1, 1] -> [a, b - 2]: all columns but the last two */
-  GM_LAYOUT_LAST_2,    /* [a, b, 1, 1] -> [a, 2]: the last two */
-  GM_LAYOUT_BINS_FIRST /* [a, c*bins] -> [a, bins*c]: channels become innermost */
+  GM_LAYOUT_MATRIX,     /* [a, b, c, ..] -> [a, b*c*..] */
+  GM_LAYOUT_TAPS,       /* [out, in, h, w] -> [h, w, out, in]: a matrix per tap */
+  GM_LAYOUT_ALL_BUT_2,  /* [a, b, 1, 1] -> [a, b - 2]: all columns but the last two */
+  GM_LAYOUT_LAST_2,     /* [a, b, 1, 1] -> [a, 2]: the last two */
+  GM_LAYOUT_BINS_FIRST, /* [a, c*bins] -> [a, bins*c]: channels become innermost */
+  GM_LAYOUT_TRANSPOSED  /* [in, out] -> [out, in] */
 } gm_layout;
 
 /* How much precision a tensor needs; gm_plan_type turns it into a type. */
@@ -135,7 +137,7 @@ typedef struct gm_architecture {
   const size_t *n_rules;
 } gm_architecture;
 
-extern const gm_architecture gm_architecture_groma;
+extern const gm_architecture gm_architecture_groma, gm_architecture_clip;
 /* By general.architecture; NULL if unknown. */
 const gm_architecture *gm_architecture_named(const char *name);
 /* The rule of a tensor of our files by its upstream name, and its layer; NULL if none fits. */

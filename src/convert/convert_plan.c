@@ -68,6 +68,10 @@ static void lay_out(gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
   case GM_LAYOUT_LAST_2:
     t->shape[1] = 2;
     break;
+  case GM_LAYOUT_TRANSPOSED:
+    t->shape[0] = rest;
+    t->shape[1] = from->shape[0];
+    break;
   case GM_LAYOUT_MATRIX:
   case GM_LAYOUT_BINS_FIRST:
     break;

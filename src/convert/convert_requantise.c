@@ -75,7 +75,7 @@ gm_status gm_requantise(const gm_source *source, gm_gguf_writer *writer, gm_type
   GM_TRY(gm_model_file_string(file, "general.architecture", &name, err));
   const gm_architecture *architecture = gm_architecture_named(name);
   if (!architecture)
-    return gm_fail(err, GM_ERR_MODEL, "%s: found architecture \"%.60s\", wanted groma",
+    return gm_fail(err, GM_ERR_MODEL, "%s: found architecture \"%.60s\", wanted groma or clip",
                    source->weights->path, name);
   gm_plan plan = {.type = type};
   gm_status status = GM_OK;

@@ -60,6 +60,8 @@ static cut cut_of(const gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
   if (t->layout == GM_LAYOUT_SAME) {
     c.in = c.cols;
     c.slices = from->n_elements / c.in;
+  } else if (t->layout == GM_LAYOUT_TRANSPOSED) { /* one slice: its rows come from everywhere */
+    c.parts = t->shape[0];
   } else {
     c.slices = from->shape[0];
     c.in = from->n_elements / c.slices;
@@ -73,7 +75,7 @@ static cut cut_of(const gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
 static void lay_out_row(float *row, const float *slice, const gm_plan_tensor *t, const cut *c,
                         size_t part) {
   size_t skip = t->layout == GM_LAYOUT_LAST_2 ? c->in - 2 : 0;
-  if (t->layout == GM_LAYOUT_TAPS) {
+  if (t->layout == GM_LAYOUT_TAPS || t->layout == GM_LAYOUT_TRANSPOSED) {
     for (size_t i = 0; i < c->cols; i++) row[i] = slice[i * c->parts + part];
   } else if (t->layout == GM_LAYOUT_BINS_FIRST) {
     size_t bins = c->cols / t->inner;

@@ -14,6 +14,8 @@
         .endm
 
         embed gm_groma_mini, GM_GROMA_MINI
+        embed gm_clip_mini, GM_CLIP_MINI
+        embed gm_clip_merges, GM_CLIP_MERGES
         embed gm_llama_tokenizer_model, GM_LLAMA_TOKENIZER
         embed gm_groma_added_tokens, GM_GROMA_ADDED_TOKENS
 

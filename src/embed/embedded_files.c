@@ -3,6 +3,8 @@
 
 #define FILES(X)                                                                               \
   X("groma-mini", gm_groma_mini, true)                                                         \
+  X("clip-mini", gm_clip_mini, true)                                                           \
+  X("clip-merges.gz", gm_clip_merges, false)                                                   \
   X("llama-tokenizer.model", gm_llama_tokenizer_model, false)                                  \
   X("groma-added-tokens.json", gm_groma_added_tokens, false)
 

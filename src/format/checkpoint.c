@@ -231,6 +231,7 @@ static gm_status open_directory(gm_checkpoint **out, const char *path, gm_error 
       {"open_clip_model.safetensors", gm_safetensors_open, false},
       {"pytorch_model.bin.index.json", gm_torch_open, true},
       {"pytorch_model.bin", gm_torch_open, false},
+      {"open_clip_pytorch_model.bin", gm_torch_open, false},
   };
   for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
     char *file = gm_join_path(path, layouts[i].name);
