@@ -4,6 +4,14 @@
 
 #include "kernels.h"
 
+extern const gm_matmul gm_matmul_f32_neon, gm_matmul_f16_neon, gm_matmul_bf16_neon;
+extern const gm_matmul gm_matmul_q8_0_neon, gm_matmul_q4_0_neon;
+extern const gm_matmul gm_matmul_q4_k_neon, gm_matmul_q6_k_neon;
+
+void gm_pack_x32_neon(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
+                      size_t k);
+void gm_pack_xk_neon(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
+                     size_t k);
 void gm_epilogue_neon(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                       size_t cols, const gm_epilogue *e);
 
