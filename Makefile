@@ -22,7 +22,7 @@ test:
 	@sh scripts/venv.sh
 	cmake --preset release >/dev/null
 	cmake --build --preset release
-	ctest --preset release -L fast
+	ctest --preset release -L fast -j2
 
 install: all
 	cmake --install build/release

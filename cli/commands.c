@@ -37,6 +37,10 @@ const cli_command cli_commands[] = {
      "Measure a model on annotated pictures",
      "  gromatic eval ground --coco annotations.json --refs referring.json",
      GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON, cmd_eval},
+    {"bench", "[OPTION]... model", "Measure the speed on this machine",
+     "  gromatic bench model\n"
+     "  gromatic bench model --shape groma-7b --type q4_k",
+     GROUP_BENCH | GROUP_JSON, cmd_bench},
     {"completion", "bash|zsh|fish", "Print a completion script for the shell",
      "  source <(gromatic completion bash)", 0, cmd_completion},
     {0},

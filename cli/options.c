@@ -23,11 +23,11 @@ typedef struct option_row {
 #define AT(member) offsetof(cli_args, member)
 
 static const option_row rows[] = {
-    {"model", 'm', TEXT, AT(model), GROUP_MODEL, "MODEL",
+    {"model", 'm', TEXT, AT(model), GROUP_MODEL | GROUP_BENCH, "MODEL",
      "GGUF file, embedded model (groma-mini) or synthetic:NAME[:TYPE]"},
     {"threads", 't', COUNT, AT(threads), GROUP_MODEL | GROUP_CONVERT | GROUP_BENCH, "N",
      "threads (default: the CPUs this process may use)"},
-    {"ctx-size", 'c', COUNT, AT(context), GROUP_MODEL, "N",
+    {"ctx-size", 'c', COUNT, AT(context), GROUP_MODEL | GROUP_BENCH, "N",
      "positions of the language model's cache (default: the model's limit)"},
     {"no-mmap", 0, FLAG, AT(no_mmap), GROUP_MODEL, NULL,
      "read the model instead of mapping it"},
@@ -62,7 +62,7 @@ static const option_row rows[] = {
     {"min-score", 0, NUMBER, AT(min_score), GROUP_GROUND, "S",
      "leave out boxes below this score"},
     {"long", 'l', FLAG, AT(long_form), GROUP_DESCRIBE, NULL, "describe in detail"},
-    {"n-predict", 'n', COUNT, AT(max_tokens), GROUP_TEXT, "N",
+    {"n-predict", 'n', COUNT, AT(max_tokens), GROUP_TEXT | GROUP_BENCH, "N",
      "most new tokens (default: until the answer ends)"},
     {"temp", 0, NUMBER, AT(temperature), GROUP_TEXT, "T", "temperature (default 0: greedy)"},
     {"top-k", 0, COUNT, AT(top_k), GROUP_TEXT, "K",
@@ -80,7 +80,7 @@ static const option_row rows[] = {
      "go on where an earlier -o FILE stopped"},
     {"quiet", 'q', FLAG, AT(quiet), GROUP_OUTPUT | GROUP_CONVERT, NULL, "no progress"},
     {"verbose", 'v', LEVEL, AT(verbose), GROUP_ALL, NULL, "stages and their times"},
-    {"type", 0, TEXT, AT(type), GROUP_CONVERT, "TYPE",
+    {"type", 0, TEXT, AT(type), GROUP_CONVERT | GROUP_BENCH, "TYPE",
      "f32, f16 (default), bf16, q8_0, q4_0, q4_k or q6_k"},
     {"verify", 0, FLAG, AT(verify), GROUP_INSPECT, NULL, "compare the tensors with their hash"},
     {"tensors", 0, FLAG, AT(tensors), GROUP_INSPECT, NULL, "list every tensor"},

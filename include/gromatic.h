@@ -536,6 +536,50 @@ GM_API gm_status gm_inspect(gm_inspection **out, const char *path, bool verify,
                             const gm_callbacks *callbacks, gm_error *err);
 GM_API void gm_inspection_free(gm_inspection *inspection);
 
+/* ---- speed ---- */
+
+/* What the machine can do at most with the threads given, measured in this run by loops that do
+ * nothing else. */
+typedef struct gm_limits {
+  double fp32_gflops; /* f32 multiply-adds, 2 operations each */
+  double int8_gops;   /* 8-bit products summed to 32 bits, 2 operations each */
+  double read_gbs;    /* reading memory once, larger than any cache */
+} gm_limits;
+
+typedef struct gm_bench_stage {
+  const char *stage; /* "vision", "prefill", ... or a kernel's name */
+  char shape[64];
+  double seconds_min, seconds_median;
+  double operations; /* per run, 2 per multiply-add of the straightforward algorithm */
+  double bytes;      /* weights and cache read per run */
+  const char *limit; /* which of the limits holds it: "fp32", "int8", "read" */
+  double share;      /* of that limit, at the minimum of the times */
+} gm_bench_stage;
+
+typedef struct gm_bench_report {
+  const char *kernels; /* instruction set */
+  char processor[80];
+  unsigned threads;
+  gm_limits limits;
+  gm_bench_stage *stages;
+  size_t n_stages;
+  uint64_t peak_bytes; /* resident memory at most, mapped pages counted; 0: unknown */
+} gm_bench_report;
+
+typedef struct gm_bench_params {
+  unsigned threads; /* as gm_model_params */
+  uint32_t repeat;  /* runs of each measurement; 0: 3 */
+  uint32_t prompt;  /* positions of the prefill; 0: 512 */
+  uint32_t tokens;  /* tokens decoded behind them; 0: 16 */
+} gm_bench_params;
+
+/* Times every stage of a Groma model (what gm_model_open takes) by itself: one picture, as many
+ * regions as the model has tokens for, a prefill, a decode behind it. params may be NULL. */
+GM_API gm_status gm_bench_model(gm_bench_report **out, const char *model,
+                                const gm_bench_params *params, const gm_callbacks *callbacks,
+                                gm_error *err);
+GM_API void gm_bench_report_free(gm_bench_report *report);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,11 +4,12 @@
  * A folder per instruction set: ref/ (plain C), avx2/, avxvnni/, avx512/, avx512vnni/, neon/,
  * dotprod/, i8mm/. Each has a table_*.c with one function that writes its members over those of
  * the set below it, and files named after what they compute. The members are described in
- * matmul_kernels.h and row_kernels.h. */
+ * matmul_kernels.h, row_kernels.h and probe_kernels.h. */
 #ifndef GM_KERNELS_H
 #define GM_KERNELS_H
 
 #include "matmul_kernels.h"
+#include "probe_kernels.h"
 #include "row_kernels.h"
 
 typedef struct gm_kernels {
@@ -22,6 +23,8 @@ typedef struct gm_kernels {
                    size_t cols, const gm_epilogue *e);
 
   gm_row_kernels rows;
+
+  gm_probe_kernels probe;
 } gm_kernels;
 
 /* The best table for this processor, capped by the environment variable GROMATIC_CPU at the

@@ -12,4 +12,5 @@ void gm_kernels_use_avx2(gm_kernels *k) {
   k->matmul[GM_TYPE_Q6_K] = &gm_matmul_q6_k_avx2;
   k->epilogue = gm_epilogue_avx2;
   gm_row_kernels_use_avx2(&k->rows);
+  k->probe = gm_probe_avx2;
 }

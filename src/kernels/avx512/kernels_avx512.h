@@ -13,4 +13,6 @@ void gm_pack_xk_avx512(void *dst, const float *x, size_t ldx, size_t rows, size_
 void gm_epilogue_avx512(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                         size_t cols, const gm_epilogue *e);
 
+uint64_t gm_probe_fp32_avx512(size_t n, float *sink);
+
 #endif

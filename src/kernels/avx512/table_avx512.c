@@ -8,4 +8,5 @@ void gm_kernels_use_avx512(gm_kernels *k) {
   k->matmul[GM_TYPE_F16] = &gm_matmul_f16_avx512;
   k->matmul[GM_TYPE_BF16] = &gm_matmul_bf16_avx512;
   k->epilogue = gm_epilogue_avx512;
+  k->probe.fp32 = gm_probe_fp32_avx512;
 }

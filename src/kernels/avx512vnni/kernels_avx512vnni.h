@@ -7,4 +7,6 @@
 extern const gm_matmul gm_matmul_q8_0_avx512vnni, gm_matmul_q4_0_avx512vnni;
 extern const gm_matmul gm_matmul_q4_k_avx512vnni, gm_matmul_q6_k_avx512vnni;
 
+uint64_t gm_probe_int8_avx512vnni(size_t n, int32_t *sink);
+
 #endif

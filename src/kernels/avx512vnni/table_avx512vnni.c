@@ -7,4 +7,5 @@ void gm_kernels_use_avx512vnni(gm_kernels *k) {
   k->matmul[GM_TYPE_Q4_0] = &gm_matmul_q4_0_avx512vnni;
   k->matmul[GM_TYPE_Q4_K] = &gm_matmul_q4_k_avx512vnni;
   k->matmul[GM_TYPE_Q6_K] = &gm_matmul_q6_k_avx512vnni;
+  k->probe.int8 = gm_probe_int8_avx512vnni;
 }

@@ -15,4 +15,6 @@ void gm_pack_xk_neon(void *dst, const float *x, size_t ldx, size_t rows, size_t 
 void gm_epilogue_neon(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                       size_t cols, const gm_epilogue *e);
 
+uint64_t gm_probe_fp32_neon(size_t n, float *sink);
+
 #endif

@@ -12,4 +12,5 @@ void gm_kernels_use_neon(gm_kernels *k) {
   k->matmul[GM_TYPE_Q6_K] = &gm_matmul_q6_k_neon;
   k->epilogue = gm_epilogue_neon;
   gm_row_kernels_use_neon(&k->rows);
+  k->probe.fp32 = gm_probe_fp32_neon;
 }

@@ -12,4 +12,5 @@ void gm_kernels_use_ref(gm_kernels *k) {
   k->matmul[GM_TYPE_Q6_K] = &gm_matmul_q6_k_ref;
   k->epilogue = gm_epilogue_ref;
   gm_row_kernels_use_ref(&k->rows);
+  k->probe = gm_probe_ref;
 }

@@ -1,0 +1,89 @@
+/* cmd_bench.c - gromatic bench: how fast the stages of a model run here, beside the machine's
+ * limits measured in the same run. */
+#include "commands.h"
+#include "gromatic.h"
+#include "terminal.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+static void print_text(const gm_bench_report *r) {
+  printf("%s, %s, %u threads\n", r->processor, r->kernels, r->threads);
+  printf("limits: %.0f GFLOP/s fp32, %.0f GOP/s int8, %.1f GB/s read\n\n",
+         r->limits.fp32_gflops, r->limits.int8_gops, r->limits.read_gbs);
+  printf("%-20s %-44s %10s %10s %10s %8s %9s\n", "stage", "shape", "min s", "median s", "GOP/s",
+         "GB/s", "of limit");
+  for (size_t i = 0; i < r->n_stages; i++) {
+    const gm_bench_stage *s = &r->stages[i];
+    printf("%-20s %-44s %10.4f %10.4f %10.1f %8.2f %5.0f %% %s\n", s->stage, s->shape,
+           s->seconds_min, s->seconds_median, s->operations / s->seconds_min * 1e-9,
+           s->bytes / s->seconds_min * 1e-9, 100 * s->share, s->limit);
+  }
+  if (r->peak_bytes) printf("\npeak resident memory %.2f GB\n", (double)r->peak_bytes * 1e-9);
+}
+
+static void print_json(const gm_bench_report *r, const char *what) {
+  json_t *stages = json_array();
+  for (size_t i = 0; i < r->n_stages; i++) {
+    const gm_bench_stage *s = &r->stages[i];
+    json_array_append_new(stages, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:f}", "stage",
+                                            s->stage, "shape", s->shape, "seconds_min",
+                                            s->seconds_min, "seconds_median", s->seconds_median,
+                                            "operations", s->operations, "bytes", s->bytes,
+                                            "limit", s->limit, "share", s->share));
+  }
+  json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f}, s:o, s:I}", "bench", what,
+                           "processor", r->processor, "kernels", r->kernels, "threads",
+                           (int)r->threads, "limits", "fp32_gflops", r->limits.fp32_gflops,
+                           "int8_gops", r->limits.int8_gops, "read_gbs", r->limits.read_gbs,
+                           "stages", stages, "peak_bytes", (json_int_t)r->peak_bytes);
+  char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(7));
+  if (text) puts(text);
+  free(text);
+  json_decref(root);
+}
+
+static gm_status run_model(const cli_args *args, gm_bench_report **out, gm_error *err) {
+  gm_callbacks callbacks = {.cancelled = on_cancelled};
+  gm_bench_params params = {.threads = (unsigned)args->threads,
+                            .repeat = (uint32_t)args->repeat,
+                            .prompt = (uint32_t)args->context,
+                            .tokens = (uint32_t)args->max_tokens};
+  char synthetic[128];
+  const char *model = args->model;
+  if (args->shape) {
+    /* Blocks filled directly: the values don't change the time. */
+    snprintf(synthetic, sizeof synthetic, "synthetic:%.60s:%.20s:fast", args->shape,
+             args->type ? args->type : "q4_k");
+    model = synthetic;
+  }
+  return gm_bench_model(out, model, &params, &callbacks, err);
+}
+
+int cmd_bench(const cli_args *args) {
+  const char *what = args->inputs.n == 1 ? args->inputs.items[0] : "";
+  if (strcmp(what, "model") != 0) {
+    cli_error("bench: found '%s', wanted model", what);
+    return CLI_USAGE;
+  }
+  cli_catch_interrupt();
+  gm_bench_report *report = NULL;
+  gm_error err = {0};
+  gm_status status = run_model(args, &report, &err);
+  if (status != GM_OK) {
+    cli_error("%s", err.message);
+    return status == GM_ERR_MODEL ? CLI_MODEL : cli_exit_code(status);
+  }
+  if (args->json)
+    print_json(report, what);
+  else
+    print_text(report);
+  gm_bench_report_free(report);
+  return CLI_DONE;
+}

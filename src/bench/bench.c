@@ -1,0 +1,182 @@
+/* bench.c - see bench.h. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- limits ---- */
+
+enum { READ_BYTES = 256 << 20, SLICES = 64 };
+
+typedef struct probe {
+  const gm_kernels *kernels;
+  size_t rounds;
+  uint64_t *operations; /* one a task */
+  const unsigned char *memory;
+  uint64_t *sums;
+} probe;
+
+static void fp32_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  probe *p = arg;
+  float sink = 1;
+  p->operations[task] = p->kernels->probe.fp32(p->rounds, &sink);
+  p->sums[task] = (uint64_t)(sink > 0);
+}
+
+static void int8_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  probe *p = arg;
+  int32_t sink = 1;
+  p->operations[task] = p->kernels->probe.int8(p->rounds, &sink);
+  p->sums[task] = (uint64_t)sink;
+}
+
+/* Sums 8 streams of words, so that loads and not additions are what it waits for. */
+static void read_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  probe *p = arg;
+  size_t words = READ_BYTES / SLICES / sizeof(uint64_t);
+  const uint64_t *x =
+      (const uint64_t *)(const void *)(p->memory + task * (READ_BYTES / SLICES));
+  uint64_t sum[8] = {0};
+  for (size_t i = 0; i < words; i += 8)
+    for (size_t k = 0; k < 8; k++) sum[k] += x[i + k];
+  p->sums[task] = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+}
+
+/* Operations per second of a probe, the best of five runs of some tens of milliseconds. */
+static double rate_of(gm_compute *c, gm_task_fn task, probe *p) {
+  double best = 0;
+  size_t n = gm_pool_threads(c->pool);
+  p->rounds = 200000;
+  for (int i = 0; i < 5; i++) {
+    double began = now();
+    gm_pool_run(c->pool, task, p, n);
+    double seconds = now() - began, operations = 0;
+    for (size_t k = 0; k < n; k++) operations += (double)p->operations[k];
+    if (operations / seconds > best) best = operations / seconds;
+    if (seconds < 0.03) p->rounds *= seconds > 0 ? 1 + (size_t)(0.04 / seconds) : 2;
+  }
+  return best;
+}
+
+gm_status gm_bench_limits(gm_compute *c, gm_limits *out) {
+  size_t n = gm_pool_threads(c->pool);
+  if (n < SLICES) n = SLICES;
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  uint64_t *numbers = gm_scratch(c, 2 * n * sizeof *numbers, "the limits' sums");
+  unsigned char *memory = gm_scratch(c, READ_BYTES, "the memory to read");
+  if (!numbers || !memory) return GM_ERR_MEMORY;
+  memset(memory, 1, READ_BYTES);
+  probe p = {
+      .kernels = c->kernels, .operations = numbers, .sums = numbers + n, .memory = memory};
+  out->fp32_gflops = rate_of(c, fp32_task, &p) * 1e-9;
+  out->int8_gops = rate_of(c, int8_task, &p) * 1e-9;
+  double least = 1e9;
+  for (int i = 0; i < 5; i++) {
+    double began = now();
+    gm_pool_run(c->pool, read_task, &p, SLICES);
+    double seconds = now() - began;
+    if (seconds < least) least = seconds;
+  }
+  out->read_gbs = READ_BYTES / least * 1e-9;
+  gm_arena_restore(&c->arena, mark);
+  gm_arena_trim(&c->arena);
+  return GM_OK;
+}
+
+/* ---- report ---- */
+
+static void read_processor(char *out, size_t size) {
+  FILE *file = fopen("/proc/cpuinfo", "re");
+  char line[256];
+  snprintf(out, size, "unknown processor");
+  while (file && fgets(line, sizeof line, file)) {
+    char *colon = strchr(line, ':');
+    if (!colon || strncmp(line, "model name", 10) != 0) continue;
+    colon[strcspn(colon, "\n")] = 0;
+    snprintf(out, size, "%s", colon + 1 + (colon[1] == ' '));
+    break;
+  }
+  if (file) fclose(file);
+}
+
+/* VmHWM of /proc/self/status: the peak of resident pages, those of mapped files counted. */
+static uint64_t peak_resident(void) {
+  FILE *file = fopen("/proc/self/status", "re");
+  char line[256];
+  unsigned long long kilobytes = 0;
+  while (file && fgets(line, sizeof line, file))
+    if (sscanf(line, "VmHWM: %llu", &kilobytes) == 1) break;
+  if (file) fclose(file);
+  return kilobytes * 1024;
+}
+
+gm_status gm_bench_report_create(gm_bench_report **out, gm_compute *c) {
+  gm_bench_report *report = calloc(1, sizeof *report);
+  *out = report;
+  if (!report) return gm_fail_memory(c->err, "the report", sizeof *report);
+  report->kernels = c->kernels->name;
+  report->threads = gm_pool_threads(c->pool);
+  read_processor(report->processor, sizeof report->processor);
+  return gm_bench_limits(c, &report->limits);
+}
+
+void gm_bench_report_free(gm_bench_report *report) {
+  if (!report) return;
+  free(report->stages);
+  free(report);
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double share_of(const gm_limits *limits, const gm_bench_job *job, double seconds) {
+  if (seconds <= 0) return 0;
+  if (strcmp(job->limit, "read") == 0) return job->bytes / seconds / (limits->read_gbs * 1e9);
+  double rate = strcmp(job->limit, "int8") == 0 ? limits->int8_gops : limits->fp32_gflops;
+  return job->operations / seconds / (rate * 1e9);
+}
+
+gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
+                       uint32_t repeat) {
+  gm_bench_stage *grown =
+      realloc(report->stages, (report->n_stages + 1) * sizeof *report->stages);
+  double *seconds = malloc(repeat * sizeof *seconds);
+  if (grown) report->stages = grown;
+  gm_status status = GM_OK;
+  if (!grown || !seconds) status = gm_fail_memory(c->err, "the report", sizeof *grown);
+  for (uint32_t i = 0; status == GM_OK && i < repeat; i++) {
+    if (job->setup) status = job->setup(c, job->user);
+    if (status != GM_OK) break;
+    double began = now();
+    status = job->run(c, job->user);
+    seconds[i] = now() - began;
+  }
+  if (status == GM_OK) {
+    qsort(seconds, repeat, sizeof *seconds, by_value);
+    gm_bench_stage *s = &report->stages[report->n_stages++];
+    *s = (gm_bench_stage){.stage = job->stage,
+                          .seconds_min = seconds[0],
+                          .seconds_median = seconds[repeat / 2],
+                          .operations = job->operations,
+                          .bytes = job->bytes,
+                          .limit = job->limit,
+                          .share = share_of(&report->limits, job, seconds[0])};
+    memcpy(s->shape, job->shape, sizeof s->shape);
+    report->peak_bytes = peak_resident();
+  }
+  free(seconds);
+  return status;
+}

@@ -1,0 +1,29 @@
+/* bench.h - what timing is made of: the machine's limits, repeated runs, a report that grows.
+ */
+#ifndef GM_BENCH_H
+#define GM_BENCH_H
+
+#include "compute.h"
+
+/* Measures with c's kernels and threads; takes about a second. GM_ERR_MEMORY. */
+gm_status gm_bench_limits(gm_compute *c, gm_limits *out);
+
+/* An empty report with the machine's name, kernels, threads and limits. */
+gm_status gm_bench_report_create(gm_bench_report **out, gm_compute *c);
+
+/* Something to time; setup (may be NULL) runs before each run and is not timed. */
+typedef struct gm_bench_job {
+  const char *stage; /* a literal */
+  char shape[64];
+  double operations, bytes;
+  const char *limit; /* "fp32", "int8" or "read" */
+  gm_status (*setup)(gm_compute *c, void *user);
+  gm_status (*run)(gm_compute *c, void *user);
+  void *user;
+} gm_bench_job;
+
+/* Runs it `repeat` times and appends its line. */
+gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
+                       uint32_t repeat);
+
+#endif

@@ -1,0 +1,276 @@
+/* bench_model.c - gm_bench_model: every stage of a Groma model timed by itself.
+ *
+ * Operations are those of the straightforward algorithm (docs/MODEL.md), so that doing less
+ * arithmetic shows as a higher share. A stage's limit is that of the arithmetic its weights are
+ * meant for; decoding reads each weight once for one token, so memory is its limit. */
+#include "bench.h"
+#include "dinov2.h"
+#include "handles.h"
+#include "rng.h"
+
+#include <stdio.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct bench {
+  const gm_groma *groma;
+  gm_vision_image *image;
+  float *pixels;   /* [3, S, S] */
+  float *features; /* [regions, D] */
+  float *logits;   /* [vocab] */
+  gm_rel_box *boxes;
+  gm_llama_row *rows;
+  size_t regions, prompt, tokens;
+  gm_kv_seq seq;
+  gm_bench_report *report;
+  uint32_t repeat;
+} bench;
+
+/* ---- work ---- */
+
+/* Elements and bytes of the tensors whose names start with prefix. */
+static void weights_of(const gm_model_file *file, const char *prefix, double *elements,
+                       double *bytes) {
+  *elements = *bytes = 0;
+  for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
+    const char *name;
+    const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
+    if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
+    double rows = (double)gm_tensor_rows(t);
+    *elements += rows * (double)gm_tensor_cols(t);
+    *bytes += rows * (double)t->row_bytes;
+  }
+}
+
+static const char *limit_of(const gm_tensor *weight) {
+  return gm_type_traits_of(weight->type)->quantised ? "int8" : "fp32";
+}
+
+/* The model's dimensions that the counts need, read off its tensors. */
+typedef struct dims {
+  double C, L, n, T; /* vision: width, layers, grid, tokens */
+  double R, fuse;    /* region encoder: channels, steps */
+  const gm_tensor *vision, *region;
+} dims;
+
+static gm_status read_dims(const gm_model *model, dims *d, gm_error *err) {
+  const gm_groma_hparams *h = &model->groma->hparams;
+  GM_TRY(gm_model_file_want(model->file, "perceiver.vis_encoder.encoder.layer.0.mlp.fc1.weight",
+                            2, (size_t[]){0, 0}, &d->vision, err));
+  GM_TRY(gm_model_file_want(model->file, "region_encoder.roi_align.pconvs.0.weight", 4,
+                            (size_t[]){0, 0, 0, 0}, &d->region, err));
+  d->C = (double)d->vision->shape[1];
+  d->L = h->vision_layers;
+  d->n = (double)(h->image_size / h->patch_size);
+  d->T = 1 + d->n * d->n;
+  d->R = (double)d->region->shape[3];
+  double all, bytes;
+  weights_of(model->file, "region_encoder.mlvl_fuse.fuse_convs.", &all, &bytes);
+  d->fuse = (double)(long)(all / (9 * d->R * d->R)); /* the norms are far smaller */
+  return GM_OK;
+}
+
+/* ---- stages ---- */
+
+static gm_status run_vision(gm_compute *c, void *user) {
+  bench *b = user;
+  return gm_vision_encode(c, b->groma->vision, b->image, b->pixels);
+}
+
+static gm_status run_proposer(gm_compute *c, void *user) {
+  bench *b = user;
+  return gm_vision_propose(c, b->groma->vision, b->image);
+}
+
+static gm_status run_maps(gm_compute *c, void *user) {
+  bench *b = user;
+  return gm_vision_fuse(c, b->groma->vision, b->image);
+}
+
+static gm_status run_regions(gm_compute *c, void *user) {
+  bench *b = user;
+  return gm_vision_region_features(c, b->groma->vision, b->image, b->boxes, b->regions,
+                                   b->features);
+}
+
+static gm_status clear_cache(gm_compute *c, void *user) {
+  (void)c;
+  gm_kv_truncate(&((bench *)user)->seq, 0);
+  return GM_OK;
+}
+
+static gm_status run_prefill(gm_compute *c, void *user) {
+  bench *b = user;
+  gm_llama_run run = {&b->seq, b->rows, b->prompt, b->logits};
+  return gm_llama_forward(b->groma->llama, c, &run, 1, NULL, NULL);
+}
+
+static gm_status cut_cache(gm_compute *c, void *user) {
+  (void)c;
+  bench *b = user;
+  gm_kv_truncate(&b->seq, b->prompt);
+  return GM_OK;
+}
+
+static gm_status run_decode(gm_compute *c, void *user) {
+  bench *b = user;
+  for (size_t i = 0; i < b->tokens; i++) {
+    GM_TRY(gm_poll(c));
+    gm_llama_run run = {&b->seq, b->rows + i, 1, b->logits};
+    GM_TRY(gm_llama_forward(b->groma->llama, c, &run, 1, NULL, NULL));
+  }
+  return GM_OK;
+}
+
+static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
+  dims d;
+  double elements, bytes;
+  GM_TRY(read_dims(model, &d, c->err));
+  weights_of(model->file, "perceiver.vis_encoder.", &elements, &bytes);
+  gm_bench_job job = {.stage = "vision", .limit = limit_of(d.vision), .user = b};
+  snprintf(job.shape, sizeof job.shape, "%.0f layers, %.0f tokens x %.0f", d.L, d.T, d.C);
+  job.operations = 2 * elements * d.T + 4 * d.T * d.T * d.C * d.L;
+  job.bytes = bytes;
+  job.run = run_vision;
+  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+
+  double encoder, decoder, unused;
+  weights_of(model->file, "perceiver.ddetr_transformer.encoder.", &encoder, &bytes);
+  weights_of(model->file, "perceiver.ddetr_transformer.decoder.", &decoder, &unused);
+  job.stage = "proposer";
+  snprintf(job.shape, sizeof job.shape, "%u queries", b->groma->hparams.proposals);
+  job.operations = 2 * encoder * (d.T - 1) + 2 * decoder * b->groma->hparams.proposals;
+  job.bytes = bytes + unused;
+  job.run = run_proposer;
+  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+
+  double cells = 21 * d.n * d.n, conv = 2 * 9 * d.R * d.R;
+  job.stage = "region maps";
+  job.limit = limit_of(d.region);
+  snprintf(job.shape, sizeof job.shape, "%.0f steps, 3 maps up to %.0f squared x %.0f", d.fuse,
+           4 * d.n, d.R);
+  job.operations = d.fuse * conv * cells + 2 * d.C * d.R * cells;
+  weights_of(model->file, "region_encoder.mlvl_fuse.", &elements, &job.bytes);
+  job.run = run_maps;
+  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+
+  double flatten;
+  weights_of(model->file, "region_encoder.roi_align.flatten_linear.weight", &flatten, &unused);
+  job.stage = "regions";
+  snprintf(job.shape, sizeof job.shape, "%zu regions, 14 x 14 x %.0f", b->regions, d.R);
+  job.operations = (double)b->regions * (3 * conv * 196 + 2 * flatten);
+  weights_of(model->file, "region_encoder.roi_align.", &elements, &job.bytes);
+  job.run = run_regions;
+  return gm_bench_run(b->report, c, &job, b->repeat);
+}
+
+static gm_status time_language(bench *b, gm_compute *c, const gm_model *model) {
+  const gm_llama *llama = b->groma->llama;
+  double layers, layer_bytes, head, head_bytes, unused;
+  double wide = (double)(llama->heads * llama->head_dim), T = (double)b->prompt;
+  weights_of(model->file, "llm.model.layers.", &layers, &layer_bytes);
+  weights_of(model->file, "llm.lm_head.", &head, &head_bytes);
+  weights_of(model->file, "extra_lm_head.", &unused, &unused);
+  gm_bench_job job = {.stage = "prefill",
+                      .limit = limit_of(&llama->layers[0].gate),
+                      .operations = 2 * layers * T + 2 * T * T * wide * (double)llama->n_layers,
+                      .bytes = layer_bytes,
+                      .setup = clear_cache,
+                      .run = run_prefill,
+                      .user = b};
+  snprintf(job.shape, sizeof job.shape, "%zu positions, %zu layers x %zu", b->prompt,
+           llama->n_layers, llama->dim);
+  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+
+  double element = b->seq.shape.type == GM_TYPE_F32 ? 4 : 2;
+  double cache =
+      2 * element * (double)(llama->kv_dim * llama->n_layers) * (T + (double)b->tokens / 2);
+  job.stage = "decode";
+  job.limit = "read";
+  job.operations = (double)b->tokens * 2 * (layers + head);
+  job.bytes = (double)b->tokens * (layer_bytes + head_bytes + cache);
+  job.setup = cut_cache;
+  job.run = run_decode;
+  snprintf(job.shape, sizeof job.shape, "%zu tokens behind %zu", b->tokens, b->prompt);
+  return gm_bench_run(b->report, c, &job, b->repeat);
+}
+
+/* ---- the whole ---- */
+
+/* A picture of noise, boxes of all sizes, any tokens: times don't depend on their values. */
+static gm_status prepare(bench *b, gm_error *err) {
+  const gm_groma *groma = b->groma;
+  size_t pixels = 3 * (size_t)groma->hparams.image_size * groma->hparams.image_size;
+  size_t dim = gm_vision_dim(groma->vision);
+  size_t most = b->prompt > b->tokens ? b->prompt : b->tokens;
+  GM_TRY(gm_vision_image_create(&b->image, groma->vision, err));
+  b->pixels = malloc(pixels * sizeof *b->pixels);
+  b->features = malloc(b->regions * dim * sizeof *b->features);
+  b->boxes = malloc(b->regions * sizeof *b->boxes);
+  b->logits = malloc(groma->llama->vocab * sizeof *b->logits);
+  b->rows = calloc(most, sizeof *b->rows);
+  if (!b->pixels || !b->features || !b->boxes || !b->logits || !b->rows)
+    return gm_fail_memory(err, "the benchmark", pixels * sizeof *b->pixels);
+  gm_rng rng = {1};
+  for (size_t i = 0; i < pixels; i++) b->pixels[i] = (float)(4 * gm_rng_unit(&rng) - 2);
+  for (size_t i = 0; i < b->regions; i++) {
+    float w = (float)(0.05 + 0.6 * gm_rng_unit(&rng)),
+          h = (float)(0.05 + 0.6 * gm_rng_unit(&rng));
+    b->boxes[i] = (gm_rel_box){w / 2 + (1 - w) * (float)gm_rng_unit(&rng),
+                               h / 2 + (1 - h) * (float)gm_rng_unit(&rng), w, h};
+  }
+  for (size_t i = 0; i < most; i++)
+    b->rows[i].id = (int32_t)(gm_rng_u64(&rng) % groma->llama->base_vocab);
+  b->seq.shape = groma->kv_shape;
+  return GM_OK;
+}
+
+static gm_status run_all(bench *b, gm_model *model, const gm_callbacks *callbacks,
+                         gm_error *err) {
+  gm_compute *c = gm_model_enter(model, callbacks, err);
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = prepare(b, err);
+  if (status == GM_OK) status = gm_bench_report_create(&b->report, c);
+  if (status == GM_OK) status = time_vision(b, c, model);
+  if (status == GM_OK) status = time_language(b, c, model);
+  gm_arena_restore(&c->arena, mark);
+  gm_vision_image_free(b->image);
+  gm_kv_clear(&b->seq);
+  free(b->seq.parts);
+  free(b->pixels);
+  free(b->features);
+  free(b->boxes);
+  free(b->logits);
+  free(b->rows);
+  return gm_model_leave(model, status);
+}
+
+gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench_params *params,
+                         const gm_callbacks *callbacks, gm_error *err) {
+  *out = NULL;
+  gm_bench_params p = params ? *params : (gm_bench_params){0};
+  gm_model_params model_params = gm_model_params_default();
+  model_params.threads = p.threads;
+  gm_model *model;
+  GM_TRY(gm_model_open(&model, path, &model_params, err));
+  bench b = {.groma = model->groma,
+             .regions = model->groma->max_regions,
+             .prompt = p.prompt ? p.prompt : 512,
+             .tokens = p.tokens ? p.tokens : 16,
+             .repeat = p.repeat ? p.repeat : 3};
+  gm_status status;
+  if (b.repeat > 1000 || b.prompt + b.tokens > model->groma->context)
+    status = gm_fail(err, GM_ERR_ARGUMENT,
+                     "found %u runs of %zu + %zu positions, wanted at most 1000 runs and the "
+                     "model's context of %zu",
+                     b.repeat, b.prompt, b.tokens, model->groma->context);
+  else
+    status = run_all(&b, model, callbacks, err);
+  gm_model_free(model);
+  if (status == GM_OK)
+    *out = b.report;
+  else
+    gm_bench_report_free(b.report);
+  return status;
+}
