@@ -13,7 +13,9 @@ all: deps
 deps:
 	@sh scripts/install-deps.sh build
 
-demo: all
+demo: deps
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target gromatic_cli
 	build/release/gromatic caption $(DEMO_IMAGE) --draw demo.png
 	@echo "The annotated picture is $(CURDIR)/demo.png"
 
