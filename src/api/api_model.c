@@ -11,17 +11,16 @@ gm_model_params gm_model_params_default(void) {
   return (gm_model_params){0};
 }
 
-/* The type that most weights have, by bytes. */
-static void find_type(gm_model *model) {
+const char *gm_main_type(const gm_model_file *file) {
   size_t bytes[GM_TYPE_COUNT] = {0};
   gm_type most = GM_TYPE_F32;
-  for (size_t i = 0; i < gm_model_file_n_tensors(model->file); i++) {
+  for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
     const char *name;
-    const gm_tensor *tensor = gm_model_file_tensor_at(model->file, i, &name);
+    const gm_tensor *tensor = gm_model_file_tensor_at(file, i, &name);
     bytes[tensor->type] += gm_tensor_rows(tensor) * tensor->row_bytes;
     if (bytes[tensor->type] > bytes[most]) most = tensor->type;
   }
-  strncpy(model->type, gm_type_traits_of(most)->name, sizeof model->type - 1);
+  return gm_type_traits_of(most)->name;
 }
 
 static gm_status open_parts(gm_model *model, const char *path, const gm_model_params *params,
@@ -35,7 +34,7 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
     GM_TRY(gm_model_file_string(model->file, "general.name", &model->name, err));
   else
     model->name = gm_model_file_name(model->file);
-  find_type(model);
+  model->type = gm_main_type(model->file);
   model->compute.kernels = gm_kernels_best();
   model->compute.pool = model->pool;
   return GM_OK;

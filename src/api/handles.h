@@ -15,8 +15,7 @@ struct gm_model {
   gm_compute compute;
   pthread_mutex_t turn; /* held while a call computes */
   char *path;
-  const char *name;
-  char type[16];
+  const char *name, *type;
 };
 
 struct gm_scene {
@@ -26,6 +25,9 @@ struct gm_scene {
   gm_picture *picture;
   gm_region *regions; /* [picture->base.n], falling score */
 };
+
+/* The type that most weights of a file have, by bytes. */
+const char *gm_main_type(const gm_model_file *file);
 
 /* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
  * NULL) whether to stop. */

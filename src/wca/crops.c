@@ -4,10 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-gm_rng gm_crops_rng(const gm_image *image, uint64_t seed, const char *purpose) {
-  uint32_t width = gm_image_width(image), height = gm_image_height(image);
-  uint64_t pixels = gm_fnv1a(gm_image_rgb(image), (uint64_t)width * height * 3);
-  uint64_t shape = gm_mix64(((uint64_t)width << 32 | height) + 1);
+gm_rng gm_crops_rng(const gm_image *image, const gm_crop *part, uint64_t seed,
+                    const char *purpose) {
+  uint64_t pixels = 0, row_bytes = (uint64_t)part->width * 3;
+  for (uint32_t y = 0; y < part->height; y++) {
+    size_t at = ((size_t)(part->y + y) * gm_image_width(image) + part->x) * 3;
+    pixels = gm_mix64(pixels) ^ gm_fnv1a(gm_image_rgb(image) + at, row_bytes);
+  }
+  uint64_t shape = gm_mix64(((uint64_t)part->width << 32 | part->height) + 1);
   gm_rng rng = {gm_mix64(seed) ^ pixels ^ shape ^ gm_fnv1a(purpose, strlen(purpose))};
   gm_rng_u64(&rng);
   return rng;

@@ -10,8 +10,10 @@
 #include "pixels.h"
 #include "rng.h"
 
-/* The generator of a picture's draws. `purpose` keeps crops and redraws apart. */
-gm_rng gm_crops_rng(const gm_image *image, uint64_t seed, const char *purpose);
+/* The generator of draws on a part of a picture: that of the part cut out as a picture of its
+ * own. `purpose` keeps crops and redraws apart. */
+gm_rng gm_crops_rng(const gm_image *image, const gm_crop *part, uint64_t seed,
+                    const char *purpose);
 
 /* out[n]; 0 < alpha <= beta <= 1. */
 void gm_crops_draw(gm_crop *out, size_t n, uint32_t width, uint32_t height, double alpha,

@@ -1,0 +1,57 @@
+/* api_classes.c - gm_classes: the texts of a method, encoded and mixed. */
+#include "classes.h"
+#include "clip_handles.h"
+
+#include <string.h>
+
+static const char *const method_names[GM_METHOD_COUNT] = {
+    [GM_METHOD_WCA] = "wca",       [GM_METHOD_WCA_RELEASED] = "wca-released",
+    [GM_METHOD_CLIP] = "clip",     [GM_METHOD_CLIP_E] = "clip-e",
+    [GM_METHOD_CLIP_D] = "clip-d", [GM_METHOD_WAFFLE] = "waffle",
+    [GM_METHOD_CUPL] = "cupl",
+};
+
+const char *gm_method_name(gm_method method) {
+  return (unsigned)method < GM_METHOD_COUNT ? method_names[method] : "?";
+}
+
+bool gm_method_named(const char *name, gm_method *out) {
+  for (int i = 0; i < GM_METHOD_COUNT; i++)
+    if (strcmp(name, method_names[i]) == 0) {
+      *out = (gm_method)i;
+      return true;
+    }
+  return false;
+}
+
+gm_classes_params gm_classes_params_default(void) {
+  return (gm_classes_params){.text_scale = 2};
+}
+
+static gm_status encode(gm_classes *classes, gm_clip *clip, const gm_callbacks *callbacks,
+                        gm_error *err) {
+  const gm_class_texts *t = &classes->texts;
+  return gm_clip_encode_texts(clip, (const char *const *)t->texts, t->n_texts,
+                              classes->features, callbacks, err);
+}
+
+gm_status gm_classes_create(gm_classes **out, gm_clip *clip, const gm_classes_params *params,
+                            const gm_callbacks *callbacks, gm_error *err) {
+  *out = NULL;
+  if ((unsigned)params->method >= GM_METHOD_COUNT)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found method number %d, wanted one of gm_method",
+                   (int)params->method);
+  gm_class_texts texts;
+  gm_classes *classes = NULL;
+  gm_status status = gm_class_texts_read(&texts, params, err);
+  if (status == GM_OK)
+    status = gm_classes_begin(&classes, params, &texts, clip->model->features, err);
+  gm_class_texts_free(&texts);
+  if (status == GM_OK) status = encode(classes, clip, callbacks, err);
+  if (status == GM_OK) status = gm_classes_finish(classes, params, err);
+  if (status == GM_OK)
+    *out = classes;
+  else
+    gm_classes_free(classes);
+  return status;
+}

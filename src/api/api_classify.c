@@ -1,0 +1,243 @@
+/* api_classify.c - gm_view, gm_classify and gm_explain. */
+#include "alignment.h"
+#include "clip_handles.h"
+#include "view.h"
+#include "wca.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUND = 10 }; /* crops between two looks at the leader's lead */
+
+static bool takes_crops(gm_method method) {
+  return method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
+}
+
+/* ---- views ---- */
+
+gm_view_params gm_view_params_default(gm_method method) {
+  return (gm_view_params){.crops = takes_crops(method) ? 100 : 0,
+                          .alpha = method == GM_METHOD_WCA_RELEASED ? 0.1f : 0.5f,
+                          .beta = 0.9f};
+}
+
+gm_status gm_view_create(gm_view **out, gm_clip *clip, const gm_image *image,
+                         const gm_view_params *params, gm_error *err) {
+  *out = NULL;
+  gm_view *view = calloc(1, sizeof *view);
+  if (!view) return gm_fail_memory(err, "the view", sizeof *view);
+  view->clip = clip;
+  gm_status status = gm_view_place(view, image, params, err);
+  if (status == GM_OK)
+    *out = view;
+  else
+    gm_view_free(view);
+  return status;
+}
+
+void gm_view_free(gm_view *view) {
+  if (!view) return;
+  free(view->crops);
+  free(view->features);
+  free(view);
+}
+
+/* ---- the picture's vector ---- */
+
+gm_classify_params gm_classify_params_default(void) {
+  return (gm_classify_params){.image_scale = 4, .draws = 60, .redraws = 20};
+}
+
+static gm_status check(const gm_view *view, const gm_classes *classes,
+                       const gm_classify_params *p, gm_error *err) {
+  double scale = exp((double)p->image_scale);
+  if (takes_crops(classes->method) && view->n == 0)
+    return gm_fail(err, GM_ERR_ARGUMENT, "method %s wants crops, and the view has none",
+                   gm_method_name(classes->method));
+  if (!isfinite(scale) || scale > 1e6 || p->draws - 1 >= 1 << 20 || p->redraws - 1 >= 1 << 16 ||
+      !(p->stop >= 0 && p->stop < 1))
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found image_scale %g, draws %u, redraws %u, stop %g; wanted an exponent of "
+                   "at most 13, 1 to 2^20 draws, 1 to 65536 redraws, a rate of 0 to 1",
+                   (double)p->image_scale, p->draws, p->redraws, p->stop);
+  if (p->stop > 0 && classes->method != GM_METHOD_WCA)
+    return gm_fail(err, GM_ERR_ARGUMENT, "stop is for method wca, not for %s",
+                   gm_method_name(classes->method));
+  return GM_OK;
+}
+
+/* Encodes round after round until the leader is certain. */
+static gm_status look_in_rounds(gm_view *view, gm_compute *c, const gm_classes *classes,
+                                const gm_wca_params *wca, double rate,
+                                const gm_callbacks *callbacks, size_t *n) {
+  size_t looks = (view->n + ROUND - 1) / ROUND;
+  bool certain = false;
+  for (*n = 0; !certain && *n < view->n;) {
+    *n = view->n - *n < ROUND ? view->n : *n + ROUND;
+    GM_TRY(gm_view_encode(view, c, view->clip->model, 1 + *n, callbacks));
+    GM_TRY(gm_wca_certain(classes, view->features, view->features + view->dim, *n, view->n,
+                          looks, rate, wca, &certain, c->err));
+  }
+  return GM_OK;
+}
+
+/* *n crops and what the method makes of them; without crops the whole picture is the only one.
+ * The mix is freed by free(mix->weights). */
+static gm_status look(gm_view *view, gm_compute *c, const gm_classes *classes,
+                      const gm_classify_params *p, const gm_callbacks *callbacks,
+                      gm_wca_mix *mix, size_t *n) {
+  gm_wca_params wca = {expf(p->image_scale), p->draws, p->redraws};
+  bool crops = takes_crops(classes->method);
+  *n = crops ? view->n : 0;
+  if (p->stop > 0)
+    GM_TRY(look_in_rounds(view, c, classes, &wca, p->stop, callbacks, n));
+  else
+    GM_TRY(gm_view_encode(view, c, view->clip->model, 1 + *n, callbacks));
+  size_t D = view->dim, room = *n ? *n : 1;
+  mix->weights = malloc((2 * room + D) * sizeof *mix->weights);
+  if (!mix->weights) return gm_fail_memory(c->err, "the weights", (2 * room + D) * 4);
+  mix->scales = mix->weights + room;
+  mix->vector = mix->scales + room;
+  const float *whole = view->features, *parts = view->features + D;
+  if (!crops) {
+    mix->weights[0] = mix->scales[0] = 1;
+    memcpy(mix->vector, whole, D * sizeof *whole);
+  } else if (classes->method == GM_METHOD_WCA) {
+    gm_wca_paper(mix, whole, parts, *n, D, &wca);
+  } else {
+    gm_rng rng = gm_crops_rng(view->image, &view->crops[0], p->seed, "redraws");
+    return gm_wca_released(mix, whole, parts, *n, D, &wca, &rng, c->err);
+  }
+  return GM_OK;
+}
+
+/* check and look in the clip's turn. */
+static gm_status look_in_turn(gm_view *view, const gm_classes *classes,
+                              const gm_classify_params *p, const gm_callbacks *callbacks,
+                              gm_wca_mix *mix, size_t *n, gm_error *err) {
+  *mix = (gm_wca_mix){0};
+  GM_TRY(check(view, classes, p, err));
+  gm_compute *c = gm_clip_enter(view->clip, callbacks, err);
+  return gm_clip_leave(view->clip, look(view, c, classes, p, callbacks, mix, n));
+}
+
+/* ---- classification ---- */
+
+static int by_score(const void *a, const void *b) {
+  const gm_label *x = a, *y = b;
+  if (x->raw_score != y->raw_score) return x->raw_score > y->raw_score ? -1 : 1;
+  return (x->class_index > y->class_index) - (x->class_index < y->class_index);
+}
+
+static gm_status rank(gm_classification *r, const gm_classes *classes, const float *vector,
+                      float logit_scale, size_t top, gm_error *err) {
+  size_t n = gm_classes_count(classes);
+  r->labels = malloc(n * sizeof *r->labels);
+  float *scores = malloc(2 * n * sizeof *scores), *shown = scores + n;
+  if (!r->labels || !scores) {
+    free(scores);
+    return gm_fail_memory(err, "the scores", n * sizeof *r->labels);
+  }
+  gm_classes_scores(classes, vector, scores);
+  memcpy(shown, scores, n * sizeof *shown);
+  gm_alignment_probabilities(shown, n, logit_scale);
+  for (size_t i = 0; i < n; i++)
+    r->labels[i] = (gm_label){i, gm_classes_name(classes, i), shown[i], scores[i]};
+  free(scores);
+  qsort(r->labels, n, sizeof *r->labels, by_score);
+  r->n_labels = top && top < n ? top : n;
+  return GM_OK;
+}
+
+gm_status gm_classify(gm_view *view, const gm_classes *classes,
+                      const gm_classify_params *params, const gm_callbacks *callbacks,
+                      gm_classification **out, gm_error *err) {
+  *out = NULL;
+  gm_classify_params defaults = gm_classify_params_default();
+  if (!params) params = &defaults;
+  gm_wca_mix mix;
+  gm_classification *r = calloc(1, sizeof *r);
+  if (!r) return gm_fail_memory(err, "the scores", sizeof *r);
+  gm_status status = look_in_turn(view, classes, params, callbacks, &mix, &r->n_crops, err);
+  if (status == GM_OK)
+    status =
+        rank(r, classes, mix.vector, view->clip->model->hparams.logit_scale, params->top, err);
+  free(mix.weights);
+  if (status == GM_OK)
+    *out = r;
+  else
+    gm_classification_free(r);
+  return status;
+}
+
+void gm_classification_free(gm_classification *classification) {
+  if (!classification) return;
+  free(classification->labels);
+  free(classification);
+}
+
+/* ---- explanation ---- */
+
+static gm_box box_of(const gm_crop *c) {
+  return (gm_box){(float)c->x, (float)c->y, (float)(c->x + c->width),
+                  (float)(c->y + c->height)};
+}
+
+static gm_status fill(gm_explanation *e, const gm_view *view, const gm_classes *classes,
+                      size_t class_index, const gm_wca_mix *mix, size_t n, gm_error *err) {
+  const gm_class_texts *t = &classes->texts;
+  size_t D = view->dim, first = t->first[class_index];
+  const float *u = classes->vectors + class_index * D;
+  size_t skip = n ? 1 : 0; /* without crops the whole picture is row 0 */
+  e->n_crops = n ? n : 1;
+  e->n_texts = t->first[class_index + 1] - first;
+  e->crops = malloc(e->n_crops * sizeof *e->crops);
+  e->texts = malloc(e->n_texts * sizeof *e->texts);
+  float *shares = malloc(e->n_texts * sizeof *shares);
+  if (!e->crops || !e->texts || !shares) {
+    free(shares);
+    return gm_fail_memory(err, "the explanation", e->n_texts * sizeof *e->texts);
+  }
+  e->raw_score = gm_dot(mix->vector, u, D);
+  for (size_t i = 0; i < e->n_crops; i++)
+    e->crops[i] =
+        (gm_crop_share){box_of(&view->crops[skip + i]), mix->weights[i],
+                        mix->scales[i] * gm_dot(view->features + (skip + i) * D, u, D)};
+  gm_classes_shares(classes, class_index, mix->vector, shares);
+  for (size_t k = 0; k < e->n_texts; k++)
+    e->texts[k] = (gm_text_share){t->texts[t->entries[first + k]], classes->weights[first + k],
+                                  shares[k]};
+  free(shares);
+  return GM_OK;
+}
+
+gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_index,
+                     const gm_classify_params *params, const gm_callbacks *callbacks,
+                     gm_explanation **out, gm_error *err) {
+  *out = NULL;
+  gm_classify_params defaults = gm_classify_params_default();
+  if (!params) params = &defaults;
+  if (class_index >= gm_classes_count(classes))
+    return gm_fail(err, GM_ERR_ARGUMENT, "found class number %zu, wanted one below %zu",
+                   class_index, gm_classes_count(classes));
+  gm_wca_mix mix;
+  size_t n;
+  gm_explanation *e = calloc(1, sizeof *e);
+  if (!e) return gm_fail_memory(err, "the explanation", sizeof *e);
+  gm_status status = look_in_turn(view, classes, params, callbacks, &mix, &n, err);
+  if (status == GM_OK) status = fill(e, view, classes, class_index, &mix, n, err);
+  free(mix.weights);
+  if (status == GM_OK)
+    *out = e;
+  else
+    gm_explanation_free(e);
+  return status;
+}
+
+void gm_explanation_free(gm_explanation *explanation) {
+  if (!explanation) return;
+  free(explanation->crops);
+  free(explanation->texts);
+  free(explanation);
+}

@@ -1,0 +1,126 @@
+/* api_clip.c - gm_clip: opening a CLIP, what is known of it, features of texts and pictures. */
+#include "clip_handles.h"
+
+#include "handles.h"
+#include "model_file_bytes.h"
+#include "model_resolve.h"
+#include "view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_CLIP "clip-mini"
+
+gm_clip_params gm_clip_params_default(void) {
+  return (gm_clip_params){0};
+}
+
+static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_params *params,
+                            gm_error *err) {
+  gm_model_params how = {.no_mmap = params->no_mmap, .mlock = params->mlock};
+  clip->path = strdup(path ? path : DEFAULT_CLIP);
+  if (!clip->path) return gm_fail_memory(err, "the model's name", 1);
+  GM_TRY(gm_pool_create(&clip->pool, params->threads, err));
+  GM_TRY(gm_model_file_resolve(&clip->file, clip->path, &how, clip->pool, err));
+  GM_TRY(gm_clip_model_load(&clip->model, clip->file, err));
+  clip->name = gm_model_file_name(clip->file);
+  if (gm_model_file_has_key(clip->file, "general.name"))
+    GM_TRY(gm_model_file_string(clip->file, "general.name", &clip->name, err));
+  clip->type = gm_main_type(clip->file);
+  clip->compute.kernels = gm_kernels_best();
+  clip->compute.pool = clip->pool;
+  return GM_OK;
+}
+
+gm_status gm_clip_open(gm_clip **out, const char *path, const gm_clip_params *params,
+                       gm_error *err) {
+  *out = NULL;
+  gm_clip_params defaults = gm_clip_params_default();
+  gm_clip *clip = calloc(1, sizeof *clip);
+  if (!clip) return gm_fail_memory(err, "the model", sizeof *clip);
+  pthread_mutex_init(&clip->turn, NULL);
+  gm_status status = open_parts(clip, path, params ? params : &defaults, err);
+  if (status == GM_OK)
+    *out = clip;
+  else
+    gm_clip_free(clip);
+  return status;
+}
+
+void gm_clip_free(gm_clip *clip) {
+  if (!clip) return;
+  gm_clip_model_free(clip->model);
+  gm_model_file_close(clip->file);
+  gm_pool_free(clip->pool);
+  gm_arena_free(&clip->compute.arena);
+  pthread_mutex_destroy(&clip->turn);
+  free(clip->path);
+  free(clip);
+}
+
+gm_clip_info gm_clip_get_info(const gm_clip *clip) {
+  return (gm_clip_info){
+      .name = clip->name,
+      .path = clip->path,
+      .type = clip->type,
+      .kernels = clip->compute.kernels->name,
+      .threads = gm_pool_threads(clip->pool),
+      .image_size = clip->model->hparams.image_size,
+      .features = (uint32_t)clip->model->features,
+      .context = (uint32_t)clip->model->text.context,
+      .logit_scale = clip->model->hparams.logit_scale,
+  };
+}
+
+gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err) {
+  (void)err; /* the bytes are all in reach */
+  size_t size;
+  const void *bytes = gm_model_file_bytes(clip->file, &size);
+  gm_sha256(bytes, size, out);
+  return GM_OK;
+}
+
+/* ---- turns ---- */
+
+gm_compute *gm_clip_enter(gm_clip *clip, const gm_callbacks *callbacks, gm_error *err) {
+  pthread_mutex_lock(&clip->turn);
+  clip->compute.err = err;
+  clip->compute.cancelled = callbacks ? callbacks->cancelled : NULL;
+  clip->compute.cancel_user = callbacks ? callbacks->user : NULL;
+  return &clip->compute;
+}
+
+gm_status gm_clip_leave(gm_clip *clip, gm_status status) {
+  clip->compute.err = NULL;
+  clip->compute.cancelled = NULL;
+  pthread_mutex_unlock(&clip->turn);
+  return status;
+}
+
+/* ---- features ---- */
+
+gm_status gm_clip_encode_texts(gm_clip *clip, const char *const *texts, size_t n, float *out,
+                               const gm_callbacks *callbacks, gm_error *err) {
+  gm_compute *c = gm_clip_enter(clip, callbacks, err);
+  return gm_clip_leave(clip, gm_clip_encode_strings(c, clip->model, texts, n, out, callbacks));
+}
+
+gm_status gm_clip_encode_boxes(gm_clip *clip, const gm_image *image, const gm_box *boxes,
+                               size_t n, float *out, const gm_callbacks *callbacks,
+                               gm_error *err) {
+  gm_crop whole = {0, 0, gm_image_width(image), gm_image_height(image)};
+  if (!boxes) n = 1;
+  gm_crop *crops = calloc(n + 1, sizeof *crops);
+  if (!crops) return gm_fail_memory(err, "the boxes", n * sizeof *crops);
+  gm_status status = GM_OK;
+  if (!boxes) crops[0] = whole;
+  for (size_t i = 0; boxes && i < n && status == GM_OK; i++)
+    status = gm_view_whole_pixels(image, boxes[i], i + 1, &crops[i], err);
+  if (status == GM_OK) {
+    gm_compute *c = gm_clip_enter(clip, callbacks, err);
+    status = gm_clip_leave(
+        clip, gm_clip_encode_crops(c, clip->model, image, crops, n, out, callbacks));
+  }
+  free(crops);
+  return status;
+}

@@ -1,0 +1,25 @@
+/* clip_handles.h - what is behind gm_clip, and how a public call on it begins and ends. */
+#ifndef GM_CLIP_HANDLES_H
+#define GM_CLIP_HANDLES_H
+
+#include "clip.h"
+
+#include <pthread.h>
+
+struct gm_clip {
+  gm_model_file *file;
+  gm_clip_model *model;
+  gm_pool *pool;
+  gm_compute compute;
+  pthread_mutex_t turn; /* held while a call computes */
+  char *path;
+  const char *name, *type;
+};
+
+/* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
+ * NULL) whether to stop. */
+gm_compute *gm_clip_enter(gm_clip *clip, const gm_callbacks *callbacks, gm_error *err);
+/* Gives the turn back and returns status. */
+gm_status gm_clip_leave(gm_clip *clip, gm_status status);
+
+#endif

@@ -1,0 +1,30 @@
+/* view.h - a picture, or a part of it, with its crops and their features: row 0 the whole, then
+ * the crops in order. Features are computed when they are asked for. */
+#ifndef GM_VIEW_H
+#define GM_VIEW_H
+
+#include "clip.h"
+#include "crops.h"
+
+struct gm_view {
+  gm_clip *clip;
+  const gm_image *image;
+  gm_crop *crops; /* [1 + n]: the whole part first */
+  size_t n;
+  size_t dim, done; /* rows of features that are there */
+  float *features;  /* [1 + n, D] */
+  bool cache;
+};
+
+/* The least crop of whole pixels that holds the box, clipped to the picture; GM_ERR_ARGUMENT
+ * where nothing is left, with the box's number (from 1) in the message. */
+gm_status gm_view_whole_pixels(const gm_image *image, gm_box box, size_t number, gm_crop *out,
+                               gm_error *err);
+/* Part and crops, without features. The view's clip is not touched. */
+gm_status gm_view_place(gm_view *view, const gm_image *image, const gm_view_params *params,
+                        gm_error *err);
+/* Features of rows [0, rows). */
+gm_status gm_view_encode(gm_view *view, gm_compute *c, const gm_clip_model *model, size_t rows,
+                         const gm_callbacks *callbacks);
+
+#endif
