@@ -1,6 +1,8 @@
 /* batch.c - see batch.h. */
 #include "batch.h"
 
+#include "boxes_file.h"
+#include "export.h"
 #include "inputs.h"
 #include "ledger.h"
 #include "terminal.h"
@@ -18,7 +20,12 @@ typedef struct batch {
   gm_model_info info;
   char model_hash[65];
   char *settings; /* canonical JSON of all that changes a result */
+  bool lines;     /* results are JSON lines, for whoever reads them */
+  char *output;   /* the file of lines; NULL: none */
   cli_ledger *ledger;
+  FILE *kept; /* lines that only an export to standard output reads */
+  cli_export export;
+  char *export_path;
   cli_inputs inputs;
   double (*regions)[4];
   size_t n_regions;
@@ -59,79 +66,6 @@ gm_ask_params cli_ask_params(const cli_args *args) {
   params.no_grounding = args->no_grounding;
   params.verbatim = args->verbatim;
   return params;
-}
-
-static bool add_box(double (**boxes)[4], size_t *n, const double box[4]) {
-  double(*grown)[4] = realloc(*boxes, (*n + 1) * sizeof **boxes);
-  if (!grown) return false;
-  *boxes = grown;
-  memcpy(grown[(*n)++], box, sizeof *grown);
-  return true;
-}
-
-static bool boxes_from_json(const char *path, const char *text, double (**out)[4], size_t *n) {
-  json_error_t where;
-  json_t *root = json_loads(text, JSON_DECODE_ANY, &where);
-  bool ok = json_is_array(root);
-  size_t i;
-  json_t *entry;
-  if (ok) json_array_foreach(root, i, entry) {
-      json_t *values = json_is_object(entry) ? json_object_get(entry, "box") : entry;
-      double box[4];
-      ok = json_is_array(values) && json_array_size(values) == 4;
-      for (size_t k = 0; ok && k < 4; k++) {
-        ok = json_is_number(json_array_get(values, k));
-        box[k] = json_number_value(json_array_get(values, k));
-      }
-      if (!ok || !add_box(out, n, box)) {
-        cli_error("%s: box %zu: wanted four numbers", path, i + 1);
-        json_decref(root);
-        return false;
-      }
-    }
-  if (!ok)
-    cli_error("%s: wanted a JSON list of boxes: %s", path, root ? "not a list" : where.text);
-  json_decref(root);
-  return ok;
-}
-
-bool cli_read_boxes_file(const char *path, double (**out)[4], size_t *n) {
-  *out = NULL;
-  *n = 0;
-  size_t size;
-  char *bytes = cli_read_all(path, MAX_FILE, &size);
-  char *text = bytes ? realloc(bytes, size + 1) : NULL;
-  if (!text) {
-    cli_error("%s: cannot read: %s", path, strerror(errno));
-    free(bytes);
-    return false;
-  }
-  text[size] = 0;
-  bool ok = true;
-  if (text[strspn(text, " \t\r\n")] == '[') {
-    ok = boxes_from_json(path, text, out, n);
-  } else {
-    char *rest = text;
-    size_t number = 0;
-    for (char *line; ok && (line = strsep(&rest, "\n"));) {
-      number++;
-      line[strcspn(line, "\r")] = 0;
-      if (line[strspn(line, " \t")] == 0) continue;
-      double box[4];
-      ok = cli_parse_box(line, box) && add_box(out, n, box);
-      if (!ok) cli_error("%s: line %zu: found '%.40s', wanted x1,y1,x2,y2", path, number, line);
-    }
-  }
-  if (ok && *n == 0) {
-    cli_error("%s: no boxes in this file", path);
-    ok = false;
-  }
-  free(text);
-  if (!ok) {
-    free(*out);
-    *out = NULL;
-  }
-  return ok;
 }
 
 gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
@@ -272,7 +206,7 @@ static gm_status run_picture(batch *b, const char *name, const void *bytes, size
   gm_image_params params = cli_image_params(b->job->args);
   gm_status status = gm_image_from_memory(&image, bytes, size, &params, err);
   if (status != GM_OK) return status;
-  bool colour = !b->job->args->json && cli_has_colour(stdout);
+  bool colour = !b->lines && cli_has_colour(stdout);
   if (!cli_report_begin(report, name, gm_image_width(image), gm_image_height(image),
                         b->job->format, colour))
     status = err->status = GM_ERR_MEMORY;
@@ -317,7 +251,8 @@ static bool emit(batch *b, const char *key, json_t *json) {
   char *line = lines_of(json);
   bool ok = line != NULL;
   if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line);
-  if (ok && !b->ledger) ok = puts(line) >= 0 && fflush(stdout) == 0;
+  if (ok && b->kept) ok = fputs(line, b->kept) >= 0 && fputc('\n', b->kept) >= 0;
+  if (ok && !b->ledger && !b->kept) ok = puts(line) >= 0 && fflush(stdout) == 0;
   if (!ok && !b->ledger) cli_error("cannot write the result: %s", strerror(errno));
   free(line);
   return ok;
@@ -325,7 +260,6 @@ static bool emit(batch *b, const char *key, json_t *json) {
 
 static void finish_picture(batch *b, const char *name, const char *key, gm_status status,
                            cli_report *report, gm_error *err) {
-  bool lines = b->job->args->json || b->ledger;
   cli_progress_clear(&b->progress);
   bool partial = status != GM_OK && report->partial;
   if (status != GM_OK) {
@@ -333,9 +267,9 @@ static void finish_picture(batch *b, const char *name, const char *key, gm_statu
     if (!err->message[0])
       snprintf(err->message, sizeof err->message, "%s", gm_status_name(status));
     err->status = status;
-    if (!lines || b->ledger) cli_error("%s: %s", name, err->message);
+    if (!b->lines || b->ledger || b->kept) cli_error("%s: %s", name, err->message);
   }
-  if (lines) {
+  if (b->lines) {
     json_t *object =
         status == GM_OK || partial ? json_incref(report->json) : error_json(name, err);
     if (partial) {
@@ -438,7 +372,7 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
       cli_error("--box: found '%s', wanted four numbers x1,y1,x2,y2", a->boxes.items[i]);
       return CLI_USAGE;
     }
-    if (!add_box(&job->boxes, &job->n_boxes, box)) return CLI_SOME_FAILED;
+    if (!cli_boxes_add(&job->boxes, &job->n_boxes, box)) return CLI_SOME_FAILED;
   }
   return CLI_DONE;
 }
@@ -461,17 +395,65 @@ static int prepare_draw(const cli_args *a, size_t n_inputs) {
   return CLI_DONE;
 }
 
+/* Where the lines go, and what is made of them at the end: with a format of its own, -o FILE is
+ * the export and its lines stand beside it. */
+static int prepare_export(batch *b) {
+  const cli_args *a = b->job->args;
+  cli_format format;
+  if (!cli_format_named(a->format, &format)) {
+    cli_error("-f: found '%s', wanted json, csv, coco, yolo, voc or labelstudio", a->format);
+    return CLI_USAGE;
+  }
+  b->lines = a->json || a->format || a->output;
+  if (a->output) {
+    size_t length = strlen(a->output);
+    while (format != FORMAT_JSON && length > 1 && a->output[length - 1] == '/') length--;
+    b->export_path = strndup(a->output, length);
+    if (!b->export_path || asprintf(&b->output, "%s%s", b->export_path,
+                                    format == FORMAT_JSON ? "" : ".jsonl") < 0) {
+      b->output = NULL;
+      return CLI_SOME_FAILED;
+    }
+  }
+  b->export = (cli_export){.format = format,
+                           .path = b->export_path,
+                           .classes = b->job->classes,
+                           .n_classes = b->job->n_classes,
+                           .confidence = a->save_conf,
+                           .again = a->resume};
+  if (format == FORMAT_JSON) return CLI_DONE;
+  if (b->job->format != BOX_XYXY) {
+    cli_error("--box-format %s goes with JSON; -f %s has its own boxes",
+              cli_box_format_name(b->job->format), a->format);
+    return CLI_USAGE;
+  }
+  if (!cli_export_check(&b->export, b->inputs.names, b->inputs.n)) return CLI_USAGE;
+  if (!b->output) b->kept = tmpfile();
+  if (b->output || b->kept) return CLI_DONE;
+  cli_error("cannot make a temporary file: %s", strerror(errno));
+  return CLI_SOME_FAILED;
+}
+
+static int prepare_ledger(batch *b) {
+  if (!b->output) return CLI_DONE;
+  b->settings = canonical_settings(b);
+  b->ledger = b->settings ? cli_ledger_open(b->output, b->job->args->resume) : NULL;
+  return b->ledger ? CLI_DONE : CLI_SOME_FAILED;
+}
+
 static int prepare(batch *b, const cli_list *inputs) {
   const cli_args *a = b->job->args;
   int code = check_arguments(b->job, inputs);
   if (code == CLI_DONE) code = cli_expand_inputs(inputs, &b->inputs);
   if (code == CLI_DONE) code = prepare_draw(a, b->inputs.n);
+  if (code == CLI_DONE) code = prepare_export(b);
   if (code == CLI_DONE && a->regions_file &&
       !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))
     code = CLI_USAGE;
   if (code == CLI_DONE) code = cli_open_model(a, &b->model);
   if (code != CLI_DONE) return code;
   b->info = gm_model_get_info(b->model);
+  b->export.model = b->info.name;
   if (a->output || a->verbose) {
     gm_error err = {0};
     if (gm_model_sha256(b->model, b->model_hash, &err) != GM_OK) {
@@ -479,10 +461,31 @@ static int prepare(batch *b, const cli_list *inputs) {
       return CLI_MODEL;
     }
   }
-  if (!a->output) return CLI_DONE;
-  b->settings = canonical_settings(b);
-  b->ledger = b->settings ? cli_ledger_open(a->output, a->resume) : NULL;
-  return b->ledger ? CLI_DONE : CLI_SOME_FAILED;
+  return prepare_ledger(b);
+}
+
+/* Makes the export of a whole run's lines. */
+static bool write_export(const batch *b) {
+  if (b->export.format == FORMAT_JSON) return true;
+  FILE *lines = b->kept ? b->kept : fopen(b->output, "re");
+  if (!lines) {
+    cli_error("%s: cannot read: %s", b->output, strerror(errno));
+    return false;
+  }
+  bool ok = cli_export_write(&b->export, lines);
+  if (lines != b->kept) fclose(lines);
+  return ok;
+}
+
+static void batch_free(batch *b) {
+  gm_model_free(b->model);
+  cli_inputs_free(&b->inputs);
+  if (b->kept) fclose(b->kept);
+  free(b->settings);
+  free(b->output);
+  free(b->export_path);
+  free(b->regions);
+  free(b->job->boxes);
 }
 
 int cli_run_batch(cli_job *job, const cli_list *inputs) {
@@ -492,19 +495,17 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
   job->callbacks = (gm_callbacks){&b, on_cancelled, on_progress, on_text};
   int code = prepare(&b, inputs);
   if (code == CLI_DONE) {
-    job->stream = job->stream && b.inputs.n == 1 && !job->args->json && !job->args->output;
+    job->stream = job->stream && b.inputs.n == 1 && !b.lines;
     for (; b.done < b.inputs.n && !cli_interrupted() && !b.fatal; b.done++)
       run_input(&b, b.inputs.names[b.done]);
     cli_progress_clear(&b.progress);
     if (b.failed || b.fatal) code = CLI_SOME_FAILED;
     if (cli_interrupted()) code = CLI_INTERRUPTED;
   }
-  if (!cli_ledger_close(b.ledger, b.done == b.inputs.n && !b.fatal && code != CLI_INTERRUPTED))
-    code = CLI_SOME_FAILED;
-  gm_model_free(b.model);
-  cli_inputs_free(&b.inputs);
-  free(b.settings);
-  free(b.regions);
-  free(job->boxes);
+  bool complete = b.done == b.inputs.n && !b.fatal && code != CLI_INTERRUPTED;
+  bool opened = b.ledger || b.kept;
+  if (!cli_ledger_close(b.ledger, complete)) code = CLI_SOME_FAILED;
+  if (opened && complete && !write_export(&b)) code = CLI_SOME_FAILED;
+  batch_free(&b);
   return code;
 }

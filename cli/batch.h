@@ -19,6 +19,8 @@ struct cli_job {
   double (*boxes)[4]; /* --box, as given */
   size_t n_boxes;
   cli_box_format format;
+  const char *const *classes; /* [n_classes] what things may be called, for exports */
+  size_t n_classes;
   gm_callbacks callbacks;
   bool stream; /* words go to stdout as they come: one picture, text output */
 };
@@ -35,7 +37,5 @@ gm_ask_params cli_ask_params(const cli_args *args);
 /* Opens the model of the arguments; on failure says so on stderr and returns CLI_MODEL. */
 int cli_open_model(const cli_args *args, gm_model **out);
 gm_image_params cli_image_params(const cli_args *args);
-/* Reads --regions FILE: boxes in the format; false after a message. free() them. */
-bool cli_read_boxes_file(const char *path, double (**out)[4], size_t *n);
 
 #endif

@@ -22,6 +22,8 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
 }
 
 int cmd_detect(const cli_args *args) {
-  cli_job job = {.args = args, .command = "detect", .run = run};
+  static const char *const classes[] = {"object"};
+  cli_job job = {
+      .args = args, .command = "detect", .run = run, .classes = classes, .n_classes = 1};
   return cli_run_batch(&job, &args->inputs);
 }

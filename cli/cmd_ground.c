@@ -63,5 +63,7 @@ int cmd_ground(const cli_args *args) {
       return CLI_USAGE;
     }
   job.phrases = &phrases;
+  job.classes = phrases.items;
+  job.n_classes = phrases.n;
   return cli_run_batch(&job, &inputs);
 }

@@ -20,12 +20,14 @@ const cli_command cli_commands[] = {
     {"ground", "[OPTION]... PICTURE PHRASE...", "Find the things that phrases name",
      "  gromatic ground dog.jpg 'the brown dog' 'a pizza'\n"
      "  gromatic ground --all --phrase 'a cup' photos/ --json",
-     PICTURE | GROUP_GROUND, cmd_ground},
+     PICTURE | GROUP_GROUND | GROUP_EXPORT, cmd_ground},
     {"describe", "[OPTION]... --box X1,Y1,X2,Y2 PICTURE...", "Say what is in a box",
      "  gromatic describe dog.jpg --box 10,20,200,180 --long",
      PICTURE | GROUP_TEXT | GROUP_BOXES | GROUP_DESCRIBE, cmd_describe},
     {"detect", "[OPTION]... PICTURE...", "List the regions of a picture, with scores",
-     "  gromatic detect dog.jpg --conf 0.3 --draw out.png", PICTURE, cmd_detect},
+     "  gromatic detect dog.jpg --conf 0.3 --draw out.png\n"
+     "  gromatic detect photos/ -f coco -o regions.json",
+     PICTURE | GROUP_EXPORT, cmd_detect},
     {"convert", "[OPTION]... CHECKPOINT -o FILE.gguf",
      "Make one model file from a checkpoint, or change the type of one",
      "  gromatic convert groma-7b-finetune/ -o groma-7b-q4_k.gguf --type q4_k", GROUP_CONVERT,

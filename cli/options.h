@@ -38,7 +38,8 @@ typedef struct cli_args {
   uint64_t top_k, seed, max_tokens;
   /* output */
   bool json, raw, resume, quiet;
-  const char *output, *draw;
+  const char *output, *draw, *format;
+  bool save_conf;
   uint64_t verbose;
   /* convert, inspect, eval, bench */
   const char *type, *shape, *coco, *refs, *images;
@@ -63,7 +64,8 @@ enum {
   GROUP_EVAL = 1 << 11,
   GROUP_BENCH = 1 << 12,
   GROUP_JSON = 1 << 13,
-  GROUP_ALL = 1 << 14
+  GROUP_EXPORT = 1 << 14,
+  GROUP_ALL = 1 << 15
 };
 
 typedef struct cli_command {

@@ -1,0 +1,46 @@
+/* export.h - regions in the formats that annotation tools and trainers read: CSV, COCO, YOLO,
+ * Pascal VOC, Label Studio (docs/EXPORT.md).
+ *
+ * An export is made of the JSON lines that a run has written (docs/JSON.md), at its end: so a
+ * run that was interrupted and resumed exports the same, and no number of pictures has to fit
+ * into memory. */
+#ifndef CLI_EXPORT_H
+#define CLI_EXPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef enum cli_format {
+  FORMAT_JSON, /* the lines themselves: nothing to export */
+  FORMAT_CSV,
+  FORMAT_COCO,
+  FORMAT_YOLO,
+  FORMAT_VOC,
+  FORMAT_LABELSTUDIO
+} cli_format;
+
+/* NULL means json. False if unknown. */
+bool cli_format_named(const char *name, cli_format *out);
+/* YOLO and VOC are folders, the others one file. */
+bool cli_format_is_folder(cli_format format);
+
+typedef struct cli_export {
+  cli_format format;
+  const char *path; /* file or folder to make; NULL: standard output (one file only) */
+  const char *const *classes; /* [n_classes], their order gives the ids; repeats count once */
+  size_t n_classes;
+  const char *model; /* its name, for Label Studio's model_version */
+  bool confidence;   /* YOLO and VOC: scores too, which their readers do not all take */
+  bool again;        /* a folder that is there is an earlier export: its files are replaced */
+} cli_export;
+
+/* What can be known before the run: that names are text, that no two pictures would share an
+ * annotation file, that a folder does not mix with what is there. False after a message. */
+bool cli_export_check(const cli_export *export, char *const *names, size_t n);
+
+/* Writes the export of all lines. Atomic: a file or a folder appears whole or not at all; in a
+ * folder that is there each file does. False after a message on stderr. */
+bool cli_export_write(const cli_export *export, FILE *lines);
+
+#endif

@@ -1,0 +1,28 @@
+/* export_formats.h - one writer a format, and what they write with. */
+#ifndef CLI_EXPORT_FORMATS_H
+#define CLI_EXPORT_FORMATS_H
+
+#include "export_lines.h"
+
+/* Each writes the whole export to out or below the folder; 0 where all went well, -1 after a
+ * message, 1 where writing to a stream failed (errno tells why). */
+int export_csv(const cli_export *export, FILE *lines, FILE *out);
+int export_coco(const cli_export *export, FILE *lines, FILE *out);
+int export_labelstudio(const cli_export *export, FILE *lines, FILE *out);
+int export_yolo(const cli_export *export, FILE *lines, const char *folder);
+int export_voc(const cli_export *export, FILE *lines, const char *folder);
+
+/* A file that gets its name when it is whole: folder/name, or name where folder is NULL. */
+typedef struct export_file {
+  FILE *out;
+  char *path, *part;
+} export_file;
+/* False with errno. */
+bool export_file_open(export_file *file, const char *folder, const char *name);
+/* keep: syncs and names it; else removes it. False with errno if it could not be kept. */
+bool export_file_close(export_file *file, bool keep);
+
+/* v without trailing zeros, at most `decimals` of them, whatever the locale. */
+void export_number(FILE *out, double v, int decimals);
+
+#endif

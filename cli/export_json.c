@@ -1,0 +1,118 @@
+/* export_json.c - the exports that are JSON: a COCO data set with scores, and Label Studio's
+ * tasks with predictions. Written entry by entry, so that a long run needs little memory. */
+#include "export_formats.h"
+
+#include <math.h>
+
+enum { FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(10) };
+
+/* Writes and releases an entry of a list. */
+static bool put_entry(FILE *out, bool *first, json_t *entry) {
+  fputs(*first ? "\n" : ",\n", out);
+  *first = false;
+  bool ok = entry && json_dumpf(entry, out, FLAGS) == 0;
+  json_decref(entry);
+  return ok;
+}
+
+static json_t *rounded(double v, double unit) {
+  return json_real(round(v * unit) / unit);
+}
+
+/* ---- COCO ---- */
+
+static bool put_coco_image(FILE *out, bool *first, const export_picture *p) {
+  return put_entry(out, first,
+                   json_pack("{s:I, s:s, s:I, s:I}", "id", (json_int_t)p->number, "file_name",
+                             p->file, "width", p->width, "height", p->height));
+}
+
+/* No "segmentation": an empty one makes importers fail. */
+static bool put_coco_regions(FILE *out, bool *first, const export_picture *p, json_int_t *id) {
+  bool ok = true;
+  for (size_t i = 0; ok && i < p->n_regions; i++) {
+    const export_region *r = &p->regions[i];
+    double w = r->x2 - r->x1, h = r->y2 - r->y1;
+    json_t *bbox = json_pack("[o,o,o,o]", rounded(r->x1, 100), rounded(r->y1, 100),
+                             rounded(w, 100), rounded(h, 100));
+    ok = put_entry(out, first,
+                   json_pack("{s:I, s:I, s:I, s:o, s:o, s:i, s:o}", "id", ++*id, "image_id",
+                             (json_int_t)p->number, "category_id",
+                             (json_int_t)r->class_index + 1, "bbox", bbox, "area",
+                             rounded(w * h, 100), "iscrowd", 0, "score",
+                             rounded(r->score, 1e6)));
+  }
+  return ok;
+}
+
+static int put_coco_list(const cli_export *export, FILE *lines, FILE *out, bool regions) {
+  export_reader reader = export_lines_begin(export, lines);
+  export_picture p;
+  json_int_t id = 0;
+  bool first = true, ok = true;
+  int more;
+  while (ok && (more = export_lines_next(&reader, &p)) == 1) {
+    ok = regions ? put_coco_regions(out, &first, &p, &id) : put_coco_image(out, &first, &p);
+    export_picture_free(&p);
+  }
+  return !ok ? 1 : more < 0 ? -1 : 0;
+}
+
+int export_coco(const cli_export *export, FILE *lines, FILE *out) {
+  fputs("{\"info\":{\"description\":\"regions found by gromatic\"},\n\"images\":[", out);
+  int code = put_coco_list(export, lines, out, false);
+  fputs("],\n\"annotations\":[", out);
+  if (code == 0) code = put_coco_list(export, lines, out, true);
+  fputs("],\n\"categories\":[", out);
+  bool first = true, ok = true;
+  for (size_t i = 0; ok && i < export->n_classes; i++)
+    ok =
+        put_entry(out, &first,
+                  json_pack("{s:I, s:s}", "id", (json_int_t)i + 1, "name", export->classes[i]));
+  fputs("]}\n", out);
+  return code ? code : !ok || ferror(out);
+}
+
+/* ---- Label Studio ---- */
+
+static json_t *labelstudio_result(const export_picture *p, const export_region *r, size_t i) {
+  double w = (double)p->width, h = (double)p->height, unit = 1e4;
+  json_t *value = json_pack("{s:o, s:o, s:o, s:o, s:i, s:[s]}", "x",
+                            rounded(100 * r->x1 / w, unit), "y", rounded(100 * r->y1 / h, unit),
+                            "width", rounded(100 * (r->x2 - r->x1) / w, unit), "height",
+                            rounded(100 * (r->y2 - r->y1) / h, unit), "rotation", 0,
+                            "rectanglelabels", r->label);
+  char id[48];
+  snprintf(id, sizeof id, "%zu-%zu", p->number, i + 1);
+  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:o, s:o}", "id", id, "type",
+                   "rectanglelabels", "from_name", "label", "to_name", "image",
+                   "original_width", p->width, "original_height", p->height, "image_rotation",
+                   0, "value", value, "score", rounded(r->score, 1e6));
+}
+
+/* A task's score, by which Label Studio sorts, is the mean of its regions'. */
+static json_t *labelstudio_task(const cli_export *export, const export_picture *p) {
+  json_t *results = json_array();
+  double sum = 0;
+  for (size_t i = 0; i < p->n_regions; i++) {
+    json_array_append_new(results, labelstudio_result(p, &p->regions[i], i));
+    sum += p->regions[i].score;
+  }
+  json_t *score = rounded(p->n_regions ? sum / (double)p->n_regions : 0, 1e6);
+  return json_pack("{s:{s:s}, s:[{s:s, s:o, s:o}]}", "data", "image", p->file, "predictions",
+                   "model_version", export->model, "score", score, "result", results);
+}
+
+int export_labelstudio(const cli_export *export, FILE *lines, FILE *out) {
+  export_reader reader = export_lines_begin(export, lines);
+  export_picture p;
+  bool first = true, ok = true;
+  int more;
+  fputc('[', out);
+  while (ok && (more = export_lines_next(&reader, &p)) == 1) {
+    ok = put_entry(out, &first, labelstudio_task(export, &p));
+    export_picture_free(&p);
+  }
+  fputs("]\n", out);
+  return !ok || ferror(out) ? 1 : more < 0 ? -1 : 0;
+}
