@@ -1,8 +1,11 @@
-/* threads.c - see threads.h. A job is published under a mutex and a generation number; threads
- * take tasks from an atomic counter. Workers spin for some microseconds after a job, since the
- * next one usually follows at once, and then sleep. */
+/* threads.c - see threads.h. A job is published with a ticket, its number and its next task in
+ * one word; whoever takes a task moves the ticket on, and the caller waits until all tasks are
+ * done, not for the workers: one that the system does not let run misses jobs and holds up
+ * nobody. Workers spin for some microseconds after a job, since the next one usually follows at
+ * once, and then sleep. */
 #include "threads.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -20,13 +23,12 @@ struct gm_pool {
   pthread_mutex_t caller; /* one job at a time */
   pthread_mutex_t lock;
   pthread_cond_t wake;
-  atomic_uint generation;
   atomic_bool stop;
-  gm_task_fn fn;
-  void *arg;
-  size_t n_tasks;
-  atomic_size_t next;
-  atomic_uint busy; /* workers that have not finished this generation */
+  atomic_uint_least64_t ticket; /* job number << 32 | next task */
+  _Atomic(gm_task_fn) fn;
+  _Atomic(void *) arg;
+  atomic_size_t n_tasks;
+  atomic_size_t done; /* tasks of the job that are finished */
 };
 
 struct gm_worker {
@@ -42,39 +44,75 @@ static void cpu_pause(void) {
 #endif
 }
 
-static void take_tasks(gm_pool *pool, unsigned worker) {
-  for (;;) {
-    size_t task = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-    if (task >= pool->n_tasks) return;
-    pool->fn(pool->arg, task, worker);
+/* Job numbers are odd while the job's members are being written: then there is no task. */
+static uint32_t job_of(uint64_t ticket) {
+  return (uint32_t)(ticket >> 32);
+}
+
+/* Takes tasks of the job until none is left or another job has come. The members may be those
+ * of a later job already; then the ticket has moved on and no task is taken. */
+static void take_tasks(gm_pool *pool, uint32_t job, unsigned worker) {
+  gm_task_fn fn = atomic_load_explicit(&pool->fn, memory_order_acquire);
+  void *arg = atomic_load_explicit(&pool->arg, memory_order_acquire);
+  size_t n_tasks = atomic_load_explicit(&pool->n_tasks, memory_order_acquire);
+  uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+  while (job_of(ticket) == job && (uint32_t)ticket < n_tasks) {
+    if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket + 1,
+                                               memory_order_acq_rel, memory_order_acquire))
+      continue;
+    fn(arg, (uint32_t)ticket, worker);
+    atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
+    ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
   }
 }
 
-static unsigned wait_for_job(gm_pool *pool, unsigned seen) {
+/* True where the job behind the ticket is open and was not seen before. */
+static bool is_new(uint64_t ticket, uint32_t seen) {
+  return job_of(ticket) != seen && job_of(ticket) % 2 == 0;
+}
+
+static uint32_t wait_for_job(gm_pool *pool, uint32_t seen) {
   for (int i = 0; i < SPIN; i++) {
-    unsigned now = atomic_load_explicit(&pool->generation, memory_order_acquire);
-    if (now != seen || atomic_load_explicit(&pool->stop, memory_order_relaxed)) return now;
+    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    if (is_new(ticket, seen) || atomic_load_explicit(&pool->stop, memory_order_relaxed))
+      return job_of(ticket);
     cpu_pause();
   }
   pthread_mutex_lock(&pool->lock);
-  while (atomic_load(&pool->generation) == seen && !atomic_load(&pool->stop))
+  uint64_t ticket = atomic_load(&pool->ticket);
+  while (!is_new(ticket, seen) && !atomic_load(&pool->stop)) {
     pthread_cond_wait(&pool->wake, &pool->lock);
-  unsigned now = atomic_load(&pool->generation);
+    ticket = atomic_load(&pool->ticket);
+  }
   pthread_mutex_unlock(&pool->lock);
-  return now;
+  return job_of(ticket);
 }
 
 static void *worker_main(void *arg) {
   struct gm_worker *self = arg;
   gm_pool *pool = self->pool;
-  unsigned seen = 0;
+  uint32_t seen = 0;
   for (;;) {
-    unsigned now = wait_for_job(pool, seen);
+    seen = wait_for_job(pool, seen);
     if (atomic_load(&pool->stop)) return NULL;
-    seen = now;
-    take_tasks(pool, self->index);
-    atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_release);
+    take_tasks(pool, seen, self->index);
   }
+}
+
+/* Closes the last job, so that nobody takes a task of it with this one's members, and opens
+ * this one. Returns its number. */
+static uint32_t publish(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
+  uint32_t job = job_of(atomic_load_explicit(&pool->ticket, memory_order_relaxed));
+  atomic_store(&pool->ticket, (uint64_t)(job + 1) << 32);
+  atomic_store_explicit(&pool->fn, fn, memory_order_release);
+  atomic_store_explicit(&pool->arg, arg, memory_order_release);
+  atomic_store_explicit(&pool->n_tasks, n_tasks, memory_order_release);
+  atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
+  pthread_mutex_lock(&pool->lock);
+  atomic_store(&pool->ticket, (uint64_t)(job + 2) << 32);
+  pthread_cond_broadcast(&pool->wake);
+  pthread_mutex_unlock(&pool->lock);
+  return job + 2;
 }
 
 void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
@@ -82,18 +120,10 @@ void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
     for (size_t i = 0; i < n_tasks; i++) fn(arg, i, 0);
     return;
   }
+  assert(n_tasks < UINT32_MAX);
   pthread_mutex_lock(&pool->caller);
-  pool->fn = fn;
-  pool->arg = arg;
-  pool->n_tasks = n_tasks;
-  atomic_store(&pool->next, 0);
-  atomic_store(&pool->busy, pool->threads - 1);
-  pthread_mutex_lock(&pool->lock);
-  atomic_fetch_add(&pool->generation, 1);
-  pthread_cond_broadcast(&pool->wake);
-  pthread_mutex_unlock(&pool->lock);
-  take_tasks(pool, 0);
-  for (unsigned spins = 0; atomic_load_explicit(&pool->busy, memory_order_acquire) != 0;
+  take_tasks(pool, publish(pool, fn, arg, n_tasks), 0);
+  for (unsigned spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != n_tasks;
        spins++) {
     if (spins < SPIN)
       cpu_pause();
