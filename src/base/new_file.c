@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 static gm_status fail_at(const gm_new_file *file, const char *what, gm_error *err) {
-  return gm_fail(err, GM_ERR_IO, "%s: cannot %s: %s", file->path, what, strerror(errno));
+  return gm_fail(err, errno == ENOMEM ? GM_ERR_MEMORY : GM_ERR_IO, "%s: cannot %s: %s",
+                 file->path, what, strerror(errno));
 }
 
 /* The file that a symbolic link means, so that the link stays one. */

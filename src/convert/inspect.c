@@ -7,6 +7,7 @@
 #include "tensor_names.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,11 @@ static json_t *json_text(const char *text) {
   return value;
 }
 
+/* null for a number that JSON does not have. */
+static json_t *json_number(double value) {
+  return isfinite(value) ? json_real(value) : json_null();
+}
+
 static json_t *json_u64(uint64_t value) {
   return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
 }
@@ -79,9 +85,9 @@ static json_t *json_element(const gm_gguf_key *key, size_t i) {
   case GM_GGUF_I64:
     return json_integer(((const int64_t *)e)[i]);
   case GM_GGUF_F32:
-    return json_real((double)((const float *)e)[i]);
+    return json_number((double)((const float *)e)[i]);
   case GM_GGUF_F64:
-    return json_real(((const double *)e)[i]);
+    return json_number(((const double *)e)[i]);
   case GM_GGUF_BOOL:
     return json_boolean(((const uint8_t *)e)[i]);
   case GM_GGUF_STRING:
@@ -97,13 +103,12 @@ static gm_status describe_key(inspection *in, const gm_gguf_key *key, gm_inspect
                               gm_error *err) {
   *out = (gm_inspect_key){key->name, gm_gguf_type_name(key->type), key->is_array, key->n, ""};
   json_t *list = json_array();
-  for (size_t i = 0; i < key->n && i < SHOWN; i++) {
-    json_t *value = json_element(key, i); /* NULL for a number that JSON does not have */
-    json_array_append_new(list, value ? value : json_null());
-  }
+  bool whole = list != NULL;
+  for (size_t i = 0; i < key->n && i < SHOWN && whole; i++)
+    whole = json_array_append_new(list, json_element(key, i)) == 0;
   json_t *shown = key->is_array ? list : json_array_get(list, 0);
   /* 9 digits give back every float. */
-  char *text = json_dumps(shown, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+  char *text = !whole ? NULL : json_dumps(shown, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
   json_decref(list);
   if (!text) return gm_fail_memory(err, key->name, 64);
   gm_status status = keep_text(in, text, &out->value, err);

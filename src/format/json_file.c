@@ -20,6 +20,8 @@ gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char
                    GM_JSON_MAX_FILE);
   json_error_t why;
   json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &why);
+  /* jansson has no words for an allocation that failed. */
+  if (!root && !why.text[0]) return gm_fail_memory(err, name, size);
   if (!root)
     return gm_fail(err, GM_ERR_MODEL, "%s: line %d: found no valid JSON: %s", name, why.line,
                    why.text);

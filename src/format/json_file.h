@@ -7,7 +7,8 @@
 
 #include <jansson.h>
 
-enum { GM_JSON_MAX_FILE = 64 << 20 };
+/* Parsed JSON takes up to 50 times its bytes: this bounds what a file of "[[],[],..." costs. */
+enum { GM_JSON_MAX_FILE = 16 << 20 };
 
 /* Bytes that must be a JSON object; `name` is for messages. GM_ERR_MODEL if they are none (or a
  * key comes twice). json_decref it. */

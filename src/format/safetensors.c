@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HEADER = 100000000 };
-
 typedef struct extent {
   uint64_t begin, end;
 } extent;
@@ -162,20 +160,17 @@ static gm_status read_header(safetensors *s, gm_error *err) {
   const char *path = s->base.path;
   uint64_t length = 0;
   if (s->file.size >= 8) memcpy(&length, s->file.data, 8);
-  if (s->file.size < 8 || length > MAX_HEADER || length > s->file.size - 8)
+  if (s->file.size < 8 || length > GM_JSON_MAX_FILE || length > s->file.size - 8)
     return gm_fail(
         err, GM_ERR_MODEL,
         "%s: found a header of %llu bytes in a file of %zu, wanted one that fits and "
         "has at most %d",
-        path, (unsigned long long)length, s->file.size, MAX_HEADER);
+        path, (unsigned long long)length, s->file.size, GM_JSON_MAX_FILE);
   s->body = 8 + (size_t)length;
-  json_error_t why;
-  json_t *header =
-      json_loadb((const char *)s->file.data + 8, (size_t)length, JSON_REJECT_DUPLICATES, &why);
-  gm_status status = json_is_object(header)
-                         ? list_tensors(s, header, err)
-                         : gm_fail(err, GM_ERR_MODEL, "%s: its header is no JSON object: %s",
-                                   path, header ? "another value" : why.text);
+  json_t *header;
+  gm_status status = gm_json_parse(&header, s->file.data + 8, (size_t)length, path, err);
+  if (status != GM_OK) return gm_fail_prefix(err, status, "the header");
+  status = list_tensors(s, header, err);
   json_decref(header);
   return status;
 }

@@ -2,6 +2,8 @@
  * layouts. */
 #include "clip_vocabulary.h"
 
+#include "json_file.h"
+
 #include "text_buffer.h"
 #include "utf8.h"
 
@@ -148,16 +150,13 @@ static gm_status order_tokens(gm_text *text, const json_t *json, const char **na
 
 static gm_status read_vocab(gm_text *text, size_t *n, const char *bytes, size_t size,
                             gm_error *err) {
-  json_error_t why;
-  json_t *json =
-      size <= GM_CLIP_MAX_FILE ? json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &why) : NULL;
+  json_t *json;
+  GM_TRY(gm_json_parse(&json, bytes, size, "vocab.json", err));
   *n = json_object_size(json);
   if (*n == 0 || *n > GM_CLIP_MAX_TOKENS) {
     json_decref(json);
-    return gm_fail(err, GM_ERR_MODEL,
-                   "vocab.json: %zu bytes, %zu tokens; want a JSON object of 1 to %d tokens in "
-                   "at most %d bytes",
-                   size, *n, GM_CLIP_MAX_TOKENS, GM_CLIP_MAX_FILE);
+    return gm_fail(err, GM_ERR_MODEL, "vocab.json: found %zu tokens, wanted 1 to %d", *n,
+                   GM_CLIP_MAX_TOKENS);
   }
   const char **names = calloc(*n, sizeof *names);
   gm_status status = names ? order_tokens(text, json, names, err)

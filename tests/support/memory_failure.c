@@ -1,0 +1,199 @@
+/* memory_failure.c - see memory_failure.h. */
+#include "memory_failure.h"
+
+#include "checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- pictures */
+
+typedef struct file_bytes {
+  void *bytes;
+  size_t size;
+} file_bytes;
+
+static gm_status decode(void *arg, gm_error *err) {
+  const file_bytes *file = arg;
+  gm_image *image = NULL;
+  gm_status status = gm_image_from_memory(&image, file->bytes, file->size, NULL, err);
+  assert_true((status == GM_OK) == (image != NULL));
+  gm_image_free(image);
+  return status;
+}
+
+/* Decodes it, and writes it again with a box, a label and a caption. */
+static gm_status draw(void *arg, gm_error *err) {
+  static const char path[] = "/tmp/gromatic-memory-failure.png";
+  const gm_image *image = arg;
+  gm_mark mark = {.box = {2, 3, 30, 40}, .label = "a ball", .colour = 1};
+  gm_span_colour span = {2, 6, 1};
+  gm_status status = gm_draw_png(image, &mark, 1, "A ball lies here.", &span, 1, path, err);
+  assert_int_equal(access(path, F_OK), status == GM_OK ? 0 : -1);
+  unlink(path);
+  return status;
+}
+
+void memory_failure_pictures(void) {
+  const char *const paths[] = {"world/scenes/images/064.jpg", "world/scenes/images/093.png",
+                               "world/scenes/images/002.webp"};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    file_bytes file;
+    file.bytes = test_read_file(test_data(paths[i]), &file.size);
+    failing_alloc_torture(paths[i], decode, &file, 1, 1);
+    free(file.bytes);
+  }
+  gm_error err = {0};
+  gm_image *image;
+  assert_ok(gm_image_open(&image, test_data(paths[1]), NULL, &err), &err);
+  failing_alloc_torture("draw", draw, image, 1, 1);
+  gm_image_free(image);
+}
+
+/* ---- checkpoints */
+
+static gm_status open_checkpoint(void *arg, gm_error *err) {
+  gm_checkpoint *c = NULL;
+  gm_status status = gm_checkpoint_open(&c, arg, err);
+  assert_true((status == GM_OK) == (c != NULL));
+  gm_checkpoint_close(c);
+  return status;
+}
+
+void memory_failure_checkpoints(void) {
+  char path[1024];
+  snprintf(path, sizeof path, "%s", test_data("models/groma-tiny"));
+  failing_alloc_torture("open a sharded .bin", open_checkpoint, path, 1, 7);
+  snprintf(path, sizeof path, "%s", test_data("models/clip-tiny/openai-torchscript.pt"));
+  failing_alloc_torture("open a TorchScript .pt", open_checkpoint, path, 1, 1);
+  snprintf(path, sizeof path, "%s",
+           test_data("models/clip-tiny-openclip/open_clip_model.safetensors"));
+  failing_alloc_torture("open a .safetensors", open_checkpoint, path, 1, 1);
+}
+
+/* ---- models */
+
+static gm_status open_model(void *arg, gm_error *err) {
+  gm_model_params params = gm_model_params_default();
+  params.threads = 1; /* the order of allocations is then always the same */
+  gm_model *model = NULL;
+  gm_status status = gm_model_open(&model, arg, &params, err);
+  assert_true((status == GM_OK) == (model != NULL));
+  gm_model_free(model);
+  return status;
+}
+
+static gm_status inspect(void *arg, gm_error *err) {
+  gm_inspection *inspection = NULL;
+  gm_status status = gm_inspect(&inspection, arg, false, NULL, err);
+  assert_true((status == GM_OK) == (inspection != NULL));
+  gm_inspection_free(inspection);
+  return status;
+}
+
+static const char converted[] = "/tmp/gromatic-memory-failure.gguf";
+
+static gm_status convert(void *arg, gm_error *err) {
+  gm_convert_params params = {.type = "q8_0", .threads = 1};
+  gm_status status = gm_convert(arg, converted, &params, NULL, err);
+  assert_int_equal(access(converted, F_OK), status == GM_OK ? 0 : -1);
+  unlink(converted);
+  return status;
+}
+
+void memory_failure_open(void) {
+  gm_error err = {0};
+  gm_convert_params params = {.type = "f16"};
+  assert_ok(gm_convert(GM_MODELS "/groma-mini", converted, &params, NULL, &err), &err);
+  char path[] = "groma-mini", file[sizeof converted];
+  memcpy(file, converted, sizeof converted);
+  failing_alloc_torture("open the embedded model", open_model, path, 1, 1);
+  failing_alloc_torture("open a model file", open_model, file, 1, 1);
+  failing_alloc_torture("inspect a model file", inspect, file, 1, 1);
+  unlink(converted);
+}
+
+void memory_failure_convert(size_t stride) {
+  char path[] = GM_MODELS "/groma-mini";
+  failing_alloc_torture("convert safetensors", convert, path, 1, stride);
+  char tiny[1024];
+  snprintf(tiny, sizeof tiny, "%s", test_data("models/groma-tiny"));
+  failing_alloc_torture("convert a sharded .bin", convert, tiny, 1, 8 * stride);
+}
+
+/* ---- questions */
+
+typedef struct asking {
+  gm_model *model;
+  gm_image *image;
+} asking;
+
+static gm_status ask_scene(gm_scene *scene, gm_error *err) {
+  gm_ask_params params = gm_ask_params_default();
+  params.max_tokens = 2;
+  gm_answer *answer = NULL;
+  gm_status status = gm_caption(scene, &params, NULL, &answer, err);
+  gm_answer_free(answer);
+  if (status != GM_OK) return status;
+
+  const gm_box box = {10, 10, 60, 50};
+  answer = NULL;
+  status = gm_describe(scene, &box, 1, false, &params, NULL, &answer, err);
+  gm_answer_free(answer);
+  if (status != GM_OK) return status;
+
+  gm_ground_result result = {0};
+  const char *phrase = "a red ball";
+  status = gm_ground(scene, &phrase, 1, NULL, NULL, &result, err);
+  gm_ground_result_free(&result);
+  if (status != GM_OK) return status;
+
+  gm_chat *chat = NULL;
+  status = gm_chat_create(&chat, scene, err);
+  if (status != GM_OK) return status;
+  for (int turn = 0; turn < 2 && status == GM_OK; turn++) {
+    answer = NULL;
+    status = gm_chat_ask(chat, "What is this?", &params, NULL, &answer, err);
+    gm_answer_free(answer);
+  }
+  gm_chat_free(chat);
+  return status;
+}
+
+static gm_status ask(void *arg, gm_error *err) {
+  asking *a = arg;
+  gm_scene *scene = NULL;
+  gm_status status = gm_scene_create(&scene, a->model, a->image, NULL, NULL, err);
+  assert_true((status == GM_OK) == (scene != NULL));
+  if (status == GM_OK) status = ask_scene(scene, err);
+  gm_scene_free(scene);
+  return status;
+}
+
+/* The first pass grows the model's scratch memory, later ones reuse it: both are tortured. */
+static gm_status open_and_ask(void *arg, gm_error *err) {
+  asking *a = arg;
+  gm_model_params params = gm_model_params_default();
+  params.threads = 1;
+  gm_status status = gm_model_open(&a->model, NULL, &params, err);
+  if (status != GM_OK) return status;
+  status = ask(a, err);
+  gm_model_free(a->model);
+  return status;
+}
+
+void memory_failure_ask(size_t stride) {
+  gm_error err = {0};
+  asking a;
+  gm_model_params params = gm_model_params_default();
+  params.threads = 1;
+  assert_ok(gm_image_open(&a.image, test_data("world/scenes/images/093.png"), NULL, &err),
+            &err);
+  assert_ok(gm_model_open(&a.model, NULL, &params, &err), &err);
+  failing_alloc_torture("scene and questions", ask, &a, 1, stride);
+  gm_model_free(a.model);
+  failing_alloc_torture("model, scene and questions", open_and_ask, &a, 2, 2 * stride);
+  gm_image_free(a.image);
+}

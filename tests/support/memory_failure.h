@@ -1,0 +1,15 @@
+/* memory_failure.h - the calls whose allocations are made to fail, shared by the fast test
+ * (some of them) and the slow one (every one). */
+#ifndef GM_TEST_MEMORY_FAILURE_H
+#define GM_TEST_MEMORY_FAILURE_H
+
+#include "failing_alloc.h"
+
+/* stride: every how manieth allocation fails, for calls that take long. */
+void memory_failure_pictures(void);
+void memory_failure_checkpoints(void);
+void memory_failure_open(void);
+void memory_failure_convert(size_t stride);
+void memory_failure_ask(size_t stride);
+
+#endif
