@@ -27,7 +27,7 @@ static void append(gm_kv_seq *seq, size_t label, size_t t) {
       k[i] = value(layer, label + i / ROW, i % ROW, true);
       v[i] = value(layer, label + i / ROW, i % ROW, false);
     }
-    gm_kv_write(seq, layer, k, v, t);
+    gm_kv_write(seq, &gm_kernels_best()->rows, layer, k, v, t);
   }
   gm_kv_commit(seq, t);
   free(k);

@@ -89,19 +89,20 @@ gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err) {
   return GM_OK;
 }
 
-static void store(const gm_kv_shape *shape, unsigned char *plane, size_t capacity,
-                  size_t position, const float *row) {
+static void store(const gm_kv_shape *shape, const gm_row_kernels *kernels, unsigned char *plane,
+                  size_t capacity, size_t position, const float *row) {
   size_t d = shape->head_dim;
   for (size_t h = 0; h < shape->kv_heads; h++, row += d) {
     size_t at = (h * capacity + position) * d;
     if (shape->type == GM_TYPE_F32)
       memcpy((float *)(void *)plane + at, row, d * sizeof *row);
     else
-      gm_type_traits_of(GM_TYPE_F16)->from_float((uint16_t *)(void *)plane + at, row, d);
+      kernels->narrow_f16((uint16_t *)(void *)plane + at, row, d);
   }
 }
 
-void gm_kv_write(gm_kv_seq *seq, size_t layer, const float *k, const float *v, size_t t) {
+void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, const float *k,
+                 const float *v, size_t t) {
   const gm_kv_shape *shape = &seq->shape;
   size_t row = shape->kv_heads * shape->head_dim;
   for (size_t i = first_open(seq), done = 0; done < t; i++) {
@@ -110,8 +111,8 @@ void gm_kv_write(gm_kv_seq *seq, size_t layer, const float *k, const float *v, s
     size_t capacity = part->block->capacity, plane = plane_bytes(shape, capacity);
     unsigned char *keys = part->block->bytes + 2 * layer * plane;
     for (size_t at = part->n; at < capacity && done < t; at++, done++) {
-      store(shape, keys, capacity, at, k + done * row);
-      store(shape, keys + plane, capacity, at, v + done * row);
+      store(shape, kernels, keys, capacity, at, k + done * row);
+      store(shape, kernels, keys + plane, capacity, at, v + done * row);
     }
   }
 }

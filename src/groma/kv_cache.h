@@ -43,7 +43,8 @@ gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err);
 
 /* Writes keys and values [t, kv_heads * head_dim] of one layer behind the sequence's positions
  * (reserved before). The sequence does not grow yet. */
-void gm_kv_write(gm_kv_seq *seq, size_t layer, const float *k, const float *v, size_t t);
+void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, const float *k,
+                 const float *v, size_t t);
 
 /* Spans of one layer that hold the sequence's positions and `extra` written ones after them;
  * spans has room for n_parts entries. Returns their number. */

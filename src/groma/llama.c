@@ -129,7 +129,7 @@ static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, si
     const piece *p = &b->pieces[i];
     size_t dim = llama->dim, kv_dim = llama->kv_dim;
     float *q = b->q + p->at * dim, *k = b->k + p->at * kv_dim, *v = b->v + p->at * kv_dim;
-    gm_kv_write(p->seq, layer, k, v, p->n);
+    gm_kv_write(p->seq, &c->kernels->rows, layer, k, v, p->n);
     gm_attention_args args = {
         .q = q,
         .q_row = dim,

@@ -84,19 +84,40 @@ static void rms_norm_vec(float *y, const float *x, const float *w, size_t n, flo
   vec_store_part(y + i, vec_mul(d, vec_load_part(w + i, n - i)), n - i);
 }
 
-static void column_stats_vec(float *mean, float *m2, const float *x, size_t rows, size_t n) {
-  for (size_t i = 0; i < n; i += VEC) {
-    size_t left = n - i < VEC ? n - i : VEC;
-    vec sum = vec_set(0), squares = vec_set(0);
-    for (size_t r = 0; r < rows; r++) sum = vec_add(sum, vec_load_part(x + r * n + i, left));
-    vec m = vec_div(sum, vec_set((float)rows));
-    for (size_t r = 0; r < rows; r++) {
-      vec d = vec_sub(vec_load_part(x + r * n + i, left), m);
-      squares = vec_fma(d, d, squares);
-    }
-    vec_store_part(mean + i, m, left);
-    vec_store_part(m2 + i, squares, left);
+static inline __attribute__((always_inline)) void column_block(size_t vecs, float *mean,
+                                                               float *m2, const float *x,
+                                                               size_t rows, size_t n,
+                                                               size_t left) {
+  vec sum[4], squares[4];
+  const vec count = vec_set((float)rows);
+#pragma GCC unroll 4
+  for (size_t j = 0; j < vecs; j++) sum[j] = squares[j] = vec_set(0);
+  for (size_t r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+    for (size_t j = 0; j < vecs; j++)
+      sum[j] = vec_add(sum[j], load_left(x + r * n + j * VEC, left));
   }
+#pragma GCC unroll 4
+  for (size_t j = 0; j < vecs; j++) sum[j] = vec_div(sum[j], count);
+  for (size_t r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+    for (size_t j = 0; j < vecs; j++) {
+      vec d = vec_sub(load_left(x + r * n + j * VEC, left), sum[j]);
+      squares[j] = vec_fma(d, d, squares[j]);
+    }
+  }
+#pragma GCC unroll 4
+  for (size_t j = 0; j < vecs; j++) {
+    store_left(mean + j * VEC, sum[j], left);
+    store_left(m2 + j * VEC, squares[j], left);
+  }
+}
+
+static void column_stats_vec(float *mean, float *m2, const float *x, size_t rows, size_t n) {
+  size_t i = 0;
+  for (; i + 4 * VEC <= n; i += 4 * VEC) column_block(4, mean + i, m2 + i, x + i, rows, n, VEC);
+  for (; i + VEC <= n; i += VEC) column_block(1, mean + i, m2 + i, x + i, rows, n, VEC);
+  if (i < n) column_block(1, mean + i, m2 + i, x + i, rows, n, n - i);
 }
 
 static void scale_shift_vec(float *x, const float *scale, const float *shift, size_t rows,

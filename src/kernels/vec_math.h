@@ -10,6 +10,18 @@
 #ifndef GM_VEC_MATH_H
 #define GM_VEC_MATH_H
 
+/* The first `left` <= VEC floats. */
+static inline vec load_left(const float *p, size_t left) {
+  return left == VEC ? vec_load(p) : vec_load_part(p, left);
+}
+
+static inline void store_left(float *p, vec x, size_t left) {
+  if (left == VEC)
+    vec_store(p, x);
+  else
+    vec_store_part(p, x, left);
+}
+
 /* e^x, within 2 units in the last place on [-87.3, 88.3]; beyond, as at the nearer end. NaN
  * stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2, and e^r by Taylor's polynomial of degree 7, whose
  * first term left out is below 6e-9. ln 2 is split in two so that n ln 2 is exact enough. */

@@ -58,17 +58,6 @@ WINO_INLINE void output_axis(vec *y, size_t y_step, const vec *x, size_t x_step)
                           vec_fma(vec_set(GM_WINO_BB * GM_WINO_B), odd_b, x[5 * x_step]));
 }
 
-WINO_INLINE vec load_left(const float *p, size_t left) {
-  return left == VEC ? vec_load(p) : vec_load_part(p, left);
-}
-
-WINO_INLINE void store_left(float *p, vec x, size_t left) {
-  if (left == VEC)
-    vec_store(p, x);
-  else
-    vec_store_part(p, x, left);
-}
-
 WINO_INLINE void input_lanes(float *v, size_t v_step, const float *const *x, size_t at,
                              size_t left) {
   vec in[6], t[36], out[6];
