@@ -78,7 +78,7 @@ pack_quants(bytes *panel, const bytes *w, size_t row_bytes, size_t rows, load_fn
     }
 }
 
-static void pack_w_q4_k(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+void gm_pack_w_q4_k_avx2(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q4_K_BYTES, in += sizeof(gm_block_q4_k)) {
@@ -102,7 +102,7 @@ static void pack_w_q4_k(void *panel, const void *w, size_t row_bytes, size_t row
   }
 }
 
-static void pack_w_q6_k(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+void gm_pack_w_q6_k_avx2(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q6_K_BYTES, in += sizeof(gm_block_q6_k)) {
@@ -310,8 +310,8 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   for (size_t r = 0; r < R; r++) y[r * ldy] = gm_sum8_avx2(sum[r]);
 }
 
-static void gemv_q4_k(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
+void gm_gemv_q4_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                       size_t row_bytes, size_t n, size_t k) {
   const bytes *in = x, *rows = w;
   size_t x_row = k / 256 * GM_XK_BYTES;
   for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)
@@ -320,8 +320,8 @@ static void gemv_q4_k(float *y, size_t ldy, const void *x, size_t m, const void 
     for (size_t j = 0; j < n; j++) gemv_row_q4_k(1, y + j, ldy, in, rows + j * row_bytes, k);
 }
 
-static void gemv_q6_k(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
+void gm_gemv_q6_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                       size_t row_bytes, size_t n, size_t k) {
   const bytes *in = x, *rows = w;
   size_t x_row = k / 256 * GM_XK_BYTES;
   for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)
@@ -330,9 +330,23 @@ static void gemv_q6_k(float *y, size_t ldy, const void *x, size_t m, const void 
     for (size_t j = 0; j < n; j++) gemv_row_q6_k(1, y + j, ldy, in, rows + j * row_bytes, k);
 }
 
-const gm_matmul gm_matmul_q4_k_avx2 = {
-    MR,          NR,        256,      GM_X_CHUNK, GM_XK_BYTES, Q4_K_BYTES, gm_pack_xk_avx2,
-    pack_w_q4_k, tile_q4_k, gemv_q4_k};
-const gm_matmul gm_matmul_q6_k_avx2 = {
-    MR,          NR,        256,      GM_X_CHUNK, GM_XK_BYTES, Q6_K_BYTES, gm_pack_xk_avx2,
-    pack_w_q6_k, tile_q6_k, gemv_q6_k};
+const gm_matmul gm_matmul_q4_k_avx2 = {MR,
+                                       NR,
+                                       256,
+                                       GM_X_CHUNK,
+                                       GM_XK_BYTES,
+                                       Q4_K_BYTES,
+                                       gm_pack_xk_avx2,
+                                       gm_pack_w_q4_k_avx2,
+                                       tile_q4_k,
+                                       gm_gemv_q4_k_avx2};
+const gm_matmul gm_matmul_q6_k_avx2 = {MR,
+                                       NR,
+                                       256,
+                                       GM_X_CHUNK,
+                                       GM_XK_BYTES,
+                                       Q6_K_BYTES,
+                                       gm_pack_xk_avx2,
+                                       gm_pack_w_q6_k_avx2,
+                                       tile_q6_k,
+                                       gm_gemv_q6_k_avx2};

@@ -75,11 +75,11 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const byt
   }
 }
 
-static void pack_w_q8_0(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+void gm_pack_w_q8_0_avx2(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
   pack_w(panel, w, row_bytes, rows, k, sizeof(gm_block_q8_0), load_q8_0, 1.0f);
 }
 
-static void pack_w_q4_0(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+void gm_pack_w_q4_0_avx2(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
   pack_w(panel, w, row_bytes, rows, k, sizeof(gm_block_q4_0), load_q4_0, 0.0625f);
 }
 
@@ -228,19 +228,33 @@ gemv(float *y, size_t ldy, const bytes *x, size_t m, const bytes *w, size_t row_
       gemv_row(1, y + j, ldy, x, w + j * row_bytes, k, block_bytes, offset_scale, dot);
 }
 
-static void gemv_q8_0(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
+void gm_gemv_q8_0_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                       size_t row_bytes, size_t n, size_t k) {
   gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q8_0), 0.0f, dot_q8_0);
 }
 
-static void gemv_q4_0(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
+void gm_gemv_q4_0_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                       size_t row_bytes, size_t n, size_t k) {
   gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q4_0), 0.0625f, dot_q4_0);
 }
 
-const gm_matmul gm_matmul_q8_0_avx2 = {
-    MR,          NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
-    pack_w_q8_0, tile_q8_0, gemv_q8_0};
-const gm_matmul gm_matmul_q4_0_avx2 = {
-    MR,          NR,        32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx2,
-    pack_w_q4_0, tile_q4_0, gemv_q4_0};
+const gm_matmul gm_matmul_q8_0_avx2 = {MR,
+                                       NR,
+                                       32,
+                                       GM_X_CHUNK,
+                                       GM_X32_BYTES,
+                                       W_BYTES,
+                                       gm_pack_x32_avx2,
+                                       gm_pack_w_q8_0_avx2,
+                                       tile_q8_0,
+                                       gm_gemv_q8_0_avx2};
+const gm_matmul gm_matmul_q4_0_avx2 = {MR,
+                                       NR,
+                                       32,
+                                       GM_X_CHUNK,
+                                       GM_X32_BYTES,
+                                       W_BYTES,
+                                       gm_pack_x32_avx2,
+                                       gm_pack_w_q4_0_avx2,
+                                       tile_q4_0,
+                                       gm_gemv_q4_0_avx2};
