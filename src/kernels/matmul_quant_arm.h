@@ -1,14 +1,19 @@
-/* matmul_quant_arm.h - products with block types for 64-bit ARM, on one word that the including
- * file defines before:
+/* matmul_quant_arm.h - products with block types for 64-bit ARM, on four words that the
+ * including file defines before:
  *
- *   static inline int32x4_t dot4(int32x4_t acc, int8x16_t a, int8x16_t b)
- *   adds to each lane of acc the four products of that lane's bytes
+ *   MR rows of activations in a tile, panels of NR = 8 rows of w
+ *   int32x4_t dot4(int32x4_t acc, int8x16_t a, int8x16_t b)
+ *     adds to each lane of acc the four products of that lane's bytes
+ *   void store_block(int8_t *panel, size_t b, size_t j, int8x16x2_t v)
+ *     puts block b of 32 elements of row j into a panel
+ *   void dot_span(int32x4_t dot[MR][2], const int8_t *panel, const int8_t *x, size_t n)
+ *     dot[r] = the products of n = 16 or 32 elements of row r of activations (32 bytes apart)
+ * with the 8 rows of w; element e of a panel's rows stands within panel + e * NR
  *
  * Weights are signed: Q4_0 less 8, Q6_K less 32, Q4_K as it stands (0..15) with its minima as a
  * product of their own.
  *
- * Panel of 8 rows of w, per chunk of 256 elements: bytes [64][8][4] (element / 4, row, element
- * % 4); then
+ * Panel, per chunk of 256 elements: 2048 bytes as store_block orders them; then
  *   Q8_0, Q4_0: float d[8][8]
  *   Q4_K: int32 scale[8][8], int32 min[8][8], float d[8], float dmin[8]
  *   Q6_K: int32 scale[16][8], float d[8] */
@@ -22,7 +27,7 @@
 #include <arm_neon.h>
 #include <string.h>
 
-enum { MR = 4, NR = 8, Q32_BYTES = 288, Q4_K_BYTES = 328, Q6_K_BYTES = 324 };
+enum { Q32_BYTES = 288, Q4_K_BYTES = 328, Q6_K_BYTES = 324 };
 
 typedef unsigned char bytes;
 
@@ -67,7 +72,7 @@ static inline int8x16x2_t load_q6_k(const bytes *w, size_t b) {
   return v;
 }
 
-/* Interleaves `blocks` blocks of 32 of up to 8 rows by four bytes. */
+/* `blocks` blocks of 32 of up to 8 rows; those that are missing are zero. */
 static inline __attribute__((always_inline)) void pack_quants(bytes *panel, const bytes *w,
                                                               size_t row_bytes, size_t rows,
                                                               size_t blocks, load_fn load) {
@@ -75,14 +80,7 @@ static inline __attribute__((always_inline)) void pack_quants(bytes *panel, cons
     for (size_t j = 0; j < NR; j++) {
       int8x16x2_t v = {{vdupq_n_s8(0), vdupq_n_s8(0)}};
       if (j < rows) v = load(w + j * row_bytes, b);
-      int32_t *out = (int32_t *)(void *)panel + b * 8 * NR + j;
-      for (size_t i = 0; i < 2; i++) {
-        int32x4_t four = vreinterpretq_s32_s8(v.val[i]);
-        vst1q_lane_s32(out + (4 * i) * NR, four, 0);
-        vst1q_lane_s32(out + (4 * i + 1) * NR, four, 1);
-        vst1q_lane_s32(out + (4 * i + 2) * NR, four, 2);
-        vst1q_lane_s32(out + (4 * i + 3) * NR, four, 3);
-      }
+      store_block((int8_t *)panel, b, j, v);
     }
 }
 
@@ -152,37 +150,15 @@ static void pack_w_q6_k(void *panel, const void *w, size_t row_bytes, size_t row
   }
 }
 
-/* dot[r][half] += 16 elements of 4 rows of activations (32 bytes apart) with 8 rows of w. */
-static inline __attribute__((always_inline)) void dot16(int32x4_t dot[MR][2], const bytes *q,
-                                                        const int8_t *v) {
-  int32x4_t x[MR];
-#pragma GCC unroll 4
-  for (size_t r = 0; r < MR; r++) x[r] = vreinterpretq_s32_s8(vld1q_s8(v + r * 32));
-#pragma GCC unroll 4
-  for (int g = 0; g < 4; g++) {
-    int8x16_t w0 = vld1q_s8((const int8_t *)q + g * NR * 4);
-    int8x16_t w1 = vld1q_s8((const int8_t *)q + g * NR * 4 + 16);
-#pragma GCC unroll 4
-    for (size_t r = 0; r < MR; r++) {
-      int32x4_t four = g == 0   ? vdupq_laneq_s32(x[r], 0)
-                       : g == 1 ? vdupq_laneq_s32(x[r], 1)
-                       : g == 2 ? vdupq_laneq_s32(x[r], 2)
-                                : vdupq_laneq_s32(x[r], 3);
-      dot[r][0] = dot4(dot[r][0], w0, vreinterpretq_s8_s32(four));
-      dot[r][1] = dot4(dot[r][1], w1, vreinterpretq_s8_s32(four));
-    }
-  }
-}
-
 static inline void zero(int32x4_t dot[MR][2]) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = vdupq_n_s32(0);
 }
 
 /* acc += dot * dw * dx */
 static inline void add_scaled(float *acc, int32x4_t dot[MR][2], const float *dw,
                               const float *dx) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (size_t i = 0; i < 2 * MR; i++) {
     float *out = acc + i / 2 * NR + i % 2 * 4;
     float32x4_t d = vmulq_n_f32(vld1q_f32(dw + i % 2 * 4), dx[i / 2]);
@@ -197,9 +173,7 @@ static void tile_q32(float *acc, const void *x, const void *panel, size_t k, boo
     const float *dw = (const float *)(const void *)(w + 256 * NR);
     for (size_t b = 0; b < chunk_blocks(k, at); b++) {
       int32x4_t dot[MR][2];
-      zero(dot);
-      dot16(dot, w + b * 8 * NR * 4, gm_x_q(a, MR, b, 0));
-      dot16(dot, w + (b * 8 + 4) * NR * 4, gm_x_q(a, MR, b, 0) + 16);
+      dot_span(dot, (const int8_t *)w + b * 32 * NR, gm_x_q(a, MR, b, 0), 32);
       add_scaled(acc, dot, dw + b * NR, gm_x32_d(a, MR) + b * MR);
     }
   }
@@ -209,7 +183,7 @@ static void tile_q32(float *acc, const void *x, const void *panel, size_t k, boo
 static inline void add_weighted(int32x4_t total[MR][2], int32x4_t dot[MR][2],
                                 const int32_t *scale) {
   int32x4_t s0 = vld1q_s32(scale), s1 = vld1q_s32(scale + 4);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (size_t r = 0; r < MR; r++) {
     total[r][0] = vmlaq_s32(total[r][0], dot[r][0], s0);
     total[r][1] = vmlaq_s32(total[r][1], dot[r][1], s1);
@@ -226,14 +200,12 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
     int32x4_t total[MR][2], dot[MR][2];
     zero(total);
     for (size_t b = 0; b < 8; b++) {
-      zero(dot);
-      dot16(dot, w + b * 8 * NR * 4, gm_x_q(a, MR, b, 0));
-      dot16(dot, w + (b * 8 + 4) * NR * 4, gm_x_q(a, MR, b, 0) + 16);
+      dot_span(dot, (const int8_t *)w + b * 32 * NR, gm_x_q(a, MR, b, 0), 32);
       add_weighted(total, dot, scale + b * NR);
     }
     zero(dot);
     for (size_t b = 0; b < 8; b++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (size_t r = 0; r < MR; r++) {
         int32_t s = gm_xk_s32(a, MR)[(b / 2 * MR + r) * 2 + b % 2];
         dot[r][0] = vmlaq_n_s32(dot[r][0], vld1q_s32(min + b * NR), s);
@@ -255,8 +227,7 @@ static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bo
     int32x4_t total[MR][2], dot[MR][2];
     zero(total);
     for (size_t b = 0; b < 16; b++) {
-      zero(dot);
-      dot16(dot, w + b * 4 * NR * 4, gm_x_q(a, MR, b / 2, 0) + b % 2 * 16);
+      dot_span(dot, (const int8_t *)w + b * 16 * NR, gm_x_q(a, MR, b / 2, 0) + b % 2 * 16, 16);
       add_weighted(total, dot, scale + b * NR);
     }
     add_scaled(acc, total, dw, gm_xk_d(a, MR));

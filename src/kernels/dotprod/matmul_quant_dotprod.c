@@ -9,6 +9,7 @@ static inline int32x4_t dot4(int32x4_t acc, int8x16_t a, int8x16_t b) {
   return vdotq_s32(acc, a, b);
 }
 
+#include "dot4_arm.h"
 #include "matmul_quant_arm.h"
 
 const gm_matmul gm_matmul_q8_0_dotprod = {

@@ -11,6 +11,7 @@ static inline int32x4_t dot4(int32x4_t acc, int8x16_t a, int8x16_t b) {
   return vpadalq_s16(acc, vpaddq_s16(low, high));
 }
 
+#include "dot4_arm.h"
 #include "matmul_quant_arm.h"
 
 const gm_matmul gm_matmul_q8_0_neon = {
