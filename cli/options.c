@@ -62,6 +62,35 @@ static const option_row rows[] = {
     {"min-score", 0, NUMBER, AT(min_score), GROUP_GROUND, "S",
      "leave out boxes below this score"},
     {"long", 'l', FLAG, AT(long_form), GROUP_DESCRIBE, NULL, "describe in detail"},
+    {"clip-model", 0, TEXT, AT(clip_model), GROUP_LABEL, "MODEL",
+     "CLIP that names the regions: GGUF file or embedded model (default clip-mini)"},
+    {"classes", 0, TEXT, AT(classes), GROUP_CLASSES, "FILE|A,B,C",
+     "names to choose from: a file, one a line, or a list (default: those of --descriptions)"},
+    {"descriptions", 0, TEXT, AT(descriptions), GROUP_CLASSES, "FILE",
+     "JSON {class: [description, ...]}"},
+    {"templates", 0, TEXT, AT(templates), GROUP_CLASSES, "FILE",
+     "JSON [\"a photo of a {}.\", ...], for clip-e"},
+    {"descriptors", 0, TEXT, AT(descriptors), GROUP_CLASSES, "FILE",
+     "JSON {class: [descriptor, ...]}, for clip-d"},
+    {"words", 0, TEXT, AT(words), GROUP_CLASSES, "FILE",
+     "words to draw from, one a line, for waffle (default: a list of our own)"},
+    {"method", 0, TEXT, AT(method), GROUP_CLASSES, "METHOD",
+     "wca (default), wca-released, clip, clip-e, clip-d, waffle or cupl"},
+    {"crops", 0, COUNT, AT(crops), GROUP_CLASSES, "N",
+     "crops that are looked at (default 100; label: 10 a region)"},
+    {"alpha", 0, NUMBER, AT(alpha), GROUP_CLASSES, "A",
+     "least side of a crop, share of the short side (default: the method's)"},
+    {"beta", 0, NUMBER, AT(beta), GROUP_CLASSES, "B", "largest side of a crop (default 0.9)"},
+    {"image-scale", 0, NUMBER, AT(image_scale), GROUP_CLASSES, "X",
+     "crops weigh softmax(exp(X) cosine) (default 4)"},
+    {"text-scale", 0, NUMBER, AT(text_scale), GROUP_CLASSES, "X",
+     "descriptions weigh softmax(exp(X) cosine) (default 2)"},
+    {"draws", 0, COUNT, AT(draws), GROUP_CLASSES, "N",
+     "wca-released: crops drawn with replacement (default 60)"},
+    {"redraws", 0, COUNT, AT(redraws), GROUP_CLASSES, "N",
+     "wca-released: drawings that are averaged (default 20)"},
+    {"none", 0, NUMBER, AT(none), GROUP_LABEL, "T",
+     "no label for a region whose label scores below T (default: docs/LABEL.md)"},
     {"n-predict", 'n', COUNT, AT(max_tokens), GROUP_TEXT | GROUP_BENCH, "N",
      "most new tokens (default: until the answer ends)"},
     {"temp", 0, NUMBER, AT(temperature), GROUP_TEXT, "T", "temperature (default 0: greedy)"},
@@ -69,7 +98,8 @@ static const option_row rows[] = {
      "sample among the K likeliest (default: all)"},
     {"top-p", 0, NUMBER, AT(top_p), GROUP_TEXT, "P",
      "sample among the likeliest with this share (default 1)"},
-    {"seed", 's', COUNT, AT(seed), GROUP_TEXT, "N", "seed of the sampling (default 0)"},
+    {"seed", 's', COUNT, AT(seed), GROUP_TEXT | GROUP_CLASSES, "N",
+     "seed of all random draws (default 0)"},
     {"json", 'j', FLAG, AT(json), GROUP_OUTPUT | GROUP_JSON, NULL, "one JSON object a line"},
     {"raw", 0, FLAG, AT(raw), GROUP_TEXT, NULL, "add the model's own text, tags included"},
     {"draw", 0, TEXT, AT(draw), GROUP_OUTPUT, "OUT.png",
@@ -254,6 +284,8 @@ static int drop_gpu_layers(int argc, char **argv) {
 
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
   *args = (cli_args){.temperature = 0, .top_p = 1, .conf = -1, .iou = -1, .repeat = 3};
+  args->crops = UINT64_MAX;
+  args->alpha = args->beta = args->image_scale = args->text_scale = args->none = -1;
   argc = drop_gpu_layers(argc, argv);
   int code = read_environment(command, args);
   if (code != CLI_DONE) return code;

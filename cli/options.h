@@ -31,6 +31,11 @@ typedef struct cli_args {
   cli_list boxes;
   bool append_boxes;
   uint64_t shuffle_seed;
+  /* classes and crops */
+  const char *clip_model, *classes, *descriptions, *templates, *descriptors, *words, *method;
+  uint64_t crops, draws, redraws; /* crops: UINT64_MAX is the method's own number */
+  double alpha, beta, image_scale, text_scale; /* < 0: the method's own */
+  double none;                                 /* < 0: the model's own */
   /* questions */
   cli_list prompts, phrases;
   bool long_form, all, no_grounding, verbatim;
@@ -65,7 +70,9 @@ enum {
   GROUP_BENCH = 1 << 12,
   GROUP_JSON = 1 << 13,
   GROUP_EXPORT = 1 << 14,
-  GROUP_ALL = 1 << 15
+  GROUP_CLASSES = 1 << 15, /* CLIP classes and crops */
+  GROUP_LABEL = 1 << 16,
+  GROUP_ALL = 1 << 17
 };
 
 typedef struct cli_command {

@@ -1,0 +1,239 @@
+/* class_options.c - see class_options.h. */
+#include "class_options.h"
+
+#include "inputs.h"
+#include "terminal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_CLASS_FILE = 256 << 20 };
+
+int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
+  gm_error err = {0};
+  gm_clip_params params = gm_clip_params_default();
+  if (args->threads > 1024) {
+    cli_error("--threads: wanted at most 1024");
+    return CLI_USAGE;
+  }
+  params.threads = (unsigned)args->threads;
+  params.no_mmap = args->no_mmap;
+  params.mlock = args->mlock;
+  gm_status status = gm_clip_open(out, model, &params, &err);
+  if (status == GM_OK) return CLI_DONE;
+  cli_error("%s", err.message);
+  return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
+}
+
+bool cli_method(const cli_args *args, gm_method *out) {
+  *out = GM_METHOD_WCA;
+  if (!args->method || gm_method_named(args->method, out)) return true;
+  cli_error("--method: found '%s', wanted wca, wca-released, clip, clip-e, clip-d, waffle or "
+            "cupl",
+            args->method);
+  return false;
+}
+
+/* ---- files ---- */
+
+/* The whole file with a NUL behind it; NULL after a message. */
+static char *read_text(const char *option, const char *path) {
+  size_t size = 0;
+  char *bytes = cli_read_all(path, MAX_CLASS_FILE, &size);
+  char *text = bytes ? realloc(bytes, size + 1) : NULL;
+  if (!text) {
+    cli_error("--%s %s: cannot read: %s", option, path, strerror(errno));
+    free(bytes);
+    return NULL;
+  }
+  text[size] = 0;
+  if (strlen(text) == size) return text;
+  cli_error("--%s %s: found a zero byte, wanted text", option, path);
+  free(text);
+  return NULL;
+}
+
+/* ---- names ---- */
+
+static bool add_name(char ***names, size_t *n, char *name) {
+  while (isspace((unsigned char)*name)) name++;
+  size_t length = strlen(name);
+  while (length && isspace((unsigned char)name[length - 1])) length--;
+  if (length == 0) return true;
+  char **grown = realloc(*names, (*n + 1) * sizeof *grown);
+  if (!grown) return false;
+  *names = grown;
+  grown[*n] = strndup(name, length);
+  return grown[(*n)++] != NULL;
+}
+
+bool cli_class_names(const cli_args *args, char ***names, size_t *n) {
+  *names = NULL;
+  *n = 0;
+  if (!args->classes) return true;
+  struct stat st;
+  bool file = stat(args->classes, &st) == 0 && S_ISREG(st.st_mode);
+  char *text = file ? read_text("classes", args->classes) : strdup(args->classes), *rest = text;
+  bool ok = text != NULL;
+  for (char *name; ok && (name = strsep(&rest, file ? "\n" : ","));)
+    ok = add_name(names, n, name);
+  free(text);
+  if (ok && *n == 0) cli_error("--classes %s: no names", args->classes);
+  if (ok && *n) return true;
+  cli_names_free(*names, *n);
+  *names = NULL;
+  *n = 0;
+  return false;
+}
+
+void cli_names_free(char **names, size_t n) {
+  for (size_t i = 0; i < n; i++) free(names[i]);
+  free(names);
+}
+
+/* {name: [], ...}: every class by its label prompt. NULL after a message. */
+static char *empty_descriptions(const char *const *names, size_t n) {
+  json_t *root = json_object();
+  char *text = NULL;
+  bool ok = root != NULL;
+  for (size_t i = 0; ok && i < n; i++) {
+    ok = json_object_set_new(root, names[i], json_array()) == 0;
+    if (!ok) cli_error("--classes: class %zu: wanted UTF-8", i + 1);
+  }
+  if (ok) text = json_dumps(root, JSON_COMPACT);
+  json_decref(root);
+  return text;
+}
+
+/* ---- classes ---- */
+
+typedef struct class_files {
+  char *descriptions, *templates, *descriptors, *words;
+} class_files;
+
+static bool read_files(const cli_args *args, class_files *files) {
+  const struct {
+    const char *option, *path;
+    char **text;
+  } all[] = {{"descriptions", args->descriptions, &files->descriptions},
+             {"templates", args->templates, &files->templates},
+             {"descriptors", args->descriptors, &files->descriptors},
+             {"words", args->words, &files->words}};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    if (!all[i].path) continue;
+    *all[i].text = read_text(all[i].option, all[i].path);
+    if (!*all[i].text) return false;
+  }
+  return true;
+}
+
+/* What a method cannot do without, by the flag that gives it. */
+static const char *missing_flag(gm_method method, const class_files *files) {
+  switch (method) {
+  case GM_METHOD_WCA:
+  case GM_METHOD_WCA_RELEASED:
+  case GM_METHOD_CUPL:
+    return files->descriptions ? NULL : "descriptions";
+  case GM_METHOD_CLIP_E:
+    return files->templates ? NULL : "templates";
+  case GM_METHOD_CLIP_D:
+    return files->descriptors ? NULL : "descriptors";
+  default:
+    return NULL;
+  }
+}
+
+static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
+                          const char *const *names, size_t n, const class_files *files,
+                          const gm_callbacks *callbacks, gm_classes **out) {
+  const char *flag = missing_flag(method, files);
+  if (flag) {
+    cli_error("--method %s wants --%s FILE", gm_method_name(method), flag);
+    return CLI_USAGE;
+  }
+  gm_classes_params params = gm_classes_params_default();
+  params.method = method;
+  params.names = n ? names : NULL;
+  params.n_names = n;
+  params.descriptions = files->descriptions;
+  params.templates = files->templates;
+  params.descriptors = files->descriptors;
+  params.words = files->words;
+  params.seed = args->seed;
+  if (args->text_scale >= 0) params.text_scale = (float)args->text_scale;
+  gm_error err = {0};
+  gm_status status = gm_classes_create(out, clip, &params, callbacks, &err);
+  if (status == GM_OK) return CLI_DONE;
+  if (status != GM_ERR_CANCELLED) cli_error("%s", err.message);
+  return status == GM_ERR_ARGUMENT ? CLI_USAGE : cli_exit_code(status);
+}
+
+int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
+                     const char *const *names, size_t n, bool plain_names,
+                     const gm_callbacks *callbacks, gm_classes **out) {
+  *out = NULL;
+  class_files files = {0};
+  char **own = NULL;
+  size_t n_own = 0;
+  int code = CLI_DONE;
+  if (!read_files(args, &files)) code = CLI_USAGE;
+  if (code == CLI_DONE && n == 0) {
+    if (!cli_class_names(args, &own, &n_own)) code = CLI_USAGE;
+    names = (const char *const *)own;
+    n = n_own;
+  }
+  bool wca = method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
+  if (code == CLI_DONE && wca && plain_names && n && !files.descriptions) {
+    files.descriptions = empty_descriptions(names, n);
+    if (!files.descriptions) code = CLI_USAGE;
+  }
+  if (code == CLI_DONE)
+    code = create_classes(args, clip, method, names, n, &files, callbacks, out);
+  cli_names_free(own, n_own);
+  free(files.descriptions);
+  free(files.templates);
+  free(files.descriptors);
+  free(files.words);
+  return code;
+}
+
+/* ---- crops and scores ---- */
+
+static bool small_count(const char *option, uint64_t value) {
+  if (value <= 1 << 16) return true;
+  cli_error("--%s: found %llu, wanted at most 65536", option, (unsigned long long)value);
+  return false;
+}
+
+bool cli_view_params(const cli_args *args, gm_method method, gm_view_params *out) {
+  *out = gm_view_params_default(method);
+  bool crops = out->crops > 0;
+  if (crops && args->crops != UINT64_MAX) {
+    if (!small_count("crops", args->crops)) return false;
+    if (args->crops == 0) {
+      cli_error("--crops: method %s wants at least 1", gm_method_name(method));
+      return false;
+    }
+    out->crops = (uint32_t)args->crops;
+  }
+  if (args->alpha >= 0) out->alpha = (float)args->alpha;
+  if (args->beta >= 0) out->beta = (float)args->beta;
+  out->seed = args->seed;
+  return true;
+}
+
+bool cli_classify_params(const cli_args *args, gm_classify_params *out) {
+  *out = gm_classify_params_default();
+  if (!small_count("draws", args->draws) || !small_count("redraws", args->redraws))
+    return false;
+  if (args->draws) out->draws = (uint32_t)args->draws;
+  if (args->redraws) out->redraws = (uint32_t)args->redraws;
+  if (args->image_scale >= 0) out->image_scale = (float)args->image_scale;
+  out->seed = args->seed;
+  return true;
+}

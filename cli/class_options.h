@@ -1,0 +1,35 @@
+/* class_options.h - what the commands that name things by CLIP share: the model, the classes of
+ * the arguments with their files, the crops. */
+#ifndef CLI_CLASS_OPTIONS_H
+#define CLI_CLASS_OPTIONS_H
+
+#include "options.h"
+
+#include "gromatic.h"
+
+/* Opens a CLIP (NULL: clip-mini) with the threads of the arguments; on failure says so on
+ * stderr and returns CLI_MODEL. */
+int cli_open_clip(const cli_args *args, const char *model, gm_clip **out);
+
+/* --method; false after a message. */
+bool cli_method(const cli_args *args, gm_method *out);
+
+/* The names in --classes: a file's lines (trimmed, empty ones skipped) where there is such a
+ * file, else the list between commas. NULL with *n 0 without the option. False after a message.
+ * cli_names_free releases them. */
+bool cli_class_names(const cli_args *args, char ***names, size_t *n);
+void cli_names_free(char **names, size_t n);
+
+/* The classes of the arguments, read from their files and encoded. Names given (from
+ * cli_class_names or elsewhere) take the place of --classes where n > 0; without
+ * --descriptions, wca knows them by their label prompt alone if plain_names. Returns an exit
+ * code, after a message if it is not CLI_DONE. */
+int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
+                     const char *const *names, size_t n, bool plain_names,
+                     const gm_callbacks *callbacks, gm_classes **out);
+
+/* The crops and the scoring of the arguments. False after a message. */
+bool cli_view_params(const cli_args *args, gm_method method, gm_view_params *out);
+bool cli_classify_params(const cli_args *args, gm_classify_params *out);
+
+#endif
