@@ -102,8 +102,8 @@ static void test_hostile(void **state) {
     const char *header, *words;
   } cases[] = {
       {"", "header"},
-      {"[]", "no JSON object"},
-      {"{", "no JSON object"},
+      {"[]", "no object"},
+      {"{", "no valid JSON"},
       {"{\"a\":1}", "dtype"},
       {"{\"a\":{\"dtype\":7,\"shape\":[4],\"data_offsets\":[0,16]}}", "dtype"},
       {"{" T("a", "F31", "[4]", "0", "16") "}", "F31"},
