@@ -287,6 +287,9 @@ static void test_types(void **state) {
   check_type(f, "perceiver.vis_encoder.encoder.layer.0.mlp.fc2.weight", GM_TYPE_Q8_0);
   check_type(f, "perceiver.vis_encoder.embeddings.patch_embeddings.projection.weight",
              GM_TYPE_F16); /* rows of 588 */
+  check_type(f, "perceiver.ddetr_transformer.encoder.layers.0.fc1.weight", GM_TYPE_F16);
+  check_type(f, "perceiver.ddetr_transformer.decoder.layers.2.self_attn.q_proj.weight",
+             GM_TYPE_F16);
   check_type(f, "region_encoder.mlvl_fuse.input_conv.0.coord", GM_TYPE_F32);
   check_type(f, "region_encoder.mlvl_fuse.input_conv.0.weight", GM_TYPE_Q8_0);
   check_type(f, "region_encoder.roi_align.pconvs.0.weight", GM_TYPE_Q8_0);

@@ -55,6 +55,7 @@ typedef enum gm_layout {
 /* How much precision a tensor needs; gm_plan_type turns it into a type. */
 typedef enum gm_precision {
   GM_KEEP_F32,   /* small or touchy: f32 in every file */
+  GM_KEEP_F16,   /* touchy, but larger: f16 in files of block types */
   GM_LLM,        /* the bulk of a language model: the type that was asked for */
   GM_LLM_TOUCHY, /* attention values, FFN outputs: q6_k in some layers of a q4_k file */
   GM_LLM_OUTPUT, /* the output head: q6_k in 4-bit files */

@@ -24,6 +24,8 @@ static gm_type wanted_type(gm_type asked, gm_precision precision, size_t layer,
   if (!gm_type_traits_of(asked)->quantised) return asked;
   bool small = asked == GM_TYPE_Q4_0 || asked == GM_TYPE_Q4_K;
   switch (precision) {
+  case GM_KEEP_F16:
+    return GM_TYPE_F16;
   case GM_VISION:
     return GM_TYPE_Q8_0;
   case GM_LLM_OUTPUT:
