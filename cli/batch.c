@@ -18,10 +18,10 @@ typedef struct batch {
   cli_job *job;
   gm_model *model;
   gm_model_info info;
-  char model_hash[65];
-  char *settings; /* canonical JSON of all that changes a result */
-  bool lines;     /* results are JSON lines, for whoever reads them */
-  char *output;   /* the file of lines; NULL: none */
+  char model_hash[65], clip_hash[65]; /* "" where the job has no such model */
+  char *settings;                     /* canonical JSON of all that changes a result */
+  bool lines;                         /* results are JSON lines, for whoever reads them */
+  char *output;                       /* the file of lines; NULL: none */
   cli_ledger *ledger;
   FILE *kept; /* lines that only an export to standard output reads */
   cli_export export;
@@ -125,11 +125,13 @@ static void input_key(const batch *b, const char *name, const void *bytes, size_
                       char key[65]) {
   char picture[65];
   gm_sha256(bytes, size, picture);
-  size_t length = strlen(name) + strlen(b->settings) + 200;
+  const char *own = b->job->settings ? b->job->settings : "";
+  size_t length = strlen(name) + strlen(b->settings) + strlen(own) + 300;
   char *all = malloc(length);
   key[0] = 0;
   if (!all) return;
-  snprintf(all, length, "%s %s %s %s", picture, b->model_hash, b->settings, name);
+  snprintf(all, length, "%s %s %s %s%s %s", picture, b->model_hash, b->clip_hash, b->settings,
+           own, name);
   gm_sha256(all, strlen(all), key);
   free(all);
 }
@@ -166,14 +168,26 @@ static gm_status open_scene(const batch *b, const cli_report *report, const gm_i
   return status;
 }
 
-static void add_verbose(const batch *b, cli_report *report, const gm_scene *scene) {
+/* The command's main model: a scene's is Groma, a picture's by itself is CLIP. */
+static json_t *model_json(const batch *b) {
+  const char *path = b->info.path, *hash = b->model_hash, *type = b->info.type;
+  if (b->job->run_image) {
+    gm_clip_info info = gm_clip_get_info(b->job->clip);
+    path = info.path;
+    hash = b->clip_hash;
+    type = info.type;
+  }
+  return json_pack("{s:s, s:s, s:s}", "file", path ? path : "", "sha256", hash, "type", type);
+}
+
+static void add_verbose(const batch *b, cli_report *report, const gm_scene *scene,
+                        double seconds) {
   if (!b->job->args->verbose) return;
   json_t *object = cli_report_object(report);
-  json_object_set_new(object, "model",
-                      json_pack("{s:s, s:s, s:s}", "file", b->info.path ? b->info.path : "",
-                                "sha256", b->model_hash, "type", b->info.type));
-  size_t n = 0;
-  const gm_timing *t = scene ? gm_scene_timings(scene, &n) : NULL;
+  json_object_set_new(object, "model", model_json(b));
+  const gm_timing whole = {b->job->command, seconds};
+  size_t n = 1;
+  const gm_timing *t = scene ? gm_scene_timings(scene, &n) : &whole;
   json_t *timings = json_object();
   fputc('\n', report->text);
   for (size_t i = 0; i < n; i++) {
@@ -183,18 +197,25 @@ static void add_verbose(const batch *b, cli_report *report, const gm_scene *scen
   json_object_set_new(object, "timings", timings);
 }
 
-static gm_status draw_report(const batch *b, const cli_report *report, const gm_image *image,
-                             const char *name, gm_error *err) {
-  const char *draw = b->job->args->draw;
-  char path[4096];
-  size_t length = strlen(draw);
-  if (length > 0 && draw[length - 1] == '/') {
+static bool is_folder(const char *path) {
+  size_t length = strlen(path);
+  return length > 0 && path[length - 1] == '/';
+}
+
+void cli_picture_path(const char *given, const char *name, char *path, size_t size) {
+  if (is_folder(given)) {
     const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
     if (strcmp(name, "-") == 0) base = "stdin";
-    snprintf(path, sizeof path, "%s%s.png", draw, base);
+    snprintf(path, size, "%s%s.png", given, base);
   } else {
-    snprintf(path, sizeof path, "%s", draw);
+    snprintf(path, size, "%s", given);
   }
+}
+
+static gm_status draw_report(const batch *b, const cli_report *report, const gm_image *image,
+                             const char *name, gm_error *err) {
+  char path[4096];
+  cli_picture_path(b->job->args->draw, name, path, sizeof path);
   return gm_draw_png(image, report->marks, report->n_marks, report->caption, report->spans,
                      report->n_spans, path, err);
 }
@@ -210,9 +231,12 @@ static gm_status run_picture(batch *b, const char *name, const void *bytes, size
   if (!cli_report_begin(report, name, gm_image_width(image), gm_image_height(image),
                         b->job->format, colour))
     status = err->status = GM_ERR_MEMORY;
-  if (status == GM_OK) status = open_scene(b, report, image, &scene, err);
-  if (status == GM_OK) status = b->job->run(b->job, scene, report, err);
-  if (status == GM_OK) add_verbose(b, report, scene);
+  double began = cli_now();
+  if (status == GM_OK && b->job->run_image)
+    status = b->job->run_image(b->job, image, name, report, err);
+  if (status == GM_OK && b->job->run) status = open_scene(b, report, image, &scene, err);
+  if (status == GM_OK && b->job->run) status = b->job->run(b->job, scene, report, err);
+  if (status == GM_OK) add_verbose(b, report, scene, cli_now() - began);
   if (status == GM_OK && b->job->args->draw) status = draw_report(b, report, image, name, err);
   gm_scene_free(scene);
   gm_image_free(image);
@@ -377,19 +401,18 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
   return CLI_DONE;
 }
 
-static int prepare_draw(const cli_args *a, size_t n_inputs) {
-  if (!a->draw) return CLI_DONE;
-  size_t length = strlen(a->draw);
+/* path: NULL, or the value of --draw or --explain. */
+static int prepare_pictures(const char *option, const char *path, size_t n_inputs) {
+  if (!path) return CLI_DONE;
   struct stat st;
-  bool directory = length > 0 && a->draw[length - 1] == '/';
-  if (!directory && n_inputs > 1) {
-    cli_error("--draw %s: several pictures need a directory, written with a / at its end",
-              a->draw);
+  if (!is_folder(path) && n_inputs > 1) {
+    cli_error("--%s %s: several pictures need a directory, written with a / at its end", option,
+              path);
     return CLI_USAGE;
   }
-  if (directory && mkdir(a->draw, 0777) != 0 &&
-      !(stat(a->draw, &st) == 0 && S_ISDIR(st.st_mode))) {
-    cli_error("--draw %s: cannot make the directory: %s", a->draw, strerror(errno));
+  if (is_folder(path) && mkdir(path, 0777) != 0 &&
+      !(stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
+    cli_error("--%s %s: cannot make the directory: %s", option, path, strerror(errno));
     return CLI_USAGE;
   }
   return CLI_DONE;
@@ -441,26 +464,37 @@ static int prepare_ledger(batch *b) {
   return b->ledger ? CLI_DONE : CLI_SOME_FAILED;
 }
 
+/* Opens Groma if scenes are wanted; hashes the models if results are kept. */
+static int prepare_models(batch *b) {
+  const cli_args *a = b->job->args;
+  if (b->job->run) {
+    int code = cli_open_model(a, &b->model);
+    if (code != CLI_DONE) return code;
+    b->info = gm_model_get_info(b->model);
+    b->export.model = b->info.name;
+  }
+  if (!a->output && !a->verbose) return CLI_DONE;
+  gm_error err = {0};
+  gm_status status = b->model ? gm_model_sha256(b->model, b->model_hash, &err) : GM_OK;
+  if (status == GM_OK && b->job->clip)
+    status = gm_clip_sha256(b->job->clip, b->clip_hash, &err);
+  if (status == GM_OK) return CLI_DONE;
+  cli_error("%s", err.message);
+  return CLI_MODEL;
+}
+
 static int prepare(batch *b, const cli_list *inputs) {
   const cli_args *a = b->job->args;
   int code = check_arguments(b->job, inputs);
   if (code == CLI_DONE) code = cli_expand_inputs(inputs, &b->inputs);
-  if (code == CLI_DONE) code = prepare_draw(a, b->inputs.n);
+  if (code == CLI_DONE) code = prepare_pictures("draw", a->draw, b->inputs.n);
+  if (code == CLI_DONE) code = prepare_pictures("explain", a->explain, b->inputs.n);
   if (code == CLI_DONE) code = prepare_export(b);
   if (code == CLI_DONE && a->regions_file &&
       !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))
     code = CLI_USAGE;
-  if (code == CLI_DONE) code = cli_open_model(a, &b->model);
+  if (code == CLI_DONE) code = prepare_models(b);
   if (code != CLI_DONE) return code;
-  b->info = gm_model_get_info(b->model);
-  b->export.model = b->info.name;
-  if (a->output || a->verbose) {
-    gm_error err = {0};
-    if (gm_model_sha256(b->model, b->model_hash, &err) != GM_OK) {
-      cli_error("%s", err.message);
-      return CLI_MODEL;
-    }
-  }
   return prepare_ledger(b);
 }
 

@@ -14,6 +14,12 @@ struct cli_job {
   /* What the command does with one scene. On an error the report is thrown away, unless
    * partial. */
   gm_status (*run)(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err);
+  /* Instead of run: what the command does with the picture itself. No scene is made, and no
+   * model opened but the job's clip. */
+  gm_status (*run_image)(const cli_job *job, const gm_image *image, const char *name,
+                         cli_report *report, gm_error *err);
+  gm_clip *clip;        /* NULL: the command has none */
+  const char *settings; /* the command's own, that change a result; NULL: none */
   /* For the run function */
   const cli_list *phrases;
   double (*boxes)[4]; /* --box, as given */
@@ -33,6 +39,9 @@ gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *ou
                         gm_error *err);
 
 gm_ask_params cli_ask_params(const cli_args *args);
+
+/* Where a picture made of `name` goes: `given`, or a file in it where it ends with a slash. */
+void cli_picture_path(const char *given, const char *name, char *path, size_t size);
 
 /* Opens the model of the arguments; on failure says so on stderr and returns CLI_MODEL. */
 int cli_open_model(const cli_args *args, gm_model **out);

@@ -2,6 +2,7 @@
 #include "class_options.h"
 
 #include "inputs.h"
+#include "presets.h"
 #include "terminal.h"
 
 #include <ctype.h>
@@ -14,6 +15,39 @@
 
 enum { MAX_CLASS_FILE = 256 << 20 };
 
+/* What --dedup alone means: measured in docs/WCA.md. */
+#define DEDUP_IOU 0.75
+#define DEDUP_COSINE 0.98
+
+/* ---- the model ---- */
+
+/* "500M" -> bytes; false where it is no size. */
+static bool parse_size(const char *text, uint64_t *out) {
+  static const char units[] = "KMGT";
+  char *end;
+  double value = strtod(text, &end);
+  const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+  if (end == text || !(value > 0) || (*end && (!unit || end[1]))) return false;
+  for (const char *u = units; unit && u <= unit; u++) value *= 1024;
+  if (!(value < 1e18)) return false;
+  *out = (uint64_t)value;
+  return true;
+}
+
+/* --cache, else the user's own; NULL with --no-cache, or where there is no home. */
+static char *cache_directory(const cli_args *args) {
+  char *path = NULL;
+  const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+  int n = -1;
+  if (args->no_cache) return NULL;
+  if (args->cache) return strdup(args->cache);
+  if (base && *base == '/')
+    n = asprintf(&path, "%s/gromatic", base);
+  else if (home && *home == '/')
+    n = asprintf(&path, "%s/.cache/gromatic", home);
+  return n < 0 ? NULL : path;
+}
+
 int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   gm_error err = {0};
   gm_clip_params params = gm_clip_params_default();
@@ -21,10 +55,17 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
     cli_error("--threads: wanted at most 1024");
     return CLI_USAGE;
   }
+  if (args->cache_size && !parse_size(args->cache_size, &params.cache_bytes)) {
+    cli_error("--cache-size: found '%s', wanted a size as 500M or 4G", args->cache_size);
+    return CLI_USAGE;
+  }
+  char *directory = cache_directory(args);
   params.threads = (unsigned)args->threads;
   params.no_mmap = args->no_mmap;
   params.mlock = args->mlock;
+  params.cache = directory;
   gm_status status = gm_clip_open(out, model, &params, &err);
+  free(directory);
   if (status == GM_OK) return CLI_DONE;
   cli_error("%s", err.message);
   return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
@@ -166,6 +207,8 @@ static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
   params.words = files->words;
   params.seed = args->seed;
   if (args->text_scale >= 0) params.text_scale = (float)args->text_scale;
+  if (args->dedup) params.dedup = (float)DEDUP_COSINE;
+  if (args->dedup_cosine >= 0) params.dedup = (float)args->dedup_cosine;
   gm_error err = {0};
   gm_status status = gm_classes_create(out, clip, &params, callbacks, &err);
   if (status == GM_OK) return CLI_DONE;
@@ -210,9 +253,35 @@ static bool small_count(const char *option, uint64_t value) {
   return false;
 }
 
+static bool share(const char *option, double value) {
+  if (value <= 1) return true;
+  cli_error("--%s: found %g, wanted a share from 0 to 1", option, value);
+  return false;
+}
+
+/* --preset: the published settings of a data set. */
+static bool use_preset(const cli_args *args, gm_method method, gm_view_params *out) {
+  if (!args->preset) return true;
+  const cli_preset *preset = cli_preset_named(args->preset);
+  if (!preset) {
+    cli_error("--preset: found '%s', wanted imagenet, cub, pets, dtd, food101 or places365",
+              args->preset);
+    return false;
+  }
+  if (out->crops) out->crops = preset->crops;
+  out->alpha =
+      (float)(method == GM_METHOD_WCA_RELEASED ? preset->released_alpha : preset->alpha);
+  return true;
+}
+
 bool cli_view_params(const cli_args *args, gm_method method, gm_view_params *out) {
   *out = gm_view_params_default(method);
   bool crops = out->crops > 0;
+  if (!use_preset(args, method, out) || !share("dedup-iou", args->dedup_iou) ||
+      !share("dedup-cosine", args->dedup_cosine))
+    return false;
+  if (args->dedup) out->dedup = (float)DEDUP_IOU;
+  if (args->dedup_iou >= 0) out->dedup = (float)args->dedup_iou;
   if (crops && args->crops != UINT64_MAX) {
     if (!small_count("crops", args->crops)) return false;
     if (args->crops == 0) {
@@ -234,6 +303,48 @@ bool cli_classify_params(const cli_args *args, gm_classify_params *out) {
   if (args->draws) out->draws = (uint32_t)args->draws;
   if (args->redraws) out->redraws = (uint32_t)args->redraws;
   if (args->image_scale >= 0) out->image_scale = (float)args->image_scale;
+  if (args->stop < 0 || args->stop >= 1) {
+    cli_error("--stop: found %g, wanted an error rate from 0 to 1", args->stop);
+    return false;
+  }
+  out->stop = args->stop;
   out->seed = args->seed;
   return true;
+}
+
+/* ---- as text ---- */
+
+static void print_sum(FILE *out, const char *option, const char *path) {
+  size_t size;
+  char sum[65] = "";
+  void *bytes = path ? cli_read_all(path, MAX_CLASS_FILE, &size) : NULL;
+  if (bytes) gm_sha256(bytes, size, sum);
+  fprintf(out, " %s=%s", option, sum);
+  free(bytes);
+}
+
+char *cli_class_options_text(const cli_args *args) {
+  char *text = NULL;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  if (!out) return NULL;
+  fprintf(out, "method=%s preset=%s crops=%llu alpha=%a beta=%a seed=%llu",
+          args->method ? args->method : "", args->preset ? args->preset : "",
+          (unsigned long long)args->crops, args->alpha, args->beta,
+          (unsigned long long)args->seed);
+  fprintf(out, " image=%a text=%a draws=%llu redraws=%llu stop=%a dedup=%d,%a,%a",
+          args->image_scale, args->text_scale, (unsigned long long)args->draws,
+          (unsigned long long)args->redraws, args->stop, args->dedup, args->dedup_iou,
+          args->dedup_cosine);
+  fprintf(out, " top=%llu proposals=%d explain=%d groma=%s", (unsigned long long)args->top,
+          args->proposals, args->explain != NULL, args->groma_model ? args->groma_model : "");
+  print_sum(out, "classes", args->classes);
+  fprintf(out, " %s", args->classes ? args->classes : "");
+  print_sum(out, "descriptions", args->descriptions);
+  print_sum(out, "templates", args->templates);
+  print_sum(out, "descriptors", args->descriptors);
+  print_sum(out, "words", args->words);
+  if (fclose(out) == 0) return text;
+  free(text);
+  return NULL;
 }

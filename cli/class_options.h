@@ -7,8 +7,8 @@
 
 #include "gromatic.h"
 
-/* Opens a CLIP (NULL: clip-mini) with the threads of the arguments; on failure says so on
- * stderr and returns CLI_MODEL. */
+/* Opens a CLIP (NULL: clip-mini) with the threads and the cache of the arguments; on failure
+ * says so on stderr and returns CLI_MODEL. */
 int cli_open_clip(const cli_args *args, const char *model, gm_clip **out);
 
 /* --method; false after a message. */
@@ -31,5 +31,8 @@ int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
 /* The crops and the scoring of the arguments. False after a message. */
 bool cli_view_params(const cli_args *args, gm_method method, gm_view_params *out);
 bool cli_classify_params(const cli_args *args, gm_classify_params *out);
+
+/* All class options that change a result, the sums of the files too; free() it. */
+char *cli_class_options_text(const cli_args *args);
 
 #endif

@@ -22,7 +22,8 @@ int cmd_convert(const cli_args *args) {
   cli_catch_interrupt();
   cli_progress progress = cli_progress_begin(args->quiet);
   gm_callbacks callbacks = {&progress, on_cancelled, on_progress, NULL};
-  gm_convert_params params = {.type = args->type, .threads = (unsigned)args->threads};
+  gm_convert_params params = {
+      .type = args->type, .threads = (unsigned)args->threads, .layout = args->layout};
   gm_error err = {0};
   gm_status status = gm_convert(args->inputs.items[0], args->output, &params, &callbacks, &err);
   cli_progress_clear(&progress);

@@ -28,6 +28,12 @@ const cli_command cli_commands[] = {
      "  gromatic detect dog.jpg --conf 0.3 --draw out.png\n"
      "  gromatic detect photos/ -f coco -o regions.json",
      PICTURE | GROUP_EXPORT, cmd_detect},
+    {"classify", "[OPTION]... --classes A,B,C|FILE PICTURE...",
+     "Say which of your classes a picture shows",
+     "  gromatic classify dog.jpg --classes dog,cat,horse --method clip\n"
+     "  gromatic classify photos/ --descriptions pets.json --explain why/ -o out.jsonl",
+     GROUP_MODEL | GROUP_IMAGE | GROUP_OUTPUT | GROUP_EXPORT | GROUP_CLASSES | GROUP_CLASSIFY,
+     cmd_classify},
     {"convert", "[OPTION]... CHECKPOINT -o FILE.gguf",
      "Make one model file from a checkpoint, or change the type of one",
      "  gromatic convert groma-7b-finetune/ -o groma-7b-q4_k.gguf --type q4_k", GROUP_CONVERT,

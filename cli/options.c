@@ -24,7 +24,7 @@ typedef struct option_row {
 
 static const option_row rows[] = {
     {"model", 'm', TEXT, AT(model), GROUP_MODEL | GROUP_BENCH, "MODEL",
-     "GGUF file, embedded model (groma-mini) or synthetic:NAME[:TYPE]"},
+     "GGUF file, embedded model (groma-mini, clip-mini) or synthetic:NAME[:TYPE]"},
     {"threads", 't', COUNT, AT(threads), GROUP_MODEL | GROUP_CONVERT | GROUP_BENCH, "N",
      "threads (default: the CPUs this process may use)"},
     {"ctx-size", 'c', COUNT, AT(context), GROUP_MODEL | GROUP_BENCH, "N",
@@ -100,6 +100,28 @@ static const option_row rows[] = {
      "sample among the likeliest with this share (default 1)"},
     {"seed", 's', COUNT, AT(seed), GROUP_TEXT | GROUP_CLASSES, "N",
      "seed of all random draws (default 0)"},
+    {"preset", 0, TEXT, AT(preset), GROUP_CLASSES, "NAME",
+     "the published settings: imagenet, cub, pets, dtd, food101 or places365"},
+    {"dedup", 0, FLAG, AT(dedup), GROUP_CLASSES, NULL,
+     "drop crops and descriptions that are much like others"},
+    {"dedup-iou", 0, NUMBER, AT(dedup_iou), GROUP_CLASSES, "T",
+     "drop crops with a higher overlap (--dedup: 0.75)"},
+    {"dedup-cosine", 0, NUMBER, AT(dedup_cosine), GROUP_CLASSES, "T",
+     "drop descriptions with a higher cosine (--dedup: 0.98)"},
+    {"groma-model", 0, TEXT, AT(groma_model), GROUP_CLASSIFY, "MODEL",
+     "the Groma model of --proposals (default groma-mini)"},
+    {"stop", 0, NUMBER, AT(stop), GROUP_CLASSIFY, "RATE",
+     "look at no more crops once the leader is wrong with at most this probability"},
+    {"proposals", 0, FLAG, AT(proposals), GROUP_CLASSIFY, NULL,
+     "crops around the regions that Groma proposes instead of random ones"},
+    {"top", 0, COUNT, AT(top), GROUP_CLASSIFY, "N", "labels to show (default 5; 0: all)"},
+    {"explain", 0, TEXT, AT(explain), GROUP_CLASSIFY, "OUT.png",
+     "draw what decided: crops, a heat map, descriptions (several pictures: DIR/)"},
+    {"cache", 0, TEXT, AT(cache), GROUP_CLASSES, "DIR",
+     "keep features there (default: $XDG_CACHE_HOME/gromatic or ~/.cache/gromatic)"},
+    {"no-cache", 0, FLAG, AT(no_cache), GROUP_CLASSES, NULL, "keep no features"},
+    {"cache-size", 0, TEXT, AT(cache_size), GROUP_CLASSES, "SIZE",
+     "limit of the cache, as 500M or 4G (default 4G)"},
     {"json", 'j', FLAG, AT(json), GROUP_OUTPUT | GROUP_JSON, NULL, "one JSON object a line"},
     {"raw", 0, FLAG, AT(raw), GROUP_TEXT, NULL, "add the model's own text, tags included"},
     {"draw", 0, TEXT, AT(draw), GROUP_OUTPUT, "OUT.png",
@@ -116,6 +138,8 @@ static const option_row rows[] = {
     {"verbose", 'v', LEVEL, AT(verbose), GROUP_ALL, NULL, "stages and their times"},
     {"type", 0, TEXT, AT(type), GROUP_CONVERT | GROUP_BENCH, "TYPE",
      "f32, f16 (default), bf16, q8_0, q4_0, q4_k or q6_k"},
+    {"layout", 0, TEXT, AT(layout), GROUP_CONVERT, "LAYOUT",
+     "of a CLIP checkpoint, where its files don't tell: openai or open_clip"},
     {"verify", 0, FLAG, AT(verify), GROUP_INSPECT, NULL, "compare the tensors with their hash"},
     {"tensors", 0, FLAG, AT(tensors), GROUP_INSPECT, NULL, "list every tensor"},
     {"coco", 0, TEXT, AT(coco), GROUP_EVAL, "FILE", "annotations in COCO's format"},
@@ -123,6 +147,8 @@ static const option_row rows[] = {
      "referring expressions: JSON [{image_id, expression, annotation_id, bbox}]"},
     {"images", 0, TEXT, AT(images), GROUP_EVAL, "DIR",
      "the pictures (default: images/ beside the annotations)"},
+    {"seeds", 0, COUNT, AT(seeds), GROUP_EVAL, "N",
+     "classify: draws to take mean and deviation over (default 20)"},
     {"limit", 0, COUNT, AT(limit), GROUP_EVAL, "N", "only the first N pictures"},
     {"shape", 0, TEXT, AT(shape), GROUP_BENCH, "NAME", "groma-7b or groma-7b-2l"},
     {"repeat", 0, COUNT, AT(repeat), GROUP_BENCH, "N", "runs of each measurement (default 3)"},
@@ -283,7 +309,15 @@ static int drop_gpu_layers(int argc, char **argv) {
 }
 
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
-  *args = (cli_args){.temperature = 0, .top_p = 1, .conf = -1, .iou = -1, .repeat = 3};
+  *args = (cli_args){.temperature = 0,
+                     .top_p = 1,
+                     .conf = -1,
+                     .iou = -1,
+                     .repeat = 3,
+                     .top = 5,
+                     .seeds = 20,
+                     .dedup_iou = -1,
+                     .dedup_cosine = -1};
   args->crops = UINT64_MAX;
   args->alpha = args->beta = args->image_scale = args->text_scale = args->none = -1;
   argc = drop_gpu_layers(argc, argv);

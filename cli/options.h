@@ -46,8 +46,13 @@ typedef struct cli_args {
   const char *output, *draw, *format;
   bool save_conf;
   uint64_t verbose;
+  /* classify and its eval */
+  const char *groma_model, *preset, *explain, *cache, *cache_size;
+  uint64_t seeds, top;                  /* top 0: all labels */
+  double stop, dedup_iou, dedup_cosine; /* dedup_* < 0: not given */
+  bool dedup, proposals, no_cache;
   /* convert, inspect, eval, bench */
-  const char *type, *shape, *coco, *refs, *images;
+  const char *type, *layout, *shape, *coco, *refs, *images;
   bool verify, tensors;
   uint64_t limit, repeat;
   bool help;
@@ -72,7 +77,8 @@ enum {
   GROUP_EXPORT = 1 << 14,
   GROUP_CLASSES = 1 << 15, /* CLIP classes and crops */
   GROUP_LABEL = 1 << 16,
-  GROUP_ALL = 1 << 17
+  GROUP_CLASSIFY = 1 << 17,
+  GROUP_ALL = 1 << 20
 };
 
 typedef struct cli_command {

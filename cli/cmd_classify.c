@@ -1,0 +1,167 @@
+/* cmd_classify.c - gromatic classify: which of the classes a picture shows. */
+#include "batch.h"
+#include "class_options.h"
+#include "commands.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct classify_job {
+  cli_job job; /* first: the batch hands it back */
+  gm_view_params view;
+  gm_classify_params params;
+  gm_classes *classes;
+  gm_model *groma; /* of --proposals; else NULL */
+} classify_job;
+
+/* ---- what is shown ---- */
+
+static json_t *label_json(const gm_label *label) {
+  json_t *name = json_string(label->name);
+  return json_pack("{s:o, s:o, s:o}", "label", name ? name : json_string(""), "score",
+                   cli_json_number((double)label->score), "raw_score",
+                   cli_json_number((double)label->raw_score));
+}
+
+static void report_labels(cli_report *report, const gm_classification *found) {
+  json_t *results = json_array();
+  for (size_t i = 0; i < found->n_labels; i++) {
+    const gm_label *label = &found->labels[i];
+    json_array_append_new(results, label_json(label));
+    fprintf(report->text, "%6.2f %%  %s\n", 100 * (double)label->score, label->name);
+  }
+  json_object_set_new(report->json, "results", results);
+  if (found->n_crops)
+    json_object_set_new(report->json, "n_crops", json_integer((json_int_t)found->n_crops));
+}
+
+static json_t *explanation_json(const cli_report *report, const gm_label *label,
+                                const gm_explanation *e) {
+  json_t *crops = json_array(), *texts = json_array();
+  for (size_t i = 0; i < e->n_crops; i++)
+    json_array_append_new(crops, json_pack("{s:o, s:o, s:o}", "box",
+                                           cli_json_box(report, e->crops[i].box), "weight",
+                                           cli_json_number((double)e->crops[i].weight), "share",
+                                           cli_json_number((double)e->crops[i].share)));
+  for (size_t i = 0; i < e->n_texts; i++)
+    json_array_append_new(texts,
+                          json_pack("{s:s, s:o, s:o}", "text", e->texts[i].text, "weight",
+                                    cli_json_number((double)e->texts[i].weight), "share",
+                                    cli_json_number((double)e->texts[i].share)));
+  return json_pack("{s:s, s:o, s:o, s:o}", "label", label->name, "raw_score",
+                   cli_json_number((double)e->raw_score), "crops", crops, "descriptions",
+                   texts);
+}
+
+static gm_status explain(const classify_job *j, gm_view *view, const gm_image *image,
+                         const char *name, const gm_label *label, cli_report *report,
+                         gm_error *err) {
+  char path[4096];
+  gm_explanation *e = NULL;
+  gm_status status =
+      gm_explain(view, j->classes, label->class_index, &j->params, &j->job.callbacks, &e, err);
+  if (status == GM_OK) {
+    json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
+    cli_picture_path(j->job.args->explain, name, path, sizeof path);
+    status = gm_draw_explanation_png(image, e, label, path, err);
+  }
+  gm_explanation_free(e);
+  return status;
+}
+
+/* ---- proposals ---- */
+
+/* The square around a region that a crop takes: a little of what surrounds the thing, since
+ * CLIP has seen things with their surroundings. */
+static gm_box square_around(gm_box box, float width, float height) {
+  float x = (box.x1 + box.x2) / 2, y = (box.y1 + box.y2) / 2;
+  float w = box.x2 - box.x1, h = box.y2 - box.y1, half = 0.6f * (w > h ? w : h);
+  gm_box square = {x - half, y - half, x + half, y + half};
+  return (gm_box){square.x1 < 0 ? 0 : square.x1, square.y1 < 0 ? 0 : square.y1,
+                  square.x2 > width ? width : square.x2,
+                  square.y2 > height ? height : square.y2};
+}
+
+/* *boxes, to be freed: one for each region of Groma. */
+static gm_status propose(const classify_job *j, const gm_image *image, gm_box **boxes,
+                         size_t *n, gm_error *err) {
+  gm_scene *scene = NULL;
+  gm_status status = gm_scene_create(&scene, j->groma, image, NULL, &j->job.callbacks, err);
+  if (status != GM_OK) return status;
+  const gm_region *regions = gm_scene_regions(scene, n);
+  *boxes = malloc((*n + 1) * sizeof **boxes);
+  for (size_t i = 0; *boxes && i < *n; i++)
+    (*boxes)[i] = square_around(regions[i].box, (float)gm_image_width(image),
+                                (float)gm_image_height(image));
+  gm_scene_free(scene);
+  return *boxes ? GM_OK : (err->status = GM_ERR_MEMORY);
+}
+
+/* ---- one picture ---- */
+
+static gm_status run(const cli_job *job, const gm_image *image, const char *name,
+                     cli_report *report, gm_error *err) {
+  const classify_job *j = (const classify_job *)job;
+  gm_view_params params = j->view;
+  gm_view *view = NULL;
+  gm_classification *found = NULL;
+  gm_box *boxes = NULL;
+  gm_status status = GM_OK;
+  if (j->groma) status = propose(j, image, &boxes, &params.n_boxes, err);
+  params.boxes = boxes;
+  if (status == GM_OK) status = gm_view_create(&view, job->clip, image, &params, err);
+  if (status == GM_OK)
+    status = gm_classify(view, j->classes, &j->params, &job->callbacks, &found, err);
+  if (status == GM_OK) report_labels(report, found);
+  if (status == GM_OK && job->args->explain)
+    status = explain(j, view, image, name, &found->labels[0], report, err);
+  gm_classification_free(found);
+  gm_view_free(view);
+  free(boxes);
+  return status;
+}
+
+/* ---- the command ---- */
+
+static int open_groma(classify_job *j, const cli_args *args) {
+  cli_args groma = *args;
+  groma.model = args->groma_model;
+  return cli_open_model(&groma, &j->groma);
+}
+
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+int cmd_classify(const cli_args *args) {
+  classify_job j = {.job = {.args = args, .command = "classify", .run_image = run}};
+  if (args->inputs.n == 0) {
+    cli_error("classify: no picture given; try 'gromatic classify --help'");
+    return CLI_USAGE;
+  }
+  cli_catch_interrupt();
+  const gm_callbacks callbacks = {.cancelled = on_cancelled};
+  const char *spec = args->model ? args->model : args->clip_model;
+  gm_method method;
+  if (!cli_method(args, &method) || !cli_view_params(args, method, &j.view) ||
+      !cli_classify_params(args, &j.params))
+    return CLI_USAGE;
+  j.params.top = (size_t)args->top;
+  int code = cli_open_clip(args, spec, &j.job.clip);
+  if (code == CLI_DONE)
+    code = cli_make_classes(args, j.job.clip, method, NULL, 0, false, &callbacks, &j.classes);
+  if (code == CLI_DONE && args->proposals) code = open_groma(&j, args);
+  char *settings = code == CLI_DONE ? cli_class_options_text(args) : NULL;
+  if (code == CLI_DONE && !settings) code = CLI_SOME_FAILED;
+  if (code == CLI_DONE) {
+    j.job.settings = settings;
+    code = cli_run_batch(&j.job, &args->inputs);
+  }
+  free(settings);
+  gm_model_free(j.groma);
+  gm_classes_free(j.classes);
+  gm_clip_free(j.job.clip);
+  return code;
+}
