@@ -2,10 +2,13 @@
  * measures:
  *
  *   detect    share of objects that have a region at IoU > 0.5, share of regions that have an
- * object ground    share of expressions whose box is right at IoU > 0.5: in a free greedy
- * answer, its first region; under constraint, the region of the highest score describe  share
- * of true boxes whose answer is the category's name with its article caption   F1 of the
- * phrases against the objects' names, mean over pictures */
+ *             object
+ *   ground    share of expressions whose box is right at IoU > 0.5: in a free greedy answer,
+ *             its first region; under constraint, the region of the highest score
+ *   describe  share of true boxes whose answer is the category's name with its article
+ *   caption   F1 of the phrases against the objects' names, mean over pictures
+ *
+ * With -v each answer is a line of JSON before its task's result. */
 #include "batch.h"
 #include "commands.h"
 #include "dataset.h"
@@ -15,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_TOKENS = 12, CAPTION_TOKENS = 120 };
+enum { ANSWER_TOKENS = 12, CAPTION_TOKENS = 120 }; /* a free ground answer has 12 too */
 
 typedef struct tally {
   double sum;
@@ -59,6 +62,18 @@ static double iou_of(const gm_scene *scene, const gm_region *region, gm_box trut
   return data_iou(gm_scene_region_unclipped(scene, region->index), truth);
 }
 
+/* With -v every answer is a line of JSON; takes item over. */
+static void tell(const char *method, const data_picture *p, json_t *item, bool right) {
+  if (!item) return;
+  json_object_set_new(item, "method", json_string(method));
+  json_object_set_new(item, "image", json_string(p->path));
+  json_object_set_new(item, "right", json_boolean(right));
+  char *line = json_dumps(item, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  if (line) puts(line);
+  free(line);
+  json_decref(item);
+}
+
 static gm_status detect(evaluation *e, gm_scene *scene, const data_picture *p, gm_error *err) {
   (void)err;
   size_t n;
@@ -79,52 +94,46 @@ static gm_status detect(evaluation *e, gm_scene *scene, const data_picture *p, g
   return GM_OK;
 }
 
-/* The first region of a free greedy answer. */
-static gm_status ground_freely(evaluation *e, gm_scene *scene, const data_expression *x,
-                               gm_error *err) {
-  char question[1200];
-  snprintf(question, sizeof question, "Locate <p>%.1000s</p> in the image.", x->text);
-  gm_ask_params params = gm_ask_params_default();
-  params.max_tokens = ANSWER_TOKENS;
-  params.verbatim = true;
-  gm_chat *chat = NULL;
-  gm_answer *answer = NULL;
-  gm_status status = gm_chat_create(&chat, scene, err);
-  if (status == GM_OK)
-    status = gm_chat_ask(chat, question, &params, &e->callbacks, &answer, err);
-  if (status == GM_OK) {
-    bool right = answer->n_groundings > 0 && answer->groundings[0].n_regions > 0 &&
-                 iou_of(scene, &answer->groundings[0].regions[0], x->box) > 0.5;
-    e->a.sum += right;
-    e->a.n++;
-  }
-  gm_answer_free(answer);
-  gm_chat_free(chat);
-  return status;
+static void tell_choice(evaluation *e, const char *method, const gm_scene *scene,
+                        const data_picture *p, const data_expression *x,
+                        const gm_ground_result *found, tally *t) {
+  gm_box box = {0};
+  if (found->n_regions) box = gm_scene_region_unclipped(scene, found->regions[0].index);
+  bool right = found->n_regions && data_iou(box, x->box) > 0.5;
+  t->sum += right;
+  t->n++;
+  if (!e->args->verbose) return;
+  json_t *item = json_pack("{s:s, s:s, s:[f, f, f, f]}", "asked", x->text, "raw",
+                           found->raw ? found->raw : "", "box", (double)box.x1, (double)box.y1,
+                           (double)box.x2, (double)box.y2);
+  if (found->raw) json_object_set_new(item, "margin", cli_json_number((double)found->margin));
+  tell(method, p, item, right);
 }
 
-static gm_status ground(evaluation *e, gm_scene *scene, const data_picture *p, gm_error *err) {
+static gm_status ground_with(evaluation *e, const char *method, gm_scene *scene,
+                             const data_picture *p, const gm_ground_params *params, tally *t,
+                             gm_error *err) {
   size_t n = p->n_expressions;
-  if (n == 0) return GM_OK;
   const char **phrases = calloc(n, sizeof *phrases);
   gm_ground_result *found = calloc(n, sizeof *found);
   gm_status status = phrases && found ? GM_OK : GM_ERR_MEMORY;
-  for (size_t i = 0; status == GM_OK && i < n; i++) {
-    phrases[i] = p->expressions[i].text;
-    status = ground_freely(e, scene, &p->expressions[i], err);
-  }
-  gm_ground_params params = gm_ground_params_default();
-  if (status == GM_OK)
-    status = gm_ground(scene, phrases, n, &params, &e->callbacks, found, err);
-  for (size_t i = 0; status == GM_OK && i < n; i++) {
-    e->b.sum +=
-        found[i].n_regions && iou_of(scene, &found[i].regions[0], p->expressions[i].box) > 0.5;
-    e->b.n++;
-  }
+  for (size_t i = 0; status == GM_OK && i < n; i++) phrases[i] = p->expressions[i].text;
+  if (status == GM_OK) status = gm_ground(scene, phrases, n, params, &e->callbacks, found, err);
+  for (size_t i = 0; status == GM_OK && i < n; i++)
+    tell_choice(e, method, scene, p, &p->expressions[i], &found[i], t);
   for (size_t i = 0; found && i < n; i++) gm_ground_result_free(&found[i]);
   free(found);
   free(phrases);
   return status;
+}
+
+static gm_status ground(evaluation *e, gm_scene *scene, const data_picture *p, gm_error *err) {
+  if (p->n_expressions == 0) return GM_OK;
+  gm_ground_params params = gm_ground_params_default();
+  gm_status status = ground_with(e, "ground", scene, p, &params, &e->b, err);
+  if (status != GM_OK) return status;
+  params.free = true;
+  return ground_with(e, "ground_free", scene, p, &params, &e->a, err);
 }
 
 static gm_status describe(evaluation *e, gm_scene *scene, const data_picture *p,
@@ -142,8 +151,12 @@ static gm_status describe(evaluation *e, gm_scene *scene, const data_picture *p,
   for (size_t i = 0; status == GM_OK && i < n; i++) {
     char name[300];
     name_of(&p->objects[i], name, sizeof name);
-    e->a.sum += same_words(answers[i]->text, name);
+    bool right = same_words(answers[i]->text, name);
+    e->a.sum += right;
     e->a.n++;
+    if (e->args->verbose)
+      tell("describe", p, json_pack("{s:s, s:s}", "asked", name, "raw", answers[i]->raw),
+           right);
   }
   for (size_t i = 0; answers && i < n; i++) gm_answer_free(answers[i]);
   free(answers);
@@ -173,8 +186,13 @@ static gm_status caption(evaluation *e, gm_scene *scene, const data_picture *p, 
     }
   free(used);
   size_t both = answer->n_groundings + p->n_objects;
-  e->a.sum += both ? 2.0 * (double)common / (double)both : 1;
+  double f1 = both ? 2.0 * (double)common / (double)both : 1;
+  e->a.sum += f1;
   e->a.n++;
+  if (e->args->verbose)
+    tell("caption", p,
+         json_pack("{s:s, s:s, s:f}", "text", answer->text, "raw", answer->raw, "f1", f1),
+         common == p->n_objects && both == 2 * common);
   gm_answer_free(answer);
   return GM_OK;
 }

@@ -43,6 +43,7 @@ const cli_command cli_commands[] = {
      cmd_inspect},
     {"eval", "[OPTION]... ground|describe|caption|detect --coco FILE [--refs FILE]",
      "Measure a model on annotated pictures",
+     "With -v every answer is a line of JSON before its task's result.\n\n"
      "  gromatic eval ground --coco annotations.json --refs referring.json",
      GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON, cmd_eval},
     {"bench", "[OPTION]... model", "Measure the speed on this machine",
