@@ -2,7 +2,6 @@
 #include "failing_alloc.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,21 +26,11 @@ int __wrap_asprintf(char **out, const char *format, ...);
 static atomic_size_t made;    /* allocations since the count began */
 static atomic_size_t failing; /* the one that fails; 0: none */
 
-static atomic_bool json_failed; /* it was jansson that asked for it */
-
 static bool fails(void) {
   size_t n = atomic_fetch_add(&made, 1) + 1;
   if (n != atomic_load(&failing)) return false;
   errno = ENOMEM;
   return true;
-}
-
-/* jansson's parser reports some of its failed allocations as errors of the text, and where its
- * buffer could not grow it drops a character: then the error is one of a wrong name. */
-static void *json_malloc(size_t n) {
-  if (!fails()) return __real_malloc(n);
-  atomic_store(&json_failed, true);
-  return NULL;
 }
 
 void *__wrap_malloc(size_t n) {
@@ -80,7 +69,6 @@ int __wrap_asprintf(char **out, const char *format, ...) {
 static gm_status run_with(failing_alloc_run *run, void *arg, size_t n, gm_error *err) {
   *err = (gm_error){0};
   atomic_store(&made, 0);
-  atomic_store(&json_failed, false);
   atomic_store(&failing, n);
   gm_status status = run(arg, err);
   atomic_store(&failing, 0);
@@ -90,7 +78,6 @@ static gm_status run_with(failing_alloc_run *run, void *arg, size_t n, gm_error 
 void failing_alloc_torture(const char *what, failing_alloc_run *run, void *arg, size_t first,
                            size_t stride) {
   gm_error err;
-  json_set_alloc_funcs(json_malloc, free);
   gm_status status = run_with(run, arg, 0, &err); /* also warms caches up */
   status = run_with(run, arg, 0, &err);
   assert_ok(status, &err);
@@ -99,7 +86,7 @@ void failing_alloc_torture(const char *what, failing_alloc_run *run, void *arg, 
     status = run_with(run, arg, n, &err);
     if (status == GM_OK)
       survived++;
-    else if (!err.message[0] || (status != GM_ERR_MEMORY && !atomic_load(&json_failed)))
+    else if (!err.message[0] || status != GM_ERR_MEMORY)
       fail_msg("%s: allocation %zu of %zu failed: %s: %s", what, n, total,
                gm_status_name(status), err.message);
   }

@@ -5,11 +5,11 @@
 
 #include "failing_alloc.h"
 
-/* stride: every how manieth allocation fails, for calls that take long. */
+/* Scenes and questions have a test of their own, test_scene_memory.c. stride: every how manieth
+ * allocation fails, for calls that take long. */
 void memory_failure_pictures(void);
 void memory_failure_checkpoints(void);
 void memory_failure_open(void);
 void memory_failure_convert(size_t stride);
-void memory_failure_ask(size_t stride);
 
 #endif
