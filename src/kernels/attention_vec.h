@@ -6,73 +6,99 @@
 #include "row_kernels.h"
 #include "vec_math.h"
 
-/* A block of `rows` x `vecs` vectors of tile_product, both known when compiled, so that the
- * sums stay in registers. n: columns, less than vecs * VEC only if vecs is 1. */
+enum { MOST_VECS = 4 }; /* TILE_VECS is 2 or 4 */
+
+/* What tile_product is asked for, moved to one strip of columns. */
+typedef struct tile_args {
+  float *c;
+  const float *keep, *a, *b;
+  size_t ldc, lda, ldb, k;
+  size_t left; /* columns in the strip's last vector */
+} tile_args;
+
+/* Vector j of `vecs`; the last may be part of one. */
+static inline vec tile_load(const float *p, size_t j, size_t vecs, bool part, size_t left) {
+  return part && j + 1 == vecs ? vec_load_part(p + j * VEC, left) : vec_load(p + j * VEC);
+}
+
+/* A block of `rows` x `vecs` vectors of a product from row `at` on; rows, vecs and part are
+ * known when compiled, so that the sums stay in registers. */
 static inline __attribute__((always_inline)) void
-tile_block(size_t rows, size_t vecs, float *c, size_t ldc, const float *keep, const float *a,
-           size_t lda, const float *b, size_t ldb, size_t n, size_t k) {
-  vec sum[TILE_ROWS][TILE_VECS];
-  const bool part = n < VEC;
-#pragma GCC unroll 8
+tile_block(size_t rows, size_t vecs, bool part, const tile_args *t, size_t at) {
+  vec sum[TILE_ROWS][MOST_VECS];
+  float *c = t->c + at * t->ldc;
+  const float *a = t->a + at * t->lda, *b = t->b;
+  GM_UNROLL
   for (size_t i = 0; i < rows; i++) {
-#pragma GCC unroll 8
+    GM_UNROLL
     for (size_t j = 0; j < vecs; j++) {
-      const float *at = c + i * ldc + j * VEC;
       sum[i][j] = vec_set(0);
-      if (keep)
-        sum[i][j] = vec_mul(vec_set(keep[i]), part ? vec_load_part(at, n) : vec_load(at));
+      if (t->keep)
+        sum[i][j] = vec_mul(vec_set(t->keep[at + i]),
+                            tile_load(c + i * t->ldc, j, vecs, part, t->left));
     }
   }
-  for (size_t l = 0; l < k; l++, b += ldb) {
-    vec column[TILE_VECS];
-#pragma GCC unroll 8
-    for (size_t j = 0; j < vecs; j++)
-      column[j] = part ? vec_load_part(b, n) : vec_load(b + j * VEC);
-#pragma GCC unroll 8
+  for (size_t l = 0; l < t->k; l++, b += t->ldb) {
+    vec column[MOST_VECS];
+    GM_UNROLL
+    for (size_t j = 0; j < vecs; j++) column[j] = tile_load(b, j, vecs, part, t->left);
+    GM_UNROLL
     for (size_t i = 0; i < rows; i++) {
-      vec x = vec_set(a[i * lda + l]);
-#pragma GCC unroll 8
+      vec x = vec_set(a[i * t->lda + l]);
+      GM_UNROLL
       for (size_t j = 0; j < vecs; j++) sum[i][j] = vec_fma(x, column[j], sum[i][j]);
     }
   }
-#pragma GCC unroll 8
+  GM_UNROLL
   for (size_t i = 0; i < rows; i++) {
-#pragma GCC unroll 8
+    GM_UNROLL
     for (size_t j = 0; j < vecs; j++) {
-      if (part)
-        vec_store_part(c + i * ldc, sum[i][j], n);
+      float *to = c + i * t->ldc + j * VEC;
+      if (part && j + 1 == vecs)
+        vec_store_part(to, sum[i][j], t->left);
       else
-        vec_store(c + i * ldc + j * VEC, sum[i][j]);
+        vec_store(to, sum[i][j]);
     }
   }
 }
 
-/* All rows of a strip of `vecs` vectors of columns: b's part of it stays in the first cache. */
-static inline __attribute__((always_inline)) void
-tile_strip(size_t vecs, float *c, size_t ldc, const float *keep, const float *a, size_t lda,
-           const float *b, size_t ldb, size_t m, size_t n, size_t k) {
+/* All rows of a strip: its part of b stays in the first cache. */
+static inline __attribute__((always_inline)) void tile_strip(size_t vecs, bool part,
+                                                             tile_args t, size_t m) {
   size_t i = 0;
-  for (; i + TILE_ROWS <= m; i += TILE_ROWS)
-    tile_block(TILE_ROWS, vecs, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b,
-               ldb, n, k);
-  for (; i + 2 <= m; i += 2)
-    tile_block(2, vecs, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b, ldb, n,
-               k);
-  if (i < m)
-    tile_block(1, vecs, c + i * ldc, ldc, keep ? keep + i : NULL, a + i * lda, lda, b, ldb, n,
-               k);
+  for (; i + TILE_ROWS <= m; i += TILE_ROWS) tile_block(TILE_ROWS, vecs, part, &t, i);
+  for (; i + 2 <= m; i += 2) tile_block(2, vecs, part, &t, i);
+  if (i < m) tile_block(1, vecs, part, &t, i);
+}
+
+static inline __attribute__((always_inline)) void tile_rest(size_t vecs, tile_args t,
+                                                            size_t m) {
+  if (t.left < VEC)
+    tile_strip(vecs, true, t, m);
+  else
+    tile_strip(vecs, false, t, m);
 }
 
 static void tile_product_vec(float *c, size_t ldc, const float *keep, const float *a,
                              size_t lda, const float *b, size_t ldb, size_t m, size_t n,
                              size_t k) {
-  size_t j = 0;
-  for (; j + TILE_VECS * VEC <= n; j += TILE_VECS * VEC)
-    tile_strip(TILE_VECS, c + j, ldc, keep, a, lda, b + j, ldb, m, TILE_VECS * VEC, k);
-  for (; j + 2 * VEC <= n; j += 2 * VEC)
-    tile_strip(2, c + j, ldc, keep, a, lda, b + j, ldb, m, 2 * VEC, k);
-  for (; j + VEC <= n; j += VEC) tile_strip(1, c + j, ldc, keep, a, lda, b + j, ldb, m, VEC, k);
-  if (j < n) tile_strip(1, c + j, ldc, keep, a, lda, b + j, ldb, m, n - j, k);
+  tile_args t = {c, keep, a, b, ldc, lda, ldb, k, VEC};
+  for (; n >= TILE_VECS * VEC; n -= TILE_VECS * VEC) {
+    tile_strip(TILE_VECS, false, t, m);
+    t.c += TILE_VECS * VEC;
+    t.b += TILE_VECS * VEC;
+  }
+  if (n == 0) return;
+  size_t vecs = (n + VEC - 1) / VEC;
+  t.left = n - (vecs - 1) * VEC;
+  if (vecs == 1)
+    tile_rest(1, t, m);
+  else if (vecs == 2)
+    tile_rest(2, t, m);
+  else if (TILE_VECS > 2 && vecs == 3)
+    tile_rest(3, t, m);
+  else if (TILE_VECS > 2)
+    tile_rest(4, t, m);
 }
 
 /* The two ways of reading a cache; `half` is known when compiled. */
@@ -94,22 +120,22 @@ static inline __attribute__((always_inline)) void dots_block(size_t keys, float 
                                                              const float *q, const void *k,
                                                              size_t ldk, size_t d, bool half) {
   vec sum[4];
-#pragma GCC unroll 4
+  GM_UNROLL
   for (size_t j = 0; j < keys; j++) sum[j] = vec_set(0);
   size_t i = 0;
   for (; i + VEC <= d; i += VEC) {
     vec x = vec_load(q + i);
-#pragma GCC unroll 4
+    GM_UNROLL
     for (size_t j = 0; j < keys; j++)
       sum[j] = vec_fma(x, load_kv(k, j * ldk + i, half), sum[j]);
   }
   if (i < d) {
     vec x = vec_load_part(q + i, d - i);
-#pragma GCC unroll 4
+    GM_UNROLL
     for (size_t j = 0; j < keys; j++)
       sum[j] = vec_fma(x, load_kv_part(k, j * ldk + i, d - i, half), sum[j]);
   }
-#pragma GCC unroll 4
+  GM_UNROLL
   for (size_t j = 0; j < keys; j++) s[j] = vec_sum(sum[j]);
 }
 
@@ -136,15 +162,15 @@ mix_any(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
   size_t i = 0;
   for (; i + 8 * VEC <= d; i += 8 * VEC) {
     vec sum[8];
-#pragma GCC unroll 8
+    GM_UNROLL
     for (size_t j = 0; j < 8; j++) sum[j] = vec_set(0);
     for (size_t r = 0; r < n; r++) {
       vec weight = vec_set(p[r]);
-#pragma GCC unroll 8
+      GM_UNROLL
       for (size_t j = 0; j < 8; j++)
         sum[j] = vec_fma(weight, load_kv(v, r * ldv + i + j * VEC, half), sum[j]);
     }
-#pragma GCC unroll 8
+    GM_UNROLL
     for (size_t j = 0; j < 8; j++) vec_store(o + i + j * VEC, sum[j]);
   }
   for (; i < d; i += VEC) {

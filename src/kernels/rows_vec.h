@@ -90,23 +90,23 @@ static inline __attribute__((always_inline)) void column_block(size_t vecs, floa
                                                                size_t left) {
   vec sum[4], squares[4];
   const vec count = vec_set((float)rows);
-#pragma GCC unroll 4
+  GM_UNROLL
   for (size_t j = 0; j < vecs; j++) sum[j] = squares[j] = vec_set(0);
   for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 4
+    GM_UNROLL
     for (size_t j = 0; j < vecs; j++)
       sum[j] = vec_add(sum[j], load_left(x + r * n + j * VEC, left));
   }
-#pragma GCC unroll 4
+  GM_UNROLL
   for (size_t j = 0; j < vecs; j++) sum[j] = vec_div(sum[j], count);
   for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 4
+    GM_UNROLL
     for (size_t j = 0; j < vecs; j++) {
       vec d = vec_sub(load_left(x + r * n + j * VEC, left), sum[j]);
       squares[j] = vec_fma(d, d, squares[j]);
     }
   }
-#pragma GCC unroll 4
+  GM_UNROLL
   for (size_t j = 0; j < vecs; j++) {
     store_left(mean + j * VEC, sum[j], left);
     store_left(m2 + j * VEC, squares[j], left);

@@ -6,21 +6,21 @@
 /* One 8 x 8 square: pairs of rows, then pairs of pairs, then halves. */
 static inline void transpose_square(float *y, size_t ldy, const float *x, size_t ldx) {
   __m256 a[8], b[8];
-#pragma GCC unroll 8
+  GM_UNROLL
   for (size_t i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(x + i * ldx);
-#pragma GCC unroll 4
+  GM_UNROLL
   for (size_t i = 0; i < 8; i += 2) {
     b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
   }
-#pragma GCC unroll 2
+  GM_UNROLL
   for (size_t i = 0; i < 8; i += 4) {
     a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
     a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xEE);
     a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
     a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xEE);
   }
-#pragma GCC unroll 4
+  GM_UNROLL
   for (size_t i = 0; i < 4; i++) {
     _mm256_storeu_ps(y + i * ldy, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
     _mm256_storeu_ps(y + (i + 4) * ldy, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
