@@ -103,7 +103,7 @@ static void packed_row(const product *p, size_t r, float *row) {
     if (ref->block == 1)
       memcpy(&row[i], chunk, sizeof(float));
     else
-      row[i] = (float)gm_x_q(chunk, 1, b, 0)[i % 32] *
+      row[i] = (float)(ref->block == 32 ? gm_x_q : gm_xk_q)(chunk, 1, b, 0)[i % 32] *
                (ref->block == 32 ? gm_x32_d(chunk, 1)[b] : gm_xk_d(chunk, 1)[0]);
   }
   free(packed);
@@ -323,13 +323,13 @@ static void rounding(void **state) {
   }
   gm_kernels_at(0)->matmul[GM_TYPE_Q4_K]->pack_x(chunk, x, 256, 1, 1, 256);
   for (size_t i = 0; i < 256; i++) {
-    float d = gm_xk_d(chunk, 1)[0], q = gm_x_q(chunk, 1, i / 32, 0)[i % 32];
+    float d = gm_xk_d(chunk, 1)[0], q = gm_xk_q(chunk, 1, i / 32, 0)[i % 32];
     assert_true(fabsf(d * q - x[i]) <= d * 0.5001f);
   }
   for (size_t b = 0; b < 8; b++) {
     int32_t low = 0, high = 0;
-    for (size_t i = 0; i < 16; i++) low += gm_x_q(chunk, 1, b, 0)[i];
-    for (size_t i = 16; i < 32; i++) high += gm_x_q(chunk, 1, b, 0)[i];
+    for (size_t i = 0; i < 16; i++) low += gm_xk_q(chunk, 1, b, 0)[i];
+    for (size_t i = 16; i < 32; i++) high += gm_xk_q(chunk, 1, b, 0)[i];
     assert_int_equal(gm_xk_s16(chunk, 1)[2 * b], low);
     assert_int_equal(gm_xk_s16(chunk, 1)[2 * b + 1], high);
     assert_int_equal(gm_xk_s32(chunk, 1)[b], low + high);

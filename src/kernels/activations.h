@@ -4,7 +4,7 @@
  * order (all of it reserved in the last chunk too, even if k ends inside):
  *
  *   for blocks of 32 (Q8_0, Q4_0)          for blocks of 256 (Q4_K, Q6_K)
- *   int8  q[8][group][32]                  int8  q[8][group][32]
+ *   int8  q[8][group][32]                  int8  q[8][group][32]  in the order of gm_xk_place
  *   float d[8][group]    x = d * q         int16 s16[8][group][2] sums of q over 16 elements
  *   int32 s[8][group]    -128 * sum of q   int16 s32[4][group][2] sums over 32 elements
  *                                          float d[group]         x = d * q; then 12 unused
@@ -24,10 +24,21 @@ enum { GM_X_CHUNK = 256, GM_X32_BYTES = 320, GM_XK_BYTES = 320 };
 /* Rows whose largest magnitude is below this are taken as zero: 127 / max must stay finite. */
 #define GM_X_TINY 1e-30f
 
-/* Both formats: the 32 values of block `b` and row `r`. */
+/* The 32 values of block `b` and row `r`. */
 static inline const int8_t *gm_x_q(const unsigned char *chunk, size_t group, size_t b,
                                    size_t r) {
   return (const int8_t *)chunk + (b * group + r) * 32;
+}
+
+/* The same for blocks of 256, whose parts 1 and 2, 5 and 6 have changed places: so the low half
+ * bytes of 64 bytes of Q4_K, parts 0 and 2, meet neighbours, and so do the high ones. */
+static inline size_t gm_xk_place(size_t b) {
+  return (b & 4) | (b & 1) << 1 | (b >> 1 & 1);
+}
+
+static inline const int8_t *gm_xk_q(const unsigned char *chunk, size_t group, size_t b,
+                                    size_t r) {
+  return gm_x_q(chunk, group, gm_xk_place(b), r);
 }
 
 static inline const float *gm_x32_d(const unsigned char *chunk, size_t group) {

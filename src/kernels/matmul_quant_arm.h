@@ -200,7 +200,7 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
     int32x4_t total[MR][2], dot[MR][2];
     zero(total);
     for (size_t b = 0; b < 8; b++) {
-      dot_span(dot, (const int8_t *)w + b * 32 * NR, gm_x_q(a, MR, b, 0), 32);
+      dot_span(dot, (const int8_t *)w + b * 32 * NR, gm_xk_q(a, MR, b, 0), 32);
       add_weighted(total, dot, scale + b * NR);
     }
     zero(dot);
@@ -227,7 +227,7 @@ static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bo
     int32x4_t total[MR][2], dot[MR][2];
     zero(total);
     for (size_t b = 0; b < 16; b++) {
-      dot_span(dot, (const int8_t *)w + b * 16 * NR, gm_x_q(a, MR, b / 2, 0) + b % 2 * 16, 16);
+      dot_span(dot, (const int8_t *)w + b * 16 * NR, gm_xk_q(a, MR, b / 2, 0) + b % 2 * 16, 16);
       add_weighted(total, dot, scale + b * NR);
     }
     add_scaled(acc, total, dw, gm_xk_d(a, MR));
@@ -268,7 +268,7 @@ static float row_q4_k(const bytes *x, const bytes *w, size_t k) {
     int32x4_t total = vdupq_n_s32(0);
 #pragma GCC unroll 8
     for (size_t b = 0; b < 8; b++)
-      total = vmlaq_n_s32(total, dot32(load_q4_k(w, b), gm_x_q(x, 1, b, 0)), scale[b]);
+      total = vmlaq_n_s32(total, dot32(load_q4_k(w, b), gm_xk_q(x, 1, b, 0)), scale[b]);
     int16x8_t m = vreinterpretq_s16_u16(vmovl_u8(vld1_u8(min))), s = vld1q_s16(gm_xk_s32(x, 1));
     int32x4_t offset = vmull_s16(vget_low_s16(m), vget_low_s16(s));
     offset = vmlal_s16(offset, vget_high_s16(m), vget_high_s16(s));
@@ -287,7 +287,7 @@ static float row_q6_k(const bytes *x, const bytes *w, size_t k) {
 #pragma GCC unroll 8
     for (size_t b = 0; b < 8; b++) {
       int8x16x2_t q = load_q6_k(w, b);
-      const int8_t *v = gm_x_q(x, 1, b, 0);
+      const int8_t *v = gm_xk_q(x, 1, b, 0);
       int32x4_t low = dot4(vdupq_n_s32(0), q.val[0], vld1q_s8(v));
       int32x4_t high = dot4(vdupq_n_s32(0), q.val[1], vld1q_s8(v + 16));
       total = vmlaq_n_s32(total, low, block->scales[2 * b]);

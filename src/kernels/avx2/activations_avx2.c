@@ -84,8 +84,8 @@ void gm_pack_xk_avx2(void *dst, const float *x, size_t ldx, size_t rows, size_t 
       d[r] = scale_of(top);
       for (size_t b = 0; b < 8; b++) {
         int low, high;
-        round32((int8_t *)chunk + (b * group + r) * 32, in + b * 32, inverse_scale(top), &low,
-                &high);
+        int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
+        round32(q, in + b * 32, inverse_scale(top), &low, &high);
         s16[(b * group + r) * 2] = (int16_t)low;
         s16[(b * group + r) * 2 + 1] = (int16_t)high;
         s32[(b / 2 * group + r) * 2 + b % 2] = (int16_t)(low + high);

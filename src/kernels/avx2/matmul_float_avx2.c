@@ -42,8 +42,10 @@ static inline __m256 load_bf16(const void *p, size_t n) {
 /* Writes `rows` <= 8 rows of k elements as columns: dst[i * stride + row], 8 at a time. Where
  * the stride is below 8, a store runs over into the next one's place, which is then
  * overwritten; the last are masked. */
-static inline void interleave(float *dst, size_t stride, const char *src, size_t row_bytes,
-                              size_t element, size_t rows, size_t k, load_fn load) {
+static inline __attribute__((always_inline)) void interleave(float *dst, size_t stride,
+                                                             const char *src, size_t row_bytes,
+                                                             size_t element, size_t rows,
+                                                             size_t k, load_fn load) {
   for (size_t i = 0; i < k; i += 8) {
     size_t n = k - i < 8 ? k - i : 8;
     __m256 r[8];

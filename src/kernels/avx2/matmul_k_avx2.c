@@ -151,7 +151,7 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
     for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm256_setzero_si256();
     for (size_t b = 0; b < 8; b++) {
       const bytes *q = w + b * 8 * NR * 4;
-      const int8_t *v = gm_x_q(a, MR, b, 0);
+      const int8_t *v = gm_xk_q(a, MR, b, 0);
       __m256i sum[MR][2];
 #pragma GCC unroll 4
       for (size_t r = 0; r < MR; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
@@ -199,7 +199,7 @@ static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bo
     }
     for (size_t g = 0; g < 32; g++) { /* of 8 elements */
       const bytes *q = w + g * 2 * NR * 4;
-      const int8_t *v = gm_x_q(a, MR, g / 4, 0) + g % 4 * 8;
+      const int8_t *v = gm_xk_q(a, MR, g / 4, 0) + g % 4 * 8;
       __m256i w00 = load(q), w01 = load(q + 32), w10 = load(q + 64), w11 = load(q + 96);
       __m256i s0 = load(scale + g / 2 * NR * 2), s1 = load(scale + g / 2 * NR * 2 + 16);
 #pragma GCC unroll 4
@@ -249,7 +249,7 @@ gemv_row_q4_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
           _mm256_shuffle_epi8(scale, _mm256_set1_epi16((short)(0x0100 + 0x0202 * (int)b)));
 #pragma GCC unroll 4
       for (size_t r = 0; r < R; r++) {
-        __m256i pairs = _mm256_maddubs_epi16(q, load(gm_x_q(x + r * x_row, 1, b, 0)));
+        __m256i pairs = _mm256_maddubs_epi16(q, load(gm_xk_q(x + r * x_row, 1, b, 0)));
         dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs, s));
       }
     }
@@ -295,7 +295,7 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
       __m256i q = load_q6_k(w, b), s = _mm256_shuffle_epi8(b < 4 ? low : high, at16);
 #pragma GCC unroll 4
       for (size_t r = 0; r < R; r++) {
-        __m256i pairs = _mm256_maddubs_epi16(q, load(gm_x_q(x + r * x_row, 1, b, 0)));
+        __m256i pairs = _mm256_maddubs_epi16(q, load(gm_xk_q(x + r * x_row, 1, b, 0)));
         dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs, s));
       }
     }

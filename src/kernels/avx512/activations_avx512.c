@@ -65,7 +65,7 @@ void gm_pack_xk_avx512(void *dst, const float *x, size_t ldx, size_t rows, size_
       __m512 inverse = _mm512_set1_ps(inverse_scale(max));
       d[r] = scale_of(max);
       for (size_t b = 0; b < 8; b++) {
-        int8_t *q = (int8_t *)chunk + (b * group + r) * 32;
+        int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
         int32_t low = round16(q, _mm512_loadu_ps(in + b * 32), inverse);
         int32_t high = round16(q + 16, _mm512_loadu_ps(in + b * 32 + 16), inverse);
         s16[(b * group + r) * 2] = (int16_t)low;

@@ -17,12 +17,17 @@ static inline __m512 load_f32(const void *p, __mmask16 mask) {
   return _mm512_maskz_loadu_ps(mask, p);
 }
 
+/* gcc keeps a mask of all lanes, and a masked load of 16-bit lanes is slow. */
+static inline __m256i load_half(const void *p, __mmask16 mask) {
+  return mask == 0xFFFF ? _mm256_loadu_si256(p) : _mm256_maskz_loadu_epi16(mask, p);
+}
+
 static inline __m512 load_f16(const void *p, __mmask16 mask) {
-  return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, p));
+  return _mm512_cvtph_ps(load_half(p, mask));
 }
 
 static inline __m512 load_bf16(const void *p, __mmask16 mask) {
-  __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, p));
+  __m512i wide = _mm512_cvtepu16_epi32(load_half(p, mask));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
@@ -33,8 +38,10 @@ static inline __mmask16 first_lanes(size_t n) {
 /* Writes `rows` rows of k elements as columns: dst[i * stride + row]. With 16 or fewer columns
  * wanted (stride < 16), each store runs over into the next one's place, which is then
  * overwritten; the last is masked. */
-static inline void interleave(float *dst, size_t stride, const char *src, size_t row_bytes,
-                              size_t element, size_t rows, size_t k, load_fn load) {
+static inline __attribute__((always_inline)) void interleave(float *dst, size_t stride,
+                                                             const char *src, size_t row_bytes,
+                                                             size_t element, size_t rows,
+                                                             size_t k, load_fn load) {
   __mmask16 last = first_lanes(stride);
   for (size_t i = 0; i < k; i += 16) {
     __mmask16 mask = first_lanes(k - i);
@@ -55,8 +62,9 @@ static inline void interleave(float *dst, size_t stride, const char *src, size_t
   }
 }
 
-static inline void pack_w(float *panel, const char *w, size_t row_bytes, size_t element,
-                          size_t rows, size_t k, load_fn load) {
+static inline __attribute__((always_inline)) void pack_w(float *panel, const char *w,
+                                                         size_t row_bytes, size_t element,
+                                                         size_t rows, size_t k, load_fn load) {
   size_t low = rows < 16 ? rows : 16;
   interleave(panel, NR, w, row_bytes, element, low, k, load);
   interleave(panel + 16, NR, w + 16 * row_bytes, row_bytes, element, rows - low, k, load);
@@ -107,6 +115,21 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
   }
 }
 
+/* sum += 16 elements, or those of the mask, of J rows of w and R rows of x. */
+static inline __attribute__((always_inline)) void
+gemv_step(size_t J, size_t R, __m512 sum[8][4], const float *x, size_t ldx, const char *w,
+          size_t row_bytes, __mmask16 mask, load_fn load) {
+  __m512 v[4];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) v[r] = load_f32(x + r * ldx, mask);
+#pragma GCC unroll 8
+  for (size_t j = 0; j < J; j++) {
+    __m512 weights = load(w + j * row_bytes, mask);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) sum[j][r] = _mm512_fmadd_ps(v[r], weights, sum[j][r]);
+  }
+}
+
 /* y of J rows of w with R rows of x; each is one chain over k in steps of 16, so the numbers J
  * and R do not show in the result. */
 static inline __attribute__((always_inline)) void
@@ -117,18 +140,11 @@ gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char 
   for (size_t j = 0; j < J; j++)
 #pragma GCC unroll 4
     for (size_t r = 0; r < R; r++) sum[j][r] = _mm512_setzero_ps();
-  for (size_t i = 0; i < k; i += 16) {
-    __mmask16 mask = first_lanes(k - i);
-    __m512 v[4];
-#pragma GCC unroll 4
-    for (size_t r = 0; r < R; r++) v[r] = _mm512_maskz_loadu_ps(mask, x + r * k + i);
-#pragma GCC unroll 8
-    for (size_t j = 0; j < J; j++) {
-      __m512 weights = load(w + j * row_bytes + i * element, mask);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < R; r++) sum[j][r] = _mm512_fmadd_ps(v[r], weights, sum[j][r]);
-    }
-  }
+  size_t i = 0;
+  for (; i + 16 <= k; i += 16)
+    gemv_step(J, R, sum, x + i, k, w + i * element, row_bytes, 0xFFFF, load);
+  if (i < k)
+    gemv_step(J, R, sum, x + i, k, w + i * element, row_bytes, first_lanes(k - i), load);
 #pragma GCC unroll 8
   for (size_t j = 0; j < J; j++)
 #pragma GCC unroll 4
@@ -146,8 +162,10 @@ static inline __attribute__((always_inline)) void gemv_rows(size_t R, float *y, 
     gemv_block(1, R, y + j, ldy, x, w + j * row_bytes, row_bytes, element, k, load);
 }
 
-static inline void gemv(float *y, size_t ldy, const float *x, size_t m, const char *w,
-                        size_t row_bytes, size_t element, size_t n, size_t k, load_fn load) {
+static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, const float *x,
+                                                       size_t m, const char *w,
+                                                       size_t row_bytes, size_t element,
+                                                       size_t n, size_t k, load_fn load) {
   for (; m >= 4; m -= 4, x += 4 * k, y += 4 * ldy)
     gemv_rows(4, y, ldy, x, w, row_bytes, element, n, k, load);
   if (m >= 2) {

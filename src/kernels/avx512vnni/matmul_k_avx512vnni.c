@@ -24,8 +24,9 @@ typedef __m512i (*load_fn)(const bytes *block, size_t p);
 static inline __m512i load_q4_k(const bytes *block, size_t p) {
   const gm_block_q4_k *w = (const gm_block_q4_k *)(const void *)block;
   __m256i q = _mm256_loadu_si256((const __m256i *)(const void *)(w->qs + 32 * p));
-  __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(q), _mm256_srli_epi16(q, 4), 1);
-  return _mm512_and_si512(both, _mm512_set1_epi8(15));
+  const __m512i shift = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi32(4), 1);
+  return _mm512_and_si512(_mm512_srlv_epi32(_mm512_broadcast_i64x4(q), shift),
+                          _mm512_set1_epi8(15));
 }
 
 static inline __m512i load_q6_k(const bytes *block, size_t p) {
@@ -176,7 +177,7 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
     for (size_t b = 0; b < 8; b++) {
 #pragma GCC unroll 6
       for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm512_setzero_si512();
-      dot_groups(dot, w + b * 8 * NR * 4, gm_x_q(a, MR, b, 0), 8);
+      dot_groups(dot, w + b * 8 * NR * 4, gm_xk_q(a, MR, b, 0), 8);
       add_scaled(sum, dot, scale + b * NR);
     }
     flush(acc, sum, gm_xk_d(a, MR), first && at == 0);
@@ -203,7 +204,7 @@ static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bo
 #pragma GCC unroll 6
       for (size_t r = 0; r < MR; r++)
         dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[(b / 2 * MR + r) * 2 + b % 2]);
-      dot_groups(dot, w + b * 4 * NR * 4, gm_x_q(a, MR, b / 2, 0) + b % 2 * 16, 4);
+      dot_groups(dot, w + b * 4 * NR * 4, gm_xk_q(a, MR, b / 2, 0) + b % 2 * 16, 4);
       add_scaled(sum, dot, scale + b * NR);
     }
     flush(acc, sum, gm_xk_d(a, MR), first && at == 0);
@@ -212,15 +213,40 @@ static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bo
 
 /* ---- few rows -------------------------------------------------------------------------- */
 
-/* Eight 16-bit factors -> those of elements 64 p .. 64 p + 63, in pairs of elements: two blocks
- * of 32. */
-static inline __m512i spread8(__m512i factors, size_t p) {
-  __m512i at = _mm512_inserti64x4(_mm512_set1_epi16((short)(2 * p)),
-                                  _mm256_set1_epi16((short)(2 * p + 1)), 1);
+/* The eight scales, then the eight minima of a block, in 16 bits: gm_q4_k_scales in vectors.
+ * Each quadword holds the bytes with the low bits of its first four numbers and those shared by
+ * the last four; multishift takes 8 bits from any place of it. */
+static inline __m256i scales_q4_k(const gm_block_q4_k *block) {
+  const __m128i low_at =
+      _mm_setr_epi8(0, 8, 16, 24, 32, 40, 48, 56, 0, 8, 16, 24, 36, 44, 52, 60);
+  const __m128i high_at = _mm_setr_epi8(0, 0, 0, 0, 2, 10, 18, 26, 0, 0, 0, 0, 2, 10, 18, 26);
+  const __m128i low_bits = _mm_set1_epi64x(0x0F0F0F0F3F3F3F3F);
+  const __m128i high_bits = _mm_set1_epi64x(0x3030303000000000);
+  __m128i packed = _mm_loadu_si128((const __m128i *)(const void *)block->scales);
+  packed = _mm_shuffle_epi32(packed, 0x98); /* 0, 2, 1, 2 */
+  __m128i low = _mm_and_si128(_mm_multishift_epi64_epi8(low_at, packed), low_bits);
+  __m128i high = _mm_multishift_epi64_epi8(high_at, packed);
+  /* low | (high & high_bits) */
+  return _mm256_cvtepu8_epi16(_mm_ternarylogic_epi32(low, high, high_bits, 0xF8));
+}
+
+/* Half bytes of 64 bytes of Q4_K: i = 0: low ones of the first half of the block, which are its
+ * parts 0 and 2; 1: high ones, parts 1 and 3; 2 and 3: the other half. */
+static inline __m512i parts_q4_k(const gm_block_q4_k *block, size_t i) {
+  __m512i q = _mm512_loadu_si512(block->qs + i / 2 * 64);
+  if (i % 2 == 1) q = _mm512_srli_epi16(q, 4);
+  return _mm512_and_si512(q, _mm512_set1_epi8(15));
+}
+
+/* The factors of those two parts, 32 elements each, from eight factors of 16 bits. */
+static inline __m512i spread8(__m512i factors, size_t i) {
+  short part = (short)(i / 2 * 4 + i % 2);
+  __m512i at =
+      _mm512_inserti64x4(_mm512_set1_epi16(part), _mm256_set1_epi16((short)(part + 2)), 1);
   return _mm512_permutexvar_epi16(at, factors);
 }
 
-/* The same of sixteen factors: four blocks of 16. */
+/* Sixteen 16-bit factors -> those of elements 64 p .. 64 p + 63: four parts of 16. */
 static inline __m512i spread16(__m512i factors, size_t p) {
   const __m512i quarter =
       _mm512_setr_epi64(0, 0, 0x0001000100010001, 0x0001000100010001, 0x0002000200020002,
@@ -240,32 +266,33 @@ gemv_row_q4_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   for (size_t r = 0; r < R; r++) sum[r] = _mm512_setzero_ps(), min_sum[r] = _mm_setzero_ps();
   for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q4_k)) {
     const gm_block_q4_k *block = (const gm_block_q4_k *)(const void *)w;
-    uint8_t scales[8], mins[8];
-    gm_q4_k_scales(scales, mins, block->scales);
-    __m512i scale = _mm512_castsi128_si512(
-        _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)scales)));
-    __m128i min = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)mins));
-    __m512i dot[4];
+    __m256i scales = scales_q4_k(block);
+    __m512i scale = _mm512_castsi256_si512(scales);
+    __m128i min = _mm256_extracti128_si256(scales, 1);
+    __m512i dot[4][2]; /* two chains, for the instruction's latency */
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; r++) dot[r] = _mm512_setzero_si512();
+    for (size_t r = 0; r < R; r++) dot[r][0] = dot[r][1] = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (size_t p = 0; p < 4; p++) {
-      __m512i q = load_q4_k(w, p), s = spread8(scale, p);
+      __m512i q = parts_q4_k(block, p), s = spread8(scale, p);
 #pragma GCC unroll 4
       for (size_t r = 0; r < R; r++) {
-        __m512i v = _mm512_loadu_si512(gm_x_q(x + r * x_row, 1, 2 * p, 0));
-        dot[r] = _mm512_dpwssd_epi32(dot[r], _mm512_maddubs_epi16(q, v), s);
+        __m512i v = _mm512_loadu_si512(x + r * x_row + 64 * p);
+        dot[r][p % 2] = _mm512_dpwssd_epi32(dot[r][p % 2], _mm512_maddubs_epi16(q, v), s);
       }
     }
-    float d = _cvtsh_ss(block->d), dmin = _cvtsh_ss(block->dmin);
+    int32_t halves;
+    memcpy(&halves, &block->d, 4);
+    __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128(halves)); /* d, dmin */
 #pragma GCC unroll 4
     for (size_t r = 0; r < R; r++) {
       const bytes *chunk = x + r * x_row;
-      float dx = gm_xk_d(chunk, 1)[0];
+      __m128 factor = _mm_mul_ps(d, _mm_set1_ps(gm_xk_d(chunk, 1)[0]));
       __m128i s = _mm_loadu_si128((const __m128i *)(const void *)gm_xk_s32(chunk, 1));
-      sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r]), _mm512_set1_ps(d * dx), sum[r]);
+      sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(dot[r][0], dot[r][1])),
+                               _mm512_broadcastss_ps(factor), sum[r]);
       min_sum[r] = _mm_fnmadd_ps(_mm_cvtepi32_ps(_mm_madd_epi16(min, s)),
-                                 _mm_set1_ps(dmin * dx), min_sum[r]);
+                                 _mm_shuffle_ps(factor, factor, 0x55), min_sum[r]);
     }
   }
 #pragma GCC unroll 4
@@ -297,7 +324,10 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
       __m512i q = load_q6_k(w, p), s = spread16(scale, p);
 #pragma GCC unroll 4
       for (size_t r = 0; r < R; r++) {
-        __m512i v = _mm512_loadu_si512(gm_x_q(x + r * x_row, 1, 2 * p, 0));
+        __m256i low = _mm256_loadu_si256((const void *)gm_xk_q(x + r * x_row, 1, 2 * p, 0));
+        __m256i high =
+            _mm256_loadu_si256((const void *)gm_xk_q(x + r * x_row, 1, 2 * p + 1, 0));
+        __m512i v = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
         dot[r] = _mm512_dpwssd_epi32(dot[r], _mm512_maddubs_epi16(q, v), s);
       }
     }

@@ -136,7 +136,7 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
     zero(total);
     for (size_t b = 0; b < 8; b++) {
       zero(dot);
-      dot_groups(dot, w + b * 8 * NR * 4, gm_x_q(a, MR, b, 0), 8);
+      dot_groups(dot, w + b * 8 * NR * 4, gm_xk_q(a, MR, b, 0), 8);
       add_weighted(total, dot, scale + b * NR * 2);
     }
     zero(dot);
@@ -163,7 +163,7 @@ static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bo
           _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(total[i / 2][i % 2], 5));
     for (size_t b = 0; b < 16; b++) {
       zero(dot);
-      dot_groups(dot, w + b * 4 * NR * 4, gm_x_q(a, MR, b / 2, 0) + b % 2 * 16, 4);
+      dot_groups(dot, w + b * 4 * NR * 4, gm_xk_q(a, MR, b / 2, 0) + b % 2 * 16, 4);
       add_weighted(total, dot, scale + b * NR * 2);
     }
     add_scaled(acc, total, (const float *)(const void *)(w + 352 * NR), gm_xk_d(a, MR));

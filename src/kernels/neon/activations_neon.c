@@ -64,7 +64,7 @@ void gm_pack_xk_neon(void *dst, const float *x, size_t ldx, size_t rows, size_t 
       float top = top_of(in, GM_X_CHUNK), inverse = inverse_scale(top);
       d[r] = scale_of(top);
       for (size_t b = 0; b < 8; b++) {
-        int8_t *q = (int8_t *)chunk + (b * group + r) * 32;
+        int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
         int32_t low = round16(q, in + b * 32, inverse);
         int32_t high = round16(q + 16, in + b * 32 + 16, inverse);
         s16[(b * group + r) * 2] = (int16_t)low;

@@ -12,15 +12,22 @@ void gm_pack_x_f32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_
     for (size_t r = 0; r < group; r++) out[i * group + r] = r < rows ? x[r * ldx + i] : 0.0f;
 }
 
-/* Rounds n values to q and returns their scale. */
-static float round_block(int8_t *q, size_t stride, const float *x, size_t n) {
+static float top_of(const float *x, size_t n) {
   float top = 0.0f;
   for (size_t i = 0; i < n; i++) top = fmaxf(top, fabsf(x[i]));
+  return top;
+}
+
+/* Rounds 32 values of a block whose largest magnitude is top. */
+static void round32(int8_t *q, const float *x, float top) {
   float inverse = top > GM_X_TINY ? 127.0f / top : 0.0f;
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < 32; i++) {
     float v = x[i] * inverse;
-    q[i / 32 * stride + i % 32] = v > -128.0f && v < 128.0f ? (int8_t)rintf(v) : 0;
+    q[i] = v > -128.0f && v < 128.0f ? (int8_t)rintf(v) : 0;
   }
+}
+
+static float scale_of(float top) {
   return top > GM_X_TINY ? top / 127.0f : 0.0f;
 }
 
@@ -40,11 +47,13 @@ void gm_pack_x32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t 
     for (size_t b = 0; b < blocks; b++)
       for (size_t r = 0; r < group; r++) {
         int8_t *q = (int8_t *)chunk + (b * group + r) * 32;
-        if (r < rows)
-          d[b * group + r] = round_block(q, 32, x + r * ldx + first + b * 32, 32);
-        else {
-          memset(q, 0, 32);
-          d[b * group + r] = 0.0f;
+        memset(q, 0, 32);
+        d[b * group + r] = 0.0f;
+        if (r < rows) {
+          const float *in = x + r * ldx + first + b * 32;
+          float top = top_of(in, 32);
+          round32(q, in, top);
+          d[b * group + r] = scale_of(top);
         }
         s[b * group + r] = -128 * sum_of(q, 32);
       }
@@ -60,11 +69,13 @@ void gm_pack_xk_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t g
     float *d = (float *)(void *)(chunk + 304 * group);
     if (rows < group) memset(chunk, 0, GM_XK_BYTES * group);
     for (size_t r = 0; r < rows; r++) {
-      int8_t *q = (int8_t *)chunk + r * 32;
-      d[r] = round_block(q, 32 * group, x + r * ldx + first, GM_X_CHUNK);
+      const float *in = x + r * ldx + first;
+      float top = top_of(in, GM_X_CHUNK);
+      d[r] = scale_of(top);
       for (size_t b = 0; b < 8; b++) {
-        int32_t low = sum_of(q + b * group * 32, 16),
-                high = sum_of(q + b * group * 32 + 16, 16);
+        int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
+        round32(q, in + b * 32, top);
+        int32_t low = sum_of(q, 16), high = sum_of(q + 16, 16);
         s16[(b * group + r) * 2] = (int16_t)low;
         s16[(b * group + r) * 2 + 1] = (int16_t)high;
         s32[(b / 2 * group + r) * 2 + b % 2] = (int16_t)(low + high);

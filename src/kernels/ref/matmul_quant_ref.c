@@ -53,7 +53,7 @@ static float dot_q4_k(float sum, const void *w, const unsigned char *x, size_t g
   const gm_block_q4_k *block = w;
   int32_t dot = 0, mins = 0;
   for (size_t j = 0; j < 8; j++) {
-    const int8_t *q = gm_x_q(x, group, j, r);
+    const int8_t *q = gm_xk_q(x, group, j, r);
     int32_t scale, min, part = 0;
     q4_k_scale(block->scales, j, &scale, &min);
     for (size_t i = 0; i < 32; i++)
@@ -72,7 +72,7 @@ static float dot_q6_k(float sum, const void *w, const unsigned char *x, size_t g
   const gm_block_q6_k *block = w;
   int32_t dot = 0;
   for (size_t j = 0; j < 16; j++) {
-    const int8_t *q = gm_x_q(x, group, j / 2, r) + j % 2 * 16;
+    const int8_t *q = gm_xk_q(x, group, j / 2, r) + j % 2 * 16;
     /* Half of the block, its quarter of 32 elements, and the 16 of that. */
     const uint8_t *ql = block->ql + j / 8 * 64 + j / 2 % 2 * 32 + j % 2 * 16;
     const uint8_t *qh = block->qh + j / 8 * 32 + j % 2 * 16;
