@@ -352,10 +352,12 @@ static void test_inspect(void **state) {
     const gm_inspect_key *k = &in->keys[i];
     if (strcmp(k->name, "groma.image_size") == 0)
       found += strcmp(k->value, "224") == 0 && strcmp(k->type, "u32") == 0;
+    if (strcmp(k->name, "groma.image_mean") == 0)
+      found += strcmp(k->value, "[0.485, 0.456, 0.406]") == 0;
     if (strcmp(k->name, "tokenizer.ggml.tokens") == 0)
       found += k->is_array && k->n == 882 && strncmp(k->value, "[\"<unk>\"", 8) == 0;
   }
-  assert_int_equal(found, 2);
+  assert_int_equal(found, 3);
   gm_inspection_free(in);
   FILE *file = fopen(path_of("i.gguf"), "r+b"); /* one bit flips */
   assert_non_null(file);

@@ -162,6 +162,8 @@ static void test_file(void **state) {
   assert_int_equal(gm_model_file_open(&f, directory, true, false, &err), GM_ERR_IO);
   assert_int_equal(gm_gguf_writer_create(&w, "/no/such/place/m.gguf", &err), GM_ERR_IO);
   assert_null(w);
+  assert_int_equal(gm_gguf_writer_create(&w, directory, &err), GM_ERR_ARGUMENT);
+  assert_int_equal(files_in(directory), 0);
   rmdir(directory);
 }
 

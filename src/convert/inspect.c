@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,17 @@ static json_t *json_number(double value) {
   return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* The shortest decimal that gives the float back: 0.15, not 0.150000006. */
+static json_t *json_f32(float value) {
+  char text[32];
+  if (!isfinite(value)) return json_null();
+  for (int digits = 6; digits <= 9; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, (double)value);
+    if (strtof(text, NULL) == value) break;
+  }
+  return json_number(strtod(text, NULL));
+}
+
 static json_t *json_u64(uint64_t value) {
   return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
 }
@@ -85,7 +97,7 @@ static json_t *json_element(const gm_gguf_key *key, size_t i) {
   case GM_GGUF_I64:
     return json_integer(((const int64_t *)e)[i]);
   case GM_GGUF_F32:
-    return json_number((double)((const float *)e)[i]);
+    return json_f32(((const float *)e)[i]);
   case GM_GGUF_F64:
     return json_number(((const double *)e)[i]);
   case GM_GGUF_BOOL:
@@ -107,7 +119,7 @@ static gm_status describe_key(inspection *in, const gm_gguf_key *key, gm_inspect
   for (size_t i = 0; i < key->n && i < SHOWN && whole; i++)
     whole = json_array_append_new(list, json_element(key, i)) == 0;
   json_t *shown = key->is_array ? list : json_array_get(list, 0);
-  /* 9 digits give back every float. */
+  /* 9 digits give back every float, and leave a shorter decimal as it is. */
   char *text = !whole ? NULL : json_dumps(shown, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
   json_decref(list);
   if (!text) return gm_fail_memory(err, key->name, 64);

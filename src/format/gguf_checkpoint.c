@@ -2,25 +2,35 @@
  * another type. Names are those of the file. */
 #include "gguf_checkpoint.h"
 
+#include "mapping.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct gguf_checkpoint {
   gm_checkpoint base;
+  gm_mapping mapping;
   gm_model_file *file;
 } gguf_checkpoint;
 
 static gm_status gguf_read(gm_checkpoint *self, size_t i, size_t first, size_t n, float *out,
                            gm_error *err) {
   (void)err;
-  const gm_tensor *t = gm_model_file_tensor_at(((gguf_checkpoint *)self)->file, i, NULL);
-  const unsigned char *from = t->data;
-  gm_type_traits_of(t->type)->to_float(out, from + gm_type_row_bytes(t->type, first), n);
+  const gguf_checkpoint *c = (const gguf_checkpoint *)self;
+  const gm_tensor *t = gm_model_file_tensor_at(c->file, i, NULL);
+  const unsigned char *from =
+      (const unsigned char *)t->data + gm_type_row_bytes(t->type, first);
+  size_t offset = (size_t)(from - c->mapping.data), bytes = gm_type_row_bytes(t->type, n);
+  gm_mapping_will_need(&c->mapping, offset, bytes);
+  gm_type_traits_of(t->type)->to_float(out, from, n);
+  gm_mapping_drop(&c->mapping, offset, bytes);
   return GM_OK;
 }
 
 static void gguf_close(gm_checkpoint *self) {
-  gm_model_file_close(((gguf_checkpoint *)self)->file);
+  gguf_checkpoint *c = (gguf_checkpoint *)self;
+  gm_model_file_close(c->file);
+  if (c->mapping.data) gm_unmap(&c->mapping);
 }
 
 const gm_model_file *gm_gguf_checkpoint_file(const gm_checkpoint *checkpoint) {
@@ -52,7 +62,9 @@ gm_status gm_gguf_checkpoint_open(gm_checkpoint **out, const char *path, gm_erro
   c->base.path = copy;
   c->base.read = gguf_read;
   c->base.close = gguf_close;
-  gm_status status = gm_model_file_open(&c->file, path, true, false, err);
+  gm_status status = gm_map_file(&c->mapping, path, true, err);
+  if (status == GM_OK)
+    status = gm_model_file_from_memory(&c->file, c->mapping.data, c->mapping.size, path, err);
   if (status == GM_OK) status = list_tensors(c, err);
   if (status == GM_OK)
     *out = &c->base;

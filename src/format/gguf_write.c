@@ -81,6 +81,10 @@ static void append_string(buffer *b, const char *s) {
 /* ---- creation */
 
 static gm_status open_temporary(gm_gguf_writer *w, const char *path, gm_error *err) {
+  struct stat st; /* told now, not when the work is done */
+  if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+    return gm_fail(err, GM_ERR_ARGUMENT, "%s: found %s there, wanted the name of a file", path,
+                   S_ISDIR(st.st_mode) ? "a directory" : "a special file");
   w->path = strdup(path);
   if (!w->path || asprintf(&w->temporary, "%s.XXXXXX", path) < 0) {
     w->temporary = NULL;

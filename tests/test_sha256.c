@@ -1,0 +1,54 @@
+/* test_sha256.c - SHA-256 against the examples of FIPS 180-4 (csrc.nist.gov, "SHA256.pdf") and
+ * its own pieces. */
+#include "sha256.h"
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check(const char *text, size_t n, const char *wanted) {
+  char sum[65];
+  gm_sha256(text, n, sum);
+  assert_string_equal(sum, wanted);
+}
+
+static void test_examples(void **state) {
+  (void)state;
+  check("", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  check("abc", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  check("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56,
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  size_t million = 1000000;
+  char *a = malloc(million);
+  assert_non_null(a);
+  memset(a, 'a', million);
+  check(a, million, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  free(a);
+}
+
+/* However the bytes are cut, around every multiple of the block. */
+static void test_pieces(void **state) {
+  (void)state;
+  unsigned char bytes[200];
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)(i * 7);
+  for (size_t n = 0; n <= sizeof bytes; n++) {
+    char whole[65], parts[65];
+    gm_sha256(bytes, n, whole);
+    for (size_t cut = 0; cut <= n; cut += 13) {
+      gm_sha256_state sha;
+      gm_sha256_begin(&sha);
+      gm_sha256_add(&sha, bytes, cut);
+      gm_sha256_add(&sha, bytes + cut, n - cut);
+      gm_sha256_end(&sha, parts);
+      assert_string_equal(parts, whole);
+    }
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_examples),
+      cmocka_unit_test(test_pieces),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
