@@ -236,28 +236,34 @@ typedef struct gm_ask_params {
 } gm_ask_params;
 GM_API gm_ask_params gm_ask_params_default(void);
 
+/* n questions, each as if asked alone, computed as batches: params[i] (params NULL: the
+ * defaults) and answers[i] belong to questions[i]. Boxes stand where the question says {1},
+ * {2}, ..., those not placed after it; {k} without a box k is GM_ERR_ARGUMENT. Tags in a
+ * question are plain text unless its params say verbatim. The text callback is used where n is
+ * 1. On GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED answers[i] holds what was said so far (NULL if
+ * that answer had not begun); on other failures all are NULL. */
+GM_API gm_status gm_ask(gm_scene *scene, const char *const *questions,
+                        const gm_ask_params *params, size_t n, const gm_callbacks *callbacks,
+                        gm_answer **answers, gm_error *err);
+
 /* "[grounding]Give me a concise description of the image." params may be NULL; it has no boxes.
- * On GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED *out holds what was said so far (NULL if the
- * answer had not begun). */
+ * Failures as in gm_ask. */
 GM_API gm_status gm_caption(gm_scene *scene, const gm_ask_params *params,
                             const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 
 /* A conversation about a scene; it keeps its turns. The scene must outlive it. */
 typedef struct gm_chat gm_chat;
 GM_API gm_status gm_chat_create(gm_chat **out, gm_scene *scene, gm_error *err);
-/* One turn. Boxes stand where the question says {1}, {2}, ..., those not placed after it; {k}
- * without a box k is GM_ERR_ARGUMENT. Tags in the question are plain text unless
- * params->verbatim. Boxes of the first question take part in the choice of regions; those of
- * later ones go behind the list, so that regions named before keep their numbers.
- * Partial answers as in gm_caption; they stay in the conversation. A turn whose answer had not
- * begun is forgotten. */
+/* One turn; question, params and failures as in gm_ask. Boxes of the first question take part
+ * in the choice of regions; those of later ones go behind the list, so that regions named
+ * before keep their numbers. A partial answer stays in the conversation; a turn whose answer
+ * had not begun is forgotten. */
 GM_API gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
                              const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 GM_API void gm_chat_free(gm_chat *chat);
 
-/* Each box described on its own, as if asked alone: answers[i] belongs to boxes[i] (n of them,
- * freed by the caller one by one). long_form asks for details. params->boxes is not used. On
- * failure all answers are NULL, but on GM_ERR_CONTEXT_FULL, where some are cut. */
+/* What is in each box: answers[i] belongs to boxes[i], a question of its own as in gm_ask.
+ * long_form asks for details. The boxes of params are not used. */
 GM_API gm_status gm_describe(gm_scene *scene, const gm_box *boxes, size_t n, bool long_form,
                              const gm_ask_params *params, const gm_callbacks *callbacks,
                              gm_answer **answers, gm_error *err);

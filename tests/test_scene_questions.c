@@ -122,6 +122,40 @@ static void describe_names_what_is_in_the_box(void **state) {
   gm_scene_free(scene);
 }
 
+/* Words of different lengths, with and without boxes, with settings of their own. */
+static void asking_many_equals_asking_each(void **state) {
+  (void)state;
+  enum { N = 10 };
+  static const char *const words[] = {
+      "How many guitars are there?", "Give me a concise description of the image.",
+      "What is {1}?", "Compare {2} with {1}.", "Locate <p>a tree</p> in the image."};
+  const gm_box boxes[] = {upper_tree, lower_tree};
+  const char *questions[N];
+  gm_ask_params params[N];
+  gm_answer *together[N], *alone;
+  gm_error err;
+  for (int i = 0; i < N; i++) {
+    questions[i] = words[i % 5];
+    params[i] = (gm_ask_params){.boxes = boxes,
+                                .n_boxes = i % 5 == 2   ? 1
+                                           : i % 5 == 3 ? 2
+                                                        : 0,
+                                .verbatim = i % 5 == 4,
+                                .no_grounding = i % 5 == 2,
+                                .max_tokens = 20 + (uint32_t)i};
+    if (i >= 5) params[i].sampling = (gm_sampling){.temperature = 1.5f, .seed = 77};
+  }
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  assert_ok(gm_ask(scene, questions, params, N, NULL, together, &err), &err);
+  for (int i = 0; i < N; i++) {
+    assert_ok(gm_ask(scene, &questions[i], &params[i], 1, NULL, &alone, &err), &err);
+    assert_same_answer(together[i], alone);
+    gm_answer_free(alone);
+    gm_answer_free(together[i]);
+  }
+  gm_scene_free(scene);
+}
+
 /* ---- ground ---- */
 
 static void ground(gm_scene *scene, const char *const *phrases, size_t n,
@@ -504,6 +538,7 @@ int main(void) {
       cmocka_unit_test(later_questions_equal_a_fresh_scene),
       cmocka_unit_test(describing_many_equals_describing_each),
       cmocka_unit_test(describe_names_what_is_in_the_box),
+      cmocka_unit_test(asking_many_equals_asking_each),
       cmocka_unit_test(scores_are_a_distribution),
       cmocka_unit_test(grounding_many_equals_grounding_each),
       cmocka_unit_test(all_instances_once_each),

@@ -6,12 +6,25 @@
 #include "handles.h"
 #include "talk.h"
 
-/* Answers the last question of n talks as one batch; answers[i] is talk i's. stream tells the
- * sampling of several turns apart. The text callback is used where n is 1.
- * GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED: answers that have begun are given as far as they
- * came, the others are NULL. Any other failure: all are NULL. */
+/* A question as the caller gave it, checked: its ids and its boxes. */
+typedef struct gm_asked {
+  gm_question question;
+  gm_rel_box *boxes; /* [n_boxes] */
+  size_t n_boxes;
+  gm_ask_params params;
+} gm_asked;
+
+/* params may be NULL. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY; free in any case. */
+gm_status gm_asked_make(gm_asked *out, const gm_scene *scene, const char *text,
+                        const gm_ask_params *params, gm_error *err);
+void gm_asked_free(gm_asked *asked);
+
+/* Answers the last question of n talks as one batch; answers[i] is talk i's, asked with
+ * asked[i]. turn tells the sampling of a conversation's turns apart. The text callback is used
+ * where n is 1. GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED: answers that have begun are given as
+ * far as they came, the others are NULL. Any other failure: all are NULL. */
 gm_status gm_answer_talks(gm_scene *scene, gm_compute *c, gm_talk *const *talks, size_t n,
-                          const gm_ask_params *params, const gm_callbacks *callbacks,
-                          uint64_t stream, gm_answer **answers);
+                          const gm_asked *asked, const gm_callbacks *callbacks, uint64_t turn,
+                          gm_answer **answers);
 
 #endif

@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-gm_ask_params gm_ask_params_default(void) {
-  return (gm_ask_params){0};
-}
-
 /* An answer while it comes. */
 typedef struct answering {
   gm_sampler sampler;
@@ -23,14 +19,15 @@ typedef struct batch {
   gm_scene *scene;
   gm_compute *c;
   gm_talk *const *talks;
-  size_t n, max_tokens; /* max_tokens 0: no limit */
-  answering *items;     /* [n] */
+  const gm_asked *asked;
+  answering *items;
+  size_t n; /* of talks, asked, items */
 } batch;
 
 static void report_progress(const batch *b, const answering *a, size_t i) {
   if (b->n > 1) return;
   size_t room = b->scene->model->groma->context - gm_talk_positions(b->talks[i]);
-  size_t most = b->max_tokens ? b->max_tokens : a->ids.n + room;
+  size_t limit = b->asked[i].params.max_tokens, most = limit ? limit : a->ids.n + room;
   gm_watch_progress(&b->scene->watch, (double)a->ids.n / (double)most);
 }
 
@@ -41,13 +38,12 @@ static gm_status next(void *user, size_t i, const float *logits, int32_t *id, bo
   GM_TRY(gm_ids_append(&a->ids, *id, b->c->err));
   GM_TRY(gm_grounded_text_push(&a->parser, *id, b->c->err));
   a->complete = *id == b->scene->model->groma->prompt->eos;
-  *more = !a->complete && a->ids.n != b->max_tokens;
+  *more = !a->complete && a->ids.n != b->asked[i].params.max_tokens;
   report_progress(b, a, i);
   return GM_OK;
 }
 
-static gm_status begin(batch *b, const gm_ask_params *params, const gm_callbacks *callbacks,
-                       uint64_t stream) {
+static gm_status begin(batch *b, const gm_callbacks *callbacks, uint64_t turn) {
   const gm_groma *groma = b->scene->model->groma;
   for (size_t i = 0; i < b->n; i++) {
     gm_grounded_text_params text = {.tokenizer = groma->tokenizer,
@@ -57,7 +53,7 @@ static gm_status begin(batch *b, const gm_ask_params *params, const gm_callbacks
       text.user = callbacks->user;
     }
     GM_TRY(gm_grounded_text_begin(&b->items[i].parser, &text, b->c->err));
-    GM_TRY(gm_sampler_init(&b->items[i].sampler, &params->sampling, stream + i,
+    GM_TRY(gm_sampler_init(&b->items[i].sampler, &b->asked[i].params.sampling, turn,
                            groma->llama->vocab, b->c->err));
   }
   return GM_OK;
@@ -189,9 +185,9 @@ static gm_status run(batch *b, bool *full, gm_answer **answers) {
 }
 
 gm_status gm_answer_talks(gm_scene *scene, gm_compute *c, gm_talk *const *talks, size_t n,
-                          const gm_ask_params *params, const gm_callbacks *callbacks,
-                          uint64_t stream, gm_answer **answers) {
-  batch b = {scene, c, talks, n, params->max_tokens, calloc(n, sizeof *b.items)};
+                          const gm_asked *asked, const gm_callbacks *callbacks, uint64_t turn,
+                          gm_answer **answers) {
+  batch b = {scene, c, talks, asked, calloc(n, sizeof *b.items), n};
   bool *full = calloc(n, sizeof *full);
   gm_status status;
   for (size_t i = 0; i < n; i++) answers[i] = NULL;
@@ -199,7 +195,7 @@ gm_status gm_answer_talks(gm_scene *scene, gm_compute *c, gm_talk *const *talks,
     status = gm_fail_memory(c->err, "the answers", n * sizeof *b.items);
     b.n = b.items ? n : 0;
   } else {
-    status = begin(&b, params, callbacks, stream);
+    status = begin(&b, callbacks, turn);
     if (status == GM_OK) status = run(&b, full, answers);
   }
   free_items(&b);

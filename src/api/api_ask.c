@@ -1,0 +1,160 @@
+/* api_ask.c - single questions to a scene: caption, describe, and any number of them as a
+ * batch; and how a question is taken from its caller. */
+#include "answers.h"
+
+#include <stdlib.h>
+
+static const char CAPTION[] = "Give me a concise description of the image.";
+static const char DESCRIBE_BRIEFLY[] = "What is {1}?";
+static const char DESCRIBE_AT_LENGTH[] = "Please describe {1} in details.";
+
+enum {
+  BATCH = 8
+}; /* questions at once: one with boxes has a cache of its own behind the image */
+
+gm_ask_params gm_ask_params_default(void) {
+  return (gm_ask_params){0};
+}
+
+/* ---- what is asked ---- */
+
+gm_status gm_asked_make(gm_asked *out, const gm_scene *scene, const char *text,
+                        const gm_ask_params *params, gm_error *err) {
+  *out = (gm_asked){.params = params ? *params : gm_ask_params_default()};
+  const gm_ask_params *p = &out->params;
+  const gm_prompt *prompt = scene->model->groma->prompt;
+  out->n_boxes = p->n_boxes;
+  if (p->verbatim)
+    GM_TRY(gm_question_verbatim(&out->question, prompt, text, p->n_boxes, err));
+  else
+    GM_TRY(gm_question_typed(&out->question, prompt, text, !p->no_grounding, p->n_boxes, err));
+  return gm_scene_boxes_to_rel(scene, p->boxes, p->n_boxes, &out->boxes, err);
+}
+
+void gm_asked_free(gm_asked *asked) {
+  gm_question_free(&asked->question);
+  free(asked->boxes);
+}
+
+/* ---- batches ---- */
+
+/* Begins talk i for asked[i], of all of them; *begun counts those that are to be freed. index
+ * has room for all boxes, one question's behind the other's. */
+static gm_status begin_talks(const gm_scene *scene, gm_talk *talks, const gm_asked *asked,
+                             size_t n, size_t *index, size_t *begun, gm_error *err) {
+  for (*begun = 0; *begun < n; ++*begun) {
+    const gm_asked *a = &asked[*begun];
+    GM_TRY(gm_talk_begin(&talks[*begun], scene->picture, a->boxes, a->n_boxes, index, err));
+    index += a->n_boxes;
+  }
+  return GM_OK;
+}
+
+/* Questions [n] as one batch, n <= BATCH, each a talk of its own. */
+static gm_status ask_batch(gm_scene *scene, gm_compute *c, const gm_asked *asked, size_t n,
+                           const gm_callbacks *callbacks, gm_answer **answers) {
+  gm_talk talks[BATCH], *each[BATCH];
+  size_t begun = 0, n_boxes = 0;
+  for (size_t i = 0; i < n; i++) {
+    each[i] = &talks[i];
+    n_boxes += asked[i].n_boxes;
+  }
+  size_t *index = calloc(n_boxes + 1, sizeof *index);
+  if (!index) return gm_fail_memory(c->err, "the boxes", n_boxes * sizeof *index);
+  gm_status status = begin_talks(scene, talks, asked, n, index, &begun, c->err);
+  if (status == GM_OK) status = gm_talks_prepare(c, each, n);
+  size_t first = 0;
+  for (size_t i = 0; i < n && status == GM_OK; first += asked[i++].n_boxes)
+    status = gm_talk_ask(each[i], &asked[i].question, index + first, c->err);
+  if (status == GM_OK)
+    status = gm_answer_talks(scene, c, each, n, asked, callbacks, 0, answers);
+  for (size_t i = 0; i < begun; i++) gm_talk_free(&talks[i]);
+  free(index);
+  return status;
+}
+
+/* A full context cuts the answers it meets and not the batches behind. */
+static gm_status ask_all(gm_scene *scene, const gm_asked *asked, size_t n,
+                         const gm_callbacks *callbacks, gm_answer **answers, gm_error *err) {
+  gm_status status = GM_OK, cut = GM_OK;
+  gm_compute *c = gm_scene_enter(scene, callbacks, err);
+  for (size_t i = 0; i < n && status == GM_OK; i += BATCH) {
+    size_t some = n - i < BATCH ? n - i : BATCH;
+    status = ask_batch(scene, c, asked + i, some, callbacks, answers + i);
+    if (status != GM_ERR_CONTEXT_FULL) continue;
+    cut = status;
+    status = GM_OK;
+  }
+  return gm_scene_leave(scene, status == GM_OK ? cut : status);
+}
+
+gm_status gm_ask(gm_scene *scene, const char *const *questions, const gm_ask_params *params,
+                 size_t n, const gm_callbacks *callbacks, gm_answer **answers, gm_error *err) {
+  if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no question, wanted some");
+  gm_asked *asked = calloc(n, sizeof *asked);
+  if (!asked) return gm_fail_memory(err, "the questions", n * sizeof *asked);
+  gm_status status = GM_OK;
+  for (size_t i = 0; i < n; i++) answers[i] = NULL;
+  for (size_t i = 0; i < n && status == GM_OK; i++) {
+    status = gm_asked_make(&asked[i], scene, questions[i], params ? &params[i] : NULL, err);
+    if (status != GM_OK && n > 1) gm_fail_prefix(err, status, "question %zu", i + 1);
+  }
+  if (status == GM_OK) status = ask_all(scene, asked, n, callbacks, answers, err);
+  bool keeps = status == GM_OK || status == GM_ERR_CONTEXT_FULL || status == GM_ERR_CANCELLED;
+  for (size_t i = 0; i < n; i++) {
+    gm_asked_free(&asked[i]);
+    if (keeps) continue;
+    gm_answer_free(answers[i]);
+    answers[i] = NULL;
+  }
+  free(asked);
+  return status;
+}
+
+/* ---- set questions ---- */
+
+gm_status gm_caption(gm_scene *scene, const gm_ask_params *params,
+                     const gm_callbacks *callbacks, gm_answer **out, gm_error *err) {
+  *out = NULL;
+  gm_ask_params asked = params ? *params : gm_ask_params_default();
+  if (asked.n_boxes > 0)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found %zu boxes for a caption, which is of the whole picture; describe or "
+                   "chat take boxes",
+                   asked.n_boxes);
+  asked.verbatim = false;
+  return gm_ask(scene, (const char *const[]){CAPTION}, &asked, 1, callbacks, out, err);
+}
+
+static gm_status describe(gm_scene *scene, const gm_box *boxes, size_t n, const char *question,
+                          const gm_ask_params *params, const gm_callbacks *callbacks,
+                          gm_answer **answers, gm_error *err) {
+  gm_ask_params *each = calloc(n, sizeof *each);
+  const char **questions = calloc(n, sizeof *questions);
+  gm_status status =
+      each && questions ? GM_OK : gm_fail_memory(err, "the questions", n * sizeof *each);
+  for (size_t i = 0; i < n && status == GM_OK; i++) {
+    questions[i] = question;
+    if (params) each[i] = *params;
+    each[i].boxes = &boxes[i];
+    each[i].n_boxes = 1;
+    each[i].no_grounding = true;
+    each[i].verbatim = false;
+  }
+  if (status == GM_OK) status = gm_ask(scene, questions, each, n, callbacks, answers, err);
+  free(each);
+  free(questions);
+  return status;
+}
+
+gm_status gm_describe(gm_scene *scene, const gm_box *boxes, size_t n, bool long_form,
+                      const gm_ask_params *params, const gm_callbacks *callbacks,
+                      gm_answer **answers, gm_error *err) {
+  gm_rel_box *rel; /* made here once more, for a message that counts the boxes */
+  for (size_t i = 0; i < n; i++) answers[i] = NULL;
+  if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no box to describe, wanted some");
+  GM_TRY(gm_scene_boxes_to_rel(scene, boxes, n, &rel, err));
+  free(rel);
+  return describe(scene, boxes, n, long_form ? DESCRIBE_AT_LENGTH : DESCRIBE_BRIEFLY, params,
+                  callbacks, answers, err);
+}
