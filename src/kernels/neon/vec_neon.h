@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { VEC = 4, TILE_ROWS = 6, TILE_VECS = 4 };
+enum { VEC = 4, TILE_ROWS = 5, TILE_VECS = 4 };
 typedef float32x4_t vec;
 
 static inline vec vec_set(float x) {
