@@ -17,13 +17,17 @@ static void print_text(const gm_bench_report *r) {
   printf("%s, %s, %u threads\n", r->processor, r->kernels, r->threads);
   printf("limits: %.0f GFLOP/s fp32, %.0f GOP/s int8, %.1f GB/s read\n\n",
          r->limits.fp32_gflops, r->limits.int8_gops, r->limits.read_gbs);
-  printf("%-20s %-44s %10s %10s %10s %8s %9s\n", "stage", "shape", "min s", "median s", "GOP/s",
-         "GB/s", "of limit");
+  printf("%-14s %-17s %-44s %11s %11s %10s %8s %9s\n", "stage", "kernels", "shape", "min s",
+         "median s", "GOP/s", "GB/s", "of limit");
   for (size_t i = 0; i < r->n_stages; i++) {
     const gm_bench_stage *s = &r->stages[i];
-    printf("%-20s %-44s %10.4f %10.4f %10.1f %8.2f %5.0f %% %s\n", s->stage, s->shape,
+    printf("%-14s %-17s %-44s %11.3e %11.3e %10.1f %8.2f", s->stage, s->kernels, s->shape,
            s->seconds_min, s->seconds_median, s->operations / s->seconds_min * 1e-9,
-           s->bytes / s->seconds_min * 1e-9, 100 * s->share, s->limit);
+           s->bytes / s->seconds_min * 1e-9);
+    if (s->limit[0])
+      printf(" %5.0f %% %s\n", 100 * s->share, s->limit);
+    else
+      putchar('\n');
   }
   if (r->peak_bytes) printf("\npeak resident memory %.2f GB\n", (double)r->peak_bytes * 1e-9);
 }
@@ -32,11 +36,12 @@ static void print_json(const gm_bench_report *r, const char *what) {
   json_t *stages = json_array();
   for (size_t i = 0; i < r->n_stages; i++) {
     const gm_bench_stage *s = &r->stages[i];
-    json_array_append_new(stages, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:f}", "stage",
-                                            s->stage, "shape", s->shape, "seconds_min",
-                                            s->seconds_min, "seconds_median", s->seconds_median,
-                                            "operations", s->operations, "bytes", s->bytes,
-                                            "limit", s->limit, "share", s->share));
+    json_array_append_new(stages,
+                          json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:f}", "stage",
+                                    s->stage, "kernels", s->kernels, "shape", s->shape,
+                                    "seconds_min", s->seconds_min, "seconds_median",
+                                    s->seconds_median, "operations", s->operations, "bytes",
+                                    s->bytes, "limit", s->limit, "share", s->share));
   }
   json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f}, s:o, s:I}", "bench", what,
                            "processor", r->processor, "kernels", r->kernels, "threads",
@@ -66,16 +71,25 @@ static gm_status run_model(const cli_args *args, gm_bench_report **out, gm_error
   return gm_bench_model(out, model, &params, &callbacks, err);
 }
 
+static gm_status run_kernels(const cli_args *args, gm_bench_report **out, gm_error *err) {
+  gm_callbacks callbacks = {.cancelled = on_cancelled};
+  gm_bench_params params = {.threads = (unsigned)args->threads,
+                            .repeat = (uint32_t)args->repeat};
+  return gm_bench_kernels(out, &params, &callbacks, err);
+}
+
 int cmd_bench(const cli_args *args) {
   const char *what = args->inputs.n == 1 ? args->inputs.items[0] : "";
-  if (strcmp(what, "model") != 0) {
-    cli_error("bench: found '%s', wanted model", what);
+  bool kernels = strcmp(what, "kernels") == 0;
+  if (!kernels && strcmp(what, "model") != 0) {
+    cli_error("bench: found '%s', wanted model or kernels", what);
     return CLI_USAGE;
   }
   cli_catch_interrupt();
   gm_bench_report *report = NULL;
   gm_error err = {0};
-  gm_status status = run_model(args, &report, &err);
+  gm_status status =
+      kernels ? run_kernels(args, &report, &err) : run_model(args, &report, &err);
   if (status != GM_OK) {
     cli_error("%s", err.message);
     return status == GM_ERR_MODEL ? CLI_MODEL : cli_exit_code(status);

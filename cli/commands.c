@@ -46,7 +46,8 @@ const cli_command cli_commands[] = {
      "With -v every answer is a line of JSON before its task's result.\n\n"
      "  gromatic eval ground --coco annotations.json --refs referring.json",
      GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON, cmd_eval},
-    {"bench", "[OPTION]... model", "Measure the speed on this machine",
+    {"bench", "[OPTION]... model|kernels", "Measure the speed on this machine",
+     "  gromatic bench kernels\n"
      "  gromatic bench model\n"
      "  gromatic bench model --shape groma-7b --type q4_k",
      GROUP_BENCH | GROUP_JSON, cmd_bench},

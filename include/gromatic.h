@@ -554,13 +554,15 @@ typedef struct gm_limits {
 } gm_limits;
 
 typedef struct gm_bench_stage {
-  const char *stage; /* "vision", "prefill", ... or a kernel's name */
+  const char *stage;   /* "vision", "prefill", ... or a kernel's name */
+  const char *kernels; /* the instruction set that was timed: "avx2", "avx512 vnni", ... */
   char shape[64];
   double seconds_min, seconds_median;
   double operations; /* per run, 2 per multiply-add of the straightforward algorithm */
   double bytes;      /* weights and cache read per run */
-  const char *limit; /* which of the limits holds it: "fp32", "int8", "read" */
-  double share;      /* of that limit, at the minimum of the times */
+  const char *limit; /* which of the limits holds it: "fp32", "int8", "read"; "": none */
+  double share;      /* of that limit, at the minimum of the times; arithmetic: of what the
+                        same instruction set can do */
 } gm_bench_stage;
 
 typedef struct gm_bench_report {
@@ -585,6 +587,10 @@ typedef struct gm_bench_params {
 GM_API gm_status gm_bench_model(gm_bench_report **out, const char *model,
                                 const gm_bench_params *params, const gm_callbacks *callbacks,
                                 gm_error *err);
+/* Times the kernels of every instruction set that this processor has: matrix products for each
+ * type at the shapes of the models, through threads, and the loops over rows on one. */
+GM_API gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,
+                                  const gm_callbacks *callbacks, gm_error *err);
 GM_API void gm_bench_report_free(gm_bench_report *report);
 
 #ifdef __cplusplus

@@ -137,13 +137,26 @@ void gm_bench_report_free(gm_bench_report *report) {
   free(report);
 }
 
+/* Both names in one; a literal. */
+static const char *kernels_name(const gm_kernels *k) {
+  static const char *const names[] = {"avx2 avxvnni", "avx512 vnni", "neon dotprod",
+                                      "neon dotprod+i8mm"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    size_t n = strlen(k->name);
+    if (strncmp(names[i], k->name, n) == 0 && names[i][n] == ' ' &&
+        strcmp(names[i] + n + 1, k->features) == 0)
+      return names[i];
+  }
+  return k->name;
+}
+
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
 static double share_of(const gm_limits *limits, const gm_bench_job *job, double seconds) {
-  if (seconds <= 0) return 0;
+  if (seconds <= 0 || !job->limit[0]) return 0;
   if (strcmp(job->limit, "read") == 0) return job->bytes / seconds / (limits->read_gbs * 1e9);
   double rate = strcmp(job->limit, "int8") == 0 ? limits->int8_gops : limits->fp32_gflops;
   return job->operations / seconds / (rate * 1e9);
@@ -162,18 +175,20 @@ gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_jo
     if (status != GM_OK) break;
     double began = now();
     status = job->run(c, job->user);
-    seconds[i] = now() - began;
+    seconds[i] = (now() - began) / (job->calls ? (double)job->calls : 1);
   }
   if (status == GM_OK) {
     qsort(seconds, repeat, sizeof *seconds, by_value);
     gm_bench_stage *s = &report->stages[report->n_stages++];
-    *s = (gm_bench_stage){.stage = job->stage,
-                          .seconds_min = seconds[0],
-                          .seconds_median = seconds[repeat / 2],
-                          .operations = job->operations,
-                          .bytes = job->bytes,
-                          .limit = job->limit,
-                          .share = share_of(&report->limits, job, seconds[0])};
+    *s = (gm_bench_stage){
+        .stage = job->stage,
+        .kernels = kernels_name(c->kernels),
+        .seconds_min = seconds[0],
+        .seconds_median = seconds[repeat / 2],
+        .operations = job->operations,
+        .bytes = job->bytes,
+        .limit = job->limit,
+        .share = share_of(job->limits ? job->limits : &report->limits, job, seconds[0])};
     memcpy(s->shape, job->shape, sizeof s->shape);
     report->peak_bytes = peak_resident();
   }

@@ -16,7 +16,9 @@ typedef struct gm_bench_job {
   const char *stage; /* a literal */
   char shape[64];
   double operations, bytes;
-  const char *limit; /* "fp32", "int8" or "read" */
+  const char *limit;       /* "fp32", "int8", "read" or "" */
+  const gm_limits *limits; /* of c's kernels; NULL: the report's */
+  size_t calls;            /* how often run does it; 0: once. The report is of one. */
   gm_status (*setup)(gm_compute *c, void *user);
   gm_status (*run)(gm_compute *c, void *user);
   void *user;

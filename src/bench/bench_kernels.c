@@ -1,0 +1,264 @@
+/* bench_kernels.c - gm_bench_kernels: every kernel timed by itself, for each instruction set.
+ *
+ * Matrix products go through gm_linear, so threads, packing and epilogue count. Many rows are
+ * compared with the arithmetic that the same instruction set can do; one row with the memory:
+ * its weights are several copies, larger than any cache together. Loops over rows run on one
+ * thread on data that stays in the cache. */
+#include "bench.h"
+#include "ops.h"
+#include "rng.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { COLD_BYTES = 192 << 20, SEED_ROWS = 16 };
+
+/* One product: m rows of x with a w[n, k] of `type`, `copies` of it in turn. */
+typedef struct product {
+  gm_type type;
+  size_t m, n, k, copies;
+  float *x, *y;
+  unsigned char *w;
+} product;
+
+static gm_status run_product(gm_compute *c, void *user) {
+  const product *p = user;
+  gm_tensor w = {p->type, 2, {p->n, p->k, 1, 1}, gm_type_row_bytes(p->type, p->k), NULL};
+  for (size_t i = 0; i < p->copies; i++) {
+    w.data = p->w + i * p->n * w.row_bytes;
+    gm_linear_out out = {.w = &w, .y = p->y, .ldy = p->n};
+    GM_TRY(gm_linear(c, p->x, p->k, p->m, &out, 1));
+  }
+  return GM_OK;
+}
+
+static void fill(float *x, size_t n, uint64_t seed) {
+  gm_rng rng = {seed};
+  for (size_t i = 0; i < n; i++) x[i] = (float)(gm_rng_unit(&rng) - 0.5);
+}
+
+/* Some rows of random weights, over and over. */
+static void fill_weights(product *p, float *row) {
+  const gm_type_traits *traits = gm_type_traits_of(p->type);
+  size_t bytes = gm_type_row_bytes(p->type, p->k), rows = p->n * p->copies;
+  for (size_t j = 0; j < rows && j < SEED_ROWS; j++) {
+    fill(row, p->k, j);
+    traits->from_float(p->w + j * bytes, row, p->k);
+  }
+  for (size_t j = SEED_ROWS; j < rows; j++)
+    memcpy(p->w + j * bytes, p->w + (j - SEED_ROWS) * bytes, bytes);
+}
+
+static const char *stage_name(gm_type type, bool one_row) {
+  switch (type) {
+  case GM_TYPE_F16:
+    return one_row ? "gemv f16" : "gemm f16";
+  case GM_TYPE_BF16:
+    return one_row ? "gemv bf16" : "gemm bf16";
+  case GM_TYPE_Q8_0:
+    return one_row ? "gemv q8_0" : "gemm q8_0";
+  case GM_TYPE_Q4_0:
+    return one_row ? "gemv q4_0" : "gemm q4_0";
+  case GM_TYPE_Q4_K:
+    return one_row ? "gemv q4_k" : "gemm q4_k";
+  case GM_TYPE_Q6_K:
+    return one_row ? "gemv q6_k" : "gemm q6_k";
+  default:
+    return one_row ? "gemv f32" : "gemm f32";
+  }
+}
+
+static gm_status time_product(gm_bench_report *report, gm_compute *c, const gm_limits *limits,
+                              gm_type type, const size_t shape[3], uint32_t repeat) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  product p = {.type = type, .m = shape[0], .n = shape[1], .k = shape[2], .copies = 1};
+  size_t bytes = p.n * gm_type_row_bytes(type, p.k);
+  if (p.m == 1) p.copies = COLD_BYTES / bytes + 1;
+  p.x = gm_scratch_f32(c, p.m * p.k, "activations to time");
+  p.y = gm_scratch_f32(c, p.m * p.n, "a product to time");
+  p.w = gm_scratch(c, p.copies * bytes, "weights to time");
+  float *row = gm_scratch_f32(c, p.k, "a row of weights");
+  if (!p.x || !p.y || !p.w || !row) return GM_ERR_MEMORY;
+  fill(p.x, p.m * p.k, 1);
+  fill_weights(&p, row);
+  gm_bench_job job = {.stage = stage_name(type, p.m == 1),
+                      .operations = 2.0 * (double)p.m * (double)p.n * (double)p.k,
+                      .bytes = (double)bytes,
+                      .limit = p.m == 1                             ? "read"
+                               : gm_type_traits_of(type)->quantised ? "int8"
+                                                                    : "fp32",
+                      .limits = limits,
+                      .calls = p.copies,
+                      .run = run_product,
+                      .user = &p};
+  snprintf(job.shape, sizeof job.shape, "m %zu n %zu k %zu", p.m, p.n, p.k);
+  gm_status status = gm_bench_run(report, c, &job, repeat);
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
+
+/* Shapes {m, n, k}: DINOv2-L, CLIP B/32 with 60 crops, a tap of the region encoder's
+ * convolutions, then LLaMA-7B; a smaller one for the instruction sets below the best, and a
+ * smaller one still for plain C. */
+static const size_t vision_shapes[][3] = {
+    {1025, 1024, 1024}, {1025, 4096, 1024}, {3000, 3072, 768}, {4096, 1024, 1024}};
+static const size_t language_shapes[][3] = {
+    {512, 4096, 4096}, {512, 11008, 4096}, {512, 4096, 11008}};
+static const size_t one_row_shapes[][3] = {{1, 4096, 4096}, {1, 32114, 4096}};
+static const size_t small_shape[3] = {256, 1024, 4096}, plain_shape[3] = {64, 512, 1024};
+
+static gm_status time_type(gm_bench_report *report, gm_compute *c, const gm_limits *limits,
+                           gm_type type, bool best, uint32_t repeat) {
+  bool quantised = gm_type_traits_of(type)->quantised;
+  const size_t(*shapes)[3] = quantised ? language_shapes : vision_shapes;
+  size_t n = quantised ? sizeof language_shapes / sizeof language_shapes[0]
+                       : sizeof vision_shapes / sizeof vision_shapes[0];
+  if (!best) shapes = strcmp(c->kernels->name, "ref") == 0 ? &plain_shape : &small_shape, n = 1;
+  for (size_t i = 0; i < n; i++)
+    GM_TRY(time_product(report, c, limits, type, shapes[i], repeat));
+  n = best ? sizeof one_row_shapes / sizeof one_row_shapes[0] : 1;
+  for (size_t i = 0; i < n && strcmp(c->kernels->name, "ref") != 0; i++)
+    GM_TRY(time_product(report, c, limits, type, one_row_shapes[i], repeat));
+  return GM_OK;
+}
+
+/* ---- loops over rows ------------------------------------------------------------------- */
+
+enum { ROW = 4096, KEYS = 512, HEAD = 128, ROW_CALLS = 200 };
+
+typedef struct row_data {
+  float *a, *b, *out;  /* [ROW] */
+  float *keys;         /* [KEYS * HEAD] */
+  uint16_t *half_keys; /* the same */
+  void (*call)(const gm_row_kernels *k, const struct row_data *d);
+} row_data;
+
+static void call_add(const gm_row_kernels *k, const row_data *d) {
+  k->add(d->out, d->a, d->b, ROW);
+}
+
+static void call_silu_mul(const gm_row_kernels *k, const row_data *d) {
+  memcpy(d->out, d->a, ROW * sizeof(float));
+  k->silu_mul(d->out, d->b, ROW);
+}
+
+static void call_layer_norm(const gm_row_kernels *k, const row_data *d) {
+  k->layer_norm(d->out, d->a, d->b, d->b, ROW, 1e-6f);
+}
+
+static void call_rms_norm(const gm_row_kernels *k, const row_data *d) {
+  k->rms_norm(d->out, d->a, d->b, ROW, 1e-6f);
+}
+
+static void call_softmax(const gm_row_kernels *k, const row_data *d) {
+  float max = -1e30f;
+  memcpy(d->out, d->a, ROW * sizeof(float));
+  (void)k->softmax_step(d->out, ROW, 1, &max);
+}
+
+static void call_dots_f16(const gm_row_kernels *k, const row_data *d) {
+  k->dots_f16(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD);
+}
+
+static void call_mix_f16(const gm_row_kernels *k, const row_data *d) {
+  k->mix_f16(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD);
+}
+
+static void call_dots_f32(const gm_row_kernels *k, const row_data *d) {
+  k->dots_f32(d->out, d->a, d->keys, HEAD, KEYS, HEAD);
+}
+
+static void call_mix_f32(const gm_row_kernels *k, const row_data *d) {
+  k->mix_f32(d->out, d->a, d->keys, HEAD, KEYS, HEAD);
+}
+
+static gm_status run_rows(gm_compute *c, void *user) {
+  const row_data *d = user;
+  for (size_t i = 0; i < ROW_CALLS; i++) d->call(&c->kernels->rows, d);
+  return GM_OK;
+}
+
+static gm_status time_rows(gm_bench_report *report, gm_compute *c, uint32_t repeat) {
+  static const struct {
+    const char *name, *shape;
+    void (*call)(const gm_row_kernels *k, const row_data *d);
+    double operations, bytes; /* read and written, in the cache */
+  } rows[] = {
+      {"add", "4096", call_add, ROW, 12.0 * ROW},
+      {"silu_mul", "4096", call_silu_mul, 4.0 * ROW, 12.0 * ROW},
+      {"layer_norm", "4096", call_layer_norm, 8.0 * ROW, 16.0 * ROW},
+      {"rms_norm", "4096", call_rms_norm, 4.0 * ROW, 12.0 * ROW},
+      {"softmax_step", "4096", call_softmax, 4.0 * ROW, 8.0 * ROW},
+      {"dots_f16", "512 keys x 128", call_dots_f16, 2.0 * KEYS * HEAD, 2.0 * KEYS * HEAD},
+      {"mix_f16", "512 values x 128", call_mix_f16, 2.0 * KEYS * HEAD, 2.0 * KEYS * HEAD},
+      {"dots_f32", "512 keys x 128", call_dots_f32, 2.0 * KEYS * HEAD, 4.0 * KEYS * HEAD},
+      {"mix_f32", "512 values x 128", call_mix_f32, 2.0 * KEYS * HEAD, 4.0 * KEYS * HEAD},
+  };
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  row_data d = {0};
+  d.a = gm_scratch_f32(c, ROW, "rows to time");
+  d.b = gm_scratch_f32(c, ROW, "rows to time");
+  d.out = gm_scratch_f32(c, ROW, "rows to time");
+  d.keys = gm_scratch_f32(c, KEYS * HEAD, "keys to time");
+  d.half_keys = gm_scratch(c, KEYS * HEAD * sizeof *d.half_keys, "keys to time");
+  if (!d.a || !d.b || !d.out || !d.keys || !d.half_keys) return GM_ERR_MEMORY;
+  fill(d.a, ROW, 1);
+  fill(d.b, ROW, 2);
+  fill(d.keys, KEYS * HEAD, 3);
+  gm_type_traits_of(GM_TYPE_F16)->from_float(d.half_keys, d.keys, KEYS * HEAD);
+  gm_status status = GM_OK;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0] && status == GM_OK; i++) {
+    d.call = rows[i].call;
+    gm_bench_job job = {.stage = rows[i].name,
+                        .operations = rows[i].operations,
+                        .bytes = rows[i].bytes,
+                        .limit = "",
+                        .calls = ROW_CALLS,
+                        .run = run_rows,
+                        .user = &d};
+    snprintf(job.shape, sizeof job.shape, "%s", rows[i].shape);
+    status = gm_bench_run(report, c, &job, repeat);
+  }
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------- */
+
+static gm_status time_table(gm_bench_report *report, gm_compute *c, uint32_t repeat) {
+  static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYPE_Q8_0,
+                                  GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
+  bool best = c->kernels == gm_kernels_best();
+  gm_limits limits = report->limits;
+  if (!best) GM_TRY(gm_bench_limits(c, &limits));
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    GM_TRY(gm_poll(c));
+    GM_TRY(time_type(report, c, &limits, types[i], best, repeat));
+  }
+  return time_rows(report, c, repeat);
+}
+
+gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,
+                           const gm_callbacks *callbacks, gm_error *err) {
+  *out = NULL;
+  gm_bench_params p = params ? *params : (gm_bench_params){0};
+  uint32_t repeat = p.repeat ? p.repeat : 3;
+  if (repeat > 1000)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found %u runs, wanted at most 1000", repeat);
+  gm_compute c = {.kernels = gm_kernels_best(), .err = err};
+  if (callbacks) c.cancelled = callbacks->cancelled, c.cancel_user = callbacks->user;
+  GM_TRY(gm_pool_create(&c.pool, p.threads, err));
+  gm_bench_report *report = NULL;
+  gm_status status = gm_bench_report_create(&report, &c);
+  const gm_kernels *best = c.kernels;
+  if (status == GM_OK) status = time_table(report, &c, repeat);
+  for (size_t i = 0; status == GM_OK && (c.kernels = gm_kernels_at(i)) != NULL; i++)
+    if (c.kernels != best) status = time_table(report, &c, repeat);
+  gm_pool_free(c.pool);
+  gm_arena_free(&c.arena);
+  if (status == GM_OK)
+    *out = report;
+  else
+    gm_bench_report_free(report);
+  return status;
+}
