@@ -5,6 +5,7 @@
 Files that a fuzzer has found since are kept beside them; their names begin with "found-".
 """
 
+import gzip
 import io
 import json
 import pathlib
@@ -15,6 +16,7 @@ import zipfile
 from PIL import Image
 
 HERE = pathlib.Path(__file__).resolve().parent
+MODELS = HERE.parent / "models"
 
 
 def save(target, name, data):
@@ -254,6 +256,43 @@ def words():
         save("grounded_text", name, b"\5" + b"".join(struct.pack("<H", i) for i in ids))
 
 
+# ---- small files of checkpoints
+
+
+def converted():
+    names = ("config.json", "preprocessor_config.json", "added_tokens.json")
+    for i, name in enumerate(names):
+        save("convert", name, bytes([i]) + (MODELS / "groma-mini" / name).read_bytes())
+
+
+def clip():
+    # Every byte's two symbols, and one merge: GPT-2's map from bytes to characters.
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in plain]
+    symbols = [chr(b) for b in plain] + [chr(256 + i) for i in range(len(others))]
+    tokens = symbols + [s + "</w>" for s in symbols] + ["ab</w>", "<|startoftext|>", "<|endoftext|>"]
+    vocab = json.dumps({t: i for i, t in enumerate(tokens)}, ensure_ascii=False).encode()
+    save("clip_vocabulary", "files", b"\1" + vocab + b"\0#version: 0.2\na b</w>\n")
+    packed = gzip.compress(b"#version\na b</w>\nc d\ne f</w>\n", mtime=0)
+    save("clip_vocabulary", "merges-gz", b"\0" + packed)
+    for i, line in enumerate((
+        "a photo of a &amp;amp; cat.", "It's  12\u00bd \u201cq\u201d <|endoftext|>", "\u0130\u00df\u0345 e\u0301",
+    )):
+        save("clip_tokenizer", f"plain-{i}", b"\0" + line.encode())
+        save("clip_tokenizer", f"upstream-{i}", b"\1" + line.encode())
+    save("clip_tokenizer", "broken", b"\0&#xffffffff; &#0; &\xff\xc3 \xed\xa0\x80")
+
+
+# The header of groma-mini's file as GGUF: where the seeds' patches go is only roughly known, and
+# mutations will find the rest.
+
+
+def patches():
+    for offset in (4, 8, 16, 100, 1000, 20000):
+        save("model_load", f"at-{offset}", struct.pack("<I", offset)[:3] + b"\3" + bytes(4))
+    save("model_load", "none", struct.pack("<I", 0)[:3] + b"\3GGUF")
+
+
 def main():
     pictures()
     torch()
@@ -261,6 +300,9 @@ def main():
     gguf()
     sentencepiece()
     words()
+    converted()
+    clip()
+    patches()
 
 
 if __name__ == "__main__":
