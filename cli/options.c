@@ -46,7 +46,7 @@ static const option_row rows[] = {
      "shuffle the regions as in training (default: score order)"},
     {"box", 'b', LIST, AT(boxes), GROUP_BOXES, "X1,Y1,X2,Y2",
      "a box on the picture; repeatable"},
-    {"append-boxes", 0, FLAG, AT(append_boxes), GROUP_BOXES, NULL,
+    {"append-boxes", 0, FLAG, AT(append_boxes), GROUP_BOXES | GROUP_EVAL, NULL,
      "put boxes after the regions: the whole cache is reused"},
     {"box-format", 0, TEXT, AT(box_format), GROUP_IMAGE, "FORMAT",
      "xyxy (default), xywh, xyxyn, cxcywhn or qwen3, for --box and output alike"},

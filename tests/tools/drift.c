@@ -1,6 +1,7 @@
 /* drift.c - how far a model's values move from another's, stage by stage:
  *
  *   drift [-n TOKENS] REFERENCE OTHER... -- PICTURE...      one line of JSON for each OTHER
+ *   drift round FILE.gguf@TYPE:PATTERN,... OUT.gguf         writes a rounded model, see below
  *
  * Models are what gm_model_open takes; an OTHER may be FILE.gguf@TYPE:PATTERN,PATTERN... as
  * well: the file (of f32) with the tensors whose upstream names match a pattern rounded to TYPE
@@ -108,6 +109,40 @@ static size_t round_tensors(const gm_model_file *file, gm_type type, const char 
   return weights;
 }
 
+/* FILE.gguf@TYPE:PATTERNS -> the rounded model over bytes that are to be freed after it. */
+static gm_model_file *rounded_file(const char *spec, void **bytes, size_t *size,
+                                   size_t *weights) {
+  gm_error err;
+  gm_model_file *file;
+  gm_type type;
+  char path[1024], type_name[16];
+  const char *at = strchr(spec, '@'), *patterns = at ? strchr(at, ':') : NULL;
+  assert_true(patterns && (size_t)(at - spec) < sizeof path && patterns - at <= 16);
+  snprintf(path, sizeof path, "%.*s", (int)(at - spec), spec);
+  snprintf(type_name, sizeof type_name, "%.*s", (int)(patterns - at - 1), at + 1);
+  assert_true(gm_type_from_name(type_name, &type));
+  void *read = test_read_file(path, size);
+  *bytes = aligned_alloc(64, (*size + 63) / 64 * 64);
+  assert_non_null(*bytes);
+  memcpy(*bytes, read, *size);
+  free(read);
+  assert_ok(gm_model_file_from_memory(&file, *bytes, *size, path, &err), &err);
+  *weights = round_tensors(file, type, patterns + 1);
+  return file;
+}
+
+static void write_rounded(const char *spec, const char *path) {
+  void *bytes;
+  size_t size, weights;
+  gm_model_file_close(rounded_file(spec, &bytes, &size, &weights));
+  FILE *out = fopen(path, "wb");
+  assert_non_null(out);
+  assert_int_equal(fwrite(bytes, 1, size, out), size);
+  assert_int_equal(fclose(out), 0);
+  free(bytes);
+  printf("%zu\n", weights);
+}
+
 typedef struct opened {
   gm_model *model;
   void *bytes; /* of a rounded file */
@@ -117,31 +152,16 @@ typedef struct opened {
 static void open_model(opened *o, const char *spec) {
   gm_error err;
   *o = (opened){0};
-  const char *at = strchr(spec, '@');
-  if (!at) {
-    assert_ok(gm_model_open(&o->model, spec, NULL, &err), &err);
-    return;
-  }
-  char path[1024], type_name[16];
-  const char *patterns = strchr(at, ':');
-  assert_true(patterns && (size_t)(at - spec) < sizeof path && patterns - at <= 16);
-  snprintf(path, sizeof path, "%.*s", (int)(at - spec), spec);
-  snprintf(type_name, sizeof type_name, "%.*s", (int)(patterns - at - 1), at + 1);
-  gm_type type;
-  assert_true(gm_type_from_name(type_name, &type));
-  size_t size;
-  void *read = test_read_file(path, &size);
-  o->bytes = aligned_alloc(64, (size + 63) / 64 * 64);
-  assert_non_null(o->bytes);
-  memcpy(o->bytes, read, size);
-  free(read);
-  /* The model of the unchanged file lends everything but the weights. */
+  char path[1024];
+  snprintf(path, sizeof path, "%s", spec);
+  path[strcspn(path, "@")] = 0;
   assert_ok(gm_model_open(&o->model, path, NULL, &err), &err);
+  if (!strchr(spec, '@')) return;
+  size_t size;
   gm_groma_free(o->model->groma);
   gm_model_file_close(o->model->file);
   o->model->groma = NULL;
-  assert_ok(gm_model_file_from_memory(&o->model->file, o->bytes, size, path, &err), &err);
-  o->rounded = round_tensors(o->model->file, type, patterns + 1);
+  o->model->file = rounded_file(spec, &o->bytes, &size, &o->rounded);
   assert_ok(gm_groma_load(&o->model->groma, o->model->file, 0, NULL, &err), &err);
 }
 
@@ -431,6 +451,10 @@ static void compare(const char *spec, char **pictures, size_t n, const record *r
 int main(int argc, char **argv) {
   size_t most = 60;
   int at = 1, end;
+  if (argc == 4 && strcmp(argv[1], "round") == 0) {
+    write_rounded(argv[2], argv[3]);
+    return 0;
+  }
   if (argc > 2 && strcmp(argv[1], "-n") == 0) {
     most = (size_t)atoi(argv[2]);
     at = 3;

@@ -1,0 +1,215 @@
+"""Renders docs/ACCURACY.md from what accuracy.py measured. Used by accuracy.py only."""
+
+# The official code in fp32 on the same pictures: tests/data/world/README.md.
+REFERENCE = {"recall": 0.966, "precision": 0.801, "accuracy_free": 0.868, "exact": 0.910, "f1": 0.762}
+ACCURACY = [
+    ("recall", "proposals: recall, IoU > 0.5 (410 objects)"),
+    ("precision", "proposals: precision, IoU > 0.5"),
+    ("accuracy_free", "ground: first region of the free greedy answer (410 expressions)"),
+    ("accuracy_constrained", "ground: best region under constraint"),
+    ("exact", "region names, exact with article (410)"),
+    ("f1", "caption phrases, F1 (120 pictures)"),
+]
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows] + [""]
+
+
+def small(x):
+    """Two significant digits."""
+    return "0" if x == 0 else f"{x:.2g}" if x >= 1e-4 else f"{x:.1e}".replace("e-0", "e-")
+
+
+def percent(part, whole):
+    return f"{100 * part / whole:.1f} %"
+
+
+def iou(a, b):
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(width, 0) * max(height, 0)
+    area = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
+    return both / area if area > 0 else 0
+
+
+def same_answers(answers, base, method):
+    """(how many of the answers are the base's, how many there are)"""
+    pairs = list(zip(answers[method], base[method]))
+    if method == "caption":
+        same = [a["text"] == b["text"] for a, b in pairs]
+    elif method == "describe":
+        same = [a["raw"] == b["raw"] for a, b in pairs]
+    else:  # the same region: the boxes are nearly one
+        same = [iou(a["box"], b["box"]) > 0.5 or a["box"] == b["box"] for a, b in pairs]
+    return sum(same), len(same)
+
+
+def accuracy(data):
+    types = list(data["types"])
+    rows = []
+    for key, title in ACCURACY:
+        reference = f"{REFERENCE[key]:.3f}" if key in REFERENCE else "none"
+        rows.append([title, reference] + [f"{data['types'][t]['figures'][key]:.3f}" for t in types])
+        if key == "exact":
+            rows.append(["region names with `--append-boxes`", "none"] +
+                        [f"{data['appended'][t]['figures']['exact']:.3f}" for t in types])
+    rows.append(["file", "17.1 MB (fp16)"] + [f"{data['sizes'][t] / 1e6:.1f} MB" for t in types])
+    return table(["", "reference"] + types, rows)
+
+
+def answers(data):
+    types = list(data["types"])
+    base = data["types"]["f32"]["answers"]
+    rows = []
+    for method, title in [("caption", "captions, word for word"), ("describe", "region names"),
+                          ("ground_free", "ground, free: the region"),
+                          ("ground", "ground, constrained: the region")]:
+        counts = [same_answers(data["types"][t]["answers"], base, method) for t in types[1:]]
+        rows.append([title + f" (of {counts[0][1]})", "all"] + [same for same, _ in counts])
+    counts = [same_answers(data["appended"][t]["answers"], base, "describe") for t in types]
+    rows.append([f"region names with `--append-boxes` (of {counts[0][1]})"] + [same for same, _ in counts])
+    return table(["the same as f32's"] + types, rows)
+
+
+def drift_rows(drifts, steps_title):
+    regions = [d["regions"] for d in drifts]
+    answer = [d["answers"] for d in drifts]
+    rows = [[f"regions kept (of {regions[0]['reference']})"] +
+            [f"{r['kept']}, {r['found'] - r['kept']} new" for r in regions],
+            ["their corners moved, mean (worst)"] +
+            [f"{small(r['shift'])} ({small(r['worst_shift'])}) px" for r in regions],
+            ["their IoU, mean (worst)"] + [f"{r['iou']:.3f} ({r['worst_iou']:.3f})" for r in regions],
+            ["their scores moved, mean (worst)"] +
+            [f"{small(r['score'])} ({small(r['worst_score'])})" for r in regions]]
+    for key, title in [("hidden", "last hidden state of DINOv2"), ("tokens", "image tokens"),
+                       ("vectors", "region vectors"), ("first", "logits of the first word"),
+                       ("logits", f"logits of all {steps_title}")]:
+        rows.append([title + ", rms (worst)"] +
+                    [f"{small(d[key]['rms'])} ({small(d[key]['max'])})" for d in drifts])
+    rows.append(["KL divergence of the next token, mean (worst)"] +
+                [f"{small(a['kl'])} ({small(a['worst_kl'])})" for a in answer])
+    rows.append(["likeliest next token the same"] + [percent(a["same_next"], 1) for a in answer])
+    return rows
+
+
+def drift(data):
+    drifts = data["drift"]
+    steps = drifts["q8_0"]["answers"]["steps"]
+    return table(["against f32"] + list(drifts), drift_rows(list(drifts.values()), f"{steps} words"))
+
+
+def true_shapes(data):
+    drifts = data["true"]
+    steps = drifts["q8_0"]["answers"]["steps"]
+    return table(["against f32"] + list(drifts), drift_rows(list(drifts.values()), f"{steps} words"))
+
+
+def group_drift(data):
+    whole = data["groups"][-1]["q4_0"]["rounded"]
+    rows = []
+    for g in data["groups"]:
+        cells = [g["title"], percent(g["q4_0"]["rounded"], whole),
+                 g["kept"] or "T"]
+        for t in ("q8_0", "q4_0"):
+            r, d = g[t]["regions"], g[t]
+            cells += [f"{r['kept']}+{r['found'] - r['kept']}", small(r["shift"]), small(d["vectors"]["rms"]),
+                      small(d["logits"]["rms"]), small(d["answers"]["kl"])]
+        rows.append(cells)
+    head = ["rounded alone", "weights", "kept"]
+    for t in ("q8_0", "q4_0"):
+        head += [f"{t}: regions", "px", "vectors", "logits", "KL"]
+    return table(head, rows)
+
+
+def group_accuracy(data):
+    base = data["few"]
+    rows = [["none (f32)"] + [f"{base['figures'][key]:.3f}" for key, _ in ACCURACY if key != "accuracy_free"] +
+            ["all"] * 3]
+    for g in data["groups"]:
+        same = [same_answers(g["eval"]["answers"], base["answers"], m) for m in ("ground", "describe", "caption")]
+        rows.append([g["title"]] +
+                    [f"{g['eval']['figures'][key]:.3f}" for key, _ in ACCURACY if key != "accuracy_free"] +
+                    [f"{s} of {n}" for s, n in same])
+    return table(["q4_0 alone", "recall", "precision", "ground", "names", "captions",
+                  "ground same", "names same", "captions same"], rows)
+
+
+def near_ties(data):
+    free = data["types"]["f32"]["answers"]["ground_free"]
+    near = sorted(free, key=lambda a: a["margin"])[:5]
+    return table(["picture", "expression", "margin", "right"],
+                 [[f"`{a['image'].split('/')[-1]}`", a["asked"], f"{a['margin']:.4f}",
+                   "yes" if a["right"] else "no"] for a in near])
+
+
+def render(data):
+    free = sum(a["right"] for a in data["types"]["f32"]["answers"]["ground_free"])
+    parts = {"accuracy": accuracy(data), "answers": answers(data), "drift": drift(data),
+             "group_drift": group_drift(data), "group_accuracy": group_accuracy(data),
+             "true_shapes": true_shapes(data), "near_ties": near_ties(data)}
+    filled = {key: "\n".join(lines) for key, lines in parts.items()}
+    return PAGE.format(free=free, few=data["n_few"], **filled).rstrip("\n") + "\n"
+
+
+PAGE = """\
+# Accuracy, and what smaller types cost
+
+Made by `scripts/accuracy.py`; do not edit. A fresh run: `rm -rf build/accuracy && scripts/accuracy.py`, on a build
+with its tests (`make test`), 8 GB of memory, about 30 minutes on two cores. `test_cli_accuracy_slow` holds the code to the reference's
+figures and to bounds on q8_0.
+
+## Accuracy on the drawn world
+
+groma-mini on all 120 scenes of `tests/data/world`, greedy answers, each with the definitions of
+`tests/data/world/README.md`. The reference is the official code in fp32 on the same pictures; a file of f32 equals it.
+
+{accuracy}
+A file of a block type holds most of the vision half in q8_0 whatever type was asked for, and some tensors in f32
+([FORMAT.md](FORMAT.md)); q4_0 therefore differs from q8_0 in the language model alone. Rows of groma-mini are no multiples of 256, so q4_k and
+q6_k are shown at true shapes below.
+
+Free ground answers: {free} of 410 are right in f32, as many as the reference's rounded 0.868 says (356). An answer can differ between two correct
+programs only where its logits nearly tie. The five nearest, and by how much the leading token's logit led:
+
+{near_ties}
+## How many answers change
+
+{answers}
+"The region" is the same where the two boxes overlap by more than half. `--append-boxes` puts a referred box behind the picture's regions instead of into their choice:
+the region list, and the cache of the whole prefix, then stay as they are for every question. Its row compares with f32's
+answers without it.
+
+## How far values move
+
+Every stage of one type's file against the f32 file's, all 120 pictures. Each model computes a stage from its own values of the stages before, so
+errors add up downwards. Regions are matched by overlap (IoU > 0.5), the best pair first; a corner's way is in pixels of the
+picture (224 to 512 wide), the farther of two corners counting. Region vectors are those of f32's boxes, logits those at every word of f32's own caption, so that both
+models are asked the same. "rms" is relative to the root mean square of the f32 values, "worst" to the largest of them; for
+logits both are relative to the largest logit.
+
+{drift}
+## Which weights are sensitive
+
+Groups of groma-mini's weights rounded alone, all else exact: a weight goes to the type and back, and is multiplied in f32. So this is
+the error of the weights; the products of block types also round activations to 8 bits, which the table
+above includes and this one does not. First {few} pictures. "kept" says what the converter does with the group in files of block types; "regions" are those of f32 that
+stay, and new ones.
+
+{group_drift}
+The same groups at q4_0, in answers (first {few} pictures; one answer is about 1 %, so only large differences mean anything):
+
+{group_accuracy}
+## At Groma-7B's true shapes
+
+`synthetic:groma-7b-2l`: the widths, layers and vocabulary of Groma-7B with 2 language layers instead of 32, and computed
+weights, on `tests/data/photos/astronaut.png`; 16 words.
+
+{true_shapes}
+**What this can show:** that every type is computed as it is stored at these widths, what 4.5 to 16 bits a weight cost one product after another, and
+that q4_k, q6_k and q8_0 stand in the order of their bits. **What it cannot:** how good Groma-7B's answers are. The weights are uniform noise; there are no outlier
+channels, which make trained models harder to round, and no trained margins between the best and the second token, which make
+their answers steadier. Boxes and words have no meaning here, and scores crowd at the threshold, so that regions come and go by
+small changes. 2 layers instead of 32 add up less error.
+"""
