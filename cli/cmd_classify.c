@@ -57,7 +57,8 @@ static json_t *explanation_json(const cli_report *report, const gm_label *label,
 static gm_status explain(const classify_job *j, gm_view *view, const gm_image *image,
                          const char *name, const gm_label *label, cli_report *report,
                          gm_error *err) {
-  (void)image; (void)name;
+  (void)image;
+  (void)name;
   gm_explanation *e = NULL;
   gm_status status =
       gm_explain(view, j->classes, label->class_index, &j->params, &j->job.callbacks, &e, err);

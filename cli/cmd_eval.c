@@ -12,6 +12,7 @@
 #include "batch.h"
 #include "commands.h"
 #include "dataset.h"
+#include "eval_classify.h"
 #include "terminal.h"
 
 #include <ctype.h>
@@ -265,8 +266,11 @@ static int run_task(evaluation *e, size_t task, cli_progress *progress) {
 int cmd_eval(const cli_args *args) {
   enum { N_TASKS = sizeof tasks / sizeof tasks[0] };
   bool wanted[N_TASKS] = {false};
+  if (args->inputs.n == 2 && strcmp(args->inputs.items[0], "classify") == 0)
+    return cli_eval_classify(args, args->inputs.items[1]);
   if (args->inputs.n == 0 || !args->coco) {
-    cli_error("eval: wanted tasks (detect, ground, describe, caption) and --coco FILE");
+    cli_error("eval: wanted tasks (detect, ground, describe, caption) and --coco FILE, or "
+              "classify and FOLDER or FILE.csv");
     return CLI_USAGE;
   }
   for (size_t i = 0; i < args->inputs.n; i++) {

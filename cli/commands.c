@@ -41,13 +41,19 @@ const cli_command cli_commands[] = {
     {"inspect", "[OPTION]... MODEL", "Show what a model file holds",
      "  gromatic inspect groma-7b-q4_k.gguf --tensors", GROUP_INSPECT | GROUP_JSON,
      cmd_inspect},
-    {"eval", "[OPTION]... ground|describe|caption|detect --coco FILE [--refs FILE]",
+    {"eval",
+     "[OPTION]... ground|describe|caption|detect --coco FILE [--refs FILE], or classify "
+     "FOLDER|FILE.csv",
      "Measure a model on annotated pictures",
-     "With -v every answer is a line of JSON before its task's result.\n\n"
-     "  gromatic eval ground --coco annotations.json --refs referring.json",
-     GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON, cmd_eval},
-    {"bench", "[OPTION]... model|kernels", "Measure the speed on this machine",
-     "  gromatic bench kernels\n"
+     "With -v every answer is a line of JSON before its task's result.\n"
+     "classify takes class folders ('_' in a name stands for a space) or a CSV of file,label, "
+     "and\n"
+     "all methods whose files are given, or those of --method a,b,c.\n\n"
+     "  gromatic eval ground --coco annotations.json --refs referring.json\n"
+     "  gromatic eval classify pets/ --descriptions pets.json --preset pets",
+     GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON | GROUP_CLASSES,
+     cmd_eval},
+    {"bench", "[OPTION]... model", "Measure the speed on this machine",
      "  gromatic bench model\n"
      "  gromatic bench model --shape groma-7b --type q4_k",
      GROUP_BENCH | GROUP_JSON, cmd_bench},

@@ -1,0 +1,323 @@
+/* eval_classify.c - see eval_classify.h.
+ *
+ * Every picture is decoded once, and its crops are encoded once a seed; all methods score the
+ * same features. A method's draws:
+ *
+ *   wca           one set of crops a seed, --seeds of them
+ *   wca-released  the same, and each set drawn from --redraws times, every drawing by itself
+ *   waffle        words of one seed
+ *   the others    nothing is drawn */
+#include "eval_classify.h"
+
+#include "batch.h"
+#include "class_options.h"
+#include "labelled_set.h"
+#include "terminal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOP = 5 };
+
+/* What one method has got right so far. */
+typedef struct measure {
+  gm_method method;
+  gm_classes *classes;
+  gm_view_params view;
+  gm_classify_params params;
+  size_t seeds, redraws, draws; /* draws = seeds * redraws */
+  /* [seeds][redraws]: pictures whose class is the first, among the first five */
+  size_t *right, *near;
+  size_t *by_class; /* [classes]: right, over all draws */
+  size_t n_crops;   /* looked at, over all pictures and draws */
+} measure;
+
+typedef struct evaluation {
+  const cli_args *args;
+  gm_clip *clip;
+  labelled_set set;
+  measure measures[GM_METHOD_COUNT];
+  size_t n_measures;
+  size_t *of_class; /* [classes]: pictures */
+  size_t n_classes;
+  gm_callbacks callbacks;
+} evaluation;
+
+/* ---- methods ---- */
+
+/* Those of --method (a list with commas), else all that have their files. */
+static bool is_wanted(const cli_args *args, gm_method method) {
+  const char *name = gm_method_name(method), *at = args->method;
+  switch (method) {
+  case GM_METHOD_CLIP_E:
+    if (!at) return args->templates != NULL;
+    break;
+  case GM_METHOD_CLIP_D:
+    if (!at) return args->descriptors != NULL;
+    break;
+  case GM_METHOD_WCA:
+  case GM_METHOD_WCA_RELEASED:
+  case GM_METHOD_CUPL:
+    if (!at) return args->descriptions != NULL;
+    break;
+  default:
+    if (!at) return true;
+  }
+  for (size_t length; *at; at += length + (at[length] != 0)) {
+    length = strcspn(at, ",");
+    if (strlen(name) == length && strncmp(at, name, length) == 0) return true;
+  }
+  return false;
+}
+
+static bool check_methods(const cli_args *args) {
+  for (const char *at = args->method ? args->method : ""; *at;) {
+    char name[32];
+    size_t length = strcspn(at, ",");
+    gm_method method;
+    snprintf(name, sizeof name, "%.*s", (int)(length < 31 ? length : 31), at);
+    if (!gm_method_named(name, &method)) {
+      cli_error("--method: found '%s', wanted some of wca, wca-released, clip, clip-e, clip-d, "
+                "waffle, cupl with commas between",
+                name);
+      return false;
+    }
+    at += length + (at[length] != 0);
+  }
+  return true;
+}
+
+static bool check_seeds(const cli_args *args) {
+  if (args->seeds >= 1 && args->seeds <= 1000) return true;
+  cli_error("--seeds: found %llu, wanted 1 to 1000", (unsigned long long)args->seeds);
+  return false;
+}
+
+static void set_draws(const cli_args *args, measure *m) {
+  bool released = m->method == GM_METHOD_WCA_RELEASED;
+  m->seeds = released || m->method == GM_METHOD_WCA ? (size_t)args->seeds : 1;
+  m->redraws = released ? m->params.redraws : 1;
+  m->draws = m->seeds * m->redraws;
+  m->params.redraws = 1;
+}
+
+static int add_measure(evaluation *e, gm_method method, const char *const *names, size_t n) {
+  measure *m = &e->measures[e->n_measures];
+  *m = (measure){.method = method};
+  if (!cli_view_params(e->args, method, &m->view) || !cli_classify_params(e->args, &m->params))
+    return CLI_USAGE;
+  m->params.top = TOP;
+  m->view.cache = true;
+  if (method != GM_METHOD_WCA) m->params.stop = 0;
+  e->n_measures++;
+  int code =
+      cli_make_classes(e->args, e->clip, method, names, n, false, &e->callbacks, &m->classes);
+  if (code != CLI_DONE) return code;
+  set_draws(e->args, m);
+  e->n_classes = gm_classes_count(m->classes);
+  m->right = calloc(m->draws, sizeof *m->right);
+  m->near = calloc(m->draws, sizeof *m->near);
+  m->by_class = calloc(e->n_classes, sizeof *m->by_class);
+  return m->right && m->near && m->by_class ? CLI_DONE : CLI_SOME_FAILED;
+}
+
+/* Without --classes and --descriptions the classes are the pictures' own. */
+static int add_measures(evaluation *e) {
+  size_t n = 0;
+  const char **labels = NULL;
+  int code = CLI_DONE;
+  if (!e->args->classes && !e->args->descriptions) {
+    labels = labelled_set_labels(&e->set, &n);
+    if (!labels) return CLI_SOME_FAILED;
+  }
+  for (int i = 0; code == CLI_DONE && i < GM_METHOD_COUNT; i++)
+    if (is_wanted(e->args, (gm_method)i)) code = add_measure(e, (gm_method)i, labels, n);
+  free(labels);
+  return code;
+}
+
+static void measure_free(measure *m) {
+  gm_classes_free(m->classes);
+  free(m->right);
+  free(m->near);
+  free(m->by_class);
+}
+
+/* ---- pictures ---- */
+
+static bool class_of(const evaluation *e, const labelled_picture *p, size_t *out) {
+  const gm_classes *classes = e->measures[0].classes;
+  for (*out = 0; *out < e->n_classes; ++*out)
+    if (strcmp(gm_classes_name(classes, *out), p->label) == 0) return true;
+  cli_error("%s: its class '%s' is not among the classes", p->path, p->label);
+  return false;
+}
+
+static gm_status score(measure *m, gm_view *view, size_t draw, size_t truth,
+                       const gm_callbacks *callbacks, gm_error *err) {
+  gm_classification *found;
+  gm_status status = gm_classify(view, m->classes, &m->params, callbacks, &found, err);
+  if (status != GM_OK) return status;
+  for (size_t i = 0; i < found->n_labels; i++)
+    if (found->labels[i].class_index == truth) {
+      m->near[draw]++;
+      m->right[draw] += i == 0;
+      m->by_class[truth] += i == 0;
+    }
+  m->n_crops += found->n_crops;
+  gm_classification_free(found);
+  return GM_OK;
+}
+
+static gm_status score_draws(evaluation *e, measure *m, const gm_image *image, size_t truth,
+                             gm_error *err) {
+  gm_status status = GM_OK;
+  for (size_t seed = 0; status == GM_OK && seed < m->seeds; seed++) {
+    gm_view *view = NULL;
+    gm_view_params params = m->view;
+    params.seed = e->args->seed + seed;
+    status = gm_view_create(&view, e->clip, image, &params, err);
+    for (size_t r = 0; status == GM_OK && r < m->redraws; r++) {
+      m->params.seed = e->args->seed + r;
+      status = score(m, view, seed * m->redraws + r, truth, &e->callbacks, err);
+    }
+    gm_view_free(view);
+  }
+  return status;
+}
+
+static gm_status score_picture(evaluation *e, const labelled_picture *p, size_t truth,
+                               gm_error *err) {
+  gm_image *image;
+  gm_image_params params = cli_image_params(e->args);
+  gm_status status = gm_image_open(&image, p->path, &params, err);
+  for (size_t i = 0; status == GM_OK && i < e->n_measures; i++)
+    status = score_draws(e, &e->measures[i], image, truth, err);
+  if (status == GM_OK) e->of_class[truth]++;
+  gm_image_free(image);
+  return status;
+}
+
+static int score_all(evaluation *e) {
+  cli_progress progress = cli_progress_begin(e->args->quiet);
+  int code = CLI_DONE;
+  for (size_t i = 0; code == CLI_DONE && i < e->set.n; i++) {
+    gm_error err = {0};
+    size_t truth;
+    cli_progress_update(&progress, "classify", (double)i / (double)e->set.n);
+    if (!class_of(e, &e->set.pictures[i], &truth)) {
+      code = CLI_USAGE;
+      break;
+    }
+    gm_status status = score_picture(e, &e->set.pictures[i], truth, &err);
+    if (status == GM_OK) continue;
+    cli_progress_clear(&progress);
+    if (status != GM_ERR_CANCELLED) cli_error("%s: %s", e->set.pictures[i].path, err.message);
+    code = cli_exit_code(status);
+  }
+  cli_progress_clear(&progress);
+  return code;
+}
+
+/* ---- results ---- */
+
+typedef struct summary {
+  double mean, deviation; /* over the seeds, of the mean over a seed's redraws */
+  double redraws;         /* deviation over a seed's redraws, mean over the seeds */
+} summary;
+
+static void mean_and_deviation(const double *x, size_t n, double *mean, double *deviation) {
+  double sum = 0, squares = 0;
+  for (size_t i = 0; i < n; i++) sum += x[i];
+  *mean = sum / (double)n;
+  for (size_t i = 0; i < n; i++) squares += (x[i] - *mean) * (x[i] - *mean);
+  *deviation = sqrt(squares / (double)n);
+}
+
+/* Shares of n pictures; deviations are those of the population. */
+static bool summarise(const measure *m, const size_t *counts, size_t n, summary *out) {
+  double *means = malloc((m->seeds + m->redraws) * sizeof *means), *own = means + m->seeds;
+  *out = (summary){0};
+  for (size_t seed = 0; means && seed < m->seeds; seed++) {
+    double deviation;
+    for (size_t r = 0; r < m->redraws; r++)
+      own[r] = (double)counts[seed * m->redraws + r] / (double)n;
+    mean_and_deviation(own, m->redraws, &means[seed], &deviation);
+    out->redraws += deviation / (double)m->seeds;
+  }
+  if (means) mean_and_deviation(means, m->seeds, &out->mean, &out->deviation);
+  free(means);
+  return means != NULL;
+}
+
+static json_t *classes_json(const evaluation *e, const measure *m) {
+  json_t *out = json_object();
+  for (size_t i = 0; i < e->n_classes; i++) {
+    if (!e->of_class[i]) continue;
+    double share = (double)m->by_class[i] / (double)(m->draws * e->of_class[i]);
+    json_object_set_new(out, gm_classes_name(m->classes, i), cli_json_number(share));
+  }
+  return out;
+}
+
+static void print_json(const evaluation *e, const measure *m, const char *path,
+                       const summary *top1, const summary *top5, double crops) {
+  json_t *line = json_pack(
+      "{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "set", path, "method",
+      gm_method_name(m->method), "n", (json_int_t)e->set.n, "top1", cli_json_number(top1->mean),
+      "top1_std", cli_json_number(top1->deviation), "top5", cli_json_number(top5->mean),
+      "top5_std", cli_json_number(top5->deviation), "seeds", (json_int_t)m->seeds, "crops",
+      cli_json_number(crops), "per_class", classes_json(e, m));
+  if (m->redraws > 1) {
+    json_object_set_new(line, "redraws", json_integer((json_int_t)m->redraws));
+    json_object_set_new(line, "top1_redraw_std", cli_json_number(top1->redraws));
+  }
+  char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
+  if (text) puts(text);
+  free(text);
+  json_decref(line);
+}
+
+static void print_measure(const evaluation *e, const measure *m, const char *path) {
+  summary top1, top5;
+  if (!summarise(m, m->right, e->set.n, &top1) || !summarise(m, m->near, e->set.n, &top5))
+    return;
+  double crops = (double)m->n_crops / (double)(e->set.n * m->draws);
+  if (e->args->json) {
+    print_json(e, m, path, &top1, &top5, crops);
+    return;
+  }
+  printf("%-13s top-1 %6.2f +- %.2f   top-5 %6.2f +- %.2f   %zu seeds",
+         gm_method_name(m->method), 100 * top1.mean, 100 * top1.deviation, 100 * top5.mean,
+         100 * top5.deviation, m->seeds);
+  if (m->redraws > 1) printf(", %zu redraws (+- %.2f)", m->redraws, 100 * top1.redraws);
+  if (crops > 0) printf(", %.1f crops", crops);
+  putchar('\n');
+}
+
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+int cli_eval_classify(const cli_args *args, const char *path) {
+  evaluation e = {.args = args, .callbacks = {.cancelled = on_cancelled}};
+  cli_catch_interrupt();
+  if (!check_methods(args) || !check_seeds(args)) return CLI_USAGE;
+  int code = labelled_set_load(&e.set, path, (size_t)args->limit) ? CLI_DONE : CLI_USAGE;
+  const char *spec = args->model ? args->model : args->clip_model;
+  if (code == CLI_DONE) code = cli_open_clip(args, spec, &e.clip);
+  if (code == CLI_DONE) code = add_measures(&e);
+  if (code == CLI_DONE) {
+    e.of_class = calloc(e.n_classes, sizeof *e.of_class);
+    code = e.of_class ? score_all(&e) : CLI_SOME_FAILED;
+  }
+  for (size_t i = 0; code == CLI_DONE && i < e.n_measures; i++)
+    print_measure(&e, &e.measures[i], path);
+  for (size_t i = 0; i < e.n_measures; i++) measure_free(&e.measures[i]);
+  free(e.of_class);
+  gm_clip_free(e.clip);
+  labelled_set_free(&e.set);
+  return code;
+}

@@ -1,0 +1,198 @@
+/* labelled_set.c - see labelled_set.h. */
+#include "labelled_set.h"
+
+#include "inputs.h"
+#include "terminal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_CSV = 256 << 20 };
+
+/* Takes both strings over. */
+static bool add_picture(labelled_set *set, char *path, char *label) {
+  labelled_picture *grown =
+      path && label ? realloc(set->pictures, (set->n + 1) * sizeof *grown) : NULL;
+  if (!grown) {
+    free(path);
+    free(label);
+    return false;
+  }
+  set->pictures = grown;
+  grown[set->n++] = (labelled_picture){path, label};
+  return true;
+}
+
+/* ---- folders ---- */
+
+static char *class_of_folder(const char *name) {
+  char *label = strdup(name);
+  for (char *c = label; c && *c; c++)
+    if (*c == '_') *c = ' ';
+  return label;
+}
+
+static bool add_folder(labelled_set *set, const char *path, const char *name) {
+  char *folder = NULL;
+  if (asprintf(&folder, "%s/%s", path, name) < 0) return false;
+  struct stat st;
+  bool ok = true;
+  if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)) {
+    cli_inputs pictures;
+    const char *items[] = {folder};
+    const cli_list list = {items, 1};
+    ok = cli_expand_inputs(&list, &pictures) == CLI_DONE;
+    for (size_t i = 0; ok && i < pictures.n; i++)
+      ok = add_picture(set, strdup(pictures.names[i]), class_of_folder(name));
+    if (ok) cli_inputs_free(&pictures);
+  }
+  free(folder);
+  return ok;
+}
+
+static bool load_folders(labelled_set *set, const char *path) {
+  struct dirent **entries;
+  int n = scandir(path, &entries, NULL, alphasort);
+  if (n < 0) {
+    cli_error("%s: cannot read the folder: %s", path, strerror(errno));
+    return false;
+  }
+  bool ok = true;
+  for (int i = 0; i < n; i++) {
+    if (ok && entries[i]->d_name[0] != '.') ok = add_folder(set, path, entries[i]->d_name);
+    free(entries[i]);
+  }
+  free(entries);
+  return ok;
+}
+
+/* ---- CSV ---- */
+
+/* The next field of *line, unquoted in place (RFC 4180, no line ends inside quotes); NULL past
+ * the last. */
+static char *next_field(char **line) {
+  char *field = *line, *to = field, *at = field;
+  if (!field) return NULL;
+  bool quoted = *at == '"';
+  if (quoted) at++;
+  for (; *at; at++) {
+    if (quoted && *at == '"' && at[1] == '"') {
+      at++;
+    } else if (quoted && *at == '"') {
+      quoted = false;
+      continue;
+    } else if (!quoted && *at == ',') {
+      break;
+    }
+    *to++ = *at;
+  }
+  *line = *at ? at + 1 : NULL;
+  *to = 0;
+  return field;
+}
+
+typedef struct columns {
+  size_t file, label;
+} columns;
+
+static bool read_header(char *line, columns *found) {
+  bool file = false, label = false;
+  size_t i = 0;
+  for (char *field; (field = next_field(&line)); i++) {
+    if (strcmp(field, "file") == 0) {
+      found->file = i;
+      file = true;
+    } else if (strcmp(field, "label") == 0) {
+      found->label = i;
+      label = true;
+    }
+  }
+  return file && label;
+}
+
+static bool add_row(labelled_set *set, char *line, const columns *c, const char *folder) {
+  char *file = NULL, *label = NULL, *path = NULL;
+  size_t i = 0;
+  for (char *field; (field = next_field(&line)); i++) {
+    if (i == c->file) file = field;
+    if (i == c->label) label = field;
+  }
+  if (!file || !label || !*file || !*label) return false;
+  int n = *file == '/' ? asprintf(&path, "%s", file) : asprintf(&path, "%s/%s", folder, file);
+  return add_picture(set, n < 0 ? NULL : path, strdup(label));
+}
+
+static bool load_csv(labelled_set *set, const char *path) {
+  size_t size, number = 0;
+  char *bytes = cli_read_all(path, MAX_CSV, &size), *folder = strdup(path);
+  char *text = bytes && folder ? realloc(bytes, size + 1) : NULL;
+  if (!text) {
+    cli_error("%s: cannot read: %s", path, strerror(errno));
+    free(bytes);
+    free(folder);
+    return false;
+  }
+  text[size] = 0;
+  char *slash = strrchr(folder, '/'), *rest = text;
+  if (slash)
+    *slash = 0;
+  else
+    strcpy(folder, path[0] ? "." : "");
+  columns c = {0, 1};
+  bool ok = true;
+  for (char *line; ok && (line = strsep(&rest, "\n"));) {
+    line[strcspn(line, "\r")] = 0;
+    number++;
+    if (!*line) continue;
+    char *copy = number == 1 ? strdup(line) : NULL;
+    bool header = copy && read_header(copy, &c);
+    free(copy);
+    if (header) continue;
+    ok = add_row(set, line, &c, folder);
+    if (!ok) cli_error("%s: line %zu: wanted a file and its label", path, number);
+  }
+  free(text);
+  free(folder);
+  return ok;
+}
+
+/* ---- both ---- */
+
+bool labelled_set_load(labelled_set *set, const char *path, size_t limit) {
+  *set = (labelled_set){0};
+  struct stat st;
+  bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+  if (!(folder ? load_folders(set, path) : load_csv(set, path))) return false;
+  if (set->n == 0) cli_error("%s: found no pictures in class folders, or rows", path);
+  for (; limit && set->n > limit; set->n--) {
+    free(set->pictures[set->n - 1].path);
+    free(set->pictures[set->n - 1].label);
+  }
+  return set->n > 0;
+}
+
+void labelled_set_free(labelled_set *set) {
+  for (size_t i = 0; i < set->n; i++) {
+    free(set->pictures[i].path);
+    free(set->pictures[i].label);
+  }
+  free(set->pictures);
+  *set = (labelled_set){0};
+}
+
+const char **labelled_set_labels(const labelled_set *set, size_t *n) {
+  const char **labels = malloc((set->n + 1) * sizeof *labels);
+  *n = 0;
+  for (size_t i = 0; labels && i < set->n; i++) {
+    bool known = false;
+    /* Folders come one after another: the last label is the likeliest. */
+    for (size_t k = *n; !known && k-- > 0;)
+      known = strcmp(labels[k], set->pictures[i].label) == 0;
+    if (!known) labels[(*n)++] = set->pictures[i].label;
+  }
+  return labels;
+}

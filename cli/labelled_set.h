@@ -1,0 +1,28 @@
+/* labelled_set.h - pictures whose class is known: folders named after classes, or a CSV. */
+#ifndef CLI_LABELLED_SET_H
+#define CLI_LABELLED_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct labelled_picture {
+  char *path;
+  char *label; /* as the folder or the CSV has it, '_' of a folder's name made a space */
+} labelled_picture;
+
+typedef struct labelled_set {
+  labelled_picture *pictures; /* sorted by path in folders, else in the file's order */
+  size_t n;
+} labelled_set;
+
+/* path: a folder of class folders, or a CSV with the columns file and label (in a header, or
+ * the first two); files are taken from the CSV's own folder. limit: the first N, 0 for all.
+ * False after a message on stderr. Free in any case. */
+bool labelled_set_load(labelled_set *set, const char *path, size_t limit);
+void labelled_set_free(labelled_set *set);
+
+/* The labels in the order of their first picture, each once; free() the list. NULL if memory is
+ * short. */
+const char **labelled_set_labels(const labelled_set *set, size_t *n);
+
+#endif
