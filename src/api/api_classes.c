@@ -1,6 +1,7 @@
 /* api_classes.c - gm_classes: the texts of a method, encoded and mixed. */
 #include "classes.h"
 #include "clip_handles.h"
+#include "feature_keys.h"
 
 #include <string.h>
 
@@ -28,11 +29,20 @@ gm_classes_params gm_classes_params_default(void) {
   return (gm_classes_params){.text_scale = 2};
 }
 
-static gm_status encode(gm_classes *classes, gm_clip *clip, const gm_callbacks *callbacks,
-                        gm_error *err) {
-  const gm_class_texts *t = &classes->texts;
-  return gm_clip_encode_texts(clip, (const char *const *)t->texts, t->n_texts,
-                              classes->features, callbacks, err);
+/* From the cache, else computed and kept. */
+static gm_status encode(gm_classes *classes, gm_clip *clip, gm_compute *c,
+                        const gm_callbacks *callbacks) {
+  const char *const *texts = (const char *const *)classes->texts.texts;
+  size_t n = classes->texts.n_texts;
+  char key[65];
+  if (clip->cache) {
+    gm_feature_key_texts(key, gm_clip_sum(clip), texts, n);
+    if (gm_feature_cache_load(clip->cache, key, n, classes->dim, classes->features))
+      return GM_OK;
+  }
+  GM_TRY(gm_clip_encode_strings(c, clip->model, texts, n, classes->features, callbacks));
+  if (clip->cache) gm_feature_cache_store(clip->cache, key, n, classes->dim, classes->features);
+  return GM_OK;
 }
 
 gm_status gm_classes_create(gm_classes **out, gm_clip *clip, const gm_classes_params *params,
@@ -47,7 +57,10 @@ gm_status gm_classes_create(gm_classes **out, gm_clip *clip, const gm_classes_pa
   if (status == GM_OK)
     status = gm_classes_begin(&classes, params, &texts, clip->model->features, err);
   gm_class_texts_free(&texts);
-  if (status == GM_OK) status = encode(classes, clip, callbacks, err);
+  if (status == GM_OK) {
+    gm_compute *c = gm_clip_enter(clip, callbacks, err);
+    status = gm_clip_leave(clip, encode(classes, clip, c, callbacks));
+  }
   if (status == GM_OK) status = gm_classes_finish(classes, params, err);
   if (status == GM_OK)
     *out = classes;

@@ -1,6 +1,7 @@
 /* api_classify.c - gm_view, gm_classify and gm_explain. */
 #include "alignment.h"
 #include "clip_handles.h"
+#include "feature_keys.h"
 #include "view.h"
 #include "wca.h"
 
@@ -67,6 +68,26 @@ static gm_status check(const gm_view *view, const gm_classes *classes,
   return GM_OK;
 }
 
+/* Features of all crops: from the cache if the view may use it, else computed, and kept. */
+static gm_status encode_all(gm_view *view, gm_compute *c, size_t n,
+                            const gm_callbacks *callbacks) {
+  gm_clip *clip = view->clip;
+  size_t rows = 1 + n;
+  char key[65];
+  bool cache = view->cache && clip->cache && view->done == 0;
+  if (cache) {
+    gm_feature_key_crops(key, gm_clip_sum(clip), view->image, view->crops, rows);
+    GM_TRY(gm_view_encode(view, c, clip->model, 0, callbacks)); /* makes room */
+    if (gm_feature_cache_load(clip->cache, key, rows, view->dim, view->features)) {
+      view->done = rows;
+      return GM_OK;
+    }
+  }
+  GM_TRY(gm_view_encode(view, c, clip->model, rows, callbacks));
+  if (cache) gm_feature_cache_store(clip->cache, key, rows, view->dim, view->features);
+  return GM_OK;
+}
+
 /* Encodes round after round until the leader is certain. */
 static gm_status look_in_rounds(gm_view *view, gm_compute *c, const gm_classes *classes,
                                 const gm_wca_params *wca, double rate,
@@ -93,7 +114,7 @@ static gm_status look(gm_view *view, gm_compute *c, const gm_classes *classes,
   if (p->stop > 0)
     GM_TRY(look_in_rounds(view, c, classes, &wca, p->stop, callbacks, n));
   else
-    GM_TRY(gm_view_encode(view, c, view->clip->model, 1 + *n, callbacks));
+    GM_TRY(encode_all(view, c, *n, callbacks));
   size_t D = view->dim, room = *n ? *n : 1;
   mix->weights = malloc((2 * room + D) * sizeof *mix->weights);
   if (!mix->weights) return gm_fail_memory(c->err, "the weights", (2 * room + D) * 4);

@@ -29,7 +29,9 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   clip->type = gm_main_type(clip->file);
   clip->compute.kernels = gm_kernels_best();
   clip->compute.pool = clip->pool;
-  return GM_OK;
+  if (!params->cache) return GM_OK;
+  clip->cache = gm_feature_cache_open(params->cache, params->cache_bytes);
+  return clip->cache ? GM_OK : gm_fail_memory(err, "the cache", 1);
 }
 
 gm_status gm_clip_open(gm_clip **out, const char *path, const gm_clip_params *params,
@@ -54,6 +56,7 @@ void gm_clip_free(gm_clip *clip) {
   gm_pool_free(clip->pool);
   gm_arena_free(&clip->compute.arena);
   pthread_mutex_destroy(&clip->turn);
+  gm_feature_cache_free(clip->cache);
   free(clip->path);
   free(clip);
 }
@@ -72,12 +75,17 @@ gm_clip_info gm_clip_get_info(const gm_clip *clip) {
   };
 }
 
-gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err) {
-  (void)err; /* the bytes are all in reach */
+const char *gm_clip_sum(gm_clip *clip) {
   size_t size;
   const void *bytes = gm_model_file_bytes(clip->file, &size);
-  gm_sha256(bytes, size, out);
-  return GM_OK;
+  if (!clip->sum[0]) gm_sha256(bytes, size, clip->sum);
+  return clip->sum;
+}
+
+gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err) {
+  (void)gm_clip_enter(clip, NULL, err);
+  memcpy(out, gm_clip_sum(clip), 65);
+  return gm_clip_leave(clip, GM_OK);
 }
 
 /* ---- turns ---- */

@@ -3,6 +3,7 @@
 #define GM_CLIP_HANDLES_H
 
 #include "clip.h"
+#include "feature_cache.h"
 
 #include <pthread.h>
 
@@ -14,7 +15,12 @@ struct gm_clip {
   pthread_mutex_t turn; /* held while a call computes */
   char *path;
   const char *name, *type;
+  gm_feature_cache *cache; /* NULL: none */
+  char sum[65];            /* of the file's bytes, once it was asked for; "" before */
 };
+
+/* The file's sum. In the clip's turn. */
+const char *gm_clip_sum(gm_clip *clip);
 
 /* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
  * NULL) whether to stop. */

@@ -1,0 +1,49 @@
+/* feature_keys.c - see feature_keys.h. The version stands in front: it changes with anything
+ * that changes features but none of what is hashed. */
+#include "feature_keys.h"
+
+#include "sha256.h"
+
+#include <string.h>
+
+#define VERSION "gromatic features 1 "
+
+static void add_number(gm_sha256_state *sha, uint64_t value) {
+  unsigned char bytes[8];
+  for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(value >> 8 * i);
+  gm_sha256_add(sha, bytes, sizeof bytes);
+}
+
+static void begin(gm_sha256_state *sha, const char *kind, const char *model) {
+  gm_sha256_begin(sha);
+  gm_sha256_add(sha, VERSION, strlen(VERSION));
+  gm_sha256_add(sha, kind, strlen(kind));
+  gm_sha256_add(sha, model, strlen(model));
+}
+
+void gm_feature_key_texts(char key[65], const char *model, const char *const *texts, size_t n) {
+  gm_sha256_state sha;
+  begin(&sha, "texts ", model);
+  add_number(&sha, n);
+  for (size_t i = 0; i < n; i++) {
+    size_t length = strlen(texts[i]);
+    add_number(&sha, length);
+    gm_sha256_add(&sha, texts[i], length);
+  }
+  gm_sha256_end(&sha, key);
+}
+
+void gm_feature_key_crops(char key[65], const char *model, const gm_image *image,
+                          const gm_crop *crops, size_t n) {
+  gm_sha256_state sha;
+  uint32_t width = gm_image_width(image), height = gm_image_height(image);
+  begin(&sha, "crops ", model);
+  add_number(&sha, (uint64_t)width << 32 | height);
+  gm_sha256_add(&sha, gm_image_rgb(image), (size_t)width * height * 3);
+  add_number(&sha, n);
+  for (size_t i = 0; i < n; i++) {
+    add_number(&sha, (uint64_t)crops[i].x << 32 | crops[i].y);
+    add_number(&sha, (uint64_t)crops[i].width << 32 | crops[i].height);
+  }
+  gm_sha256_end(&sha, key);
+}
