@@ -53,7 +53,8 @@ const cli_command cli_commands[] = {
      "  gromatic eval classify pets/ --descriptions pets.json --preset pets",
      GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON | GROUP_CLASSES,
      cmd_eval},
-    {"bench", "[OPTION]... model", "Measure the speed on this machine",
+    {"bench", "[OPTION]... model|kernels", "Measure the speed on this machine",
+     "  gromatic bench kernels\n"
      "  gromatic bench model\n"
      "  gromatic bench model --shape groma-7b --type q4_k",
      GROUP_BENCH | GROUP_JSON, cmd_bench},
