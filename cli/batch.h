@@ -39,6 +39,8 @@ gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *ou
                         gm_error *err);
 
 gm_ask_params cli_ask_params(const cli_args *args);
+/* --conf, --iou, --max-det, --append-boxes, --shuffle. */
+gm_scene_params cli_scene_params(const cli_args *args);
 
 /* Where a picture made of `name` goes: `given`, or a file in it where it ends with a slash. */
 void cli_picture_path(const char *given, const char *name, char *path, size_t size);

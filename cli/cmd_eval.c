@@ -213,11 +213,7 @@ static gm_status run_picture(evaluation *e, const data_picture *p, task_fn *run,
   gm_image *image = NULL;
   gm_scene *scene = NULL;
   gm_image_params image_params = cli_image_params(e->args);
-  gm_scene_params params = gm_scene_params_default();
-  if (e->args->conf >= 0) params.box_score_thres = (float)e->args->conf;
-  if (e->args->iou >= 0) params.nms_thres = (float)e->args->iou;
-  if (e->args->max_det) params.max_regions = (uint32_t)e->args->max_det;
-  params.append_boxes = e->args->append_boxes;
+  gm_scene_params params = cli_scene_params(e->args);
   gm_status status = gm_image_open(&image, p->path, &image_params, err);
   if (status == GM_OK)
     status = gm_scene_create(&scene, e->model, image, &params, &e->callbacks, err);
@@ -283,6 +279,10 @@ int cmd_eval(const cli_args *args) {
       return CLI_USAGE;
     }
     wanted[k] = true;
+  }
+  if (args->regions_file) {
+    cli_error("eval: --regions is of one picture, wanted none");
+    return CLI_USAGE;
   }
   cli_catch_interrupt();
   evaluation e = {.args = args};

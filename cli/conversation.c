@@ -48,6 +48,7 @@ static bool fresh_chat(conversation *c) {
   gm_error err = {0};
   gm_chat_free(c->chat);
   c->chat = NULL;
+  cli_report_free(&c->last); /* it may be of another picture */
   json_array_clear(c->turns);
   forget_boxes(c);
   if (gm_chat_create(&c->chat, c->scene, &err) == GM_OK) return true;
@@ -62,11 +63,7 @@ static bool load_image(conversation *c, const char *path) {
   gm_scene *scene = NULL;
   gm_image_params image_params = cli_image_params(c->args);
   gm_callbacks callbacks = {c, on_cancelled, NULL, NULL};
-  gm_scene_params params = gm_scene_params_default();
-  if (c->args->conf >= 0) params.box_score_thres = (float)c->args->conf;
-  if (c->args->iou >= 0) params.nms_thres = (float)c->args->iou;
-  if (c->args->max_det) params.max_regions = (uint32_t)c->args->max_det;
-  params.append_boxes = c->args->append_boxes;
+  gm_scene_params params = cli_scene_params(c->args);
   gm_status status = gm_image_open(&image, path, &image_params, &err);
   if (status == GM_OK)
     status = gm_scene_create(&scene, c->model, image, &params, &callbacks, &err);
@@ -256,6 +253,12 @@ int cli_converse(const cli_args *args) {
   }
   if (args->inputs.n > 1) {
     cli_error("chat: a conversation is about one picture; give questions with -p for several");
+    json_decref(c.turns);
+    return CLI_USAGE;
+  }
+  if (args->regions_file || args->draw || args->output || args->resume) {
+    cli_error("chat: --regions, --draw, -o and --resume go with questions given by -p; in a "
+              "conversation /save writes");
     json_decref(c.turns);
     return CLI_USAGE;
   }

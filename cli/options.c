@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum kind { FLAG, TEXT, COUNT, NUMBER, LIST, LEVEL } kind;
+/* COUNT: 32 bits, BIG: 64 */
+typedef enum kind { FLAG, TEXT, COUNT, BIG, NUMBER, LIST, LEVEL } kind;
 
 typedef struct option_row {
   const char *name;
@@ -32,7 +33,7 @@ static const option_row rows[] = {
     {"no-mmap", 0, FLAG, AT(no_mmap), GROUP_MODEL, NULL,
      "read the model instead of mapping it"},
     {"mlock", 0, FLAG, AT(mlock), GROUP_MODEL, NULL, "keep the model in memory"},
-    {"max-pixels", 0, COUNT, AT(max_pixels), GROUP_IMAGE, "N",
+    {"max-pixels", 0, BIG, AT(max_pixels), GROUP_IMAGE, "N",
      "refuse larger pictures (default 67108864)"},
     {"conf", 0, NUMBER, AT(conf), GROUP_REGIONS, "S",
      "drop proposals with a score of S or less (default: the model's)"},
@@ -42,7 +43,7 @@ static const option_row rows[] = {
      "most regions (ground: most boxes a phrase, default 5)"},
     {"regions", 0, TEXT, AT(regions_file), GROUP_REGIONS, "FILE",
      "boxes to use instead of the proposer's: JSON [[x1,y1,x2,y2], ...] or lines x1,y1,x2,y2"},
-    {"shuffle", 0, COUNT, AT(shuffle_seed), GROUP_REGIONS, "SEED",
+    {"shuffle", 0, BIG, AT(shuffle_seed), GROUP_REGIONS, "SEED",
      "shuffle the regions as in training (default: score order)"},
     {"box", 'b', LIST, AT(boxes), GROUP_BOXES, "X1,Y1,X2,Y2",
      "a box on the picture; repeatable"},
@@ -98,7 +99,7 @@ static const option_row rows[] = {
      "sample among the K likeliest (default: all)"},
     {"top-p", 0, NUMBER, AT(top_p), GROUP_TEXT, "P",
      "sample among the likeliest with this share (default 1)"},
-    {"seed", 's', COUNT, AT(seed), GROUP_TEXT | GROUP_CLASSES, "N",
+    {"seed", 's', BIG, AT(seed), GROUP_TEXT | GROUP_CLASSES, "N",
      "seed of all random draws (default 0)"},
     {"preset", 0, TEXT, AT(preset), GROUP_CLASSES, "NAME",
      "the published settings: imagenet, cub, pets, dtd, food101 or places365"},
@@ -211,12 +212,12 @@ static void report_unknown(const cli_command *command, const char *given) {
 
 /* ---- parsing ---- */
 
-static bool parse_count(const char *text, uint64_t *out) {
+static bool parse_count(const char *text, uint64_t most, uint64_t *out) {
   char *end;
   errno = 0;
   if (!isdigit((unsigned char)text[0])) return false;
   unsigned long long value = strtoull(text, &end, 10);
-  if (errno || *end) return false;
+  if (errno || *end || value > most) return false;
   *out = value;
   return true;
 }
@@ -256,7 +257,11 @@ static int set_option(const cli_command *command, const option_row *row, const c
     ok = list_add((cli_list *)(void *)target, value);
     break;
   case COUNT:
-    ok = parse_count(value, (uint64_t *)(void *)target);
+    ok = parse_count(value, UINT32_MAX, (uint64_t *)(void *)target);
+    wanted = "a whole number from 0 to 4294967295";
+    break;
+  case BIG:
+    ok = parse_count(value, UINT64_MAX, (uint64_t *)(void *)target);
     wanted = "a whole number, 0 or more";
     break;
   case NUMBER:
@@ -306,6 +311,22 @@ static int drop_gpu_layers(int argc, char **argv) {
   }
   argv[kept] = NULL;
   return kept;
+}
+
+/* What no command takes; the defaults pass. */
+static int check_ranges(const cli_command *command, const cli_args *a) {
+  const char *wrong = NULL;
+  if (a->conf > 1 || a->iou > 1 || a->min_score > 1)
+    wrong = "--conf, --iou and --min-score are 0 to 1";
+  else if (a->temperature < 0 || a->top_p < 0 || a->top_p > 1)
+    wrong = "--temp is 0 or more, --top-p 0 to 1";
+  else if (a->max_det > 100000)
+    wrong = "--max-det is at most 100000";
+  else if (a->threads > 1024)
+    wrong = "--threads is at most 1024";
+  if (!wrong) return CLI_DONE;
+  fprintf(stderr, "gromatic %s: %s\n", command->name, wrong);
+  return CLI_USAGE;
 }
 
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
@@ -361,7 +382,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
   }
   for (int i = optind; i < argc; i++)
     if (!list_add(&args->inputs, argv[i])) return CLI_USAGE;
-  return CLI_DONE;
+  return check_ranges(command, args);
 }
 
 void cli_args_free(cli_args *args) {

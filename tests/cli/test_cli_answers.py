@@ -110,6 +110,19 @@ class Answers(unittest.TestCase):
         self.assertIn("guitar", out.lower())
         self.assertIn("/nonsense", err)
 
+    def test_a_new_picture_has_nothing_to_draw(self):
+        with tempfile.TemporaryDirectory() as folder:
+            old, new = os.path.join(folder, "old.png"), os.path.join(folder, "new.png")
+            script = f"/image {scene(0)}\nWhat is this?\n/save {old}\n/image {scene(1)}\n/save {new}\n"
+            _, err = run("chat", "-n", "5", stdin=script.encode())
+            self.assertIn("nothing to draw", err)
+            self.assertEqual(os.listdir(folder), ["old.png"])
+
+    def test_a_threshold_of_zero_is_one(self):
+        # every proposal's score is above 0, the model's own threshold drops some
+        [few], [more] = lines("detect", scene(0)), lines("detect", scene(0), "--conf", "0")
+        self.assertGreater(len(more["regions"]), len(few["regions"]))
+
     def test_many_inputs(self):
         with tempfile.TemporaryDirectory() as folder:
             listing = os.path.join(folder, "list.txt")

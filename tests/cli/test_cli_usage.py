@@ -25,6 +25,25 @@ class Usage(unittest.TestCase):
         _, err = run("caption", "-n", "many", "x.png", code=2)
         self.assertIn("found 'many', wanted a whole number", err)
 
+    def test_numbers_out_of_range(self):
+        # 2^32 + 1 would be 1 in 32 bits
+        for args in (["detect", "-t", "5000"], ["detect", "-t", "4294967297"],
+                     ["caption", "-n", "4294967297"], ["caption", "--top-k", "4294967297"],
+                     ["caption", "--top-p", "1.5"], ["caption", "--temp", "-1"],
+                     ["detect", "--conf", "1.5"], ["detect", "--max-det", "100001"],
+                     ["convert", "-t", "4294967297", "-o", "x.gguf"],
+                     ["bench", "--repeat", "4294967297"], ["eval", "--iou", "2"],
+                     ["chat", "--conf", "2"]):
+            _, err = run(*args, "x", code=2)
+            self.assertIn(args[1] if args[1].startswith("--") else "gromatic", err)
+
+    def test_options_of_other_commands_are_refused(self):
+        for option in (["--regions", "f"], ["--draw", "o.png"], ["-o", "o.jsonl"]):
+            _, err = run("chat", scene(0), *option, code=2)
+            self.assertIn("-p", err)
+        _, err = run("eval", "detect", "--coco", "f", "--regions", "f", code=2)
+        self.assertIn("--regions", err)
+
     def test_missing_arguments(self):
         for args in (["caption"], ["ground", scene(0)], ["describe", scene(0)], ["convert", "x"],
                      ["eval", "detect"], ["caption", scene(0), "--resume"],
