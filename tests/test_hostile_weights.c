@@ -2,47 +2,15 @@
  * to hurt: NaN, infinity, huge, zero, random bits, in all tensors and in one stage at a time.
  * Answers are then worthless, but every call returns, and no index that comes out of a number
  * leaves its array (the debug build's sanitizers look). */
-#include "embedded.h"
-#include "model_file.h"
+#include "patched_model.h"
 #include "rng.h"
-#include "support.h"
 #include "types.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { SIDE = 40, MAX_TOKENS = 3 };
-
-/* groma-mini as a file in memory that can be changed in place. */
-typedef struct copy {
-  char path[64];
-  int fd;
-  unsigned char *bytes;
-  gm_embedded original;
-  gm_model_file *file; /* of the original: where the tensors are */
-} copy;
-
-static void copy_open(copy *m) {
-  gm_error err = {0};
-  *m = (copy){.fd = memfd_create("weights", MFD_CLOEXEC)};
-  assert_true(m->fd >= 0 && gm_embedded_find("groma-mini", &m->original));
-  size_t size = m->original.size;
-  assert_int_equal(ftruncate(m->fd, (off_t)size), 0);
-  m->bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
-  assert_true(m->bytes != MAP_FAILED);
-  snprintf(m->path, sizeof m->path, "/proc/self/fd/%d", m->fd);
-  assert_ok(gm_model_file_from_memory(&m->file, m->original.bytes, size, "groma-mini", &err),
-            &err);
-}
-
-static void copy_close(copy *m) {
-  gm_model_file_close(m->file);
-  munmap(m->bytes, m->original.size);
-  close(m->fd);
-}
 
 typedef enum poison { NANS, INFINITIES, HUGES, ZEROS, RANDOM_BITS } poison;
 
@@ -72,17 +40,15 @@ static void poison_tensor(unsigned char *to, const gm_tensor *t, poison p, gm_rn
 }
 
 /* Every tensor whose name begins so. */
-static size_t poison_model(copy *m, const char *prefix, poison p) {
+static size_t poison_model(patched_model *m, const char *prefix, poison p) {
   gm_rng rng = {(uint64_t)p + 1};
   size_t poisoned = 0;
-  memcpy(m->bytes, m->original.bytes, m->original.size);
+  patched_model_reset(m);
   for (size_t i = 0; i < gm_model_file_n_tensors(m->file); i++) {
     const char *name;
     const gm_tensor *t = gm_model_file_tensor_at(m->file, i, &name);
     if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
-    size_t offset =
-        (size_t)((const unsigned char *)t->data - (const unsigned char *)m->original.bytes);
-    poison_tensor(m->bytes + offset, t, p, &rng);
+    poison_tensor(patched_model_tensor(m, t), t, p, &rng);
     poisoned++;
   }
   return poisoned;
@@ -135,7 +101,7 @@ static void ask_all(gm_scene *scene) {
   }
 }
 
-static void run(copy *m, const char *what) {
+static void run(patched_model *m, const char *what) {
   gm_error err = {0};
   gm_model *model = NULL;
   gm_scene *scene = NULL;
@@ -175,15 +141,15 @@ static void test_hostile_weights(void **state) {
                                       [HUGES] = "3e38",
                                       [ZEROS] = "zero",
                                       [RANDOM_BITS] = "random bits"};
-  copy m;
-  copy_open(&m);
+  patched_model m;
+  patched_model_open(&m);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char what[128];
     assert_true(poison_model(&m, cases[i].prefix, cases[i].poison) > 0);
     snprintf(what, sizeof what, "%s in %s*", names[cases[i].poison], cases[i].prefix);
     run(&m, what);
   }
-  copy_close(&m);
+  patched_model_close(&m);
 }
 
 int main(void) {
