@@ -57,13 +57,14 @@ static json_t *explanation_json(const cli_report *report, const gm_label *label,
 static gm_status explain(const classify_job *j, gm_view *view, const gm_image *image,
                          const char *name, const gm_label *label, cli_report *report,
                          gm_error *err) {
-  (void)image;
-  (void)name;
+  char path[4096];
   gm_explanation *e = NULL;
   gm_status status =
       gm_explain(view, j->classes, label->class_index, &j->params, &j->job.callbacks, &e, err);
   if (status == GM_OK) {
     json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
+    cli_picture_path(j->job.args->explain, name, path, sizeof path);
+    status = gm_draw_explanation_png(image, e, label, path, err);
   }
   gm_explanation_free(e);
   return status;

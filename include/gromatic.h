@@ -488,6 +488,13 @@ GM_API gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t
                              const char *caption, const gm_span_colour *spans, size_t n_spans,
                              const char *path, gm_error *err);
 
+/* Writes a PNG of what decided for a label: the picture with a heat map and the outlines of its
+ * heaviest crops, and beside it the descriptions with their shares. Atomic. */
+GM_API gm_status gm_draw_explanation_png(const gm_image *image,
+                                         const gm_explanation *explanation,
+                                         const gm_label *label, const char *path,
+                                         gm_error *err);
+
 /* ---- conversion and inspection ---- */
 
 typedef struct gm_convert_params {

@@ -7,11 +7,10 @@
  *   labels     filled tags, small boxes first, since they have the fewest good places
  *   caption    below, its spans in their boxes' colours
  *   write      as PNG into a new file */
+#include "draw_canvas.h"
 #include "draw_caption.h"
 #include "draw_shapes.h"
 #include "image.h"
-#include "new_file.h"
-#include "resize.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -32,8 +31,7 @@ typedef struct drawing {
   double font, line;     /* size of letters, width of lines */
   gm_caption_layout caption;
   double margin; /* around the caption */
-  cairo_surface_t *surface;
-  cairo_t *cr;
+  gm_canvas canvas;
   gm_rect *boxes; /* [marks] on the canvas, line included */
   size_t *order;  /* [marks] falling area */
   gm_rect *tags;  /* [marks] places taken so far */
@@ -65,35 +63,6 @@ static void lay_out_picture(drawing *d) {
                          (double)d->height};
 }
 
-static gm_status fail_cairo(cairo_status_t status, gm_error *err) {
-  return gm_fail(err, status == CAIRO_STATUS_NO_MEMORY ? GM_ERR_MEMORY : GM_ERR_IO,
-                 "cannot draw: %s", cairo_status_to_string(status));
-}
-
-/* The canvas, filled with the caption's paper. */
-static gm_status create_canvas(drawing *d, double height, gm_error *err) {
-  d->surface =
-      cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)d->area.w, (int)ceil(height));
-  d->cr = cairo_create(d->surface);
-  if (cairo_status(d->cr) != CAIRO_STATUS_SUCCESS) return fail_cairo(cairo_status(d->cr), err);
-  cairo_font_options_t *options = cairo_font_options_create();
-  cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
-  cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_SLIGHT);
-  cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
-  cairo_set_font_options(d->cr, options);
-  cairo_font_options_destroy(options);
-  gm_draw_source(d->cr, (gm_colour){0.985, 0.985, 0.98}, 1);
-  cairo_paint(d->cr);
-  return GM_OK;
-}
-
-static void destroy_canvas(drawing *d) {
-  cairo_destroy(d->cr);
-  cairo_surface_destroy(d->surface);
-  d->cr = NULL;
-  d->surface = NULL;
-}
-
 /* The caption is measured on a canvas of one row; its lines then give the true one's height. */
 static gm_status lay_out_caption(drawing *d, const char *caption, const gm_span_colour *spans,
                                  size_t n_spans, double *height, gm_error *err) {
@@ -101,48 +70,16 @@ static gm_status lay_out_caption(drawing *d, const char *caption, const gm_span_
   if (!caption) return GM_OK;
   double font = round(1.1 * d->font);
   double room = (CANVAS_HEIGHT - d->area.h - 2 * d->margin) / (1.6 * font);
-  GM_TRY(create_canvas(d, 1, err));
-  gm_status status = gm_caption_lay_out(&d->caption, caption, spans, n_spans, d->cr, font,
-                                        d->area.w - 2 * d->margin, (size_t)room, err);
-  destroy_canvas(d);
+  GM_TRY(gm_canvas_create(&d->canvas, d->area.w, 1, err));
+  gm_status status = gm_caption_lay_out(&d->caption, caption, spans, n_spans, d->canvas.cr,
+                                        font, d->area.w - 2 * d->margin, (size_t)room, err);
+  gm_canvas_free(&d->canvas);
   if (d->caption.n_lines > 0)
     *height += (double)d->caption.n_lines * d->caption.line_height + 2 * d->margin;
   return status;
 }
 
 /* ---- picture ---- */
-
-static gm_status paint_picture(drawing *d, gm_error *err) {
-  const uint8_t *rgb = d->image->rgb;
-  uint8_t *resized = NULL;
-  if (d->width != d->image->width || d->height != d->image->height) {
-    resized = malloc(d->width * d->height * 3);
-    if (!resized) return gm_fail_memory(err, "a drawing", d->width * d->height * 3);
-    gm_resize r = gm_resize_whole(rgb, d->image->width, d->image->height, d->width, d->height);
-    gm_status status = gm_resize_bicubic(resized, &r, NULL, err);
-    if (status != GM_OK) {
-      free(resized);
-      return status;
-    }
-    rgb = resized;
-  }
-  gm_draw_source(d->cr, (gm_colour){0.87, 0.88, 0.89}, 1);
-  cairo_rectangle(d->cr, d->area.x, d->area.y, d->area.w, d->area.h);
-  cairo_fill(d->cr);
-  cairo_surface_flush(d->surface);
-  size_t stride = (size_t)cairo_image_surface_get_stride(d->surface);
-  unsigned char *data = cairo_image_surface_get_data(d->surface);
-  for (size_t y = 0; y < d->height; y++) {
-    unsigned char *to = data + ((size_t)d->picture.y + y) * stride + (size_t)d->picture.x * 4;
-    for (size_t x = 0; x < d->width; x++, rgb += 3, to += 4) {
-      uint32_t pixel = (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
-      memcpy(to, &pixel, 4);
-    }
-  }
-  cairo_surface_mark_dirty(d->surface);
-  free(resized);
-  return GM_OK;
-}
 
 /* ---- boxes ---- */
 
@@ -182,16 +119,16 @@ static void draw_box(const drawing *d, gm_rect r, int32_t colour) {
   const double dashes[GM_PALETTE_LINES][2] = {
       {0, 0}, {4 * d->line, 2.5 * d->line}, {1.2 * d->line, 1.8 * d->line}};
   int line = gm_palette_line(colour);
-  gm_draw_round(d->cr, middle, 2 * d->line);
-  cairo_set_dash(d->cr, NULL, 0, 0);
-  cairo_set_line_width(d->cr, d->line + 2 * casing);
-  gm_draw_source(d->cr, (gm_colour){0, 0, 0}, 0.55);
-  cairo_stroke_preserve(d->cr);
-  if (line > 0) cairo_set_dash(d->cr, dashes[line], 2, 0);
-  cairo_set_line_width(d->cr, d->line);
-  gm_draw_source(d->cr, gm_palette_colour(colour), 1);
-  cairo_stroke(d->cr);
-  cairo_set_dash(d->cr, NULL, 0, 0);
+  gm_draw_round(d->canvas.cr, middle, 2 * d->line);
+  cairo_set_dash(d->canvas.cr, NULL, 0, 0);
+  cairo_set_line_width(d->canvas.cr, d->line + 2 * casing);
+  gm_draw_source(d->canvas.cr, (gm_colour){0, 0, 0}, 0.55);
+  cairo_stroke_preserve(d->canvas.cr);
+  if (line > 0) cairo_set_dash(d->canvas.cr, dashes[line], 2, 0);
+  cairo_set_line_width(d->canvas.cr, d->line);
+  gm_draw_source(d->canvas.cr, gm_palette_colour(colour), 1);
+  cairo_stroke(d->canvas.cr);
+  cairo_set_dash(d->canvas.cr, NULL, 0, 0);
 }
 
 static gm_status draw_boxes(drawing *d, const gm_mark *marks, size_t n, gm_error *err) {
@@ -214,15 +151,15 @@ static gm_status draw_boxes(drawing *d, const gm_mark *marks, size_t n, gm_error
 static void draw_tag(const drawing *d, gm_rect tag, const gm_letters *letters, double pad,
                      gm_colour colour) {
   gm_rect middle = {tag.x + 0.5, tag.y + 0.5, tag.w - 1, tag.h - 1};
-  gm_draw_round(d->cr, middle, 0.3 * d->font);
-  gm_draw_source(d->cr, colour, 1);
-  cairo_fill_preserve(d->cr);
-  gm_draw_source(d->cr, (gm_colour){0, 0, 0}, 0.45);
-  cairo_set_line_width(d->cr, 1);
-  cairo_stroke(d->cr);
-  gm_draw_source(d->cr, gm_palette_ink(colour), 1);
+  gm_draw_round(d->canvas.cr, middle, 0.3 * d->font);
+  gm_draw_source(d->canvas.cr, colour, 1);
+  cairo_fill_preserve(d->canvas.cr);
+  gm_draw_source(d->canvas.cr, (gm_colour){0, 0, 0}, 0.45);
+  cairo_set_line_width(d->canvas.cr, 1);
+  cairo_stroke(d->canvas.cr);
+  gm_draw_source(d->canvas.cr, gm_palette_ink(colour), 1);
   /* capitals and figures, 0.73 em high, stand in the middle */
-  gm_letters_show(letters, 0, letters->n, d->cr, d->font, tag.x + pad,
+  gm_letters_show(letters, 0, letters->n, d->canvas.cr, d->font, tag.x + pad,
                   tag.y + tag.h / 2 + 0.365 * d->font);
 }
 
@@ -234,7 +171,7 @@ static gm_status draw_label(drawing *d, const gm_mark *mark, size_t i, size_t n,
   gm_letters letters;
   GM_TRY(gm_letters_read(&letters, mark->label, MAX_LABEL, &whole, 1, err));
   double pad = 0.4 * d->font, widest = fmax(0.5 * d->area.w, d->boxes[i].w);
-  gm_letters_elide(&letters, d->cr, d->font, fmin(widest, d->area.w) - 2 * pad);
+  gm_letters_elide(&letters, d->canvas.cr, d->font, fmin(widest, d->area.w) - 2 * pad);
   gm_rect tag = {0, 0, gm_letters_width(&letters, 0, letters.n) + 2 * pad, 1.5 * d->font};
   gm_tag_place(&tag, i, d->boxes, n, d->tags, *placed, d->area);
   tag.x = round(tag.x);
@@ -255,33 +192,15 @@ static gm_status draw_labels(drawing *d, const gm_mark *marks, size_t n, gm_erro
   return GM_OK;
 }
 
-/* ---- write ---- */
+/* ---- all of it ---- */
 
-typedef struct png_target {
-  gm_new_file file;
-  gm_status status;
-  gm_error *err;
-} png_target;
-
-static cairo_status_t write_bytes(void *closure, const unsigned char *bytes, unsigned n) {
-  png_target *target = closure;
-  target->status = gm_new_file_write(&target->file, bytes, n, target->err);
-  return target->status == GM_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
-}
-
-static gm_status write_png(const drawing *d, const char *path, gm_error *err) {
-  if (cairo_status(d->cr) != CAIRO_STATUS_SUCCESS) return fail_cairo(cairo_status(d->cr), err);
-  png_target target = {.err = err};
-  gm_status status = gm_new_file_begin(&target.file, path, err);
-  if (status == GM_OK) {
-    cairo_status_t written =
-        cairo_surface_write_to_png_stream(d->surface, write_bytes, &target);
-    status = target.status;
-    if (status == GM_OK && written != CAIRO_STATUS_SUCCESS) status = fail_cairo(written, err);
-  }
-  if (status == GM_OK) status = gm_new_file_commit(&target.file, err);
-  gm_new_file_end(&target.file);
-  return status;
+/* The strip around a picture smaller than its area, and the picture. */
+static gm_status paint_picture(const drawing *d, gm_error *err) {
+  gm_draw_source(d->canvas.cr, (gm_colour){0.87, 0.88, 0.89}, 1);
+  cairo_rectangle(d->canvas.cr, d->area.x, d->area.y, d->area.w, d->area.h);
+  cairo_fill(d->canvas.cr);
+  return gm_canvas_paint(&d->canvas, d->image, (size_t)d->picture.x, (size_t)d->picture.y,
+                         d->width, d->height, err);
 }
 
 static gm_status draw(drawing *d, const gm_mark *marks, size_t n_marks, const char *caption,
@@ -289,13 +208,13 @@ static gm_status draw(drawing *d, const gm_mark *marks, size_t n_marks, const ch
   double height;
   lay_out_picture(d);
   GM_TRY(lay_out_caption(d, caption, spans, n_spans, &height, err));
-  GM_TRY(create_canvas(d, height, err));
+  GM_TRY(gm_canvas_create(&d->canvas, d->area.w, height, err));
   GM_TRY(paint_picture(d, err));
   if (n_marks > 0) {
     GM_TRY(draw_boxes(d, marks, n_marks, err));
     GM_TRY(draw_labels(d, marks, n_marks, err));
   }
-  gm_caption_draw(&d->caption, d->cr, d->margin, d->area.h + d->margin);
+  gm_caption_draw(&d->caption, d->canvas.cr, d->margin, d->area.h + d->margin);
   return GM_OK;
 }
 
@@ -304,8 +223,8 @@ gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t n_mark
                       const char *path, gm_error *err) {
   drawing d = {.image = image};
   gm_status status = draw(&d, marks, n_marks, caption, spans, n_spans, err);
-  if (status == GM_OK) status = write_png(&d, path, err);
-  destroy_canvas(&d);
+  if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);
+  gm_canvas_free(&d.canvas);
   gm_caption_free(&d.caption);
   free(d.boxes);
   free(d.tags);

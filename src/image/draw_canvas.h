@@ -1,0 +1,30 @@
+/* draw_canvas.h - what drawings share: a cairo surface, the picture on it, and the way into a
+ * PNG file. */
+#ifndef GM_DRAW_CANVAS_H
+#define GM_DRAW_CANVAS_H
+
+#include "image.h"
+
+#include <cairo.h>
+
+typedef struct gm_canvas {
+  cairo_surface_t *surface;
+  cairo_t *cr;
+} gm_canvas;
+
+/* An RGB canvas of paper; free it in any case. Sides of at most 32767. Errors: GM_ERR_MEMORY,
+ * GM_ERR_IO. */
+gm_status gm_canvas_create(gm_canvas *out, double width, double height, gm_error *err);
+void gm_canvas_free(gm_canvas *canvas);
+
+/* The picture resized to width x height with its upper left corner at (x, y), inside the
+ * canvas.
+ */
+gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t x, size_t y,
+                          size_t width, size_t height, gm_error *err);
+
+/* Writes a PNG. Atomic. Errors: GM_ERR_IO, GM_ERR_MEMORY, also what went wrong while drawing.
+ */
+gm_status gm_canvas_write(const gm_canvas *canvas, const char *path, gm_error *err);
+
+#endif

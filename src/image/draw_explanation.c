@@ -1,0 +1,162 @@
+/* draw_explanation.c - PICTURE + EXPLANATION -> PNG: gm_draw_explanation_png of the public
+ * header.
+ *
+ *   left    the picture, under it a heat map of where the score comes from: every crop lays its
+ *           share on its pixels; and the outlines of the crops with the largest shares
+ *   right   the label, its scores, and the descriptions with the largest shares as bars */
+#include "draw_canvas.h"
+#include "draw_shapes.h"
+#include "draw_text.h"
+#include "image.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 640, PANEL = 560, MAX_TEXTS = 12, MAX_BOXES = 5, MAX_LETTERS = 200 };
+
+static const gm_colour ink = {0.13, 0.14, 0.16}, bar = {0.34, 0.7, 0.91},
+                       heat = {0.9, 0.1, 0.1};
+
+typedef struct explanation_drawing {
+  const gm_image *image;
+  const gm_explanation *e;
+  const gm_label *label;
+  gm_canvas canvas;
+  size_t width, height; /* of the picture as drawn */
+  size_t *order;        /* room for crops or texts in the order of their shares */
+} explanation_drawing;
+
+/* ---- order ---- */
+
+static int by_share(float a, float b, size_t i, size_t k) {
+  return a != b ? (a > b ? -1 : 1) : (i > k) - (i < k);
+}
+
+static int by_crop_share(const void *a, const void *b, void *crops) {
+  size_t i = *(const size_t *)a, k = *(const size_t *)b;
+  const gm_crop_share *c = crops;
+  return by_share(c[i].share, c[k].share, i, k);
+}
+
+static int by_text_share(const void *a, const void *b, void *texts) {
+  size_t i = *(const size_t *)a, k = *(const size_t *)b;
+  const gm_text_share *t = texts;
+  return by_share(t[i].share, t[k].share, i, k);
+}
+
+static void number(size_t *order, size_t n) {
+  for (size_t i = 0; i < n; i++) order[i] = i;
+}
+
+/* ---- picture ---- */
+
+static void draw_heat(const explanation_drawing *d, double scale) {
+  double largest = 0;
+  size_t columns = d->width, rows = d->height;
+  float *map = calloc(columns * rows, sizeof *map);
+  if (!map) return; /* the picture says less, and is right */
+  for (size_t i = 0; i < d->e->n_crops; i++) {
+    const gm_crop_share *c = &d->e->crops[i];
+    size_t x1 = (size_t)((double)c->box.x1 * scale), x2 = (size_t)((double)c->box.x2 * scale);
+    size_t y1 = (size_t)((double)c->box.y1 * scale), y2 = (size_t)((double)c->box.y2 * scale);
+    for (size_t y = y1; y < y2 && y < rows; y++)
+      for (size_t x = x1; x < x2 && x < columns; x++) map[y * columns + x] += c->share;
+  }
+  for (size_t i = 0; i < columns * rows; i++) largest = fmax(largest, (double)map[i]);
+  for (size_t y = 0; largest > 0 && y < rows; y += 4)
+    for (size_t x = 0; x < columns; x += 4) {
+      double share = (double)map[y * columns + x] / largest;
+      gm_draw_source(d->canvas.cr, heat, 0.45 * fmax(0, share) * share);
+      cairo_rectangle(d->canvas.cr, (double)x, (double)y, 4, 4);
+      cairo_fill(d->canvas.cr);
+    }
+  free(map);
+}
+
+static void draw_crops(const explanation_drawing *d, double scale) {
+  size_t n = d->e->n_crops;
+  number(d->order, n);
+  qsort_r(d->order, n, sizeof *d->order, by_crop_share, d->e->crops);
+  for (size_t k = n < MAX_BOXES ? n : MAX_BOXES; k-- > 0;) {
+    gm_box b = d->e->crops[d->order[k]].box;
+    cairo_rectangle(d->canvas.cr, (double)b.x1 * scale, (double)b.y1 * scale,
+                    (double)(b.x2 - b.x1) * scale, (double)(b.y2 - b.y1) * scale);
+    gm_draw_source(d->canvas.cr, (gm_colour){0, 0, 0}, 0.7);
+    cairo_set_line_width(d->canvas.cr, 5);
+    cairo_stroke_preserve(d->canvas.cr);
+    gm_draw_source(d->canvas.cr, gm_palette_colour((int32_t)k), 1);
+    cairo_set_line_width(d->canvas.cr, 3);
+    cairo_stroke(d->canvas.cr);
+  }
+}
+
+/* ---- panel ---- */
+
+static gm_status show(const explanation_drawing *d, const char *text, double size, double x,
+                      double baseline, double width, gm_error *err) {
+  gm_letters letters;
+  GM_TRY(gm_letters_read(&letters, text, MAX_LETTERS, NULL, 0, err));
+  gm_letters_elide(&letters, d->canvas.cr, size, width);
+  gm_draw_source(d->canvas.cr, ink, 1);
+  gm_letters_show(&letters, 0, letters.n, d->canvas.cr, size, x, baseline);
+  gm_letters_free(&letters);
+  return GM_OK;
+}
+
+static gm_status draw_text(const explanation_drawing *d, const gm_text_share *t, double largest,
+                           double x, double y, gm_error *err) {
+  char amount[48];
+  double room = PANEL - 40, length = largest > 0 ? room * (double)t->share / largest : 0;
+  gm_draw_source(d->canvas.cr, bar, 1);
+  cairo_rectangle(d->canvas.cr, x, y + 6, fmax(0, length), 8);
+  cairo_fill(d->canvas.cr);
+  snprintf(amount, sizeof amount, "%.4f", (double)t->share);
+  GM_TRY(show(d, amount, 15, x, y, 70, err));
+  return show(d, t->text, 15, x + 75, y, room - 75, err);
+}
+
+static gm_status draw_panel(const explanation_drawing *d, gm_error *err) {
+  char line[96];
+  double x = (double)d->width + 20, y = 40;
+  size_t n = d->e->n_texts;
+  GM_TRY(show(d, d->label->name, 26, x, y, PANEL - 40, err));
+  snprintf(line, sizeof line, "probability %.4f, score %.4f = the sum of all shares",
+           (double)d->label->score, (double)d->e->raw_score);
+  GM_TRY(show(d, line, 15, x, y + 30, PANEL - 40, err));
+  snprintf(line, sizeof line, "%zu crops, %zu descriptions; the largest shares:", d->e->n_crops,
+           n);
+  GM_TRY(show(d, line, 15, x, y + 54, PANEL - 40, err));
+  number(d->order, n);
+  qsort_r(d->order, n, sizeof *d->order, by_text_share, d->e->texts);
+  for (size_t k = 0; k < n && k < MAX_TEXTS; k++)
+    GM_TRY(draw_text(d, &d->e->texts[d->order[k]], (double)d->e->texts[d->order[0]].share, x,
+                     y + 90 + 38 * (double)k, err));
+  return GM_OK;
+}
+
+static gm_status draw(explanation_drawing *d, gm_error *err) {
+  size_t w = d->image->width, h = d->image->height, longer = w > h ? w : h;
+  double scale = (double)SIDE / (double)longer;
+  d->width = (size_t)fmax(1, floor((double)w * scale));
+  d->height = (size_t)fmax(1, floor((double)h * scale));
+  size_t most = d->e->n_crops > d->e->n_texts ? d->e->n_crops : d->e->n_texts;
+  d->order = calloc(most + 1, sizeof *d->order);
+  if (!d->order) return gm_fail_memory(err, "a drawing", most * sizeof *d->order);
+  GM_TRY(gm_canvas_create(&d->canvas, (double)(d->width + PANEL), SIDE, err));
+  GM_TRY(gm_canvas_paint(&d->canvas, d->image, 0, 0, d->width, d->height, err));
+  draw_heat(d, scale);
+  draw_crops(d, scale);
+  return draw_panel(d, err);
+}
+
+gm_status gm_draw_explanation_png(const gm_image *image, const gm_explanation *explanation,
+                                  const gm_label *label, const char *path, gm_error *err) {
+  explanation_drawing d = {.image = image, .e = explanation, .label = label};
+  gm_status status = draw(&d, err);
+  if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);
+  gm_canvas_free(&d.canvas);
+  free(d.order);
+  return status;
+}
