@@ -92,7 +92,8 @@ int cmd_bench(const cli_args *args) {
       kernels ? run_kernels(args, &report, &err) : run_model(args, &report, &err);
   if (status != GM_OK) {
     cli_error("%s", err.message);
-    return status == GM_ERR_MODEL ? CLI_MODEL : cli_exit_code(status);
+    return status == GM_ERR_MODEL || status == GM_ERR_FILE_NOT_FOUND ? CLI_MODEL
+                                                                     : cli_exit_code(status);
   }
   if (args->json)
     print_json(report, what);

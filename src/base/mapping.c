@@ -31,7 +31,8 @@ static gm_status read_all(gm_mapping *out, int fd, const char *path, size_t size
 
 gm_status gm_map_file(gm_mapping *out, const char *path, bool use_mmap, gm_error *err) {
   *out = (gm_mapping){0};
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  /* O_NONBLOCK: a pipe without a writer is refused below instead of waited for. */
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return gm_fail(err, errno == ENOENT || errno == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO,
                    "%s: cannot open: %s", path, strerror(errno));
