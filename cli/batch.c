@@ -91,10 +91,8 @@ gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *ou
 
 static json_t *strings_json(const cli_list *list) {
   json_t *array = json_array();
-  for (size_t i = 0; i < list->n; i++) {
-    json_t *s = json_string(list->items[i]);
-    json_array_append_new(array, s ? s : json_null());
-  }
+  for (size_t i = 0; i < list->n; i++)
+    json_array_append_new(array, cli_json_text(list->items[i]));
   return array;
 }
 
@@ -179,7 +177,8 @@ static json_t *model_json(const batch *b) {
     hash = b->clip_hash;
     type = info.type;
   }
-  return json_pack("{s:s, s:s, s:s}", "file", path ? path : "", "sha256", hash, "type", type);
+  return json_pack("{s:o, s:s, s:s}", "file", cli_json_text(path ? path : ""), "sha256", hash,
+                   "type", type);
 }
 
 static void add_verbose(const batch *b, cli_report *report, const gm_scene *scene,
@@ -248,10 +247,8 @@ static gm_status run_picture(batch *b, const char *name, const void *bytes, size
 /* ---- output ---- */
 
 static json_t *error_json(const char *name, const gm_error *err) {
-  json_t *file = json_string(name), *message = json_string(err->message);
-  return json_pack("{s:{s:o}, s:{s:s, s:o}}", "image", "file",
-                   file ? file : json_string("(a name that is not UTF-8)"), "error", "code",
-                   gm_status_name(err->status), "message", message ? message : json_string(""));
+  return json_pack("{s:{s:o}, s:{s:s, s:o}}", "image", "file", cli_json_text(name), "error",
+                   "code", gm_status_name(err->status), "message", cli_json_text(err->message));
 }
 
 /* One line an object; an array is several lines. NULL if memory is short. */
@@ -306,7 +303,11 @@ static void finish_picture(batch *b, const char *name, const char *key, gm_statu
     if (!emit(b, key, object)) b->fatal = true;
     json_decref(object);
   } else if (status == GM_OK || partial) {
-    if (b->inputs.n > 1) printf("== %s\n", name);
+    if (b->inputs.n > 1) {
+      fputs("== ", stdout);
+      cli_put_column(stdout, name, 0);
+      putchar('\n');
+    }
     fflush(report->text);
     fwrite(report->text_bytes, 1, report->text_size, stdout);
     if (b->inputs.n > 1) putchar('\n');
@@ -369,6 +370,19 @@ static void run_input(batch *b, const char *name) {
 
 /* ---- the run ---- */
 
+/* Words that come back in JSON. */
+static int check_words(const char *option, const cli_list *words) {
+  for (size_t i = 0; words && i < words->n; i++) {
+    json_t *word = json_string(words->items[i]);
+    if (!word) {
+      cli_error("%s %zu: found text that is not UTF-8", option, i + 1);
+      return CLI_USAGE;
+    }
+    json_decref(word);
+  }
+  return CLI_DONE;
+}
+
 static int check_arguments(cli_job *job, const cli_list *inputs) {
   const cli_args *a = job->args;
   if (inputs->n == 0) {
@@ -380,6 +394,9 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
               a->box_format);
     return CLI_USAGE;
   }
+  if (check_words("question", &a->prompts) != CLI_DONE ||
+      check_words("phrase", job->phrases) != CLI_DONE)
+    return CLI_USAGE;
   if (a->resume && !a->output) {
     cli_error("--resume needs -o FILE, the output to go on with");
     return CLI_USAGE;

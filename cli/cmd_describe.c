@@ -23,8 +23,13 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
       if (job->args->raw) json_object_set_new(one, "raw", json_string(answers[i]->raw));
       json_array_append_new(results, one);
       cli_report_print_box(report, boxes[i]);
-      fprintf(report->text, "  %s\n", answers[i]->text);
-      if (job->args->raw) fprintf(report->text, "raw: %s\n", answers[i]->raw);
+      fputs("  ", report->text);
+      cli_put_column(report->text, answers[i]->text, 0);
+      if (job->args->raw) {
+        fputs("\nraw: ", report->text);
+        cli_put_column(report->text, answers[i]->raw, 0);
+      }
+      fputc('\n', report->text);
       cli_report_mark(report, boxes[i], answers[i]->text, (int32_t)i);
     }
     json_object_set_new(report->json, "results", results);

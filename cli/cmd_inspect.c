@@ -2,6 +2,7 @@
  */
 #include "commands.h"
 #include "gromatic.h"
+#include "report.h"
 #include "terminal.h"
 
 #include <jansson.h>
@@ -42,9 +43,10 @@ static void print_json(const gm_inspection *in) {
   }
   for (size_t i = 0; i < in->n_tensors; i++)
     json_array_append_new(tensors, tensor_json(&in->tensors[i], in->verified));
-  json_t *root = json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", in->path, "bytes",
-                           (json_int_t)in->file_bytes, "parameters", (json_int_t)in->parameters,
-                           "metadata", metadata, "tensors", tensors);
+  json_t *root =
+      json_pack("{s:o, s:I, s:I, s:o, s:o}", "file", cli_json_text(in->path), "bytes",
+                (json_int_t)in->file_bytes, "parameters", (json_int_t)in->parameters,
+                "metadata", metadata, "tensors", tensors);
   if (in->verified)
     json_object_set_new(root, "damaged", json_integer((json_int_t)in->n_damaged));
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -75,8 +77,10 @@ static void print_tensor(const gm_inspect_tensor *t, bool verified) {
   for (uint32_t d = 0; d < t->n_dims; d++)
     used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? " x " : "",
                              t->shape[d]);
-  printf("  %-63s %-5s %-22s %12zu B%s%s%s\n", t->name, t->type, shape, t->bytes,
-         t->note[0] ? "  " : "", t->note, verified && t->damaged ? "  DAMAGED" : "");
+  fputs("  ", stdout);
+  cli_put_column(stdout, t->name, 63);
+  printf(" %-5s %-22s %12zu B%s%s%s\n", t->type, shape, t->bytes, t->note[0] ? "  " : "",
+         t->note, verified && t->damaged ? "  DAMAGED" : "");
 }
 
 static void print_text(const gm_inspection *in, bool tensors) {
@@ -84,7 +88,9 @@ static void print_text(const gm_inspection *in, bool tensors) {
          (double)in->file_bytes * 1e-6, (double)in->parameters * 1e-6, in->n_tensors);
   for (size_t i = 0; i < in->n_keys; i++) {
     const gm_inspect_key *key = &in->keys[i];
-    printf("  %-44s %-5s ", key->name, key->type);
+    fputs("  ", stdout);
+    cli_put_column(stdout, key->name, 44);
+    printf(" %-5s ", key->type);
     cli_put_text(stdout, key->value, strlen(key->value));
     if (key->is_array && key->n > 8) printf(" (%zu in all)", key->n);
     putchar('\n');

@@ -11,11 +11,8 @@ bool cli_report_begin(cli_report *report, const char *image, uint32_t width, uin
                       cli_box_format format, bool colour) {
   *report = (cli_report){.format = format, .width = width, .height = height, .colour = colour};
   report->text = open_memstream(&report->text_bytes, &report->text_size);
-  /* A file name may hold any bytes; JSON text may not. */
-  json_t *file = json_string(image);
-  if (!file) file = json_string("(a name that is not UTF-8)");
-  report->json = json_pack("{s:{s:o, s:I, s:I}}", "image", "file", file, "width",
-                           (json_int_t)width, "height", (json_int_t)height);
+  report->json = json_pack("{s:{s:o, s:I, s:I}}", "image", "file", cli_json_text(image),
+                           "width", (json_int_t)width, "height", (json_int_t)height);
   if (report->json && format != BOX_XYXY)
     json_object_set_new(report->json, "box_format", json_string(cli_box_format_name(format)));
   return report->text && report->json;
@@ -46,6 +43,16 @@ json_t *cli_report_next(cli_report *report) {
   if (!json_is_array(report->json)) report->json = json_pack("[o]", report->json);
   json_array_append_new(report->json, next);
   return next;
+}
+
+json_t *cli_json_text(const char *text) {
+  json_t *string = json_string(text);
+  char *copy = string || !text ? NULL : strdup(text);
+  for (char *at = copy; copy && *at; at++)
+    if ((unsigned char)*at >= 0x80) *at = '?';
+  if (copy) string = json_string(copy);
+  free(copy);
+  return string;
 }
 
 json_t *cli_json_number(double value) {
@@ -128,8 +135,9 @@ void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answ
     json_array_append_new(groundings, grounding_json(report, g));
     add_span(report, g->span_begin, g->span_end, (int32_t)i);
     for (size_t k = 0; k < g->n_regions; k++) {
-      fprintf(report->text, "  %s%-24s%s ", tint(report, (int32_t)i), g->phrase,
-              tint(report, -1));
+      fprintf(report->text, "  %s", tint(report, (int32_t)i));
+      cli_put_column(report->text, g->phrase, 24);
+      fprintf(report->text, "%s ", tint(report, -1));
       cli_report_print_box(report, g->regions[k].box);
       fprintf(report->text, "  %.2f\n", (double)g->regions[k].score);
       cli_report_mark(report, g->regions[k].box, g->phrase, (int32_t)i);
@@ -138,7 +146,9 @@ void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answ
   json_object_set_new(object, "grounding", groundings);
   if (raw) {
     json_object_set_new(object, "raw", json_string(answer->raw));
-    fprintf(report->text, "\nraw: %s\n", answer->raw);
+    fputs("\nraw: ", report->text);
+    cli_put_column(report->text, answer->raw, 0);
+    fputc('\n', report->text);
   }
   free(report->caption);
   report->caption = strdup(answer->text);

@@ -41,6 +41,8 @@ json_t *cli_report_next(cli_report *report);
 json_t *cli_json_box(const cli_report *report, gm_box box);
 /* {"box", "score", "index"}. New reference. */
 json_t *cli_json_region(const cli_report *report, const gm_region *region);
+/* A string; bytes that are not UTF-8, as a file's name may hold, become '?'. New reference. */
+json_t *cli_json_text(const char *text);
 /* A number rounded to 6 decimals, so that float's noise is not printed. */
 json_t *cli_json_number(double value);
 

@@ -95,13 +95,23 @@ void cli_put_text(FILE *out, const char *text, size_t length) {
   }
 }
 
+void cli_put_column(FILE *out, const char *text, size_t width) {
+  size_t length = strlen(text), shown = 0;
+  cli_put_text(out, text, length);
+  for (size_t i = 0; i < length; i++) shown += ((unsigned char)text[i] & 0xC0) != 0x80;
+  for (; shown < width; shown++) fputc(' ', out);
+}
+
 void cli_error(const char *format, ...) {
+  char *message = NULL;
   va_list args;
   va_start(args, format);
-  fputs("gromatic: ", stderr);
-  vfprintf(stderr, format, args);
-  fputc('\n', stderr);
+  if (vasprintf(&message, format, args) < 0) message = NULL;
   va_end(args);
+  fputs("gromatic: ", stderr);
+  if (message) cli_put_text(stderr, message, strlen(message));
+  fputc('\n', stderr);
+  free(message);
 }
 
 int cli_exit_code(gm_status status) {

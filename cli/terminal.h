@@ -34,7 +34,10 @@ double cli_now(void); /* seconds, monotonic */
  * '?'; tabs and line ends stay. */
 void cli_put_text(FILE *out, const char *text, size_t length);
 
-/* "gromatic: MESSAGE" on stderr. */
+/* The same, filled up with spaces to `width` characters. */
+void cli_put_column(FILE *out, const char *text, size_t width);
+
+/* "gromatic: MESSAGE" on stderr, with control characters as in cli_put_text. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The exit code that a failed library call leads to. */
 int cli_exit_code(gm_status status);

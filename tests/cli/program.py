@@ -11,8 +11,8 @@ SCENES = os.path.join(DATA, "world", "scenes", "images")
 def run(*args, code=0, stdin=b"", env=None, timeout=300):
     """Runs gromatic; checks the exit code; returns (stdout, stderr) as text."""
     full = dict(os.environ, NO_COLOR="1", **(env or {}))
-    done = subprocess.run([GROMATIC, *map(str, args)], input=stdin, capture_output=True,
-                          env=full, timeout=timeout)
+    command = [GROMATIC, *(a if isinstance(a, bytes) else str(a) for a in args)]
+    done = subprocess.run(command, input=stdin, capture_output=True, env=full, timeout=timeout)
     out, err = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == code, (args, done.returncode, out, err)
     return out, err

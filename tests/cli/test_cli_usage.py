@@ -1,4 +1,7 @@
 """Options, errors and exit codes that need no inference."""
+import json
+import os
+import tempfile
 import unittest
 
 from program import run, scene
@@ -57,6 +60,24 @@ class Usage(unittest.TestCase):
         _, err = run("detect", scene(0), "-m", "/nonexistent/model.gguf", code=3)
         self.assertIn("/nonexistent/model.gguf", err)
         _, err = run("detect", scene(0), "-m", scene(0) + "", code=3)
+        _, err = run("bench", "model", "-m", "/nonexistent/model.gguf", code=3)
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "pipe.gguf")
+            os.mkfifo(pipe)
+            _, err = run("detect", scene(0), "-m", pipe, code=3, timeout=60)
+            self.assertIn("wanted a regular file", err)
+
+    def test_text_that_is_no_utf8(self):
+        _, err = run("ground", scene(0), b"a \xff", code=2)
+        self.assertIn("not UTF-8", err)
+        _, err = run("chat", scene(0), "-p", b"what \xff?", code=2)
+        self.assertIn("not UTF-8", err)
+        # a file's name may be anything; none steers the terminal
+        out, _ = run("detect", b"/nonexistent/\xff.png", "--json", code=1)
+        self.assertEqual(json.loads(out)["image"]["file"], "/nonexistent/?.png")
+        _, err = run("detect", "/nonexistent/\033[2J.png", code=1)
+        self.assertNotIn("\033", err)
+        self.assertIn("?[2J.png", err)
 
     def test_environment_sets_options(self):
         _, err = run("detect", scene(0), code=3, env={"GROMATIC_ARG_MODEL": "/nonexistent.gguf"})
