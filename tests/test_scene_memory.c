@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Sanitizers make each try ten times slower: there only every seventh allocation fails. */
+#ifdef __SANITIZE_ADDRESS__
+enum { STEP = 7 };
+#else
+enum { STEP = 1 };
+#endif
+
 /* ---- allocators that fail when told ---- */
 
 void *__real_malloc(size_t size);
@@ -141,8 +148,8 @@ static gm_status two_turns(gm_scene *scene, char *text, size_t size) {
 
 /* Guards against allocators that are not in place: then the first try succeeds. */
 static void assert_many(long tries) {
-  print_message("  %ld allocations failed in turn\n", tries - 1);
-  assert_true(tries > 5);
+  print_message("  %ld allocations failed in turn\n", tries - STEP);
+  assert_true(tries > 5 * STEP);
 }
 
 typedef gm_status (*question_fn)(gm_scene *scene, char *text, size_t size);
@@ -151,7 +158,7 @@ static void opening_a_model(void **state) {
   (void)state;
   gm_status status = GM_ERR_MEMORY;
   long n = 0;
-  for (; status != GM_OK; n++) {
+  for (; status != GM_OK; n += STEP) {
     long before = atomic_load(&live);
     gm_model *model;
     atomic_store(&until_failure, n);
@@ -169,7 +176,7 @@ static void encoding_a_picture(void **state) {
   (void)state;
   gm_status status = GM_ERR_MEMORY;
   long n = 0;
-  for (; status != GM_OK; n++) {
+  for (; status != GM_OK; n += STEP) {
     /* a model of its own, so that its scratch memory is not there yet */
     gm_model *model = test_model("groma-mini", NULL, &(gm_model_params){.threads = 1});
     long before = atomic_load(&live);
@@ -196,7 +203,7 @@ static void asking(question_fn ask) {
   gm_model_free(model);
   gm_status status = GM_ERR_MEMORY;
   long n = 0;
-  for (; status != GM_OK; n++) {
+  for (; status != GM_OK; n += STEP) {
     long before = atomic_load(&live);
     model = test_model("groma-mini", NULL, &(gm_model_params){.threads = 1});
     scene = test_scene(model, "world/scenes/images/000.png", NULL);
@@ -205,7 +212,7 @@ static void asking(question_fn ask) {
     status = ask(scene, text, sizeof text);
     atomic_store(&until_failure, -1);
     assert_true(status == GM_OK || status == GM_ERR_MEMORY);
-    if (n % 16 == 0 || status == GM_OK) {
+    if (n / STEP % 16 == 0 || status == GM_OK) {
       assert_int_equal(ask(scene, text, sizeof text), GM_OK);
       assert_string_equal(text, want);
     }
