@@ -1,4 +1,5 @@
 """Renders docs/ACCURACY.md from what accuracy.py measured. Used by accuracy.py only."""
+import textwrap
 
 # The official code in fp32 on the same pictures: tests/data/world/README.md.
 REFERENCE = {"recall": 0.966, "precision": 0.801, "accuracy_free": 0.868, "exact": 0.910, "f1": 0.762}
@@ -115,11 +116,11 @@ def group_drift(data):
         for t in ("q8_0", "q4_0"):
             r, d = g[t]["regions"], g[t]
             cells += [f"{r['kept']}+{r['found'] - r['kept']}", small(r["shift"]), small(d["vectors"]["rms"]),
-                      small(d["logits"]["rms"]), small(d["answers"]["kl"])]
+                      small(d["logits"]["rms"]), small(d["answers"]["kl"]), d["answers"]["same_captions"]]
         rows.append(cells)
-    head = ["rounded alone", "weights", "kept"]
+    head = ["rounded alone", "weights", "keeps"]
     for t in ("q8_0", "q4_0"):
-        head += [f"{t}: regions", "px", "vectors", "logits", "KL"]
+        head += [f"{t}: regions", "px", "vectors", "logits", "KL", "captions"]
     return table(head, rows)
 
 
@@ -150,66 +151,82 @@ def render(data):
              "group_drift": group_drift(data), "group_accuracy": group_accuracy(data),
              "true_shapes": true_shapes(data), "near_ties": near_ties(data)}
     filled = {key: "\n".join(lines) for key, lines in parts.items()}
-    return PAGE.format(free=free, few=data["n_few"], **filled).rstrip("\n") + "\n"
+    blocks = PAGE.format(free=free, few=data["n_few"], **filled).strip().split("\n\n")
+    return "\n\n".join(b if b[0] in "#|" else textwrap.fill(b, 116, break_long_words=False,
+                                                            break_on_hyphens=False)
+                       for b in blocks if b) + "\n"
 
 
 PAGE = """\
 # Accuracy, and what smaller types cost
 
-Made by `scripts/accuracy.py`; do not edit. A fresh run: `rm -rf build/accuracy && scripts/accuracy.py`, on a build
-with its tests (`make test`), 8 GB of memory, about 30 minutes on two cores. `test_cli_accuracy_slow` holds the code to the reference's
-figures and to bounds on q8_0.
+Made by `scripts/accuracy.py`; do not edit. A fresh run: `rm -rf build/accuracy && scripts/accuracy.py`, on a build with
+its tests (`make test` makes one), with 8 GB of memory; about 15 minutes on two idle cores. `test_cli_accuracy_slow` holds
+the code to the reference's figures and q8_0 to bounds.
 
 ## Accuracy on the drawn world
 
-groma-mini on all 120 scenes of `tests/data/world`, greedy answers, each with the definitions of
-`tests/data/world/README.md`. The reference is the official code in fp32 on the same pictures; a file of f32 equals it.
+groma-mini on all 120 scenes of `tests/data/world`, greedy answers; `tests/data/world/README.md` defines each figure. The
+reference is the official code in fp32 on the same pictures. A file of f32 equals it, and so does f16, the type of the
+checkpoint.
 
 {accuracy}
-A file of a block type holds most of the vision half in q8_0 whatever type was asked for, and some tensors in f32
-([FORMAT.md](FORMAT.md)); q4_0 therefore differs from q8_0 in the language model alone. Rows of groma-mini are no multiples of 256, so q4_k and
-q6_k are shown at true shapes below.
 
-Free ground answers: {free} of 410 are right in f32, as many as the reference's rounded 0.868 says (356). An answer can differ between two correct
-programs only where its logits nearly tie. The five nearest, and by how much the leading token's logit led:
+A file of a block type keeps the proposer in f16, most of the other vision weights in q8_0, and what is small or touchy in
+f32 ([FORMAT.md](FORMAT.md)); q4_0 therefore differs from q8_0 in the language model alone. groma-mini's rows are no
+multiples of 256: q4_k and q6_k are shown at true shapes, below.
+
+Free ground answers: {free} of 410 are right in f32; the reference's 0.868 is 356. (Which of them the reference had right
+it does not say, so no list of differences can be given.) An answer can differ between two correct programs only where
+logits nearly tie; the five nearest in f32, and by how much the leading token's logit led at its least:
 
 {near_ties}
+
 ## How many answers change
 
 {answers}
-"The region" is the same where the two boxes overlap by more than half. `--append-boxes` puts a referred box behind the picture's regions instead of into their choice:
-the region list, and the cache of the whole prefix, then stay as they are for every question. Its row compares with f32's
-answers without it.
+
+"The region" is the same where the two boxes overlap by more than half. A caption counts as changed when one letter
+does. `--append-boxes` puts a referred box behind the picture's regions instead of into their choice, so that the whole
+prefix's cache serves every question; its row compares with f32's answers without it.
 
 ## How far values move
 
-Every stage of one type's file against the f32 file's, all 120 pictures. Each model computes a stage from its own values of the stages before, so
-errors add up downwards. Regions are matched by overlap (IoU > 0.5), the best pair first; a corner's way is in pixels of the
-picture (224 to 512 wide), the farther of two corners counting. Region vectors are those of f32's boxes, logits those at every word of f32's own caption, so that both
-models are asked the same. "rms" is relative to the root mean square of the f32 values, "worst" to the largest of them; for
-logits both are relative to the largest logit.
+Each type's file against the f32 file, all 120 pictures. Each model computes a stage from its own values of the stages
+before, so errors add up downwards. Regions are matched by overlap (IoU > 0.5), the best pair first; of a region's two
+corners the one that moved farther counts, in pixels of the picture (224 to 512 wide). Region vectors are those of f32's
+boxes and logits those at every word of f32's own caption, so that both models are asked the same. "rms" is relative to
+the root mean square of f32's values, "worst" to the largest of them; for logits both are relative to the largest logit.
 
 {drift}
+
 ## Which weights are sensitive
 
-Groups of groma-mini's weights rounded alone, all else exact: a weight goes to the type and back, and is multiplied in f32. So this is
-the error of the weights; the products of block types also round activations to 8 bits, which the table
-above includes and this one does not. First {few} pictures. "kept" says what the converter does with the group in files of block types; "regions" are those of f32 that
-stay, and new ones.
+One group of groma-mini's weights rounded alone to the type and back, all else exact, and multiplied in f32: the error of
+the weights themselves. (The products of block types also round activations to 8 bits; the table above includes that.)
+First {few} pictures. "keeps" is the type that the group has in every file of block types, T the type asked for; "regions" are
+those of f32 that stay, and new ones; "px" the mean way of their corners; then rms of region vectors and logits, and the mean KL
+divergence, as above; "captions" how many of {few} stay as they are, region numbers included.
 
 {group_drift}
-The same groups at q4_0, in answers (first {few} pictures; one answer is about 1 %, so only large differences mean anything):
+
+The same at q4_0 in answers. One answer is about 1.5 %, so only large differences mean anything; how many answers are no
+longer f32's says more.
 
 {group_accuracy}
+
+@CONCLUSIONS@
+
 ## At Groma-7B's true shapes
 
-`synthetic:groma-7b-2l`: the widths, layers and vocabulary of Groma-7B with 2 language layers instead of 32, and computed
-weights, on `tests/data/photos/astronaut.png`; 16 words.
+`synthetic:groma-7b-2l` on `tests/data/photos/astronaut.png`: the widths, vision layers and vocabulary of Groma-7B, 2
+language layers instead of 32, computed weights; 16 words.
 
 {true_shapes}
-**What this can show:** that every type is computed as it is stored at these widths, what 4.5 to 16 bits a weight cost one product after another, and
-that q4_k, q6_k and q8_0 stand in the order of their bits. **What it cannot:** how good Groma-7B's answers are. The weights are uniform noise; there are no outlier
-channels, which make trained models harder to round, and no trained margins between the best and the second token, which make
-their answers steadier. Boxes and words have no meaning here, and scores crowd at the threshold, so that regions come and go by
-small changes. 2 layers instead of 32 add up less error.
+
+What this can show: that every type is computed as it is stored at these widths, and what 4.5 to 16 bits a weight cost in
+each stage, in the order of their bits. What it cannot: how good Groma-7B's answers are. The weights are uniform noise.
+There are no outlier channels, which make trained weights harder to round; no objects, so that hundreds of proposals
+crowd at one score, 100 are chosen among near equals, and even f16 exchanges a quarter of them; and no trained
+margins between the best and the second word. Two layers add up less error than 32.
 """

@@ -48,15 +48,16 @@ class Accuracy(unittest.TestCase):
                 path[name] = os.path.join(folder, name + ".gguf")
                 run("convert", MODEL, "-o", path[name], "--type", name)
             q8_0, q4_0 = self.drift(path["f32"], [path["q8_0"], path["q4_0"]], FEW)
-        # Bounds that the page gives for q8_0, all pictures.
+        # About twice what docs/ACCURACY.md shows for q8_0 over all pictures (regions: three times
+        # the share lost), for fewer pictures scatter more and instruction sets round differently.
         regions = q8_0["regions"]
-        self.assertGreaterEqual(regions["kept"], 0.97 * regions["reference"])
-        self.assertLessEqual(regions["shift"], 1.0)
-        self.assertLessEqual(q8_0["hidden"]["rms"], 0.02)
+        self.assertGreaterEqual(regions["kept"], 0.98 * regions["reference"])
+        self.assertLessEqual(regions["shift"], 0.7)
+        self.assertLessEqual(q8_0["hidden"]["rms"], 0.018)
         self.assertLessEqual(q8_0["vectors"]["rms"], 0.05)
-        self.assertLessEqual(q8_0["logits"]["rms"], 0.005)
-        self.assertLessEqual(q8_0["answers"]["kl"], 0.005)
-        self.assertGreaterEqual(q8_0["answers"]["same_next"], 0.98)
+        self.assertLessEqual(q8_0["logits"]["rms"], 0.004)
+        self.assertLessEqual(q8_0["answers"]["kl"], 5e-4)
+        self.assertGreaterEqual(q8_0["answers"]["same_next"], 0.99)
         # Both keep the vision half in q8_0; fewer bits in the language model cost more.
         for stage in ("hidden", "tokens", "vectors"):
             self.assertEqual(q4_0[stage], q8_0[stage])
