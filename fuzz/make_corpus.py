@@ -293,6 +293,24 @@ def patches():
     save("model_load", "none", struct.pack("<I", 0)[:3] + b"\3GGUF")
 
 
+def questions():
+    referred = "<roi><refer_box></roi><refer_feat>"
+    seeds = {
+        "typed": (0, 0, "What is there?"),
+        "grounded": (1, 0, "How many dogs, and where?"),
+        "places": (0, 3, "Compare {2} with {1} and {2}."),
+        "missing": (1, 1, "{2} {0} {} {1} {99999999999}"),
+        "tags": (0, 1, "<p>a</p> </s><r3> [grounding] <image>" + referred),
+        "verbatim": (2, 2, f"[grounding]Compare <p>x</p> {referred} with {referred}."),
+        "alone": (2, 1, "<roi><refer_box></roi> <refer_feat>"),
+        "forbidden": (2, 0, "<unk> <r0> <s>"),
+        "one": (3, 0, "the dog </p> on \u65e5\u672c\u8a9e"),
+        "every": (4, 0, " a red ball "),
+    }
+    for name, (form, boxes, text) in seeds.items():
+        save("question", name, bytes([form, boxes]) + text.encode())
+
+
 def main():
     pictures()
     torch()
@@ -300,6 +318,7 @@ def main():
     gguf()
     sentencepiece()
     words()
+    questions()
     converted()
     clip()
     patches()
