@@ -1,0 +1,82 @@
+"""Ctrl-C: in a batch it leaves what --resume goes on with, in a conversation it stops the answer."""
+import os
+import pty
+import select
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from program import GROMATIC, run, scene
+
+
+class Terminal:
+    """gromatic on a terminal of its own."""
+
+    def __init__(self, *args):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(GROMATIC, [GROMATIC, *args], dict(os.environ, TERM="dumb", NO_COLOR="1"))
+
+    def type(self, text):
+        os.write(self.fd, text)
+
+    def until(self, text, seconds=120):
+        """What the program writes, up to and with text."""
+        got, end = b"", time.time() + seconds
+        while text not in got:
+            assert time.time() < end, (text, got)
+            if select.select([self.fd], [], [], 0.2)[0]:
+                got += os.read(self.fd, 1)
+        return got
+
+    def wait(self):
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
+
+
+class Interrupt(unittest.TestCase):
+    def test_a_stopped_batch_resumes(self):
+        names = [scene(i) for i in range(12)]
+        with tempfile.TemporaryDirectory() as folder:
+            whole, output = os.path.join(folder, "whole"), os.path.join(folder, "out.jsonl")
+            run("detect", *names, "-o", whole)
+            process = subprocess.Popen([GROMATIC, "detect", *names, "-o", output],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            part = output + ".part"
+            while process.poll() is None and not (os.path.exists(part) and os.path.getsize(part)):
+                time.sleep(0.001)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(), 130)
+            self.assertFalse(os.path.exists(output))
+            run("detect", *names, "-o", output, "--resume")
+            with open(whole, "rb") as a, open(output, "rb") as b:
+                self.assertEqual(a.read(), b.read())
+
+    def test_a_conversation_goes_on(self):
+        # so hot that no answer ends by itself before the context does
+        chat = Terminal("chat", scene(0), "--temp", "1000", "-n", "100000")
+        chat.until(b"> ")
+        chat.type(b"What is this?\n")
+        chat.until(b"\n")
+        time.sleep(0.1)
+        chat.type(b"\x03")
+        chat.until(b"(stopped)")
+        chat.until(b"> ")
+        chat.type(b"half a line\x03")
+        chat.until(b"> ")
+        chat.type(b"/nonsense\n")
+        chat.until(b"wanted /image FILE")
+        chat.until(b"> ")
+        chat.type(b"\x10\x10")  # two lines back in the history
+        chat.until(b"What is this?")
+        chat.type(b"\x03")
+        chat.until(b"> ")
+        chat.type(b"/quit\n")
+        self.assertEqual(chat.wait(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
