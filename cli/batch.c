@@ -5,6 +5,7 @@
 #include "export.h"
 #include "inputs.h"
 #include "ledger.h"
+#include "tar_file.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -281,6 +282,16 @@ static bool emit(batch *b, const char *key, json_t *json) {
   return ok;
 }
 
+/* WebDataset's key of a picture in a tar file. */
+static void add_entry_key(const batch *b, json_t *object) {
+  char key[1024];
+  const char *entry = cli_inputs_entry(&b->inputs, b->done);
+  if (!entry) return;
+  cli_archive_key(entry, key, sizeof key);
+  json_t *string = json_string(key);
+  if (string) json_object_set_new(json_object_get(object, "image"), "key", string);
+}
+
 static void finish_picture(batch *b, const char *name, const char *key, gm_status status,
                            cli_report *report, gm_error *err) {
   cli_progress_clear(&b->progress);
@@ -300,6 +311,7 @@ static void finish_picture(batch *b, const char *name, const char *key, gm_statu
       json_object_set(cli_report_object(report), "error", json_object_get(error, "error"));
       json_decref(error);
     }
+    add_entry_key(b, json_is_array(object) ? json_array_get(object, 0) : object);
     if (!emit(b, key, object)) b->fatal = true;
     json_decref(object);
   } else if (status == GM_OK || partial) {
@@ -343,7 +355,7 @@ static void run_input(batch *b, const char *name) {
   cli_report report = {0};
   char key[65] = "";
   size_t size = 0;
-  void *bytes = cli_read_all(name, MAX_FILE, &size);
+  void *bytes = cli_inputs_read(&b->inputs, b->done, MAX_FILE, &size);
   int code = errno;
   if (b->ledger) {
     input_key(b, name, bytes, size, key);
@@ -438,6 +450,10 @@ static int prepare_export(batch *b) {
     cli_error("-f: found '%s', wanted json, csv, coco, yolo, voc or labelstudio", a->format);
     return CLI_USAGE;
   }
+  if (b->job->run_image && format != FORMAT_JSON && format != FORMAT_CSV) {
+    cli_error("-f %s is for regions; classify has json and csv", a->format);
+    return CLI_USAGE;
+  }
   b->lines = a->json || a->format || a->output;
   if (a->output) {
     size_t length = strlen(a->output);
@@ -454,6 +470,7 @@ static int prepare_export(batch *b) {
                            .classes = b->job->classes,
                            .n_classes = b->job->n_classes,
                            .confidence = a->save_conf,
+                           .classification = b->job->run_image != NULL,
                            .again = a->resume};
   if (format == FORMAT_JSON) return CLI_DONE;
   if (b->job->format != BOX_XYXY) {

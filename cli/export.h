@@ -30,9 +30,10 @@ typedef struct cli_export {
   const char *path; /* file or folder to make; NULL: standard output (one file only) */
   const char *const *classes; /* [n_classes], their order gives the ids; repeats count once */
   size_t n_classes;
-  const char *model; /* its name, for Label Studio's model_version */
-  bool confidence;   /* YOLO and VOC: scores too, which their readers do not all take */
-  bool again;        /* a folder that is there is an earlier export: its files are replaced */
+  const char *model;   /* its name, for Label Studio's model_version */
+  bool classification; /* labels of whole pictures instead of regions: CSV only */
+  bool confidence;     /* YOLO and VOC: scores too, which their readers do not all take */
+  bool again;          /* a folder that is there is an earlier export: its files are replaced */
 } cli_export;
 
 /* What can be known before the run: that names are text, that no two pictures would share an

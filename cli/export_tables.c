@@ -22,7 +22,44 @@ static void put_field(FILE *out, const char *text) {
   if (quoted) fputc('"', out);
 }
 
+/* {"image": {"file"}, "results": [{"label", "score", "raw_score"}]}, one row a label. */
+static void put_labels(FILE *out, const json_t *line) {
+  const json_t *image = json_object_get(line, "image"),
+               *list = json_object_get(line, "results");
+  const char *file = json_string_value(json_object_get(image, "file"));
+  for (size_t i = 0; file && i < json_array_size(list); i++) {
+    const json_t *result = json_array_get(list, i);
+    const char *label = json_string_value(json_object_get(result, "label"));
+    put_field(out, file);
+    fprintf(out, ",%zu,", i + 1);
+    put_field(out, label ? label : "");
+    fputc(',', out);
+    export_number(out, json_number_value(json_object_get(result, "score")), 6);
+    fputc(',', out);
+    export_number(out, json_number_value(json_object_get(result, "raw_score")), 6);
+    fputs("\r\n", out);
+  }
+}
+
+static int export_labels_csv(FILE *lines, FILE *out) {
+  char *text = NULL;
+  size_t capacity = 0;
+  bool ok = true;
+  rewind(lines);
+  fputs("file,rank,label,score,raw_score\r\n", out);
+  while (ok && getline(&text, &capacity, lines) >= 0) {
+    json_t *line = json_loads(text, 0, NULL);
+    ok = line != NULL;
+    if (ok) put_labels(out, line);
+    json_decref(line);
+  }
+  free(text);
+  if (!ok) cli_error("the run's lines: found one that is no JSON");
+  return !ok ? -1 : ferror(out) || ferror(lines) ? 1 : 0;
+}
+
 int export_csv(const cli_export *export, FILE *lines, FILE *out) {
+  if (export->classification) return export_labels_csv(lines, out);
   export_reader reader = export_lines_begin(export, lines);
   export_picture p;
   int more;

@@ -1,6 +1,7 @@
 /* inputs.c - see inputs.h. */
 #include "inputs.h"
 
+#include "tar_file.h"
 #include "terminal.h"
 
 #include <dirent.h>
@@ -12,13 +13,39 @@
 
 static bool add_name(cli_inputs *inputs, const char *name) {
   char **grown = realloc(inputs->names, (inputs->n + 1) * sizeof *grown);
-  if (!grown) return false;
-  inputs->names = grown;
+  if (grown) inputs->names = grown;
+  size_t *archive = realloc(inputs->archive, (inputs->n + 1) * sizeof *archive);
+  if (archive) inputs->archive = archive;
+  if (!grown || !archive) return false;
+  archive[inputs->n] = 0;
   grown[inputs->n] = strdup(name);
   return grown[inputs->n++] != NULL;
 }
 
-static bool is_picture_name(const char *name) {
+typedef struct archive_adding {
+  cli_inputs *inputs;
+  const char *path;
+} archive_adding;
+
+static bool add_entry(void *user, const char *entry) {
+  archive_adding *a = user;
+  char *name = NULL;
+  bool ok = asprintf(&name, "%s/%s", a->path, entry) >= 0 && add_name(a->inputs, name);
+  if (ok) a->inputs->archive[a->inputs->n - 1] = strlen(a->path);
+  free(name);
+  return ok;
+}
+
+static int add_archive(cli_inputs *inputs, const char *path) {
+  archive_adding adding = {inputs, path};
+  size_t before = inputs->n;
+  if (!cli_archive_list(path, add_entry, &adding)) return CLI_USAGE;
+  if (inputs->n > before) return CLI_DONE;
+  cli_error("%s: no pictures (.jpg, .jpeg, .png, .webp) in this archive", path);
+  return CLI_USAGE;
+}
+
+bool cli_is_picture_name(const char *name) {
   const char *dot = strrchr(name, '.');
   static const char *const endings[] = {"jpg", "jpeg", "png", "webp"};
   for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
@@ -39,7 +66,7 @@ static int add_directory(cli_inputs *inputs, const char *path) {
   size_t first = inputs->n;
   bool ok = true;
   for (struct dirent *entry; ok && (entry = readdir(dir));) {
-    if (!is_picture_name(entry->d_name)) continue;
+    if (!cli_is_picture_name(entry->d_name)) continue;
     char full[4096];
     size_t length = strlen(path);
     const char *slash = length > 0 && path[length - 1] == '/' ? "" : "/";
@@ -85,6 +112,8 @@ int cli_expand_inputs(const cli_list *given, cli_inputs *out) {
       code = add_list_file(out, name + 1);
     else if (strcmp(name, "-") != 0 && stat(name, &st) == 0 && S_ISDIR(st.st_mode))
       code = add_directory(out, name);
+    else if (cli_is_archive(name))
+      code = add_archive(out, name);
     else if (!add_name(out, name))
       code = CLI_USAGE;
     if (code != CLI_DONE) {
@@ -98,7 +127,31 @@ int cli_expand_inputs(const cli_list *given, cli_inputs *out) {
 void cli_inputs_free(cli_inputs *inputs) {
   for (size_t i = 0; i < inputs->n; i++) free(inputs->names[i]);
   free(inputs->names);
+  free(inputs->archive);
+  cli_archive_close(inputs->open);
   *inputs = (cli_inputs){0};
+}
+
+const char *cli_inputs_entry(const cli_inputs *inputs, size_t i) {
+  size_t length = inputs->archive[i];
+  return length ? inputs->names[i] + length + 1 : NULL;
+}
+
+void *cli_inputs_read(cli_inputs *inputs, size_t i, size_t limit, size_t *size) {
+  const char *name = inputs->names[i], *entry = cli_inputs_entry(inputs, i);
+  if (!entry) return cli_read_all(name, limit, size);
+  size_t length = inputs->archive[i];
+  const char *open = inputs->open ? cli_archive_path(inputs->open) : "";
+  if (strlen(open) != length || strncmp(open, name, length) != 0 || i == 0 ||
+      inputs->archive[i - 1] != length || strncmp(inputs->names[i - 1], name, length) != 0) {
+    char *path = strndup(name, length);
+    cli_archive_close(inputs->open);
+    inputs->open = path ? cli_archive_open(path) : NULL;
+    free(path);
+    errno = EIO;
+    if (!inputs->open) return NULL;
+  }
+  return cli_archive_read(inputs->open, entry, limit, size);
 }
 
 void *cli_read_all(const char *name, size_t limit, size_t *size) {

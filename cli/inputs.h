@@ -1,18 +1,29 @@
 /* inputs.h - the pictures a command works on: files, - for standard input, @FILE for a list of
- * names (one a line), a directory for its pictures, sorted by name. */
+ * names (one a line), a directory for its pictures, sorted by name, a tar file for the pictures
+ * in it, in its order. */
 #ifndef CLI_INPUTS_H
 #define CLI_INPUTS_H
 
 #include "options.h"
 
 typedef struct cli_inputs {
-  char **names; /* "-" is standard input */
+  char **names;    /* "-" is standard input; of a picture in a tar file "FILE.tar/ENTRY" */
+  size_t *archive; /* [n] bytes of the tar file's name in front of the entry's; 0: no tar */
   size_t n;
+  struct cli_archive *open; /* the tar file that is being read */
 } cli_inputs;
 
 /* On an error says so on stderr and returns an exit code. Free with cli_inputs_free. */
 int cli_expand_inputs(const cli_list *given, cli_inputs *out);
 void cli_inputs_free(cli_inputs *inputs);
+
+/* The bytes of picture i, as cli_read_all. Those in a tar file are read in their order. */
+void *cli_inputs_read(cli_inputs *inputs, size_t i, size_t limit, size_t *size);
+/* The entry's name in its tar file; NULL where picture i is in none. */
+const char *cli_inputs_entry(const cli_inputs *inputs, size_t i);
+
+/* True for .jpg, .jpeg, .png and .webp that do not begin with a dot. */
+bool cli_is_picture_name(const char *name);
 
 /* The whole of a file or of standard input ("-"), up to `limit` bytes; NULL with errno set
  * (EFBIG if it is longer). free() it. */

@@ -1,0 +1,31 @@
+/* tar_file.h - the pictures in a tar file, plain or packed (gzip, bzip2, xz, zstd), read one
+ * after another; by libarchive. */
+#ifndef CLI_TAR_FILE_H
+#define CLI_TAR_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True where the name ends as those of tar files do: .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz,
+ * .tar.zst. */
+bool cli_is_archive(const char *name);
+
+/* Calls found with the name of every picture (.jpg, .jpeg, .png, .webp), in the archive's
+ * order, until it returns false. False after a message on stderr. */
+bool cli_archive_list(const char *path, bool (*found)(void *user, const char *entry),
+                      void *user);
+
+/* A place in an archive. */
+typedef struct cli_archive cli_archive;
+/* NULL after a message on stderr. */
+cli_archive *cli_archive_open(const char *path);
+void cli_archive_close(cli_archive *archive);
+const char *cli_archive_path(const cli_archive *archive);
+/* The bytes of the next entry of this name, after those read before; at most limit. NULL with
+ * errno set (EFBIG, ENOENT, EIO). free() it. */
+void *cli_archive_read(cli_archive *archive, const char *entry, size_t limit, size_t *size);
+
+/* WebDataset's key: the name up to the first dot of its last part. In out[size], cut to fit. */
+void cli_archive_key(const char *entry, char *out, size_t size);
+
+#endif

@@ -1,0 +1,181 @@
+"""classify and eval classify on the embedded CLIP: the JSON contract, files, tar, caches."""
+import csv
+import io
+import json
+import os
+import tarfile
+import tempfile
+import unittest
+
+from program import DATA, lines, run
+
+WORLD = os.path.join(DATA, "world", "classify")
+DESCRIPTIONS = os.path.join(DATA, "descriptions", "world.json")
+TEMPLATES = os.path.join(DATA, "descriptions", "world-templates.json")
+
+
+def picture(name, number=0):
+    return os.path.join(WORLD, name, ("0.png", "1.jpg")[number])
+
+
+def classify(*args, **kwargs):
+    return lines("classify", "--no-cache", *args, **kwargs)
+
+
+class Classify(unittest.TestCase):
+    def test_contract(self):
+        [got] = classify(picture("bus"), "--descriptions", DESCRIPTIONS, "--crops", "20", "--top",
+                         "0")
+        self.assertEqual(got["image"]["file"], picture("bus"))
+        self.assertEqual(len(got["results"]), 91)
+        self.assertEqual(got["results"][0]["label"], "bus")
+        scores = [r["score"] for r in got["results"]]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+        self.assertAlmostEqual(sum(scores), 1, delta=91 * 5e-7)  # each rounded to 1e-6
+        raw = [r["raw_score"] for r in got["results"]]
+        self.assertEqual(raw, sorted(raw, reverse=True))
+        [top] = classify(picture("bus"), "--descriptions", DESCRIPTIONS, "--crops", "20")
+        self.assertEqual(top["results"], got["results"][:5])
+
+    def test_classes_are_a_list_or_a_file(self):
+        names = "dog, bus ,koala"
+        [listed] = classify(picture("bus"), "--classes", names, "--method", "clip")
+        self.assertEqual({r["label"] for r in listed["results"]}, {"dog", "bus", "koala"})
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "names.txt")
+            with open(path, "w") as file:
+                file.write("dog\r\nbus\n\nkoala")
+            [read] = classify(picture("bus"), "--classes", path, "--method", "clip")
+        self.assertEqual(read, listed)
+
+    def test_a_method_without_its_file_names_the_flag(self):
+        for method, flag in (("wca", "--descriptions"), ("wca-released", "--descriptions"),
+                             ("cupl", "--descriptions"), ("clip-e", "--templates"),
+                             ("clip-d", "--descriptors")):
+            _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", method, code=2)
+            self.assertIn(flag, err)
+        _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", "vote", code=2)
+        self.assertIn("vote", err)
+        _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", "clip",
+                     "-m", "groma-mini", code=3)
+        self.assertIn("clip", err)
+
+    def test_explanation_adds_up(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "why.png")
+            [got] = classify(picture("koala"), "--descriptions", DESCRIPTIONS, "--crops", "30",
+                             "--explain", out)
+            with open(out, "rb") as file:
+                self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+        why = got["explanation"]
+        self.assertEqual(why["label"], got["results"][0]["label"])
+        self.assertEqual(len(why["crops"]), 30)
+        for part in ("crops", "descriptions"):  # each rounded to 1e-6
+            total = sum(p["share"] for p in why[part])
+            self.assertAlmostEqual(total, why["raw_score"], delta=1e-6 * (1 + len(why[part])))
+        self.assertEqual(why["raw_score"], got["results"][0]["raw_score"])
+
+    def test_tar_is_its_pictures_with_keys(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for ending, mode in (("tar", "w"), ("tar.gz", "w:gz")):
+                path = os.path.join(folder, "shard." + ending)
+                with tarfile.open(path, mode) as tar:
+                    for name in ("bus", "koala"):
+                        tar.add(picture(name), f"a/{name}.01.png")
+                        text = b"not a picture"
+                        info = tarfile.TarInfo(f"a/{name}.txt")
+                        info.size = len(text)
+                        tar.addfile(info, io.BytesIO(text))
+                got = classify(path, "--descriptions", DESCRIPTIONS, "--method", "cupl")
+                self.assertEqual([g["image"]["key"] for g in got], ["a/bus", "a/koala"])
+                self.assertEqual(got[0]["image"]["file"], path + "/a/bus.01.png")
+                alone = classify(picture("bus"), picture("koala"), "--descriptions", DESCRIPTIONS,
+                                 "--method", "cupl")
+                self.assertEqual([g["results"] for g in got], [a["results"] for a in alone])
+            broken = os.path.join(folder, "broken.tar")
+            with open(broken, "wb") as file:
+                file.write(b"x" * 2000)
+            run("classify", broken, "--classes", "a,b", "--method", "clip", code=2)
+
+    def test_csv(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "out.csv")
+            run("classify", os.path.join(WORLD, "bus"), "--descriptions", DESCRIPTIONS, "--method",
+                "cupl", "--no-cache", "-f", "csv", "-o", out, "--top", "2")
+            with open(out, newline="") as file:
+                rows = list(csv.DictReader(file))
+        self.assertEqual([r["rank"] for r in rows], ["1", "2", "1", "2"])
+        self.assertEqual(rows[0]["label"], "bus")
+        _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", "clip", "-f", "yolo",
+                     code=2)
+        self.assertIn("csv", err)
+
+    def test_resume_skips_what_is_done_with_the_same_settings(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "out.jsonl")
+            common = ("--descriptions", DESCRIPTIONS, "--method", "cupl", "--no-cache", "-o", out)
+            run("classify", picture("bus"), *common)
+            run("classify", picture("bus"), picture("koala"), *common, "--resume")
+            with open(out) as file:
+                got = [json.loads(line)["image"]["file"] for line in file]
+            self.assertEqual(got, [picture("bus"), picture("koala")])
+
+    def test_cache_gives_the_same_and_survives_damage(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cache = os.path.join(folder, "deep", "cache")
+            args = ("classify", picture("bus"), "--descriptions", DESCRIPTIONS, "--crops", "10",
+                    "--cache", cache)
+            first = lines(*args)
+            entries = [os.path.join(cache, name) for name in os.listdir(cache)]
+            self.assertEqual(len(entries), 1)  # the texts
+            self.assertEqual(lines(*args), first)
+            with open(entries[0], "r+b") as file:
+                file.seek(500)
+                byte = file.read(1)
+                file.seek(500)
+                file.write(bytes([byte[0] ^ 1]))
+            self.assertEqual(lines(*args), first)
+            with open(entries[0], "wb"):
+                pass
+            self.assertEqual(lines(*args), first)
+            self.assertGreater(os.path.getsize(entries[0]), 1000)  # made again
+
+    def test_proposals_look_at_the_regions(self):
+        scene = os.path.join(DATA, "world", "scenes", "images", "000.png")
+        [regions] = lines("detect", scene)
+        [got] = classify(scene, "--descriptions", DESCRIPTIONS, "--proposals", "--top", "3")
+        self.assertEqual(got["n_crops"], len(regions["regions"]))
+
+
+class Evaluate(unittest.TestCase):
+    def test_baselines(self):
+        got = lines("eval", "classify", WORLD, "--descriptions", DESCRIPTIONS, "--templates",
+                    TEMPLATES, "--method", "clip,clip-e,cupl", "--no-cache")
+        self.assertEqual([g["method"] for g in got], ["clip", "clip-e", "cupl"])
+        for g in got:
+            self.assertEqual(g["n"], 182)
+            self.assertEqual(g["top1"], round(166 / 182, 6))  # 91.21 %, the reference's run
+            self.assertEqual(g["top1_std"], 0)
+            self.assertAlmostEqual(sum(g["per_class"].values()) / 91, g["top1"], delta=1e-6)
+
+    def test_csv_and_seeds(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "set.csv")
+            with open(path, "w") as file:
+                file.write("label,file\nbus,%s\n\"alarm clock\",%s\n" %
+                           (picture("bus"), picture("alarm_clock")))
+            [got] = lines("eval", "classify", path, "--descriptions", DESCRIPTIONS, "--method", "wca",
+                          "--crops", "5", "--seeds", "3", "--cache", os.path.join(folder, "c"))
+            self.assertEqual((got["n"], got["seeds"], got["crops"]), (2, 3, 5))
+            self.assertEqual(set(got["per_class"]), {"bus", "alarm clock"})
+            # texts, and a picture's features for each seed
+            self.assertEqual(len(os.listdir(os.path.join(folder, "c"))), 1 + 2 * 3)
+            with open(path, "a") as file:
+                file.write("unicorn,%s\n" % picture("bus"))
+            _, err = run("eval", "classify", path, "--descriptions", DESCRIPTIONS, "--method", "cupl",
+                         "--no-cache", code=2)
+            self.assertIn("unicorn", err)
+
+
+if __name__ == "__main__":
+    unittest.main()
