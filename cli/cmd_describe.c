@@ -15,9 +15,13 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   if (status == GM_OK)
     status = gm_describe(scene, boxes, n, job->args->long_form, &params, &job->callbacks,
                          answers, err);
-  if (status == GM_OK) {
+  /* A full context cuts the answers it meets; the others are whole. */
+  for (size_t i = 0; status == GM_ERR_CONTEXT_FULL && i < n; i++)
+    report->partial = report->partial || answers[i];
+  if (status == GM_OK || report->partial) {
     json_t *results = json_array();
     for (size_t i = 0; i < n; i++) {
+      if (!answers[i]) continue;
       json_t *one = json_pack("{s:o, s:s}", "box", cli_json_box(report, boxes[i]), "text",
                               answers[i]->text);
       if (job->args->raw) json_object_set_new(one, "raw", json_string(answers[i]->raw));

@@ -237,7 +237,6 @@ static gm_status run_all(bench *b, gm_model *model, const gm_callbacks *callback
   gm_arena_restore(&c->arena, mark);
   gm_vision_image_free(b->image);
   gm_kv_clear(&b->seq);
-  free(b->seq.parts);
   free(b->pixels);
   free(b->features);
   free(b->boxes);

@@ -89,6 +89,19 @@ class Answers(unittest.TestCase):
         [long] = lines("describe", scene(0), "--box", boxes[0], "--long")
         self.assertIn("guitar", long["results"][0]["text"])
 
+    def test_a_full_context_keeps_what_was_said(self):
+        # the picture, its regions and the question take 221 positions of the model
+        asked = ("describe", scene(0), "--box", "9,167,60,217", "--long")
+        [whole] = lines(*asked)
+        [cut] = lines(*asked, "-c", "225", code=1)
+        self.assertEqual(cut["error"]["code"], "context_full")
+        said = cut["results"][0]["text"]
+        self.assertTrue(0 < len(said) < len(whole["results"][0]["text"]))
+        self.assertTrue(whole["results"][0]["text"].startswith(said))
+        [none] = lines(*asked, "-c", "200", code=1)
+        self.assertNotIn("results", none)
+        self.assertEqual(none["error"]["code"], "context_full")
+
     def test_chat_turns(self):
         got = lines("chat", scene(0), "-p", "What is {1}?", "-p", "How many objects are there?",
                     "--box", "26,16,79,93", "-n", "30")
@@ -141,6 +154,42 @@ class Answers(unittest.TestCase):
                 half.write(file.read()[:5000])
             out, _ = run("detect", cut, "--json", code=1)
             self.assertEqual(json.loads(out)["error"]["code"], "image_truncated")
+
+    def test_pictures_that_are_none_of_ours(self):
+        heads = {"GIF": b"GIF89a\1\0\1\0\0\0\0;", "BMP": b"BM" + bytes(24),
+                 "TIFF": b"II*\0\10\0\0\0", "HEIC": b"\0\0\0\30ftypheic\0\0\0\0mif1heic"}
+        for name, head in heads.items():
+            out, _ = run("detect", "-", "--json", stdin=head, code=1)
+            error = json.loads(out)["error"]
+            self.assertEqual(error["code"], "image_unsupported")
+            self.assertIn(name, error["message"])
+        with tempfile.TemporaryDirectory() as folder:
+            _, err = run("detect", folder, code=2)
+            self.assertIn("no pictures", err)
+            _, err = run("detect", scene(0), "-o", os.path.join(folder, "none", "x.jsonl"), code=1)
+            self.assertIn("none/x.jsonl", err)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_sampling_repeats_with_its_seed(self):
+        hot = ("caption", scene(0), "--temp", "2", "-n", "40", "--raw", "--seed")
+        one, again, other = lines(*hot, "5"), lines(*hot, "5"), lines(*hot, "6")
+        self.assertEqual(one, again)
+        self.assertNotEqual(one, other)
+
+    def test_regions_of_a_file(self):
+        # the guitar and the rabbit of annotations.json as x y w h
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "boxes.txt")
+            with open(path, "w") as file:
+                file.write("9,167,51,50\n26,16,53,77\n")
+            given = ("--regions", path, "--box-format", "xywh")
+            [got] = lines("ground", scene(0), "a rabbit", *given)
+            first = got["results"][0]["regions"][0]
+            self.assertEqual(first["box"], [26, 16, 53, 77])
+            self.assertEqual(first["index"], 1)
+            [got] = lines("chat", scene(0), "-p", "What is {1}?", "--box", "9,167,51,50",
+                          "--append-boxes", "--no-grounding", *given)
+            self.assertIn("guitar", got["text"].lower())
 
     def test_draw(self):
         with tempfile.TemporaryDirectory() as folder:
