@@ -155,14 +155,14 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
       __m256i sum[MR][2];
 #pragma GCC unroll 4
       for (size_t r = 0; r < MR; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-#pragma GCC unroll 2 /* by 8, gcc sums all products as a tree and spills them */
+#pragma GCC unroll 8
       for (size_t g = 0; g < 8; g++) {
         __m256i w0 = load(q + g * NR * 4), w1 = load(q + g * NR * 4 + 32);
 #pragma GCC unroll 4
         for (size_t r = 0; r < MR; r++) {
           __m256i t = broadcast4(v + r * 32 + g * 4);
-          sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, t));
-          sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, t));
+          sum[r][0] = gm_keep_avx2(_mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, t)));
+          sum[r][1] = gm_keep_avx2(_mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, t)));
         }
       }
       __m256i s0 = load(scale + b * NR * 2), s1 = load(scale + b * NR * 2 + 16);

@@ -97,15 +97,15 @@ static inline void block_q8_0(float *acc, const bytes *q, const float *dw, const
   __m256i low[MR], high[MR];
 #pragma GCC unroll 4
   for (size_t r = 0; r < MR; r++) low[r] = high[r] = _mm256_setzero_si256();
-#pragma GCC unroll 2 /* by 8, gcc sums all products as a tree and spills them */
+#pragma GCC unroll 8
   for (size_t g = 0; g < 8; g++) {
     __m256i w = load(q + g * NR * 4), l = _mm256_and_si256(w, half);
     __m256i h = _mm256_and_si256(_mm256_srli_epi16(w, 4), half);
 #pragma GCC unroll 4
     for (size_t r = 0; r < MR; r++) {
       __m256i t = broadcast4(v + r * 32 + g * 4);
-      low[r] = _mm256_add_epi16(low[r], _mm256_maddubs_epi16(l, t));
-      high[r] = _mm256_add_epi16(high[r], _mm256_maddubs_epi16(h, t));
+      low[r] = gm_keep_avx2(_mm256_add_epi16(low[r], _mm256_maddubs_epi16(l, t)));
+      high[r] = gm_keep_avx2(_mm256_add_epi16(high[r], _mm256_maddubs_epi16(h, t)));
     }
   }
   __m256 d = _mm256_loadu_ps(dw);
@@ -124,14 +124,14 @@ static inline void block_q4_0(float *acc, const bytes *q, const float *dw, const
   __m256i sum[MR][2];
 #pragma GCC unroll 4
   for (size_t r = 0; r < MR; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-#pragma GCC unroll 2 /* by 8, gcc sums all products as a tree and spills them */
+#pragma GCC unroll 8
   for (size_t g = 0; g < 8; g++) {
     __m256i w0 = load(q + g * NR * 4), w1 = load(q + g * NR * 4 + 32);
 #pragma GCC unroll 4
     for (size_t r = 0; r < MR; r++) {
       __m256i t = broadcast4(v + r * 32 + g * 4);
-      sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, t));
-      sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, t));
+      sum[r][0] = gm_keep_avx2(_mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, t)));
+      sum[r][1] = gm_keep_avx2(_mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, t)));
     }
   }
   __m256 d0 = _mm256_loadu_ps(dw), d1 = _mm256_loadu_ps(dw + 8);
