@@ -233,6 +233,7 @@ static gm_status run_picture(batch *b, const char *name, const void *bytes, size
   if (!cli_report_begin(report, name, gm_image_width(image), gm_image_height(image),
                         b->job->format, colour))
     status = err->status = GM_ERR_MEMORY;
+  report->image = image;
   double began = cli_now();
   if (status == GM_OK && b->job->run_image)
     status = b->job->run_image(b->job, image, name, report, err);
@@ -240,6 +241,7 @@ static gm_status run_picture(batch *b, const char *name, const void *bytes, size
   if (status == GM_OK && b->job->run) status = b->job->run(b->job, scene, report, err);
   if (status == GM_OK) add_verbose(b, report, scene, cli_now() - began);
   if (status == GM_OK && b->job->args->draw) status = draw_report(b, report, image, name, err);
+  report->image = NULL;
   gm_scene_free(scene);
   gm_image_free(image);
   return status;
@@ -467,8 +469,6 @@ static int prepare_export(batch *b) {
   }
   b->export = (cli_export){.format = format,
                            .path = b->export_path,
-                           .classes = b->job->classes,
-                           .n_classes = b->job->n_classes,
                            .confidence = a->save_conf,
                            .classification = b->job->run_image != NULL,
                            .again = a->resume};
@@ -500,6 +500,8 @@ static int prepare_models(batch *b) {
     if (code != CLI_DONE) return code;
     b->info = gm_model_get_info(b->model);
     b->export.model = b->info.name;
+    b->export.classes = b->job->classes;
+    b->export.n_classes = b->job->n_classes;
   }
   if (!a->output && !a->verbose) return CLI_DONE;
   gm_error err = {0};
@@ -521,6 +523,7 @@ static int prepare(batch *b, const cli_list *inputs) {
   if (code == CLI_DONE && a->regions_file &&
       !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))
     code = CLI_USAGE;
+  if (code == CLI_DONE && b->job->prepare) code = b->job->prepare(b->job);
   if (code == CLI_DONE) code = prepare_models(b);
   if (code != CLI_DONE) return code;
   return prepare_ledger(b);

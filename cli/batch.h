@@ -14,6 +14,9 @@ struct cli_job {
   /* What the command does with one scene. On an error the report is thrown away, unless
    * partial. */
   gm_status (*run)(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err);
+  /* Called when the pictures are known, before the model is opened: may set what follows.
+   * Returns an exit code. NULL: none. */
+  int (*prepare)(cli_job *job);
   /* Instead of run: what the command does with the picture itself. No scene is made, and no
    * model opened but the job's clip. */
   gm_status (*run_image)(const cli_job *job, const gm_image *image, const char *name,
@@ -21,6 +24,7 @@ struct cli_job {
   gm_clip *clip;        /* NULL: the command has none */
   const char *settings; /* the command's own, that change a result; NULL: none */
   /* For the run function */
+  struct cli_naming *naming;
   const cli_list *phrases;
   double (*boxes)[4]; /* --box, as given */
   size_t n_boxes;

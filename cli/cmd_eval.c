@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "dataset.h"
 #include "eval_classify.h"
+#include "eval_label.h"
 #include "terminal.h"
 
 #include <ctype.h>
@@ -262,19 +263,23 @@ static int run_task(evaluation *e, size_t task, cli_progress *progress) {
 int cmd_eval(const cli_args *args) {
   enum { N_TASKS = sizeof tasks / sizeof tasks[0] };
   bool wanted[N_TASKS] = {false};
+  if (args->inputs.n > 0 && strcmp(args->inputs.items[0], "label") == 0)
+    return cli_eval_label(args);
   if (args->inputs.n == 2 && strcmp(args->inputs.items[0], "classify") == 0)
     return cli_eval_classify(args, args->inputs.items[1]);
   if (args->inputs.n == 0 || !args->coco) {
-    cli_error("eval: wanted tasks (detect, ground, describe, caption) and --coco FILE, or "
-              "classify and FOLDER or FILE.csv");
+    cli_error(
+        "eval: wanted tasks (detect, ground, describe, caption), or label, and --coco FILE, or "
+        "classify and FOLDER or FILE.csv");
     return CLI_USAGE;
   }
   for (size_t i = 0; i < args->inputs.n; i++) {
     size_t k = 0;
     while (k < N_TASKS && strcmp(tasks[k].name, args->inputs.items[i]) != 0) k++;
     if (k == N_TASKS || (tasks[k].needs_refs && !args->refs)) {
-      cli_error(k == N_TASKS ? "eval: found '%s', wanted detect, ground, describe or caption"
-                             : "eval %s: wanted --refs FILE, the expressions",
+      cli_error(k == N_TASKS
+                    ? "eval: found '%s', wanted detect, ground, describe, caption or label"
+                    : "eval %s: wanted --refs FILE, the expressions",
                 args->inputs.items[i]);
       return CLI_USAGE;
     }

@@ -34,6 +34,13 @@ const cli_command cli_commands[] = {
      "  gromatic classify photos/ --descriptions pets.json --explain why/ -o out.jsonl",
      GROUP_MODEL | GROUP_IMAGE | GROUP_OUTPUT | GROUP_EXPORT | GROUP_CLASSES | GROUP_CLASSIFY,
      cmd_classify},
+    {"label", "[OPTION]... --classes FILE|A,B,C PICTURE...",
+     "Find and name things by a list of your own",
+     "Regions are Groma's (-m), names are CLIP's (--clip-model) by weighted cross "
+     "alignment.\n\n"
+     "  gromatic label street.jpg --classes 'a dog,a bicycle' --draw out.png\n"
+     "  gromatic label photos/ --classes names.txt -f coco -o labels.json",
+     PICTURE | GROUP_EXPORT | GROUP_CLASSES | GROUP_LABEL, cmd_label},
     {"convert", "[OPTION]... CHECKPOINT -o FILE.gguf",
      "Make one model file from a checkpoint, or change the type of one",
      "  gromatic convert groma-7b-finetune/ -o groma-7b-q4_k.gguf --type q4_k", GROUP_CONVERT,
@@ -42,7 +49,7 @@ const cli_command cli_commands[] = {
      "  gromatic inspect groma-7b-q4_k.gguf --tensors", GROUP_INSPECT | GROUP_JSON,
      cmd_inspect},
     {"eval",
-     "[OPTION]... ground|describe|caption|detect --coco FILE [--refs FILE], or classify "
+     "[OPTION]... ground|describe|caption|detect|label --coco FILE [--refs FILE], or classify "
      "FOLDER|FILE.csv",
      "Measure a model on annotated pictures",
      "With -v every answer is a line of JSON before its task's result.\n"
@@ -50,8 +57,10 @@ const cli_command cli_commands[] = {
      "and\n"
      "all methods whose files are given, or those of --method a,b,c.\n\n"
      "  gromatic eval ground --coco annotations.json --refs referring.json\n"
+     "  gromatic eval label --coco annotations.json\n"
      "  gromatic eval classify pets/ --descriptions pets.json --preset pets",
-     GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON | GROUP_CLASSES,
+     GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON | GROUP_CLASSES |
+         GROUP_LABEL,
      cmd_eval},
     {"bench", "[OPTION]... model|kernels", "Measure the speed on this machine",
      "  gromatic bench kernels\n"

@@ -91,7 +91,7 @@ static const option_row rows[] = {
     {"redraws", 0, COUNT, AT(redraws), GROUP_CLASSES, "N",
      "wca-released: drawings that are averaged (default 20)"},
     {"none", 0, NUMBER, AT(none), GROUP_LABEL, "T",
-     "no label for a region whose label scores below T (default: docs/LABEL.md)"},
+     "no label where the best one's raw score is below T (default for clip-mini: 0.6)"},
     {"n-predict", 'n', COUNT, AT(max_tokens), GROUP_TEXT | GROUP_BENCH, "N",
      "most new tokens (default: until the answer ends)"},
     {"temp", 0, NUMBER, AT(temperature), GROUP_TEXT, "T", "temperature (default 0: greedy)"},
@@ -340,7 +340,8 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
                      .dedup_iou = -1,
                      .dedup_cosine = -1};
   args->crops = UINT64_MAX;
-  args->alpha = args->beta = args->image_scale = args->text_scale = args->none = -1;
+  args->alpha = args->beta = args->image_scale = args->text_scale = -1;
+  args->none = -2;
   argc = drop_gpu_layers(argc, argv);
   int code = read_environment(command, args);
   if (code != CLI_DONE) return code;

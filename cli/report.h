@@ -24,6 +24,7 @@ typedef struct cli_report {
   size_t n_spans;
   cli_box_format format;
   uint32_t width, height;
+  const gm_image *image; /* while the command runs */
 } cli_report;
 
 /* False if memory is short. image: the file's name as given. */

@@ -446,6 +446,26 @@ GM_API gm_status gm_classify(gm_view *view, const gm_classes *classes,
                              gm_classification **out, gm_error *err);
 GM_API void gm_classification_free(gm_classification *classification);
 
+/* ---- naming regions ---- */
+
+/* A region is cut to its thing already, so its crops are fewer and larger than a picture's: 10,
+ * alpha 0.7, beta 1, measured in docs/LABEL.md; none for the methods without. */
+GM_API gm_view_params gm_label_view_params_default(gm_method method);
+
+/* Open vocabulary: names what is in each of n regions of a picture, say those of
+ * gm_scene_regions, by the user's own classes. results[i] belongs to regions[i] and is what
+ * gm_classify answers of a view whose part is that region: the crops lie inside of it, and
+ * neither other regions nor other classes have a part in a raw score. All regions are encoded
+ * as one batch. view: part, boxes and cache are not used; NULL for the defaults. classify may
+ * be NULL; its stop is not used. On failure all results are NULL; free them one by one.
+ * progress: "crops". */
+GM_API gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
+                                  size_t n, const gm_classes *classes,
+                                  const gm_view_params *view,
+                                  const gm_classify_params *classify,
+                                  const gm_callbacks *callbacks, gm_classification **results,
+                                  gm_error *err);
+
 /* What made up the raw score of one class. The shares of the crops add up to it, and so do the
  * shares of the descriptions. */
 typedef struct gm_crop_share {

@@ -1,0 +1,63 @@
+/* cmd_label.c - gromatic label: open-vocabulary detection. Groma's proposer says where, CLIP
+ * says which of the user's names. */
+#include "batch.h"
+#include "class_options.h"
+#include "commands.h"
+#include "naming.h"
+#include "terminal.h"
+
+static void report_region(const cli_job *job, cli_report *report, json_t *list,
+                          const gm_region *region, const gm_classification *found) {
+  const gm_label *best = &found->labels[0];
+  bool none = cli_naming_is_none(job->naming, found);
+  json_t *object = cli_json_region(report, region);
+  json_object_set_new(object, "label", none ? json_null() : json_string(best->name));
+  json_object_set_new(object, "label_score", cli_json_number((double)best->score));
+  json_object_set_new(object, "raw_score", cli_json_number((double)best->raw_score));
+  json_array_append_new(list, object);
+  if (none) return;
+  int32_t colour = (int32_t)best->class_index;
+  fprintf(report->text, "%s%-24s%s ", report->colour ? cli_colour(stdout, colour) : "",
+          best->name, report->colour ? cli_colour(stdout, -1) : "");
+  cli_report_print_box(report, region->box);
+  fprintf(report->text, "  %.2f\n", (double)(region->score * best->score));
+  cli_report_mark(report, region->box, best->name, colour);
+}
+
+static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
+  size_t n;
+  const gm_region *regions = gm_scene_regions(scene, &n);
+  gm_classification **found;
+  gm_status status =
+      cli_name_regions(job->naming, scene, report->image, &job->callbacks, &found, err);
+  if (status != GM_OK) return status;
+  json_t *list = json_array();
+  for (size_t i = 0; i < n; i++) report_region(job, report, list, &regions[i], found[i]);
+  json_object_set_new(report->json, "regions", list);
+  cli_named_free(found, n);
+  return GM_OK;
+}
+
+/* Opens the second model, once the pictures are known to be there. */
+static int prepare(cli_job *job) {
+  int code = cli_naming_open(job->naming, job->args, NULL, 0, &job->callbacks);
+  if (code != CLI_DONE) return code;
+  job->clip = job->naming->clip;
+  job->classes = job->naming->names;
+  job->n_classes = job->naming->n_names;
+  job->settings = job->naming->settings;
+  return CLI_DONE;
+}
+
+int cmd_label(const cli_args *args) {
+  if (!args->classes && !args->descriptions) {
+    cli_error("label: no names given; say which with --classes a,b,c or --classes FILE");
+    return CLI_USAGE;
+  }
+  cli_naming naming = {0};
+  cli_job job = {
+      .args = args, .command = "label", .prepare = prepare, .run = run, .naming = &naming};
+  int code = cli_run_batch(&job, &args->inputs);
+  cli_naming_close(&naming);
+  return code;
+}

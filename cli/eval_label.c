@@ -1,0 +1,233 @@
+/* eval_label.c - see eval_label.h. */
+#include "eval_label.h"
+
+#include "average_precision.h"
+#include "batch.h"
+#include "class_options.h"
+#include "dataset.h"
+#include "naming.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ON_OBJECT 0.5
+#define OFF_OBJECTS 0.3
+
+typedef struct judged {
+  double raw_score;
+  bool right; /* else nothing of the classes is there */
+} judged;
+
+typedef struct evaluation {
+  const cli_args *args;
+  gm_model *model;
+  dataset set;
+  cli_naming naming;
+  gm_callbacks callbacks;
+  ap_box *found, *truth;
+  size_t n_found, n_truth;
+  judged *judged; /* [n_judged]: the clear cases for and against a name */
+  size_t n_judged;
+  size_t on_object, named_right;
+} evaluation;
+
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+static bool add_box(ap_box **boxes, size_t *n, ap_box box) {
+  ap_box *grown = realloc(*boxes, (*n + 1) * sizeof *grown);
+  if (!grown) return false;
+  *boxes = grown;
+  grown[(*n)++] = box;
+  return true;
+}
+
+static bool add_judged(evaluation *e, double raw_score, bool right) {
+  judged *grown = realloc(e->judged, (e->n_judged + 1) * sizeof *grown);
+  if (!grown) return false;
+  e->judged = grown;
+  grown[e->n_judged++] = (judged){raw_score, right};
+  return true;
+}
+
+static size_t class_of(const evaluation *e, const char *name) {
+  size_t i = 0;
+  while (i < e->naming.n_names && strcmp(e->naming.names[i], name) != 0) i++;
+  return i;
+}
+
+static bool add_truth(evaluation *e, size_t picture, const data_picture *p) {
+  for (size_t i = 0; i < p->n_objects; i++) {
+    size_t class_index = class_of(e, p->objects[i].category);
+    if (class_index == e->naming.n_names) continue;
+    const ap_box box = {picture, class_index, p->objects[i].box, 0};
+    if (!add_box(&e->truth, &e->n_truth, box)) return false;
+  }
+  return true;
+}
+
+static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
+                  const gm_classification *found) {
+  const gm_label *label = &found->labels[0];
+  const data_object *object = NULL;
+  double most = 0;
+  for (size_t i = 0; i < p->n_objects; i++) {
+    double overlap = data_iou(region->box, p->objects[i].box);
+    if (overlap <= most) continue;
+    most = overlap;
+    object = &p->objects[i];
+  }
+  bool on = most > ON_OBJECT;
+  bool known = on && class_of(e, object->category) < e->naming.n_names;
+  bool right = on && strcmp(object->category, label->name) == 0;
+  e->on_object += known;
+  e->named_right += right && !cli_naming_is_none(&e->naming, found);
+  bool nothing = on ? !known : most < OFF_OBJECTS;
+  return right || nothing ? add_judged(e, (double)label->raw_score, right) : true;
+}
+
+static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *scene,
+                              const gm_image *image, gm_error *err) {
+  const data_picture *p = &e->set.pictures[picture];
+  size_t n;
+  const gm_region *regions = gm_scene_regions(scene, &n);
+  gm_classification **named;
+  gm_status status = cli_name_regions(&e->naming, scene, image, &e->callbacks, &named, err);
+  if (status != GM_OK) return status;
+  bool ok = add_truth(e, picture, p);
+  for (size_t i = 0; ok && i < n; i++) {
+    const gm_label *label = &named[i]->labels[0];
+    ok = judge(e, p, &regions[i], named[i]);
+    if (!ok || cli_naming_is_none(&e->naming, named[i])) continue;
+    const ap_box box = {picture, label->class_index, regions[i].box,
+                        (double)regions[i].score * (double)label->score};
+    ok = add_box(&e->found, &e->n_found, box);
+  }
+  cli_named_free(named, n);
+  return ok ? GM_OK : (err->status = GM_ERR_MEMORY);
+}
+
+static gm_status run_picture(evaluation *e, size_t picture, gm_error *err) {
+  gm_image *image = NULL;
+  gm_scene *scene = NULL;
+  gm_image_params image_params = cli_image_params(e->args);
+  gm_scene_params params = gm_scene_params_default();
+  if (e->args->conf >= 0) params.box_score_thres = (float)e->args->conf;
+  if (e->args->iou >= 0) params.nms_thres = (float)e->args->iou;
+  if (e->args->max_det) params.max_regions = (uint32_t)e->args->max_det;
+  gm_status status = gm_image_open(&image, e->set.pictures[picture].path, &image_params, err);
+  if (status == GM_OK)
+    status = gm_scene_create(&scene, e->model, image, &params, &e->callbacks, err);
+  if (status == GM_OK) status = name_picture(e, picture, scene, image, err);
+  gm_scene_free(scene);
+  gm_image_free(image);
+  return status;
+}
+
+/* ---- the best limit ---- */
+
+static int by_raw_score(const void *a, const void *b) {
+  double x = ((const judged *)a)->raw_score, y = ((const judged *)b)->raw_score;
+  return (x > y) - (x < y);
+}
+
+/* The limit half-way between two scores with the highest mean of both rates. */
+static double best_limit(evaluation *e, double *limit) {
+  size_t named = 0, others, below_named = 0, below_others = 0;
+  double best = 0;
+  for (size_t i = 0; i < e->n_judged; i++) named += e->judged[i].right;
+  others = e->n_judged - named;
+  *limit = -1;
+  if (!named || !others) return 0;
+  qsort(e->judged, e->n_judged, sizeof *e->judged, by_raw_score);
+  for (size_t i = 0; i + 1 < e->n_judged; i++) {
+    below_named += e->judged[i].right;
+    below_others += !e->judged[i].right;
+    double rate =
+        (1 - (double)below_named / (double)named + (double)below_others / (double)others) / 2;
+    if (rate <= best) continue;
+    best = rate;
+    *limit = (e->judged[i].raw_score + e->judged[i + 1].raw_score) / 2;
+  }
+  return best;
+}
+
+/* ---- the run ---- */
+
+static void print_result(evaluation *e, double seconds) {
+  double limit, rate = best_limit(e, &limit);
+  double ap = cli_average_precision(e->found, e->n_found, e->truth, e->n_truth,
+                                    e->naming.n_names, ON_OBJECT);
+  double accuracy = e->on_object ? (double)e->named_right / (double)e->on_object : 0;
+  if (!e->args->json) {
+    printf("label      ap50 %.4f (%zu)  accuracy %.4f (%zu)  best_none %.3f (%.4f)  %.1f s\n",
+           ap, e->n_truth, accuracy, e->on_object, limit, rate, seconds);
+    return;
+  }
+  json_t *line = json_pack(
+      "{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "set", e->args->coco, "method",
+      "label", "n", (json_int_t)e->n_truth, "ap50", cli_json_number(ap), "accuracy",
+      cli_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
+      cli_json_number((double)e->naming.none), "best_none", cli_json_number(limit),
+      "best_none_rate", cli_json_number(rate), "seconds", cli_json_number(seconds));
+  char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  if (text) puts(text);
+  free(text);
+  json_decref(line);
+}
+
+static int run_set(evaluation *e) {
+  double began = cli_now();
+  cli_progress progress = cli_progress_begin(e->args->quiet);
+  for (size_t i = 0; i < e->set.n_pictures; i++) {
+    gm_error err = {0};
+    cli_progress_update(&progress, "label", (double)i / (double)e->set.n_pictures);
+    gm_status status = run_picture(e, i, &err);
+    if (status == GM_OK) continue;
+    cli_progress_clear(&progress);
+    if (status != GM_ERR_CANCELLED) cli_error("%s: %s", e->set.pictures[i].path, err.message);
+    return cli_exit_code(status);
+  }
+  cli_progress_clear(&progress);
+  print_result(e, cli_now() - began);
+  return CLI_DONE;
+}
+
+/* The categories' names, unless the user gives classes. */
+static int open_naming(evaluation *e) {
+  json_t *categories = json_object_get(e->set.coco, "categories"), *category;
+  size_t n = 0, i;
+  const char **names = calloc(json_array_size(categories) + 1, sizeof *names);
+  if (!names) return CLI_SOME_FAILED;
+  if (!e->args->classes) json_array_foreach(categories, i, category) {
+      const char *name = json_string_value(json_object_get(category, "name"));
+      if (name) names[n++] = name;
+    }
+  int code = cli_naming_open(&e->naming, e->args, names, n, &e->callbacks);
+  free(names);
+  return code;
+}
+
+int cli_eval_label(const cli_args *args) {
+  if (!args->coco || args->inputs.n != 1) {
+    cli_error("eval label: wanted --coco FILE, true boxes in COCO's format, and no other task");
+    return CLI_USAGE;
+  }
+  cli_catch_interrupt();
+  evaluation e = {.args = args, .callbacks = {.cancelled = on_cancelled}};
+  if (!dataset_load(&e.set, args->coco, NULL, args->images, (size_t)args->limit))
+    return CLI_USAGE;
+  int code = open_naming(&e);
+  if (code == CLI_DONE) code = cli_open_model(args, &e.model);
+  if (code == CLI_DONE) code = run_set(&e);
+  gm_model_free(e.model);
+  cli_naming_close(&e.naming);
+  dataset_free(&e.set);
+  free(e.found);
+  free(e.truth);
+  free(e.judged);
+  return code;
+}

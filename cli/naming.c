@@ -1,0 +1,104 @@
+/* naming.c - see naming.h. */
+#include "naming.h"
+
+#include "class_options.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The raw score below which clip-mini's best name is not given: calibrated in docs/LABEL.md. */
+#define CLIP_MINI_NONE 0.6f
+
+static int prepare_crops(cli_naming *naming, const cli_args *args, gm_method method) {
+  if (!cli_view_params(args, method, &naming->view) ||
+      !cli_classify_params(args, &naming->classify))
+    return CLI_USAGE;
+  const gm_view_params own = gm_label_view_params_default(method);
+  if (args->crops == UINT64_MAX) naming->view.crops = own.crops;
+  if (args->alpha < 0) naming->view.alpha = own.alpha;
+  if (args->beta < 0) naming->view.beta = own.beta;
+  naming->classify.top = 1;
+  return CLI_DONE;
+}
+
+static int list_names(cli_naming *naming) {
+  naming->n_names = gm_classes_count(naming->classes);
+  naming->names = calloc(naming->n_names, sizeof *naming->names);
+  if (!naming->names) return CLI_SOME_FAILED;
+  for (size_t i = 0; i < naming->n_names; i++)
+    naming->names[i] = gm_classes_name(naming->classes, i);
+  return CLI_DONE;
+}
+
+/* Cosines of another CLIP lie elsewhere: it has a limit only where the user gives one. */
+static float none_score(const cli_naming *naming, const cli_args *args) {
+  if (args->none > -2) return (float)args->none;
+  bool mini = strcmp(gm_clip_get_info(naming->clip).name, "clip-mini") == 0;
+  return mini ? CLIP_MINI_NONE : -1;
+}
+
+static char *settings_of(const cli_naming *naming, const cli_args *args) {
+  char *classes = cli_class_options_text(args), *text = NULL;
+  if (classes &&
+      asprintf(&text, "%s crops=%u alpha=%a beta=%a none=%a", classes, naming->view.crops,
+               (double)naming->view.alpha, (double)naming->view.beta, (double)naming->none) < 0)
+    text = NULL;
+  free(classes);
+  return text;
+}
+
+int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const *names,
+                    size_t n, const gm_callbacks *callbacks) {
+  *naming = (cli_naming){0};
+  gm_method method;
+  if (!cli_method(args, &method)) return CLI_USAGE;
+  int code = prepare_crops(naming, args, method);
+  if (code == CLI_DONE) code = cli_open_clip(args, args->clip_model, &naming->clip);
+  if (code == CLI_DONE)
+    code = cli_make_classes(args, naming->clip, method, names, n, true, callbacks,
+                            &naming->classes);
+  if (code == CLI_DONE) code = list_names(naming);
+  if (code == CLI_DONE) {
+    naming->none = none_score(naming, args);
+    naming->settings = settings_of(naming, args);
+    if (!naming->settings) code = CLI_SOME_FAILED;
+  }
+  return code;
+}
+
+void cli_naming_close(cli_naming *naming) {
+  free(naming->names);
+  free(naming->settings);
+  gm_classes_free(naming->classes);
+  gm_clip_free(naming->clip);
+  *naming = (cli_naming){0};
+}
+
+gm_status cli_name_regions(const cli_naming *naming, const gm_scene *scene,
+                           const gm_image *image, const gm_callbacks *callbacks,
+                           gm_classification ***out, gm_error *err) {
+  size_t n;
+  const gm_region *regions = gm_scene_regions(scene, &n);
+  gm_box *boxes = calloc(n + 1, sizeof *boxes);
+  *out = calloc(n + 1, sizeof **out);
+  gm_status status = boxes && *out ? GM_OK : (err->status = GM_ERR_MEMORY);
+  for (size_t i = 0; status == GM_OK && i < n; i++) boxes[i] = regions[i].box;
+  if (status == GM_OK)
+    status = gm_label_regions(naming->clip, image, boxes, n, naming->classes, &naming->view,
+                              &naming->classify, callbacks, *out, err);
+  free(boxes);
+  if (status == GM_OK) return GM_OK;
+  free(*out);
+  *out = NULL;
+  return status;
+}
+
+void cli_named_free(gm_classification **named, size_t n) {
+  for (size_t i = 0; named && i < n; i++) gm_classification_free(named[i]);
+  free(named);
+}
+
+bool cli_naming_is_none(const cli_naming *naming, const gm_classification *found) {
+  return found->labels[0].raw_score < naming->none;
+}

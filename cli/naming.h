@@ -1,0 +1,37 @@
+/* naming.h - naming a picture's regions by CLIP: the model, the classes and the rule of the
+ * arguments, for label and eval label. */
+#ifndef CLI_NAMING_H
+#define CLI_NAMING_H
+
+#include "options.h"
+
+#include "gromatic.h"
+
+typedef struct cli_naming {
+  gm_clip *clip;
+  gm_classes *classes;
+  const char **names; /* [n_names] of the classes */
+  size_t n_names;
+  gm_view_params view;
+  gm_classify_params classify;
+  float none; /* the best name is not given where its raw score is lower; -1: always given */
+  char *settings; /* all that changes a name, for the key of a resumable run */
+} cli_naming;
+
+/* Opens --clip-model and encodes the classes of the arguments, or the n given ones. On an error
+ * says so on stderr and returns an exit code. Close in any case. */
+int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const *names,
+                    size_t n, const gm_callbacks *callbacks);
+void cli_naming_close(cli_naming *naming);
+
+/* The best class of each region of the scene: an array of gm_scene_regions' length, freed with
+ * cli_named_free. */
+gm_status cli_name_regions(const cli_naming *naming, const gm_scene *scene,
+                           const gm_image *image, const gm_callbacks *callbacks,
+                           gm_classification ***out, gm_error *err);
+void cli_named_free(gm_classification **named, size_t n);
+
+/* True where the best label is not good enough to be given. */
+bool cli_naming_is_none(const cli_naming *naming, const gm_classification *found);
+
+#endif

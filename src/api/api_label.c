@@ -1,0 +1,96 @@
+/* api_label.c - gm_label_regions: the views of a picture's regions, encoded as one batch, and
+ * the classification of each. */
+#include "classes.h"
+#include "clip_handles.h"
+#include "view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { REGION_CROPS = 10 };
+
+gm_view_params gm_label_view_params_default(gm_method method) {
+  gm_view_params params = gm_view_params_default(method);
+  if (params.crops) params.crops = REGION_CROPS;
+  params.alpha = 0.7f;
+  params.beta = 1;
+  return params;
+}
+
+static gm_status place(gm_view **views, gm_clip *clip, const gm_image *image,
+                       const gm_box *regions, size_t n, const gm_view_params *params,
+                       gm_error *err) {
+  gm_view_params own = *params;
+  own.boxes = NULL;
+  own.n_boxes = 0;
+  own.cache = false;
+  for (size_t i = 0; i < n; i++) {
+    gm_crop pixels;
+    GM_TRY(gm_view_whole_pixels(image, regions[i], i + 1, &pixels, err));
+    own.part = &regions[i];
+    GM_TRY(gm_view_create(&views[i], clip, image, &own, err));
+  }
+  return GM_OK;
+}
+
+/* Hands every view its rows of the batch's features. */
+static gm_status share_out(gm_view **views, size_t n, const float *features, size_t dim,
+                           gm_error *err) {
+  for (size_t i = 0; i < n; i++) {
+    size_t rows = 1 + views[i]->n, bytes = rows * dim * sizeof *features;
+    views[i]->features = malloc(bytes);
+    if (!views[i]->features) return gm_fail_memory(err, "the crops", bytes);
+    memcpy(views[i]->features, features, bytes);
+    views[i]->dim = dim;
+    views[i]->done = rows;
+    features += rows * dim;
+  }
+  return GM_OK;
+}
+
+static gm_status encode_together(gm_view **views, size_t n, gm_clip *clip,
+                                 const gm_image *image, const gm_callbacks *callbacks,
+                                 gm_error *err) {
+  size_t rows = 0, dim = clip->model->features;
+  for (size_t i = 0; i < n; i++) rows += 1 + views[i]->n;
+  gm_crop *crops = calloc(rows + 1, sizeof *crops);
+  float *features = calloc(rows + 1, dim * sizeof *features);
+  gm_status status = GM_OK;
+  if (!crops || !features)
+    status = gm_fail_memory(err, "the regions", rows * dim * sizeof *features);
+  for (size_t i = 0, row = 0; status == GM_OK && i < n; row += 1 + views[i++]->n)
+    memcpy(crops + row, views[i]->crops, (1 + views[i]->n) * sizeof *crops);
+  if (status == GM_OK) {
+    gm_compute *c = gm_clip_enter(clip, callbacks, err);
+    status = gm_clip_leave(
+        clip, gm_clip_encode_crops(c, clip->model, image, crops, rows, features, callbacks));
+  }
+  if (status == GM_OK) status = share_out(views, n, features, dim, err);
+  free(crops);
+  free(features);
+  return status;
+}
+
+gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
+                           size_t n, const gm_classes *classes, const gm_view_params *view,
+                           const gm_classify_params *classify, const gm_callbacks *callbacks,
+                           gm_classification **results, gm_error *err) {
+  for (size_t i = 0; i < n; i++) results[i] = NULL;
+  if (n == 0) return GM_OK;
+  gm_view_params crops = gm_label_view_params_default(classes->method);
+  gm_classify_params scoring = classify ? *classify : gm_classify_params_default();
+  scoring.stop = 0;
+  gm_view **views = calloc(n, sizeof *views);
+  if (!views) return gm_fail_memory(err, "the regions", n * sizeof *views);
+  gm_status status = place(views, clip, image, regions, n, view ? view : &crops, err);
+  if (status == GM_OK) status = encode_together(views, n, clip, image, callbacks, err);
+  for (size_t i = 0; i < n && status == GM_OK; i++)
+    status = gm_classify(views[i], classes, &scoring, callbacks, &results[i], err);
+  for (size_t i = 0; i < n; i++) gm_view_free(views[i]);
+  free(views);
+  for (size_t i = 0; i < n && status != GM_OK; i++) {
+    gm_classification_free(results[i]);
+    results[i] = NULL;
+  }
+  return status;
+}
