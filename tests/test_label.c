@@ -1,0 +1,176 @@
+/* test_label.c - naming regions: a region's answer is that of a view of it, whatever the other
+ * regions and classes; errors; COCO's average precision by hand. */
+#include "average_precision.h"
+#include "gromatic.h"
+#include "support.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SCENE GM_TEST_DATA "/world/scenes/images/000.png"
+
+static const char *const few[] = {"guitar", "rabbit"};
+static const char *const many[] = {"sun", "guitar", "dog", "rabbit", "a thing of no kind"};
+static const gm_box boxes[] = {{9, 167, 60, 217}, {26, 16, 79, 93}, {0, 0, 3, 2}};
+enum { N = 3 };
+
+static gm_classes *classes_of(gm_clip *clip, const char *const *names, size_t n,
+                              gm_method method) {
+  gm_classes_params params = gm_classes_params_default();
+  gm_classes *classes = NULL;
+  gm_error err = {0};
+  params.method = method;
+  params.names = names;
+  params.n_names = n;
+  params.descriptions = "{\"guitar\": [\"a red guitar.\", \"a guitar on a white background.\"],"
+                        "\"rabbit\": [], \"sun\": [\"the sun.\"], \"dog\": [\"a dog: pet.\"],"
+                        "\"a thing of no kind\": []}";
+  assert_int_equal(gm_classes_create(&classes, clip, &params, NULL, &err), GM_OK);
+  return classes;
+}
+
+typedef struct fixture {
+  gm_clip *clip;
+  gm_image *image;
+} fixture;
+
+static int setup(void **state) {
+  static fixture f;
+  gm_error err = {0};
+  assert_int_equal(gm_clip_open(&f.clip, NULL, NULL, &err), GM_OK);
+  assert_int_equal(gm_image_open(&f.image, SCENE, NULL, &err), GM_OK);
+  *state = &f;
+  return 0;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  gm_image_free(f->image);
+  gm_clip_free(f->clip);
+  return 0;
+}
+
+static void label(const fixture *f, const gm_box *regions, size_t n, const gm_classes *classes,
+                  gm_classification **out) {
+  gm_error err = {0};
+  assert_int_equal(
+      gm_label_regions(f->clip, f->image, regions, n, classes, NULL, NULL, NULL, out, &err),
+      GM_OK);
+}
+
+static float raw_score(const gm_classification *c, const char *name) {
+  for (size_t i = 0; i < c->n_labels; i++)
+    if (strcmp(c->labels[i].name, name) == 0) return c->labels[i].raw_score;
+  fail_msg("no class %s", name);
+  return 0;
+}
+
+static void test_another_class_changes_no_raw_score(void **state) {
+  const fixture *f = *state;
+  const gm_method methods[] = {GM_METHOD_WCA, GM_METHOD_WCA_RELEASED, GM_METHOD_CLIP,
+                               GM_METHOD_CUPL};
+  for (size_t m = 0; m < 4; m++) {
+    gm_classes *two = classes_of(f->clip, few, 2, methods[m]);
+    gm_classes *five = classes_of(f->clip, many, 5, methods[m]);
+    gm_classification *a[N], *b[N];
+    label(f, boxes, N, two, a);
+    label(f, boxes, N, five, b);
+    for (size_t i = 0; i < N; i++) {
+      assert_int_equal(a[i]->n_labels, 2);
+      assert_int_equal(b[i]->n_labels, 5);
+      for (size_t k = 0; k < 2; k++) {
+        /* to the bit: the other classes take no part in any sum */
+        float x = raw_score(a[i], few[k]), y = raw_score(b[i], few[k]);
+        assert_memory_equal(&x, &y, sizeof x);
+      }
+      gm_classification_free(a[i]);
+      gm_classification_free(b[i]);
+    }
+    gm_classes_free(two);
+    gm_classes_free(five);
+  }
+}
+
+static void test_a_region_is_answered_as_a_view_of_it(void **state) {
+  const fixture *f = *state;
+  gm_classes *classes = classes_of(f->clip, many, 5, GM_METHOD_WCA);
+  gm_classification *together[N], *alone = NULL;
+  gm_error err = {0};
+  label(f, boxes, N, classes, together);
+  for (size_t i = 0; i < N; i++) {
+    gm_view_params params = gm_label_view_params_default(GM_METHOD_WCA);
+    gm_view *view = NULL;
+    params.part = &boxes[i];
+    assert_int_equal(gm_view_create(&view, f->clip, f->image, &params, &err), GM_OK);
+    assert_int_equal(gm_classify(view, classes, NULL, NULL, &alone, &err), GM_OK);
+    assert_int_equal(alone->n_crops, together[i]->n_crops);
+    for (size_t k = 0; k < 5; k++) {
+      /* A picture's features do not depend on the rest of its batch but for the order of sums
+       * in f32: D terms of a unit vector, far below 1e-5. */
+      assert_int_equal(alone->labels[k].class_index, together[i]->labels[k].class_index);
+      assert_float_equal(alone->labels[k].raw_score, together[i]->labels[k].raw_score, 1e-5f);
+    }
+    gm_classification_free(alone);
+    gm_view_free(view);
+  }
+  /* annotations.json: what is in the first two boxes */
+  assert_string_equal(together[0]->labels[0].name, "guitar");
+  assert_string_equal(together[1]->labels[0].name, "rabbit");
+  for (size_t i = 0; i < N; i++) gm_classification_free(together[i]);
+  gm_classes_free(classes);
+}
+
+static bool at_once(void *user) {
+  (void)user;
+  return true;
+}
+
+static void test_failures_leave_no_results(void **state) {
+  const fixture *f = *state;
+  gm_classes *classes = classes_of(f->clip, few, 2, GM_METHOD_WCA);
+  gm_classification *results[2] = {(void *)1, (void *)1};
+  const gm_box outside[] = {{9, 167, 60, 217}, {300, 300, 400, 400}};
+  const gm_callbacks stop = {.cancelled = at_once};
+  gm_error err = {0};
+  assert_int_equal(
+      gm_label_regions(f->clip, f->image, outside, 2, classes, NULL, NULL, NULL, results, &err),
+      GM_ERR_ARGUMENT);
+  assert_non_null(strstr(err.message, "box 2"));
+  assert_null(results[0]);
+  assert_null(results[1]);
+  assert_int_equal(
+      gm_label_regions(f->clip, f->image, boxes, 2, classes, NULL, NULL, &stop, results, &err),
+      GM_ERR_CANCELLED);
+  assert_null(results[0]);
+  assert_int_equal(
+      gm_label_regions(f->clip, f->image, NULL, 0, classes, NULL, NULL, NULL, results, &err),
+      GM_OK);
+  label(f, boxes, 1, classes, results); /* it answers after a failure */
+  gm_classification_free(results[0]);
+  gm_classes_free(classes);
+}
+
+static void test_average_precision_by_hand(void **state) {
+  (void)state;
+  const gm_box a = {0, 0, 10, 10}, b = {20, 0, 30, 10}, off = {50, 50, 60, 60};
+  const ap_box truth[] = {{0, 0, a, 0}, {0, 0, b, 0}, {1, 1, a, 0}};
+  /* class 0: right, wrong, right: precisions 1, 1/2, 2/3 at recalls 1/2, 1/2, 1. Made to fall:
+   * 1 up to recall 0.5 (51 points), 2/3 for the other 50. Class 1: its only box is on another
+   * picture. Class 2 has no true box and does not count. */
+  ap_box found[] = {{0, 0, b, 0.7}, {0, 2, a, 0.9}, {0, 0, off, 0.8},
+                    {0, 0, a, 0.9}, {0, 1, a, 0.9}, {0, 0, a, 0.1}};
+  double want = ((51 + 50 * 2.0 / 3) / 101 + 0) / 2;
+  assert_true(fabs(cli_average_precision(found, 6, truth, 3, 3, 0.5) - want) < 1e-12);
+  assert_true(cli_average_precision(found, 0, truth, 3, 3, 0.5) == 0);
+  assert_true(cli_average_precision(found, 6, truth, 0, 3, 0.5) < 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_another_class_changes_no_raw_score),
+      cmocka_unit_test(test_a_region_is_answered_as_a_view_of_it),
+      cmocka_unit_test(test_failures_leave_no_results),
+      cmocka_unit_test(test_average_precision_by_hand),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
