@@ -1,0 +1,56 @@
+"""Ways to open a model: by name, from a file, mapped or read; and what inspect says of a damaged one."""
+import json
+import os
+import resource
+import tempfile
+import unittest
+
+from program import lines, run, scene
+
+CHECKPOINT = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+
+
+class Models(unittest.TestCase):
+    def test_every_way_gives_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "m.gguf")
+            run("convert", CHECKPOINT, "-o", path, "--type", "f32", "-q")
+            [want] = lines("caption", scene(0), "--raw")
+            ways = [["-m", "groma-mini"], ["-m", path], ["-m", path, "--no-mmap"], ["-t", "1"],
+                    ["-t", "3"]]
+            limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+            if limit == resource.RLIM_INFINITY or limit > 2 * os.path.getsize(path):
+                ways.append(["-m", path, "--mlock"])
+            for way in ways:
+                self.assertEqual(lines("caption", scene(0), "--raw", *way), [want], way)
+            [plain] = lines("caption", scene(0), "--raw", env={"GROMATIC_CPU": "ref"})
+            self.assertEqual(plain["raw"], want["raw"])
+
+    def test_verify_finds_a_changed_byte(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "m.gguf")
+            run("convert", CHECKPOINT, "-o", path, "-q")
+            out, _ = run("inspect", path, "--verify", "--json")
+            whole = json.loads(out)
+            self.assertEqual(whole["damaged"], 0)
+            largest = max(whole["tensors"], key=lambda t: t["bytes"])
+            with open(path, "r+b") as file:
+                file.seek(largest["offset"] + largest["bytes"] // 2)
+                byte = file.read(1)[0]
+                file.seek(-1, os.SEEK_CUR)
+                file.write(bytes([byte ^ 1]))
+            out, _ = run("inspect", path, "--verify", "--json", code=3)
+            found = json.loads(out)
+            self.assertEqual(found["damaged"], 1)
+            self.assertEqual([t["name"] for t in found["tensors"] if t["damaged"]],
+                             [largest["name"]])
+
+    def test_large_pictures_are_refused(self):
+        # the scenes have 224 x 224 = 50176 pixels
+        out, _ = run("detect", scene(0), "--max-pixels", "50175", "--json", code=1)
+        self.assertEqual(json.loads(out)["error"]["code"], "image_too_large")
+        run("detect", scene(0), "--max-pixels", "50176")
+
+
+if __name__ == "__main__":
+    unittest.main()
