@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +134,36 @@ static void affinity_bounds_the_threads(void **state) {
   assert_int_equal(usable, 1);
 }
 
+static void messages_are_clean(void **state) {
+  (void)state;
+  static const struct {
+    const char *quoted, *shown;
+  } cases[] = {
+      {"plain, r\xc3\xa9sum\xc3\xa9 \xe4\xb8\x96 \xf0\x9f\x98\x80",
+       "plain, r\xc3\xa9sum\xc3\xa9 \xe4\xb8\x96 \xf0\x9f\x98\x80"},
+      {"\x1b[31mred\n\x7f", "?[31mred??"},
+      {"\xc2\x9b"
+       "31m",
+       "??31m"},                                     /* CSI as one character */
+      {"\xff\x80\xc0\xaf\xe0\x80\x80", "???????"},   /* stray, overlong */
+      {"\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????"}, /* surrogate, past the last */
+      {"cut \xe4\xb8", "cut ??"},
+  };
+  gm_error err;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    assert_int_equal(gm_fail(&err, GM_ERR_MODEL, "%s", cases[i].quoted), GM_ERR_MODEL);
+    assert_string_equal(err.message, cases[i].shown);
+  }
+  /* A message that does not fit ends before the character that it would cut. */
+  char longest[2 * sizeof err.message];
+  for (size_t i = 0; i + 2 < sizeof longest; i += 2) memcpy(longest + i, "\xc3\xa9", 3);
+  gm_fail(&err, GM_ERR_IO, "%s", longest);
+  assert_int_equal(strlen(err.message), sizeof err.message - 1);
+  assert_string_equal(err.message + sizeof err.message - 4, "\xc3\xa9?");
+  gm_fail_prefix(&err, GM_ERR_IO, "%s", "\t");
+  assert_memory_equal(err.message, "?: \xc3\xa9", 5);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(arena_reuses_its_chunks),
@@ -141,6 +172,7 @@ int main(void) {
       cmocka_unit_test(random_numbers_are_splitmix64),
       cmocka_unit_test(quotas_of_ancestors_count),
       cmocka_unit_test(affinity_bounds_the_threads),
+      cmocka_unit_test(messages_are_clean),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,7 +136,13 @@ static void test_strings(void **state) {
   refused(&b, "NUL");
   b = begin(0, 1);
   put_text(&b, "");
-  refused(&b, "without a name");
+  refused(&b, "printable");
+  b = begin(0, 1); /* names go to terminals and into JSON */
+  put_text(&b, "a\x1b[31m");
+  refused(&b, "a?[31m");
+  b = begin(0, 1);
+  put_text(&b, "a\xff");
+  refused(&b, "printable");
 }
 
 static void test_arrays(void **state) {

@@ -90,9 +90,9 @@ static void every_tensor_is_checked(void **state) {
     unsigned char *text = find_string(f, name);
     /* A missing tensor: its last letter changes. */
     unsigned char *last = text + strlen(name) - 1;
-    *last ^= 'h' ^ 'H';
+    *last ^= 1;
     assert_refused(f, name, "missing");
-    *last ^= 'h' ^ 'H';
+    *last ^= 1;
     /* A tensor that is one smaller in one dimension. */
     uint32_t n_dims;
     memcpy(&n_dims, text + strlen(name), 4);

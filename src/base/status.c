@@ -5,6 +5,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Length of the UTF-8 character at s (Unicode's table 3-7), 0 if there is none that a person
+ * could be shown: control characters, stray bytes, one that the message's end cuts. */
+static size_t shown_length(const unsigned char *s) {
+  if (s[0] < 0x80) return s[0] >= ' ' && s[0] != 0x7f;
+  if (s[0] == 0xc2 && s[1] < 0xa0) return 0; /* C1 controls */
+  size_t n = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+  for (size_t i = 1; i < n; i++)
+    if ((s[i] & 0xc0) != 0x80) return 0;
+  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0)) return 0;
+  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90)) return 0;
+  return n;
+}
+
+/* Messages quote names out of files, which may hold anything: escape codes for the terminal,
+ * no valid text. */
+static void clean_message(gm_error *err) {
+  unsigned char *s = (unsigned char *)err->message;
+  while (*s) {
+    size_t n = shown_length(s);
+    if (n == 0) *s = '?';
+    s += n ? n : 1;
+  }
+}
+
 gm_status(gm_fail)(gm_error *err, gm_status status, const char *format, ...) {
   if (err) {
     va_list args;
@@ -12,6 +36,7 @@ gm_status(gm_fail)(gm_error *err, gm_status status, const char *format, ...) {
     err->status = status;
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
+    clean_message(err);
   }
   return status;
 }
@@ -36,6 +61,7 @@ gm_status(gm_fail_prefix)(gm_error *err, gm_status status, const char *format, .
       snprintf(err->message + used, room + 3, ": %.*s", (int)room, rest);
     }
     err->status = status;
+    clean_message(err);
   }
   return status;
 }

@@ -6,7 +6,8 @@
 #include "gromatic.h"
 
 /* Fills *err (may be NULL) with a formatted message and returns status. The message says what
- * was found, what was wanted and what to do. */
+ * was found, what was wanted and what to do. It may quote any bytes: control characters and
+ * what is no UTF-8 become '?'. */
 gm_status gm_fail(gm_error *err, gm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

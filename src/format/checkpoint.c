@@ -32,10 +32,14 @@ gm_status gm_checkpoint_add(gm_checkpoint *c, const char *name, size_t length,
                             const char *dtype, gm_type type, uint32_t n_dims,
                             const uint64_t *shape, gm_error *err) {
   GM_TRY(grow(c, err));
-  if (length == 0 || length > GM_MAX_TENSOR_NAME || memchr(name, 0, length))
-    return gm_fail(err, GM_ERR_MODEL,
-                   "%s: found a tensor's name of %zu bytes, wanted 1 to %d and no NUL", c->path,
-                   length, GM_MAX_TENSOR_NAME);
+  bool ok = length > 0 && length <= GM_MAX_TENSOR_NAME;
+  for (size_t i = 0; ok && i < length; i++) ok = name[i] >= ' ' && name[i] <= '~';
+  if (!ok)
+    return gm_fail(
+        err, GM_ERR_MODEL,
+        "%s: found a tensor's name of %zu bytes, \"%.*s\", wanted 1 to %d of printable "
+        "ASCII",
+        c->path, length, (int)(length < 80 ? length : 80), name, GM_MAX_TENSOR_NAME);
   if (n_dims > GM_MAX_DIMS)
     return gm_fail(err, GM_ERR_MODEL, "%s: tensor %.*s: found %u dimensions, wanted at most %d",
                    c->path, (int)length, name, n_dims, GM_MAX_DIMS);

@@ -15,7 +15,7 @@
 enum { GM_MAX_CHECKPOINT_TENSORS = 16384, GM_MAX_TENSOR_NAME = 1024 };
 
 typedef struct gm_checkpoint_tensor {
-  char *name;      /* 1..GM_MAX_TENSOR_NAME bytes of UTF-8, owned by the checkpoint */
+  char *name; /* 1..GM_MAX_TENSOR_NAME printable ASCII characters, owned by the checkpoint */
   char dtype[16];  /* as the file spells it: "F16", "BFloat16", "I64"; for messages */
   gm_type type;    /* what read converts from; GM_TYPE_COUNT: read refuses this tensor */
   uint32_t n_dims; /* 0 (a scalar) .. GM_MAX_DIMS */
@@ -56,7 +56,7 @@ gm_status gm_checkpoint_read(gm_checkpoint *checkpoint, size_t i, size_t first, 
 
 /* ---- for implementations */
 
-/* Appends a tensor; copies name[0..name_length). Refuses empty or long names, embedded NULs,
+/* Appends a tensor; copies name[0..name_length). Refuses empty, long or unprintable names,
  * more than GM_MAX_DIMS dimensions, sizes that wrap, too many tensors. */
 gm_status gm_checkpoint_add(gm_checkpoint *checkpoint, const char *name, size_t name_length,
                             const char *dtype, gm_type type, uint32_t n_dims,

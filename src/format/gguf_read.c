@@ -139,11 +139,20 @@ static gm_status take_elements(cursor *c, gm_gguf_key *key) {
   return key->type == GM_GGUF_BOOL ? check_bools(c, key) : GM_OK;
 }
 
+/* A name is printed and compared: ASCII without control characters, not empty. */
+static gm_status take_name(cursor *c, const char **out, const char *what) {
+  GM_TRY(take_string(c, out, what));
+  const char *at = *out;
+  while (*at >= ' ' && *at <= '~') at++;
+  if (*at || at == *out)
+    return gm_fail(c->err, GM_ERR_MODEL, "%s: found %s \"%.80s\", wanted printable ASCII",
+                   c->file, what, *out);
+  return GM_OK;
+}
+
 static gm_status take_key(cursor *c, gm_gguf_key *key) {
   uint32_t type;
-  GM_TRY(take_string(c, &key->name, "a key's name"));
-  if (key->name[0] == 0)
-    return gm_fail(c->err, GM_ERR_MODEL, "%s: found a key without a name", c->file);
+  GM_TRY(take_name(c, &key->name, "a key's name"));
   GM_TRY(take_u32(c, &type, "a key's type"));
   key->is_array = type == GM_GGUF_ARRAY;
   key->n = 1;
@@ -212,9 +221,7 @@ static gm_status size_tensor(cursor *c, gm_gguf_tensor *t, uint32_t type) {
 
 static gm_status take_tensor(cursor *c, gm_gguf_tensor *t) {
   uint32_t type;
-  GM_TRY(take_string(c, &t->name, "a tensor's name"));
-  if (t->name[0] == 0)
-    return gm_fail(c->err, GM_ERR_MODEL, "%s: found a tensor without a name", c->file);
+  GM_TRY(take_name(c, &t->name, "a tensor's name"));
   GM_TRY(take_shape(c, t));
   GM_TRY(take_u32(c, &type, "a tensor's type"));
   GM_TRY(take_u64(c, &t->offset, "a tensor's offset"));
