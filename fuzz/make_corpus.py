@@ -6,6 +6,7 @@ Files that a fuzzer has found since are kept beside them; their names begin with
 """
 
 import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -311,6 +312,18 @@ def questions():
         save("question", name, bytes([form, boxes]) + text.encode())
 
 
+def feature_cache():
+    def entry(rows, columns, values):
+        packed = struct.pack(f"<{rows * columns}f", *values)
+        head = b"GMFEATS\1" + struct.pack("<II", columns, rows) + bytes(32)
+        return bytes([rows, columns]) + head + hashlib.sha256(packed).digest() + packed
+
+    save("feature_cache", "one", entry(1, 2, [0.6, 0.8]))
+    save("feature_cache", "three", entry(3, 4, [1, 0, 0, 0, 0.6, 0, -0.8, 0, 0.5, 0.5, 0.5, -0.5]))
+    save("feature_cache", "none", entry(0, 4, []))
+    save("feature_cache", "not-unit", entry(1, 2, [2, float("nan")]))
+
+
 def main():
     pictures()
     torch()
@@ -322,6 +335,7 @@ def main():
     converted()
     clip()
     patches()
+    feature_cache()
 
 
 if __name__ == "__main__":
