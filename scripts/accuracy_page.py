@@ -261,7 +261,7 @@ language layers instead of 32, computed weights; 16 words.
 {true_shapes}
 
 What this can show: that every type is computed as it is stored at these widths, and what 4.5 to 16 bits a weight cost in
-each stage, in the order of their bits. What it cannot: how good Groma-7B's answers are. The weights are uniform noise.
+each stage, in the order of their bits (q8_0, q6_k and q4_k files have the same vision half, so only their logits differ). What it cannot: how good Groma-7B's answers are. The weights are uniform noise.
 There are no outlier channels, which make trained weights harder to round; no objects, so that hundreds of proposals
 crowd at one score, 100 are chosen among near equals, and even f16 exchanges a quarter of them; and no trained
 margins between the best and the second word. Two layers add up less error than 32.
