@@ -31,6 +31,7 @@ typedef struct measure {
   size_t *right, *near;
   size_t *by_class; /* [classes]: right, over all draws */
   size_t n_crops;   /* looked at, over all pictures and draws */
+  size_t changed;   /* --stop: answers that all crops would have given otherwise */
 } measure;
 
 typedef struct evaluation {
@@ -154,6 +155,19 @@ static bool class_of(const evaluation *e, const labelled_picture *p, size_t *out
   return false;
 }
 
+/* What the answer would have been without stopping. */
+static gm_status compare_with_all(measure *m, gm_view *view, size_t answer,
+                                  const gm_callbacks *callbacks, gm_error *err) {
+  gm_classify_params all = m->params;
+  gm_classification *found;
+  all.stop = 0;
+  gm_status status = gm_classify(view, m->classes, &all, callbacks, &found, err);
+  if (status != GM_OK) return status;
+  m->changed += found->labels[0].class_index != answer;
+  gm_classification_free(found);
+  return GM_OK;
+}
+
 static gm_status score(measure *m, gm_view *view, size_t draw, size_t truth,
                        const gm_callbacks *callbacks, gm_error *err) {
   gm_classification *found;
@@ -166,8 +180,9 @@ static gm_status score(measure *m, gm_view *view, size_t draw, size_t truth,
       m->by_class[truth] += i == 0;
     }
   m->n_crops += found->n_crops;
+  size_t answer = found->labels[0].class_index;
   gm_classification_free(found);
-  return GM_OK;
+  return m->params.stop > 0 ? compare_with_all(m, view, answer, callbacks, err) : GM_OK;
 }
 
 static gm_status score_draws(evaluation *e, measure *m, const gm_image *image, size_t truth,
@@ -273,6 +288,9 @@ static void print_json(const evaluation *e, const measure *m, const char *path,
     json_object_set_new(line, "redraws", json_integer((json_int_t)m->redraws));
     json_object_set_new(line, "top1_redraw_std", cli_json_number(top1->redraws));
   }
+  if (m->params.stop > 0)
+    json_object_set_new(line, "stop_changed",
+                        cli_json_number((double)m->changed / (double)(e->set.n * m->draws)));
   char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
   if (text) puts(text);
   free(text);
@@ -293,6 +311,9 @@ static void print_measure(const evaluation *e, const measure *m, const char *pat
          100 * top5.deviation, m->seeds);
   if (m->redraws > 1) printf(", %zu redraws (+- %.2f)", m->redraws, 100 * top1.redraws);
   if (crops > 0) printf(", %.1f crops", crops);
+  if (m->params.stop > 0)
+    printf(", %.2f %% changed by stopping",
+           100 * (double)m->changed / (double)(e->set.n * m->draws));
   putchar('\n');
 }
 

@@ -111,7 +111,7 @@ static const option_row rows[] = {
      "drop descriptions with a higher cosine (--dedup: 0.98)"},
     {"groma-model", 0, TEXT, AT(groma_model), GROUP_CLASSIFY, "MODEL",
      "the Groma model of --proposals (default groma-mini)"},
-    {"stop", 0, NUMBER, AT(stop), GROUP_CLASSIFY, "RATE",
+    {"stop", 0, NUMBER, AT(stop), GROUP_CLASSIFY | GROUP_EVAL, "RATE",
      "look at no more crops once the leader is wrong with at most this probability"},
     {"proposals", 0, FLAG, AT(proposals), GROUP_CLASSIFY, NULL,
      "crops around the regions that Groma proposes instead of random ones"},
