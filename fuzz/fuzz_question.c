@@ -15,8 +15,8 @@ enum form { TYPED, GROUNDED, VERBATIM, ONE_OBJECT, EVERY_OBJECT, FORMS };
 /* groma-mini's, made at the first call and kept to the end. */
 static const gm_prompt *the_prompt(void) {
   static gm_prompt *prompt;
-  gm_model_file *file;
-  gm_llama_tokenizer *tokenizer;
+  static gm_model_file *file;
+  static gm_llama_tokenizer *tokenizer;
   if (prompt) return prompt;
   fuzz_check(gm_model_file_resolve(&file, "groma-mini", NULL, NULL, NULL) == GM_OK);
   fuzz_check(gm_llama_tokenizer_from_file(&tokenizer, file, NULL) == GM_OK);
