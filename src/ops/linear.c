@@ -3,8 +3,8 @@
  * Few rows: the activations are packed once, then threads take runs of rows of w (gemv).
  * Many rows: in slabs of activations that stay in the last-level cache; a slab is packed once
  * for all outputs that want the same packing, then threads take blocks of up to BLOCK_ROWS x
- * BLOCK_COLUMNS of y: they unpack their columns' weights for one cut of k to panels, run all
- * their tiles over them, and go on to the next cut; the sums wait in scratch.
+ * BLOCK_PANELS panels of y: they unpack their columns' weights for one cut of k to panels, run
+ * all their tiles over them, and go on to the next cut; the sums wait in scratch.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
  * above, which differ in the order of sums: up to GM_GEMV_ROWS rows are gemv. */
@@ -17,7 +17,7 @@ enum {
   SLAB_BYTES = 16 << 20,   /* of packed activations */
   PANEL_BYTES = 256 << 10, /* of weights unpacked at once by a thread: half of a small L2 */
   BLOCK_ROWS = 512,
-  BLOCK_PANELS = 2
+  BLOCK_PANELS = 4
 };
 
 /* One output's share of a job. */
