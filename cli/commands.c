@@ -41,6 +41,12 @@ const cli_command cli_commands[] = {
      "  gromatic label street.jpg --classes 'a dog,a bicycle' --draw out.png\n"
      "  gromatic label photos/ --classes names.txt -f coco -o labels.json",
      PICTURE | GROUP_EXPORT | GROUP_CLASSES | GROUP_LABEL, cmd_label},
+    {"describe-classes", "[OPTION]... --classes FILE|A,B,C -o FILE.json",
+     "Let a language model write what the classes look like",
+     "The result is what --descriptions of classify and label takes.\n\n"
+     "  gromatic describe-classes --classes names.txt --endpoint https://api.openai.com/v1 "
+     "--endpoint-model NAME -o descriptions.json",
+     GROUP_MODEL | GROUP_ENDPOINT, cmd_describe_classes},
     {"convert", "[OPTION]... CHECKPOINT -o FILE.gguf",
      "Make one model file from a checkpoint, or change the type of one",
      "  gromatic convert groma-7b-finetune/ -o groma-7b-q4_k.gguf --type q4_k", GROUP_CONVERT,

@@ -45,6 +45,9 @@ typedef struct cli_args {
   bool json, raw, resume, quiet;
   const char *output, *draw, *format;
   bool save_conf;
+  /* describe-classes */
+  const char *endpoint, *endpoint_model;
+  uint64_t rate, timeout, retries;
   uint64_t verbose;
   /* classify and its eval */
   const char *groma_model, *preset, *explain, *cache, *cache_size;
@@ -78,7 +81,8 @@ enum {
   GROUP_CLASSES = 1 << 15, /* CLIP classes and crops */
   GROUP_LABEL = 1 << 16,
   GROUP_CLASSIFY = 1 << 17,
-  GROUP_ALL = 1 << 20
+  GROUP_ENDPOINT = 1 << 20,
+  GROUP_ALL = 1 << 21
 };
 
 typedef struct cli_command {

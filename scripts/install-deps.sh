@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libjpeg-dev libpng-dev libwebp-dev libcairo2-dev
- libjansson-dev libutf8proc-dev libedit-dev zlib1g-dev libarchive-dev fonts-dejavu-core"
+ libjansson-dev libutf8proc-dev libedit-dev zlib1g-dev libarchive-dev libcurl4-openssl-dev fonts-dejavu-core"
 test="libcmocka-dev python3 python3-venv"
 ci="clang-14 clang-format-14 libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
  man-db"

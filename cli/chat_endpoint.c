@@ -1,0 +1,173 @@
+/* chat_endpoint.c - see chat_endpoint.h. */
+#include "chat_endpoint.h"
+
+#include "terminal.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_ANSWER = 4 << 20, LONGEST_WAIT = 60 };
+
+struct chat_endpoint {
+  chat_endpoint_params params;
+  CURL *curl;
+  struct curl_slist *headers;
+  char *url;
+  double last; /* when the latest request began */
+  char *bytes; /* of the reply */
+  size_t size;
+};
+
+static size_t on_bytes(char *data, size_t unit, size_t n, void *user) {
+  chat_endpoint *e = user;
+  (void)unit; /* always 1 */
+  char *grown = e->size + n <= MAX_ANSWER ? realloc(e->bytes, e->size + n + 1) : NULL;
+  if (!grown) return 0;
+  e->bytes = grown;
+  memcpy(grown + e->size, data, n);
+  e->size += n;
+  grown[e->size] = 0;
+  return n;
+}
+
+static int on_transfer(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+  (void)user, (void)a, (void)b, (void)c, (void)d;
+  return cli_interrupted();
+}
+
+static bool add_header(chat_endpoint *e, const char *header) {
+  struct curl_slist *grown = curl_slist_append(e->headers, header);
+  if (grown) e->headers = grown;
+  return grown != NULL;
+}
+
+static bool prepare(chat_endpoint *e) {
+  const char *url = e->params.url;
+  size_t length = strlen(url);
+  while (length && url[length - 1] == '/') length--;
+  if (asprintf(&e->url, "%.*s/chat/completions", (int)length, url) < 0) {
+    e->url = NULL;
+    return false;
+  }
+  char *key = NULL;
+  if (e->params.key && asprintf(&key, "Authorization: Bearer %s", e->params.key) < 0)
+    return false;
+  bool ok = add_header(e, "Content-Type: application/json") && (!key || add_header(e, key));
+  free(key);
+  e->curl = ok ? curl_easy_init() : NULL;
+  if (!e->curl) return false;
+  /* Only what was asked for: no redirects, which could carry the key elsewhere. */
+  return curl_easy_setopt(e->curl, CURLOPT_URL, e->url) == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->headers) == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_TIMEOUT, (long)e->params.timeout) == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e) == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+         curl_easy_setopt(e->curl, CURLOPT_XFERINFOFUNCTION, on_transfer) == CURLE_OK;
+}
+
+chat_endpoint *chat_endpoint_open(const chat_endpoint_params *params) {
+  chat_endpoint *e = calloc(1, sizeof *e);
+  bool ok = e && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  if (ok) e->params = *params;
+  if (ok && prepare(e)) return e;
+  cli_error("--endpoint %s: cannot set up the connection", params->url);
+  if (ok) chat_endpoint_close(e);
+  if (!ok) free(e);
+  return NULL;
+}
+
+void chat_endpoint_close(chat_endpoint *e) {
+  if (!e) return;
+  curl_easy_cleanup(e->curl);
+  curl_slist_free_all(e->headers);
+  curl_global_cleanup();
+  free(e->url);
+  free(e->bytes);
+  free(e);
+}
+
+/* False if interrupted. */
+static bool wait_seconds(double seconds) {
+  double until = cli_now() + seconds;
+  for (double left; (left = until - cli_now()) > 0 && !cli_interrupted();) {
+    if (left > 0.1) left = 0.1;
+    nanosleep(&(struct timespec){0, (long)(left * 1e9)}, NULL);
+  }
+  return !cli_interrupted();
+}
+
+/* The text in choices[0].message.content, or NULL. */
+static char *content_of(const char *bytes) {
+  json_t *root = bytes ? json_loads(bytes, 0, NULL) : NULL;
+  json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
+  json_t *text = json_object_get(json_object_get(choice, "message"), "content");
+  char *answer = json_is_string(text) ? strdup(json_string_value(text)) : NULL;
+  json_decref(root);
+  return answer;
+}
+
+/* What the server says went wrong: error.message of its JSON, else the beginning of the text.
+ */
+static void tell_refusal(const chat_endpoint *e, long status) {
+  json_t *root = e->bytes ? json_loads(e->bytes, 0, NULL) : NULL;
+  const char *why =
+      json_string_value(json_object_get(json_object_get(root, "error"), "message"));
+  if (status == 200) why = "found no choices[0].message.content in its answer";
+  if (status == 401 && !e->params.key) why = "it wants a key; set OPENAI_API_KEY";
+  cli_error("%s: HTTP %ld: %.300s", e->url, status, why ? why : e->bytes ? e->bytes : "");
+  json_decref(root);
+}
+
+static bool may_pass(CURLcode code, long status) {
+  if (code != CURLE_OK)
+    return code != CURLE_URL_MALFORMAT && code != CURLE_UNSUPPORTED_PROTOCOL &&
+           code != CURLE_ABORTED_BY_CALLBACK;
+  return status == 408 || status == 429 || status >= 500;
+}
+
+static double wait_before(const chat_endpoint *e, uint64_t attempt) {
+  curl_off_t told = 0;
+  curl_easy_getinfo(e->curl, CURLINFO_RETRY_AFTER, &told);
+  double seconds = told > 0 ? (double)told : (double)(1u << (attempt < 6 ? attempt : 6));
+  return seconds < LONGEST_WAIT ? seconds : LONGEST_WAIT;
+}
+
+static char *ask(chat_endpoint *e) {
+  for (uint64_t attempt = 0;; attempt++) {
+    double gap = e->params.per_minute ? 60.0 / (double)e->params.per_minute : 0;
+    if (e->last > 0 && !wait_seconds(e->last + gap - cli_now())) return NULL;
+    e->last = cli_now();
+    free(e->bytes);
+    e->bytes = NULL;
+    e->size = 0;
+    long status = 0;
+    CURLcode code = curl_easy_perform(e->curl);
+    curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
+    char *answer = code == CURLE_OK && status == 200 ? content_of(e->bytes) : NULL;
+    if (answer || cli_interrupted()) return answer;
+    if (!may_pass(code, status) || attempt >= e->params.retries) {
+      if (code == CURLE_OK)
+        tell_refusal(e, status);
+      else
+        cli_error("%s: %s", e->url, curl_easy_strerror(code));
+      return NULL;
+    }
+    if (!wait_seconds(wait_before(e, attempt))) return NULL;
+  }
+}
+
+char *chat_endpoint_ask(chat_endpoint *e, const char *question) {
+  json_t *request = json_pack("{s:s, s:[{s:s, s:s}]}", "model", e->params.model, "messages",
+                              "role", "user", "content", question);
+  char *body = request ? json_dumps(request, JSON_COMPACT) : NULL, *answer = NULL;
+  json_decref(request);
+  if (body && curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, body) == CURLE_OK) answer = ask(e);
+  free(body);
+  return answer;
+}
