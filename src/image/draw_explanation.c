@@ -53,7 +53,7 @@ static void number(size_t *order, size_t n) {
 /* ---- picture ---- */
 
 static void draw_heat(const explanation_drawing *d, double scale) {
-  double largest = 0;
+  float largest = 0;
   size_t columns = d->width, rows = d->height;
   float *map = calloc(columns * rows, sizeof *map);
   if (!map) return; /* the picture says less, and is right */
@@ -64,10 +64,11 @@ static void draw_heat(const explanation_drawing *d, double scale) {
     for (size_t y = y1; y < y2 && y < rows; y++)
       for (size_t x = x1; x < x2 && x < columns; x++) map[y * columns + x] += c->share;
   }
-  for (size_t i = 0; i < columns * rows; i++) largest = fmax(largest, (double)map[i]);
+  for (size_t i = 0; i < columns * rows; i++)
+    if (map[i] > largest) largest = map[i];
   for (size_t y = 0; largest > 0 && y < rows; y += 4)
     for (size_t x = 0; x < columns; x += 4) {
-      double share = (double)map[y * columns + x] / largest;
+      double share = (double)(map[y * columns + x] / largest);
       gm_draw_source(d->canvas.cr, heat, 0.45 * fmax(0, share) * share);
       cairo_rectangle(d->canvas.cr, (double)x, (double)y, 4, 4);
       cairo_fill(d->canvas.cr);
