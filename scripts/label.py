@@ -83,8 +83,9 @@ against regions where nothing of the list is: those on an object of another clas
 """
 
 TAIL = """
-Short lists, as users write them, are told apart nearly without error at about 0.5 to 0.6, and there the limit is what makes `label` usable;
-with all 91 classes only background is left to refuse, and it looks like one class or another. clip-mini's default is 0.6.
+Short lists, as users write them, are told apart nearly without error at 0.61 to 0.64; with all 91 classes only
+background is left to refuse, and it looks like one class or another. clip-mini's default is 0.6, a little below, since
+a thing that is refused costs more than one too many: it takes 0.004 from the names right above.
 
 Cosines of another CLIP lie elsewhere (OpenAI's between 0.1 and 0.4), so with it no label is refused unless `--none` says so.
 To calibrate it, run `gromatic eval label --coco FILE --clip-model MODEL` on some annotated pictures, with
