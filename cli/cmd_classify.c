@@ -148,6 +148,10 @@ int cmd_classify(const cli_args *args) {
   if (!cli_method(args, &method) || !cli_view_params(args, method, &j.view) ||
       !cli_classify_params(args, &j.params))
     return CLI_USAGE;
+  if (args->stop > 0 && method != GM_METHOD_WCA) {
+    cli_error("--stop is for method wca, not for %s", gm_method_name(method));
+    return CLI_USAGE;
+  }
   j.params.top = (size_t)args->top;
   int code = cli_open_clip(args, spec, &j.job.clip);
   if (code == CLI_DONE)

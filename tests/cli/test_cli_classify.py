@@ -54,6 +54,7 @@ class Classify(unittest.TestCase):
                              ("clip-d", "--descriptors")):
             _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", method, code=2)
             self.assertIn(flag, err)
+        run("classify", picture("bus"), "--classes", "a,b", "--method", "clip", "--stop", "0.1", code=2)
         _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", "vote", code=2)
         self.assertIn("vote", err)
         _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", "clip",
