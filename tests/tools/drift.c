@@ -303,8 +303,8 @@ typedef struct spread {
 static void spread_add(spread *s, const float *a, const float *reference, size_t n) {
   for (size_t i = 0; i < n; i++) {
     double d = (double)a[i] - (double)reference[i], r = (double)reference[i];
-    s->difference = fmax(s->difference, fabs(d));
-    s->largest = fmax(s->largest, fabs(r));
+    if (fabs(d) > s->difference) s->difference = fabs(d);
+    if (fabs(r) > s->largest) s->largest = fabs(r);
     s->squares += d * d;
     s->reference_squares += r * r;
   }
@@ -373,8 +373,9 @@ static void match_regions(drift *d, const record *r, const record *reference) {
 static double divergence(const float *logits, const float *reference, size_t n) {
   double top_p = -INFINITY, top_q = -INFINITY, sum_p = 0, sum_q = 0, kl = 0;
   for (size_t i = 0; i < n; i++) {
-    top_p = fmax(top_p, (double)reference[i]);
-    top_q = fmax(top_q, (double)logits[i]);
+    /* not fmax: gcc 12 for ARM fails on vectorising it */
+    if ((double)reference[i] > top_p) top_p = (double)reference[i];
+    if ((double)logits[i] > top_q) top_q = (double)logits[i];
   }
   for (size_t i = 0; i < n; i++) {
     sum_p += exp((double)reference[i] - top_p);
