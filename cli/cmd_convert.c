@@ -3,7 +3,9 @@
 #include "gromatic.h"
 #include "terminal.h"
 
+#include <dirent.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void on_progress(void *user, const char *stage, double done) {
   cli_progress_update(user, stage, done);
@@ -14,6 +16,30 @@ static bool on_cancelled(void *user) {
   return cli_interrupted();
 }
 
+static bool holds_weights(const char *name) {
+  static const char *const endings[] = {".safetensors", ".bin", ".pt", ".gguf"};
+  size_t length = strlen(name);
+  for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+    size_t n = strlen(endings[i]);
+    if (length > n && strcmp(name + length - n, endings[i]) == 0) return true;
+  }
+  return false;
+}
+
+/* Size of the weights, for the rate that the progress line shows; 0 where it is not known. */
+static uint64_t source_bytes(const char *path) {
+  struct stat st;
+  if (stat(path, &st) != 0) return 0;
+  if (!S_ISDIR(st.st_mode)) return (uint64_t)st.st_size;
+  DIR *dir = opendir(path);
+  uint64_t sum = 0;
+  for (struct dirent *entry; dir && (entry = readdir(dir));)
+    if (holds_weights(entry->d_name) && fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
+      sum += (uint64_t)st.st_size;
+  if (dir) closedir(dir);
+  return sum;
+}
+
 int cmd_convert(const cli_args *args) {
   if (args->inputs.n != 1 || !args->output) {
     cli_error("convert: wanted one checkpoint and -o FILE.gguf");
@@ -21,6 +47,7 @@ int cmd_convert(const cli_args *args) {
   }
   cli_catch_interrupt();
   cli_progress progress = cli_progress_begin(args->quiet);
+  progress.total_bytes = source_bytes(args->inputs.items[0]);
   gm_callbacks callbacks = {&progress, on_cancelled, on_progress, NULL};
   gm_convert_params params = {
       .type = args->type, .threads = (unsigned)args->threads, .layout = args->layout};
