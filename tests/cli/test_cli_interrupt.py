@@ -22,6 +22,12 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text)
 
+    def interrupt(self, line=b""):
+        """Ctrl-C at the prompt: the prompt is there a moment before the terminal is the editor's, and until
+        then the kernel would throw away what was typed."""
+        time.sleep(0.5)
+        self.type(line + b"\x03")
+
     def until(self, text, seconds=120):
         """What the program writes, up to and with text."""
         got, end = b"", time.time() + seconds
@@ -65,14 +71,14 @@ class Interrupt(unittest.TestCase):
         chat.type(b"\x03")
         chat.until(b"(stopped)")
         chat.until(b"> ")
-        chat.type(b"half a line\x03")
+        chat.interrupt(b"half a line")
         chat.until(b"> ")
         chat.type(b"/nonsense\n")
         chat.until(b"wanted /image FILE")
         chat.until(b"> ")
         chat.type(b"\x10\x10")  # two lines back in the history
         chat.until(b"What is this?")
-        chat.type(b"\x03")
+        chat.interrupt()
         chat.until(b"> ")
         chat.type(b"/quit\n")
         self.assertEqual(chat.wait(), 0)

@@ -12,12 +12,12 @@ static uint64_t fp32(size_t n, float *sink) {
 
 static uint64_t int8(size_t n, int32_t *sink) {
   enum { LANES = 32 };
-  int32_t acc[LANES] = {0};
+  uint32_t acc[LANES] = {0}; /* it may wrap */
   for (size_t i = 0; i < n; i++) {
     int8_t x = (int8_t)(i + (size_t)*sink);
-    for (int k = 0; k < LANES; k++) acc[k] += x * (int8_t)(x + k);
+    for (int k = 0; k < LANES; k++) acc[k] += (uint32_t)(x * (int8_t)(x + k));
   }
-  for (int k = 0; k < LANES; k++) *sink ^= acc[k];
+  for (int k = 0; k < LANES; k++) *sink ^= (int32_t)acc[k];
   return (uint64_t)n * LANES * 2;
 }
 
