@@ -51,13 +51,16 @@ static const char *limit_of(const gm_tensor *weight) {
 typedef struct dims {
   double C, L, n, T; /* vision: width, layers, grid, tokens */
   double R, fuse;    /* region encoder: channels, steps */
-  const gm_tensor *vision, *region;
+  const gm_tensor *vision, *proposer, *region;
 } dims;
 
 static gm_status read_dims(const gm_model *model, dims *d, gm_error *err) {
   const gm_groma_hparams *h = &model->groma->hparams;
   GM_TRY(gm_model_file_want(model->file, "perceiver.vis_encoder.encoder.layer.0.mlp.fc1.weight",
                             2, (size_t[]){0, 0}, &d->vision, err));
+  GM_TRY(gm_model_file_want(model->file,
+                            "perceiver.ddetr_transformer.encoder.layers.0.fc1.weight", 2,
+                            (size_t[]){0, 0}, &d->proposer, err));
   GM_TRY(gm_model_file_want(model->file, "region_encoder.roi_align.pconvs.0.weight", 4,
                             (size_t[]){0, 0, 0, 0}, &d->region, err));
   d->C = (double)d->vision->shape[1];
@@ -139,6 +142,7 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   weights_of(model->file, "perceiver.ddetr_transformer.encoder.", &encoder, &bytes);
   weights_of(model->file, "perceiver.ddetr_transformer.decoder.", &decoder, &unused);
   job.stage = "proposer";
+  job.limit = limit_of(d.proposer);
   snprintf(job.shape, sizeof job.shape, "%u queries", b->groma->hparams.proposals);
   job.operations = 2 * encoder * (d.T - 1) + 2 * decoder * b->groma->hparams.proposals;
   job.bytes = bytes + unused;
