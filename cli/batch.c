@@ -127,6 +127,17 @@ static char *canonical_settings(const batch *b) {
 
 /* ---- one picture ---- */
 
+/* Of all but the pictures: command, models, options. */
+static bool run_hash(const batch *b, char out[65]) {
+  char *all = NULL;
+  if (asprintf(&all, "%s %s%s%s", b->model_hash, b->clip_hash, b->settings,
+               b->job->settings ? b->job->settings : "") < 0)
+    return false;
+  gm_sha256(all, strlen(all), out);
+  free(all);
+  return true;
+}
+
 static void input_key(const batch *b, const char *name, const void *bytes, size_t size,
                       char key[65]) {
   char picture[65];
@@ -488,7 +499,9 @@ static int prepare_export(batch *b) {
 static int prepare_ledger(batch *b) {
   if (!b->output) return CLI_DONE;
   b->settings = canonical_settings(b);
-  b->ledger = b->settings ? cli_ledger_open(b->output, b->job->args->resume) : NULL;
+  char run[65];
+  if (b->settings && run_hash(b, run))
+    b->ledger = cli_ledger_open(b->output, run, b->job->args->resume);
   return b->ledger ? CLI_DONE : CLI_SOME_FAILED;
 }
 

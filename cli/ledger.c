@@ -29,12 +29,30 @@ static int by_key(const void *a, const void *b) {
   return strcmp(((const entry *)a)->key, ((const entry *)b)->key);
 }
 
+/* Reads the first line, "run HASH"; false where the ledger is of another run. No line, or half
+ * of one: nothing was done yet, and *length is 0. */
+static bool read_run(FILE *file, const char *run, size_t *length) {
+  char line[256] = "", found[KEY_LENGTH + 1] = "";
+  *length = 0;
+  if (!fgets(line, sizeof line, file) || !strchr(line, '\n')) return true;
+  *length = strlen(line);
+  return sscanf(line, "run %64s", found) == 1 && strcmp(found, run) == 0;
+}
+
 /* Reads the ledger's whole lines; those past the size of the part file do not count. */
-static bool read_entries(cli_ledger *ledger, uint64_t part_size, uint64_t *list_size) {
+static bool read_entries(cli_ledger *ledger, const char *run, uint64_t part_size,
+                         uint64_t *list_size) {
   FILE *file = fopen(ledger->list, "re");
   *list_size = 0;
   if (!file) return errno == ENOENT;
   char line[256];
+  size_t head;
+  (void)read_run(file, run, &head);
+  *list_size = head;
+  if (head == 0) {
+    fclose(file);
+    return true;
+  }
   bool ok = true;
   while (ok && fgets(line, sizeof line, file)) {
     char key[KEY_LENGTH + 1];
@@ -57,18 +75,37 @@ static bool read_entries(cli_ledger *ledger, uint64_t part_size, uint64_t *list_
   return ok;
 }
 
-static bool resume_parts(cli_ledger *ledger) {
+/* True where an earlier run of other settings stands in the way; nothing is changed then. */
+static bool of_another_run(const cli_ledger *ledger, const char *run) {
+  FILE *file = fopen(ledger->list, "re");
+  size_t head;
+  bool another = file && !read_run(file, run, &head);
+  if (file) fclose(file);
+  return another;
+}
+
+static bool resume_parts(cli_ledger *ledger, const char *run) {
   struct stat st;
   /* A finished run is extended: its file becomes the part again. */
   if (stat(ledger->part, &st) != 0 && stat(ledger->list, &st) == 0)
     if (rename(ledger->path, ledger->part) != 0 && errno != ENOENT) return false;
   uint64_t part_size = stat(ledger->part, &st) == 0 ? (uint64_t)st.st_size : 0, list_size;
-  if (!read_entries(ledger, part_size, &list_size)) return false;
+  if (!read_entries(ledger, run, part_size, &list_size)) return false;
   if (part_size && truncate(ledger->part, (off_t)ledger->size) != 0) return false;
   return access(ledger->list, F_OK) != 0 || truncate(ledger->list, (off_t)list_size) == 0;
 }
 
-cli_ledger *cli_ledger_open(const char *path, bool resume) {
+/* A fresh ledger says first of which run it is. */
+static bool write_run(cli_ledger *ledger, const char *run) {
+  struct stat st;
+  char line[128];
+  if (fstat(ledger->list_fd, &st) != 0) return false;
+  if (st.st_size > 0) return true;
+  int n = snprintf(line, sizeof line, "run %.64s\n", run);
+  return write(ledger->list_fd, line, (size_t)n) == n;
+}
+
+cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume) {
   cli_ledger *ledger = calloc(1, sizeof *ledger);
   if (!ledger || strlen(path) >= sizeof ledger->path) {
     cli_error("%.60s: cannot open the output: %s", path,
@@ -80,7 +117,15 @@ cli_ledger *cli_ledger_open(const char *path, bool resume) {
   snprintf(ledger->part, sizeof ledger->part, "%s.part", path);
   snprintf(ledger->list, sizeof ledger->list, "%s.ledger", path);
   ledger->part_fd = ledger->list_fd = -1;
-  bool ok = !resume || resume_parts(ledger);
+  if (resume && of_another_run(ledger, run)) {
+    cli_error(
+        "%s: --resume: it was begun with another command, model or option; give the same, "
+        "or start anew without --resume",
+        path);
+    free(ledger);
+    return NULL;
+  }
+  bool ok = !resume || resume_parts(ledger, run);
   int fresh = resume ? 0 : O_TRUNC;
   if (ok) {
     ledger->part_fd =
@@ -89,7 +134,7 @@ cli_ledger *cli_ledger_open(const char *path, bool resume) {
       ledger->list_fd =
           open(ledger->list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | fresh, 0666);
   }
-  if (ledger->list_fd < 0) {
+  if (ledger->list_fd < 0 || !write_run(ledger, run)) {
     cli_error("%s: cannot open the output: %s", path, strerror(errno));
     cli_ledger_close(ledger, false);
     return NULL;

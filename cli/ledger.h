@@ -14,8 +14,9 @@
 
 typedef struct cli_ledger cli_ledger;
 
-/* NULL after a message on stderr. */
-cli_ledger *cli_ledger_open(const char *path, bool resume);
+/* run: 64 hex digits, the hash of command, models and options, the ledger's first line; with
+ * resume it must be that of the run that goes on. NULL after a message on stderr. */
+cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume);
 /* True (once per recorded line) if this key was done by the run that is resumed. */
 bool cli_ledger_take(cli_ledger *ledger, const char *key);
 /* Appends a line (without newline) under its key. False after a message on stderr. */

@@ -77,7 +77,10 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   snprintf(part, sizeof part, "%s.part", path);
   snprintf(list, sizeof list, "%s.ledger", path);
 
-  cli_ledger *ledger = cli_ledger_open(path, false);
+  char run[65], other[65];
+  hex_key(run, '1');
+  hex_key(other, '2');
+  cli_ledger *ledger = cli_ledger_open(path, run, false);
   hex_key(key, 'a');
   assert_true(cli_ledger_write(ledger, key, "{\"a\":1}"));
   hex_key(key, 'b');
@@ -92,7 +95,7 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   fputs("ccccc", file);
   fclose(file);
 
-  ledger = cli_ledger_open(path, true);
+  ledger = cli_ledger_open(path, run, true);
   hex_key(key, 'b');
   assert_true(cli_ledger_take(ledger, key));
   assert_false(cli_ledger_take(ledger, key)); /* one line, one picture */
@@ -104,8 +107,11 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   assert_string_equal(text, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n");
   free(text);
 
+  /* Another run's settings are refused, and nothing is changed. */
+  assert_null(cli_ledger_open(path, other, true));
+
   /* A finished run can be extended, and a fresh one replaces it. */
-  ledger = cli_ledger_open(path, true);
+  ledger = cli_ledger_open(path, run, true);
   assert_true(cli_ledger_take(ledger, key));
   hex_key(key, 'd');
   assert_true(cli_ledger_write(ledger, key, "{\"d\":1}"));
@@ -113,7 +119,7 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   text = slurp(path);
   assert_string_equal(text, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n{\"d\":1}\n");
   free(text);
-  ledger = cli_ledger_open(path, false);
+  ledger = cli_ledger_open(path, run, false);
   assert_true(cli_ledger_write(ledger, key, "{\"new\":1}"));
   assert_true(cli_ledger_close(ledger, true));
   text = slurp(path);

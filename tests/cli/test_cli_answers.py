@@ -222,6 +222,10 @@ class Answers(unittest.TestCase):
                 process.wait()
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
+            _, err = run("detect", *names, "-o", output, "--resume", "--conf", "0.5", code=1)
+            self.assertIn("another command, model or option", err)
+            with open(whole, "rb") as a, open(output, "rb") as b:
+                self.assertEqual(a.read(), b.read())
 
     def test_verbose_names_model_and_times(self):
         [got] = lines("caption", scene(0), "-v")
