@@ -22,8 +22,7 @@ for program in consumer consumer_static; do
 done
 
 pc=$(dirname "$(find "$prefix" -name gromatic.pc)")
-# The .pc file names the prefix of the build; an installed package has both alike.
-flags=$(PKG_CONFIG_PATH=$pc pkg-config --define-variable=prefix="$prefix" --cflags --libs gromatic)
+flags=$(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs gromatic)
 # shellcheck disable=SC2086
 cc -o by-pkg-config "$source/tests/package/consumer.c" $flags
 got=$(LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name libgromatic.so)") ./by-pkg-config "$picture")
