@@ -50,7 +50,7 @@ static void test_values_come_back(void **state) {
   char *path = new_directory();
   float values[ROWS * COLUMNS], back[ROWS * COLUMNS];
   fill(values);
-  gm_feature_cache *cache = gm_feature_cache_open(path, 0);
+  gm_cache_dir *cache = gm_cache_dir_open(path, 0);
   assert_false(gm_feature_cache_load(cache, key_a, ROWS, COLUMNS, back));
   gm_feature_cache_store(cache, key_a, ROWS, COLUMNS, values);
   assert_true(gm_feature_cache_load(cache, key_a, ROWS, COLUMNS, back));
@@ -58,7 +58,7 @@ static void test_values_come_back(void **state) {
   assert_false(gm_feature_cache_load(cache, key_a, ROWS, COLUMNS - 1, back));
   assert_false(gm_feature_cache_load(cache, key_a, ROWS - 1, COLUMNS, back));
   assert_int_equal(count_files(path), 1); /* nothing half-written beside it */
-  gm_feature_cache_free(cache);
+  gm_cache_dir_free(cache);
   remove_directory(path);
 }
 
@@ -66,10 +66,10 @@ static void test_no_directory_is_no_failure(void **state) {
   (void)state;
   float values[ROWS * COLUMNS];
   fill(values);
-  gm_feature_cache *cache = gm_feature_cache_open("/proc/nowhere", 0);
+  gm_cache_dir *cache = gm_cache_dir_open("/proc/nowhere", 0);
   gm_feature_cache_store(cache, key_a, ROWS, COLUMNS, values);
   assert_false(gm_feature_cache_load(cache, key_a, ROWS, COLUMNS, values));
-  gm_feature_cache_free(cache);
+  gm_cache_dir_free(cache);
 }
 
 static unsigned char *read_entry(char *path, size_t *size) {
@@ -84,7 +84,7 @@ static void test_damaged_entries_are_absent(void **state) {
   char *path = new_directory();
   float values[ROWS * COLUMNS], back[ROWS * COLUMNS];
   fill(values);
-  gm_feature_cache *cache = gm_feature_cache_open(path, 0);
+  gm_cache_dir *cache = gm_cache_dir_open(path, 0);
   gm_feature_cache_store(cache, key_a, ROWS, COLUMNS, values);
   size_t size;
   unsigned char *entry = read_entry(path, &size);
@@ -110,7 +110,7 @@ static void test_damaged_entries_are_absent(void **state) {
   values[0] = NAN;
   gm_feature_cache_store(cache, key_a, ROWS, COLUMNS, values);
   assert_false(gm_feature_cache_load(cache, key_a, ROWS, COLUMNS, back));
-  gm_feature_cache_free(cache);
+  gm_cache_dir_free(cache);
   remove_directory(path);
 }
 
@@ -124,7 +124,7 @@ static void test_the_oldest_go_over_the_limit(void **state) {
   char *path = new_directory(), key[65], first[65];
   float values[ROWS * COLUMNS], back[ROWS * COLUMNS];
   fill(values);
-  gm_feature_cache *cache = gm_feature_cache_open(path, 10 * (HEAD + BYTES));
+  gm_cache_dir *cache = gm_cache_dir_open(path, 10 * (HEAD + BYTES));
   key_of(0, first);
   for (size_t i = 0; i < 30; i++) {
     key_of(i, key);
@@ -137,7 +137,7 @@ static void test_the_oldest_go_over_the_limit(void **state) {
   assert_true(count_files(path) <= 10 && count_files(path) >= 5);
   key_of(1, key);
   assert_false(gm_feature_cache_load(cache, key, ROWS, COLUMNS, back));
-  gm_feature_cache_free(cache);
+  gm_cache_dir_free(cache);
   remove_directory(path);
 }
 

@@ -30,7 +30,7 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   clip->compute.kernels = gm_kernels_best();
   clip->compute.pool = clip->pool;
   if (!params->cache) return GM_OK;
-  clip->cache = gm_feature_cache_open(params->cache, params->cache_bytes);
+  clip->cache = gm_cache_dir_open(params->cache, params->cache_bytes);
   return clip->cache ? GM_OK : gm_fail_memory(err, "the cache", 1);
 }
 
@@ -56,7 +56,7 @@ void gm_clip_free(gm_clip *clip) {
   gm_pool_free(clip->pool);
   gm_arena_free(&clip->compute.arena);
   pthread_mutex_destroy(&clip->turn);
-  gm_feature_cache_free(clip->cache);
+  gm_cache_dir_free(clip->cache);
   free(clip->path);
   free(clip);
 }

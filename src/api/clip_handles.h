@@ -15,7 +15,7 @@ struct gm_clip {
   pthread_mutex_t turn; /* held while a call computes */
   char *path;
   const char *name, *type;
-  gm_feature_cache *cache; /* NULL: none */
+  gm_cache_dir *cache; /* NULL: none */
   char sum[65];            /* of the file's bytes, once it was asked for; "" before */
 };
 

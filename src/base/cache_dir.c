@@ -1,0 +1,203 @@
+/* cache_dir.c - see cache_dir.h. */
+#include "cache_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { KEY = 64, MAX_NAME = KEY + 32, STALE_SECONDS = 24 * 60 * 60 };
+
+static const uint64_t default_limit = (uint64_t)4 << 30;
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz", hex[] = "0123456789abcdef";
+
+struct gm_cache_dir {
+  char *directory;
+  uint64_t limit, used; /* used: as far as known; counted at the first store */
+  bool counted;
+  pthread_mutex_t lock; /* guards used and counted */
+};
+
+gm_cache_dir *gm_cache_dir_open(const char *directory, uint64_t limit) {
+  gm_cache_dir *dir = calloc(1, sizeof *dir);
+  if (!dir) return NULL;
+  dir->directory = strdup(directory);
+  dir->limit = limit ? limit : default_limit;
+  pthread_mutex_init(&dir->lock, NULL);
+  if (dir->directory) return dir;
+  gm_cache_dir_free(dir);
+  return NULL;
+}
+
+void gm_cache_dir_free(gm_cache_dir *dir) {
+  if (!dir) return;
+  pthread_mutex_destroy(&dir->lock);
+  free(dir->directory);
+  free(dir);
+}
+
+uint64_t gm_cache_dir_limit(const gm_cache_dir *dir) {
+  return dir->limit;
+}
+
+/* ---- reading ---- */
+
+/* ending: what follows "KEY.KIND". */
+static char *path_of(const gm_cache_dir *dir, const char *key, const char *kind,
+                     const char *ending) {
+  char *path = NULL;
+  if (strlen(key) != KEY || strspn(key, hex) != KEY) return NULL;
+  return asprintf(&path, "%s/%s.%s%s", dir->directory, key, kind, ending) < 0 ? NULL : path;
+}
+
+bool gm_cache_dir_map(const gm_cache_dir *dir, const char *key, const char *kind,
+                      gm_mapping *out) {
+  char *path = path_of(dir, key, kind, "");
+  bool found = path && gm_map_file(out, path, true, NULL) == GM_OK;
+  free(path);
+  return found;
+}
+
+void gm_cache_dir_used(const gm_cache_dir *dir, const char *key, const char *kind) {
+  char *path = path_of(dir, key, kind, "");
+  if (path) utimensat(AT_FDCWD, path, NULL, 0);
+  free(path);
+}
+
+/* ---- the limit ---- */
+
+typedef struct entry {
+  char name[MAX_NAME];
+  uint64_t bytes;
+  struct timespec used;
+} entry;
+
+static int by_age(const void *a, const void *b) {
+  const struct timespec *x = &((const entry *)a)->used, *y = &((const entry *)b)->used;
+  if (x->tv_sec != y->tv_sec) return x->tv_sec < y->tv_sec ? -1 : 1;
+  return (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
+}
+
+/* KEY.KIND, or KEY.KIND.XXXXXX while it is written; *whole tells which. */
+static bool is_ours(const char *name, bool *whole) {
+  if (strlen(name) >= MAX_NAME || strspn(name, hex) != KEY || name[KEY] != '.') return false;
+  size_t kind = strspn(name + KEY + 1, letters);
+  const char *rest = name + KEY + 1 + kind;
+  *whole = *rest == 0;
+  return kind > 0 && (*whole || (*rest == '.' && strlen(rest) == 7));
+}
+
+/* All entries; *out to be freed. *bytes: of all together. What a process that was killed left
+ * half written goes after a day. */
+static size_t list_entries(const gm_cache_dir *cache, entry **out, uint64_t *bytes) {
+  size_t n = 0, capacity = 0;
+  DIR *dir = opendir(cache->directory);
+  *out = NULL;
+  *bytes = 0;
+  for (struct dirent *d; dir && (d = readdir(dir));) {
+    struct stat st;
+    bool whole;
+    if (!is_ours(d->d_name, &whole) ||
+        fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+      continue;
+    if (!whole) {
+      if (time(NULL) - st.st_mtim.tv_sec > STALE_SECONDS) unlinkat(dirfd(dir), d->d_name, 0);
+      continue;
+    }
+    if (n == capacity) {
+      capacity = capacity ? 2 * capacity : 256;
+      entry *grown = realloc(*out, capacity * sizeof *grown);
+      if (!grown) break;
+      *out = grown;
+    }
+    entry *e = &(*out)[n++];
+    snprintf(e->name, sizeof e->name, "%s", d->d_name);
+    e->bytes = (uint64_t)st.st_size;
+    e->used = st.st_mtim;
+    *bytes += e->bytes;
+  }
+  if (dir) closedir(dir);
+  return n;
+}
+
+static void remove_oldest(gm_cache_dir *dir, entry *entries, size_t n, uint64_t wanted) {
+  if (n) qsort(entries, n, sizeof *entries, by_age);
+  for (size_t i = 0; i < n && dir->used > wanted; i++) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", dir->directory, entries[i].name) < 0) return;
+    if (unlink(path) == 0) dir->used -= entries[i].bytes;
+    free(path);
+  }
+}
+
+/* Removes the oldest entries until a tenth of the limit is free, so that it is not done at
+ * every store. */
+static void keep_limit(gm_cache_dir *dir, uint64_t stored) {
+  pthread_mutex_lock(&dir->lock);
+  dir->used += stored;
+  if (!dir->counted || dir->used > dir->limit) {
+    entry *entries;
+    size_t n = list_entries(dir, &entries, &dir->used);
+    dir->counted = true;
+    if (dir->used > dir->limit) remove_oldest(dir, entries, n, dir->limit - dir->limit / 10);
+    free(entries);
+  }
+  pthread_mutex_unlock(&dir->lock);
+}
+
+/* ---- writing ---- */
+
+/* mkdir -p; only the owner may look inside. */
+static bool make_directory(const char *path) {
+  char *copy = strdup(path);
+  bool ok = copy != NULL;
+  for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash;
+       slash = strchr(slash + 1, '/')) {
+    *slash = 0;
+    ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
+    *slash = '/';
+    if (!ok) break;
+  }
+  if (ok) ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
+  free(copy);
+  return ok;
+}
+
+static bool write_all(int fd, const void *bytes, size_t n) {
+  for (size_t done = 0; done < n;) {
+    ssize_t k = write(fd, (const char *)bytes + done, n - done);
+    if (k < 0 && errno == EINTR) continue;
+    if (k <= 0) return false;
+    done += (size_t)k;
+  }
+  return true;
+}
+
+static bool write_entry(const gm_cache_dir *dir, const char *key, const char *kind,
+                        const gm_cache_piece *pieces, size_t n) {
+  char *path = path_of(dir, key, kind, ""), *part = path_of(dir, key, kind, ".XXXXXX");
+  int fd = path && part ? mkstemp(part) : -1;
+  bool ok = fd >= 0;
+  for (size_t i = 0; i < n && ok; i++) ok = write_all(fd, pieces[i].bytes, pieces[i].size);
+  if (fd >= 0 && close(fd) != 0) ok = false;
+  if (ok) ok = rename(part, path) == 0;
+  if (fd >= 0 && !ok) unlink(part);
+  free(path);
+  free(part);
+  return ok;
+}
+
+void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
+                        const gm_cache_piece *pieces, size_t n) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < n; i++) bytes += pieces[i].size;
+  if (bytes > dir->limit) return;
+  if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n))
+    keep_limit(dir, bytes);
+}

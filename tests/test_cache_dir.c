@@ -1,0 +1,120 @@
+/* test_cache_dir.c - entries of several kinds under one limit; what is half written. */
+#include "support.h"
+
+#include "cache_dir.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static char directory[64];
+
+static int make(void **state) {
+  (void)state;
+  snprintf(directory, sizeof directory, "/tmp/gromatic-dir-XXXXXX");
+  return mkdtemp(directory) ? 0 : 1;
+}
+
+static int remove_all(void **state) {
+  (void)state;
+  char command[128];
+  snprintf(command, sizeof command, "rm -r %s", directory);
+  return system(command);
+}
+
+static void key_of(size_t i, char out[65]) {
+  snprintf(out, 65, "%064zx", i);
+}
+
+static void path_of(const char *key, const char *rest, char *out, size_t size) {
+  snprintf(out, size, "%s/%s%s", directory, key, rest);
+}
+
+static void test_pieces_come_back_as_one(void **state) {
+  (void)state;
+  char key[65];
+  key_of(1, key);
+  gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
+  gm_mapping file;
+  assert_false(gm_cache_dir_map(dir, key, "scene", &file));
+  gm_cache_dir_store(dir, key, "scene", (gm_cache_piece[]){{"abc", 3}, {"", 0}, {"de", 2}}, 3);
+  assert_true(gm_cache_dir_map(dir, key, "scene", &file));
+  assert_int_equal(file.size, 5);
+  assert_memory_equal(file.data, "abcde", 5);
+  gm_unmap(&file);
+  /* another kind of the same key is another entry */
+  assert_false(gm_cache_dir_map(dir, key, "features", &file));
+  /* a name that could lead out of the directory is no key */
+  assert_false(gm_cache_dir_map(dir, "../../../../etc/passwd", "scene", &file));
+  gm_cache_dir_free(dir);
+}
+
+/* Ten entries of 100 bytes fit; both kinds count, and the one used last stays. */
+static void test_one_limit_for_all_kinds(void **state) {
+  (void)state;
+  char key[65], first[65], bytes[100] = {0};
+  gm_cache_dir *dir = gm_cache_dir_open(directory, 1000);
+  key_of(100, first);
+  for (size_t i = 100; i < 130; i++) {
+    key_of(i, key);
+    gm_cache_dir_store(dir, key, i % 2 ? "scene" : "features",
+                       &(gm_cache_piece){bytes, sizeof bytes}, 1);
+    usleep(2000); /* the file system's clock must tell them apart */
+    gm_cache_dir_used(dir, first, "features");
+    usleep(2000);
+  }
+  size_t kept = 0;
+  gm_mapping file;
+  for (size_t i = 100; i < 130; i++) {
+    key_of(i, key);
+    if (!gm_cache_dir_map(dir, key, i % 2 ? "scene" : "features", &file)) continue;
+    gm_unmap(&file);
+    kept++;
+  }
+  assert_in_range(kept, 5, 10);
+  assert_true(gm_cache_dir_map(dir, first, "features", &file));
+  gm_unmap(&file);
+  gm_cache_dir_free(dir);
+}
+
+static void touch(const char *path, time_t age) {
+  int fd = open(path, O_WRONLY | O_CREAT, 0600);
+  assert_true(fd >= 0);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  now.tv_sec -= age;
+  assert_int_equal(futimens(fd, (struct timespec[]){now, now}), 0);
+  close(fd);
+}
+
+static void test_half_written_entries_go_after_a_day(void **state) {
+  (void)state;
+  char key[65], fresh[160], stale[160], foreign[160];
+  key_of(7, key);
+  path_of(key, ".scene.abcdef", fresh, sizeof fresh);
+  path_of(key, ".scene.ghijkl", stale, sizeof stale);
+  snprintf(foreign, sizeof foreign, "%s/notes.txt", directory);
+  touch(fresh, 60);
+  touch(stale, 48 * 3600);
+  touch(foreign, 48 * 3600);
+  gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
+  gm_cache_dir_store(dir, key, "scene", &(gm_cache_piece){"x", 1}, 1);
+  gm_cache_dir_free(dir);
+  assert_int_equal(access(fresh, F_OK), 0);
+  assert_int_not_equal(access(stale, F_OK), 0);
+  assert_int_equal(access(foreign, F_OK), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_pieces_come_back_as_one, make, remove_all),
+      cmocka_unit_test_setup_teardown(test_one_limit_for_all_kinds, make, remove_all),
+      cmocka_unit_test_setup_teardown(test_half_written_entries_go_after_a_day, make,
+                                      remove_all),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
