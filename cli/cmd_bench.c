@@ -59,7 +59,9 @@ static gm_status run_model(const cli_args *args, gm_bench_report **out, gm_error
   gm_bench_params params = {.threads = (unsigned)args->threads,
                             .repeat = (uint32_t)args->repeat,
                             .prompt = (uint32_t)args->context,
-                            .tokens = (uint32_t)args->max_tokens};
+                            .tokens = (uint32_t)args->max_tokens,
+                            .count = (uint32_t)args->count,
+                            .stages = args->stages};
   char synthetic[128];
   const char *model = args->model;
   if (args->shape) {
@@ -83,6 +85,10 @@ int cmd_bench(const cli_args *args) {
   bool kernels = strcmp(what, "kernels") == 0;
   if (!kernels && strcmp(what, "model") != 0) {
     cli_error("bench: found '%s', wanted model or kernels", what);
+    return CLI_USAGE;
+  }
+  if (kernels && (args->stages || args->count || args->shape)) {
+    cli_error("bench: --stage, --count and --shape are for bench model");
     return CLI_USAGE;
   }
   cli_catch_interrupt();

@@ -164,6 +164,10 @@ static const option_row rows[] = {
     {"limit", 0, COUNT, AT(limit), GROUP_EVAL, "N", "only the first N pictures"},
     {"shape", 0, TEXT, AT(shape), GROUP_BENCH, "NAME", "groma-7b or groma-7b-2l"},
     {"repeat", 0, COUNT, AT(repeat), GROUP_BENCH, "N", "runs of each measurement (default 3)"},
+    {"stage", 0, TEXT, AT(stages), GROUP_BENCH, "NAME,...",
+     "time these stages only, as \"prefill,decode\" (default: all)"},
+    {"count", 0, COUNT, AT(count), GROUP_BENCH, "N",
+     "how many regions (default: as many as the model has tokens for)"},
     {"help", 'h', FLAG, AT(help), GROUP_ALL, NULL, "this text"},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };

@@ -55,9 +55,9 @@ typedef struct cli_args {
   double stop, dedup_iou, dedup_cosine; /* dedup_* < 0: not given */
   bool dedup, proposals, no_cache;
   /* convert, inspect, eval, bench */
-  const char *type, *layout, *shape, *coco, *refs, *images;
+  const char *type, *layout, *shape, *stages, *coco, *refs, *images;
   bool verify, tensors;
-  uint64_t limit, repeat;
+  uint64_t limit, repeat, count;
   bool help;
   cli_list inputs; /* positional */
 } cli_args;

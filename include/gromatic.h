@@ -603,10 +603,12 @@ typedef struct gm_bench_report {
 } gm_bench_report;
 
 typedef struct gm_bench_params {
-  unsigned threads; /* as gm_model_params */
-  uint32_t repeat;  /* runs of each measurement; 0: 3 */
-  uint32_t prompt;  /* positions of the prefill; 0: 512 */
-  uint32_t tokens;  /* tokens decoded behind them; 0: 16 */
+  unsigned threads;   /* as gm_model_params */
+  uint32_t repeat;    /* runs of each measurement; 0: 3 */
+  uint32_t prompt;    /* positions of the prefill; 0: 512 */
+  uint32_t tokens;    /* tokens decoded behind them; 0: 16 */
+  uint32_t count;     /* of what a stage takes many of (regions); 0: the most, or its default */
+  const char *stages; /* the stages to time, by name, commas between; NULL: all */
 } gm_bench_params;
 
 /* Times every stage of a Groma model (what gm_model_open takes) by itself: one picture, as many

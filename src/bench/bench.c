@@ -195,3 +195,31 @@ gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_jo
   free(seconds);
   return status;
 }
+
+/* ---- choosing stages ---- */
+
+bool gm_bench_wants(const char *stages, const char *stage) {
+  if (!stages) return true;
+  size_t n = strlen(stage);
+  for (const char *at = stages; at; at = strchr(at, ','), at = at ? at + 1 : NULL)
+    if (strncmp(at, stage, n) == 0 && (at[n] == ',' || !at[n])) return true;
+  return false;
+}
+
+gm_status gm_bench_check_stages(const char *stages, const char *const *known, size_t n,
+                                gm_error *err) {
+  char list[256] = "";
+  for (size_t i = 0, at = 0; i < n && at < sizeof list; i++)
+    at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", known[i]);
+  for (const char *at = stages; at; at = strchr(at, ','), at = at ? at + 1 : NULL) {
+    int length = (int)strcspn(at, ",");
+    bool found = false;
+    for (size_t i = 0; i < n; i++)
+      found = found || (strlen(known[i]) == (size_t)length &&
+                        strncmp(at, known[i], (size_t)length) == 0);
+    if (!found)
+      return gm_fail(err, GM_ERR_ARGUMENT, "found no stage named '%.*s', wanted some of %s",
+                     length > 40 ? 40 : length, at, list);
+  }
+  return GM_OK;
+}

@@ -28,4 +28,10 @@ typedef struct gm_bench_job {
 gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
                        uint32_t repeat);
 
+/* Whether `stages` (names with commas between; NULL: all) has this one. */
+bool gm_bench_wants(const char *stages, const char *stage);
+/* GM_ERR_ARGUMENT if one of `stages` is not among the n known ones. */
+gm_status gm_bench_check_stages(const char *stages, const char *const *known, size_t n,
+                                gm_error *err);
+
 #endif

@@ -24,8 +24,13 @@ typedef struct bench {
   size_t regions, prompt, tokens;
   gm_kv_seq seq;
   gm_bench_report *report;
+  const char *stages; /* those to time */
   uint32_t repeat;
 } bench;
+
+static const char *const stage_names[] = {"vision",  "proposer", "maps",
+                                          "regions", "prefill",  "decode"};
+enum { N_STAGES = sizeof stage_names / sizeof stage_names[0] };
 
 /* ---- work ---- */
 
@@ -126,6 +131,18 @@ static gm_status run_decode(gm_compute *c, void *user) {
   return GM_OK;
 }
 
+static bool wants(const bench *b, const char *stage) {
+  return gm_bench_wants(b->stages, stage);
+}
+
+/* Times the stage, or does it once, untimed, if one that is timed needs its results. */
+static gm_status time_stage(bench *b, gm_compute *c, const gm_bench_job *job, bool needed) {
+  if (wants(b, job->stage)) return gm_bench_run(b->report, c, job, b->repeat);
+  if (!needed) return GM_OK;
+  if (job->setup) GM_TRY(job->setup(c, b));
+  return job->run(c, b);
+}
+
 static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   dims d;
   double elements, bytes;
@@ -136,7 +153,8 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   job.operations = 2 * elements * d.T + 4 * d.T * d.T * d.C * d.L;
   job.bytes = bytes;
   job.run = run_vision;
-  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+  bool maps_needed = wants(b, "regions");
+  GM_TRY(time_stage(b, c, &job, maps_needed || wants(b, "proposer") || wants(b, "maps")));
 
   double encoder, decoder, unused;
   weights_of(model->file, "perceiver.ddetr_transformer.encoder.", &encoder, &bytes);
@@ -147,17 +165,17 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   job.operations = 2 * encoder * (d.T - 1) + 2 * decoder * b->groma->hparams.proposals;
   job.bytes = bytes + unused;
   job.run = run_proposer;
-  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+  GM_TRY(time_stage(b, c, &job, false));
 
   double cells = 21 * d.n * d.n, conv = 2 * 9 * d.R * d.R;
-  job.stage = "region maps";
+  job.stage = "maps";
   job.limit = limit_of(d.region);
   snprintf(job.shape, sizeof job.shape, "%.0f steps, 3 maps up to %.0f squared x %.0f", d.fuse,
            4 * d.n, d.R);
   job.operations = d.fuse * conv * cells + 2 * d.C * d.R * cells;
   weights_of(model->file, "region_encoder.mlvl_fuse.", &elements, &job.bytes);
   job.run = run_maps;
-  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+  GM_TRY(time_stage(b, c, &job, maps_needed));
 
   double flatten;
   weights_of(model->file, "region_encoder.roi_align.flatten_linear.weight", &flatten, &unused);
@@ -166,7 +184,7 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   job.operations = (double)b->regions * (3 * conv * 196 + 2 * flatten);
   weights_of(model->file, "region_encoder.roi_align.", &elements, &job.bytes);
   job.run = run_regions;
-  return gm_bench_run(b->report, c, &job, b->repeat);
+  return time_stage(b, c, &job, false);
 }
 
 static gm_status time_language(bench *b, gm_compute *c, const gm_model *model) {
@@ -185,7 +203,7 @@ static gm_status time_language(bench *b, gm_compute *c, const gm_model *model) {
                       .user = b};
   snprintf(job.shape, sizeof job.shape, "%zu positions, %zu layers x %zu", b->prompt,
            llama->n_layers, llama->dim);
-  GM_TRY(gm_bench_run(b->report, c, &job, b->repeat));
+  GM_TRY(time_stage(b, c, &job, wants(b, "decode")));
 
   double element = b->seq.shape.type == GM_TYPE_F32 ? 4 : 2;
   double cache =
@@ -197,7 +215,7 @@ static gm_status time_language(bench *b, gm_compute *c, const gm_model *model) {
   job.setup = cut_cache;
   job.run = run_decode;
   snprintf(job.shape, sizeof job.shape, "%zu tokens behind %zu", b->tokens, b->prompt);
-  return gm_bench_run(b->report, c, &job, b->repeat);
+  return time_stage(b, c, &job, false);
 }
 
 /* ---- the whole ---- */
@@ -255,15 +273,20 @@ gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench
   gm_bench_params p = params ? *params : (gm_bench_params){0};
   gm_model_params model_params = gm_model_params_default();
   model_params.threads = p.threads;
+  GM_TRY(gm_bench_check_stages(p.stages, stage_names, N_STAGES, err));
   gm_model *model;
   GM_TRY(gm_model_open(&model, path, &model_params, err));
   bench b = {.groma = model->groma,
-             .regions = model->groma->max_regions,
+             .regions = p.count ? p.count : model->groma->max_regions,
+             .stages = p.stages,
              .prompt = p.prompt ? p.prompt : 512,
              .tokens = p.tokens ? p.tokens : 16,
              .repeat = p.repeat ? p.repeat : 3};
   gm_status status;
-  if (b.repeat > 1000 || b.prompt + b.tokens > model->groma->context)
+  if (b.regions > model->groma->max_regions)
+    status = gm_fail(err, GM_ERR_ARGUMENT, "found %zu regions, wanted at most the model's %zu",
+                     b.regions, (size_t)model->groma->max_regions);
+  else if (b.repeat > 1000 || b.prompt + b.tokens > model->groma->context)
     status = gm_fail(err, GM_ERR_ARGUMENT,
                      "found %u runs of %zu + %zu positions, wanted at most 1000 runs and the "
                      "model's context of %zu",

@@ -67,6 +67,18 @@ class Usage(unittest.TestCase):
             _, err = run("detect", scene(0), "-m", pipe, code=3, timeout=60)
             self.assertIn("wanted a regular file", err)
 
+    def test_stages_of_the_benchmark(self):
+        out, _ = run("bench", "model", "-m", "groma-mini", "--stage", "regions,proposer",
+                     "--count", "3", "--repeat", "1", "--json")
+        stages = json.loads(out)["stages"]
+        self.assertEqual(["proposer", "regions"], [s["stage"] for s in stages])
+        self.assertTrue(stages[1]["shape"].startswith("3 regions"))
+        _, err = run("bench", "model", "-m", "groma-mini", "--stage", "regions,lunch", code=2)
+        self.assertIn("'lunch'", err)
+        _, err = run("bench", "model", "-m", "groma-mini", "--count", "101", code=2)
+        self.assertIn("at most", err)
+        run("bench", "kernels", "--stage", "regions", code=2)
+
     def test_text_that_is_no_utf8(self):
         _, err = run("ground", scene(0), b"a \xff", code=2)
         self.assertIn("not UTF-8", err)
