@@ -13,7 +13,9 @@
 #include <assert.h>
 
 enum {
-  GEMV_BYTES = 64 << 10,   /* of weights in a task */
+  GEMV_BYTES = 256 << 10,  /* of weights in a task: threads far apart disturb each other's
+                              memory pages less */
+  GEMV_LEAST = 64 << 10,   /* the same of small matrices */
   SLAB_BYTES = 16 << 20,   /* of packed activations */
   PANEL_BYTES = 256 << 10, /* of weights unpacked at once by a thread: half of a small L2 */
   BLOCK_ROWS = 512,
@@ -103,12 +105,13 @@ static void gemv_task(void *arg, size_t task, size_t worker) {
   finish(job, part, 0, column, acc, columns, job->m, columns);
 }
 
-static size_t plan_gemv(linear_job *job) {
+static size_t plan_gemv(linear_job *job, size_t workers) {
   size_t tasks = 0;
   for (size_t i = 0; i < job->n_parts; i++) {
     linear_part *part = &job->parts[i];
-    size_t rows = GEMV_BYTES / part->out->w->row_bytes / 16 * 16;
-    part->columns = max_size(rows, 16);
+    size_t bytes = part->n * part->out->w->row_bytes / (4 * workers);
+    bytes = min_size(GEMV_BYTES, max_size(GEMV_LEAST, bytes));
+    part->columns = max_size(bytes / part->out->w->row_bytes / 16 * 16, 16);
     part->first_task = tasks;
     tasks += ceil_div(part->n, part->columns);
     job->scratch_bytes =
@@ -205,7 +208,7 @@ static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float 
 static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, size_t ldx) {
   for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
   job->scratch_bytes = 0;
-  size_t tasks = job->few ? plan_gemv(job) : plan_gemm(job);
+  size_t tasks = job->few ? plan_gemv(job, workers_of(c)) : plan_gemm(job);
   job->scratch = gm_scratch(c, workers_of(c) * job->scratch_bytes, "a matrix product");
   if (!job->scratch) return GM_ERR_MEMORY;
   gm_pool_run(c->pool, job->few ? gemv_task : gemm_task, job, tasks);

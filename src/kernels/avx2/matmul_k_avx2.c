@@ -15,6 +15,7 @@
 #include "avx2/kernels_avx2.h"
 #include "avx2/transpose_avx2.h"
 #include "k_scales.h"
+#include "prefetch.h"
 
 enum { MR = 4, NR = 16, Q4_K_BYTES = 312, Q6_K_BYTES = 356 };
 
@@ -234,6 +235,7 @@ gemv_row_q4_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   for (size_t r = 0; r < R; r++) sum[r] = _mm256_setzero_ps(), min_sum[r] = _mm_setzero_ps();
   for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q4_k)) {
     const gm_block_q4_k *block = (const gm_block_q4_k *)(const void *)w;
+    gm_prefetch_ahead(w, sizeof *block);
     uint8_t scales[8], mins[8];
     gm_q4_k_scales(scales, mins, block->scales);
     __m128i scale8 = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)scales));
@@ -277,6 +279,7 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   for (size_t r = 0; r < R; r++) sum[r] = _mm256_setzero_ps();
   for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q6_k)) {
     const gm_block_q6_k *block = (const gm_block_q6_k *)(const void *)w;
+    gm_prefetch_ahead(w, sizeof *block);
     __m256i scale =
         _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)block->scales));
     __m256i low = _mm256_permute2x128_si256(scale, scale, 0x00);

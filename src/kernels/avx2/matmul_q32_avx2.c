@@ -10,6 +10,7 @@
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
 #include "avx2/transpose_avx2.h"
+#include "prefetch.h"
 
 #include <string.h>
 
@@ -195,6 +196,7 @@ static inline __attribute__((always_inline)) void gemv_row(size_t R, float *y, s
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
   for (size_t at = 0; at < k; at += GM_X_CHUNK, x += GM_X32_BYTES) {
+    gm_prefetch_ahead(w, 8 * block_bytes);
     for (size_t b = 0; b < chunk_blocks(k, at); b++, w += block_bytes) {
       float dw = scale_of(w);
 #pragma GCC unroll 4

@@ -11,6 +11,7 @@
 #include "avx512/transpose_avx512.h"
 #include "avx512vnni/kernels_avx512vnni.h"
 #include "k_scales.h"
+#include "prefetch.h"
 
 #include <immintrin.h>
 
@@ -266,6 +267,7 @@ gemv_row_q4_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   for (size_t r = 0; r < R; r++) sum[r] = _mm512_setzero_ps(), min_sum[r] = _mm_setzero_ps();
   for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q4_k)) {
     const gm_block_q4_k *block = (const gm_block_q4_k *)(const void *)w;
+    gm_prefetch_ahead(w, sizeof *block);
     __m256i scales = scales_q4_k(block);
     __m512i scale = _mm512_castsi256_si512(scales);
     __m128i min = _mm256_extracti128_si256(scales, 1);
@@ -309,6 +311,7 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   for (size_t r = 0; r < R; r++) sum[r] = _mm512_setzero_ps();
   for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q6_k)) {
     const gm_block_q6_k *block = (const gm_block_q6_k *)(const void *)w;
+    gm_prefetch_ahead(w, sizeof *block);
     __m128i scales = _mm_loadu_si128((const __m128i *)(const void *)block->scales);
     __m256i words = _mm256_cvtepi8_epi16(scales);
     __m512i scale = _mm512_castsi256_si512(words), dot[4];

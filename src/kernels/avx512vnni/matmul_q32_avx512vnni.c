@@ -10,6 +10,7 @@
 #include "avx512/kernels_avx512.h"
 #include "avx512/transpose_avx512.h"
 #include "avx512vnni/kernels_avx512vnni.h"
+#include "prefetch.h"
 
 #include <immintrin.h>
 
@@ -205,6 +206,7 @@ gemv_row(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, size_t 
   for (size_t r = 0; r < R; r++) sum[r] = _mm512_setzero_ps(), offset[r] = _mm256_setzero_ps();
   for (size_t at = 0; at < k; at += GM_X_CHUNK, x += GM_X32_BYTES, w += 8 * block_bytes) {
     size_t blocks = chunk_blocks(k, at);
+    gm_prefetch_ahead(w, 8 * block_bytes);
     __m256 dw = blocks == 8 ? scales(w) : scales_of(w, block_bytes, blocks);
     __m512 factor[4];
 #pragma GCC unroll 4

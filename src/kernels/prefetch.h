@@ -1,0 +1,21 @@
+/* prefetch.h - asking early for weights that pass by once (gemv). Static, for every instruction
+ * set. */
+#ifndef GM_PREFETCH_H
+#define GM_PREFETCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Far enough for a memory that two cores keep busy; the processor's own prefetch stops at the
+ * end of a page. */
+enum { GM_PREFETCH_AHEAD = 8192 };
+
+/* Brings what stands GM_PREFETCH_AHEAD bytes behind p[bytes] into the second cache; it may be
+ * past the end of the weights, or of memory. */
+static inline __attribute__((always_inline)) void gm_prefetch_ahead(const void *p,
+                                                                    size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64)
+    __builtin_prefetch((const void *)((uintptr_t)p + GM_PREFETCH_AHEAD + i), 0, 2);
+}
+
+#endif
