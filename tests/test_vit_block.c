@@ -141,6 +141,28 @@ static void entries_attend_to_themselves_alone(void **state) {
   free(all);
 }
 
+/* Against the whole block, 1e-5 as above; each entry asks for another row. */
+static void wanted_rows_are_those_of_the_whole_block(void **state) {
+  gm_vit_block block = load(*state, &separate);
+  gm_rng rng = {8};
+  const size_t at[B] = {0, 3, T - 1};
+  float *x = random_floats(&rng, B * T * C, -1, 1), rows[B * C];
+  for (int causal = 0; causal < 2; causal++) {
+    gm_vit_shape s = shape;
+    s.causal = causal;
+    gm_error err;
+    gm_compute *c = compute_open(2, NULL);
+    c->err = &err;
+    assert_ok(gm_vit_block_rows(c, &block, &s, x, B, T, at, rows), &err);
+    compute_close(c);
+    float *all = run(&block, causal, x, B, T);
+    for (size_t b = 0; b < B; b++)
+      assert_close(rows + b * C, all + (b * T + at[b]) * C, C, 1e-5, "a wanted row");
+    free(all);
+  }
+  free(x);
+}
+
 static void causal_tokens_do_not_see_later_ones(void **state) {
   gm_vit_block block = load(*state, &fused);
   gm_rng rng = {6};
@@ -165,6 +187,7 @@ int main(void) {
       cmocka_unit_test(a_fused_weight_of_another_size_is_refused),
       cmocka_unit_test(entries_attend_to_themselves_alone),
       cmocka_unit_test(causal_tokens_do_not_see_later_ones),
+      cmocka_unit_test(wanted_rows_are_those_of_the_whole_block),
   };
   return cmocka_run_group_tests_name("vit_block", tests, make_model, close_model);
 }

@@ -2,6 +2,7 @@
 #include "vit_block.h"
 
 #include <math.h>
+#include <string.h>
 
 static gm_status load_fused(gm_vit_block *w, const gm_weight_loader *l,
                             const gm_vit_names *names, size_t C) {
@@ -32,10 +33,22 @@ gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
   return names->qkv ? load_fused(w, l, names, C) : GM_OK;
 }
 
+/* gm_attention of one span with what all of a tower's calls have in common. */
+static gm_status self_attention(gm_compute *c, const gm_vit_shape *s, gm_attention_args *a) {
+  size_t head_dim = s->dim / s->heads;
+  a->n_spans = 1;
+  a->kv_type = GM_TYPE_F32;
+  a->heads = a->kv_heads = s->heads;
+  a->head_dim = head_dim;
+  a->scale = 1.0f / sqrtf((float)head_dim);
+  a->out_row = s->dim;
+  return gm_attention(c, a);
+}
+
 /* x = x + scale1 * out(attention(norm1(x))) */
 static gm_status attention_branch(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *s,
                                   float *x, size_t batch, size_t tokens) {
-  size_t C = s->dim, rows = batch * tokens, head_dim = C / s->heads;
+  size_t C = s->dim, rows = batch * tokens;
   float *y = gm_scratch_f32(c, rows * C, "attention input");
   float *qkv = gm_scratch_f32(c, rows * 3 * C, "queries, keys, values");
   float *mixed = gm_scratch_f32(c, rows * C, "attention output");
@@ -48,21 +61,15 @@ static gm_status attention_branch(gm_compute *c, const gm_vit_block *w, const gm
       {.w = &w->v, .bias = w->v_b, .y = qkv + 2 * C, .ldy = 3 * C},
   };
   GM_TRY(gm_linear(c, y, C, rows, project, 3));
-  gm_kv_span span = {qkv + C, qkv + 2 * C, tokens, 3 * C, head_dim};
-  GM_TRY(gm_attention(c, &(gm_attention_args){.q = qkv,
-                                              .q_row = 3 * C,
-                                              .spans = &span,
-                                              .n_spans = 1,
-                                              .kv_type = GM_TYPE_F32,
-                                              .batch = batch,
-                                              .tq = tokens,
-                                              .heads = s->heads,
-                                              .kv_heads = s->heads,
-                                              .head_dim = head_dim,
-                                              .scale = 1.0f / sqrtf((float)head_dim),
-                                              .causal = s->causal,
-                                              .out = mixed,
-                                              .out_row = C}));
+  gm_kv_span span = {qkv + C, qkv + 2 * C, tokens, 3 * C, C / s->heads};
+  gm_attention_args attend = {.q = qkv,
+                              .q_row = 3 * C,
+                              .spans = &span,
+                              .batch = batch,
+                              .tq = tokens,
+                              .causal = s->causal,
+                              .out = mixed};
+  GM_TRY(self_attention(c, s, &attend));
   gm_linear_out out = {
       .w = &w->out, .bias = w->out_b, .scale = w->scale1, .accumulate = true, .y = x, .ldy = C};
   return gm_linear(c, mixed, C, rows, &out, 1);
@@ -90,6 +97,57 @@ gm_status gm_vit_block_forward(gm_compute *c, const gm_vit_block *w, const gm_vi
   gm_status status = attention_branch(c, w, shape, x, batch, tokens);
   gm_arena_restore(&c->arena, mark);
   if (status == GM_OK) status = mlp_branch(c, w, shape, x, batch * tokens);
+  gm_arena_restore(&c->arena, mark);
+  return status;
+}
+
+/* The same for row at[i] of each entry, rows [batch, C]; x is every row, which keys and values
+ * need. */
+static gm_status attention_of_rows(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *s,
+                                   const float *x, size_t batch, size_t tokens,
+                                   const size_t *at, float *rows) {
+  size_t C = s->dim;
+  float *y = gm_scratch_f32(c, batch * tokens * C, "attention input");
+  float *kv = gm_scratch_f32(c, batch * tokens * 2 * C, "keys, values");
+  float *wanted = gm_scratch_f32(c, batch * C, "attention input");
+  float *q = gm_scratch_f32(c, batch * C, "queries");
+  float *mixed = gm_scratch_f32(c, batch * C, "attention output");
+  if (!y || !kv || !wanted || !q || !mixed) return GM_ERR_MEMORY;
+
+  gm_layer_norm(c, y, x, batch * tokens, C, w->norm1_w, w->norm1_b, s->eps);
+  for (size_t i = 0; i < batch; i++) {
+    memcpy(rows + i * C, x + (i * tokens + at[i]) * C, C * sizeof *rows);
+    memcpy(wanted + i * C, y + (i * tokens + at[i]) * C, C * sizeof *y);
+  }
+  gm_linear_out project[3] = {{.w = &w->k, .bias = w->k_b, .y = kv, .ldy = 2 * C},
+                              {.w = &w->v, .bias = w->v_b, .y = kv + C, .ldy = 2 * C},
+                              {.w = &w->q, .bias = w->q_b, .y = q, .ldy = C}};
+  GM_TRY(gm_linear(c, y, C, batch * tokens, project, 2));
+  GM_TRY(gm_linear(c, wanted, C, batch, project + 2, 1));
+  /* A causal row sees a number of keys of its own, so it is a call of its own. */
+  for (size_t i = 0, n = s->causal ? 1 : batch; i < batch; i += n) {
+    const float *k = kv + i * tokens * 2 * C;
+    gm_kv_span span = {k, k + C, s->causal ? at[i] + 1 : tokens, 2 * C, C / s->heads};
+    gm_attention_args attend = {
+        .q = q + i * C, .q_row = C, .spans = &span, .batch = n, .tq = 1, .out = mixed + i * C};
+    GM_TRY(self_attention(c, s, &attend));
+  }
+  gm_linear_out out = {.w = &w->out,
+                       .bias = w->out_b,
+                       .scale = w->scale1,
+                       .accumulate = true,
+                       .y = rows,
+                       .ldy = C};
+  return gm_linear(c, mixed, C, batch, &out, 1);
+}
+
+gm_status gm_vit_block_rows(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *shape,
+                            const float *x, size_t batch, size_t tokens, const size_t *at,
+                            float *rows) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = attention_of_rows(c, w, shape, x, batch, tokens, at, rows);
+  gm_arena_restore(&c->arena, mark);
+  if (status == GM_OK) status = mlp_branch(c, w, shape, rows, batch);
   gm_arena_restore(&c->arena, mark);
   return status;
 }

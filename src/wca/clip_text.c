@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_TOKENS = 2048 };
+enum { GROUP_TOKENS = 1024 };
 
 gm_status gm_clip_text_load(gm_clip_text *w, const gm_model_file *file,
                             const gm_clip_hparams *hparams, gm_error *err) {
@@ -61,18 +61,15 @@ static gm_status forward_group(gm_compute *c, const gm_clip_text *w, const int32
   float *x = gm_scratch_f32(c, n * tokens * C, "text tower states");
   float *last = gm_scratch_f32(c, n * C, "end-of-text rows");
   float *features = gm_scratch_f32(c, n * w->features, "text features");
-  if (!x || !last || !features) return GM_ERR_MEMORY;
+  size_t *at = gm_scratch(c, n * sizeof *at, "end-of-text rows");
+  if (!x || !last || !features || !at) return GM_ERR_MEMORY;
   for (size_t i = 0; i < n; i++) {
+    at[i] = ends[order[i]];
     float *rows = x + i * tokens * C;
     gm_get_rows(rows, C, &w->embedding, ids + order[i] * w->context, tokens);
     gm_add(c, rows, rows, w->position, tokens * C);
   }
-  for (size_t i = 0; i < w->layers; i++) {
-    GM_TRY(gm_poll(c));
-    GM_TRY(gm_vit_block_forward(c, &w->blocks[i], &w->shape, x, n, tokens));
-  }
-  for (size_t i = 0; i < n; i++)
-    memcpy(last + i * C, x + (i * tokens + ends[order[i]]) * C, C * sizeof *x);
+  GM_TRY(gm_clip_tower_forward(c, w->blocks, w->layers, &w->shape, x, n, tokens, at, last));
   GM_TRY(gm_clip_tower_features(c, last, n, C, w->ln_final_w, w->ln_final_b, w->shape.eps,
                                 &w->projection, features));
   for (size_t i = 0; i < n; i++)

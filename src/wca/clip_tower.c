@@ -80,6 +80,17 @@ gm_status gm_clip_tower_check_heads(const gm_model_file *file, const char *tower
       gm_model_file_name(file), tower, width, heads, (int)GM_MAX_HEAD_DIM);
 }
 
+gm_status gm_clip_tower_forward(gm_compute *c, const gm_vit_block *blocks, size_t layers,
+                                const gm_vit_shape *shape, float *x, size_t n, size_t tokens,
+                                const size_t *at, float *rows) {
+  for (size_t i = 0; i + 1 < layers; i++) {
+    GM_TRY(gm_poll(c));
+    GM_TRY(gm_vit_block_forward(c, &blocks[i], shape, x, n, tokens));
+  }
+  GM_TRY(gm_poll(c));
+  return gm_vit_block_rows(c, &blocks[layers - 1], shape, x, n, tokens, at, rows);
+}
+
 gm_status gm_clip_tower_features(gm_compute *c, float *x, size_t n, size_t width,
                                  const float *ln_w, const float *ln_b, float eps,
                                  const gm_tensor *projection, float *out) {

@@ -19,6 +19,12 @@ gm_status gm_clip_tower_table(float **out, const gm_tensor *table, gm_error *err
 gm_status gm_clip_tower_check_heads(const gm_model_file *file, const char *tower, size_t width,
                                     uint32_t heads, gm_error *err);
 
+/* Of x[n * tokens, C] through all `layers` >= 1 blocks, row at[i] of each entry: rows[n, C]. x
+ * is overwritten. Polls for cancellation between layers. */
+gm_status gm_clip_tower_forward(gm_compute *c, const gm_vit_block *blocks, size_t layers,
+                                const gm_vit_shape *shape, float *x, size_t n, size_t tokens,
+                                const size_t *at, float *rows);
+
 /* out[n, D] = unit(LN(x[n, C]) . projection^T); x is overwritten. */
 gm_status gm_clip_tower_features(gm_compute *c, float *x, size_t n, size_t width,
                                  const float *ln_w, const float *ln_b, float eps,

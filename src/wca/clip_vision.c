@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_TOKENS = 2048 }; /* rows computed at once: enough for full tiles, little scratch */
+enum { GROUP_TOKENS = 1024 }; /* rows computed at once: full tiles, and 16 MB of activations */
 
 static gm_status load_position(gm_clip_vision *w, const gm_tensor *table,
                                const gm_tensor *class_token, gm_error *err) {
@@ -91,15 +91,13 @@ static gm_status forward_group(gm_compute *c, const gm_clip_vision *w, const flo
   size_t C = w->shape.dim, rows = n * w->tokens;
   float *x = gm_scratch_f32(c, rows * C, "image tower states");
   float *class_rows = gm_scratch_f32(c, n * C, "class tokens");
-  if (!x || !class_rows) return GM_ERR_MEMORY;
+  size_t *class_at = gm_scratch(c, n * sizeof *class_at, "class tokens");
+  if (!x || !class_rows || !class_at) return GM_ERR_MEMORY;
+  memset(class_at, 0, n * sizeof *class_at);
   GM_TRY(embed(c, w, pixels, n, x));
   gm_layer_norm(c, x, x, rows, C, w->ln_pre_w, w->ln_pre_b, w->shape.eps);
-  for (size_t i = 0; i < w->layers; i++) {
-    GM_TRY(gm_poll(c));
-    GM_TRY(gm_vit_block_forward(c, &w->blocks[i], &w->shape, x, n, w->tokens));
-  }
-  for (size_t i = 0; i < n; i++)
-    memcpy(class_rows + i * C, x + i * w->tokens * C, C * sizeof *x);
+  GM_TRY(gm_clip_tower_forward(c, w->blocks, w->layers, &w->shape, x, n, w->tokens, class_at,
+                               class_rows));
   return gm_clip_tower_features(c, class_rows, n, C, w->ln_post_w, w->ln_post_b, w->shape.eps,
                                 &w->projection, out);
 }
