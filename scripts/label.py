@@ -56,9 +56,9 @@ cut out along its box: the whole of it and crops inside of it, with any of the m
 `--descriptions`, wca knows a class by "a photo of a {class}." alone. All regions of a picture are
 encoded as one batch.
 
-A region's `raw_score` for a class is a cosine in which the other classes have no part: adding a class to the
-list changes it by no more than the order of sums in the text tower's batches does, 1e-6. `label_score` is the softmax over the
-list, so it is 1 where the list has one class. The score of an export is region score x label score.
+A region's `raw_score` for a class is a cosine in which neither other classes nor other regions have a part:
+adding a class to the list changes no bit of it. `label_score` is the softmax over the list, so it is 1 where the
+list has one class. The score of an export is region score x label score.
 
 ## Measured on the drawn world
 

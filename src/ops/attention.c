@@ -307,7 +307,8 @@ gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
   assert(job.tk > 0 && (!args->causal || job.tk >= args->tq));
   if (args->tq == 0) return GM_OK;
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_status status = args->tq <= FEW_QUERIES ? attend_few(c, &job) : attend_many(c, &job);
+  bool few = args->tq <= FEW_QUERIES && !c->steady;
+  gm_status status = few ? attend_few(c, &job) : attend_many(c, &job);
   gm_arena_restore(&c->arena, mark);
   return status;
 }

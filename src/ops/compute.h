@@ -20,6 +20,9 @@ typedef struct gm_compute {
   /* Polled between layers and tokens; may be NULL. */
   bool (*cancelled)(void *user);
   void *cancel_user;
+  /* Matrix products and attention go the way of many rows whatever their number, so that a
+   * row's result is the same to the bit in every batch (see linear.c and attention.c). */
+  bool steady;
 } gm_compute;
 
 /* n floats of scratch, or NULL with c->err set. */

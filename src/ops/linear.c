@@ -7,7 +7,8 @@
  * all their tiles over them, and go on to the next cut; the sums wait in scratch.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
- * above, which differ in the order of sums: up to GM_GEMV_ROWS rows are gemv. */
+ * above, which differ in the order of sums: up to GM_GEMV_ROWS rows are gemv,
+ * unless the compute is steady. */
 #include "ops.h"
 
 #include <assert.h>
@@ -219,7 +220,8 @@ gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
                     const gm_linear_out *outs, size_t n_outs) {
   if (m == 0 || n_outs == 0) return GM_OK;
   gm_arena_mark start = gm_arena_save(&c->arena);
-  linear_job job = {.kernels = c->kernels, .n_parts = n_outs, .few = m <= GM_GEMV_ROWS};
+  linear_job job = {
+      .kernels = c->kernels, .n_parts = n_outs, .few = m <= GM_GEMV_ROWS && !c->steady};
   job.parts = gm_scratch(c, n_outs * sizeof *job.parts, "a matrix product");
   if (!job.parts) return GM_ERR_MEMORY;
   size_t slab = m, k = gm_tensor_cols(outs[0].w);
