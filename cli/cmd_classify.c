@@ -2,6 +2,7 @@
 #include "batch.h"
 #include "class_options.h"
 #include "commands.h"
+#include "proposals.h"
 #include "terminal.h"
 
 #include <stdlib.h>
@@ -70,34 +71,6 @@ static gm_status explain(const classify_job *j, gm_view *view, const gm_image *i
   return status;
 }
 
-/* ---- proposals ---- */
-
-/* The square around a region that a crop takes: a little of what surrounds the thing, since
- * CLIP has seen things with their surroundings. */
-static gm_box square_around(gm_box box, float width, float height) {
-  float x = (box.x1 + box.x2) / 2, y = (box.y1 + box.y2) / 2;
-  float w = box.x2 - box.x1, h = box.y2 - box.y1, half = 0.6f * (w > h ? w : h);
-  gm_box square = {x - half, y - half, x + half, y + half};
-  return (gm_box){square.x1 < 0 ? 0 : square.x1, square.y1 < 0 ? 0 : square.y1,
-                  square.x2 > width ? width : square.x2,
-                  square.y2 > height ? height : square.y2};
-}
-
-/* *boxes, to be freed: one for each region of Groma. */
-static gm_status propose(const classify_job *j, const gm_image *image, gm_box **boxes,
-                         size_t *n, gm_error *err) {
-  gm_scene *scene = NULL;
-  gm_status status = gm_scene_create(&scene, j->groma, image, NULL, &j->job.callbacks, err);
-  if (status != GM_OK) return status;
-  const gm_region *regions = gm_scene_regions(scene, n);
-  *boxes = malloc((*n + 1) * sizeof **boxes);
-  for (size_t i = 0; *boxes && i < *n; i++)
-    (*boxes)[i] = square_around(regions[i].box, (float)gm_image_width(image),
-                                (float)gm_image_height(image));
-  gm_scene_free(scene);
-  return *boxes ? GM_OK : (err->status = GM_ERR_MEMORY);
-}
-
 /* ---- one picture ---- */
 
 static gm_status run(const cli_job *job, const gm_image *image, const char *name,
@@ -108,7 +81,8 @@ static gm_status run(const cli_job *job, const gm_image *image, const char *name
   gm_classification *found = NULL;
   gm_box *boxes = NULL;
   gm_status status = GM_OK;
-  if (j->groma) status = propose(j, image, &boxes, &params.n_boxes, err);
+  if (j->groma)
+    status = cli_propose(j->groma, image, &job->callbacks, &boxes, &params.n_boxes, err);
   params.boxes = boxes;
   if (status == GM_OK) status = gm_view_create(&view, job->clip, image, &params, err);
   if (status == GM_OK)
@@ -123,12 +97,6 @@ static gm_status run(const cli_job *job, const gm_image *image, const char *name
 }
 
 /* ---- the command ---- */
-
-static int open_groma(classify_job *j, const cli_args *args) {
-  cli_args groma = *args;
-  groma.model = args->groma_model;
-  return cli_open_model(&groma, &j->groma);
-}
 
 static bool on_cancelled(void *user) {
   (void)user;
@@ -156,7 +124,7 @@ int cmd_classify(const cli_args *args) {
   int code = cli_open_clip(args, spec, &j.job.clip);
   if (code == CLI_DONE)
     code = cli_make_classes(args, j.job.clip, method, NULL, 0, false, &callbacks, &j.classes);
-  if (code == CLI_DONE && args->proposals) code = open_groma(&j, args);
+  if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &j.groma);
   char *settings = code == CLI_DONE ? cli_class_options_text(args) : NULL;
   if (code == CLI_DONE && !settings) code = CLI_SOME_FAILED;
   if (code == CLI_DONE) {

@@ -6,12 +6,15 @@
  *   wca           one set of crops a seed, --seeds of them
  *   wca-released  the same, and each set drawn from --redraws times, every drawing by itself
  *   waffle        words of one seed
- *   the others    nothing is drawn */
+ *   the others    nothing is drawn
+ *
+ * With --proposals the crops are Groma's and wca draws nothing. */
 #include "eval_classify.h"
 
 #include "batch.h"
 #include "class_options.h"
 #include "labelled_set.h"
+#include "proposals.h"
 #include "terminal.h"
 
 #include <math.h>
@@ -32,11 +35,13 @@ typedef struct measure {
   size_t *by_class; /* [classes]: right, over all draws */
   size_t n_crops;   /* looked at, over all pictures and draws */
   size_t changed;   /* --stop: answers that all crops would have given otherwise */
+  double seconds;   /* spent on features and scores, over all pictures and draws */
 } measure;
 
 typedef struct evaluation {
   const cli_args *args;
   gm_clip *clip;
+  gm_model *groma; /* of --proposals; else NULL */
   labelled_set set;
   measure measures[GM_METHOD_COUNT];
   size_t n_measures;
@@ -97,7 +102,8 @@ static bool check_seeds(const cli_args *args) {
 
 static void set_draws(const cli_args *args, measure *m) {
   bool released = m->method == GM_METHOD_WCA_RELEASED;
-  m->seeds = released || m->method == GM_METHOD_WCA ? (size_t)args->seeds : 1;
+  bool drawn = released || m->method == GM_METHOD_WCA;
+  m->seeds = drawn && !args->proposals ? (size_t)args->seeds : 1;
   m->redraws = released ? m->params.redraws : 1;
   m->draws = m->seeds * m->redraws;
   m->params.redraws = 1;
@@ -171,7 +177,9 @@ static gm_status compare_with_all(measure *m, gm_view *view, size_t answer,
 static gm_status score(measure *m, gm_view *view, size_t draw, size_t truth,
                        const gm_callbacks *callbacks, gm_error *err) {
   gm_classification *found;
+  double began = cli_now();
   gm_status status = gm_classify(view, m->classes, &m->params, callbacks, &found, err);
+  m->seconds += cli_now() - began;
   if (status != GM_OK) return status;
   for (size_t i = 0; i < found->n_labels; i++)
     if (found->labels[i].class_index == truth) {
@@ -186,12 +194,14 @@ static gm_status score(measure *m, gm_view *view, size_t draw, size_t truth,
 }
 
 static gm_status score_draws(evaluation *e, measure *m, const gm_image *image, size_t truth,
-                             gm_error *err) {
+                             const gm_box *boxes, size_t n_boxes, gm_error *err) {
   gm_status status = GM_OK;
   for (size_t seed = 0; status == GM_OK && seed < m->seeds; seed++) {
     gm_view *view = NULL;
     gm_view_params params = m->view;
     params.seed = e->args->seed + seed;
+    params.boxes = boxes;
+    params.n_boxes = n_boxes;
     status = gm_view_create(&view, e->clip, image, &params, err);
     for (size_t r = 0; status == GM_OK && r < m->redraws; r++) {
       m->params.seed = e->args->seed + r;
@@ -205,11 +215,22 @@ static gm_status score_draws(evaluation *e, measure *m, const gm_image *image, s
 static gm_status score_picture(evaluation *e, const labelled_picture *p, size_t truth,
                                gm_error *err) {
   gm_image *image;
+  gm_box *boxes = NULL;
+  size_t n_boxes = 0;
   gm_image_params params = cli_image_params(e->args);
   gm_status status = gm_image_open(&image, p->path, &params, err);
-  for (size_t i = 0; status == GM_OK && i < e->n_measures; i++)
-    status = score_draws(e, &e->measures[i], image, truth, err);
+  double began = cli_now();
+  if (status == GM_OK && e->groma)
+    status = cli_propose(e->groma, image, &e->callbacks, &boxes, &n_boxes, err);
+  double proposing = cli_now() - began;
+  for (size_t i = 0; status == GM_OK && i < e->n_measures; i++) {
+    measure *m = &e->measures[i];
+    bool crops = m->view.crops > 0;
+    status = score_draws(e, m, image, truth, crops ? boxes : NULL, n_boxes, err);
+    if (crops) m->seconds += proposing * (double)m->draws;
+  }
   if (status == GM_OK) e->of_class[truth]++;
+  free(boxes);
   gm_image_free(image);
   return status;
 }
@@ -279,11 +300,12 @@ static json_t *classes_json(const evaluation *e, const measure *m) {
 static void print_json(const evaluation *e, const measure *m, const char *path,
                        const summary *top1, const summary *top5, double crops) {
   json_t *line = json_pack(
-      "{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "set", path, "method",
+      "{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "set", path, "method",
       gm_method_name(m->method), "n", (json_int_t)e->set.n, "top1", cli_json_number(top1->mean),
       "top1_std", cli_json_number(top1->deviation), "top5", cli_json_number(top5->mean),
       "top5_std", cli_json_number(top5->deviation), "seeds", (json_int_t)m->seeds, "crops",
-      cli_json_number(crops), "per_class", classes_json(e, m));
+      cli_json_number(crops), "seconds", cli_json_number(m->seconds), "per_class",
+      classes_json(e, m));
   if (m->redraws > 1) {
     json_object_set_new(line, "redraws", json_integer((json_int_t)m->redraws));
     json_object_set_new(line, "top1_redraw_std", cli_json_number(top1->redraws));
@@ -330,6 +352,7 @@ int cli_eval_classify(const cli_args *args, const char *path) {
   const char *spec = args->model ? args->model : args->clip_model;
   if (code == CLI_DONE) code = cli_open_clip(args, spec, &e.clip);
   if (code == CLI_DONE) code = add_measures(&e);
+  if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &e.groma);
   if (code == CLI_DONE) {
     e.of_class = calloc(e.n_classes, sizeof *e.of_class);
     code = e.of_class ? score_all(&e) : CLI_SOME_FAILED;
@@ -339,6 +362,7 @@ int cli_eval_classify(const cli_args *args, const char *path) {
   for (size_t i = 0; i < e.n_measures; i++) measure_free(&e.measures[i]);
   free(e.of_class);
   gm_clip_free(e.clip);
+  gm_model_free(e.groma);
   labelled_set_free(&e.set);
   return code;
 }

@@ -1,46 +1,90 @@
 #!/usr/bin/env python3
 """Measures all methods on the drawn world with clip-mini and writes the table of docs/WCA.md.
 
-Usage: wca-table.py PROGRAM [SEEDS]     (20 seeds take about 20 minutes of one core)
+Usage: wca-table.py PROGRAM [--seeds N] [--threads N] [--state FILE] [--time]
+
+Every method and seed is a run of its own, whose result is kept in the state file (default
+build/wca-table.json): a run that was stopped goes on there. 20 seeds take about 20 minutes of one
+core. With --time only the times are measured (first seed, first pictures, nothing cached, on a machine
+that does nothing else) and added to the state.
 """
+import argparse
 import json
 import os
 import subprocess
-import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, "tests", "data")
 BEGIN, END = "<!-- table -->\n", "<!-- end -->\n"
+TIMED = 40  # pictures
+
+# Name, drawn for each seed, options.
+ROWS = [
+    ("clip", False, ["--method", "clip"]),
+    ("clip-e", False, ["--method", "clip-e"]),
+    ("clip-d", False, ["--method", "clip-d"]),
+    ("cupl", False, ["--method", "cupl"]),
+    ("waffle", True, ["--method", "waffle"]),
+    ("wca", True, ["--method", "wca", "--crops", "60"]),
+    ("wca-released", True, ["--method", "wca-released", "--crops", "100"]),
+    ("wca --dedup", True, ["--method", "wca", "--crops", "60", "--dedup"]),
+    *((f"wca --stop {rate}", True, ["--method", "wca", "--crops", "60", "--stop", rate])
+      for rate in ("0.01", "0.05", "0.2")),
+    ("wca --proposals", False, ["--method", "wca", "--proposals"]),
+]
 
 
-def evaluate(program, methods, *options):
-    command = [program, "eval", "classify", os.path.join(DATA, "world", "classify"), "--descriptions",
-               os.path.join(DATA, "descriptions", "world.json"), "--templates",
-               os.path.join(DATA, "descriptions", "world-templates.json"), "--method", methods,
-               "--json", *options]
+def evaluate(program, *options):
+    descriptions = os.path.join(DATA, "descriptions")
+    command = [program, "eval", "classify", os.path.join(DATA, "world", "classify"),
+               "--descriptions", os.path.join(descriptions, "world.json"),
+               "--templates", os.path.join(descriptions, "world-templates.json"),
+               "--descriptors", os.path.join(descriptions, "world-descriptors.json"),
+               "--json", "--seeds", "1", *options]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    line = json.loads(out)
+    del line["per_class"]
+    return line
 
 
-def row(name, line):
-    deviation = f" ± {100 * line['top1_std']:.2f}" if line["seeds"] > 1 else ""
-    stop = f"{100 * line['stop_changed']:.2f}" if "stop_changed" in line else ""
-    return (f"| {name} | {100 * line['top1']:.2f}{deviation} | {100 * line['top5']:.2f} | "
-            f"{line['crops']:.1f} | {line['seeds']} | {stop} |\n")
+class State:
+    """Results by name, kept in a file after each."""
+
+    def __init__(self, path):
+        self.path, self.results = path, {}
+        if os.path.exists(path):
+            with open(path) as file:
+                self.results = json.load(file)
+
+    def get(self, key, make):
+        if key not in self.results:
+            self.results[key] = make()
+            with open(self.path + ".part", "w") as file:
+                json.dump(self.results, file)
+            os.replace(self.path + ".part", self.path)
+        return self.results[key]
 
 
-def main():
-    program, seeds = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "20"
-    table = "| method | top-1 | top-5 | crops | seeds | changed by stopping |\n|---|---|---|---|---|---|\n"
-    for line in evaluate(program, "clip,clip-e,cupl,waffle"):
-        table += row(line["method"], line)
-    runs = (("wca", "wca", ("--crops", "60")),
-            ("wca-released", "wca-released", ("--crops", "100")),
-            ("wca --dedup", "wca", ("--crops", "60", "--dedup")),
-            ("wca --stop 0.05", "wca", ("--crops", "60", "--stop", "0.05")))
-    for name, method, options in runs:
-        [line] = evaluate(program, method, "--seeds", seeds, *options)
-        table += row(name, line)
+def mean(values):
+    return sum(values) / len(values)
+
+
+def percent(values):
+    m = mean(values)
+    deviation = mean([(v - m) ** 2 for v in values]) ** 0.5
+    return f"{100 * m:.2f}" + (f" ± {100 * deviation:.2f}" if len(values) > 1 else "")
+
+
+def row(name, lines, timed):
+    changed = [line["stop_changed"] for line in lines if "stop_changed" in line]
+    crops = mean([line["crops"] for line in lines])
+    milliseconds = f"{1000 * timed['seconds'] / timed['n']:.1f}" if timed else ""
+    return (f"| {name} | {percent([line['top1'] for line in lines])} | "
+            f"{percent([line['top5'] for line in lines])} | {f'{crops:.1f}' if crops else ''} | "
+            f"{milliseconds} | {f'{100 * mean(changed):.2f}' if changed else ''} | {len(lines)} |\n")
+
+
+def write(table):
     path = os.path.join(ROOT, "docs", "WCA.md")
     with open(path) as file:
         text = file.read()
@@ -48,6 +92,30 @@ def main():
     _, tail = rest.split(END)
     with open(path, "w") as file:
         file.write(head + BEGIN + table + END + tail)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--threads", default="0")
+    parser.add_argument("--state", default=os.path.join(ROOT, "build", "wca-table.json"))
+    parser.add_argument("--time", action="store_true")
+    args = parser.parse_args()
+    state = State(args.state)
+    threads = ["--threads", args.threads] if args.threads != "0" else []
+    if args.time:
+        for name, _, options in ROWS:
+            state.get(f"time {name}", lambda: evaluate(args.program, "--no-cache", "--limit", str(TIMED), *threads,
+                                                       *options))
+        return
+    table = ("| method | top-1 | top-5 | crops | ms a picture | changed by stopping | seeds |\n"
+             "|---|---|---|---|---|---|---|\n")
+    for name, drawn, options in ROWS:
+        lines = [state.get(f"{name} {seed}", lambda: evaluate(args.program, "--seed", str(seed), *threads, *options))
+                 for seed in range(args.seeds if drawn else 1)]
+        table += row(name, lines, state.results.get(f"time {name}"))
+    write(table)
 
 
 if __name__ == "__main__":

@@ -68,32 +68,40 @@ static gm_status check(const gm_view *view, const gm_classes *classes,
   return GM_OK;
 }
 
+/* True where the features of the whole and all n crops are there, or were in the cache; key is
+ * then theirs, or "" where the view has no cache. */
+static bool have_all(gm_view *view, size_t n, char key[65]) {
+  gm_clip *clip = view->clip;
+  key[0] = 0;
+  if (view->done > n) return true;
+  if (!view->cache || !clip->cache || view->done > 0) return false;
+  gm_feature_key_crops(key, gm_clip_sum(clip), view->image, view->crops, 1 + n);
+  if (!gm_feature_cache_load(clip->cache, key, 1 + n, view->dim, view->features)) return false;
+  view->done = 1 + n;
+  return true;
+}
+
 /* Features of all crops: from the cache if the view may use it, else computed, and kept. */
 static gm_status encode_all(gm_view *view, gm_compute *c, size_t n,
                             const gm_callbacks *callbacks) {
-  gm_clip *clip = view->clip;
-  size_t rows = 1 + n;
   char key[65];
-  bool cache = view->cache && clip->cache && view->done == 0;
-  if (cache) {
-    gm_feature_key_crops(key, gm_clip_sum(clip), view->image, view->crops, rows);
-    GM_TRY(gm_view_encode(view, c, clip->model, 0, callbacks)); /* makes room */
-    if (gm_feature_cache_load(clip->cache, key, rows, view->dim, view->features)) {
-      view->done = rows;
-      return GM_OK;
-    }
-  }
-  GM_TRY(gm_view_encode(view, c, clip->model, rows, callbacks));
-  if (cache) gm_feature_cache_store(clip->cache, key, rows, view->dim, view->features);
+  GM_TRY(gm_view_encode(view, c, view->clip->model, 0, callbacks)); /* makes room */
+  if (have_all(view, n, key)) return GM_OK;
+  GM_TRY(gm_view_encode(view, c, view->clip->model, 1 + n, callbacks));
+  if (key[0]) gm_feature_cache_store(view->clip->cache, key, 1 + n, view->dim, view->features);
   return GM_OK;
 }
 
-/* Encodes round after round until the leader is certain. */
+/* Encodes round after round until the leader is certain; crops that an earlier run has seen
+ * cost nothing. */
 static gm_status look_in_rounds(gm_view *view, gm_compute *c, const gm_classes *classes,
                                 const gm_wca_params *wca, double rate,
                                 const gm_callbacks *callbacks, size_t *n) {
   size_t looks = (view->n + ROUND - 1) / ROUND;
   bool certain = false;
+  char key[65];
+  GM_TRY(gm_view_encode(view, c, view->clip->model, 0, callbacks)); /* makes room */
+  (void)have_all(view, view->n, key);
   for (*n = 0; !certain && *n < view->n;) {
     *n = view->n - *n < ROUND ? view->n : *n + ROUND;
     GM_TRY(gm_view_encode(view, c, view->clip->model, 1 + *n, callbacks));
