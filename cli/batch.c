@@ -2,6 +2,7 @@
 #include "batch.h"
 
 #include "boxes_file.h"
+#include "cache_options.h"
 #include "export.h"
 #include "inputs.h"
 #include "ledger.h"
@@ -38,14 +39,18 @@ typedef struct batch {
 
 /* ---- settings ---- */
 
-int cli_open_model(const cli_args *args, gm_model **out) {
+int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   gm_error err = {0};
+  char *directory;
   gm_model_params params = gm_model_params_default();
   params.threads = (unsigned)args->threads;
   params.context = (uint32_t)args->context;
   params.no_mmap = args->no_mmap;
   params.mlock = args->mlock;
+  if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
+  if (args->cache || (n > 0 && n <= CLI_CACHE_PICTURES)) params.cache = directory;
   gm_status status = gm_model_open(out, args->model, &params, &err);
+  free(directory);
   if (status == GM_OK) return CLI_DONE;
   cli_error("%s", err.message);
   return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
@@ -509,7 +514,7 @@ static int prepare_ledger(batch *b) {
 static int prepare_models(batch *b) {
   const cli_args *a = b->job->args;
   if (b->job->run) {
-    int code = cli_open_model(a, &b->model);
+    int code = cli_open_model(a, b->inputs.n, &b->model);
     if (code != CLI_DONE) return code;
     b->info = gm_model_get_info(b->model);
     b->export.model = b->info.name;

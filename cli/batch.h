@@ -49,8 +49,9 @@ gm_scene_params cli_scene_params(const cli_args *args);
 /* Where a picture made of `name` goes: `given`, or a file in it where it ends with a slash. */
 void cli_picture_path(const char *given, const char *name, char *path, size_t size);
 
-/* Opens the model of the arguments; on failure says so on stderr and returns CLI_MODEL. */
-int cli_open_model(const cli_args *args, gm_model **out);
+/* Opens the model of the arguments, for n pictures (0: many), which decides whether their
+ * scenes are kept (cache_options.h); on failure says so on stderr and returns an exit code. */
+int cli_open_model(const cli_args *args, size_t n, gm_model **out);
 gm_image_params cli_image_params(const cli_args *args);
 
 #endif

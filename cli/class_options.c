@@ -1,6 +1,7 @@
 /* class_options.c - see class_options.h. */
 #include "class_options.h"
 
+#include "cache_options.h"
 #include "inputs.h"
 #include "presets.h"
 #include "terminal.h"
@@ -21,33 +22,6 @@ enum { MAX_CLASS_FILE = 256 << 20 };
 
 /* ---- the model ---- */
 
-/* "500M" -> bytes; false where it is no size. */
-static bool parse_size(const char *text, uint64_t *out) {
-  static const char units[] = "KMGT";
-  char *end;
-  double value = strtod(text, &end);
-  const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-  if (end == text || !(value > 0) || (*end && (!unit || end[1]))) return false;
-  for (const char *u = units; unit && u <= unit; u++) value *= 1024;
-  if (!(value < 1e18)) return false;
-  *out = (uint64_t)value;
-  return true;
-}
-
-/* --cache, else the user's own; NULL with --no-cache, or where there is no home. */
-static char *cache_directory(const cli_args *args) {
-  char *path = NULL;
-  const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  int n = -1;
-  if (args->no_cache) return NULL;
-  if (args->cache) return strdup(args->cache);
-  if (base && *base == '/')
-    n = asprintf(&path, "%s/gromatic", base);
-  else if (home && *home == '/')
-    n = asprintf(&path, "%s/.cache/gromatic", home);
-  return n < 0 ? NULL : path;
-}
-
 int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   gm_error err = {0};
   gm_clip_params params = gm_clip_params_default();
@@ -55,11 +29,8 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
     cli_error("--threads: wanted at most 1024");
     return CLI_USAGE;
   }
-  if (args->cache_size && !parse_size(args->cache_size, &params.cache_bytes)) {
-    cli_error("--cache-size: found '%s', wanted a size as 500M or 4G", args->cache_size);
-    return CLI_USAGE;
-  }
-  char *directory = cache_directory(args);
+  char *directory;
+  if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
   params.threads = (unsigned)args->threads;
   params.no_mmap = args->no_mmap;
   params.mlock = args->mlock;

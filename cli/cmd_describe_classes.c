@@ -125,7 +125,7 @@ static int open_model(const cli_args *args, describer *d) {
   static const uint8_t grey[3] = {128, 128, 128};
   gm_image *image = NULL;
   gm_error err = {0};
-  int code = cli_open_model(args, &d->model);
+  int code = cli_open_model(args, 0, &d->model);
   if (code != CLI_DONE) return code;
   if (strcmp(gm_model_get_info(d->model).name, "groma-mini") == 0) {
     cli_error("-m groma-mini: it knows the words of the drawn world only and cannot describe "

@@ -294,7 +294,7 @@ int cmd_eval(const cli_args *args) {
   e.callbacks.cancelled = on_cancelled;
   if (!dataset_load(&e.set, args->coco, args->refs, args->images, (size_t)args->limit))
     return CLI_USAGE;
-  int code = cli_open_model(args, &e.model);
+  int code = cli_open_model(args, 0, &e.model);
   cli_progress progress = cli_progress_begin(args->quiet);
   for (size_t k = 0; code == CLI_DONE && k < N_TASKS; k++)
     if (wanted[k]) code = run_task(&e, k, &progress);

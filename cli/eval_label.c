@@ -221,7 +221,7 @@ int cli_eval_label(const cli_args *args) {
   if (!dataset_load(&e.set, args->coco, NULL, args->images, (size_t)args->limit))
     return CLI_USAGE;
   int code = open_naming(&e);
-  if (code == CLI_DONE) code = cli_open_model(args, &e.model);
+  if (code == CLI_DONE) code = cli_open_model(args, 0, &e.model);
   if (code == CLI_DONE) code = run_set(&e);
   gm_model_free(e.model);
   cli_naming_close(&e.naming);

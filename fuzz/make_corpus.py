@@ -324,6 +324,20 @@ def feature_cache():
     save("feature_cache", "not-unit", entry(1, 2, [2, float("nan")]))
 
 
+def scene_cache():
+    """Without the sum, which is ours alone: the target makes it right itself."""
+    key = bytes(31) + b"\xff"
+
+    def entry(body, change=0):
+        head = b"GMSCENE\1" + struct.pack("<Q", len(body)) + key + bytes(16)
+        return struct.pack("<HB", len(body), change) + head + body
+
+    save("scene_cache", "none", entry(b""))
+    save("scene_cache", "short", entry(b"\1\2\3", 2))
+    save("scene_cache", "block", entry(bytes(range(64)), 33))
+    save("scene_cache", "uneven", entry(bytes(range(100)), 99))
+
+
 def main():
     pictures()
     torch()
@@ -336,6 +350,7 @@ def main():
     clip()
     patches()
     feature_cache()
+    scene_cache()
 
 
 if __name__ == "__main__":

@@ -80,11 +80,15 @@ typedef struct gm_callbacks {
 typedef struct gm_model gm_model;
 
 typedef struct gm_model_params {
-  unsigned threads;    /* 0: CPUs that this process may use (affinity, cgroup quota) */
-  bool no_mmap;        /* read the file into memory instead of mapping it */
-  bool mlock;          /* pin it in memory */
-  uint32_t context;    /* positions of the language model's cache; 0: the model's own limit */
-  const char *kv_type; /* of that cache: "f32", "f16"; NULL: f16, but f32 for f32 weights */
+  unsigned threads;     /* 0: CPUs that this process may use (affinity, cgroup quota) */
+  bool no_mmap;         /* read the file into memory instead of mapping it */
+  bool mlock;           /* pin it in memory */
+  uint32_t context;     /* positions of the language model's cache; 0: the model's own limit */
+  const char *kv_type;  /* of that cache: "f32", "f16"; NULL: f16, but f32 for f32 weights */
+  const char *cache;    /* directory that keeps what is known of pictures between runs, so that
+                           the next question about one begins at once; results are the same to
+                           the bit. NULL: none. docs/CACHE.md */
+  uint64_t cache_bytes; /* its limit, entries unused for the longest time go first; 0: 4 GiB */
 } gm_model_params;
 
 /* All zero: the defaults above. */

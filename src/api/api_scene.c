@@ -173,6 +173,7 @@ static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_p
         .n_boxes = boxes ? params->n_regions : 0,
         .append = params->append_boxes,
         .shuffle_seed = params->shuffle_seed,
+        .cache = scene->model->cache.dir ? &scene->model->cache : NULL,
     };
     gm_compute *c = gm_scene_enter(scene, callbacks, err);
     gm_arena_mark mark = gm_arena_save(&c->arena);

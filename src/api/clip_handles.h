@@ -16,7 +16,7 @@ struct gm_clip {
   char *path;
   const char *name, *type;
   gm_cache_dir *cache; /* NULL: none */
-  char sum[65];            /* of the file's bytes, once it was asked for; "" before */
+  char sum[65];        /* of the file's bytes, once it was asked for; "" before */
 };
 
 /* The file's sum. In the clip's turn. */

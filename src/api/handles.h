@@ -14,6 +14,7 @@ struct gm_model {
   gm_pool *pool;
   gm_compute compute;
   pthread_mutex_t turn; /* held while a call computes */
+  gm_scene_cache cache; /* dir NULL: none */
   char *path;
   const char *name, *type;
 };
@@ -28,6 +29,10 @@ struct gm_scene {
 
 /* The type that most weights of a file have, by bytes. */
 const char *gm_main_type(const gm_model_file *file);
+
+/* Opens the cache of scenes in a directory; the key of the model's results goes into it. */
+gm_status gm_model_open_cache(gm_model *model, const char *directory, uint64_t limit,
+                              gm_error *err);
 
 /* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
  * NULL) whether to stop. */

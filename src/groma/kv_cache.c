@@ -13,6 +13,7 @@ enum { BLOCK = 128, ALIGN = 64 };
 struct gm_kv_block {
   size_t references, capacity;
   unsigned char *bytes;
+  gm_mapping file; /* that the bytes lie in, only to be read; all zero: they are our own */
 };
 
 static size_t element_bytes(const gm_kv_shape *shape) {
@@ -24,14 +25,18 @@ static size_t plane_bytes(const gm_kv_shape *shape, size_t capacity) {
   return shape->kv_heads * capacity * shape->head_dim * element_bytes(shape);
 }
 
+size_t gm_kv_bytes(const gm_kv_shape *shape, size_t n) {
+  size_t bytes, per_position = plane_bytes(shape, 1) * 2 * shape->layers;
+  return gm_mul_size(per_position, n, &bytes) ? bytes : 0;
+}
+
 static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t *bytes) {
-  size_t per_position = plane_bytes(shape, 1) * 2 * shape->layers;
-  if (!gm_mul_size(per_position, capacity, bytes)) *bytes = SIZE_MAX;
   size_t aligned;
-  if (!gm_align_size(*bytes, ALIGN, &aligned)) return NULL;
+  *bytes = gm_kv_bytes(shape, capacity);
+  if (*bytes == 0 || !gm_align_size(*bytes, ALIGN, &aligned)) return NULL;
   gm_kv_block *block = malloc(sizeof *block);
   if (!block) return NULL;
-  *block = (gm_kv_block){1, capacity, aligned_alloc(ALIGN, aligned)};
+  *block = (gm_kv_block){1, capacity, aligned_alloc(ALIGN, aligned), {0}};
   if (block->bytes) return block;
   free(block);
   return NULL;
@@ -39,12 +44,16 @@ static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t 
 
 static void release(gm_kv_block *block) {
   if (--block->references > 0) return;
-  free(block->bytes);
+  if (block->file.data)
+    gm_unmap(&block->file);
+  else
+    free(block->bytes);
   free(block);
 }
 
 static size_t room_in(const gm_kv_part *part) {
-  return part->block->references > 1 ? 0 : part->block->capacity - part->n;
+  bool closed = part->block->references > 1 || part->block->file.data;
+  return closed ? 0 : part->block->capacity - part->n;
 }
 
 static gm_status grow_parts(gm_kv_seq *seq, size_t n_parts, gm_error *err) {
@@ -163,6 +172,31 @@ void gm_kv_truncate(gm_kv_seq *seq, size_t n) {
     seq->n_parts--;
   }
   seq->n = n;
+}
+
+const void *gm_kv_whole(const gm_kv_seq *seq) {
+  if (seq->n_parts == 0 || seq->parts[0].n != seq->n) return NULL;
+  return seq->parts[0].block->capacity == seq->n ? seq->parts[0].block->bytes : NULL;
+}
+
+gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n,
+                      gm_error *err) {
+  assert(seq->n == 0 && n > 0 && file->size - offset == gm_kv_bytes(&seq->shape, n));
+  gm_kv_clear(seq);
+  gm_kv_block *block = malloc(sizeof *block);
+  gm_status status = block ? grow_parts(seq, 1, err)
+                           : gm_fail_memory(err, "the language model's cache", sizeof *block);
+  if (status != GM_OK) {
+    free(block);
+    gm_unmap(file);
+    return status;
+  }
+  unsigned char *bytes = (unsigned char *)(uintptr_t)(file->data + offset);
+  *block = (gm_kv_block){1, n, bytes, *file};
+  *file = (gm_mapping){0};
+  seq->parts[seq->n_parts++] = (gm_kv_part){block, n};
+  seq->n = n;
+  return GM_OK;
 }
 
 void gm_kv_clear(gm_kv_seq *seq) {

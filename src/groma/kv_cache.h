@@ -9,6 +9,7 @@
 #ifndef GM_KV_CACHE_H
 #define GM_KV_CACHE_H
 
+#include "mapping.h"
 #include "ops.h"
 
 typedef struct gm_kv_shape {
@@ -55,6 +56,15 @@ void gm_kv_commit(gm_kv_seq *seq, size_t t);
 
 /* Forgets the positions from n on (n <= seq->n). */
 void gm_kv_truncate(gm_kv_seq *seq, size_t n);
+
+/* The bytes of a sequence as one piece, for keeping them between runs; NULL where it is not one
+ * block, filled to its end. They are those of gm_kv_bytes(shape, seq->n). */
+const void *gm_kv_whole(const gm_kv_seq *seq);
+/* Of n positions; 0 where the number would wrap. */
+size_t gm_kv_bytes(const gm_kv_shape *shape, size_t n);
+/* Puts n positions, that gm_kv_whole gave once, into an empty sequence: they stand at `offset`
+ * of the file, which the sequence takes over (in any case) and only reads. */
+gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n, gm_error *err);
 
 /* Empties the sequence and frees blocks that no other sequence shares; the shape stays. */
 void gm_kv_clear(gm_kv_seq *seq);

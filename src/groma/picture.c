@@ -1,6 +1,7 @@
 /* picture.c - see picture.h. */
 #include "picture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,16 +152,27 @@ static size_t collect_missing(const gm_picture *picture, gm_region_list *const *
   return n;
 }
 
-static gm_status compute_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
-                                 size_t n) {
+static gm_status encode_regions(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
+                                size_t n, float *vectors) {
   const gm_vision *vision = picture->groma->vision;
-  size_t dim = picture->groma->llama->dim;
   gm_watch_begin(picture->watch, "regions");
   if (!picture->fused) GM_TRY(gm_vision_fuse(c, vision, picture->vision));
   picture->fused = true;
+  return gm_vision_region_features(c, vision, picture->vision, boxes, n, vectors);
+}
+
+static gm_status compute_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
+                                 size_t n) {
+  size_t dim = picture->groma->llama->dim;
   float *vectors = gm_scratch_f32(c, n * dim, "the regions' vectors");
   if (!vectors) return GM_ERR_MEMORY;
-  GM_TRY(gm_vision_region_features(c, vision, picture->vision, boxes, n, vectors));
+  const gm_scene_part part = {vectors, n * dim * sizeof *vectors};
+  char key[65];
+  if (picture->cache) gm_scene_key_boxes(picture->key, "vectors", boxes, n, key);
+  if (!picture->cache || !gm_scene_load(picture->cache, key, &part, 1)) {
+    GM_TRY(encode_regions(picture, c, boxes, n, vectors));
+    if (picture->cache) gm_scene_store(picture->cache, key, &part, 1);
+  }
   for (size_t i = 0; i < n; i++) GM_TRY(remember(picture, boxes[i], vectors + i * dim, c->err));
   return GM_OK;
 }
@@ -200,6 +212,58 @@ static gm_status prefix_rows(const gm_picture *picture, bool whole, gm_rows *row
   return gm_rows_add_ids(rows, prompt->tail.ids, prompt->tail.n, err);
 }
 
+/* The prefix's key: type, which positions, and the regions among them. */
+static gm_status prefix_key(const gm_picture *picture, size_t n, bool whole, char key[65],
+                            gm_error *err) {
+  size_t regions = whole ? picture->base.n : 0;
+  char what[64];
+  gm_rel_box *boxes = malloc((regions + 1) * sizeof *boxes);
+  if (!boxes) return gm_fail_memory(err, "the regions", regions * sizeof *boxes);
+  for (size_t i = 0; i < regions; i++) boxes[i] = picture->base.regions[i].box;
+  snprintf(what, sizeof what, "prefix %s %zu",
+           gm_type_traits_of(picture->prefix.shape.type)->name, n);
+  gm_scene_key_boxes(picture->key, what, boxes, regions, key);
+  free(boxes);
+  return GM_OK;
+}
+
+/* Takes n positions from the cache; where they are not there, *found stays false. */
+static gm_status load_prefix(gm_picture *picture, const char *key, size_t n, bool *found,
+                             gm_error *err) {
+  gm_mapping file;
+  size_t bytes = gm_kv_bytes(&picture->prefix.shape, n);
+  if (!gm_scene_map(picture->cache, key, bytes, &file)) return GM_OK;
+  *found = true;
+  return gm_kv_adopt(&picture->prefix, &file, GM_SCENE_HEAD, n, err);
+}
+
+static void store_prefix(const gm_picture *picture, const char *key) {
+  const void *bytes = gm_kv_whole(&picture->prefix);
+  const gm_scene_part part = {(void *)(uintptr_t)bytes,
+                              gm_kv_bytes(&picture->prefix.shape, picture->prefix.n)};
+  if (bytes) gm_scene_store(picture->cache, key, &part, 1);
+}
+
+/* Computes the rows that the prefix lacks. Only a prefix that is made at once is kept, so that
+ * one from the cache has the same sums in the same order. */
+static gm_status extend_prefix(gm_picture *picture, gm_compute *c, const gm_rows *rows,
+                               bool whole) {
+  size_t done = picture->prefix.n;
+  bool kept = picture->cache && done == 0, found = false;
+  char key[65];
+  gm_watch_begin(picture->watch, "prefill");
+  if (kept) {
+    GM_TRY(prefix_key(picture, rows->n, whole, key, c->err));
+    GM_TRY(load_prefix(picture, key, rows->n, &found, c->err));
+    if (found) return GM_OK;
+  }
+  const gm_llama_run run = {&picture->prefix, rows->rows + done, rows->n - done, NULL};
+  GM_TRY(
+      gm_llama_forward(picture->groma->llama, c, &run, 1, gm_watch_progress, picture->watch));
+  if (kept) store_prefix(picture, key);
+  return GM_OK;
+}
+
 gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole) {
   const gm_groma *groma = picture->groma;
   if (picture->prefix.n > (whole ? picture->n_image : 0)) return GM_OK;
@@ -211,12 +275,7 @@ gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole) {
                      "the picture with its regions takes %zu positions of a context of %zu; "
                      "raise the context (-c) or lower the number of regions",
                      rows.n, groma->context);
-  if (status == GM_OK) {
-    gm_watch_begin(picture->watch, "prefill");
-    size_t done = picture->prefix.n;
-    const gm_llama_run run = {&picture->prefix, rows.rows + done, rows.n - done, NULL};
-    status = gm_llama_forward(groma->llama, c, &run, 1, gm_watch_progress, picture->watch);
-  }
+  if (status == GM_OK) status = extend_prefix(picture, c, &rows, whole);
   gm_rows_free(&rows);
   return status;
 }
@@ -235,20 +294,42 @@ static gm_status copy_candidates(gm_picture *picture, const gm_rel_box *boxes,
   return GM_OK;
 }
 
+static gm_status run_vision(gm_picture *picture, gm_compute *c, const float *pixels,
+                            bool propose) {
+  const gm_vision *vision = picture->groma->vision;
+  gm_watch_begin(picture->watch, "vision");
+  GM_TRY(gm_vision_encode(c, vision, picture->vision, pixels));
+  if (!propose) return GM_OK;
+  gm_watch_begin(picture->watch, "proposer");
+  return gm_vision_propose(c, vision, picture->vision);
+}
+
+/* run_vision, or what it left in the cache. */
+static gm_status see(gm_picture *picture, gm_compute *c, const float *pixels, bool propose) {
+  const gm_groma *groma = picture->groma;
+  size_t size = groma->hparams.image_size, n;
+  gm_vision_array arrays[GM_VISION_ARRAYS];
+  gm_scene_part parts[GM_VISION_ARRAYS];
+  if (!picture->cache) return run_vision(picture, c, pixels, propose);
+  n = gm_vision_image_arrays(groma->vision, picture->vision, propose, arrays);
+  for (size_t i = 0; i < n; i++) parts[i] = (gm_scene_part){arrays[i].at, arrays[i].bytes};
+  gm_scene_key_picture(picture->cache, pixels, 3 * size * size, propose, picture->key);
+  if (gm_scene_load(picture->cache, picture->key, parts, n) &&
+      (!propose || gm_vision_check(picture->vision, NULL) == GM_OK))
+    return GM_OK;
+  GM_TRY(run_vision(picture, c, pixels, propose));
+  gm_scene_store(picture->cache, picture->key, parts, n);
+  return GM_OK;
+}
+
 static gm_status encode(gm_picture *picture, gm_compute *c, const float *pixels,
                         const gm_picture_settings *settings) {
-  const gm_vision *vision = picture->groma->vision;
   const gm_rel_box *boxes = settings->boxes;
   const float *scores = settings->scores;
   size_t n = settings->n_boxes;
-  gm_watch_begin(picture->watch, "vision");
-  GM_TRY(gm_vision_image_create(&picture->vision, vision, c->err));
-  GM_TRY(gm_vision_encode(c, vision, picture->vision, pixels));
-  if (!boxes) {
-    gm_watch_begin(picture->watch, "proposer");
-    GM_TRY(gm_vision_propose(c, vision, picture->vision));
-    boxes = gm_vision_proposals(picture->vision, &scores, &n);
-  }
+  GM_TRY(gm_vision_image_create(&picture->vision, picture->groma->vision, c->err));
+  GM_TRY(see(picture, c, pixels, !boxes));
+  if (!boxes) boxes = gm_vision_proposals(picture->vision, &scores, &n);
   GM_TRY(copy_candidates(picture, boxes, scores, n, c->err));
   return choose(picture, NULL, 0, &picture->base, NULL, c->err);
 }
@@ -261,6 +342,7 @@ gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute 
   if (!picture) return gm_fail_memory(c->err, "the picture", sizeof *picture);
   picture->groma = groma;
   picture->watch = watch;
+  picture->cache = settings->cache;
   picture->rule = settings->rule;
   picture->append = settings->append;
   picture->shuffle_seed = settings->shuffle_seed;

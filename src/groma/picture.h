@@ -11,6 +11,7 @@
 #define GM_PICTURE_H
 
 #include "groma.h"
+#include "scene_cache.h"
 #include "watch.h"
 
 /* Region i of a list is <ri>. vector [dim] is NULL until gm_picture_fill. */
@@ -33,11 +34,14 @@ typedef struct gm_picture_settings {
   size_t n_boxes;
   bool append;           /* referred boxes go behind the list instead of into the choice */
   uint64_t shuffle_seed; /* 0: regions in falling score */
+  const gm_scene_cache *cache; /* where results are kept between runs; NULL: nowhere */
 } gm_picture_settings;
 
 typedef struct gm_picture {
   const gm_groma *groma;
   gm_watch *watch;
+  const gm_scene_cache *cache; /* NULL: none */
+  char key[65];                /* of the picture, in the cache */
   gm_region_rule rule;
   bool append;
   uint64_t shuffle_seed;
@@ -52,8 +56,9 @@ typedef struct gm_picture {
   size_t n_image;   /* positions before the first region */
 } gm_picture;
 
-/* Encodes the picture's pixels[3, S, S] and chooses its regions. The settings are copied; watch
- * must outlive the picture. */
+/* Encodes the picture's pixels[3, S, S], or finds it in the cache, and chooses its regions. The
+ * settings are copied; watch and cache must outlive the picture. What comes from the cache is
+ * bit by bit what would have been computed. */
 gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute *c,
                             const float *pixels, const gm_picture_settings *settings,
                             gm_watch *watch);

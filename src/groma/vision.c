@@ -139,6 +139,20 @@ const gm_rel_box *gm_vision_proposals(const gm_vision_image *image, const float 
   return image->proposals;
 }
 
+size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool proposed,
+                              gm_vision_array out[GM_VISION_ARRAYS]) {
+  size_t cells = v->encoder.grid * v->encoder.grid, n = 0;
+  size_t state = (1 + cells) * v->encoder.shape.dim * sizeof(float);
+  size_t tokens = gm_vision_n_tokens(v) * gm_vision_dim(v) * sizeof(float);
+  out[n++] = (gm_vision_array){image->tokens, tokens};
+  for (size_t k = GM_REGION_LEVELS; k > 0; k--)
+    out[n++] = (gm_vision_array){image->states[image->n_states - k], state};
+  if (!proposed) return n;
+  out[n++] = (gm_vision_array){image->proposals, image->n_proposals * sizeof *image->proposals};
+  out[n++] = (gm_vision_array){image->scores, image->n_proposals * sizeof *image->scores};
+  return n;
+}
+
 /* ---- stages */
 
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
@@ -159,12 +173,11 @@ static void mean_state(float *out, const gm_vision *v, const gm_vision_image *im
   }
 }
 
-/* A damaged model must not reach the choice of regions as NaN. */
-static gm_status check_finite(gm_compute *c, const gm_vision_image *image) {
+gm_status gm_vision_check(const gm_vision_image *image, gm_error *err) {
   for (size_t i = 0; i < image->n_proposals; i++) {
     gm_rel_box b = image->proposals[i];
     if (!isfinite(b.cx + b.cy + b.w + b.h + image->scores[i]))
-      return gm_fail(c->err, GM_ERR_MODEL,
+      return gm_fail(err, GM_ERR_MODEL,
                      "region proposal %zu is not a number: the model's weights are damaged; "
                      "convert the model again",
                      i);
@@ -193,7 +206,7 @@ static gm_status propose(gm_compute *c, const gm_vision *v, gm_vision_image *ima
   GM_TRY(gm_proposer_decoder_forward(c, &v->proposer_decoder, memory, &result));
   for (size_t i = 0; i < q; i++)
     image->scores[i] = gm_region_score(result.coco[i], result.sa1b[i]);
-  return check_finite(c, image);
+  return gm_vision_check(image, c->err);
 }
 
 gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_vision_image *image) {

@@ -45,6 +45,19 @@ gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
                                     const gm_vision_image *image, const gm_rel_box *boxes,
                                     size_t n, float *out);
 
+/* What encode and propose (where `proposed`) leave behind for all later stages, as arrays of
+ * the picture: to be kept, and to be filled in instead of running them. Returns their number.
+ */
+enum { GM_VISION_ARRAYS = 6 };
+typedef struct gm_vision_array {
+  void *at;
+  size_t bytes;
+} gm_vision_array;
+size_t gm_vision_image_arrays(const gm_vision *vision, gm_vision_image *image, bool proposed,
+                              gm_vision_array out[GM_VISION_ARRAYS]);
+/* GM_ERR_MODEL where a proposal is no number, which the choice of regions must not see. */
+gm_status gm_vision_check(const gm_vision_image *image, gm_error *err);
+
 /* Results, valid after their stage and until the picture is freed or encoded again. */
 const float *gm_vision_image_tokens(const gm_vision_image *image); /* [T, D] */
 /* Boxes and scores in the proposer's order (n = proposals); score not yet thresholded. */

@@ -2,9 +2,12 @@
 import json
 import os
 import subprocess
+import tempfile
 
 GROMATIC = os.environ["GROMATIC"]
 DATA = os.environ["GM_TEST_DATA"]
+HOME = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = HOME.name  # what is kept between runs, not the user's
 SCENES = os.path.join(DATA, "world", "scenes", "images")
 
 

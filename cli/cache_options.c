@@ -1,0 +1,45 @@
+/* cache_options.c - see cache_options.h. */
+#include "cache_options.h"
+
+#include "terminal.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "500M" -> bytes; false where it is no size. */
+static bool parse_size(const char *text, uint64_t *out) {
+  static const char units[] = "KMGT";
+  char *end;
+  double value = strtod(text, &end);
+  const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+  if (end == text || !(value > 0) || (*end && (!unit || end[1]))) return false;
+  for (const char *u = units; unit && u <= unit; u++) value *= 1024;
+  if (!(value < 1e18)) return false;
+  *out = (uint64_t)value;
+  return true;
+}
+
+static char *directory_of(const cli_args *args) {
+  char *path = NULL;
+  const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+  int n = -1;
+  if (args->no_cache) return NULL;
+  if (args->cache) return strdup(args->cache);
+  if (base && *base == '/')
+    n = asprintf(&path, "%s/gromatic", base);
+  else if (home && *home == '/')
+    n = asprintf(&path, "%s/.cache/gromatic", home);
+  return n < 0 ? NULL : path;
+}
+
+bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) {
+  *bytes = 0;
+  *directory = NULL;
+  if (args->cache_size && !parse_size(args->cache_size, bytes)) {
+    cli_error("--cache-size: found '%s', wanted a size as 500M or 4G", args->cache_size);
+    return false;
+  }
+  *directory = directory_of(args);
+  return true;
+}

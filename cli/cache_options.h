@@ -1,0 +1,16 @@
+/* cache_options.h - --cache, --no-cache and --cache-size: where models keep what they computed
+ * between runs. */
+#ifndef CLI_CACHE_OPTIONS_H
+#define CLI_CACHE_OPTIONS_H
+
+#include "options.h"
+
+/* *directory, to be freed: --cache, else the user's own; NULL with --no-cache, or where there
+ * is no home. *bytes: the limit, 0 where none is given. False after a message. */
+bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes);
+
+/* Runs over more pictures keep no scenes unless --cache says where: the first would be gone
+ * before the last is done. */
+enum { CLI_CACHE_PICTURES = 16 };
+
+#endif

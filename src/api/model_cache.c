@@ -1,0 +1,59 @@
+/* model_cache.c - what names a model's results in the cache of scenes: the model file, the
+ * kernels that compute, and this library.
+ *
+ * A model is told by its header (which holds the tensors' own sums where gromatic made the
+ * file) and the first bytes of each tensor, since hashing gigabytes would take longer than what
+ * is saved. */
+#include "handles.h"
+
+#include "model_file_bytes.h"
+#include "sha256.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const size_t samples = 1024; /* bytes of a tensor; also an address in this library */
+
+static void add_text(gm_sha256_state *sha, const char *text) {
+  gm_sha256_add(sha, text, strlen(text) + 1);
+}
+
+/* A library that was built anew may compute in another way. */
+static void add_library(gm_sha256_state *sha) {
+  Dl_info info;
+  struct stat st;
+  add_text(sha, gm_version());
+  if (!dladdr(&samples, &info) || !info.dli_fname || stat(info.dli_fname, &st) != 0) return;
+  gm_sha256_add(sha, &st.st_size, sizeof st.st_size);
+  gm_sha256_add(sha, &st.st_mtim, sizeof st.st_mtim);
+}
+
+static void add_file(gm_sha256_state *sha, const gm_model_file *file) {
+  size_t size, header;
+  const unsigned char *bytes = gm_model_file_bytes(file, &size);
+  header = size;
+  for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
+    const gm_tensor *tensor = gm_model_file_tensor_at(file, i, NULL);
+    size_t at = (size_t)((const unsigned char *)tensor->data - bytes);
+    size_t held = gm_tensor_rows(tensor) * tensor->row_bytes;
+    gm_sha256_add(sha, bytes + at, held < samples ? held : samples);
+    if (at < header) header = at;
+  }
+  gm_sha256_add(sha, bytes, header);
+  gm_sha256_add(sha, &size, sizeof size);
+}
+
+gm_status gm_model_open_cache(gm_model *model, const char *directory, uint64_t limit,
+                              gm_error *err) {
+  model->cache.dir = gm_cache_dir_open(directory, limit);
+  if (!model->cache.dir) return gm_fail_memory(err, "the cache", 1);
+  gm_sha256_state sha;
+  gm_sha256_begin(&sha); /* all that changes a result, but for what has a key of its own */
+  add_library(&sha);
+  add_text(&sha, model->compute.kernels->name);
+  add_text(&sha, model->compute.kernels->features);
+  add_file(&sha, model->file);
+  gm_sha256_end(&sha, model->cache.model);
+  return GM_OK;
+}

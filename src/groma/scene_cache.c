@@ -1,0 +1,118 @@
+/* scene_cache.c - see scene_cache.h. The version stands in front of what is hashed: it changes
+ * with anything that changes an entry's body but no setting. */
+#include "scene_cache.h"
+
+#include "sha256.h"
+#include "sum64.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION "gromatic scene 1 "
+#define KIND "scene"
+
+enum { MAX_PARTS = 8 };
+
+static const unsigned char magic[8] = "GMSCENE\1";
+
+/* ---- keys ---- */
+
+void gm_scene_key_picture(const gm_scene_cache *cache, const float *pixels, size_t n,
+                          bool proposed, char key[65]) {
+  gm_sha256_state sha;
+  const char *what = proposed ? "proposed " : "given ";
+  gm_sha256_begin(&sha);
+  gm_sha256_add(&sha, VERSION, strlen(VERSION));
+  gm_sha256_add(&sha, what, strlen(what));
+  gm_sha256_add(&sha, cache->model, strlen(cache->model));
+  gm_sha256_add(&sha, pixels, n * sizeof *pixels);
+  gm_sha256_end(&sha, key);
+}
+
+void gm_scene_key_boxes(const char *picture, const char *what, const gm_rel_box *boxes,
+                        size_t n, char key[65]) {
+  gm_sha256_state sha;
+  gm_sha256_begin(&sha);
+  gm_sha256_add(&sha, VERSION, strlen(VERSION));
+  gm_sha256_add(&sha, picture, strlen(picture));
+  gm_sha256_add(&sha, what, strlen(what) + 1);
+  gm_sha256_add(&sha, boxes, n * sizeof *boxes);
+  gm_sha256_end(&sha, key);
+}
+
+/* ---- entries ---- */
+
+static bool read_key(const char *key, unsigned char out[32]) {
+  if (strlen(key) != 64 || strspn(key, "0123456789abcdef") != 64) return false;
+  for (size_t i = 0; i < 32; i++) {
+    char digits[3] = {key[2 * i], key[2 * i + 1], 0};
+    out[i] = (unsigned char)strtoul(digits, NULL, 16);
+  }
+  return true;
+}
+
+static void put_u64(unsigned char *at, uint64_t value) {
+  for (int i = 0; i < 8; i++) at[i] = (unsigned char)(value >> 8 * i);
+}
+
+static bool make_head(unsigned char head[GM_SCENE_HEAD], const char *key, uint64_t size,
+                      uint64_t sum) {
+  memset(head, 0, GM_SCENE_HEAD);
+  memcpy(head, magic, sizeof magic);
+  put_u64(head + 8, size);
+  put_u64(head + 48, sum);
+  return read_key(key, head + 16);
+}
+
+const void *gm_scene_parse(const void *bytes, size_t size, const char *key, size_t body) {
+  unsigned char head[GM_SCENE_HEAD];
+  if (size < GM_SCENE_HEAD || size - GM_SCENE_HEAD != body) return NULL;
+  const unsigned char *at = (const unsigned char *)bytes + GM_SCENE_HEAD;
+  if (!make_head(head, key, body, gm_sum64(at, body)) || memcmp(bytes, head, sizeof head))
+    return NULL;
+  return at;
+}
+
+bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file) {
+  if (!gm_cache_dir_map(cache->dir, key, KIND, file)) return false;
+  if (gm_scene_parse(file->data, file->size, key, size)) {
+    gm_cache_dir_used(cache->dir, key, KIND);
+    return true;
+  }
+  gm_unmap(file);
+  return false;
+}
+
+bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_scene_part *parts,
+                   size_t n) {
+  size_t size = 0;
+  for (size_t i = 0; i < n; i++) size += parts[i].size;
+  gm_mapping file;
+  if (!gm_scene_map(cache, key, size, &file)) return false;
+  const unsigned char *at = file.data + GM_SCENE_HEAD;
+  for (size_t i = 0; i < n; at += parts[i++].size)
+    if (parts[i].size) memcpy(parts[i].at, at, parts[i].size);
+  gm_unmap(&file);
+  return true;
+}
+
+/* One sum over all parts, as gm_scene_parse takes it over the whole body. */
+static uint64_t sum_of(const gm_scene_part *parts, size_t n) {
+  gm_sum64_state sum = gm_sum64_begin();
+  for (size_t i = 0; i < n; i++) gm_sum64_add(&sum, parts[i].at, parts[i].size);
+  return gm_sum64_end(&sum);
+}
+
+void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_scene_part *parts,
+                    size_t n) {
+  unsigned char head[GM_SCENE_HEAD];
+  gm_cache_piece pieces[1 + MAX_PARTS] = {{head, sizeof head}};
+  size_t size = 0;
+  if (n > MAX_PARTS) return;
+  for (size_t i = 0; i < n; i++) {
+    pieces[1 + i] = (gm_cache_piece){parts[i].at, parts[i].size};
+    size += parts[i].size;
+  }
+  if (make_head(head, key, size, sum_of(parts, n)))
+    gm_cache_dir_store(cache->dir, key, KIND, pieces, 1 + n);
+}
