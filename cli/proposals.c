@@ -8,7 +8,7 @@
 int cli_open_proposer(const cli_args *args, gm_model **out) {
   cli_args groma = *args;
   groma.model = args->groma_model;
-  return cli_open_model(&groma, args->inputs.n, out);
+  return cli_open_model(&groma, 0, out);
 }
 
 /* A little of what surrounds the thing is in it, since CLIP has seen things with their
