@@ -7,27 +7,63 @@
 
 enum { MAX_BOXES = 100, RECALLS = 101 };
 
-static int by_class(size_t a, size_t b) {
+/* Boxes by class, those of a class in the order that the matching wants. */
+typedef struct ap_scratch {
+  const ap_box **found, **truth;
+  bool *taken;                /* [n_truth], beside truth */
+  size_t *seen;               /* [pictures]: found boxes of the class so far */
+  double *precision, *recall; /* [n_found] */
+} ap_scratch;
+
+static int compare(size_t a, size_t b) {
   return (a > b) - (a < b);
 }
 
-/* Class, falling score; ties in the order of pictures. */
+/* Class, falling score, pictures, as given. */
 static int by_score(const void *a, const void *b) {
-  const ap_box *x = a, *y = b;
-  if (x->class_index != y->class_index) return by_class(x->class_index, y->class_index);
+  const ap_box *x = *(const ap_box *const *)a, *y = *(const ap_box *const *)b;
+  if (x->class_index != y->class_index) return compare(x->class_index, y->class_index);
   if (x->score != y->score) return x->score > y->score ? -1 : 1;
-  return by_class(x->picture, y->picture);
+  if (x->picture != y->picture) return compare(x->picture, y->picture);
+  return (x > y) - (x < y);
 }
 
-/* The free true box that it overlaps most; n_truth where none overlaps enough. */
-static size_t match(const ap_box *found, const ap_box *truth, size_t n_truth, const bool *taken,
-                    double iou) {
-  size_t best = n_truth;
-  for (size_t i = 0; i < n_truth; i++) {
-    if (taken[i] || truth[i].picture != found->picture ||
-        truth[i].class_index != found->class_index)
-      continue;
-    double overlap = data_iou(found->box, truth[i].box);
+/* Class, picture, crowds last, as given. */
+static int by_place(const void *a, const void *b) {
+  const ap_box *x = *(const ap_box *const *)a, *y = *(const ap_box *const *)b;
+  if (x->class_index != y->class_index) return compare(x->class_index, y->class_index);
+  if (x->picture != y->picture) return compare(x->picture, y->picture);
+  if (x->crowd != y->crowd) return x->crowd ? 1 : -1;
+  return (x > y) - (x < y);
+}
+
+/* The first box of truth[n] whose place is not before the picture. */
+static size_t first_on(const ap_box *const *truth, size_t n, size_t picture) {
+  size_t low = 0;
+  while (n > 0) {
+    size_t half = n / 2;
+    if (truth[low + half]->picture < picture) {
+      low += half + 1;
+      n -= half + 1;
+    } else {
+      n = half;
+    }
+  }
+  return low;
+}
+
+/* The free true box that it overlaps most, a crowd only where there is no other; n where none
+ * overlaps enough. truth[n]: of its class. */
+static size_t match(const ap_box *found, const ap_box *const *truth, size_t n,
+                    const bool *taken, double iou) {
+  size_t best = n;
+  for (size_t i = first_on(truth, n, found->picture);
+       i < n && truth[i]->picture == found->picture; i++) {
+    bool crowd = truth[i]->crowd;
+    if (taken[i]) continue;
+    if (crowd && best < n && !truth[best]->crowd) break;
+    double overlap = crowd ? data_share_inside(found->box, truth[i]->box)
+                           : data_iou(found->box, truth[i]->box);
     if (overlap < iou) continue;
     iou = overlap;
     best = i;
@@ -35,21 +71,17 @@ static size_t match(const ap_box *found, const ap_box *truth, size_t n_truth, co
   return best;
 }
 
-/* Of the first `i` boxes of a class, how many are on the picture of box i. */
-static size_t earlier_on_picture(const ap_box *found, size_t i) {
-  size_t n = 0;
-  for (size_t k = 0; k < i; k++) n += found[k].picture == found[i].picture;
-  return n;
-}
-
-/* One class: found[n] in falling score. precision[n], recall[n] are scratch. */
-static double class_precision(const ap_box *found, size_t n, const ap_box *truth,
-                              size_t n_truth, size_t positives, bool *taken, double iou,
-                              double *precision, double *recall) {
+/* One class. found[n], truth[n_truth], taken: its own. */
+static double class_precision(const ap_scratch *s, const ap_box *const *found, size_t n,
+                              const ap_box *const *truth, size_t n_truth, bool *taken,
+                              size_t positives, double iou) {
+  double *precision = s->precision, *recall = s->recall;
   size_t right = 0, counted = 0;
+  for (size_t i = 0; i < n; i++) s->seen[found[i]->picture] = 0;
   for (size_t i = 0; i < n; i++) {
-    if (earlier_on_picture(found, i) >= MAX_BOXES) continue;
-    size_t m = match(&found[i], truth, n_truth, taken, iou);
+    if (s->seen[found[i]->picture]++ >= MAX_BOXES) continue;
+    size_t m = match(found[i], truth, n_truth, taken, iou);
+    if (m < n_truth && truth[m]->crowd) continue; /* neither right nor wrong */
     if (m < n_truth) {
       taken[m] = true;
       right++;
@@ -67,26 +99,47 @@ static double class_precision(const ap_box *found, size_t n, const ap_box *truth
   return sum / RECALLS;
 }
 
-double cli_average_precision(ap_box *found, size_t n_found, const ap_box *truth, size_t n_truth,
+static double mean_precision(const ap_scratch *s, size_t n_found, size_t n_truth,
                              size_t n_classes, double iou) {
-  bool *taken = calloc(n_truth + 1, sizeof *taken);
-  double *scratch = calloc(2 * n_found + 1, sizeof *scratch), sum = -1;
+  double sum = 0;
   size_t classes = 0;
-  if (taken && scratch) {
-    sum = 0;
-    if (n_found) qsort(found, n_found, sizeof *found, by_score);
-    for (size_t c = 0, i = 0; c < n_classes; c++) {
-      size_t n = 0, positives = 0;
-      while (i + n < n_found && found[i + n].class_index == c) n++;
-      for (size_t k = 0; k < n_truth; k++) positives += truth[k].class_index == c;
-      if (positives)
-        sum += class_precision(found + i, n, truth, n_truth, positives, taken, iou, scratch,
-                               scratch + n_found);
-      classes += positives > 0;
-      i += n;
-    }
+  for (size_t c = 0, i = 0, k = 0; c < n_classes; c++) {
+    size_t n = 0, m = 0, positives = 0;
+    while (i + n < n_found && s->found[i + n]->class_index == c) n++;
+    for (; k + m < n_truth && s->truth[k + m]->class_index == c; m++)
+      positives += !s->truth[k + m]->crowd;
+    if (positives)
+      sum += class_precision(s, s->found + i, n, s->truth + k, m, s->taken + k, positives, iou);
+    classes += positives > 0;
+    i += n;
+    k += m;
   }
-  free(taken);
-  free(scratch);
-  return sum >= 0 && classes ? sum / (double)classes : -1;
+  return classes ? sum / (double)classes : -1;
+}
+
+double cli_average_precision(const ap_box *found, size_t n_found, const ap_box *truth,
+                             size_t n_truth, size_t n_classes, double iou) {
+  size_t pictures = 1;
+  for (size_t i = 0; i < n_found; i++)
+    if (found[i].picture >= pictures) pictures = found[i].picture + 1;
+  ap_scratch s = {.found = malloc((n_found + 1) * sizeof *s.found),
+                  .truth = malloc((n_truth + 1) * sizeof *s.truth),
+                  .taken = calloc(n_truth + 1, sizeof *s.taken),
+                  .seen = calloc(pictures, sizeof *s.seen),
+                  .precision = calloc(2 * n_found + 1, sizeof *s.precision)};
+  s.recall = s.precision + n_found;
+  double mean = -1;
+  if (s.found && s.truth && s.taken && s.seen && s.precision) {
+    for (size_t i = 0; i < n_found; i++) s.found[i] = &found[i];
+    for (size_t i = 0; i < n_truth; i++) s.truth[i] = &truth[i];
+    qsort(s.found, n_found, sizeof *s.found, by_score);
+    qsort(s.truth, n_truth, sizeof *s.truth, by_place);
+    mean = mean_precision(&s, n_found, n_truth, n_classes, iou);
+  }
+  free(s.found);
+  free(s.truth);
+  free(s.taken);
+  free(s.seen);
+  free(s.precision);
+  return mean;
 }

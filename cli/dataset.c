@@ -75,6 +75,14 @@ static const char *article_of(json_t *category, const char *name) {
   return name[0] && strchr("aeiouAEIOU", name[0]) ? "an" : "a";
 }
 
+static bool add_object(data_object **list, size_t *n, const data_object *object) {
+  data_object *grown = realloc(*list, (*n + 1) * sizeof *grown);
+  if (!grown) return false;
+  *list = grown;
+  grown[(*n)++] = *object;
+  return true;
+}
+
 static bool load_objects(dataset *set, const char *file) {
   json_t *list = json_object_get(set->coco, "annotations");
   json_t *categories = json_object_get(set->coco, "categories"), *entry, *category;
@@ -93,11 +101,11 @@ static bool load_objects(dataset *set, const char *file) {
                    "a bbox [x, y, width, height] and a known category_id");
     data_picture *picture =
         picture_with(set, json_integer_value(json_object_get(entry, "image_id")));
-    if (!picture || json_integer_value(json_object_get(entry, "iscrowd")) != 0) continue;
-    data_object *grown = realloc(picture->objects, (picture->n_objects + 1) * sizeof *grown);
-    if (!grown) return false;
-    picture->objects = grown;
-    grown[picture->n_objects++] = object;
+    if (!picture) continue;
+    bool crowd = json_integer_value(json_object_get(entry, "iscrowd")) != 0;
+    if (!(crowd ? add_object(&picture->crowds, &picture->n_crowds, &object)
+                : add_object(&picture->objects, &picture->n_objects, &object)))
+      return false;
   }
   return true;
 }
@@ -154,6 +162,7 @@ void dataset_free(dataset *set) {
   for (size_t i = 0; i < set->n_pictures; i++) {
     free(set->pictures[i].path);
     free(set->pictures[i].objects);
+    free(set->pictures[i].crowds);
     free(set->pictures[i].expressions);
   }
   free(set->pictures);
@@ -162,11 +171,22 @@ void dataset_free(dataset *set) {
   *set = (dataset){0};
 }
 
-double data_iou(gm_box a, gm_box b) {
+static double area(gm_box a) {
+  return (double)(a.x2 - a.x1) * (double)(a.y2 - a.y1);
+}
+
+static double shared_area(gm_box a, gm_box b) {
   double w = (double)(a.x2 < b.x2 ? a.x2 : b.x2) - (double)(a.x1 > b.x1 ? a.x1 : b.x1);
   double h = (double)(a.y2 < b.y2 ? a.y2 : b.y2) - (double)(a.y1 > b.y1 ? a.y1 : b.y1);
-  if (w <= 0 || h <= 0) return 0;
-  double area_a = (double)(a.x2 - a.x1) * (double)(a.y2 - a.y1);
-  double area_b = (double)(b.x2 - b.x1) * (double)(b.y2 - b.y1);
-  return w * h / (area_a + area_b - w * h);
+  return w <= 0 || h <= 0 ? 0 : w * h;
+}
+
+double data_iou(gm_box a, gm_box b) {
+  double shared = shared_area(a, b);
+  return shared > 0 ? shared / (area(a) + area(b) - shared) : 0;
+}
+
+double data_share_inside(gm_box a, gm_box b) {
+  double shared = shared_area(a, b);
+  return shared > 0 ? shared / area(a) : 0;
 }

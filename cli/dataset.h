@@ -26,6 +26,8 @@ typedef struct data_picture {
   char *path;
   data_object *objects;
   size_t n_objects;
+  data_object *crowds; /* boxes over many things each (iscrowd): no objects */
+  size_t n_crowds;
   data_expression *expressions; /* at most one an object: its first */
   size_t n_expressions;
 } data_picture;
@@ -45,5 +47,7 @@ bool dataset_load(dataset *set, const char *coco, const char *refs, const char *
 void dataset_free(dataset *set);
 
 double data_iou(gm_box a, gm_box b);
+/* The share of a's area that is inside of b. */
+double data_share_inside(gm_box a, gm_box b);
 
 #endif

@@ -27,7 +27,8 @@ typedef struct evaluation {
   gm_callbacks callbacks;
   ap_box *found, *truth;
   size_t n_found, n_truth;
-  judged *judged; /* [n_judged]: the clear cases for and against a name */
+  size_t n_objects; /* true boxes that are no crowds */
+  judged *judged;   /* [n_judged]: the clear cases for and against a name */
   size_t n_judged;
   size_t on_object, named_right;
 } evaluation;
@@ -59,14 +60,27 @@ static size_t class_of(const evaluation *e, const char *name) {
   return i;
 }
 
-static bool add_truth(evaluation *e, size_t picture, const data_picture *p) {
-  for (size_t i = 0; i < p->n_objects; i++) {
-    size_t class_index = class_of(e, p->objects[i].category);
+static bool add_true_boxes(evaluation *e, size_t picture, const data_object *objects, size_t n,
+                           bool crowd) {
+  for (size_t i = 0; i < n; i++) {
+    size_t class_index = class_of(e, objects[i].category);
     if (class_index == e->naming.n_names) continue;
-    const ap_box box = {picture, class_index, p->objects[i].box, 0};
+    const ap_box box = {picture, class_index, objects[i].box, 0, crowd};
     if (!add_box(&e->truth, &e->n_truth, box)) return false;
+    e->n_objects += !crowd;
   }
   return true;
+}
+
+static bool add_truth(evaluation *e, size_t picture, const data_picture *p) {
+  return add_true_boxes(e, picture, p->objects, p->n_objects, false) &&
+         add_true_boxes(e, picture, p->crowds, p->n_crowds, true);
+}
+
+static bool in_a_crowd(const data_picture *p, gm_box box) {
+  for (size_t i = 0; i < p->n_crowds; i++)
+    if (data_share_inside(box, p->crowds[i].box) >= OFF_OBJECTS) return true;
+  return false;
 }
 
 static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
@@ -85,7 +99,7 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
   bool right = on && strcmp(object->category, label->name) == 0;
   e->on_object += known;
   e->named_right += right && !cli_naming_is_none(&e->naming, found);
-  bool nothing = on ? !known : most < OFF_OBJECTS;
+  bool nothing = on ? !known : most < OFF_OBJECTS && !in_a_crowd(p, region->box);
   return right || nothing ? add_judged(e, (double)label->raw_score, right) : true;
 }
 
@@ -103,7 +117,7 @@ static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *sce
     ok = judge(e, p, &regions[i], named[i]);
     if (!ok || cli_naming_is_none(&e->naming, named[i])) continue;
     const ap_box box = {picture, label->class_index, regions[i].box,
-                        (double)regions[i].score * (double)label->score};
+                        (double)regions[i].score * (double)label->score, false};
     ok = add_box(&e->found, &e->n_found, box);
   }
   cli_named_free(named, n);
@@ -164,12 +178,12 @@ static void print_result(evaluation *e, double seconds) {
   double accuracy = e->on_object ? (double)e->named_right / (double)e->on_object : 0;
   if (!e->args->json) {
     printf("label      ap50 %.4f (%zu)  accuracy %.4f (%zu)  best_none %.3f (%.4f)  %.1f s\n",
-           ap, e->n_truth, accuracy, e->on_object, limit, rate, seconds);
+           ap, e->n_objects, accuracy, e->on_object, limit, rate, seconds);
     return;
   }
   json_t *line = json_pack(
       "{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "set", e->args->coco, "method",
-      "label", "n", (json_int_t)e->n_truth, "ap50", cli_json_number(ap), "accuracy",
+      "label", "n", (json_int_t)e->n_objects, "ap50", cli_json_number(ap), "accuracy",
       cli_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
       cli_json_number((double)e->naming.none), "best_none", cli_json_number(limit),
       "best_none_rate", cli_json_number(rate), "seconds", cli_json_number(seconds));

@@ -18,6 +18,7 @@ static int prepare_crops(cli_naming *naming, const cli_args *args, gm_method met
   if (args->crops == UINT64_MAX) naming->view.crops = own.crops;
   if (args->alpha < 0) naming->view.alpha = own.alpha;
   if (args->beta < 0) naming->view.beta = own.beta;
+  naming->view.cache = true;
   naming->classify.top = 1;
   return CLI_DONE;
 }

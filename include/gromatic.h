@@ -460,9 +460,9 @@ GM_API gm_view_params gm_label_view_params_default(gm_method method);
  * gm_scene_regions, by the user's own classes. results[i] belongs to regions[i] and is what
  * gm_classify answers of a view whose part is that region: the crops lie inside of it, and
  * neither other regions nor other classes have a part in a raw score. All regions are encoded
- * as one batch. view: part, boxes and cache are not used; NULL for the defaults. classify may
- * be NULL; its stop is not used. On failure all results are NULL; free them one by one.
- * progress: "crops". */
+ * as one batch, and kept together where view->cache is set. view: part and boxes are not used;
+ * NULL for the defaults. classify may be NULL; its stop is not used. On failure all results are
+ * NULL; free them one by one. progress: "crops". */
 GM_API gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
                                   size_t n, const gm_classes *classes,
                                   const gm_view_params *view,

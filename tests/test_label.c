@@ -170,15 +170,31 @@ static void test_failures_leave_no_results(void **state) {
   gm_classes_free(classes);
 }
 
+/* A found box in a crowd (its share inside, not the IoU, counts) is no mistake, however many
+ * there are; a crowd is nothing to be found; a thing beside a crowd is taken before it. */
+static void test_crowds_are_neither_right_nor_wrong(void **state) {
+  (void)state;
+  const gm_box crowd = {0, 0, 100, 100}, a = {0, 0, 10, 10}, b = {20, 0, 30, 10};
+  const gm_box half = {95, 0, 105, 10}, most_out = {96, 0, 106, 10};
+  const ap_box truth[] = {{0, 0, crowd, 0, true}, {0, 0, a, 0, false}, {0, 1, crowd, 0, true}};
+  const ap_box found[] = {{0, 0, b, 0.9, false},
+                          {0, 0, half, 0.8, false},
+                          {0, 0, a, 0.7, false},
+                          {0, 0, most_out, 0.6, false}};
+  assert_true(cli_average_precision(found, 4, truth, 3, 2, 0.5) == 1);
+  const ap_box off[] = {{0, 0, most_out, 0.9, false}, {0, 0, a, 0.7, false}};
+  assert_true(cli_average_precision(off, 2, truth, 3, 2, 0.5) == 0.5); /* one wrong before it */
+}
+
 static void test_average_precision_by_hand(void **state) {
   (void)state;
   const gm_box a = {0, 0, 10, 10}, b = {20, 0, 30, 10}, off = {50, 50, 60, 60};
-  const ap_box truth[] = {{0, 0, a, 0}, {0, 0, b, 0}, {1, 1, a, 0}};
+  const ap_box truth[] = {{0, 0, a, 0, 0}, {0, 0, b, 0, 0}, {1, 1, a, 0, 0}};
   /* class 0: right, wrong, right: precisions 1, 1/2, 2/3 at recalls 1/2, 1/2, 1. Made to fall:
    * 1 up to recall 0.5 (51 points), 2/3 for the other 50. Class 1: its only box is on another
    * picture. Class 2 has no true box and does not count. */
-  ap_box found[] = {{0, 0, b, 0.7}, {0, 2, a, 0.9}, {0, 0, off, 0.8},
-                    {0, 0, a, 0.9}, {0, 1, a, 0.9}, {0, 0, a, 0.1}};
+  const ap_box found[] = {{0, 0, b, 0.7, 0}, {0, 2, a, 0.9, 0}, {0, 0, off, 0.8, 0},
+                          {0, 0, a, 0.9, 0}, {0, 1, a, 0.9, 0}, {0, 0, a, 0.1, 0}};
   double want = ((51 + 50 * 2.0 / 3) / 101 + 0) / 2;
   assert_true(fabs(cli_average_precision(found, 6, truth, 3, 3, 0.5) - want) < 1e-12);
   assert_true(cli_average_precision(found, 0, truth, 3, 3, 0.5) == 0);
@@ -191,6 +207,7 @@ int main(void) {
       cmocka_unit_test(test_a_text_has_the_same_features_in_every_batch),
       cmocka_unit_test(test_a_region_is_answered_as_a_view_of_it),
       cmocka_unit_test(test_failures_leave_no_results),
+      cmocka_unit_test(test_crowds_are_neither_right_nor_wrong),
       cmocka_unit_test(test_average_precision_by_hand),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

@@ -2,6 +2,8 @@
  * the classification of each. */
 #include "classes.h"
 #include "clip_handles.h"
+#include "feature_cache.h"
+#include "feature_keys.h"
 #include "view.h"
 
 #include <stdlib.h>
@@ -23,7 +25,6 @@ static gm_status place(gm_view **views, gm_clip *clip, const gm_image *image,
   gm_view_params own = *params;
   own.boxes = NULL;
   own.n_boxes = 0;
-  own.cache = false;
   for (size_t i = 0; i < n; i++) {
     gm_crop pixels;
     GM_TRY(gm_view_whole_pixels(image, regions[i], i + 1, &pixels, err));
@@ -48,9 +49,28 @@ static gm_status share_out(gm_view **views, size_t n, const float *features, siz
   return GM_OK;
 }
 
+/* From the cache if it may be used, else computed, and kept. */
+static gm_status encode_crops(gm_clip *clip, const gm_image *image, const gm_crop *crops,
+                              size_t rows, bool cache, float *features,
+                              const gm_callbacks *callbacks, gm_error *err) {
+  char key[65];
+  size_t dim = clip->model->features;
+  gm_compute *c = gm_clip_enter(clip, callbacks, err);
+  cache = cache && clip->cache;
+  if (cache) {
+    gm_feature_key_crops(key, gm_clip_sum(clip), image, crops, rows);
+    if (gm_feature_cache_load(clip->cache, key, rows, dim, features))
+      return gm_clip_leave(clip, GM_OK);
+  }
+  gm_status status =
+      gm_clip_encode_crops(c, clip->model, image, crops, rows, features, callbacks);
+  if (status == GM_OK && cache) gm_feature_cache_store(clip->cache, key, rows, dim, features);
+  return gm_clip_leave(clip, status);
+}
+
 static gm_status encode_together(gm_view **views, size_t n, gm_clip *clip,
-                                 const gm_image *image, const gm_callbacks *callbacks,
-                                 gm_error *err) {
+                                 const gm_image *image, bool cache,
+                                 const gm_callbacks *callbacks, gm_error *err) {
   size_t rows = 0, dim = clip->model->features;
   for (size_t i = 0; i < n; i++) rows += 1 + views[i]->n;
   gm_crop *crops = calloc(rows + 1, sizeof *crops);
@@ -60,11 +80,8 @@ static gm_status encode_together(gm_view **views, size_t n, gm_clip *clip,
     status = gm_fail_memory(err, "the regions", rows * dim * sizeof *features);
   for (size_t i = 0, row = 0; status == GM_OK && i < n; row += 1 + views[i++]->n)
     memcpy(crops + row, views[i]->crops, (1 + views[i]->n) * sizeof *crops);
-  if (status == GM_OK) {
-    gm_compute *c = gm_clip_enter(clip, callbacks, err);
-    status = gm_clip_leave(
-        clip, gm_clip_encode_crops(c, clip->model, image, crops, rows, features, callbacks));
-  }
+  if (status == GM_OK)
+    status = encode_crops(clip, image, crops, rows, cache, features, callbacks, err);
   if (status == GM_OK) status = share_out(views, n, features, dim, err);
   free(crops);
   free(features);
@@ -82,8 +99,10 @@ gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *r
   scoring.stop = 0;
   gm_view **views = calloc(n, sizeof *views);
   if (!views) return gm_fail_memory(err, "the regions", n * sizeof *views);
-  gm_status status = place(views, clip, image, regions, n, view ? view : &crops, err);
-  if (status == GM_OK) status = encode_together(views, n, clip, image, callbacks, err);
+  if (!view) view = &crops;
+  gm_status status = place(views, clip, image, regions, n, view, err);
+  if (status == GM_OK)
+    status = encode_together(views, n, clip, image, view->cache, callbacks, err);
   for (size_t i = 0; i < n && status == GM_OK; i++)
     status = gm_classify(views[i], classes, &scoring, callbacks, &results[i], err);
   for (size_t i = 0; i < n; i++) gm_view_free(views[i]);

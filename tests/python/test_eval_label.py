@@ -18,12 +18,29 @@ NAMES = ["dog", "guitar", "rabbit", "tree", "sun", "pizza", "car", "apple", "fis
 
 class EvalLabel(unittest.TestCase):
     def test_ap50_is_pycocotools(self):
-        truth = COCO(os.path.join(SCENES, "annotations.json"))
+        self.compare(os.path.join(SCENES, "annotations.json"))
+
+    def test_with_crowds(self):
+        """Every second object becomes a crowd, of twice its size."""
+        with open(os.path.join(SCENES, "annotations.json")) as file:
+            annotations = json.load(file)
+        for a in annotations["annotations"][::2]:
+            x, y, w, h = a["bbox"]
+            a["bbox"], a["iscrowd"], a["area"] = [x - w / 2, y - h / 2, 2 * w, 2 * h], 1, 4 * w * h
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "crowds.json")
+            with open(path, "w") as file:
+                json.dump(annotations, file)
+            self.compare(path)
+
+    def compare(self, annotations):
+        truth = COCO(annotations)
         categories = {c["name"]: c["id"] for c in truth.dataset["categories"]}
         names = [n for n in NAMES if n in categories]
         pictures = truth.dataset["images"][:LIMIT]
         options = ["--classes", ",".join(names), "--no-cache", "--none", "0.5"]
-        [got] = lines("eval", "label", "--coco", os.path.join(SCENES, "annotations.json"), "--limit", LIMIT, *options)
+        [got] = lines("eval", "label", "--coco", annotations, "--images", os.path.join(SCENES, "images"),
+                      "--limit", LIMIT, *options)
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "found.json")
             run("label", *(os.path.join(SCENES, "images", p["file_name"]) for p in pictures), *options,
