@@ -54,7 +54,9 @@ static void print_json(const gm_bench_report *r, const char *what) {
   json_decref(root);
 }
 
-static gm_status run_model(const cli_args *args, gm_bench_report **out, gm_error *err) {
+/* Of a Groma or of a CLIP. */
+static gm_status run_model(const cli_args *args, bool clip, gm_bench_report **out,
+                           gm_error *err) {
   gm_callbacks callbacks = {.cancelled = on_cancelled};
   gm_bench_params params = {.threads = (unsigned)args->threads,
                             .repeat = (uint32_t)args->repeat,
@@ -67,10 +69,13 @@ static gm_status run_model(const cli_args *args, gm_bench_report **out, gm_error
   if (args->shape) {
     /* Blocks filled directly: the values don't change the time. */
     snprintf(synthetic, sizeof synthetic, "synthetic:%.60s:%.20s:fast", args->shape,
-             args->type ? args->type : "q4_k");
+             args->type ? args->type
+             : clip     ? "q8_0"
+                        : "q4_k");
     model = synthetic;
   }
-  return gm_bench_model(out, model, &params, &callbacks, err);
+  return clip ? gm_bench_clip(out, model, &params, &callbacks, err)
+              : gm_bench_model(out, model, &params, &callbacks, err);
 }
 
 static gm_status run_kernels(const cli_args *args, gm_bench_report **out, gm_error *err) {
@@ -82,20 +87,20 @@ static gm_status run_kernels(const cli_args *args, gm_bench_report **out, gm_err
 
 int cmd_bench(const cli_args *args) {
   const char *what = args->inputs.n == 1 ? args->inputs.items[0] : "";
-  bool kernels = strcmp(what, "kernels") == 0;
-  if (!kernels && strcmp(what, "model") != 0) {
-    cli_error("bench: found '%s', wanted model or kernels", what);
+  bool kernels = strcmp(what, "kernels") == 0, clip = strcmp(what, "clip") == 0;
+  if (!kernels && !clip && strcmp(what, "model") != 0) {
+    cli_error("bench: found '%s', wanted model, clip or kernels", what);
     return CLI_USAGE;
   }
   if (kernels && (args->stages || args->count || args->shape)) {
-    cli_error("bench: --stage, --count and --shape are for bench model");
+    cli_error("bench: --stage, --count and --shape are for bench model and bench clip");
     return CLI_USAGE;
   }
   cli_catch_interrupt();
   gm_bench_report *report = NULL;
   gm_error err = {0};
   gm_status status =
-      kernels ? run_kernels(args, &report, &err) : run_model(args, &report, &err);
+      kernels ? run_kernels(args, &report, &err) : run_model(args, clip, &report, &err);
   if (status != GM_OK) {
     cli_error("%s", err.message);
     return status == GM_ERR_MODEL || status == GM_ERR_FILE_NOT_FOUND ? CLI_MODEL

@@ -163,12 +163,13 @@ static const option_row rows[] = {
     {"seeds", 0, COUNT, AT(seeds), GROUP_EVAL, "N",
      "classify: draws to take mean and deviation over (default 20)"},
     {"limit", 0, COUNT, AT(limit), GROUP_EVAL, "N", "only the first N pictures"},
-    {"shape", 0, TEXT, AT(shape), GROUP_BENCH, "NAME", "groma-7b or groma-7b-2l"},
+    {"shape", 0, TEXT, AT(shape), GROUP_BENCH, "NAME",
+     "groma-7b, groma-7b-2l, clip-vit-b-32 or clip-vit-l-14"},
     {"repeat", 0, COUNT, AT(repeat), GROUP_BENCH, "N", "runs of each measurement (default 3)"},
     {"stage", 0, TEXT, AT(stages), GROUP_BENCH, "NAME,...",
      "time these stages only, as \"prefill,decode\" (default: all)"},
     {"count", 0, COUNT, AT(count), GROUP_BENCH, "N",
-     "how many regions (default: as many as the model has tokens for)"},
+     "how many regions (default: as many as the model has tokens for), crops or texts"},
     {"help", 'h', FLAG, AT(help), GROUP_ALL, NULL, "this text"},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };

@@ -620,6 +620,11 @@ typedef struct gm_bench_params {
 GM_API gm_status gm_bench_model(gm_bench_report **out, const char *model,
                                 const gm_bench_params *params, const gm_callbacks *callbacks,
                                 gm_error *err);
+/* Times a CLIP (what gm_clip_open takes): stages "crops", from a decoded picture of 640 x 480
+ * to the features of 60 crops, and "texts", from 50 strings to theirs; or of params->count. */
+GM_API gm_status gm_bench_clip(gm_bench_report **out, const char *model,
+                               const gm_bench_params *params, const gm_callbacks *callbacks,
+                               gm_error *err);
 /* Times the kernels of every instruction set that this processor has: matrix products for each
  * type at the shapes of the models, through threads, and the loops over rows on one. */
 GM_API gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,

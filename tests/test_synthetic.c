@@ -47,18 +47,41 @@ static void test_rules(void **state) {
   check_rule("x.fuse_convs.0.gn.weight", 1, vector, 1, 0.1);
   check_rule("x.fuse_convs.0.conv.weight", 4, conv, 0, sqrt(3.0 / 36) * 1.4);
   check_rule("x.pconvs.0.weight", 4, conv, 0, sqrt(3.0 / 36) * 1.4);
+  check_rule("visual.class_embedding", 1, vector, 0, 0.5);
+  check_rule("visual.positional_embedding", 2, row, 0, 0.5);
+  check_rule("visual.ln_pre.weight", 1, vector, 1, 0.1);
+  check_rule("visual.ln_pre.bias", 1, vector, 0, 0.05);
+  check_rule("visual.proj", 2, row, 0, 0.5); /* fan: sqrt(3 / 12) */
 }
 
 static void test_bad_names(void **state) {
   (void)state;
-  const char *const bad[] = {"groma-8b", "groma-7b:q5_k",       "groma-7b:q4_k:slow", "",
-                             ":",        "groma-7b:q4_k:fast:x"};
+  const char *const bad[] = {
+      "groma-8b",   "groma-7b:q5_k",        "groma-7b:q4_k:slow", "",
+      ":",          "groma-7b:q4_k:fast:x", "groma-7b-0l",        "groma-7b-33l",
+      "groma-7b-2", "groma-7b-2lx",         "groma-7b-",          "clip-vit-b-16"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     gm_model_file *file;
     gm_error err;
     assert_int_equal(gm_synthetic_model(&file, bad[i], NULL, &err), GM_ERR_ARGUMENT);
     assert_null(file);
   }
+}
+
+/* Parameters of OpenAI's ViT-B/32, known from its paper's release: 151,277,313. */
+static void test_clip(void **state) {
+  (void)state;
+  gm_model_file *file;
+  gm_error err;
+  assert_ok(gm_synthetic_model(&file, "clip-vit-b-32:q8_0:fast", NULL, &err), &err);
+  size_t elements = 1; /* the scale of the logits is a key, not a tensor */
+  for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
+    const char *name;
+    const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
+    elements += gm_tensor_rows(t) * gm_tensor_cols(t);
+  }
+  assert_int_equal(elements, 151277313);
+  gm_model_file_close(file);
 }
 
 /* The embedded model is there under its name and by default, and holds what it should. */
@@ -90,9 +113,8 @@ static void test_embedded(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_check_values),
-      cmocka_unit_test(test_rules),
-      cmocka_unit_test(test_bad_names),
+      cmocka_unit_test(test_check_values), cmocka_unit_test(test_rules),
+      cmocka_unit_test(test_bad_names),    cmocka_unit_test(test_clip),
       cmocka_unit_test(test_embedded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* bench.c - see bench.h. */
 #include "bench.h"
 
+#include "types.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +196,25 @@ gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_jo
   }
   free(seconds);
   return status;
+}
+
+/* ---- work ---- */
+
+void gm_bench_weights(const gm_model_file *file, const char *prefix, double *elements,
+                      double *bytes) {
+  *elements = *bytes = 0;
+  for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
+    const char *name;
+    const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
+    if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
+    double rows = (double)gm_tensor_rows(t);
+    *elements += rows * (double)gm_tensor_cols(t);
+    *bytes += rows * (double)t->row_bytes;
+  }
+}
+
+const char *gm_bench_limit_of(const gm_tensor *weight) {
+  return gm_type_traits_of(weight->type)->quantised ? "int8" : "fp32";
 }
 
 /* ---- choosing stages ---- */

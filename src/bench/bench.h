@@ -4,6 +4,7 @@
 #define GM_BENCH_H
 
 #include "compute.h"
+#include "model_file.h"
 
 /* Measures with c's kernels and threads; takes about a second. GM_ERR_MEMORY. */
 gm_status gm_bench_limits(gm_compute *c, gm_limits *out);
@@ -27,6 +28,12 @@ typedef struct gm_bench_job {
 /* Runs it `repeat` times and appends its line. */
 gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
                        uint32_t repeat);
+
+/* Elements and bytes of the tensors whose names start with prefix. */
+void gm_bench_weights(const gm_model_file *file, const char *prefix, double *elements,
+                      double *bytes);
+/* The limit of products with this weight: "int8" for block types, else "fp32". */
+const char *gm_bench_limit_of(const gm_tensor *weight);
 
 /* Whether `stages` (names with commas between; NULL: all) has this one. */
 bool gm_bench_wants(const char *stages, const char *stage);

@@ -34,24 +34,6 @@ enum { N_STAGES = sizeof stage_names / sizeof stage_names[0] };
 
 /* ---- work ---- */
 
-/* Elements and bytes of the tensors whose names start with prefix. */
-static void weights_of(const gm_model_file *file, const char *prefix, double *elements,
-                       double *bytes) {
-  *elements = *bytes = 0;
-  for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
-    const char *name;
-    const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
-    if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
-    double rows = (double)gm_tensor_rows(t);
-    *elements += rows * (double)gm_tensor_cols(t);
-    *bytes += rows * (double)t->row_bytes;
-  }
-}
-
-static const char *limit_of(const gm_tensor *weight) {
-  return gm_type_traits_of(weight->type)->quantised ? "int8" : "fp32";
-}
-
 /* The model's dimensions that the counts need, read off its tensors. */
 typedef struct dims {
   double C, L, n, T; /* vision: width, layers, grid, tokens */
@@ -74,7 +56,7 @@ static gm_status read_dims(const gm_model *model, dims *d, gm_error *err) {
   d->T = 1 + d->n * d->n;
   d->R = (double)d->region->shape[3];
   double all, bytes;
-  weights_of(model->file, "region_encoder.mlvl_fuse.fuse_convs.", &all, &bytes);
+  gm_bench_weights(model->file, "region_encoder.mlvl_fuse.fuse_convs.", &all, &bytes);
   d->fuse = (double)(long)(all / (9 * d->R * d->R)); /* the norms are far smaller */
   return GM_OK;
 }
@@ -147,8 +129,8 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   dims d;
   double elements, bytes;
   GM_TRY(read_dims(model, &d, c->err));
-  weights_of(model->file, "perceiver.vis_encoder.", &elements, &bytes);
-  gm_bench_job job = {.stage = "vision", .limit = limit_of(d.vision), .user = b};
+  gm_bench_weights(model->file, "perceiver.vis_encoder.", &elements, &bytes);
+  gm_bench_job job = {.stage = "vision", .limit = gm_bench_limit_of(d.vision), .user = b};
   snprintf(job.shape, sizeof job.shape, "%.0f layers, %.0f tokens x %.0f", d.L, d.T, d.C);
   job.operations = 2 * elements * d.T + 4 * d.T * d.T * d.C * d.L;
   job.bytes = bytes;
@@ -157,10 +139,10 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   GM_TRY(time_stage(b, c, &job, maps_needed || wants(b, "proposer") || wants(b, "maps")));
 
   double encoder, decoder, unused;
-  weights_of(model->file, "perceiver.ddetr_transformer.encoder.", &encoder, &bytes);
-  weights_of(model->file, "perceiver.ddetr_transformer.decoder.", &decoder, &unused);
+  gm_bench_weights(model->file, "perceiver.ddetr_transformer.encoder.", &encoder, &bytes);
+  gm_bench_weights(model->file, "perceiver.ddetr_transformer.decoder.", &decoder, &unused);
   job.stage = "proposer";
-  job.limit = limit_of(d.proposer);
+  job.limit = gm_bench_limit_of(d.proposer);
   snprintf(job.shape, sizeof job.shape, "%u queries", b->groma->hparams.proposals);
   job.operations = 2 * encoder * (d.T - 1) + 2 * decoder * b->groma->hparams.proposals;
   job.bytes = bytes + unused;
@@ -169,20 +151,21 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
 
   double cells = 21 * d.n * d.n, conv = 2 * 9 * d.R * d.R;
   job.stage = "maps";
-  job.limit = limit_of(d.region);
+  job.limit = gm_bench_limit_of(d.region);
   snprintf(job.shape, sizeof job.shape, "%.0f steps, 3 maps up to %.0f squared x %.0f", d.fuse,
            4 * d.n, d.R);
   job.operations = d.fuse * conv * cells + 2 * d.C * d.R * cells;
-  weights_of(model->file, "region_encoder.mlvl_fuse.", &elements, &job.bytes);
+  gm_bench_weights(model->file, "region_encoder.mlvl_fuse.", &elements, &job.bytes);
   job.run = run_maps;
   GM_TRY(time_stage(b, c, &job, maps_needed));
 
   double flatten;
-  weights_of(model->file, "region_encoder.roi_align.flatten_linear.weight", &flatten, &unused);
+  gm_bench_weights(model->file, "region_encoder.roi_align.flatten_linear.weight", &flatten,
+                   &unused);
   job.stage = "regions";
   snprintf(job.shape, sizeof job.shape, "%zu regions, 14 x 14 x %.0f", b->regions, d.R);
   job.operations = (double)b->regions * (3 * conv * 196 + 2 * flatten);
-  weights_of(model->file, "region_encoder.roi_align.", &elements, &job.bytes);
+  gm_bench_weights(model->file, "region_encoder.roi_align.", &elements, &job.bytes);
   job.run = run_regions;
   return time_stage(b, c, &job, false);
 }
@@ -191,11 +174,11 @@ static gm_status time_language(bench *b, gm_compute *c, const gm_model *model) {
   const gm_llama *llama = b->groma->llama;
   double layers, layer_bytes, head, head_bytes, unused;
   double wide = (double)(llama->heads * llama->head_dim), T = (double)b->prompt;
-  weights_of(model->file, "llm.model.layers.", &layers, &layer_bytes);
-  weights_of(model->file, "llm.lm_head.", &head, &head_bytes);
-  weights_of(model->file, "extra_lm_head.", &unused, &unused);
+  gm_bench_weights(model->file, "llm.model.layers.", &layers, &layer_bytes);
+  gm_bench_weights(model->file, "llm.lm_head.", &head, &head_bytes);
+  gm_bench_weights(model->file, "extra_lm_head.", &unused, &unused);
   gm_bench_job job = {.stage = "prefill",
-                      .limit = limit_of(&llama->layers[0].gate),
+                      .limit = gm_bench_limit_of(&llama->layers[0].gate),
                       .operations = 2 * layers * T + 2 * T * T * wide * (double)llama->n_layers,
                       .bytes = layer_bytes,
                       .setup = clear_cache,

@@ -1,7 +1,8 @@
-/* synthetic.c - see synthetic.h. The tensors are those of Groma's table; the model is built by
- * the same plan that converts a checkpoint. */
+/* synthetic.c - see synthetic.h. The tensors are those of Groma's and CLIP's tables; the model
+ * is built by the same plan that converts a checkpoint. */
 #include "synthetic.h"
 
+#include "clip_tensors.h"
 #include "embedded.h"
 #include "groma_tensors.h"
 #include "rng.h"
@@ -52,10 +53,15 @@ static const struct rule {
     {"pos_embedd.2.weight", "", 1, 0.1, false},
     {"pos_embedd.5.weight", "", 1, 0.1, false},
     {"input_proj.0.1.weight", "", 1, 0.1, false},
+    {"class_embedding", "", 0, 0.5, false},
+    {"positional_embedding", "", 0, 0.5, false},
+    {"ln_", "weight", 1, 0.1, false},
+    {"logit_scale", "", 4.6052f, 0, false},
     {"bias", "", 0, 0.05, false},
     {"fuse_convs", "conv.weight", 0, 1.4, true},
     {"pconvs", "weight", 0, 1.4, true},
     {"weight", "", 0, 1.0, true},
+    {"proj", "", 0, 1.0, true},
 };
 
 void gm_synthetic_rule(const char *name, const size_t *shape, uint32_t n_dims, float *base,
@@ -140,7 +146,7 @@ static void fill_blocks(const gm_checkpoint *weights, size_t i, gm_type type, si
 
 /* ---- shapes of Groma-7B */
 
-static void dims_of(size_t dims[GM_GROMA_N_DIMS], size_t llm_layers) {
+static void groma_dims(size_t dims[GM_GROMA_N_DIMS], size_t llm_layers) {
   const size_t values[GM_GROMA_N_DIMS] = {
       [ONE] = 1,
       [THREE] = 3,
@@ -192,6 +198,46 @@ static const char config[] =
     "  \"max_position_embeddings\": 2048},"
     " \"nms_thres\": 0.6, \"box_score_thres\": 0.15, \"max_region_num\": 100}";
 
+/* ---- shapes of CLIP (arXiv 2103.00020) */
+
+typedef struct clip_shape {
+  const char *name;
+  size_t patch, grid, vision_layers, vision_dim, text_dim, features;
+} clip_shape;
+
+static const clip_shape clip_shapes[] = {
+    {"clip-vit-b-32", 32, 7, 12, 768, 512, 512},
+    {"clip-vit-l-14", 14, 16, 24, 1024, 768, 768},
+};
+
+static const clip_shape *clip_shape_of(const char *name) {
+  for (size_t i = 0; i < sizeof clip_shapes / sizeof clip_shapes[0]; i++)
+    if (strcmp(name, clip_shapes[i].name) == 0) return &clip_shapes[i];
+  return NULL;
+}
+
+static void clip_dims(size_t dims[GM_CLIP_N_DIMS], const clip_shape *s) {
+  const size_t values[GM_CLIP_N_DIMS] = {
+      [CLIP_THREE] = 3,
+      [CLIP_PATCH] = s->patch,
+      [CLIP_FEATURES] = s->features,
+      [V_LAYERS] = s->vision_layers,
+      [V_DIM] = s->vision_dim,
+      [V_QKV] = 3 * s->vision_dim,
+      [V_FFN] = 4 * s->vision_dim,
+      [V_ROWS] = 1 + s->grid * s->grid,
+      [T_LAYERS] = 12,
+      [T_DIM] = s->text_dim,
+      [T_QKV] = 3 * s->text_dim,
+      [T_FFN] = 4 * s->text_dim,
+      [T_ROWS] = 77,
+      [T_VOCAB] = 49408,
+  };
+  memcpy(dims, values, sizeof values);
+}
+
+/* ---- the checkpoint */
+
 static gm_status add_tensor(synthetic *s, const char *name, const gm_tensor_rule *rule,
                             const size_t *dims, gm_error *err) {
   uint64_t shape[GM_MAX_DIMS];
@@ -209,9 +255,10 @@ static gm_status add_tensor(synthetic *s, const char *name, const gm_tensor_rule
   return GM_OK;
 }
 
-static gm_status list_tensors(synthetic *s, const size_t *dims, gm_error *err) {
-  for (size_t r = 0; r < gm_groma_n_rules; r++) {
-    const gm_tensor_rule *rule = &gm_groma_rules[r];
+static gm_status list_tensors(synthetic *s, const gm_tensor_rule *rules, size_t n_rules,
+                              const size_t *dims, gm_error *err) {
+  for (size_t r = 0; r < n_rules; r++) {
+    const gm_tensor_rule *rule = &rules[r];
     if (rule->output) continue; /* a second part of a tensor that is listed already */
     size_t n = rule->repeat ? dims[rule->repeat] : 1;
     for (size_t layer = 0; layer < n; layer++) {
@@ -220,17 +267,45 @@ static gm_status list_tensors(synthetic *s, const size_t *dims, gm_error *err) {
       GM_TRY(add_tensor(s, name, rule, dims, err));
     }
   }
-  return gm_checkpoint_seal(&s->base, err);
+  return GM_OK;
+}
+
+/* Of the language model, as the name says; 0 where there is no such model. */
+static size_t layers_of(const char *name) {
+  static const char family[] = "groma-7b";
+  if (strncmp(name, family, sizeof family - 1) != 0) return 0;
+  const char *rest = name + sizeof family - 1;
+  if (!*rest) return 32;
+  char *end;
+  unsigned long layers =
+      rest[0] == '-' && rest[1] >= '1' && rest[1] <= '9' ? strtoul(rest + 1, &end, 10) : 0;
+  return layers >= 1 && layers <= 32 && strcmp(end, "l") == 0 ? layers : 0;
+}
+
+static gm_status list_groma(synthetic *s, size_t layers, gm_error *err) {
+  size_t dims[GM_GROMA_N_DIMS];
+  groma_dims(dims, layers);
+  return list_tensors(s, gm_groma_rules, gm_groma_n_rules, dims, err);
+}
+
+static gm_status list_clip(synthetic *s, const clip_shape *shape, gm_error *err) {
+  static const gm_tensor_rule scale = {.name = "logit_scale"}; /* a number, not a tensor */
+  size_t dims[GM_CLIP_N_DIMS];
+  clip_dims(dims, shape);
+  GM_TRY(add_tensor(s, scale.name, &scale, dims, err));
+  return list_tensors(s, gm_clip_rules, gm_clip_n_fused, dims, err);
 }
 
 gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err) {
   *out = NULL;
-  bool two = strcmp(name, "groma-7b-2l") == 0;
-  if (!two && strcmp(name, "groma-7b") != 0)
-    return gm_fail(err, GM_ERR_ARGUMENT,
-                   "found no synthetic model \"%.60s\", wanted groma-7b or groma-7b-2l", name);
-  size_t dims[GM_GROMA_N_DIMS];
-  dims_of(dims, two ? 2 : 32);
+  size_t layers = layers_of(name);
+  const clip_shape *clip = clip_shape_of(name);
+  if (layers == 0 && !clip)
+    return gm_fail(
+        err, GM_ERR_ARGUMENT,
+        "found no synthetic model \"%.60s\", wanted groma-7b, groma-7b-2l (any number "
+        "of layers from 1 to 32), clip-vit-b-32 or clip-vit-l-14",
+        name);
   synthetic *s = calloc(1, sizeof *s);
   char *copy = strdup(name);
   if (!s || !copy) {
@@ -242,7 +317,8 @@ gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err
   s->base.path = copy;
   s->base.read = synthetic_read;
   s->base.close = synthetic_close;
-  gm_status status = list_tensors(s, dims, err);
+  gm_status status = clip ? list_clip(s, clip, err) : list_groma(s, layers, err);
+  if (status == GM_OK) status = gm_checkpoint_seal(&s->base, err);
   if (status == GM_OK)
     *out = &s->base;
   else
@@ -286,12 +362,13 @@ gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *poo
   if (!gm_embedded_find("llama-tokenizer.model", &tokenizer) ||
       !gm_embedded_find("groma-added-tokens.json", &added))
     return gm_fail(err, GM_ERR_MODEL, "this build has no vocabulary for synthetic models");
-  const gm_source_file files[] = {
+  const gm_source_file groma_files[] = {
       {"config.json", config, sizeof config - 1},
       {"tokenizer.model", tokenizer.bytes, tokenizer.size},
       {"added_tokens.json", added.bytes, added.size},
   };
-  gm_source source = {.name = wanted.name, .files = files, .n_files = 3};
+  gm_source source = {.name = wanted.name, .files = groma_files, .n_files = 3};
+  if (clip_shape_of(wanted.name)) source = (gm_source){.name = wanted.name, .layout = "openai"};
   gm_plan_options options = {.pool = pool, .fill = wanted.fast ? fill_blocks : NULL};
   GM_TRY(gm_synthetic_open(&source.weights, wanted.name, err));
   gm_status status = gm_gguf_writer_create(&writer, NULL, err);

@@ -79,6 +79,15 @@ class Usage(unittest.TestCase):
         self.assertIn("at most", err)
         run("bench", "kernels", "--stage", "regions", code=2)
 
+    def test_benchmark_of_a_clip(self):
+        out, _ = run("bench", "clip", "-m", "clip-mini", "--stage", "crops,texts", "--count", "3", "--repeat", "1",
+                     "--json")
+        stages = json.loads(out)["stages"]
+        self.assertEqual(["crops", "texts"], [s["stage"] for s in stages])
+        self.assertTrue(stages[0]["shape"].startswith("3 crops"))
+        _, err = run("bench", "clip", "-m", "clip-mini", "--stage", "vision", code=2)
+        self.assertIn("crops, texts", err)
+
     def test_text_that_is_no_utf8(self):
         _, err = run("ground", scene(0), b"a \xff", code=2)
         self.assertIn("not UTF-8", err)
