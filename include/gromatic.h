@@ -529,7 +529,9 @@ typedef struct gm_convert_params {
 } gm_convert_params;
 
 /* Converts a checkpoint directory (or a GGUF file, to requantise) into one GGUF file. Streams,
- * runs no pickle code, writes atomically. progress: stage is the tensor's name. */
+ * runs no pickle code, writes atomically. progress: stage is the tensor's name. source
+ * "synthetic:..." (gm_model_open) writes that model, made in memory first; params' type is not
+ * used. */
 GM_API gm_status gm_convert(const char *source, const char *destination,
                             const gm_convert_params *params, const gm_callbacks *callbacks,
                             gm_error *err);

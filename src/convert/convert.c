@@ -4,6 +4,9 @@
 
 #include "json_file.h"
 #include "mapping.h"
+#include "model_file_bytes.h"
+#include "new_file.h"
+#include "synthetic.h"
 
 #include <libgen.h>
 #include <stdlib.h>
@@ -156,6 +159,28 @@ static gm_status locate(const char *path, char **directory, char **name, gm_erro
   return gm_fail_memory(err, path, strlen(path));
 }
 
+/* A computed model as a file, so that what holds of mapped models can be seen at true shapes.
+ */
+static gm_status write_synthetic(const char *spec, const char *destination, unsigned threads,
+                                 gm_error *err) {
+  gm_pool *pool;
+  gm_model_file *model = NULL;
+  gm_new_file file = {.fd = -1};
+  size_t size;
+  GM_TRY(gm_pool_create(&pool, threads, err));
+  gm_status status = gm_synthetic_model(&model, spec, pool, err);
+  if (status == GM_OK) status = gm_new_file_begin(&file, destination, err);
+  if (status == GM_OK) {
+    const void *bytes = gm_model_file_bytes(model, &size);
+    status = gm_new_file_write(&file, bytes, size, err);
+  }
+  if (status == GM_OK) status = gm_new_file_commit(&file, err);
+  gm_new_file_end(&file);
+  gm_model_file_close(model);
+  gm_pool_free(pool);
+  return status;
+}
+
 gm_status gm_convert(const char *path, const char *destination, const gm_convert_params *params,
                      const gm_callbacks *callbacks, gm_error *err) {
   gm_type type = GM_TYPE_F16;
@@ -169,6 +194,9 @@ gm_status gm_convert(const char *path, const char *destination, const gm_convert
       strcmp(params->layout, "open_clip") != 0)
     return gm_fail(err, GM_ERR_ARGUMENT, "found layout \"%.40s\", wanted openai or open_clip",
                    params->layout);
+  if (strncmp(path, GM_SYNTHETIC, sizeof GM_SYNTHETIC - 1) == 0)
+    return write_synthetic(path + sizeof GM_SYNTHETIC - 1, destination,
+                           params ? params->threads : 0, err);
   gm_source source = {0};
   gm_pool *pool = NULL;
   char *directory = NULL, *name = NULL;

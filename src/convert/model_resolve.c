@@ -28,8 +28,8 @@ gm_status gm_model_file_resolve(gm_model_file **out, const char *spec,
   *out = NULL;
   if (!spec) spec = GM_DEFAULT_MODEL;
   bool use_mmap = !params || !params->no_mmap, lock = params && params->mlock;
-  if (strncmp(spec, "synthetic:", 10) == 0)
-    return gm_synthetic_model(out, spec + 10, pool, err);
+  if (strncmp(spec, GM_SYNTHETIC, sizeof GM_SYNTHETIC - 1) == 0)
+    return gm_synthetic_model(out, spec + sizeof GM_SYNTHETIC - 1, pool, err);
   gm_embedded embedded;
   if (!is_path(spec) && gm_embedded_find(spec, &embedded) && embedded.is_model)
     return gm_model_file_from_memory(out, embedded.bytes, embedded.size, spec, err);

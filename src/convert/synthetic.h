@@ -12,6 +12,9 @@
 #include "model_file.h"
 #include "threads.h"
 
+/* In front of a synthetic model's name where a model or a checkpoint is named. */
+#define GM_SYNTHETIC "synthetic:"
+
 /* "groma-7b" or, with N instead of 32 language layers, "groma-7b-Nl"; "clip-vit-b-32" or
  * "clip-vit-l-14"; followed by nothing (f32), ":TYPE", or ":TYPE:fast": then the blocks of
  * quantised types are filled with random levels of the right spread, not quantised from the
