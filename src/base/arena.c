@@ -4,14 +4,25 @@
 #include "checked.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-enum { ALIGN = 64, MIN_CHUNK = 1 << 20 };
+enum { ALIGN = 64, MIN_CHUNK = 1 << 20, HUGE_PAGE = 2 << 20 };
+
+/* Large blocks in huge pages: a chunk that is new costs 512 times fewer page faults. */
+static void *new_bytes(size_t capacity) {
+  size_t whole;
+  if (capacity < HUGE_PAGE || !gm_align_size(capacity, HUGE_PAGE, &whole))
+    return aligned_alloc(ALIGN, capacity);
+  void *bytes = aligned_alloc(HUGE_PAGE, whole);
+  if (bytes) madvise(bytes, whole, MADV_HUGEPAGE);
+  return bytes;
+}
 
 static gm_arena_chunk *new_chunk(size_t bytes) {
   gm_arena_chunk *chunk = malloc(sizeof *chunk);
   if (!chunk) return NULL;
   size_t capacity = bytes < MIN_CHUNK ? MIN_CHUNK : bytes;
-  chunk->bytes = aligned_alloc(ALIGN, capacity);
+  chunk->bytes = new_bytes(capacity);
   if (!chunk->bytes) {
     free(chunk);
     return NULL;
