@@ -77,9 +77,7 @@ gm_clip_info gm_clip_get_info(const gm_clip *clip) {
 }
 
 const char *gm_clip_sum(gm_clip *clip) {
-  size_t size;
-  const void *bytes = gm_model_file_bytes(clip->file, &size);
-  if (!clip->sum[0]) gm_sha256(bytes, size, clip->sum);
+  if (!clip->sum[0]) gm_model_file_sha256(clip->file, clip->sum);
   return clip->sum;
 }
 

@@ -83,9 +83,7 @@ gm_model_info gm_model_get_info(const gm_model *model) {
 
 gm_status gm_model_sha256(gm_model *model, char out[65], gm_error *err) {
   (void)err; /* the bytes are all in reach */
-  size_t size;
-  const void *bytes = gm_model_file_bytes(model->file, &size);
-  gm_sha256(bytes, size, out);
+  gm_model_file_sha256(model->file, out);
   return GM_OK;
 }
 

@@ -179,6 +179,7 @@ static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_p
     gm_arena_mark mark = gm_arena_save(&c->arena);
     status = encode(scene, c, image, &settings);
     gm_arena_restore(&c->arena, mark);
+    gm_arena_trim(&c->arena);
     if (status == GM_OK) status = publish_regions(scene, err);
     gm_scene_leave(scene, status);
   }

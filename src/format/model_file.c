@@ -3,6 +3,7 @@
 
 #include "gguf.h"
 #include "model_file_bytes.h"
+#include "sha256.h"
 #include "tensor_names.h"
 
 #include <errno.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+enum { SUM_BYTES = 16 << 20 }; /* summed at once */
 
 struct gm_model_file {
   char *name;
@@ -83,6 +86,17 @@ gm_status gm_model_file_adopt(gm_model_file **out, void *bytes, size_t size, con
 const void *gm_model_file_bytes(const gm_model_file *file, size_t *size) {
   *size = file->size;
   return file->bytes;
+}
+
+void gm_model_file_sha256(const gm_model_file *file, char out[65]) {
+  gm_sha256_state sha;
+  gm_sha256_begin(&sha);
+  for (size_t at = 0; at < file->size; at += SUM_BYTES) {
+    size_t n = file->size - at < SUM_BYTES ? file->size - at : SUM_BYTES;
+    gm_sha256_add(&sha, (const unsigned char *)file->bytes + at, n);
+    gm_mapping_drop(&file->mapping, at, n);
+  }
+  gm_sha256_end(&sha, out);
 }
 
 const gm_gguf *gm_model_file_gguf(const gm_model_file *file) {
@@ -230,6 +244,25 @@ gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, ui
                    name, gm_type_traits_of(tensor->type)->name);
   *out = tensor->data;
   return GM_OK;
+}
+
+/* Tensors in file order stand one behind the other: a run of them is released at once. */
+void gm_model_file_release(const gm_model_file *file, const char *prefix) {
+  if (!file->mapping.data) return;
+  size_t begin = 0, end = 0, length = strlen(prefix);
+  for (size_t i = 0; i < file->gguf.n_tensors; i++) {
+    const gm_gguf_tensor *t = &file->gguf.tensors[i];
+    char name[GM_GGUF_NAME_SIZE + 64];
+    gm_tensor_upstream_name(t->name, name, sizeof name);
+    if (strncmp(name, prefix, length) != 0) continue;
+    size_t at = file->gguf.data_begin + t->offset;
+    if (at > end + file->gguf.alignment || at < end) {
+      gm_mapping_drop(&file->mapping, begin, end - begin);
+      begin = at;
+    }
+    end = at + t->bytes;
+  }
+  gm_mapping_drop(&file->mapping, begin, end - begin);
 }
 
 size_t gm_model_file_n_tensors(const gm_model_file *file) {

@@ -56,6 +56,11 @@ gm_status gm_model_file_want(const gm_model_file *file, const char *name, uint32
 gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, uint32_t n_dims,
                                  const size_t *shape, const float **out, gm_error *err);
 
+/* The tensors whose names begin with prefix are not needed for now: their pages leave the
+ * process's resident memory and come back where they are touched again. Nothing happens where
+ * the bytes are not mapped, or pinned. Safe while other threads read them. */
+void gm_model_file_release(const gm_model_file *file, const char *prefix);
+
 /* Enumeration, for inspect and convert. */
 size_t gm_model_file_n_tensors(const gm_model_file *file);
 const gm_tensor *gm_model_file_tensor_at(const gm_model_file *file, size_t i,

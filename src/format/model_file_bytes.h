@@ -8,6 +8,8 @@
 
 /* The whole file, wherever it lies. */
 const void *gm_model_file_bytes(const gm_model_file *file, size_t *size);
+/* Its SHA-256 in hex. A mapped file's pages are released as they are read. */
+void gm_model_file_sha256(const gm_model_file *file, char out[65]);
 /* Its parsed header, with all keys and tensors in file order. */
 const gm_gguf *gm_model_file_gguf(const gm_model_file *file);
 

@@ -192,6 +192,7 @@ gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *co
     }
   }
   gm_arena_restore(&c->arena, mark);
+  gm_arena_trim(&c->arena); /* the region encoder's scratch is the largest of all */
   return status;
 }
 

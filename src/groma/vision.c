@@ -13,6 +13,7 @@
 enum { PROPOSAL_STATES = 4 }; /* the proposer sees the mean of so many last hidden states */
 
 struct gm_vision {
+  const gm_model_file *file;
   gm_groma_hparams hparams;
   gm_dinov2 encoder;
   gm_visual_tokens visual_tokens;
@@ -53,6 +54,7 @@ gm_status gm_vision_load(gm_vision **out, const gm_model_file *file,
                          const gm_groma_hparams *hparams, gm_error *err) {
   gm_vision *v = calloc(1, sizeof *v);
   if (!v) return gm_fail_memory(err, "vision stages", sizeof *v);
+  v->file = file;
   v->hparams = *hparams;
   gm_status status = load_stages(v, file, err);
   if (status != GM_OK) {
@@ -158,8 +160,11 @@ size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool p
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
                            const float *pixels) {
   GM_TRY(gm_dinov2_forward(c, &vision->encoder, pixels, image->states));
-  return gm_visual_tokens_forward(c, &vision->visual_tokens,
-                                  image->states[vision->hparams.vision_output], image->tokens);
+  GM_TRY(gm_visual_tokens_forward(c, &vision->visual_tokens,
+                                  image->states[vision->hparams.vision_output], image->tokens));
+  gm_model_file_release(vision->file, "perceiver.vis_encoder.");
+  gm_model_file_release(vision->file, "img_txt_bridge.");
+  return GM_OK;
 }
 
 /* out[n*n, C] = mean of the last hidden states, without the class token. */
@@ -213,6 +218,7 @@ gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_vision_im
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = propose(c, vision, image);
   gm_arena_restore(&c->arena, mark);
+  gm_model_file_release(vision->file, "perceiver.");
   return status;
 }
 
@@ -228,5 +234,7 @@ gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
                                     size_t n, float *out) {
   const float *maps[GM_REGION_LEVELS];
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) maps[k] = image->maps[k];
-  return gm_region_encoder_forward(c, &vision->region_encoder, maps, boxes, n, out);
+  gm_status status = gm_region_encoder_forward(c, &vision->region_encoder, maps, boxes, n, out);
+  gm_model_file_release(vision->file, "region_encoder.");
+  return status;
 }

@@ -8,6 +8,9 @@
  *                              regions as are asked for
  *   gm_vision_region_features  fused maps + boxes -> [r, D]
  *
+ * Each stage leaves the resident memory when it is done (gm_model_file_release), since the
+ * language model, which comes next, is the largest part of the process.
+ *
  * Call them in this order; propose may be left out where boxes come from elsewhere. A picture
  * belongs to one thread at a time; a gm_vision is immutable after load. */
 #ifndef GM_VISION_H
