@@ -29,6 +29,8 @@ static void print_text(const gm_bench_report *r) {
     else
       putchar('\n');
   }
+  if (r->pictures_per_hour > 0)
+    printf("\n%.0f pictures an hour from file to answer\n", r->pictures_per_hour);
   if (r->peak_bytes) printf("\npeak resident memory %.2f GB\n", (double)r->peak_bytes * 1e-9);
 }
 
@@ -43,20 +45,21 @@ static void print_json(const gm_bench_report *r, const char *what) {
                                     s->seconds_median, "operations", s->operations, "bytes",
                                     s->bytes, "limit", s->limit, "share", s->share));
   }
-  json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f}, s:o, s:I}", "bench", what,
-                           "processor", r->processor, "kernels", r->kernels, "threads",
+  json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f}, s:o, s:I, s:f}", "bench",
+                           what, "processor", r->processor, "kernels", r->kernels, "threads",
                            (int)r->threads, "limits", "fp32_gflops", r->limits.fp32_gflops,
                            "int8_gops", r->limits.int8_gops, "read_gbs", r->limits.read_gbs,
-                           "stages", stages, "peak_bytes", (json_int_t)r->peak_bytes);
+                           "stages", stages, "peak_bytes", (json_int_t)r->peak_bytes,
+                           "pictures_per_hour", r->pictures_per_hour);
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(7));
   if (text) puts(text);
   free(text);
   json_decref(root);
 }
 
-/* Of a Groma or of a CLIP. */
-static gm_status run_model(const cli_args *args, bool clip, gm_bench_report **out,
-                           gm_error *err) {
+/* Of a Groma or of a CLIP, or of the whole chain on a picture. */
+static gm_status run_model(const cli_args *args, bool clip, const char *picture,
+                           gm_bench_report **out, gm_error *err) {
   gm_callbacks callbacks = {.cancelled = on_cancelled};
   gm_bench_params params = {.threads = (unsigned)args->threads,
                             .repeat = (uint32_t)args->repeat,
@@ -74,6 +77,7 @@ static gm_status run_model(const cli_args *args, bool clip, gm_bench_report **ou
                         : "q4_k");
     model = synthetic;
   }
+  if (picture) return gm_bench_image(out, picture, model, &params, &callbacks, err);
   return clip ? gm_bench_clip(out, model, &params, &callbacks, err)
               : gm_bench_model(out, model, &params, &callbacks, err);
 }
@@ -86,21 +90,25 @@ static gm_status run_kernels(const cli_args *args, gm_bench_report **out, gm_err
 }
 
 int cmd_bench(const cli_args *args) {
-  const char *what = args->inputs.n == 1 ? args->inputs.items[0] : "";
+  const char *what = args->inputs.n > 0 ? args->inputs.items[0] : "";
   bool kernels = strcmp(what, "kernels") == 0, clip = strcmp(what, "clip") == 0;
-  if (!kernels && !clip && strcmp(what, "model") != 0) {
-    cli_error("bench: found '%s', wanted model, clip or kernels", what);
+  bool image = strcmp(what, "image") == 0;
+  if ((!kernels && !clip && !image && strcmp(what, "model") != 0) ||
+      args->inputs.n != 1 + (size_t)image) {
+    cli_error("bench: wanted model, clip, kernels or image FILE; found '%s'%s", what,
+              args->inputs.n > 1 ? " and more" : "");
     return CLI_USAGE;
   }
   if (kernels && (args->stages || args->count || args->shape)) {
-    cli_error("bench: --stage, --count and --shape are for bench model and bench clip");
+    cli_error("bench: --stage, --count and --shape are for bench model, clip and image");
     return CLI_USAGE;
   }
   cli_catch_interrupt();
   gm_bench_report *report = NULL;
   gm_error err = {0};
-  gm_status status =
-      kernels ? run_kernels(args, &report, &err) : run_model(args, clip, &report, &err);
+  const char *picture = image ? args->inputs.items[1] : NULL;
+  gm_status status = kernels ? run_kernels(args, &report, &err)
+                             : run_model(args, clip, picture, &report, &err);
   if (status != GM_OK) {
     cli_error("%s", err.message);
     return status == GM_ERR_MODEL || status == GM_ERR_FILE_NOT_FOUND ? CLI_MODEL

@@ -605,7 +605,8 @@ typedef struct gm_bench_report {
   gm_limits limits;
   gm_bench_stage *stages;
   size_t n_stages;
-  uint64_t peak_bytes; /* resident memory at most, mapped pages counted; 0: unknown */
+  uint64_t peak_bytes;      /* resident memory at most, mapped pages counted; 0: unknown */
+  double pictures_per_hour; /* of the whole chain at the stages' medians; 0: not measured */
 } gm_bench_report;
 
 typedef struct gm_bench_params {
@@ -627,6 +628,13 @@ GM_API gm_status gm_bench_model(gm_bench_report **out, const char *model,
 GM_API gm_status gm_bench_clip(gm_bench_report **out, const char *model,
                                const gm_bench_params *params, const gm_callbacks *callbacks,
                                gm_error *err);
+/* Times the whole chain on a picture, stage by stage: reading and resampling it, the stages of
+ * gm_bench_model with the regions that it has and the prompt that they make, and the phrases of
+ * params.count (0: 32) grounded on the finished scene, as one batch and alone. params.prompt is
+ * not used; params.tokens 0: 48. */
+GM_API gm_status gm_bench_image(gm_bench_report **out, const char *image, const char *model,
+                                const gm_bench_params *params, const gm_callbacks *callbacks,
+                                gm_error *err);
 /* Times the kernels of every instruction set that this processor has: matrix products for each
  * type at the shapes of the models, through threads, and the loops over rows on one. */
 GM_API gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,

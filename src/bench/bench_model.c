@@ -3,30 +3,14 @@
  * Operations are those of the straightforward algorithm (docs/MODEL.md), so that doing less
  * arithmetic shows as a higher share. A stage's limit is that of the arithmetic its weights are
  * meant for; decoding reads each weight once for one token, so memory is its limit. */
-#include "bench.h"
+#include "bench_stages.h"
 #include "dinov2.h"
-#include "handles.h"
 #include "rng.h"
 
 #include <stdio.h>
 
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct bench {
-  const gm_groma *groma;
-  gm_vision_image *image;
-  float *pixels;   /* [3, S, S] */
-  float *features; /* [regions, D] */
-  float *logits;   /* [vocab] */
-  gm_rel_box *boxes;
-  gm_llama_row *rows;
-  size_t regions, prompt, tokens;
-  gm_kv_seq seq;
-  gm_bench_report *report;
-  const char *stages; /* those to time */
-  uint32_t repeat;
-} bench;
 
 static const char *const stage_names[] = {"vision",  "proposer", "maps",
                                           "regions", "prefill",  "decode"};
@@ -64,47 +48,47 @@ static gm_status read_dims(const gm_model *model, dims *d, gm_error *err) {
 /* ---- stages ---- */
 
 static gm_status run_vision(gm_compute *c, void *user) {
-  bench *b = user;
+  gm_bench_chain *b = user;
   return gm_vision_encode(c, b->groma->vision, b->image, b->pixels);
 }
 
 static gm_status run_proposer(gm_compute *c, void *user) {
-  bench *b = user;
+  gm_bench_chain *b = user;
   return gm_vision_propose(c, b->groma->vision, b->image);
 }
 
 static gm_status run_maps(gm_compute *c, void *user) {
-  bench *b = user;
+  gm_bench_chain *b = user;
   return gm_vision_fuse(c, b->groma->vision, b->image);
 }
 
 static gm_status run_regions(gm_compute *c, void *user) {
-  bench *b = user;
+  gm_bench_chain *b = user;
   return gm_vision_region_features(c, b->groma->vision, b->image, b->boxes, b->regions,
                                    b->features);
 }
 
 static gm_status clear_cache(gm_compute *c, void *user) {
   (void)c;
-  gm_kv_truncate(&((bench *)user)->seq, 0);
+  gm_kv_truncate(&((gm_bench_chain *)user)->seq, 0);
   return GM_OK;
 }
 
 static gm_status run_prefill(gm_compute *c, void *user) {
-  bench *b = user;
+  gm_bench_chain *b = user;
   gm_llama_run run = {&b->seq, b->rows, b->prompt, b->logits};
   return gm_llama_forward(b->groma->llama, c, &run, 1, NULL, NULL);
 }
 
 static gm_status cut_cache(gm_compute *c, void *user) {
   (void)c;
-  bench *b = user;
+  gm_bench_chain *b = user;
   gm_kv_truncate(&b->seq, b->prompt);
   return GM_OK;
 }
 
 static gm_status run_decode(gm_compute *c, void *user) {
-  bench *b = user;
+  gm_bench_chain *b = user;
   for (size_t i = 0; i < b->tokens; i++) {
     GM_TRY(gm_poll(c));
     gm_llama_run run = {&b->seq, b->rows + i, 1, b->logits};
@@ -113,19 +97,20 @@ static gm_status run_decode(gm_compute *c, void *user) {
   return GM_OK;
 }
 
-static bool wants(const bench *b, const char *stage) {
+static bool wants(const gm_bench_chain *b, const char *stage) {
   return gm_bench_wants(b->stages, stage);
 }
 
 /* Times the stage, or does it once, untimed, if one that is timed needs its results. */
-static gm_status time_stage(bench *b, gm_compute *c, const gm_bench_job *job, bool needed) {
+static gm_status time_stage(gm_bench_chain *b, gm_compute *c, const gm_bench_job *job,
+                            bool needed) {
   if (wants(b, job->stage)) return gm_bench_run(b->report, c, job, b->repeat);
   if (!needed) return GM_OK;
   if (job->setup) GM_TRY(job->setup(c, b));
   return job->run(c, b);
 }
 
-static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
+gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *model) {
   dims d;
   double elements, bytes;
   GM_TRY(read_dims(model, &d, c->err));
@@ -170,7 +155,7 @@ static gm_status time_vision(bench *b, gm_compute *c, const gm_model *model) {
   return time_stage(b, c, &job, false);
 }
 
-static gm_status time_language(bench *b, gm_compute *c, const gm_model *model) {
+gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *model) {
   const gm_llama *llama = b->groma->llama;
   double layers, layer_bytes, head, head_bytes, unused;
   double wide = (double)(llama->heads * llama->head_dim), T = (double)b->prompt;
@@ -203,8 +188,7 @@ static gm_status time_language(bench *b, gm_compute *c, const gm_model *model) {
 
 /* ---- the whole ---- */
 
-/* A picture of noise, boxes of all sizes, any tokens: times don't depend on their values. */
-static gm_status prepare(bench *b, gm_error *err) {
+gm_status gm_bench_chain_begin(gm_bench_chain *b, gm_error *err) {
   const gm_groma *groma = b->groma;
   size_t pixels = 3 * (size_t)groma->hparams.image_size * groma->hparams.image_size;
   size_t dim = gm_vision_dim(groma->vision);
@@ -231,15 +215,7 @@ static gm_status prepare(bench *b, gm_error *err) {
   return GM_OK;
 }
 
-static gm_status run_all(bench *b, gm_model *model, const gm_callbacks *callbacks,
-                         gm_error *err) {
-  gm_compute *c = gm_model_enter(model, callbacks, err);
-  gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_status status = prepare(b, err);
-  if (status == GM_OK) status = gm_bench_report_create(&b->report, c);
-  if (status == GM_OK) status = time_vision(b, c, model);
-  if (status == GM_OK) status = time_language(b, c, model);
-  gm_arena_restore(&c->arena, mark);
+void gm_bench_chain_end(gm_bench_chain *b) {
   gm_vision_image_free(b->image);
   gm_kv_clear(&b->seq);
   free(b->pixels);
@@ -247,6 +223,18 @@ static gm_status run_all(bench *b, gm_model *model, const gm_callbacks *callback
   free(b->boxes);
   free(b->logits);
   free(b->rows);
+}
+
+static gm_status run_all(gm_bench_chain *b, gm_model *model, const gm_callbacks *callbacks,
+                         gm_error *err) {
+  gm_compute *c = gm_model_enter(model, callbacks, err);
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = gm_bench_chain_begin(b, err);
+  if (status == GM_OK) status = gm_bench_report_create(&b->report, c);
+  if (status == GM_OK) status = gm_bench_vision(b, c, model);
+  if (status == GM_OK) status = gm_bench_language(b, c, model);
+  gm_arena_restore(&c->arena, mark);
+  gm_bench_chain_end(b);
   return gm_model_leave(model, status);
 }
 
@@ -259,12 +247,12 @@ gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench
   GM_TRY(gm_bench_check_stages(p.stages, stage_names, N_STAGES, err));
   gm_model *model;
   GM_TRY(gm_model_open(&model, path, &model_params, err));
-  bench b = {.groma = model->groma,
-             .regions = p.count ? p.count : model->groma->max_regions,
-             .stages = p.stages,
-             .prompt = p.prompt ? p.prompt : 512,
-             .tokens = p.tokens ? p.tokens : 16,
-             .repeat = p.repeat ? p.repeat : 3};
+  gm_bench_chain b = {.groma = model->groma,
+                      .regions = p.count ? p.count : model->groma->max_regions,
+                      .stages = p.stages,
+                      .prompt = p.prompt ? p.prompt : 512,
+                      .tokens = p.tokens ? p.tokens : 16,
+                      .repeat = p.repeat ? p.repeat : 3};
   gm_status status;
   if (b.regions > model->groma->max_regions)
     status = gm_fail(err, GM_ERR_ARGUMENT, "found %zu regions, wanted at most the model's %zu",

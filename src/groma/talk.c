@@ -127,6 +127,35 @@ void gm_talk_rewind(gm_talk *talk, size_t n_said) {
     gm_kv_truncate(&talk->seq, gm_talk_positions(talk));
 }
 
+/* Rows that both begin with; the last of each is left out, since its logits are wanted. */
+static size_t common_rows(const gm_rows *a, const gm_rows *b) {
+  size_t i = 0;
+  while (i + 1 < a->n && i + 1 < b->n && !a->rows[i].vector && !b->rows[i].vector &&
+         a->rows[i].id == b->rows[i].id)
+    i++;
+  return i;
+}
+
+gm_status gm_talks_share(gm_compute *c, gm_talk *const *talks, size_t n) {
+  gm_talk *first = talks[0];
+  size_t shared = SIZE_MAX;
+  for (size_t i = 1; i < n; i++) {
+    size_t common = common_rows(&first->said, &talks[i]->said);
+    if (common < shared) shared = common;
+    if (talks[i]->seq.n != prefix_of(talks[i])) return GM_OK;
+  }
+  if (n < 2 || shared == 0 || first->seq.n != prefix_of(first) ||
+      first->seq.n + shared > first->picture->groma->context)
+    return GM_OK;
+  const gm_llama_run run = {&first->seq, first->said.rows, shared, NULL};
+  GM_TRY(gm_llama_forward(first->picture->groma->llama, c, &run, 1, NULL, NULL));
+  for (size_t i = 1; i < n; i++) {
+    gm_kv_clear(&talks[i]->seq);
+    GM_TRY(gm_kv_fork(&talks[i]->seq, &first->seq, c->err));
+  }
+  return GM_OK;
+}
+
 /* ---- running ---- */
 
 /* A batch of talks while it runs. */

@@ -41,6 +41,10 @@ gm_status gm_talk_say(gm_talk *talk, int32_t id, gm_error *err);
 /* Forgets what was said from row n_said on. */
 void gm_talk_rewind(gm_talk *talk, size_t n_said);
 
+/* Before run: the rows that all n talks, which have the picture's own list and have said
+ * nothing yet that is computed, begin with are computed once and put under each. */
+gm_status gm_talks_share(gm_compute *c, gm_talk *const *talks, size_t n);
+
 /* Positions of the talk with all that was said. */
 size_t gm_talk_positions(const gm_talk *talk);
 

@@ -87,6 +87,18 @@ class Usage(unittest.TestCase):
         self.assertTrue(stages[0]["shape"].startswith("3 crops"))
         _, err = run("bench", "clip", "-m", "clip-mini", "--stage", "vision", code=2)
         self.assertIn("crops, texts", err)
+    def test_the_benchmark_of_a_picture(self):
+        out, _ = run("bench", "image", scene(1), "-n", "2", "--count", "3", "--repeat", "1", "--json")
+        report = json.loads(out)
+        self.assertEqual([s["stage"] for s in report["stages"]],
+                         ["picture", "pixels", "vision", "proposer", "maps", "regions", "prefill",
+                          "decode", "ground", "ground 1"])
+        spent = sum(s["seconds_median"] for s in report["stages"][:8])
+        self.assertAlmostEqual(report["pictures_per_hour"] * spent / 3600, 1, delta=1e-3)
+        run("bench", "image", code=2)
+        run("bench", "image", scene(1), scene(2), code=2)
+        _, err = run("bench", "image", "/nonexistent.jpg", code=3)
+        self.assertIn("/nonexistent.jpg", err)
 
     def test_text_that_is_no_utf8(self):
         _, err = run("ground", scene(0), b"a \xff", code=2)

@@ -1,0 +1,35 @@
+/* bench_stages.h - the stages of a Groma model on one picture, for timing each by itself: what
+ * bench_model.c and bench_image.c share. */
+#ifndef GM_BENCH_STAGES_H
+#define GM_BENCH_STAGES_H
+
+#include "bench.h"
+#include "handles.h"
+
+/* Zero-initialised but for what stands below "given". */
+typedef struct gm_bench_chain {
+  gm_vision_image *image;
+  float *pixels;   /* [3, S, S] */
+  float *features; /* [regions, D] */
+  float *logits;   /* [vocab] */
+  gm_rel_box *boxes;
+  gm_llama_row *rows;
+  gm_kv_seq seq;
+  /* given */
+  const gm_groma *groma;
+  size_t regions, prompt, tokens;
+  gm_bench_report *report;
+  const char *stages; /* those to time; NULL: all */
+  uint32_t repeat;
+} gm_bench_chain;
+
+/* Room, a picture of noise, boxes of all sizes, any tokens: times don't depend on their values.
+ * GM_ERR_MEMORY; end it in any case. */
+gm_status gm_bench_chain_begin(gm_bench_chain *b, gm_error *err);
+void gm_bench_chain_end(gm_bench_chain *b);
+
+/* In the model's turn: vision, proposer, maps, regions; then prefill and decode. */
+gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *model);
+gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *model);
+
+#endif
