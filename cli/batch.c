@@ -1,8 +1,8 @@
 /* batch.c - see batch.h. */
 #include "batch.h"
 
+#include "ahead.h"
 #include "boxes_file.h"
-#include "cache_options.h"
 #include "export.h"
 #include "inputs.h"
 #include "ledger.h"
@@ -10,12 +10,9 @@
 #include "terminal.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { MAX_FILE = 64 << 20 }; /* bytes of a picture; docs: threats */
 
 typedef struct batch {
   cli_job *job;
@@ -38,48 +35,6 @@ typedef struct batch {
 } batch;
 
 /* ---- settings ---- */
-
-int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
-  gm_error err = {0};
-  char *directory;
-  gm_model_params params = gm_model_params_default();
-  params.threads = (unsigned)args->threads;
-  params.context = (uint32_t)args->context;
-  params.no_mmap = args->no_mmap;
-  params.mlock = args->mlock;
-  if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
-  if (args->cache || (n > 0 && n <= CLI_CACHE_PICTURES)) params.cache = directory;
-  gm_status status = gm_model_open(out, args->model, &params, &err);
-  free(directory);
-  if (status == GM_OK) return CLI_DONE;
-  cli_error("%s", err.message);
-  return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
-}
-
-gm_image_params cli_image_params(const cli_args *args) {
-  return (gm_image_params){.max_pixels = args->max_pixels, .max_bytes = MAX_FILE};
-}
-
-gm_scene_params cli_scene_params(const cli_args *a) {
-  gm_scene_params params = gm_scene_params_default();
-  /* 0 is the model's own there, and a threshold here */
-  if (a->conf >= 0) params.box_score_thres = fmaxf((float)a->conf, 1e-9F);
-  if (a->iou >= 0) params.nms_thres = fmaxf((float)a->iou, 1e-9F);
-  params.max_regions = (uint32_t)a->max_det;
-  params.append_boxes = a->append_boxes;
-  params.shuffle_seed = a->shuffle_seed;
-  return params;
-}
-
-gm_ask_params cli_ask_params(const cli_args *args) {
-  gm_ask_params params = gm_ask_params_default();
-  params.max_tokens = (uint32_t)args->max_tokens;
-  params.sampling = (gm_sampling){(float)args->temperature, (uint32_t)args->top_k,
-                                  (float)args->top_p, args->seed};
-  params.no_grounding = args->no_grounding;
-  params.verbatim = args->verbatim;
-  return params;
-}
 
 gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
                         gm_error *err) {
@@ -238,13 +193,10 @@ static gm_status draw_report(const batch *b, const cli_report *report, const gm_
                      report->n_spans, path, err);
 }
 
-static gm_status run_picture(batch *b, const char *name, const void *bytes, size_t size,
+static gm_status run_picture(batch *b, const char *name, const gm_image *image,
                              cli_report *report, gm_error *err) {
-  gm_image *image = NULL;
   gm_scene *scene = NULL;
-  gm_image_params params = cli_image_params(b->job->args);
-  gm_status status = gm_image_from_memory(&image, bytes, size, &params, err);
-  if (status != GM_OK) return status;
+  gm_status status = GM_OK;
   bool colour = !b->lines && cli_has_colour(stdout);
   if (!cli_report_begin(report, name, gm_image_width(image), gm_image_height(image),
                         b->job->format, colour))
@@ -259,7 +211,6 @@ static gm_status run_picture(batch *b, const char *name, const void *bytes, size
   if (status == GM_OK && b->job->args->draw) status = draw_report(b, report, image, name, err);
   report->image = NULL;
   gm_scene_free(scene);
-  gm_image_free(image);
   return status;
 }
 
@@ -368,34 +319,62 @@ static bool on_cancelled(void *user) {
   return cli_interrupted();
 }
 
-static void run_input(batch *b, const char *name) {
-  gm_error err = {0};
-  cli_report report = {0};
-  char key[65] = "";
+static gm_status cannot_read(int code, gm_error *err) {
+  if (code == EFBIG) {
+    snprintf(err->message, sizeof err->message, "found more than %d bytes, wanted at most that",
+             CLI_MAX_FILE);
+    return GM_ERR_IMAGE_TOO_LARGE;
+  }
+  snprintf(err->message, sizeof err->message, "cannot read: %s", strerror(code));
+  return code == ENOENT || code == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO;
+}
+
+/* A cli_ahead_calls read; nobody else takes from the ledger, which is written meanwhile. */
+static void read_input(void *user, size_t i, cli_picture *out) {
+  batch *b = user;
+  const gm_image_params params = cli_image_params(b->job->args);
   size_t size = 0;
-  void *bytes = cli_inputs_read(&b->inputs, b->done, MAX_FILE, &size);
+  void *bytes = cli_inputs_read(&b->inputs, i, CLI_MAX_FILE, &size);
   int code = errno;
   if (b->ledger) {
-    input_key(b, name, bytes, size, key);
-    if (cli_ledger_take(b->ledger, key)) {
-      free(bytes);
-      return;
-    }
+    input_key(b, b->inputs.names[i], bytes, size, out->key);
+    out->done = cli_ledger_take(b->ledger, out->key);
   }
-  gm_status status;
-  if (bytes) {
-    status = run_picture(b, name, bytes, size, &report, &err);
-  } else if (code == EFBIG) {
-    status = GM_ERR_IMAGE_TOO_LARGE;
-    snprintf(err.message, sizeof err.message, "found more than %d bytes, wanted at most that",
-             MAX_FILE);
-  } else {
-    status = code == ENOENT || code == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO;
-    snprintf(err.message, sizeof err.message, "cannot read: %s", strerror(code));
-  }
+  if (!bytes)
+    out->status = cannot_read(code, &out->err);
+  else if (!out->done)
+    out->status = gm_image_from_memory(&out->image, bytes, size, &params, &out->err);
   free(bytes);
-  if (status != GM_ERR_CANCELLED) finish_picture(b, name, key, status, &report, &err);
+}
+
+static bool input_waits(void *user, size_t i) {
+  const batch *b = user;
+  struct stat st;
+  const char *name = b->inputs.names[i];
+  if (cli_inputs_entry(&b->inputs, i)) return false;
+  return strcmp(name, "-") == 0 || (stat(name, &st) == 0 && !S_ISREG(st.st_mode));
+}
+
+static void run_input(batch *b, const char *name, cli_ahead *ahead) {
+  cli_report report = {0};
+  cli_picture picture;
+  cli_ahead_next(ahead, &picture);
+  if (picture.done) return;
+  gm_status status = picture.status;
+  if (status == GM_OK) status = run_picture(b, name, picture.image, &report, &picture.err);
+  gm_image_free(picture.image);
+  if (status != GM_ERR_CANCELLED)
+    finish_picture(b, name, picture.key, status, &report, &picture.err);
   cli_report_free(&report);
+}
+
+static bool run_inputs(batch *b) {
+  const cli_ahead_calls calls = {b, read_input, input_waits};
+  cli_ahead *ahead = cli_ahead_begin(&calls, b->inputs.n);
+  for (; ahead && b->done < b->inputs.n && !cli_interrupted() && !b->fatal; b->done++)
+    run_input(b, b->inputs.names[b->done], ahead);
+  cli_ahead_end(ahead);
+  return ahead != NULL;
 }
 
 /* ---- the run ---- */
@@ -579,10 +558,9 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
   int code = prepare(&b, inputs);
   if (code == CLI_DONE) {
     job->stream = job->stream && b.inputs.n == 1 && !b.lines;
-    for (; b.done < b.inputs.n && !cli_interrupted() && !b.fatal; b.done++)
-      run_input(&b, b.inputs.names[b.done]);
+    bool ran = run_inputs(&b);
     cli_progress_clear(&b.progress);
-    if (b.failed || b.fatal) code = CLI_SOME_FAILED;
+    if (b.failed || b.fatal || !ran) code = CLI_SOME_FAILED;
     if (cli_interrupted()) code = CLI_INTERRUPTED;
   }
   bool complete = b.done == b.inputs.n && !b.fatal && code != CLI_INTERRUPTED;

@@ -5,6 +5,7 @@
 #define CLI_BATCH_H
 
 #include "options.h"
+#include "params.h"
 #include "report.h"
 
 typedef struct cli_job cli_job;
@@ -42,16 +43,7 @@ int cli_run_batch(cli_job *job, const cli_list *inputs);
 gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
                         gm_error *err);
 
-gm_ask_params cli_ask_params(const cli_args *args);
-/* --conf, --iou, --max-det, --append-boxes, --shuffle. */
-gm_scene_params cli_scene_params(const cli_args *args);
-
 /* Where a picture made of `name` goes: `given`, or a file in it where it ends with a slash. */
 void cli_picture_path(const char *given, const char *name, char *path, size_t size);
-
-/* Opens the model of the arguments, for n pictures (0: many), which decides whether their
- * scenes are kept (cache_options.h); on failure says so on stderr and returns an exit code. */
-int cli_open_model(const cli_args *args, size_t n, gm_model **out);
-gm_image_params cli_image_params(const cli_args *args);
 
 #endif

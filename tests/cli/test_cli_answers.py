@@ -155,6 +155,24 @@ class Answers(unittest.TestCase):
             out, _ = run("detect", cut, "--json", code=1)
             self.assertEqual(json.loads(out)["error"]["code"], "image_truncated")
 
+    def test_inputs_of_all_kinds_in_their_order(self):
+        # the next file is read ahead; pipes and standard input in their turn
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "pipe")
+            os.mkfifo(pipe)
+            writer = subprocess.Popen(["sh", "-c", f"cat {scene(2)} > {pipe}"])
+            names = [scene(0), pipe, "-", "/nonexistent.png", scene(3), scene(4)]
+            with open(scene(1), "rb") as file:
+                out, _ = run("detect", *names, "--json", stdin=file.read(), code=1)
+            writer.wait()
+            got = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual([g["image"]["file"] for g in got], names)
+            self.assertEqual(got[3]["error"]["code"], "file_not_found")
+            for g, number in zip(got, (0, 2, 1, None, 3, 4)):
+                if number is not None:
+                    [alone] = lines("detect", scene(number))
+                    self.assertEqual(g["regions"], alone["regions"])
+
     def test_pictures_that_are_none_of_ours(self):
         heads = {"GIF": b"GIF89a\1\0\1\0\0\0\0;", "BMP": b"BM" + bytes(24),
                  "TIFF": b"II*\0\10\0\0\0", "HEIC": b"\0\0\0\30ftypheic\0\0\0\0mif1heic"}

@@ -1,0 +1,50 @@
+/* params.c - see params.h. */
+#include "params.h"
+
+#include "cache_options.h"
+#include "terminal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
+  gm_error err = {0};
+  char *directory;
+  gm_model_params params = gm_model_params_default();
+  params.threads = (unsigned)args->threads;
+  params.context = (uint32_t)args->context;
+  params.no_mmap = args->no_mmap;
+  params.mlock = args->mlock;
+  if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
+  if (args->cache || (n > 0 && n <= CLI_CACHE_PICTURES)) params.cache = directory;
+  gm_status status = gm_model_open(out, args->model, &params, &err);
+  free(directory);
+  if (status == GM_OK) return CLI_DONE;
+  cli_error("%s", err.message);
+  return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
+}
+
+gm_image_params cli_image_params(const cli_args *args) {
+  return (gm_image_params){.max_pixels = args->max_pixels, .max_bytes = CLI_MAX_FILE};
+}
+
+gm_scene_params cli_scene_params(const cli_args *a) {
+  gm_scene_params params = gm_scene_params_default();
+  /* 0 is the model's own there, and a threshold here */
+  if (a->conf >= 0) params.box_score_thres = fmaxf((float)a->conf, 1e-9F);
+  if (a->iou >= 0) params.nms_thres = fmaxf((float)a->iou, 1e-9F);
+  params.max_regions = (uint32_t)a->max_det;
+  params.append_boxes = a->append_boxes;
+  params.shuffle_seed = a->shuffle_seed;
+  return params;
+}
+
+gm_ask_params cli_ask_params(const cli_args *args) {
+  gm_ask_params params = gm_ask_params_default();
+  params.max_tokens = (uint32_t)args->max_tokens;
+  params.sampling = (gm_sampling){(float)args->temperature, (uint32_t)args->top_k,
+                                  (float)args->top_p, args->seed};
+  params.no_grounding = args->no_grounding;
+  params.verbatim = args->verbatim;
+  return params;
+}

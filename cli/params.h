@@ -1,0 +1,20 @@
+/* params.h - the arguments as the library's parameters, and the model that they name. */
+#ifndef CLI_PARAMS_H
+#define CLI_PARAMS_H
+
+#include "options.h"
+
+#include "gromatic.h"
+
+enum { CLI_MAX_FILE = 64 << 20 }; /* bytes of a picture; docs/SECURITY.md */
+
+/* Opens the model of the arguments, for n pictures (0: many), which decides whether their
+ * scenes are kept (cache_options.h); on failure says so on stderr and returns an exit code. */
+int cli_open_model(const cli_args *args, size_t n, gm_model **out);
+
+gm_image_params cli_image_params(const cli_args *args);
+/* --conf, --iou, --max-det, --append-boxes, --shuffle. */
+gm_scene_params cli_scene_params(const cli_args *args);
+gm_ask_params cli_ask_params(const cli_args *args);
+
+#endif
