@@ -31,6 +31,7 @@ typedef struct product {
   const gm_kernels *table;
   const gm_matmul *mm;
   gm_type type;
+  bool rounded; /* one of table->rounded */
   fill how;
   uint64_t seed;
   size_t m, n, k, row_bytes;
@@ -90,8 +91,16 @@ static double block_top(const unsigned char *block, gm_type type) {
   }
 }
 
+static float rounded_to_bf16(float x) {
+  return gm_bf16_to_f32(gm_f32_to_bf16(x));
+}
+
 /* Row r of x as the packing for few rows holds it; the packing itself has a test of its own. */
 static void packed_row(const product *p, size_t r, float *row) {
+  if (p->rounded) {
+    for (size_t i = 0; i < p->k; i++) row[i] = rounded_to_bf16(p->x[r * p->k + i]);
+    return;
+  }
   const gm_matmul *ref = gm_kernels_at(0)->matmul[p->type];
   size_t chunks = (p->k + ref->chunk - 1) / ref->chunk;
   unsigned char *packed = malloc(chunks * ref->x_chunk_bytes);
@@ -129,10 +138,14 @@ static void product_make(product *p) {
     }
   for (size_t j = 0; j < p->n; j++)
     traits->to_float(weights + j * p->k, p->w + j * p->row_bytes, p->k);
+  for (size_t i = 0; p->rounded && i < p->n * p->k; i++)
+    weights[i] = rounded_to_bf16(weights[i]);
 
   /* A chain of s rounded sums of rounded products is off by at most about s * 2^-24 times the
    * sum of magnitudes (Higham, 3.1); the sums are k, or one a block with some rounded factors.
-   * Denormal results may be flushed by half the smallest step for each. */
+   * Denormal results may be off by half the smallest step for each, or, as may denormal
+   * factors, be flushed to zero by a product of bf16 pairs. */
+  double smallest = p->rounded ? 0x1p-126 : 0x1p-149;
   double steps = traits->quantised ? (double)(p->k / 32 + 8) : (double)(p->k + 2);
   for (size_t r = 0; r < p->m; r++) {
     packed_row(p, r, row);
@@ -146,7 +159,7 @@ static void product_make(product *p) {
         size += fabs(v) * (traits->quantised ? block_top(block, p->type) : fabs(w));
       }
       p->y[r * p->n + j] = sum;
-      p->bound[r * p->n + j] = steps * (size * 0x1p-24 + 0x1p-149);
+      p->bound[r * p->n + j] = steps * (size * 0x1p-24 + smallest);
     }
   }
   free(row);
@@ -163,11 +176,12 @@ static void product_free(product *p) {
 static void check(const product *p, const char *way, size_t r, size_t j, float got) {
   size_t at = r * p->n + j;
   if (fabs((double)got - p->y[at]) <= p->bound[at]) return;
-  fail_msg("%s%s %s %s, %s values, seed %llu, m %zu n %zu k %zu: y[%zu,%zu] is %.9g, want %.9g "
-           "within %.3g",
-           p->table->name, p->table->features, gm_type_traits_of(p->type)->name, way,
-           fill_names[p->how], (unsigned long long)p->seed, p->m, p->n, p->k, r, j, (double)got,
-           p->y[at], p->bound[at]);
+  fail_msg(
+      "%s%s %s%s %s, %s values, seed %llu, m %zu n %zu k %zu: y[%zu,%zu] is %.9g, want %.9g "
+      "within %.3g",
+      p->table->name, p->table->features, gm_type_traits_of(p->type)->name,
+      p->rounded ? " as bf16" : "", way, fill_names[p->how], (unsigned long long)p->seed, p->m,
+      p->n, p->k, r, j, (double)got, p->y[at], p->bound[at]);
 }
 
 static void *aligned(size_t bytes) {
@@ -231,11 +245,12 @@ static void check_gemv(const product *p, size_t m) {
   free(y);
 }
 
-static void check_product(const gm_kernels *table, gm_type type, fill how, uint64_t seed,
-                          size_t m, size_t n, size_t k) {
+static void check_product(const gm_kernels *table, gm_type type, bool rounded, fill how,
+                          uint64_t seed, size_t m, size_t n, size_t k) {
   product p = {.table = table,
-               .mm = table->matmul[type],
+               .mm = rounded ? table->rounded[type] : table->matmul[type],
                .type = type,
+               .rounded = rounded,
                .how = how,
                .seed = seed,
                .m = m,
@@ -244,7 +259,7 @@ static void check_product(const gm_kernels *table, gm_type type, fill how, uint6
   product_make(&p);
   check_tiles(&p, k);
   if (p.mm->chunk < k) check_tiles(&p, p.mm->chunk > 1 ? p.mm->chunk : k / 2);
-  check_gemv(&p, m < GM_GEMV_ROWS ? m : GM_GEMV_ROWS);
+  if (!rounded) check_gemv(&p, m < GM_GEMV_ROWS ? m : GM_GEMV_ROWS);
   product_free(&p);
 }
 
@@ -260,7 +275,9 @@ static void products(void **state) {
           if (ks[j] % block != 0) continue;
           uint64_t seed = gm_mix64(t * 1000 + i * 100 + j * 10 + (uint64_t)how);
           size_t m = 1 + seed % 19, n = 1 + (seed >> 20) % 70;
-          check_product(table, types[i], (fill)how, seed, m, n, ks[j]);
+          check_product(table, types[i], false, (fill)how, seed, m, n, ks[j]);
+          if (table->rounded[types[i]])
+            check_product(table, types[i], true, (fill)how, seed, m, n, ks[j]);
         }
     }
 }
@@ -272,7 +289,7 @@ static void gemv_rows(void **state) {
   for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
     for (size_t i = 0; i < TYPES; i++)
       for (size_t m = 1; m <= GM_GEMV_ROWS; m++)
-        check_product(table, types[i], FILL_PLAIN, 77 + m, m, 37, 512);
+        check_product(table, types[i], false, FILL_PLAIN, 77 + m, m, 37, 512);
 }
 
 /* The packed forms are the same bits as plain C's: the same rounding, the same scales. */

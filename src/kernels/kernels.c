@@ -18,7 +18,7 @@ typedef void (*use_fn)(gm_kernels *k);
  * allows it. */
 typedef struct level {
   const char *cap, *name, *features;
-  use_fn use[4];
+  use_fn use[5];
 } level;
 
 #if defined(__x86_64__)
@@ -30,11 +30,16 @@ static const level levels[] = {
      "avxvnni",
      {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avxvnni}},
     {"avx512f", "avx512", "", {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512}},
-    {"avx512",
+    {"avx512vnni",
      "avx512",
      "vnni",
      {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512,
       gm_kernels_use_avx512vnni}},
+    {"avx512",
+     "avx512",
+     "vnni+bf16",
+     {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512, gm_kernels_use_avx512vnni,
+      gm_kernels_use_avx512bf16}},
 };
 
 static bool has_bits(unsigned value, unsigned bits) {
@@ -60,7 +65,9 @@ static unsigned levels_here(void) {
   if (avx2) found |= 1u << 1;
   if (avx2 && has_bits(a71, 1u << 4)) found |= 1u << 2;
   if (avx512) found |= 1u << 3;
-  if (avx512 && has_bits(c7, bit_AVX512VNNI | bit_AVX512VBMI)) found |= 1u << 4;
+  bool vnni = avx512 && has_bits(c7, bit_AVX512VNNI | bit_AVX512VBMI);
+  if (vnni) found |= 1u << 4;
+  if (vnni && has_bits(a71, 1u << 5)) found |= 1u << 5;
   return found;
 }
 #elif defined(__aarch64__)
@@ -102,8 +109,9 @@ static struct {
 
 /* Index of the highest level that GROMATIC_CPU allows. */
 static size_t capped_level(void) {
-  static const char *const known[] = {"ref",    "avx2",      "avxvnni",      "avx512f",
-                                      "avx512", "neon-base", "neon-dotprod", "neon"};
+  static const char *const known[] = {"ref",       "avx2",         "avxvnni",
+                                      "avx512f",   "avx512vnni",   "avx512",
+                                      "neon-base", "neon-dotprod", "neon"};
   const char *cap = getenv("GROMATIC_CPU");
   if (!cap || !*cap) return LEVELS - 1;
   for (size_t i = 0; i < LEVELS; i++)
@@ -121,7 +129,7 @@ static void fill_tables(void) {
     gm_kernels *table = &state.tables[i];
     table->name = levels[i].name;
     table->features = levels[i].features;
-    for (size_t j = 0; j < 4 && levels[i].use[j]; j++) levels[i].use[j](table);
+    for (size_t j = 0; j < 5 && levels[i].use[j]; j++) levels[i].use[j](table);
     if (i <= cap) state.best = i;
   }
 }

@@ -1,10 +1,10 @@
 /* kernels.h - single-thread inner loops behind one table; plain C first, each instruction set
  * overrides what it has. No allocation, no threads. Chosen at run time.
  *
- * A folder per instruction set: ref/ (plain C), avx2/, avxvnni/, avx512/, avx512vnni/, neon/,
- * dotprod/, i8mm/. Each has a table_*.c with one function that writes its members over those of
- * the set below it, and files named after what they compute. The members are described in
- * matmul_kernels.h, row_kernels.h and probe_kernels.h. */
+ * A folder per instruction set: ref/ (plain C), avx2/, avxvnni/, avx512/, avx512vnni/,
+ * avx512bf16/, neon/, dotprod/, i8mm/. Each has a table_*.c with one function that writes its
+ * members over those of the set below it, and files named after what they compute. The members
+ * are described in matmul_kernels.h, row_kernels.h and probe_kernels.h. */
 #ifndef GM_KERNELS_H
 #define GM_KERNELS_H
 
@@ -18,6 +18,11 @@ typedef struct gm_kernels {
 
   /* Matrix products, by type of the weights; NULL for numbers that are no type. */
   const gm_matmul *matmul[GM_TYPE_COUNT];
+  /* Products for many rows that round activations and weights to bf16 and sum in f32, for
+   * weights in F32, F16 and BF16; NULL for other types. Inexact beside matmul, so only for who
+   * may lose 2^-9 of each factor; rounding_pays: they are faster than matmul here. */
+  const gm_matmul *rounded[GM_TYPE_COUNT];
+  bool rounding_pays;
   /* y[rows, cols] from acc[rows, cols] as the epilogue says; y may be acc. */
   void (*epilogue)(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                    size_t cols, const gm_epilogue *e);
@@ -28,9 +33,9 @@ typedef struct gm_kernels {
 } gm_kernels;
 
 /* The best table for this processor, capped by the environment variable GROMATIC_CPU at the
- * first call: ref, avx2 (nothing above AVX2), avxvnni, avx512f (no VNNI), avx512 (all that x86
- * has), neon-base, neon-dotprod, neon (all that ARM has). A name of another architecture gives
- * ref; an unknown one is no cap. */
+ * first call: ref, avx2 (nothing above AVX2), avxvnni, avx512f (no VNNI), avx512vnni (no BF16),
+ * avx512 (all that x86 has), neon-base, neon-dotprod, neon (all that ARM has). A name of
+ * another architecture gives ref; an unknown one is no cap. */
 const gm_kernels *gm_kernels_best(void);
 
 /* The i-th table that this processor can run, plain C first, whatever GROMATIC_CPU says; NULL

@@ -32,20 +32,22 @@ typedef struct gm_epilogue {
  *
  * k is a multiple of `block`, and cut at multiples of `chunk` only. */
 typedef struct gm_matmul {
-  size_t mr, nr;        /* rows of a tile, rows of w in a panel */
-  size_t block;         /* 1, 32 or 256 */
-  size_t chunk;         /* 1 or 256: x and panel bytes below are per chunk, begun ones whole */
+  size_t mr, nr; /* rows of a tile, rows of w in a panel */
+  size_t block;  /* 1, 32 or 256 */
+  size_t chunk;  /* 1, 32 or 256: x and panel bytes below are per chunk, begun ones whole */
   size_t x_chunk_bytes; /* packed activations: bytes per row and chunk, a multiple of 4 */
   size_t w_chunk_bytes; /* panel: bytes per row of w and chunk, a multiple of 4 */
   /* Packs `rows` <= group rows of x (row stride ldx) as one tile of `group` rows (mr, or 1 for
-   * gemv); rows that are missing become zero. dst: group * x_chunk_bytes * chunks. */
+   * gemv); rows that are missing become zero. dst: group * x_chunk_bytes * chunks, each chunk
+   * all rows' x_chunk_bytes. */
   void (*pack_x)(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k);
   /* Unpacks elements [0, k) of `rows` <= nr rows of w (row_bytes apart) to one panel; rows that
    * are missing become zero. panel: nr * w_chunk_bytes * chunks, 64-byte aligned. */
   void (*pack_w)(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k);
   /* acc[mr][nr] = (first ? 0 : acc) + x . panel^T over k elements. */
   void (*tile)(float *acc, const void *x, const void *panel, size_t k, bool first);
-  /* y[m, n] (row stride ldy) = x . w^T; x: m <= GM_GEMV_ROWS tiles of one row. */
+  /* NULL if made for many rows only. y[m, n] (row stride ldy) = x . w^T; x: m <= GM_GEMV_ROWS
+   * tiles of one row. */
   void (*gemv)(float *y, size_t ldy, const void *x, size_t m, const void *w, size_t row_bytes,
                size_t n, size_t k);
 } gm_matmul;

@@ -6,7 +6,9 @@
  * 0,
  * +-a, +-b and infinity. Which a and b are taken decides the rounding errors: 5/8 and 3/2 give
  * a third of those of the usual 1 and 2 (measured: 9e-7 of the largest output over 512
- * channels, where a plain sum has 3e-7), and all entries of B and A are exact in f32. */
+ * channels, where a plain sum has 3e-7), and all entries of B and A are exact in f32. With both
+ * factors of the products rounded to bf16, white noise gives errors of 1.14 % of the result's
+ * deviation (1 and 2: 2.6 %; a plain product of bf16: 0.23 %), smooth maps 0.4 %. */
 #ifndef GM_WINOGRAD_POINTS_H
 #define GM_WINOGRAD_POINTS_H
 

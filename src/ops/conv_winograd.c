@@ -1,6 +1,7 @@
-/* conv_winograd.c - 3x3 convolution by Winograd's F(4x4, 3x3) in f32: a quarter of the
- * multiplications, for rounding errors of about 1e-6 of the largest output
- * (kernels/winograd_points.h tells which constants and why).
+/* conv_winograd.c - 3x3 convolution by Winograd's F(4x4, 3x3) a quarter of the
+ * multiplications, for rounding errors of about 1e-6 of the largest output in f32 and 0.5 to 1
+ * % of the outputs' deviation where products are rounded to bf16 (kernels/winograd_points.h
+ * tells which constants and why).
  *
  *   list       4 x 4 squares of outputs whose 6 x 6 inputs are not all 0 (RoIAlign leaves whole
  *              squares empty); the others are bias alone
@@ -235,7 +236,8 @@ bool gm_conv_winograd_fits(const gm_conv_args *args) {
 }
 
 gm_status gm_conv_winograd(gm_compute *c, const gm_conv_args *args) {
-  const gm_matmul *mm = c->kernels->matmul[GM_TYPE_F32];
+  bool rounded = c->kernels->rounding_pays && args->weight->type != GM_TYPE_F32;
+  const gm_matmul *mm = (rounded ? c->kernels->rounded : c->kernels->matmul)[GM_TYPE_F32];
   winograd_job job = {.a = args,
                       .k = &c->kernels->rows,
                       .mm = mm,

@@ -95,8 +95,8 @@ void gm_patches(gm_compute *c, float *out, const float *pixels, size_t size, siz
 
 /* 3x3 convolution, padding 1, stride 1, of b maps of h x w positions: v[b,h,w,co] =
  * x[b,h,w,ci] * weight[3,3,co,ci] (tap row, tap column, out, in) + bias. Weights of any type;
- * maps and channels of some size go through Winograd's algorithm in f32, small ones through
- * gm_linear. */
+ * maps and channels of some size go through Winograd's algorithm, in f32 or, where the weights
+ * are not f32 and it is faster, in products of bf16; small ones through gm_linear. */
 typedef struct gm_conv_args {
   const float *x;
   size_t b, h, w;

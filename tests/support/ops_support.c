@@ -62,10 +62,15 @@ void assert_same_bits(const float *a, const float *b, size_t n, const char *what
 }
 
 float *run_op(op_fn fn, void *arg, const float *initial, size_t n, const char *what) {
+  return run_op_with(NULL, fn, arg, initial, n, what);
+}
+
+float *run_op_with(const gm_kernels *kernels, op_fn fn, void *arg, const float *initial,
+                   size_t n, const char *what) {
   static const unsigned threads[] = {1, 2, 5};
   float *first = NULL;
   for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-    gm_compute *c = compute_open(threads[t], NULL);
+    gm_compute *c = compute_open(threads[t], kernels);
     float *out = zeros(n);
     if (initial && n) memcpy(out, initial, n * sizeof *out);
     fn(c, arg, out);

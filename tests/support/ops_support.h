@@ -33,5 +33,8 @@ typedef void (*op_fn)(gm_compute *c, void *arg, float *out);
 /* Runs the operation with 1, 2 and 5 threads, each on its own copy of initial[n] (NULL: zeros),
  * fails unless all give the same bits, and returns them; free() it. */
 float *run_op(op_fn fn, void *arg, const float *initial, size_t n, const char *what);
+/* The same on a given table of kernels. */
+float *run_op_with(const gm_kernels *kernels, op_fn fn, void *arg, const float *initial,
+                   size_t n, const char *what);
 
 #endif

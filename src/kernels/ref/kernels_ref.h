@@ -17,6 +17,8 @@ extern const gm_matmul gm_matmul_f32_ref, gm_matmul_f16_ref, gm_matmul_bf16_ref;
 extern const gm_matmul gm_matmul_q8_0_ref, gm_matmul_q4_0_ref;
 extern const gm_matmul gm_matmul_q4_k_ref, gm_matmul_q6_k_ref;
 
+extern const gm_matmul gm_rounded_f32_ref, gm_rounded_f16_ref, gm_rounded_bf16_ref;
+
 extern const gm_probe_kernels gm_probe_ref;
 
 #endif
