@@ -1,17 +1,17 @@
-/* conv_winograd.c - 3x3 convolution by Winograd's F(4x4, 3x3) a quarter of the
- * multiplications, for rounding errors of about 1e-6 of the largest output in f32 and 0.5 to 1
- * % of the outputs' deviation where products are rounded to bf16 (kernels/winograd_points.h
- * tells which constants and why).
+/* conv_winograd.c - 3x3 convolution by Winograd's F(4x4, 3x3): a quarter of the
+ * multiplications, for rounding errors of about 1e-6 of the largest output in f32, and of 0.4
+ * to 1.1 % of the outputs' deviation where products are rounded to bf16
+ * (kernels/winograd_points.h tells which constants and why).
  *
  *   list       4 x 4 squares of outputs whose 6 x 6 inputs are not all 0 (RoIAlign leaves whole
  *              squares empty); the others are bias alone
  *   per band of squares:
  *     gather   inputs -> v[group of mr squares][36][ci, mr], packed for the product
- *     multiply per panel of nr output channels: weights -> u[36][ci, nr], any type; per block
- * of groups: 36 products, which stay in the second-level cache, -> outputs
+ *     multiply per panel of nr output channels: weights -> u[36][ci, nr], any type; per group
+ *              36 products, which stay in the second-level cache, -> outputs
  *
  * The 36-fold weights never exist as a whole: a thread makes those of its panel when it needs
- * them. A value depends neither on bands, panels and blocks nor on the number of threads. */
+ * them. A value depends neither on bands and panels nor on the number of threads. */
 #include "conv_winograd.h"
 
 #include <assert.h>
@@ -19,8 +19,7 @@
 
 enum {
   POINTS = 36,
-  BAND_BYTES = 64 << 20, /* of transformed inputs */
-  BLOCK_GROUPS = 4,      /* groups that share one reading of a panel's weights */
+  BAND_BYTES = 80 << 20, /* of transformed inputs: 128 x 128 x 1024 in bf16 */
   CHANNELS = 64          /* transformed at once */
 };
 
@@ -168,31 +167,29 @@ static void multiply_task(void *arg, size_t task, size_t worker) {
   unsigned char *u = job->scratch + worker * job->scratch_bytes;
   float *acc = (float *)(void *)(u + POINTS * job->u_bytes);
   make_panel(job, u, acc, column, columns);
-  for (size_t g = groups * part / job->parts; g < end; g += BLOCK_GROUPS) {
-    size_t block = min_size(BLOCK_GROUPS, end - g);
+  for (size_t g = groups * part / job->parts; g < end; g++) {
     for (size_t p = 0; p < POINTS; p++)
-      for (size_t i = 0; i < block; i++)
-        mm->tile(acc + (i * POINTS + p) * sums, v_at(job, g + i, p), u + p * job->u_bytes,
-                 job->ci, true);
-    size_t squares = min_size(block * mm->mr, job->n - g * mm->mr);
+      mm->tile(acc + p * sums, v_at(job, g, p), u + p * job->u_bytes, job->ci, true);
+    size_t squares = min_size(mm->mr, job->n - g * mm->mr);
     for (size_t s = 0; s < squares; s++) {
       float *y[16];
       outputs_of(job, job->squares[job->first + g * mm->mr + s], column, y);
-      const float *m = acc + s / mm->mr * POINTS * sums + s % mm->mr * mm->nr;
-      job->k->winograd_output(y, m, sums, job->a->bias ? job->a->bias + column : NULL,
-                              job->a->accumulate, job->a->relu, columns);
+      job->k->winograd_output(y, acc + s * mm->nr, sums,
+                              job->a->bias ? job->a->bias + column : NULL, job->a->accumulate,
+                              job->a->relu, columns);
     }
   }
 }
 
 /* ---- all together */
 
-/* Bytes that a worker needs: a panel with its products, or with what makes it, or a gather. */
+/* Bytes that a worker needs: a panel with a group's products, or with what makes it, or a
+ * gather. */
 static size_t worker_bytes(const winograd_job *job) {
   const gm_matmul *mm = job->mm;
   size_t block = gm_type_traits_of(job->a->weight->type)->block;
   size_t span = block > CHANNELS ? block : CHANNELS;
-  size_t products = BLOCK_GROUPS * POINTS * mm->mr * mm->nr;
+  size_t products = POINTS * mm->mr * mm->nr;
   size_t making = (POINTS * mm->nr + 9) * span, gather = POINTS * mm->mr * CHANNELS;
   size_t floats = products > making ? products : making;
   size_t bytes = POINTS * job->u_bytes + floats * sizeof(float);
@@ -220,7 +217,7 @@ static gm_status run_bands(gm_compute *c, winograd_job *job, size_t filled) {
   job->v = gm_scratch(c, band * group_bytes, "the transformed input of a convolution");
   if (!job->v) return GM_ERR_MEMORY;
   size_t panels = ceil_div(job->co, job->mm->nr), threads = gm_pool_threads(c->pool);
-  job->parts = min_size(ceil_div(2 * threads, panels), ceil_div(band, BLOCK_GROUPS));
+  job->parts = min_size(ceil_div(2 * threads, panels), band);
   for (job->first = 0; job->first < filled; job->first += band * mr) {
     job->n = min_size(band * mr, filled - job->first);
     gm_pool_run(c->pool, gather_task, job, ceil_div(job->n, mr));
