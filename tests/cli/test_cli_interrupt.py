@@ -8,7 +8,9 @@ import tempfile
 import time
 import unittest
 
-from program import GROMATIC, run, scene
+from program import DATA, GROMATIC, run, scene
+
+WORLD = os.path.join(DATA, "world", "classify")
 
 
 class Terminal:
@@ -60,6 +62,33 @@ class Interrupt(unittest.TestCase):
             run("detect", *names, "-o", output, "--resume")
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
+
+    def test_a_killed_batch_resumes(self):
+        """SIGKILL, twice, in the middle of a file of lines and of an export: nothing is lost or doubled."""
+        names = [os.path.join(WORLD, name, "0.png") for name in sorted(os.listdir(WORLD))[:40]]
+        options = ["--classes", "dog,cat,bus", "--method", "clip", "--no-cache", "-t", "1"]
+        for form, ending in (["-f", "json"], "jsonl"), (["-f", "csv"], "csv"):
+            with self.subTest(ending), tempfile.TemporaryDirectory() as folder:
+                whole, output = (os.path.join(folder, f"{name}.{ending}") for name in ("whole", "out"))
+                run("classify", *names, *options, *form, "-o", whole)
+                killed = 0
+                for resume in [], ["--resume"]:
+                    process = subprocess.Popen([GROMATIC, "classify", *names, *options, *form, "-o", output, *resume],
+                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    before = self.written(folder)
+                    while process.poll() is None and self.written(folder) < before + 300:
+                        time.sleep(0.0005)
+                    process.kill()
+                    killed += process.wait() == -signal.SIGKILL
+                self.assertGreater(killed, 0)
+                self.assertFalse(os.path.exists(output))
+                run("classify", *names, *options, *form, "-o", output, "--resume")
+                with open(whole, "rb") as a, open(output, "rb") as b:
+                    self.assertEqual(a.read(), b.read())
+
+    @staticmethod
+    def written(folder):
+        return sum(os.path.getsize(os.path.join(folder, f)) for f in os.listdir(folder) if "part" in f)
 
     def test_a_conversation_goes_on(self):
         # so hot that no answer ends by itself before the context does

@@ -4,27 +4,34 @@ import json
 import os
 import tempfile
 import threading
+import time
 import unittest
 
 from program import run
 
 
 class Server:
-    """Answers with what `reply(number, body)` gives: (status, object or text)."""
+    """Answers with what `reply(number, body)` gives: (status, object or text), and headers where there are some."""
 
     def __init__(self, reply):
-        self.requests, outer = [], self
+        self.requests, self.times, outer = [], [], self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.times.append(time.monotonic())
                 outer.requests.append((self.path, self.headers.get("Authorization"), body))
-                status, answer = reply(len(outer.requests), body)
+                status, answer, *headers = reply(len(outer.requests), body)
                 data = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
+                for name, value in headers:
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(data)
+                try:
+                    self.wfile.write(data)
+                except OSError:  # it has given up
+                    pass
 
             def log_message(self, *_):
                 pass
@@ -55,9 +62,9 @@ class DescribeClasses(unittest.TestCase):
         self.addCleanup(server.close)
         return server
 
-    def ask(self, server, classes, *options, code=0, key="secret-key"):
+    def ask(self, server, classes, *options, code=0, key="secret-key", rate=0):
         return run("describe-classes", "--classes", classes, "--endpoint", server.url, "-o", self.out,
-                   "--rate", 0, *options, code=code, env={"OPENAI_API_KEY": key})
+                   "--rate", rate, *options, code=code, env={"OPENAI_API_KEY": key})
 
     def result(self):
         with open(self.out) as file:
@@ -77,6 +84,47 @@ class DescribeClasses(unittest.TestCase):
         server = self.serve(lambda n, body: (429, {"error": {"message": "slow down"}}) if n == 1 else said("A dog."))
         self.ask(server, "dog")
         self.assertEqual(set(self.result()["dog"]), {"A dog."})
+
+    def test_it_waits_as_long_as_it_is_told(self):
+        told = 429, {"error": {"message": "slow down"}}, ("Retry-After", "2")
+        server = self.serve(lambda n, body: told if n == 1 else said("A dog."))
+        self.ask(server, "dog")
+        self.assertEqual(len(server.times), 4)  # three questions, one of them twice
+        self.assertGreaterEqual(server.times[1] - server.times[0], 2)
+
+    def test_rate_limit(self):
+        server = self.serve(lambda n, body: said("A dog."))
+        self.ask(server, "dog", rate=120)
+        gaps = [b - a for a, b in zip(server.times, server.times[1:])]
+        self.assertEqual(len(gaps), 2)
+        # From the beginning of one request to that of the next; what the connection takes differs a little.
+        self.assertTrue(all(gap > 0.4 for gap in gaps), gaps)
+
+    def test_a_silent_server_is_given_up(self):
+        def silent(n, body):
+            if n <= 2:
+                time.sleep(3)
+            return said("Late.")
+
+        server = self.serve(silent)
+        began = time.monotonic()
+        _, err = self.ask(server, "dog", "--timeout", 1, "--retries", 0, code=1)
+        self.assertLess(time.monotonic() - began, 60)
+        self.assertIn("/chat/completions", err)
+        self.ask(server, "dog", "--timeout", 1, "--retries", 2)  # the first try is not answered in time either
+        self.assertEqual(set(self.result()["dog"]), {"Late."})
+        self.assertEqual(len(server.times), 1 + 1 + 3)
+
+    def test_an_endless_answer_is_refused(self):
+        server = self.serve(lambda n, body: (200, "x" * (5 << 20)))
+        self.ask(server, "dog", "--retries", 0, code=1)
+        self.assertFalse(os.path.exists(self.out))
+
+    def test_a_redirect_is_not_followed(self):
+        other = self.serve(lambda n, body: said("A dog."))
+        server = self.serve(lambda n, body: (302, "", ("Location", other.url + "/chat/completions")))
+        self.ask(server, "dog", "--retries", 0, code=1)
+        self.assertEqual(other.requests, [])
 
     def test_failures_that_stay_are_told_and_the_key_is_not(self):
         server = self.serve(lambda n, body: (401, {"error": {"message": "wrong key"}}))
