@@ -64,6 +64,8 @@ static gm_status run_model(const cli_args *args, bool clip, const char *picture,
   gm_bench_params params = {.threads = (unsigned)args->threads,
                             .repeat = (uint32_t)args->repeat,
                             .prompt = (uint32_t)args->context,
+                            .cache_type_k = args->cache_type_k,
+                            .cache_type_v = args->cache_type_v,
                             .tokens = (uint32_t)args->max_tokens,
                             .count = (uint32_t)args->count,
                             .stages = args->stages};

@@ -30,6 +30,10 @@ static const option_row rows[] = {
      "threads (default: the CPUs this process may use)"},
     {"ctx-size", 'c', COUNT, AT(context), GROUP_MODEL | GROUP_BENCH, "N",
      "positions of the language model's cache (default: the model's limit)"},
+    {"cache-type-k", 0, TEXT, AT(cache_type_k), GROUP_MODEL | GROUP_BENCH, "TYPE",
+     "of the cache's keys (-ctk): f32, f16 or q8_0 (default f16; f32 for f32 weights)"},
+    {"cache-type-v", 0, TEXT, AT(cache_type_v), GROUP_MODEL | GROUP_BENCH, "TYPE",
+     "of its values (-ctv)"},
     {"no-mmap", 0, FLAG, AT(no_mmap), GROUP_MODEL, NULL,
      "read the model instead of mapping it"},
     {"mlock", 0, FLAG, AT(mlock), GROUP_MODEL, NULL, "keep the model in memory"},
@@ -313,10 +317,14 @@ static int read_environment(const cli_command *command, cli_args *args) {
   return CLI_DONE;
 }
 
-/* llama.cpp's users are used to -ngl N; there is no GPU here. Removes it from argv. */
-static int drop_gpu_layers(int argc, char **argv) {
+/* What llama.cpp's users are used to: -ctk and -ctv become the long names; -ngl N is removed
+ * from argv, since there is no GPU here. */
+static int take_llama_names(int argc, char **argv) {
+  static char keys[] = "--cache-type-k", values[] = "--cache-type-v";
   int kept = 0;
   for (int i = 0; i < argc; i++) {
+    if (strcmp(argv[i], "-ctk") == 0) argv[i] = keys;
+    if (strcmp(argv[i], "-ctv") == 0) argv[i] = values;
     bool with_value = strcmp(argv[i], "-ngl") == 0 || strcmp(argv[i], "--n-gpu-layers") == 0 ||
                       strcmp(argv[i], "--gpu-layers") == 0;
     if (!with_value) {
@@ -362,7 +370,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
   args->crops = UINT64_MAX;
   args->alpha = args->beta = args->image_scale = args->text_scale = -1;
   args->none = -2;
-  argc = drop_gpu_layers(argc, argv);
+  argc = take_llama_names(argc, argv);
   int code = read_environment(command, args);
   if (code != CLI_DONE) return code;
 

@@ -20,6 +20,7 @@ typedef struct cli_args {
   /* model */
   const char *model;
   uint64_t threads, context;
+  const char *cache_type_k, *cache_type_v;
   bool no_mmap, mlock;
   /* pictures */
   uint64_t max_pixels;

@@ -13,6 +13,8 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   gm_model_params params = gm_model_params_default();
   params.threads = (unsigned)args->threads;
   params.context = (uint32_t)args->context;
+  params.cache_type_k = args->cache_type_k;
+  params.cache_type_v = args->cache_type_v;
   params.no_mmap = args->no_mmap;
   params.mlock = args->mlock;
   if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;

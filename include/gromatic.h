@@ -80,11 +80,13 @@ typedef struct gm_callbacks {
 typedef struct gm_model gm_model;
 
 typedef struct gm_model_params {
-  unsigned threads;     /* 0: CPUs that this process may use (affinity, cgroup quota) */
-  bool no_mmap;         /* read the file into memory instead of mapping it */
-  bool mlock;           /* pin it in memory */
-  uint32_t context;     /* positions of the language model's cache; 0: the model's own limit */
-  const char *kv_type;  /* of that cache: "f32", "f16"; NULL: f16, but f32 for f32 weights */
+  unsigned threads; /* 0: CPUs that this process may use (affinity, cgroup quota) */
+  bool no_mmap;     /* read the file into memory instead of mapping it */
+  bool mlock;       /* pin it in memory */
+  uint32_t context; /* positions of the language model's cache; 0: the model's own limit */
+  /* How that cache keeps keys and values: "f32", "f16", or "q8_0" (8 bits and a scale for every
+   * 32, about half of f16's memory). NULL: f16, but f32 for f32 weights. */
+  const char *cache_type_k, *cache_type_v;
   const char *cache;    /* directory that keeps what is known of pictures between runs, so that
                            the next question about one begins at once; results are the same to
                            the bit. NULL: none. docs/CACHE.md */
@@ -616,6 +618,7 @@ typedef struct gm_bench_params {
   uint32_t tokens;    /* tokens decoded behind them; 0: 16 */
   uint32_t count;     /* of what a stage takes many of (regions); 0: the most, or its default */
   const char *stages; /* the stages to time, by name, commas between; NULL: all */
+  const char *cache_type_k, *cache_type_v; /* as gm_model_params */
 } gm_bench_params;
 
 /* Times every stage of a Groma model (what gm_model_open takes) by itself: one picture, as many

@@ -1,5 +1,5 @@
 /* test_attention.c - gm_attention against softmax(q k^T) v in double precision, over every
- * combination of the paths inside: few and many queries, f32 and f16 caches, causal or not,
+ * combination of the paths inside: few and many queries, caches of every type, causal or not,
  * grouped heads, several spans, batches. */
 #include "ops_support.h"
 
@@ -10,7 +10,8 @@
 
 typedef struct attention_case {
   size_t batch, tq, heads, kv_heads, head_dim, n_spans, span[3];
-  bool causal, f16;
+  bool causal;
+  gm_type k_type, v_type;
 } attention_case;
 
 /* Queries, a cache in one block per span, and the same keys as floats. */
@@ -19,19 +20,18 @@ typedef struct attention_data {
   size_t tk, q_row, out_row, row, queries;
   float *q, *out;
   float *keys[3], *values[3]; /* [batch * n, row] */
-  uint16_t *half_keys[3], *half_values[3];
+  void *stored_keys[3], *stored_values[3];
   gm_kv_span spans[3];
 } attention_data;
 
-/* Rounds floats to half precision in place and returns the halves. */
-static uint16_t *to_halves(float *x, size_t n) {
-  uint16_t *h = malloc((n ? n : 1) * sizeof *h);
-  assert_non_null(h);
-  for (size_t i = 0; i < n; i++) {
-    h[i] = gm_f32_to_f16(x[i]);
-    x[i] = gm_f16_to_f32(h[i]);
-  }
-  return h;
+/* Rounds floats to a cache's type in place and returns them as they lie there. */
+static void *to_type(gm_type type, float *x, size_t n) {
+  const gm_type_traits *traits = gm_type_traits_of(type);
+  void *stored = malloc(gm_type_row_bytes(type, n) + 1);
+  assert_non_null(stored);
+  traits->from_float(stored, x, n);
+  traits->to_float(x, stored, n);
+  return stored;
 }
 
 static attention_data *make_data(const attention_case *shape, uint64_t seed) {
@@ -42,7 +42,9 @@ static attention_data *make_data(const attention_case *shape, uint64_t seed) {
   d->queries = shape->batch * shape->tq;
   d->q_row = shape->heads * shape->head_dim + 3; /* part of a wider row */
   d->out_row = shape->heads * shape->head_dim + 5;
-  d->row = shape->kv_heads * shape->head_dim + 7;
+  /* Blocks of 32 do not straddle rows. */
+  bool blocks = shape->k_type == GM_TYPE_Q8_0 || shape->v_type == GM_TYPE_Q8_0;
+  d->row = shape->kv_heads * shape->head_dim + (blocks ? 64 : 7);
   d->q = random_floats(&rng, d->queries * d->q_row, -1, 1);
   d->out = random_floats(&rng, d->queries * d->out_row, 7, 8);
   for (size_t i = 0; i < shape->n_spans; i++) {
@@ -50,11 +52,10 @@ static attention_data *make_data(const attention_case *shape, uint64_t seed) {
     d->tk += shape->span[i];
     d->keys[i] = random_floats(&rng, n, -1, 1);
     d->values[i] = random_floats(&rng, n, -1, 1);
-    d->spans[i] =
-        (gm_kv_span){d->keys[i], d->values[i], shape->span[i], d->row, shape->head_dim};
-    if (!shape->f16) continue;
-    d->spans[i].k = d->half_keys[i] = to_halves(d->keys[i], n);
-    d->spans[i].v = d->half_values[i] = to_halves(d->values[i], n);
+    d->stored_keys[i] = to_type(shape->k_type, d->keys[i], n);
+    d->stored_values[i] = to_type(shape->v_type, d->values[i], n);
+    d->spans[i] = (gm_kv_span){d->stored_keys[i], d->stored_values[i], shape->span[i], d->row,
+                               shape->head_dim};
   }
   return d;
 }
@@ -65,8 +66,8 @@ static void free_data(attention_data *d) {
   for (size_t i = 0; i < 3; i++) {
     free(d->keys[i]);
     free(d->values[i]);
-    free(d->half_keys[i]);
-    free(d->half_values[i]);
+    free(d->stored_keys[i]);
+    free(d->stored_values[i]);
   }
   free(d);
 }
@@ -78,7 +79,8 @@ static void run(gm_compute *c, void *arg, float *out) {
                             .q_row = d->q_row,
                             .spans = d->spans,
                             .n_spans = s->n_spans,
-                            .kv_type = s->f16 ? GM_TYPE_F16 : GM_TYPE_F32,
+                            .k_type = s->k_type,
+                            .v_type = s->v_type,
                             .batch = s->batch,
                             .tq = s->tq,
                             .heads = s->heads,
@@ -126,20 +128,24 @@ static void expect(const attention_data *d, size_t entry, size_t query, size_t h
 
 /* |q|, |k|, |v| <= 1, so a score is at most sqrt(dim) and, as a sum of dim rounded products in
  * any order, off by at most (dim + 2) UNIT sqrt(dim); a weight is off by twice that relative to
- * itself (numerator and denominator) plus the sums over the keys and a few roundings of exp. */
+ * itself (numerator and denominator) plus the sums over the keys and a few roundings of exp.
+ * For keys in Q8_0 q is rounded to steps of 1/32767 at most: half a step in each of dim
+ * products, over sqrt(dim). */
 static double bound_of(const attention_data *d) {
   double dim = (double)d->shape.head_dim;
-  return UNIT * (2 * (dim + 2) * sqrt(dim) + 2 * (double)d->tk + 16);
+  double steps = d->shape.k_type == GM_TYPE_Q8_0 ? 2 * sqrt(dim) / 65534 : 0;
+  return steps + UNIT * (2 * (dim + 2) * sqrt(dim) + 2 * (double)d->tk + 16);
 }
 
 static void check_case(const attention_case *shape, uint64_t seed) {
   attention_data *d = make_data(shape, seed);
   size_t n = d->queries * d->out_row, width = shape->heads * shape->head_dim;
   char what[160];
-  snprintf(what, sizeof what,
-           "batch %zu tq %zu tk %zu heads %zu/%zu dim %zu spans %zu causal %d f16 %d seed %llu",
-           shape->batch, shape->tq, d->tk, shape->heads, shape->kv_heads, shape->head_dim,
-           shape->n_spans, shape->causal, shape->f16, (unsigned long long)seed);
+  snprintf(
+      what, sizeof what,
+      "batch %zu tq %zu tk %zu heads %zu/%zu dim %zu spans %zu causal %d types %d %d seed %llu",
+      shape->batch, shape->tq, d->tk, shape->heads, shape->kv_heads, shape->head_dim,
+      shape->n_spans, shape->causal, shape->k_type, shape->v_type, (unsigned long long)seed);
   float *out = run_op(run, d, d->out, n, what);
   double want[GM_MAX_HEAD_DIM];
   for (size_t row = 0; row < d->queries; row++) {
@@ -158,22 +164,31 @@ static void check_case(const attention_case *shape, uint64_t seed) {
 
 static void test_attention_against_double(void **state) {
   (void)state;
+#define FULL GM_TYPE_F32, GM_TYPE_F32
+#define HALF GM_TYPE_F16, GM_TYPE_F16
+#define EIGHT GM_TYPE_Q8_0, GM_TYPE_Q8_0
   static const attention_case cases[] = {
-      {1, 1, 1, 1, 1, 1, {1}, false, false},
-      {1, 1, 4, 4, 64, 1, {300}, true, false},
-      {1, 1, 8, 2, 128, 2, {257, 31}, true, true},
-      {1, 4, 4, 1, 80, 3, {256, 1, 512}, true, true},
-      {1, 3, 6, 3, 7, 2, {255, 2}, true, false},
-      {1, 5, 4, 2, 16, 1, {5}, true, false},
-      {1, 33, 2, 1, 64, 2, {100, 33}, true, true},
-      {1, 129, 2, 2, 13, 1, {129}, false, false},
-      {1, 300, 4, 2, 32, 2, {77, 300}, true, false},
-      {1, 300, 2, 1, 40, 1, {300}, true, true},
-      {1, 70, 1, 1, 256, 2, {1, 131}, true, false},
-      {3, 50, 3, 3, 64, 1, {50}, false, false},
-      {2, 2, 4, 2, 24, 2, {260, 9}, true, true},
-      {4, 17, 2, 1, 20, 2, {3, 17}, true, false},
-      {1, 513, 1, 1, 64, 1, {513}, false, false},
+      {1, 1, 1, 1, 1, 1, {1}, false, FULL},
+      {1, 1, 4, 4, 64, 1, {300}, true, FULL},
+      {1, 1, 8, 2, 128, 2, {257, 31}, true, HALF},
+      {1, 4, 4, 1, 80, 3, {256, 1, 512}, true, HALF},
+      {1, 3, 6, 3, 7, 2, {255, 2}, true, FULL},
+      {1, 5, 4, 2, 16, 1, {5}, true, FULL},
+      {1, 33, 2, 1, 64, 2, {100, 33}, true, HALF},
+      {1, 129, 2, 2, 13, 1, {129}, false, FULL},
+      {1, 300, 4, 2, 32, 2, {77, 300}, true, FULL},
+      {1, 300, 2, 1, 40, 1, {300}, true, HALF},
+      {1, 70, 1, 1, 256, 2, {1, 131}, true, FULL},
+      {3, 50, 3, 3, 64, 1, {50}, false, FULL},
+      {2, 2, 4, 2, 24, 2, {260, 9}, true, HALF},
+      {4, 17, 2, 1, 20, 2, {3, 17}, true, FULL},
+      {1, 1, 8, 4, 128, 2, {300, 5}, true, EIGHT},
+      {1, 3, 4, 4, 32, 2, {64, 3}, true, EIGHT},
+      {1, 2, 2, 1, 96, 1, {259}, true, GM_TYPE_Q8_0, GM_TYPE_F16},
+      {1, 1, 2, 2, 256, 1, {7}, true, GM_TYPE_F16, GM_TYPE_Q8_0},
+      {1, 1, 3, 1, 160, 1, {70}, true, GM_TYPE_F32, GM_TYPE_Q8_0},
+      {1, 70, 4, 2, 64, 2, {140, 70}, true, EIGHT},
+      {1, 513, 1, 1, 64, 1, {513}, false, FULL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i], 77 + i);
 }

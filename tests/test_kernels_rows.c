@@ -259,6 +259,39 @@ static void check_cache(const gm_row_kernels *k, size_t d, gm_rng *rng, const ch
   }
 }
 
+/* Blocks of 8 bits: products of at most 1; q's rounding to 16 bits moves each by half a step.
+ */
+static void check_blocks(const gm_row_kernels *k, size_t size, gm_rng *rng, const char *what) {
+  size_t d = (size % 8 + 1) * 32;
+  for (size_t n = 1; n <= 37; n += 6) {
+    size_t ld = d + 32, bytes = n * ld / 32 * sizeof(gm_block_q8_0);
+    float *q = random_floats(rng, d, -1, 1), *p = random_floats(rng, n, 0, 1);
+    float *kv = random_floats(rng, n * ld, -1, 1), *back = zeros(n * ld);
+    gm_block_q8_0 *blocks = malloc(bytes);
+    assert_non_null(blocks);
+    k->narrow_q8_0(blocks, kv, n * ld);
+    k->widen_q8_0(back, blocks, n * ld);
+    /* Half a step of at most 1/127; the scale is rounded to 11 bits, 127 times. */
+    agree(back, kv, n * ld, 0, 0.5 / 127 + 1.0 / 2048 + 1e-6, what);
+    plain()->widen_q8_0(kv, blocks, n * ld);
+    agree(back, kv, n * ld, 0, 0, what);
+    float *s = guarded(NULL, n), *s0 = zeros(n), *o = guarded(NULL, d), *o0 = zeros(d);
+    k->dots_q8_0(s, q, blocks, ld, n, d);
+    plain()->dots_q8_0(s0, q, blocks, ld, n, d);
+    agree(s, s0, n, 0, (double)d / 65534 + UNIT * (double)((d + 2) * (d + 2)), what);
+    k->mix_q8_0(o, p, blocks, ld, n, d);
+    plain()->mix_q8_0(o0, p, blocks, ld, n, d);
+    agree(o, o0, d, 0, UNIT * (double)((n + 4) * (n + 4)), what);
+    memset(q, 0, d * sizeof *q);
+    k->dots_q8_0(s, q, blocks, ld, n, d);
+    memset(s0, 0, n * sizeof *s0);
+    agree(s, s0, n, 0, 0, what);
+    check_guards(s, n, what), check_guards(o, d, what);
+    free(q), free(p), free(kv), free(back), free(blocks);
+    free(s), free(s0), free(o), free(o0);
+  }
+}
+
 /* Conversion is exact one way and correctly rounded the other, denormals and infinities
  * included. */
 static void check_halves(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
@@ -347,6 +380,7 @@ int main(void) {
       {"tile_product", check_tile_product},
       {"transpose", check_transpose},
       {"cache", check_cache},
+      {"blocks", check_blocks},
       {"halves", check_halves},
       {"rotate", check_rotate},
       {"winograd", check_winograd},

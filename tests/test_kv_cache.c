@@ -8,7 +8,7 @@
 
 enum { LAYERS = 2, HEADS = 3, DIM = 4, ROW = HEADS * DIM };
 
-static const gm_kv_shape shape = {LAYERS, HEADS, DIM, GM_TYPE_F32};
+static const gm_kv_shape shape = {LAYERS, HEADS, DIM, GM_TYPE_F32, GM_TYPE_F32};
 
 /* The number stored at a place; exact in f32. */
 static float value(size_t layer, size_t position, size_t i, bool key) {
@@ -117,7 +117,7 @@ static void goes_back(void **state) {
 
 static void half_precision_rounds_to_nearest(void **state) {
   (void)state;
-  gm_kv_seq seq = {.shape = {LAYERS, HEADS, DIM, GM_TYPE_F16}};
+  gm_kv_seq seq = {.shape = {LAYERS, HEADS, DIM, GM_TYPE_F16, GM_TYPE_F16}};
   append(&seq, 7, 2);
   gm_kv_span span;
   assert_int_equal(gm_kv_spans(&seq, 1, 0, &span), 1);
@@ -130,12 +130,47 @@ static void half_precision_rounds_to_nearest(void **state) {
   gm_kv_clear(&seq);
 }
 
+/* Each type has its own plane; an odd number of blocks must not misplace the floats behind. */
+static void keys_and_values_may_differ_in_type(void **state) {
+  (void)state;
+  enum { WIDE = 96, T = 129 }; /* 3 blocks a position, and one position more than a block has */
+  gm_kv_seq seq = {.shape = {LAYERS, 1, WIDE, GM_TYPE_Q8_0, GM_TYPE_F32}};
+  float *k = malloc(T * WIDE * sizeof *k), *v = malloc(T * WIDE * sizeof *v);
+  assert_non_null(k);
+  assert_non_null(v);
+  gm_error err;
+  assert_ok(gm_kv_reserve(&seq, T, &err), &err);
+  for (size_t layer = 0; layer < LAYERS; layer++) {
+    for (size_t i = 0; i < T * WIDE; i++) {
+      k[i] = (float)((i * 31 + layer) % 255) - 127;
+      v[i] = (float)(i + layer);
+    }
+    gm_kv_write(&seq, &gm_kernels_best()->rows, layer, k, v, T);
+  }
+  gm_kv_commit(&seq, T);
+  gm_kv_span span;
+  assert_int_equal(gm_kv_spans(&seq, LAYERS - 1, 0, &span), 1);
+  assert_memory_equal(span.v, v, T * WIDE * sizeof *v);
+  float got[WIDE];
+  for (size_t t = 0; t < T; t++) {
+    const gm_block_q8_0 *blocks = (const gm_block_q8_0 *)span.k + t * WIDE / 32;
+    gm_type_traits_of(GM_TYPE_Q8_0)->to_float(got, blocks, WIDE);
+    /* Half a step of at most 1, and the scale in half precision. */
+    for (size_t i = 0; i < WIDE; i++)
+      assert_float_equal(got[i], k[t * WIDE + i], 0.5 + 127.0 / 2048);
+  }
+  gm_kv_clear(&seq);
+  free(k);
+  free(v);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(finds_what_was_written),
       cmocka_unit_test(forks_go_their_own_ways),
       cmocka_unit_test(goes_back),
       cmocka_unit_test(half_precision_rounds_to_nearest),
+      cmocka_unit_test(keys_and_values_may_differ_in_type),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

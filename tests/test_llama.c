@@ -192,12 +192,40 @@ static void a_half_precision_cache_is_near(void **state) {
   gm_llama_row *rows = random_rows(5, N, &vectors);
   float *whole = logits_of(rows, N);
   gm_kv_seq seq = empty_seq();
-  seq.shape.type = GM_TYPE_F16;
+  seq.shape.k_type = seq.shape.v_type = GM_TYPE_F16;
   forward(&(gm_llama_run){&seq, rows, N, logits}, 1);
   /* keys and values are off by 2^-12 of themselves, in each of 4 layers */
   assert_close(logits, whole, llama->vocab, 4e-3, "logits");
   assert_memory_not_equal(logits, whole, llama->vocab * sizeof *logits);
   gm_kv_clear(&seq);
+  free(whole);
+  free(rows);
+  free(vectors);
+}
+
+/* q8_0: a step is 1/127 of the largest of 32 neighbours, so a number is off by up to 1/254 of
+ * it and, evenly spread, by 1/254 / sqrt(3) = 2.3e-3 in the mean: 2^-12 / 2.3e-3 = 1/9.3 of
+ * what half precision may do, whose bound above is 4e-3. */
+static void an_8_bit_cache_is_near(void **state) {
+  (void)state;
+  enum { N = 60 };
+  float *vectors, logits[2000], cut[2000];
+  gm_llama_row *rows = random_rows(5, N, &vectors);
+  float *whole = logits_of(rows, N);
+  gm_kv_seq seq = empty_seq(), fork;
+  seq.shape.k_type = seq.shape.v_type = GM_TYPE_Q8_0;
+  forward(&(gm_llama_run){&seq, rows, N, logits}, 1);
+  assert_close(logits, whole, llama->vocab, 9.3 * 4e-3, "logits");
+  assert_memory_not_equal(logits, whole, llama->vocab * sizeof *logits);
+  /* Back, on a fork, one row at a time: the other path through attention. The cache holds the
+   * same blocks but for keys at the edge between two steps. */
+  gm_error err;
+  gm_kv_truncate(&seq, 40);
+  assert_ok(gm_kv_fork(&fork, &seq, &err), &err);
+  for (size_t i = 40; i < N; i++) forward(&(gm_llama_run){&fork, rows + i, 1, cut}, 1);
+  assert_close(cut, logits, llama->vocab, 9.3 * 4e-3 / 4, "logits, row by row");
+  gm_kv_clear(&seq);
+  gm_kv_clear(&fork);
   free(whole);
   free(rows);
   free(vectors);
@@ -211,6 +239,7 @@ int main(void) {
       cmocka_unit_test(added_tokens_have_their_own_table),
       cmocka_unit_test(a_cancelled_call_leaves_the_sequence),
       cmocka_unit_test(a_half_precision_cache_is_near),
+      cmocka_unit_test(an_8_bit_cache_is_near),
   };
   return cmocka_run_group_tests(tests, open_model, close_model);
 }

@@ -44,10 +44,10 @@ static int remove_all(void **state) {
 }
 
 /* As a process of its own would. */
-static gm_model *open_cached(const char *kv_type) {
+static gm_model *open_cached(const char *cache_type) {
   gm_model_params params = gm_model_params_default();
   params.cache = directory;
-  params.kv_type = kv_type;
+  params.cache_type_k = params.cache_type_v = cache_type;
   return test_model("groma-mini", NULL, &params);
 }
 
@@ -208,12 +208,22 @@ static void test_what_differs_has_another_key(void **state) {
   free_replies(&want);
   gm_model_free(model);
 
-  size_t before = count_entries();
-  model = open_cached("f16");
-  gm_scene_free(ask_of(model, PICTURE, &got));
-  free_replies(&got);
-  assert_true(count_entries() > before);
-  gm_model_free(model);
+  static const char *const types[] = {"f16", "q8_0"};
+  for (size_t i = 0; i < 2; i++) {
+    size_t before = count_entries();
+    model = open_cached(types[i]);
+    gm_scene_free(ask_of(model, PICTURE, &want));
+    gm_model_free(model);
+    assert_true(count_entries() > before);
+    model = open_cached(types[i]); /* and restarted, with the keys and values from there */
+    scene = ask_of(model, PICTURE, &got);
+    assert_false(ran(scene, "vision"));
+    assert_same_replies(&got, &want);
+    gm_scene_free(scene);
+    gm_model_free(model);
+    free_replies(&got);
+    free_replies(&want);
+  }
 }
 
 /* Boxes of the caller's own instead of proposals. */

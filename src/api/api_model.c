@@ -27,7 +27,8 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
                             gm_error *err) {
   GM_TRY(gm_pool_create(&model->pool, params->threads, err));
   GM_TRY(gm_model_file_resolve(&model->file, path, params, model->pool, err));
-  GM_TRY(gm_groma_load(&model->groma, model->file, params->context, params->kv_type, err));
+  GM_TRY(gm_groma_load(&model->groma, model->file, params->context, params->cache_type_k,
+                       params->cache_type_v, err));
   model->path = strdup(path ? path : GM_DEFAULT_MODEL);
   if (!model->path) return gm_fail_memory(err, "the model's name", 1);
   if (gm_model_file_has_key(model->file, "general.name"))

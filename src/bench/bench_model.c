@@ -173,16 +173,18 @@ gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *mo
            llama->n_layers, llama->dim);
   GM_TRY(time_stage(b, c, &job, wants(b, "decode")));
 
-  double element = b->seq.shape.type == GM_TYPE_F32 ? 4 : 2;
-  double cache =
-      2 * element * (double)(llama->kv_dim * llama->n_layers) * (T + (double)b->tokens / 2);
+  const gm_kv_shape *kv = &b->seq.shape;
+  size_t row_bytes = gm_type_row_bytes(kv->k_type, llama->kv_dim) +
+                     gm_type_row_bytes(kv->v_type, llama->kv_dim);
+  double cache = (double)(row_bytes * llama->n_layers) * (T + (double)b->tokens / 2);
   job.stage = "decode";
   job.limit = "read";
   job.operations = (double)b->tokens * 2 * (layers + head);
   job.bytes = (double)b->tokens * (layer_bytes + head_bytes + cache);
   job.setup = cut_cache;
   job.run = run_decode;
-  snprintf(job.shape, sizeof job.shape, "%zu tokens behind %zu", b->tokens, b->prompt);
+  snprintf(job.shape, sizeof job.shape, "%zu tokens behind %zu, %s and %s cache", b->tokens,
+           b->prompt, gm_type_traits_of(kv->k_type)->name, gm_type_traits_of(kv->v_type)->name);
   return time_stage(b, c, &job, false);
 }
 
@@ -244,6 +246,8 @@ gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench
   gm_bench_params p = params ? *params : (gm_bench_params){0};
   gm_model_params model_params = gm_model_params_default();
   model_params.threads = p.threads;
+  model_params.cache_type_k = p.cache_type_k;
+  model_params.cache_type_v = p.cache_type_v;
   GM_TRY(gm_bench_check_stages(p.stages, stage_names, N_STAGES, err));
   gm_model *model;
   GM_TRY(gm_model_open(&model, path, &model_params, err));

@@ -18,8 +18,24 @@ static gm_status load_parts(gm_groma *groma, const gm_model_file *file, gm_error
   return gm_prompt_create(&groma->prompt, groma->tokenizer, groma->llama->vocab, err);
 }
 
-static gm_status set_cache(gm_groma *groma, size_t context, const char *kv_type,
-                           gm_error *err) {
+/* *type stays where no name is given. */
+static gm_status choose_type(gm_type *type, const char *name, const gm_llama *llama,
+                             gm_error *err) {
+  if (!name) return GM_OK;
+  if (!gm_type_from_name(name, type) ||
+      (*type != GM_TYPE_F32 && *type != GM_TYPE_F16 && *type != GM_TYPE_Q8_0))
+    return gm_fail(err, GM_ERR_ARGUMENT, "found cache type %.20s, wanted f32, f16 or q8_0",
+                   name);
+  if (*type == GM_TYPE_Q8_0 && llama->head_dim % 32 != 0)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found cache type q8_0 and heads of %zu numbers; wanted a multiple of 32: "
+                   "take f16 for this model",
+                   llama->head_dim);
+  return GM_OK;
+}
+
+static gm_status set_cache(gm_groma *groma, size_t context, const char *k_type,
+                           const char *v_type, gm_error *err) {
   size_t most = groma->llama->context;
   if (context > most)
     return gm_fail(err, GM_ERR_ARGUMENT,
@@ -28,21 +44,20 @@ static gm_status set_cache(gm_groma *groma, size_t context, const char *kv_type,
   groma->context = context ? context : most;
   groma->max_regions = groma->prompt->n_region_tokens;
   const gm_llama *llama = groma->llama;
-  gm_type type = llama->layers[0].k.type == GM_TYPE_F32 ? GM_TYPE_F32 : GM_TYPE_F16;
-  if (kv_type &&
-      (!gm_type_from_name(kv_type, &type) || (type != GM_TYPE_F32 && type != GM_TYPE_F16)))
-    return gm_fail(err, GM_ERR_ARGUMENT, "found cache type %.20s, wanted f32 or f16", kv_type);
-  groma->kv_shape = (gm_kv_shape){llama->n_layers, llama->kv_heads, llama->head_dim, type};
-  return GM_OK;
+  gm_type usual = llama->layers[0].k.type == GM_TYPE_F32 ? GM_TYPE_F32 : GM_TYPE_F16;
+  groma->kv_shape =
+      (gm_kv_shape){llama->n_layers, llama->kv_heads, llama->head_dim, usual, usual};
+  GM_TRY(choose_type(&groma->kv_shape.k_type, k_type, llama, err));
+  return choose_type(&groma->kv_shape.v_type, v_type, llama, err);
 }
 
 gm_status gm_groma_load(gm_groma **out, const gm_model_file *file, size_t context,
-                        const char *kv_type, gm_error *err) {
+                        const char *k_type, const char *v_type, gm_error *err) {
   *out = NULL;
   gm_groma *groma = calloc(1, sizeof *groma);
   if (!groma) return gm_fail_memory(err, "the model", sizeof *groma);
   gm_status status = load_parts(groma, file, err);
-  if (status == GM_OK) status = set_cache(groma, context, kv_type, err);
+  if (status == GM_OK) status = set_cache(groma, context, k_type, v_type, err);
   if (status == GM_OK)
     *out = groma;
   else

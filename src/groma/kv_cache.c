@@ -16,30 +16,53 @@ struct gm_kv_block {
   gm_mapping file; /* that the bytes lie in, only to be read; all zero: they are our own */
 };
 
-static size_t element_bytes(const gm_kv_shape *shape) {
-  return shape->type == GM_TYPE_F32 ? sizeof(float) : sizeof(uint16_t);
+/* Bytes of the keys or of the values of one layer; the next begin where floats may. */
+static size_t plane_bytes(const gm_kv_shape *shape, gm_type type, size_t capacity) {
+  size_t bytes = shape->kv_heads * capacity * gm_type_row_bytes(type, shape->head_dim);
+  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* Bytes of the keys (or of the values) of one layer. */
-static size_t plane_bytes(const gm_kv_shape *shape, size_t capacity) {
-  return shape->kv_heads * capacity * shape->head_dim * element_bytes(shape);
+static size_t layer_bytes(const gm_kv_shape *shape, size_t capacity) {
+  return plane_bytes(shape, shape->k_type, capacity) +
+         plane_bytes(shape, shape->v_type, capacity);
+}
+
+/* Keys and values of a layer in a block. */
+typedef struct planes {
+  unsigned char *k, *v;
+} planes;
+
+static planes planes_of(const gm_kv_shape *shape, const gm_kv_block *block, size_t layer) {
+  unsigned char *k = block->bytes + layer * layer_bytes(shape, block->capacity);
+  return (planes){k, k + plane_bytes(shape, shape->k_type, block->capacity)};
 }
 
 size_t gm_kv_bytes(const gm_kv_shape *shape, size_t n) {
-  size_t bytes, per_position = plane_bytes(shape, 1) * 2 * shape->layers;
-  return gm_mul_size(per_position, n, &bytes) ? bytes : 0;
+  /* Rounded up to ALIGN even for one position, this bounds what n of them take. */
+  size_t most, per_position = layer_bytes(shape, 1) * shape->layers;
+  return gm_mul_size(per_position, n, &most) ? layer_bytes(shape, n) * shape->layers : 0;
 }
 
 static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t *bytes) {
-  size_t aligned;
   *bytes = gm_kv_bytes(shape, capacity);
-  if (*bytes == 0 || !gm_align_size(*bytes, ALIGN, &aligned)) return NULL;
+  if (*bytes == 0) {
+    *bytes = SIZE_MAX;
+    return NULL;
+  }
   gm_kv_block *block = malloc(sizeof *block);
   if (!block) return NULL;
-  *block = (gm_kv_block){1, capacity, aligned_alloc(ALIGN, aligned), {0}};
-  if (block->bytes) return block;
-  free(block);
-  return NULL;
+  *block = (gm_kv_block){1, capacity, aligned_alloc(ALIGN, *bytes), {0}};
+  if (!block->bytes) {
+    free(block);
+    return NULL;
+  }
+  /* What rounding leaves between planes is nobody's, but may go to a file with them. */
+  for (size_t layer = 0; layer < shape->layers; layer++) {
+    planes at = planes_of(shape, block, layer);
+    memset(at.v - ALIGN, 0, ALIGN);
+    memset(at.v + plane_bytes(shape, shape->v_type, capacity) - ALIGN, 0, ALIGN);
+  }
+  return block;
 }
 
 static void release(gm_kv_block *block) {
@@ -98,15 +121,17 @@ gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err) {
   return GM_OK;
 }
 
-static void store(const gm_kv_shape *shape, const gm_row_kernels *kernels, unsigned char *plane,
-                  size_t capacity, size_t position, const float *row) {
-  size_t d = shape->head_dim;
+static void store(const gm_kv_shape *shape, const gm_row_kernels *kernels, gm_type type,
+                  unsigned char *plane, size_t capacity, size_t position, const float *row) {
+  size_t d = shape->head_dim, bytes = gm_type_row_bytes(type, d);
   for (size_t h = 0; h < shape->kv_heads; h++, row += d) {
-    size_t at = (h * capacity + position) * d;
-    if (shape->type == GM_TYPE_F32)
-      memcpy((float *)(void *)plane + at, row, d * sizeof *row);
+    void *to = plane + (h * capacity + position) * bytes;
+    if (type == GM_TYPE_F16)
+      kernels->narrow_f16(to, row, d);
+    else if (type == GM_TYPE_Q8_0)
+      kernels->narrow_q8_0(to, row, d);
     else
-      kernels->narrow_f16((uint16_t *)(void *)plane + at, row, d);
+      memcpy(to, row, d * sizeof *row);
   }
 }
 
@@ -117,11 +142,11 @@ void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, co
   for (size_t i = first_open(seq), done = 0; done < t; i++) {
     assert(i < seq->n_parts);
     const gm_kv_part *part = &seq->parts[i];
-    size_t capacity = part->block->capacity, plane = plane_bytes(shape, capacity);
-    unsigned char *keys = part->block->bytes + 2 * layer * plane;
+    size_t capacity = part->block->capacity;
+    planes to = planes_of(shape, part->block, layer);
     for (size_t at = part->n; at < capacity && done < t; at++, done++) {
-      store(shape, kernels, keys, capacity, at, k + done * row);
-      store(shape, kernels, keys + plane, capacity, at, v + done * row);
+      store(shape, kernels, shape->k_type, to.k, capacity, at, k + done * row);
+      store(shape, kernels, shape->v_type, to.v, capacity, at, v + done * row);
     }
   }
 }
@@ -134,14 +159,13 @@ size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t extra, gm_kv_span 
     size_t room = i >= open ? room_in(part) : 0, more = room < extra ? room : extra;
     extra -= more;
     if (part->n + more == 0) continue;
-    size_t capacity = part->block->capacity, plane = plane_bytes(shape, capacity);
-    const unsigned char *keys = part->block->bytes + 2 * layer * plane;
+    planes at = planes_of(shape, part->block, layer);
     spans[n_spans++] = (gm_kv_span){
-        .k = keys,
-        .v = keys + plane,
+        .k = at.k,
+        .v = at.v,
         .n = part->n + more,
         .row = shape->head_dim,
-        .head = capacity * shape->head_dim,
+        .head = part->block->capacity * shape->head_dim,
     };
   }
   assert(extra == 0);

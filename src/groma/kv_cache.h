@@ -14,10 +14,10 @@
 
 typedef struct gm_kv_shape {
   size_t layers, kv_heads, head_dim;
-  gm_type type; /* F32 or F16 */
+  gm_type k_type, v_type; /* F32, F16 or, where head_dim is a multiple of 32, Q8_0 */
 } gm_kv_shape;
 
-/* Per layer: keys [kv_heads, capacity, head_dim], then values, of the shape's type. */
+/* Per layer: keys [kv_heads, capacity, head_dim], then values, of the shape's types. */
 typedef struct gm_kv_block gm_kv_block;
 
 /* The first n positions of a block. Nothing is written behind them while another sequence has

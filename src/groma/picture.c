@@ -221,8 +221,9 @@ static gm_status prefix_key(const gm_picture *picture, size_t n, bool whole, cha
   gm_rel_box *boxes = malloc((regions + 1) * sizeof *boxes);
   if (!boxes) return gm_fail_memory(err, "the regions", regions * sizeof *boxes);
   for (size_t i = 0; i < regions; i++) boxes[i] = picture->base.regions[i].box;
-  snprintf(what, sizeof what, "prefix %s %zu",
-           gm_type_traits_of(picture->prefix.shape.type)->name, n);
+  const gm_kv_shape *shape = &picture->prefix.shape;
+  snprintf(what, sizeof what, "prefix %s %s %zu", gm_type_traits_of(shape->k_type)->name,
+           gm_type_traits_of(shape->v_type)->name, n);
   gm_scene_key_boxes(picture->key, what, boxes, regions, key);
   free(boxes);
   return GM_OK;

@@ -3,7 +3,9 @@
 #ifndef GM_ATTENTION_VEC_H
 #define GM_ATTENTION_VEC_H
 
+#include "prefetch.h"
 #include "row_kernels.h"
+#include "types.h"
 #include "vec_math.h"
 
 enum { MOST_VECS = 4 }; /* TILE_VECS is 2 or 4 */
@@ -121,7 +123,10 @@ static inline __attribute__((always_inline)) void dots_block(size_t keys, float 
                                                              size_t ldk, size_t d, bool half) {
   vec sum[4];
   GM_UNROLL
-  for (size_t j = 0; j < keys; j++) sum[j] = vec_set(0);
+  for (size_t j = 0; j < keys; j++) {
+    gm_prefetch_ahead(kv_row(k, j * ldk, half), d * (half ? 2 : 4));
+    sum[j] = vec_set(0);
+  }
   size_t i = 0;
   for (; i + VEC <= d; i += VEC) {
     vec x = vec_load(q + i);
@@ -166,6 +171,7 @@ mix_any(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
     for (size_t j = 0; j < 8; j++) sum[j] = vec_set(0);
     for (size_t r = 0; r < n; r++) {
       vec weight = vec_set(p[r]);
+      gm_prefetch_ahead(kv_row(v, r * ldv + i, half), 8 * VEC * (half ? 2 : 4));
       GM_UNROLL
       for (size_t j = 0; j < 8; j++)
         sum[j] = vec_fma(weight, load_kv(v, r * ldv + i + j * VEC, half), sum[j]);
@@ -193,6 +199,108 @@ static void mix_f32_vec(float *o, const float *p, const float *v, size_t ldv, si
 static void mix_f16_vec(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n,
                         size_t d) {
   mix_any(o, p, v, ldv, n, d, true);
+}
+
+/* ---- a cache of Q8_0 blocks */
+
+static inline vec vec_abs(vec x) {
+  return vec_max(x, vec_sub(vec_set(0), x));
+}
+
+/* q in 16 bits; returns the size of a step. */
+static inline float round_query(int16_t *out, const float *q, size_t d) {
+  vec top = vec_set(0);
+  for (size_t i = 0; i < d; i += VEC) top = vec_max(vec_abs(vec_load(q + i)), top);
+  float largest = vec_top(top);
+  vec inverse = vec_set(largest > 1e-30F ? 32767 / largest : 0);
+  for (size_t i = 0; i < d; i += VEC) vec_store_i16(out + i, vec_mul(vec_load(q + i), inverse));
+  return largest / 32767;
+}
+
+static inline __attribute__((always_inline)) void dots_q8_0_block(size_t keys, float *s,
+                                                                  const int16_t *q, float step,
+                                                                  const gm_block_q8_0 *k,
+                                                                  size_t ldk, size_t blocks) {
+  vec sum[4];
+  GM_UNROLL
+  for (size_t j = 0; j < keys; j++) {
+    gm_prefetch_ahead(k + j * ldk, blocks * sizeof *k);
+    sum[j] = vec_set(0);
+  }
+  for (size_t b = 0; b < blocks; b++) GM_UNROLL
+  for (size_t j = 0; j < keys; j++) {
+    const gm_block_q8_0 *block = k + j * ldk + b;
+    sum[j] = vec_fma(vec_dot32(q + b * 32, block->qs), vec_all_half(&block->d), sum[j]);
+  }
+  GM_UNROLL
+  for (size_t j = 0; j < keys; j++) s[j] = vec_sum(sum[j]) * step;
+}
+
+static void dots_q8_0_vec(float *s, const float *q, const void *k, size_t ldk, size_t n,
+                          size_t d) {
+  int16_t rounded[256];
+  const gm_block_q8_0 *keys = k;
+  float step = round_query(rounded, q, d);
+  size_t j = 0, ld = ldk / 32;
+  for (; j + 4 <= n; j += 4)
+    dots_q8_0_block(4, s + j, rounded, step, keys + j * ld, ld, d / 32);
+  for (; j < n; j++) dots_q8_0_block(1, s + j, rounded, step, keys + j * ld, ld, d / 32);
+}
+
+/* Sums of `blocks` neighbouring blocks stay in registers while all values pass by. */
+static inline __attribute__((always_inline)) void mix_q8_0_blocks(size_t blocks, float *o,
+                                                                  const float *p,
+                                                                  const gm_block_q8_0 *v,
+                                                                  size_t ldv, size_t n) {
+  enum { PARTS = 32 / VEC };
+  vec sum[8];
+  GM_UNROLL
+  for (size_t i = 0; i < blocks * PARTS; i++) sum[i] = vec_set(0);
+  for (size_t r = 0; r < n; r++, v += ldv) {
+    gm_prefetch_ahead(v, blocks * sizeof *v);
+    GM_UNROLL
+    for (size_t b = 0; b < blocks; b++) {
+      vec weight = vec_mul(vec_set(p[r]), vec_all_half(&v[b].d));
+      GM_UNROLL
+      for (size_t i = 0; i < PARTS; i++)
+        sum[b * PARTS + i] =
+            vec_fma(weight, vec_load_i8(v[b].qs + i * VEC), sum[b * PARTS + i]);
+    }
+  }
+  GM_UNROLL
+  for (size_t i = 0; i < blocks * PARTS; i++) vec_store(o + i * VEC, sum[i]);
+}
+
+static void mix_q8_0_vec(float *o, const float *p, const void *v, size_t ldv, size_t n,
+                         size_t d) {
+  enum { BLOCKS = VEC / 4 }; /* 8 vectors of sums */
+  const gm_block_q8_0 *values = v;
+  size_t b = 0;
+  for (; b + BLOCKS <= d / 32; b += BLOCKS)
+    mix_q8_0_blocks(BLOCKS, o + b * 32, p, values + b, ldv / 32, n);
+  for (; b < d / 32; b++) mix_q8_0_blocks(1, o + b * 32, p, values + b, ldv / 32, n);
+}
+
+static void widen_q8_0_vec(float *y, const void *x, size_t n) {
+  const gm_block_q8_0 *block = x;
+  for (size_t i = 0; i < n; i += 32, block++) {
+    vec d = vec_all_half(&block->d);
+    for (size_t j = 0; j < 32; j += VEC)
+      vec_store(y + i + j, vec_mul(d, vec_load_i8(block->qs + j)));
+  }
+}
+
+static void narrow_q8_0_vec(void *y, const float *x, size_t n) {
+  gm_block_q8_0 *block = y;
+  for (size_t i = 0; i < n; i += 32, block++) {
+    vec top = vec_set(0);
+    for (size_t j = 0; j < 32; j += VEC) top = vec_max(vec_abs(vec_load(x + i + j)), top);
+    float d = vec_top(top) / 127;
+    vec inverse = vec_set(d > 1e-30F ? 1 / d : 0);
+    vec_store_half_part(&block->d, vec_set(d), 1);
+    for (size_t j = 0; j < 32; j += VEC)
+      vec_store_i8(block->qs + j, vec_mul(vec_load(x + i + j), inverse));
+  }
 }
 
 #endif

@@ -52,6 +52,15 @@ typedef struct gm_row_kernels {
   void (*mix_f32)(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d);
   void (*mix_f16)(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n, size_t d);
 
+  /* The same of a cache of Q8_0 blocks (types.h): ldk, ldv and d are multiples of 32, d <= 256.
+   * Scores are products of integers: q is rounded to 16 bits, in steps of max |q| / 32767. */
+  void (*dots_q8_0)(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d);
+  void (*mix_q8_0)(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d);
+
+  /* Q8_0 blocks to floats and, rounded to nearest, back; n is a multiple of 32. */
+  void (*widen_q8_0)(float *y, const void *x, size_t n);
+  void (*narrow_q8_0)(void *y, const float *x, size_t n);
+
   /* Half precision to single and, rounded to nearest even, back. */
   void (*widen_f16)(float *y, const uint16_t *x, size_t n);
   void (*narrow_f16)(uint16_t *y, const float *x, size_t n);

@@ -223,6 +223,10 @@ static void use_vec(gm_row_kernels *k) {
   k->dots_f16 = dots_f16_vec;
   k->mix_f32 = mix_f32_vec;
   k->mix_f16 = mix_f16_vec;
+  k->dots_q8_0 = dots_q8_0_vec;
+  k->mix_q8_0 = mix_q8_0_vec;
+  k->widen_q8_0 = widen_q8_0_vec;
+  k->narrow_q8_0 = narrow_q8_0_vec;
   k->widen_f16 = widen_f16_vec;
   k->narrow_f16 = narrow_f16_vec;
   k->rotate = rotate_vec;

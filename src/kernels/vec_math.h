@@ -3,6 +3,8 @@
  * An instruction set's vec_NAME.h gives: the type vec of VEC floats; vec_set, vec_load,
  * vec_store; vec_load_part and vec_store_part for the first n < VEC floats (the rest reads as
  * 0), vec_keep (zeroes the lanes from n on), the same loads from and stores to half precision;
+ * vec_all_half (one half in every lane), vec_load_i8, vec_store_i8 and vec_store_i16 (rounded,
+ * to nearest even, and clipped), vec_dot32 (the lanes' sum is that of 32 products, exact);
  * vec_add, _sub, _mul, _div, _fma (a * b + c), _max and _min (which hand on a second operand
  * that is NaN); vec_round (to nearest even), vec_scale2 (a * 2^n for whole n, results normal);
  * vec_sum and vec_top over the lanes; and TILE_ROWS x TILE_VECS, the block of a product that

@@ -1,7 +1,7 @@
 /* attention.c - ops.h: multi-head attention without the matrix of scores.
  *
  * Many queries: a task is (batch entry, kv head, chunk of queries). It walks over tiles of
- * keys; a tile is transposed once (and widened, if the cache is f16) and serves all queries of
+ * keys; a tile is transposed once (and widened to f32) and serves all queries of
  * the chunk in all query heads that share the kv head. Scores of ROW_BLOCK queries against the
  * tile become weights by the online softmax (Milakov, Gimelshein 2018; Dao et al. 2022), and
  * the output rows are rescaled where a larger score turns up.
@@ -48,16 +48,16 @@ typedef struct key_tile {
   size_t n;
 } key_tile;
 
-static const void *kv_at(const gm_attention_args *a, const void *base, size_t elements) {
-  size_t bytes = a->kv_type == GM_TYPE_F32 ? sizeof(float) : sizeof(uint16_t);
-  return (const unsigned char *)base + elements * bytes;
+static const void *kv_at(gm_type type, const void *base, size_t elements) {
+  return (const unsigned char *)base + gm_type_row_bytes(type, elements);
 }
 
 /* Keys first .. first + n - 1 of a span, in batch entry and kv head. */
 static key_tile tile_of(const gm_attention_args *a, const gm_kv_span *span, size_t entry,
                         size_t kv_head, size_t first, size_t n) {
   size_t at = (entry * span->n + first) * span->row + kv_head * span->head;
-  return (key_tile){kv_at(a, span->k, at), kv_at(a, span->v, at), span->row, first, n};
+  return (key_tile){kv_at(a->k_type, span->k, at), kv_at(a->v_type, span->v, at), span->row,
+                    first, n};
 }
 
 /* Keys that query i sees. */
@@ -115,22 +115,24 @@ static chunk_state start_chunk(const attention_job *job, float *scratch, size_t 
 }
 
 /* [n, head_dim] floats from rows of the cache. */
-static void copy_rows(const attention_job *job, float *out, const void *rows, size_t ld,
-                      size_t n) {
+static void copy_rows(const attention_job *job, float *out, gm_type type, const void *rows,
+                      size_t ld, size_t n) {
   size_t d = job->a->head_dim;
-  if (job->a->kv_type == GM_TYPE_F16) {
-    const uint16_t *in = rows;
-    for (size_t j = 0; j < n; j++) job->k->widen_f16(out + j * d, in + j * ld, d);
-  } else {
-    const float *in = rows;
-    for (size_t j = 0; j < n; j++) memcpy(out + j * d, in + j * ld, d * sizeof *out);
+  for (size_t j = 0; j < n; j++, out += d) {
+    const void *in = kv_at(type, rows, j * ld);
+    if (type == GM_TYPE_F16)
+      job->k->widen_f16(out, in, d);
+    else if (type == GM_TYPE_Q8_0)
+      job->k->widen_q8_0(out, in, d);
+    else
+      memcpy(out, in, d * sizeof *out);
   }
 }
 
 static void load_tile(const attention_job *job, chunk_state *s, const key_tile *tile) {
-  copy_rows(job, s->values, tile->k, tile->row, tile->n);
+  copy_rows(job, s->values, job->a->k_type, tile->k, tile->row, tile->n);
   job->k->transpose(s->keys, KEYS, s->values, job->a->head_dim, tile->n, job->a->head_dim);
-  copy_rows(job, s->values, tile->v, tile->row, tile->n);
+  copy_rows(job, s->values, job->a->v_type, tile->v, tile->row, tile->n);
 }
 
 /* Queries block .. block + ROW_BLOCK of a head against one tile: scores, weights, output. */
@@ -233,6 +235,30 @@ static key_tile find_range(const attention_job *job, size_t entry, size_t kv_hea
   return tile;
 }
 
+/* Scores of the first n keys, as they lie in the cache. */
+static void score(const attention_job *job, float *scores, const float *q, const key_tile *tile,
+                  size_t n) {
+  size_t d = job->a->head_dim;
+  if (job->a->k_type == GM_TYPE_F16)
+    job->k->dots_f16(scores, q, tile->k, tile->row, n, d);
+  else if (job->a->k_type == GM_TYPE_Q8_0)
+    job->k->dots_q8_0(scores, q, tile->k, tile->row, n, d);
+  else
+    job->k->dots_f32(scores, q, tile->k, tile->row, n, d);
+}
+
+/* The weighted sum of the first n values. */
+static void mix(const attention_job *job, float *out, const float *weights,
+                const key_tile *tile, size_t n) {
+  size_t d = job->a->head_dim;
+  if (job->a->v_type == GM_TYPE_F16)
+    job->k->mix_f16(out, weights, tile->v, tile->row, n, d);
+  else if (job->a->v_type == GM_TYPE_Q8_0)
+    job->k->mix_q8_0(out, weights, tile->v, tile->row, n, d);
+  else
+    job->k->mix_f32(out, weights, tile->v, tile->row, n, d);
+}
+
 static void range_task(void *arg, size_t task, size_t worker) {
   (void)worker;
   const attention_job *job = arg;
@@ -250,15 +276,9 @@ static void range_task(void *arg, size_t task, size_t worker) {
     partial[0] = -INFINITY;
     partial[1] = 0;
     if (n == 0) continue;
-    if (a->kv_type == GM_TYPE_F16)
-      k->dots_f16(scores, q, tile.k, tile.row, n, a->head_dim);
-    else
-      k->dots_f32(scores, q, tile.k, tile.row, n, a->head_dim);
+    score(job, scores, q, &tile, n);
     partial[1] = k->softmax_step(scores, n, a->scale, &partial[0]);
-    if (a->kv_type == GM_TYPE_F16)
-      k->mix_f16(partial + 2, scores, tile.v, tile.row, n, a->head_dim);
-    else
-      k->mix_f32(partial + 2, scores, tile.v, tile.row, n, a->head_dim);
+    mix(job, partial + 2, scores, &tile, n);
   }
 }
 
@@ -303,7 +323,8 @@ gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
       .a = args, .k = &c->kernels->rows, .group = args->heads / args->kv_heads};
   for (size_t i = 0; i < args->n_spans; i++) job.tk += args->spans[i].n;
   assert(args->heads % args->kv_heads == 0 && args->head_dim <= GM_MAX_HEAD_DIM);
-  assert(args->kv_type == GM_TYPE_F32 || args->kv_type == GM_TYPE_F16);
+  assert(args->k_type != GM_TYPE_Q8_0 || args->head_dim % 32 == 0);
+  assert(args->v_type != GM_TYPE_Q8_0 || args->head_dim % 32 == 0);
   assert(job.tk > 0 && (!args->causal || job.tk >= args->tq));
   if (args->tq == 0) return GM_OK;
   gm_arena_mark mark = gm_arena_save(&c->arena);

@@ -50,7 +50,8 @@ void gm_silu_mul(gm_compute *c, float *gate, const float *up,
 void gm_softmax_rows(gm_compute *c, float *x, size_t rows, size_t n);
 
 /* Keys and values of consecutive positions: element (position t, kv head h, d) of k stands at
- * k + t * row + h * head (elements of kv_type), likewise v. */
+ * k + t * row + h * head (elements of k_type), likewise v. Blocks of
+ * Q8_0 lie within a head: row and head are multiples of 32 then. */
 typedef struct gm_kv_span {
   const void *k, *v;
   size_t n, row, head;
@@ -66,7 +67,7 @@ typedef struct gm_attention_args {
   size_t q_row;
   const gm_kv_span *spans;
   size_t n_spans;
-  gm_type kv_type; /* F32 or F16 */
+  gm_type k_type, v_type; /* F32, F16 or, where head_dim is a multiple of 32, Q8_0 */
   /* Entries of equal sizes that attend to themselves alone (crops of a picture); 0 means 1.
    * They stand one after another: entry b has q + b * tq * q_row, out + b * tq * out_row, and
    * in each span k + b * n * row, v + b * n * row. */

@@ -37,7 +37,7 @@ gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
 static gm_status self_attention(gm_compute *c, const gm_vit_shape *s, gm_attention_args *a) {
   size_t head_dim = s->dim / s->heads;
   a->n_spans = 1;
-  a->kv_type = GM_TYPE_F32;
+  a->k_type = a->v_type = GM_TYPE_F32;
   a->heads = a->kv_heads = s->heads;
   a->head_dim = head_dim;
   a->scale = 1.0f / sqrtf((float)head_dim);

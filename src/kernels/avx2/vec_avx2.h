@@ -48,6 +48,35 @@ static inline void vec_store_half_part(uint16_t *p, vec a, size_t n) {
   memcpy(p, part, n * sizeof *p);
 }
 
+static inline vec vec_all_half(const uint16_t *p) {
+  return _mm256_cvtph_ps(_mm_set1_epi16((short)*p));
+}
+static inline vec vec_load_i8(const int8_t *p) {
+  return _mm256_cvtepi32_ps(
+      _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+/* Eight numbers in 16 bits. */
+static inline __m128i vec_words(vec a) {
+  __m256i x = _mm256_cvtps_epi32(a);
+  return _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+}
+static inline void vec_store_i8(int8_t *p, vec a) {
+  __m128i words = vec_words(a);
+  _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(words, words));
+}
+static inline void vec_store_i16(int16_t *p, vec a) {
+  _mm_storeu_si128((__m128i *)(void *)p, vec_words(a));
+}
+static inline vec vec_dot32(const int16_t *a, const int8_t *b) {
+  const __m128i *bytes = (const __m128i *)(const void *)b;
+  const __m256i *words = (const __m256i *)(const void *)a;
+  __m256i low = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(bytes)),
+                                  _mm256_loadu_si256(words));
+  __m256i high = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(bytes + 1)),
+                                   _mm256_loadu_si256(words + 1));
+  return _mm256_cvtepi32_ps(_mm256_add_epi32(low, high));
+}
+
 static inline vec vec_add(vec a, vec b) {
   return _mm256_add_ps(a, b);
 }

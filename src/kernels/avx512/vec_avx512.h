@@ -42,6 +42,24 @@ static inline void vec_store_half_part(uint16_t *p, vec a, size_t n) {
                            _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+static inline vec vec_all_half(const uint16_t *p) {
+  return _mm512_cvtph_ps(_mm256_set1_epi16((short)*p));
+}
+static inline vec vec_load_i8(const int8_t *p) {
+  return _mm512_cvtepi32_ps(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+static inline void vec_store_i8(int8_t *p, vec a) {
+  _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+static inline void vec_store_i16(int16_t *p, vec a) {
+  _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(a)));
+}
+static inline vec vec_dot32(const int16_t *a, const int8_t *b) {
+  __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)b));
+  return _mm512_cvtepi32_ps(_mm512_madd_epi16(wide, _mm512_loadu_si512(a)));
+}
+
 static inline vec vec_add(vec a, vec b) {
   return _mm512_add_ps(a, b);
 }

@@ -48,6 +48,33 @@ static inline void vec_store_half_part(uint16_t *p, vec a, size_t n) {
   memcpy(p, part, n * sizeof *p);
 }
 
+static inline vec vec_all_half(const uint16_t *p) {
+  return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(*p)));
+}
+static inline vec vec_load_i8(const int8_t *p) {
+  uint32_t four;
+  memcpy(&four, p, sizeof four);
+  int16x8_t words = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four)));
+  return vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
+}
+static inline void vec_store_i8(int8_t *p, vec a) {
+  int16x4_t words = vqmovn_s32(vcvtnq_s32_f32(a));
+  int8x8_t bytes = vqmovn_s16(vcombine_s16(words, words));
+  memcpy(p, &bytes, VEC);
+}
+static inline void vec_store_i16(int16_t *p, vec a) {
+  vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(a)));
+}
+static inline vec vec_dot32(const int16_t *a, const int8_t *b) {
+  int32x4_t sum = vdupq_n_s32(0);
+  for (size_t i = 0; i < 32; i += 8) {
+    int16x8_t words = vmovl_s8(vld1_s8(b + i)), x = vld1q_s16(a + i);
+    sum = vmlal_s16(sum, vget_low_s16(words), vget_low_s16(x));
+    sum = vmlal_high_s16(sum, words, x);
+  }
+  return vcvtq_f32_s32(sum);
+}
+
 static inline vec vec_add(vec a, vec b) {
   return vaddq_f32(a, b);
 }

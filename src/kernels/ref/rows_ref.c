@@ -130,6 +130,32 @@ static void mix_f16(float *o, const float *p, const uint16_t *v, size_t ldv, siz
     for (size_t i = 0; i < d; i++) o[i] += p[j] * gm_f16_to_f32(v[j * ldv + i]);
 }
 
+static void dots_q8_0(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d) {
+  const gm_block_q8_0 *blocks = k;
+  for (size_t j = 0; j < n; j++, blocks += ldk / 32) {
+    float sum = 0;
+    for (size_t i = 0; i < d; i++)
+      sum += q[i] * gm_f16_to_f32(blocks[i / 32].d) * (float)blocks[i / 32].qs[i % 32];
+    s[j] = sum;
+  }
+}
+
+static void mix_q8_0(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d) {
+  const gm_block_q8_0 *blocks = v;
+  for (size_t i = 0; i < d; i++) o[i] = 0;
+  for (size_t j = 0; j < n; j++, blocks += ldv / 32)
+    for (size_t i = 0; i < d; i++)
+      o[i] += p[j] * gm_f16_to_f32(blocks[i / 32].d) * (float)blocks[i / 32].qs[i % 32];
+}
+
+static void widen_q8_0(float *y, const void *x, size_t n) {
+  gm_type_traits_of(GM_TYPE_Q8_0)->to_float(y, x, n);
+}
+
+static void narrow_q8_0(void *y, const float *x, size_t n) {
+  gm_type_traits_of(GM_TYPE_Q8_0)->from_float(y, x, n);
+}
+
 static void widen_f16(float *y, const uint16_t *x, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = gm_f16_to_f32(x[i]);
 }
@@ -239,6 +265,10 @@ void gm_row_kernels_use_ref(gm_row_kernels *k) {
       .dots_f16 = dots_f16,
       .mix_f32 = mix_f32,
       .mix_f16 = mix_f16,
+      .dots_q8_0 = dots_q8_0,
+      .mix_q8_0 = mix_q8_0,
+      .widen_q8_0 = widen_q8_0,
+      .narrow_q8_0 = narrow_q8_0,
       .widen_f16 = widen_f16,
       .narrow_f16 = narrow_f16,
       .rotate = rotate,
