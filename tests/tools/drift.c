@@ -7,7 +7,8 @@
  * well: the file (of f32) with the tensors whose upstream names match a pattern rounded to TYPE
  * and back, in memory, so that one group of weights can be judged while the others stay exact.
  * A rounded weight is multiplied in f32: what the block types' products add by rounding the
- * activations shows in a real file only. One model is open at a time.
+ * activations shows in a real file only. MODEL@cache:K,V is a model whose language model keeps
+ * keys and values in those types. One model is open at a time.
  *
  * Figures of a stage: "max" the largest difference over the stage's largest magnitude, "rms"
  * the root of the summed squared differences over that of the values (logits: "rms" is over the
@@ -155,14 +156,22 @@ static void open_model(opened *o, const char *spec) {
   char path[1024];
   snprintf(path, sizeof path, "%s", spec);
   path[strcspn(path, "@")] = 0;
-  assert_ok(gm_model_open(&o->model, path, NULL, &err), &err);
-  if (!strchr(spec, '@')) return;
+  gm_model_params params = gm_model_params_default();
+  const char *cache = strstr(spec, "@cache:");
+  char types[2][8] = {""};
+  if (cache) {
+    assert_int_equal(sscanf(cache, "@cache:%7[^,],%7s", types[0], types[1]), 2);
+    params.cache_type_k = types[0];
+    params.cache_type_v = types[1];
+  }
+  assert_ok(gm_model_open(&o->model, path, &params, &err), &err);
+  if (cache || !strchr(spec, '@')) return;
   size_t size;
   gm_groma_free(o->model->groma);
   gm_model_file_close(o->model->file);
   o->model->groma = NULL;
   o->model->file = rounded_file(spec, &o->bytes, &size, &o->rounded);
-  assert_ok(gm_groma_load(&o->model->groma, o->model->file, 0, NULL, &err), &err);
+  assert_ok(gm_groma_load(&o->model->groma, o->model->file, 0, NULL, NULL, &err), &err);
 }
 
 static void close_model(opened *o) {
