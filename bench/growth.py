@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How cost grows: times `gromatic bench model` at many sizes and draws each curve with gnuplot.
+"""How cost grows: times `gromatic bench` at many sizes and draws each curve with gnuplot.
 
     bench/growth.py PROGRAM measure [CURVE ...]   # adds to bench/growth.json what it measured
     bench/growth.py PROGRAM draw                  # docs/pictures/growth-CURVE.svg, docs/SPEED.md
@@ -18,7 +18,7 @@ STORE = os.path.join(ROOT, "bench", "growth.json")
 PAGE = os.path.join(ROOT, "docs", "SPEED.md")
 BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
 
-GROMA = ["--shape", "groma-7b-2l", "--type", "q4_k"]  # true widths, 2 layers of language
+GROMA = ["model", "--shape", "groma-7b-2l", "--type", "q4_k"]  # true widths, 2 layers of language
 # name: what grows, at which values, the arguments ({} is the value), the stages of the picture
 CURVES = {
     "regions": ("regions", [1, 2, 5, 10, 20, 40, 60, 80, 100],
@@ -27,6 +27,9 @@ CURVES = {
                GROMA + ["--stage", "prefill", "-c", "{}"], ["prefill"]),
     "context": ("positions in the cache", [16, 128, 256, 512, 1024, 1536],
                 GROMA + ["--stage", "decode", "-n", "16", "-c", "{}"], ["decode"]),
+    "crops": ("crops of one picture", [1, 5, 10, 20, 40, 60, 100, 150, 200],
+              ["clip", "--shape", "clip-vit-b-32", "--type", "q8_0", "--stage", "crops",
+               "--count", "{}"], ["crops"]),
     "threads": ("threads", [1, 2],
                 GROMA + ["--stage", "vision,maps,regions,prefill,decode", "-t", "{}"],
                 ["vision", "maps", "regions", "prefill", "decode"]),
@@ -39,8 +42,8 @@ def measure(program, names, repeat):
         label, values, arguments, _ = CURVES[name]
         rows = []
         for value in values:
-            command = [program, "bench", "model", "--json", "--repeat", str(repeat)]
-            command += [a.format(value) for a in arguments]
+            command = [program, "bench"] + [a.format(value) for a in arguments]
+            command += ["--json", "--repeat", str(repeat)]
             report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
             rows.append({"value": value,
                          "seconds": {s["stage"]: s["seconds_min"] for s in report["stages"]}})
@@ -82,7 +85,7 @@ def table(name, curve):
     rows = [f"| {r['value']} | " + " | ".join(f"{r['seconds'][s]:.3g}" for s in stages) + " |"
             for r in curve["rows"]]
     return "\n".join([f"![{name}](pictures/growth-{name}.svg)", "",
-                      f"`gromatic bench model {curve['arguments']}`", "",
+                      f"`gromatic bench {curve['arguments']}`", "",
                       head, "|---" * (len(stages) + 1) + "|"] + rows)
 
 
