@@ -1,0 +1,260 @@
+"""What is compared: each case a piece of work, gromatic's command for it and the peers' workers.
+
+A case times both sides in turn and returns {side: [seconds, ...]}; sides other than "gromatic" are peers.
+"""
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PHOTO = os.path.join(ROOT, "tests", "data", "photos", "astronaut.png")
+SCENE = os.path.join(ROOT, "tests", "data", "world", "scenes", "images", "000.png")
+
+
+class Setting:
+    """Where things are and how it is run."""
+
+    def __init__(self, program, python, store, cpu, threads, rounds, layers, llama_avx2):
+        self.program, self.python, self.store, self.cpu = program, python, store, cpu
+        self.threads, self.rounds, self.layers = threads, rounds, layers
+        self.environment = dict(os.environ, OMP_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false",
+                                HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
+        self.limits = {}  # the best of all reports of this run
+        self.processor = self.kernels = ""
+        if cpu == "avx2":
+            self.environment.update(GROMATIC_CPU="avx2", ONEDNN_MAX_CPU_ISA="AVX2", ATEN_CPU_CAPABILITY="avx2",
+                                    MKL_ENABLE_INSTRUCTIONS="AVX2")
+            if llama_avx2:
+                self.environment["PYTHONPATH"] = llama_avx2
+
+    def shape(self):
+        return "groma-7b" if self.layers == 32 else f"groma-7b-{self.layers}l"
+
+    def model(self, kind):
+        """A file of the synthetic model."""
+        path = os.path.join(self.store, f"{self.shape()}-{kind}.gguf")
+        if not os.path.exists(path):
+            subprocess.run([self.program, "convert", "-q", f"synthetic:{self.shape()}:{kind}:fast", "-o", path],
+                           check=True)
+        return path
+
+    def peer_model(self, kind):
+        """The same shapes and types as a LLaMA, for llama.cpp."""
+        path = os.path.join(self.store, f"llama-{self.layers}l-{kind}.gguf")
+        if not os.path.exists(path):
+            code = "import sys, peer_llama; peer_llama.write_model(*sys.argv[1:])"
+            subprocess.run([self.python, "-c", code, self.program, self.shape(), kind, path], check=True, cwd=HERE)
+        return path
+
+    def bench(self, *arguments, repeat=2):
+        """{stage: (seconds, shares)}: one process of gromatic bench, `repeat` (at most 2) runs of each stage."""
+        command = [self.program, "bench", *arguments, "--json", "--repeat", str(repeat), "-t", str(self.threads)]
+        report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=self.environment).stdout)
+        self.processor, self.kernels = report["processor"], report["stages"][0]["kernels"]
+        for name, value in report["limits"].items():
+            self.limits[name] = max(value, self.limits.get(name, 0))
+        self.peak = report["peak_bytes"]
+        return {s["stage"]: {"times": [s["seconds_min"], s["seconds_median"]][:repeat], "operations": s["operations"],
+                             "bytes": s["bytes"], "limit": s["limit"], "share": s["share"]} for s in report["stages"]}
+
+    def ask(self, *arguments):
+        """A worker, started and warm."""
+        return Worker([self.python, os.path.join(HERE, "worker.py"), *arguments], self.environment)
+
+
+class Worker:
+    def __init__(self, command, environment):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=environment, stderr=subprocess.DEVNULL)
+        self.ready = self.process.stdout.readline() != ""
+
+    def __call__(self, *call):
+        if not self.ready:
+            return None
+        self.process.stdin.write(json.dumps(call) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        self.ready = answer != ""
+        return json.loads(answer) if self.ready else None
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def _work(before, stages, report):
+    """What the limit is, and the best share of it in one process, which measures the limit beside the stage."""
+    limit, shares = report[stages[0]]["limit"], [report[s]["share"] * report[s]["times"][0] for s in stages]
+    share = sum(shares) / sum(report[s]["times"][0] for s in stages)
+    return {"limit": limit, "share": max(share, before.get("share", 0))}
+
+
+def in_turn(setting, stages, command, peers, runs=2):
+    """Rounds of one gromatic process and `runs` runs of each peer; gromatic's time is the sum of the stages."""
+    times, work = {"gromatic": []}, {}
+    workers = {name: setting.ask(*arguments) for name, arguments in peers.items()}
+    for _ in range(setting.rounds):
+        report = setting.bench(*command, "--stage", ",".join(stages), repeat=runs)
+        times["gromatic"] += [sum(parts) for parts in zip(*(report[s]["times"] for s in stages))]
+        work = _work(work, stages, report)
+        for name, worker in workers.items():
+            times.setdefault(name, []).extend(filter(None, (worker("run") for _ in range(runs))))
+    for worker in workers.values():
+        worker.close()
+    return {"times": {side: seconds for side, seconds in times.items() if seconds}, **work}
+
+
+# ---- vision
+
+
+def vit(setting):
+    return in_turn(setting, ["vision"], ["model", "--shape", "groma-7b-1l", "--type", "q4_k"],
+                   {"PyTorch bf16": ["torch", "vit", "bf16"],
+                    "PyTorch bf16 compiled": ["torch", "vit", "bf16-compiled"],
+                    "PyTorch fp32": ["torch", "vit", "fp32"]})
+
+
+def region(setting):
+    return in_turn(setting, ["maps", "regions"], ["model", "--shape", "groma-7b-1l", "--type", "q4_k"],
+                   {"PyTorch bf16 channels-last": ["torch", "region_encoder", "bf16"],
+                    "PyTorch fp32 channels-last": ["torch", "region_encoder", "fp32"]}, runs=1)
+
+
+def proposer(setting):
+    return in_turn(setting, ["proposer"], ["model", "--shape", "groma-7b-1l", "--type", "q4_k"],
+                   {"transformers fp32": ["torch", "proposer", "fp32"]})
+
+
+def clip(shape, stage, kind, runs=2, most=5):
+    def case(setting):
+        peers = {"onnxruntime int8": "ort-int8", "open_clip bf16": "bf16", "open_clip bf16 compiled": "bf16-compiled",
+                 "onnxruntime fp32": "ort-fp32", "open_clip fp32": "fp32"}
+        return in_turn(setting, [stage], ["clip", "--shape", shape, "--type", "q8_0"],
+                       {name: ["clip", shape, kind, variant, setting.store]
+                        for name, variant in list(peers.items())[:most]}, runs=runs)
+    return case
+
+
+# ---- language
+
+
+def _llamas(setting, kind):
+    path, threads = setting.peer_model(kind), str(setting.threads)
+    return {"llama.cpp": setting.ask("llama", path, "repack", threads),
+            "llama.cpp not repacked": setting.ask("llama", path, "plain", threads)}
+
+
+def prefill(kind):
+    def case(setting):
+        workers, times, work = _llamas(setting, kind), {}, {}
+        for _ in range(setting.rounds):
+            report = setting.bench("model", "-m", setting.model(kind), "--stage", "prefill")
+            times.setdefault("gromatic", []).extend(report["prefill"]["times"])
+            work = _work(work, ["prefill"], report)
+            for name, worker in workers.items():
+                times.setdefault(name, []).extend(filter(None, (worker("prefill") for _ in range(2))))
+        for worker in workers.values():
+            worker.close()
+        return {**work, "times": times, "tokens": 512}
+    return case
+
+
+def decode(kind, behind, tokens=16):
+    def case(setting):
+        workers, times, work = _llamas(setting, kind), {}, {}
+        for worker in workers.values():
+            worker("fill", behind)
+            worker("decode", 2)
+        for _ in range(setting.rounds):
+            report = setting.bench("model", "-m", setting.model(kind), "--stage", "decode", "-c", str(behind or 1),
+                                   "-n", str(tokens))
+            times.setdefault("gromatic", []).extend(report["decode"]["times"])
+            work = _work(work, ["decode"], report)
+            for name, worker in workers.items():
+                times.setdefault(name, []).extend(filter(None, (worker("decode", tokens) for _ in range(2))))
+        for worker in workers.values():
+            worker.close()
+        return {**work, "times": times, "tokens": tokens}
+    return case
+
+
+# ---- gromatic against itself
+
+
+def ground(setting):
+    """32 phrases: with the batch, one by one on the same scene, and one by one from the file each time."""
+    report = setting.bench("image", PHOTO, "-m", setting.model("q4_k"), "-n", "1", repeat=1)
+    seconds = {name: stage["times"][0] for name, stage in report.items()}
+    scene = sum(seconds[s] for s in ("picture", "pixels", "vision", "proposer", "maps", "regions", "prefill"))
+    return {"times": {"gromatic": [scene + seconds["ground"]],
+                      "one by one from scratch": [32 * (scene + seconds["ground 1"])]},
+            "on one scene": {"gromatic": seconds["ground"], "one by one": 32 * seconds["ground 1"]}}
+
+
+def _first_word(setting, command):
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=setting.environment)
+    first = process.stdout.read(1)
+    seconds = time.perf_counter() - start
+    process.stdout.read()
+    process.wait()
+    if process.returncode or not first.strip():
+        sys.exit(f"{' '.join(command)}: no first word")
+    return seconds
+
+
+def again(setting):
+    """First word of a question, then of another one in a new process, the picture in the cache on disk."""
+    import tempfile
+    times = {"first question": [], "gromatic": []}
+    for _ in range(2):
+        with tempfile.TemporaryDirectory(dir=setting.store) as cache:
+            ask = [setting.program, "chat", PHOTO, "-m", setting.model("q4_k"), "-t", str(setting.threads), "-n", "2",
+                   "--cache", cache, "-q", "-p"]
+            times["first question"].append(_first_word(setting, [*ask, "What is in the picture?"]))
+            times["gromatic"].append(_first_word(setting, [*ask, "Who is it?"]))
+    return {"times": times}
+
+
+def cold_start(setting):
+    """Process start to the first word, embedded groma-mini, no cache."""
+    command = [setting.program, "caption", SCENE, "-q",
+               "--no-cache", "-t", str(setting.threads)]
+    return {"times": {"gromatic": [_first_word(setting, command) for _ in range(7)]}}
+
+
+def memory(setting):
+    """Peak resident memory of picture, regions, a filled cache of 2,048 positions and decoding, mapped pages too."""
+    bench = ["model", "-m", setting.model("q4_k"), "-c", "2040", "-n", "8"]
+    out = {}
+    for name, more in {"f16 cache": [], "q8_0 cache": ["-ctk", "q8_0", "-ctv", "q8_0"]}.items():
+        try:
+            setting.bench(*bench, *more, repeat=1)
+            out[name] = setting.peak
+        except subprocess.CalledProcessError:
+            out[name] = None
+    return {"times": {}, "bytes": out}
+
+
+# name: (case, work, wanted ratio to the fastest peer or what else is wanted)
+CASES = {
+    "prefill": (prefill("q4_k"), "prefill of 512 tokens, Q4_K", 2),
+    "prefill-q8": (prefill("q8_0"), "prefill of 512 tokens, Q8_0", 2),
+    "decode": (decode("q4_k", 0), "decode of 16 tokens, Q4_K, empty cache", 1.15),
+    "decode-512": (decode("q4_k", 512), "decode of 16 tokens, Q4_K, behind 512", 1.15),
+    "decode-600": (decode("q4_k", 600), "decode of 16 tokens, Q4_K, behind 600", 1.15),
+    "vit": (vit, "DINOv2-L/14, one picture of 448", 1.6),
+    "region": (region, "region encoder, 100 regions, C = 1024", 2),
+    "proposer": (proposer, "proposer, 300 queries", 3),
+    "clip-b": (clip("clip-vit-b-32", "crops", "vision"), "CLIP ViT-B/32, 60 crops of a decoded picture", 1.4),
+    "clip-l": (clip("clip-vit-l-14", "crops", "vision", 1, 2), "CLIP ViT-L/14, 60 crops of a decoded picture", 1.4),
+    "clip-text": (clip("clip-vit-b-32", "texts", "text"), "CLIP ViT-B/32, 50 strings", None),
+    "ground": (ground, "32 phrases on one picture", 20),
+    "again": (again, "second question, picture cached, new process", 10),
+    "cold": (cold_start, "groma-mini, process start to first word", "< 0.35 s"),
+    "memory": (memory, "peak resident memory, whole chain, 2,048 positions", "< 5.5 GiB (q8_0 cache)"),
+}

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""gromatic beside its peers: same shapes, same types, random weights, in turn, in one run.
+
+    bench/peers/run.py PROGRAM [--only prefill,decode] [--cpu avx2]   # measures, adds to bench/peers/results.json
+    bench/peers/run.py PROGRAM --prepare [--only ...]                 # installs and writes models, times nothing
+    bench/peers/run.py --table                                        # prints the table, writes it to docs/SPEED.md
+
+README.md tells what each side runs. Nothing else should run on the machine meanwhile.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import venv
+
+import cases
+import table
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STORE = os.path.join(HERE, "results.json")
+PACKAGES = ["torch", "torchvision", "transformers", "open_clip_torch", "onnxruntime", "llama_cpp_python"]
+
+
+def environment(directory):
+    """The Python of the peers' environment, made where it is missing."""
+    python = os.path.join(directory, "bin", "python")
+    if not os.path.exists(python):
+        venv.create(directory, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-r", os.path.join(HERE, "requirements.txt")], check=True)
+    return os.path.abspath(python)
+
+
+def versions(python):
+    code = "import sys, importlib.metadata as m\nfor p in sys.argv[1:]: print(p, m.version(p))"
+    out = subprocess.run([python, "-c", code, *PACKAGES], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return dict(line.split() for line in out.splitlines())
+
+
+def commit():
+    return subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
+
+
+def prepare(setting, names):
+    for name in names:
+        if name.startswith(("prefill", "decode")):
+            kind = "q8_0" if name.endswith("q8") else "q4_k"
+            setting.model(kind), setting.peer_model(kind)
+        elif name in ("ground", "again", "memory"):
+            setting.model("q4_k")
+        elif name.startswith("clip"):
+            shape = "clip-vit-l-14" if name == "clip-l" else "clip-vit-b-32"
+            kind = "text" if name == "clip-text" else "vision"
+            code = "import sys, peer_clip; peer_clip.export(*sys.argv[1:])"
+            subprocess.run([setting.python, "-c", code, shape, kind, setting.store], check=True, cwd=HERE)
+
+
+def measure(setting, names):
+    for name in names:
+        case, work, wanted = cases.CASES[name]
+        began = time.time()
+        setting.limits.clear()
+        result = case(setting)
+        entry = {"work": work, "wanted": wanted, "layers": setting.layers, "threads": setting.threads,
+                 "processor": setting.processor, "kernels": setting.kernels, "limits": dict(setting.limits),
+                 "commit": commit(), "date": time.strftime("%Y-%m-%d"), "peers": versions(setting.python), **result}
+        entry["seconds"] = {side: {"min": min(t), "median": statistics.median(t), "runs": len(t)}
+                            for side, t in entry.pop("times").items()}
+        store = table.load(STORE)
+        store.setdefault(setting.cpu, {})[name] = entry
+        with open(STORE + ".new", "w") as file:
+            json.dump(store, file, indent=1)
+            file.write("\n")
+        os.replace(STORE + ".new", STORE)
+        print(f"{name} ({time.time() - began:.0f} s)", table.line(name, entry), sep="\n", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", nargs="?", help="gromatic")
+    parser.add_argument("--venv", default=os.path.join(HERE, "venv"), help="the peers' environment; made if missing")
+    parser.add_argument("--store", default=os.path.join(HERE, "work"), help="models made for both sides")
+    parser.add_argument("--only", help="some of " + ", ".join(cases.CASES))
+    parser.add_argument("--cpu", choices=["best", "avx2"], default="best", help="cap both sides' instruction set")
+    parser.add_argument("--llama-avx2", help="directory with llama-cpp-python built for AVX2 (pip install --target)")
+    parser.add_argument("--layers", type=int, default=32, help="of LLaMA-7B, on both sides (default 32)")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    args = parser.parse_args()
+    names = args.only.split(",") if args.only else list(cases.CASES)
+    if args.table:
+        table.write(STORE)
+    elif not args.program or any(n not in cases.CASES for n in names):
+        parser.error("wanted the program, and --only some of " + ", ".join(cases.CASES))
+    else:
+        os.makedirs(args.store, exist_ok=True)
+        setting = cases.Setting(os.path.abspath(args.program), environment(args.venv), os.path.abspath(args.store),
+                                args.cpu, args.threads, args.rounds, args.layers, args.llama_avx2)
+        (prepare if args.prepare else measure)(setting, names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
