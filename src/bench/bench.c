@@ -141,8 +141,8 @@ void gm_bench_report_free(gm_bench_report *report) {
 
 /* Both names in one; a literal. */
 static const char *kernels_name(const gm_kernels *k) {
-  static const char *const names[] = {"avx2 avxvnni", "avx512 vnni", "neon dotprod",
-                                      "neon dotprod+i8mm"};
+  static const char *const names[] = {"avx2 avxvnni", "avx512 vnni", "avx512 vnni+bf16",
+                                      "neon dotprod", "neon dotprod+i8mm"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t n = strlen(k->name);
     if (strncmp(names[i], k->name, n) == 0 && names[i][n] == ' ' &&
