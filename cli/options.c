@@ -37,6 +37,8 @@ static const option_row rows[] = {
     {"no-mmap", 0, FLAG, AT(no_mmap), GROUP_MODEL, NULL,
      "read the model instead of mapping it"},
     {"mlock", 0, FLAG, AT(mlock), GROUP_MODEL, NULL, "keep the model in memory"},
+    {"no-pack", 0, FLAG, AT(no_pack), GROUP_MODEL, NULL,
+     "keep no unpacked weights in the cache"},
     {"max-pixels", 0, BIG, AT(max_pixels), GROUP_IMAGE, "N",
      "refuse larger pictures (default 67108864)"},
     {"conf", 0, NUMBER, AT(conf), GROUP_REGIONS, "S",

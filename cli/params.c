@@ -16,9 +16,11 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   params.cache_type_k = args->cache_type_k;
   params.cache_type_v = args->cache_type_v;
   params.no_mmap = args->no_mmap;
+  params.no_pack = args->no_pack;
   params.mlock = args->mlock;
   if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
-  if (args->cache || (n > 0 && n <= CLI_CACHE_PICTURES)) params.cache = directory;
+  params.cache = directory;
+  params.no_scenes = !args->cache && (n == 0 || n > CLI_CACHE_PICTURES);
   gm_status status = gm_model_open(out, args->model, &params, &err);
   free(directory);
   if (status == GM_OK) return CLI_DONE;

@@ -88,9 +88,11 @@ typedef struct gm_model_params {
    * 32, about half of f16's memory). NULL: f16, but f32 for f32 weights. */
   const char *cache_type_k, *cache_type_v;
   const char *cache;    /* directory that keeps what is known of pictures between runs, so that
-                           the next question about one begins at once; results are the same to
-                           the bit. NULL: none. docs/CACHE.md */
+                           the next question about one begins at once, and unpacked weights;
+                           results are the same to the bit. NULL: none. docs/CACHE.md */
   uint64_t cache_bytes; /* its limit, entries unused for the longest time go first; 0: 4 GiB */
+  bool no_scenes;       /* keep nothing of pictures there */
+  bool no_pack;         /* keep no unpacked weights there */
 } gm_model_params;
 
 /* All zero: the defaults above. */

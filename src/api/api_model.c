@@ -38,8 +38,7 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
   model->type = gm_main_type(model->file);
   model->compute.kernels = gm_kernels_best();
   model->compute.pool = model->pool;
-  if (!params->cache) return GM_OK;
-  return gm_model_open_cache(model, params->cache, params->cache_bytes, err);
+  return gm_model_open_cache(model, params, err);
 }
 
 gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params *params,
@@ -60,9 +59,10 @@ gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params 
 void gm_model_free(gm_model *model) {
   if (!model) return;
   gm_groma_free(model->groma);
+  gm_packs_free(model->compute.packs);
   gm_model_file_close(model->file);
   gm_pool_free(model->pool);
-  gm_cache_dir_free(model->cache.dir);
+  gm_cache_dir_free(model->dir);
   gm_arena_free(&model->compute.arena);
   pthread_mutex_destroy(&model->turn);
   free(model->path);

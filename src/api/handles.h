@@ -14,7 +14,8 @@ struct gm_model {
   gm_pool *pool;
   gm_compute compute;
   pthread_mutex_t turn; /* held while a call computes */
-  gm_scene_cache cache; /* dir NULL: none */
+  gm_cache_dir *dir;    /* NULL: nothing is kept */
+  gm_scene_cache cache; /* dir NULL: no scenes are */
   char *path;
   const char *name, *type;
 };
@@ -30,9 +31,8 @@ struct gm_scene {
 /* The type that most weights of a file have, by bytes. */
 const char *gm_main_type(const gm_model_file *file);
 
-/* Opens the cache of scenes in a directory; the key of the model's results goes into it. */
-gm_status gm_model_open_cache(gm_model *model, const char *directory, uint64_t limit,
-                              gm_error *err);
+/* Opens the cache directory that params name, if any, for scenes and for panels. */
+gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err);
 
 /* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
  * NULL) whether to stop. */

@@ -44,10 +44,7 @@ static void add_file(gm_sha256_state *sha, const gm_model_file *file) {
   gm_sha256_add(sha, &size, sizeof size);
 }
 
-gm_status gm_model_open_cache(gm_model *model, const char *directory, uint64_t limit,
-                              gm_error *err) {
-  model->cache.dir = gm_cache_dir_open(directory, limit);
-  if (!model->cache.dir) return gm_fail_memory(err, "the cache", 1);
+static void name_scenes(gm_model *model) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha); /* all that changes a result, but for what has a key of its own */
   add_library(&sha);
@@ -55,5 +52,15 @@ gm_status gm_model_open_cache(gm_model *model, const char *directory, uint64_t l
   add_text(&sha, model->compute.kernels->features);
   add_file(&sha, model->file);
   gm_sha256_end(&sha, model->cache.model);
-  return GM_OK;
+  model->cache.dir = model->dir;
+}
+
+gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err) {
+  if (!params->cache) return GM_OK;
+  model->dir = gm_cache_dir_open(params->cache, params->cache_bytes);
+  if (!model->dir) return gm_fail_memory(err, "the cache", 1);
+  if (!params->no_scenes) name_scenes(model);
+  if (params->no_pack || params->mlock) return GM_OK; /* pinned weights would be there twice */
+  return gm_packs_create(&model->compute.packs, model->file, GM_VISION_PACKED,
+                         model->compute.kernels, model->dir, err);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -180,11 +181,12 @@ static bool write_all(int fd, const void *bytes, size_t n) {
 }
 
 static bool write_entry(const gm_cache_dir *dir, const char *key, const char *kind,
-                        const gm_cache_piece *pieces, size_t n) {
+                        const gm_cache_piece *pieces, size_t n, bool synced) {
   char *path = path_of(dir, key, kind, ""), *part = path_of(dir, key, kind, ".XXXXXX");
   int fd = path && part ? mkstemp(part) : -1;
   bool ok = fd >= 0;
   for (size_t i = 0; i < n && ok; i++) ok = write_all(fd, pieces[i].bytes, pieces[i].size);
+  if (ok && synced) ok = fsync(fd) == 0;
   if (fd >= 0 && close(fd) != 0) ok = false;
   if (ok) ok = rename(part, path) == 0;
   if (fd >= 0 && !ok) unlink(part);
@@ -193,11 +195,28 @@ static bool write_entry(const gm_cache_dir *dir, const char *key, const char *ki
   return ok;
 }
 
-void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
-                        const gm_cache_piece *pieces, size_t n) {
+static void store(gm_cache_dir *dir, const char *key, const char *kind,
+                  const gm_cache_piece *pieces, size_t n, bool synced) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < n; i++) bytes += pieces[i].size;
   if (bytes > dir->limit) return;
-  if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n))
+  if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n, synced))
     keep_limit(dir, bytes);
+}
+
+void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
+                        const gm_cache_piece *pieces, size_t n) {
+  store(dir, key, kind, pieces, n, false);
+}
+
+void gm_cache_dir_store_synced(gm_cache_dir *dir, const char *key, const char *kind,
+                               const gm_cache_piece *pieces, size_t n) {
+  store(dir, key, kind, pieces, n, true);
+}
+
+bool gm_cache_dir_has_room(const gm_cache_dir *dir, uint64_t bytes) {
+  struct statvfs disk;
+  return bytes <= dir->limit && make_directory(dir->directory) &&
+         access(dir->directory, W_OK | X_OK) == 0 && statvfs(dir->directory, &disk) == 0 &&
+         bytes / disk.f_frsize < disk.f_bavail;
 }

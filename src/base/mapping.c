@@ -25,7 +25,7 @@ static gm_status read_all(gm_mapping *out, int fd, const char *path, size_t size
     }
     done += (size_t)n;
   }
-  *out = (gm_mapping){bytes, size, false};
+  *out = (gm_mapping){.data = bytes, .size = size};
   return GM_OK;
 }
 
@@ -49,10 +49,12 @@ gm_status gm_map_file(gm_mapping *out, const char *path, bool use_mmap, gm_error
       status = gm_fail(err, GM_ERR_IO, "%s: cannot map %zu bytes: %s; try --no-mmap", path,
                        (size_t)st.st_size, strerror(errno));
     else
-      *out = (gm_mapping){data, (size_t)st.st_size, true};
+      *out = (gm_mapping){.data = data, .size = (size_t)st.st_size, .mapped = true};
   } else {
     status = read_all(out, fd, path, (size_t)st.st_size, err);
   }
+  if (status == GM_OK)
+    out->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
   close(fd);
   return status;
 }

@@ -6,11 +6,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct gm_mapping {
   const unsigned char *data;
   size_t size;
-  bool mapped; /* else malloc'd */
+  bool mapped;      /* else malloc'd */
+  int64_t mtime_ns; /* when the file was written last, by fstat at open */
 } gm_mapping;
 
 /* Maps `path` (use_mmap) or reads it into memory. The size is that of fstat at open; a file cut

@@ -88,6 +88,10 @@ const void *gm_model_file_bytes(const gm_model_file *file, size_t *size) {
   return file->bytes;
 }
 
+const gm_mapping *gm_model_file_mapping(const gm_model_file *file) {
+  return file->mapping.mapped ? &file->mapping : NULL;
+}
+
 void gm_model_file_sha256(const gm_model_file *file, char out[65]) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha);

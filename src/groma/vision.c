@@ -159,10 +159,12 @@ size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool p
 
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
                            const float *pixels) {
+  gm_packs_prepare(c->packs, c->pool);
   GM_TRY(gm_dinov2_forward(c, &vision->encoder, pixels, image->states));
   GM_TRY(gm_visual_tokens_forward(c, &vision->visual_tokens,
                                   image->states[vision->hparams.vision_output], image->tokens));
-  gm_model_file_release(vision->file, "perceiver.vis_encoder.");
+  gm_packs_release(c->packs);
+  gm_model_file_release(vision->file, GM_VISION_PACKED);
   gm_model_file_release(vision->file, "img_txt_bridge.");
   return GM_OK;
 }

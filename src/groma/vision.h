@@ -20,6 +20,9 @@
 #include "groma_hparams.h"
 #include "regions.h"
 
+/* The tensors whose panels are worth keeping (packs.h): always multiplied by many rows. */
+#define GM_VISION_PACKED "perceiver.vis_encoder."
+
 /* Weights of all vision stages: views of the model file, which must outlive it. */
 typedef struct gm_vision gm_vision;
 

@@ -23,6 +23,9 @@ typedef struct gm_kernels {
    * may lose 2^-9 of each factor; rounding_pays: they are faster than matmul here. */
   const gm_matmul *rounded[GM_TYPE_COUNT];
   bool rounding_pays;
+  /* Types of weights whose panels are worth keeping on disk (packs.h): they are as large as the
+   * weights, and products of about 1000 rows gain more than noise by not unpacking. */
+  bool keep_panels[GM_TYPE_COUNT];
   /* y[rows, cols] from acc[rows, cols] as the epilogue says; y may be acc. */
   void (*epilogue)(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                    size_t cols, const gm_epilogue *e);

@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "kernels.h"
+#include "packs.h"
 #include "status.h"
 #include "threads.h"
 
@@ -23,6 +24,7 @@ typedef struct gm_compute {
   /* Matrix products and attention go the way of many rows whatever their number, so that a
    * row's result is the same to the bit in every batch (see linear.c and attention.c). */
   bool steady;
+  gm_packs *packs; /* panels that are kept (packs.h); may be NULL */
 } gm_compute;
 
 /* n floats of scratch, or NULL with c->err set. */

@@ -4,7 +4,8 @@
  * Many rows: in slabs of activations that stay in the last-level cache; a slab is packed once
  * for all outputs that want the same packing, then threads take blocks of up to BLOCK_ROWS x
  * BLOCK_PANELS panels of y: they unpack their columns' weights for one cut of k to panels, run
- * all their tiles over them, and go on to the next cut; the sums wait in scratch.
+ * all their tiles over them, and go on to the next cut; the sums wait in scratch. Panels that
+ * are kept (packs.h) are taken as they are.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
  * above, which differ in the order of sums: up to GM_GEMV_ROWS rows are gemv,
@@ -30,8 +31,9 @@ typedef struct linear_part {
   const unsigned char *x; /* packed activations */
   size_t n, k;
   size_t first_task, row_blocks;
-  size_t columns; /* of a task: rows of w */
-  size_t cut;     /* of k: elements unpacked at once */
+  size_t columns;              /* of a task: rows of w */
+  size_t cut;                  /* of k: elements unpacked at once */
+  const unsigned char *panels; /* all of them, where they are kept; else NULL */
 } linear_part;
 
 typedef struct linear_job {
@@ -131,6 +133,14 @@ static void pack_task(void *arg, size_t task, size_t worker) {
                   min_size(job->group, job->m - row), job->group, job->k);
 }
 
+/* Where the panel of a column begins, at a chunk of k; NULL where none are kept. */
+static const unsigned char *kept_panels(const linear_part *part, size_t column, size_t chunk) {
+  const gm_matmul *mm = part->mm;
+  if (!part->panels) return NULL;
+  size_t chunks = ceil_div(part->k, mm->chunk);
+  return part->panels + (column / mm->nr * chunks + chunk) * mm->w_chunk_bytes * mm->nr;
+}
+
 static void gemm_task(void *arg, size_t task, size_t worker) {
   const linear_job *job = arg;
   const linear_part *part = part_of(job, task);
@@ -148,14 +158,16 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
   for (size_t at = 0; at < k; at += part->cut) {
     size_t cut = min_size(part->cut, k - at), chunk = at / mm->chunk;
     size_t panel_bytes = ceil_div(cut, mm->chunk) * mm->w_chunk_bytes * nr;
-    for (size_t p = 0; p < panels; p++)
+    const unsigned char *kept = kept_panels(part, column, chunk);
+    size_t next = kept ? ceil_div(k, mm->chunk) * mm->w_chunk_bytes * nr : panel_bytes;
+    for (size_t p = 0; !kept && p < panels; p++)
       mm->pack_w(panel + p * panel_bytes, weights_at(part, column + p * nr, at),
                  part->out->w->row_bytes, min_size(nr, columns - p * nr), cut);
     for (size_t t = begin; t < end; t++) {
       const unsigned char *x = part->x + t * mr * x_row + chunk * mm->x_chunk_bytes * mr;
       for (size_t p = 0; p < panels; p++) {
         float *acc = sums + ((t - begin) * panels + p) * mr * nr;
-        mm->tile(acc, x, panel + p * panel_bytes, cut, at == 0);
+        mm->tile(acc, x, (kept ? kept : panel) + p * next, cut, at == 0);
         if (at + cut == k)
           finish(job, part, t * mr, column + p * nr, acc, nr, min_size(mr, job->m - t * mr),
                  min_size(nr, columns - p * nr));
@@ -229,6 +241,7 @@ gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
     const gm_matmul *mm = c->kernels->matmul[outs[i].w->type];
     job.parts[i] = (linear_part){.out = &outs[i], .mm = mm, .k = k};
     job.parts[i].n = gm_tensor_rows(outs[i].w);
+    if (!job.few) job.parts[i].panels = gm_packs_find(c->packs, outs[i].w, mm);
     assert(gm_tensor_cols(outs[i].w) == k && k % mm->block == 0 &&
            outs[i].ldy >= job.parts[i].n);
     slab = min_size(slab, max_size(SLAB_BYTES / packed_row_bytes(mm, k), BLOCK_ROWS));

@@ -1,0 +1,344 @@
+/* test_packs.c - panels that are kept: products equal to the bit, files that are damaged, of
+ * another model, of other kernels, or can't be written; nothing twice in memory. */
+#include "scene_support.h"
+
+#include "gguf_write.h"
+#include "model_file_bytes.h"
+#include "packs.h"
+#include "rng.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* 100 rows: no whole number of panels. 4096 columns: k is cut. */
+enum { ROWS = 100, COLUMNS = 4096, M = 40, HEAD = 64, ENTRY = 48 };
+
+typedef struct fixture {
+  char root[32], model[64], cache[64];
+  gm_kernels kernels; /* the best, told to keep q8_0 whatever the processor */
+  gm_model_file *file;
+  gm_cache_dir *dir;
+} fixture;
+
+static void write_model(const char *path, uint64_t seed) {
+  gm_gguf_writer *writer;
+  gm_error err;
+  float row[COLUMNS];
+  unsigned char bytes[COLUMNS / 32 * 34];
+  gm_rng rng = {seed};
+  assert_ok(gm_gguf_writer_create(&writer, path, &err), &err);
+  static const char *const names[] = {"few.w", "many.a", "many.b", "many.f32"};
+  for (int t = 0; t < 4; t++)
+    gm_gguf_add_tensor(writer, names[t], t == 3 ? GM_TYPE_F32 : GM_TYPE_Q8_0, 2,
+                       (size_t[]){ROWS, COLUMNS});
+  assert_ok(gm_gguf_begin(writer, &err), &err);
+  for (size_t t = 0; t < 4; t++)
+    for (size_t r = 0; r < ROWS; r++) {
+      for (int i = 0; i < COLUMNS; i++) row[i] = (float)(2 * gm_rng_unit(&rng) - 1);
+      gm_type_traits_of(GM_TYPE_Q8_0)->from_float(bytes, row, COLUMNS);
+      const void *from = t == 3 ? (const void *)row : bytes;
+      size_t n = t == 3 ? sizeof row : sizeof bytes;
+      assert_ok(gm_gguf_write(writer, t, r * n, from, n, &err), &err);
+    }
+  assert_ok(gm_gguf_finish_file(writer, &err), &err);
+  gm_gguf_writer_free(writer);
+}
+
+static int set_up(void **state) {
+  static fixture f;
+  gm_error err;
+  f = (fixture){.root = "/tmp/gromatic-packs-XXXXXX", .kernels = *gm_kernels_best()};
+  f.kernels.keep_panels[GM_TYPE_Q8_0] = true;
+  assert_non_null(mkdtemp(f.root));
+  snprintf(f.model, sizeof f.model, "%s/m.gguf", f.root);
+  snprintf(f.cache, sizeof f.cache, "%s/cache", f.root);
+  write_model(f.model, 1);
+  assert_ok(gm_model_file_open(&f.file, f.model, true, false, &err), &err);
+  f.dir = gm_cache_dir_open(f.cache, 0);
+  *state = &f;
+  return 0;
+}
+
+static int tear_down(void **state) {
+  fixture *f = *state;
+  char command[128];
+  gm_model_file_close(f->file);
+  gm_cache_dir_free(f->dir);
+  snprintf(command, sizeof command, "rm -r %s", f->root);
+  return system(command);
+}
+
+static gm_packs *new_packs(const fixture *f, const gm_model_file *file) {
+  gm_packs *packs;
+  gm_error err;
+  assert_ok(gm_packs_create(&packs, file, "many.", &f->kernels, f->dir, &err), &err);
+  return packs;
+}
+
+static bool has_panels(const fixture *f, const gm_packs *packs) {
+  return gm_packs_find(packs, gm_model_file_tensor(f->file, "many.a"),
+                       f->kernels.matmul[GM_TYPE_Q8_0]) != NULL;
+}
+
+static char *path_of(const fixture *f, const gm_packs *packs) {
+  static char path[160];
+  snprintf(path, sizeof path, "%s/%s.panels", f->cache, gm_packs_key(packs));
+  return path;
+}
+
+static size_t count_files(const char *path) {
+  size_t n = 0;
+  DIR *dir = opendir(path);
+  for (struct dirent *d; dir && (d = readdir(dir));) n += d->d_name[0] != '.';
+  if (dir) closedir(dir);
+  return n;
+}
+
+static void product(const fixture *f, gm_packs *packs, const gm_tensor *w, size_t m, float *y) {
+  gm_error err;
+  gm_compute c = {.kernels = &f->kernels, .err = &err, .packs = packs};
+  float *x = malloc(m * COLUMNS * sizeof *x);
+  gm_rng rng = {7};
+  for (size_t i = 0; i < m * COLUMNS; i++) x[i] = (float)(2 * gm_rng_unit(&rng) - 1);
+  const gm_linear_out out = {.w = w, .y = y, .ldy = gm_tensor_rows(w)};
+  assert_ok(gm_linear(&c, x, COLUMNS, m, &out, 1), &err);
+  gm_arena_free(&c.arena);
+  free(x);
+}
+
+static void same_product(const fixture *f, gm_packs *packs, const gm_tensor *w, size_t m) {
+  size_t bytes = m * gm_tensor_rows(w) * sizeof(float);
+  float *with = malloc(bytes), *without = malloc(bytes);
+  product(f, packs, w, m, with);
+  product(f, NULL, w, m, without);
+  assert_memory_equal(with, without, bytes);
+  free(with);
+  free(without);
+}
+
+static void test_products_are_the_same(void **state) {
+  const fixture *f = *state;
+  gm_packs *packs = new_packs(f, f->file);
+  const gm_tensor *w = gm_model_file_tensor(f->file, "many.b");
+  assert_null(gm_packs_find(
+      packs, w, f->kernels.matmul[GM_TYPE_Q8_0])); /* nothing before it is prepared */
+  gm_packs_prepare(packs, NULL);
+  assert_non_null(gm_packs_find(packs, w, f->kernels.matmul[GM_TYPE_Q8_0]));
+  assert_null(gm_packs_find(packs, gm_model_file_tensor(f->file, "few.w"),
+                            f->kernels.matmul[GM_TYPE_Q8_0]));
+  assert_null(gm_packs_find(packs, gm_model_file_tensor(f->file, "many.f32"),
+                            f->kernels.matmul[GM_TYPE_Q8_0]));
+  same_product(f, packs, w, M);
+  same_product(f, packs, w, 1); /* few rows read the model's own layout */
+  size_t nr = f->kernels.matmul[GM_TYPE_Q8_0]->nr;
+  gm_tensor slice = gm_tensor_slice(w, nr, ROWS - nr - 3), between = gm_tensor_slice(w, 1, nr);
+  assert_non_null(gm_packs_find(packs, &slice, f->kernels.matmul[GM_TYPE_Q8_0]));
+  same_product(f, packs, &slice, M);
+  assert_null(gm_packs_find(packs, &between, f->kernels.matmul[GM_TYPE_Q8_0]));
+  same_product(f, packs, &between, M);
+  gm_packs_release(packs);
+  same_product(f, packs, w, M);
+  gm_packs_free(packs);
+}
+
+/* The file is made once: the second reader finds it, and so does one without the right to
+ * write. */
+static void test_the_file_is_found_again(void **state) {
+  const fixture *f = *state;
+  struct stat first, second;
+  gm_packs *packs = new_packs(f, f->file), *again = new_packs(f, f->file);
+  gm_packs_prepare(packs, NULL);
+  assert_int_equal(stat(path_of(f, packs), &first), 0);
+  assert_int_equal(count_files(f->cache), 1);
+  gm_packs_prepare(again, NULL);
+  assert_true(has_panels(f, again));
+  assert_int_equal(stat(path_of(f, packs), &second), 0);
+  assert_int_equal(first.st_ino, second.st_ino);
+  gm_packs_free(packs);
+  gm_packs_free(again);
+}
+
+static void put_byte(const char *path, size_t at, int delta) {
+  int fd = open(path, O_RDWR);
+  unsigned char byte;
+  assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+  byte = (unsigned char)(byte + delta);
+  assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+  close(fd);
+}
+
+/* Each byte of head and directory changed, the file cut or grown: not accepted, and the next
+ * reader makes it anew. */
+static void test_damaged_files_are_made_anew(void **state) {
+  const fixture *f = *state;
+  gm_packs *packs = new_packs(f, f->file);
+  gm_packs_prepare(packs, NULL);
+  char *path = path_of(f, packs);
+  size_t size;
+  unsigned char *bytes = test_read_file(path, &size);
+  assert_true(gm_packs_accepts(packs, bytes, size));
+  for (size_t i = 0; i < HEAD + 2 * ENTRY; i++)
+    for (int bit = 0; bit < 8; bit++) {
+      bytes[i] ^= (unsigned char)(1 << bit);
+      assert_false(gm_packs_accepts(packs, bytes, size));
+      bytes[i] ^= (unsigned char)(1 << bit);
+    }
+  for (size_t n = 0; n < size; n += n < 200 ? 1 : 4096)
+    assert_false(gm_packs_accepts(packs, bytes, n));
+  assert_false(gm_packs_accepts(packs, bytes, size + 1));
+
+  for (int damage = 0; damage < 3; damage++) {
+    gm_packs *reader = new_packs(f, f->file);
+    if (damage == 0) put_byte(path, HEAD + 33, 1); /* where a tensor's panels are said to be */
+    if (damage == 1) assert_int_equal(truncate(path, (off_t)size / 2), 0);
+    if (damage == 2) assert_int_equal(truncate(path, 0), 0);
+    gm_packs_prepare(reader, NULL);
+    assert_true(has_panels(f, reader));
+    gm_packs_free(reader);
+    size_t now;
+    unsigned char *anew = test_read_file(path, &now);
+    assert_int_equal(now, size);
+    assert_memory_equal(anew, bytes, size);
+    free(anew);
+  }
+  free(bytes);
+  gm_packs_free(packs);
+}
+
+/* Another model, the same one touched, and kernels that lay panels out in another way have
+ * other keys; a file under a foreign key is refused. */
+static void other_pack_w(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  gm_kernels_best()->matmul[GM_TYPE_Q8_0]->pack_w(panel, w, row_bytes, rows, k);
+  *(unsigned char *)panel ^= 1;
+}
+
+static void test_keys(void **state) {
+  fixture *f = *state;
+  gm_error err;
+  gm_packs *packs = new_packs(f, f->file);
+  gm_packs_prepare(packs, NULL);
+  size_t size;
+  unsigned char *bytes = test_read_file(path_of(f, packs), &size);
+
+  gm_model_file *other;
+  char model[64];
+  snprintf(model, sizeof model, "%s/n.gguf", f->root);
+  write_model(model, 1); /* the same bytes, later */
+  assert_ok(gm_model_file_open(&other, model, true, false, &err), &err);
+  gm_packs *others = new_packs(f, other);
+  assert_string_not_equal(gm_packs_key(packs), gm_packs_key(others));
+  assert_false(gm_packs_accepts(others, bytes, size));
+  gm_packs_free(others);
+  gm_model_file_close(other);
+
+  gm_matmul changed = *f->kernels.matmul[GM_TYPE_Q8_0];
+  const gm_matmul *before = f->kernels.matmul[GM_TYPE_Q8_0];
+  changed.pack_w = other_pack_w;
+  f->kernels.matmul[GM_TYPE_Q8_0] = &changed;
+  others = new_packs(f, f->file);
+  f->kernels.matmul[GM_TYPE_Q8_0] = before;
+  assert_string_not_equal(gm_packs_key(packs), gm_packs_key(others));
+  assert_false(gm_packs_accepts(others, bytes, size));
+  gm_packs_free(others);
+  gm_packs_free(packs);
+  free(bytes);
+}
+
+/* A limit that is too small, a directory that is none: products go on as without. */
+static void test_no_room_is_no_failure(void **state) {
+  const fixture *f = *state;
+  const struct {
+    const char *directory;
+    uint64_t limit;
+  } cases[] = {{f->cache, 1000}, {"/proc/nowhere", 0}, {f->model, 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    gm_error err;
+    gm_packs *packs;
+    gm_cache_dir *dir = gm_cache_dir_open(cases[i].directory, cases[i].limit);
+    assert_ok(gm_packs_create(&packs, f->file, "many.", &f->kernels, dir, &err), &err);
+    gm_packs_prepare(packs, NULL);
+    assert_false(has_panels(f, packs));
+    same_product(f, packs, gm_model_file_tensor(f->file, "many.a"), M);
+    gm_packs_free(packs);
+    gm_cache_dir_free(dir);
+  }
+  assert_int_equal(count_files(f->cache), 0);
+}
+
+static void test_nothing_to_keep(void **state) {
+  const fixture *f = *state;
+  gm_error err;
+  gm_packs *packs;
+  gm_model_file *read;
+  assert_ok(gm_packs_create(&packs, f->file, "none.", &f->kernels, f->dir, &err), &err);
+  assert_null(packs);
+  assert_ok(gm_model_file_open(&read, f->model, false, false, &err), &err); /* not mapped */
+  assert_ok(gm_packs_create(&packs, read, "many.", &f->kernels, f->dir, &err), &err);
+  assert_null(packs);
+  gm_model_file_close(read);
+}
+
+/* Four processes make the file at once: each has panels, one file is left. */
+static void test_several_writers(void **state) {
+  const fixture *f = *state;
+  pid_t children[4];
+  for (int i = 0; i < 4; i++) {
+    children[i] = fork();
+    if (children[i] == 0) {
+      gm_packs *packs = NULL;
+      gm_status status = gm_packs_create(&packs, f->file, "many.", &f->kernels, f->dir, NULL);
+      if (status == GM_OK) gm_packs_prepare(packs, NULL);
+      _exit(status == GM_OK && has_panels(f, packs) ? 0 : 1);
+    }
+  }
+  for (int i = 0; i < 4; i++) {
+    int result;
+    assert_int_equal(waitpid(children[i], &result, 0), children[i]);
+    assert_int_equal(result, 0);
+  }
+  assert_int_equal(count_files(f->cache), 1);
+}
+
+/* A whole model: regions are the same to the bit with and without panels. */
+static void test_scenes_are_the_same(void **state) {
+  const fixture *f = *state;
+  gm_error err;
+  gm_model *model = test_model(GM_MODELS "/groma-mini", "q8_0", NULL);
+  gm_scene *plain = test_scene(model, "world/scenes/images/000.png", NULL);
+  model->compute.kernels = &f->kernels;
+  assert_ok(gm_packs_create(&model->compute.packs, model->file, GM_VISION_PACKED, &f->kernels,
+                            f->dir, &err),
+            &err);
+  assert_non_null(model->compute.packs);
+  gm_scene *packed = test_scene(model, "world/scenes/images/000.png", NULL);
+  assert_int_equal(count_files(f->cache), 1);
+  size_t n, m;
+  const gm_region *a = gm_scene_regions(plain, &n), *b = gm_scene_regions(packed, &m);
+  assert_int_equal(n, m);
+  assert_true(n > 0);
+  for (size_t i = 0; i < n; i++) assert_memory_equal(&a[i], &b[i], sizeof *a);
+  gm_scene_free(plain);
+  gm_scene_free(packed);
+  gm_model_free(model);
+}
+
+int main(void) {
+#define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+  const struct CMUnitTest tests[] = {
+      WITH_FILES(test_products_are_the_same),
+      WITH_FILES(test_the_file_is_found_again),
+      WITH_FILES(test_damaged_files_are_made_anew),
+      WITH_FILES(test_keys),
+      WITH_FILES(test_no_room_is_no_failure),
+      WITH_FILES(test_nothing_to_keep),
+      WITH_FILES(test_several_writers),
+      WITH_FILES(test_scenes_are_the_same),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
