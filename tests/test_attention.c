@@ -12,6 +12,7 @@ typedef struct attention_case {
   size_t batch, tq, heads, kv_heads, head_dim, n_spans, span[3];
   bool causal;
   gm_type k_type, v_type;
+  bool rounded; /* by gm_attention_rounded */
 } attention_case;
 
 /* Queries, a cache in one block per span, and the same keys as floats. */
@@ -34,6 +35,11 @@ static void *to_type(gm_type type, float *x, size_t n) {
   return stored;
 }
 
+/* Rounds floats to bf16 in place. */
+static void round_floats(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = gm_bf16_to_f32(gm_f32_to_bf16(x[i]));
+}
+
 static attention_data *make_data(const attention_case *shape, uint64_t seed) {
   attention_data *d = calloc(1, sizeof *d);
   assert_non_null(d);
@@ -52,11 +58,13 @@ static attention_data *make_data(const attention_case *shape, uint64_t seed) {
     d->tk += shape->span[i];
     d->keys[i] = random_floats(&rng, n, -1, 1);
     d->values[i] = random_floats(&rng, n, -1, 1);
+    if (shape->rounded) round_floats(d->keys[i], n), round_floats(d->values[i], n);
     d->stored_keys[i] = to_type(shape->k_type, d->keys[i], n);
     d->stored_values[i] = to_type(shape->v_type, d->values[i], n);
     d->spans[i] = (gm_kv_span){d->stored_keys[i], d->stored_values[i], shape->span[i], d->row,
                                shape->head_dim};
   }
+  if (shape->rounded) round_floats(d->q, d->queries * d->q_row);
   return d;
 }
 
@@ -90,7 +98,7 @@ static void run(gm_compute *c, void *arg, float *out) {
                             .causal = s->causal,
                             .out = out,
                             .out_row = d->out_row};
-  assert_ok(gm_attention(c, &args), c->err);
+  assert_ok(s->rounded ? gm_attention_rounded(c, &args) : gm_attention(c, &args), c->err);
 }
 
 /* Key or value j of the whole sequence, for a batch entry and kv head. */
@@ -130,23 +138,26 @@ static void expect(const attention_data *d, size_t entry, size_t query, size_t h
  * any order, off by at most (dim + 2) UNIT sqrt(dim); a weight is off by twice that relative to
  * itself (numerator and denominator) plus the sums over the keys and a few roundings of exp.
  * For keys in Q8_0 q is rounded to steps of 1/32767 at most: half a step in each of dim
- * products, over sqrt(dim). */
+ * products, over sqrt(dim). Rounded: q, k and v are bf16 as they stand, so only the weights are
+ * rounded, by 2^-9 of themselves; their sum is not. */
 static double bound_of(const attention_data *d) {
   double dim = (double)d->shape.head_dim;
   double steps = d->shape.k_type == GM_TYPE_Q8_0 ? 2 * sqrt(dim) / 65534 : 0;
+  if (d->shape.rounded) steps = 0x1p-9;
   return steps + UNIT * (2 * (dim + 2) * sqrt(dim) + 2 * (double)d->tk + 16);
 }
 
-static void check_case(const attention_case *shape, uint64_t seed) {
+static void check_case(const gm_kernels *kernels, const attention_case *shape, uint64_t seed) {
   attention_data *d = make_data(shape, seed);
   size_t n = d->queries * d->out_row, width = shape->heads * shape->head_dim;
   char what[160];
-  snprintf(
-      what, sizeof what,
-      "batch %zu tq %zu tk %zu heads %zu/%zu dim %zu spans %zu causal %d types %d %d seed %llu",
-      shape->batch, shape->tq, d->tk, shape->heads, shape->kv_heads, shape->head_dim,
-      shape->n_spans, shape->causal, shape->k_type, shape->v_type, (unsigned long long)seed);
-  float *out = run_op(run, d, d->out, n, what);
+  snprintf(what, sizeof what,
+           "batch %zu tq %zu tk %zu heads %zu/%zu dim %zu spans %zu causal %d types %d %d "
+           "rounded %d seed %llu",
+           shape->batch, shape->tq, d->tk, shape->heads, shape->kv_heads, shape->head_dim,
+           shape->n_spans, shape->causal, shape->k_type, shape->v_type, shape->rounded,
+           (unsigned long long)seed);
+  float *out = run_op_with(kernels, run, d, d->out, n, what);
   double want[GM_MAX_HEAD_DIM];
   for (size_t row = 0; row < d->queries; row++) {
     for (size_t h = 0; h < shape->heads; h++) {
@@ -164,9 +175,9 @@ static void check_case(const attention_case *shape, uint64_t seed) {
 
 static void test_attention_against_double(void **state) {
   (void)state;
-#define FULL GM_TYPE_F32, GM_TYPE_F32
-#define HALF GM_TYPE_F16, GM_TYPE_F16
-#define EIGHT GM_TYPE_Q8_0, GM_TYPE_Q8_0
+#define FULL GM_TYPE_F32, GM_TYPE_F32, false
+#define HALF GM_TYPE_F16, GM_TYPE_F16, false
+#define EIGHT GM_TYPE_Q8_0, GM_TYPE_Q8_0, false
   static const attention_case cases[] = {
       {1, 1, 1, 1, 1, 1, {1}, false, FULL},
       {1, 1, 4, 4, 64, 1, {300}, true, FULL},
@@ -184,13 +195,30 @@ static void test_attention_against_double(void **state) {
       {4, 17, 2, 1, 20, 2, {3, 17}, true, FULL},
       {1, 1, 8, 4, 128, 2, {300, 5}, true, EIGHT},
       {1, 3, 4, 4, 32, 2, {64, 3}, true, EIGHT},
-      {1, 2, 2, 1, 96, 1, {259}, true, GM_TYPE_Q8_0, GM_TYPE_F16},
-      {1, 1, 2, 2, 256, 1, {7}, true, GM_TYPE_F16, GM_TYPE_Q8_0},
-      {1, 1, 3, 1, 160, 1, {70}, true, GM_TYPE_F32, GM_TYPE_Q8_0},
+      {1, 2, 2, 1, 96, 1, {259}, true, GM_TYPE_Q8_0, GM_TYPE_F16, false},
+      {1, 1, 2, 2, 256, 1, {7}, true, GM_TYPE_F16, GM_TYPE_Q8_0, false},
+      {1, 1, 3, 1, 160, 1, {70}, true, GM_TYPE_F32, GM_TYPE_Q8_0, false},
       {1, 70, 4, 2, 64, 2, {140, 70}, true, EIGHT},
       {1, 513, 1, 1, 64, 1, {513}, false, FULL},
   };
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i], 77 + i);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(NULL, &cases[i], 77 + i);
+}
+
+/* Every table of kernels, and plain C's made to round although that is slower. */
+static void test_rounded_attention_against_double(void **state) {
+  (void)state;
+#define ROUNDED GM_TYPE_F32, GM_TYPE_F32, true
+  static const attention_case cases[] = {
+      {1, 1, 1, 1, 1, 1, {1}, false, ROUNDED},    {3, 50, 3, 3, 64, 1, {50}, false, ROUNDED},
+      {4, 17, 2, 2, 20, 1, {17}, true, ROUNDED},  {1, 40, 2, 2, 80, 1, {70}, true, ROUNDED},
+      {2, 3, 1, 1, 33, 1, {257}, false, ROUNDED}, {1, 530, 2, 2, 64, 1, {530}, true, ROUNDED},
+  };
+  gm_kernels plain = *gm_kernels_at(0);
+  plain.rounding_pays = true;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    check_case(&plain, &cases[i], 177 + i);
+    for (size_t t = 0; gm_kernels_at(t); t++) check_case(gm_kernels_at(t), &cases[i], 177 + i);
+  }
 }
 
 /* Two keys whose scores differ by ln 3: weights 1/4 and 3/4, by hand. */
@@ -254,6 +282,7 @@ static void test_attention_with_huge_scores(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_attention_against_double),
+      cmocka_unit_test(test_rounded_attention_against_double),
       cmocka_unit_test(test_attention_by_hand),
       cmocka_unit_test(test_attention_with_huge_scores),
   };

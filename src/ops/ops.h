@@ -79,6 +79,10 @@ typedef struct gm_attention_args {
   size_t out_row;
 } gm_attention_args;
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
+/* The same for one span of F32 and as many kv heads as heads, where queries, keys, the
+ * softmax's weights and values may be rounded to bf16 (sums and softmax are f32); exact where
+ * rounding would not be faster. */
+gm_status gm_attention_rounded(gm_compute *c, const gm_attention_args *args);
 
 /* Cosines and sines of the rotary position, once per forward pass: table[t, head_dim] holds for
  * position first + i the cosines of head_dim / 2 angles, then their sines. The angle is

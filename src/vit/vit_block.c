@@ -33,8 +33,10 @@ gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
   return names->qkv ? load_fused(w, l, names, C) : GM_OK;
 }
 
-/* gm_attention of one span with what all of a tower's calls have in common. */
-static gm_status self_attention(gm_compute *c, const gm_vit_shape *s, gm_attention_args *a) {
+/* Attention over one span with what all of a block's calls have in common; exact in a file of
+ * f32 weights. */
+static gm_status self_attention(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *s,
+                                gm_attention_args *a) {
   size_t head_dim = s->dim / s->heads;
   a->n_spans = 1;
   a->k_type = a->v_type = GM_TYPE_F32;
@@ -42,7 +44,7 @@ static gm_status self_attention(gm_compute *c, const gm_vit_shape *s, gm_attenti
   a->head_dim = head_dim;
   a->scale = 1.0f / sqrtf((float)head_dim);
   a->out_row = s->dim;
-  return gm_attention(c, a);
+  return w->k.type == GM_TYPE_F32 ? gm_attention(c, a) : gm_attention_rounded(c, a);
 }
 
 /* x = x + scale1 * out(attention(norm1(x))) */
@@ -69,7 +71,7 @@ static gm_status attention_branch(gm_compute *c, const gm_vit_block *w, const gm
                               .tq = tokens,
                               .causal = s->causal,
                               .out = mixed};
-  GM_TRY(self_attention(c, s, &attend));
+  GM_TRY(self_attention(c, w, s, &attend));
   gm_linear_out out = {
       .w = &w->out, .bias = w->out_b, .scale = w->scale1, .accumulate = true, .y = x, .ldy = C};
   return gm_linear(c, mixed, C, rows, &out, 1);
@@ -130,7 +132,7 @@ static gm_status attention_of_rows(gm_compute *c, const gm_vit_block *w, const g
     gm_kv_span span = {k, k + C, s->causal ? at[i] + 1 : tokens, 2 * C, C / s->heads};
     gm_attention_args attend = {
         .q = q + i * C, .q_row = C, .spans = &span, .batch = n, .tq = 1, .out = mixed + i * C};
-    GM_TRY(self_attention(c, s, &attend));
+    GM_TRY(self_attention(c, w, s, &attend));
   }
   gm_linear_out out = {.w = &w->out,
                        .bias = w->out_b,
