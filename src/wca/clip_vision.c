@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_TOKENS = 1024 }; /* rows computed at once: full tiles, and 16 MB of activations */
+enum { GROUP_TOKENS = 1040 }; /* rows computed at once: full tiles, and 16 MB of activations */
 
 static gm_status load_position(gm_clip_vision *w, const gm_tensor *table,
                                const gm_tensor *class_token, gm_error *err) {
