@@ -33,7 +33,9 @@ struct cli_job {
   const char *const *classes; /* [n_classes] what things may be called, for exports */
   size_t n_classes;
   gm_callbacks callbacks;
-  bool stream; /* words go to stdout as they come: one picture, text output */
+  bool long_names; /* pictures of different folders have the same name: those of what is drawn
+                      have the folders in them */
+  bool stream;     /* words go to stdout as they come: one picture, text output */
 };
 
 /* Parses what all image commands share, runs, returns the exit code. inputs: the pictures. */
@@ -44,6 +46,7 @@ gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *ou
                         gm_error *err);
 
 /* Where a picture made of `name` goes: `given`, or a file in it where it ends with a slash. */
-void cli_picture_path(const char *given, const char *name, char *path, size_t size);
+void cli_picture_path(const cli_job *job, const char *given, const char *name, char *path,
+                      size_t size);
 
 #endif

@@ -84,6 +84,39 @@ static bool add_name(char ***names, size_t *n, char *name) {
   return grown[(*n)++] != NULL;
 }
 
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* False after a message. */
+static bool names_differ(const cli_args *args, char *const *names, size_t n) {
+  char **sorted = malloc(n * sizeof *sorted);
+  bool ok = sorted != NULL;
+  if (ok) {
+    memcpy(sorted, names, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_name);
+  }
+  for (size_t i = 1; ok && i < n; i++)
+    if (strcmp(sorted[i - 1], sorted[i]) == 0) {
+      cli_error("--classes %.100s: found '%s' twice, wanted each name once", args->classes,
+                sorted[i]);
+      ok = false;
+    }
+  free(sorted);
+  return ok;
+}
+
+/* A list of one that looks like a file's name, when there is no such file: true after a
+ * message. */
+static bool means_file(const char *classes) {
+  const char *dot = strrchr(classes, '.');
+  size_t ending = dot ? strlen(dot + 1) : 0;
+  bool is_name = !strchr(classes, ',') &&
+                 (strchr(classes, '/') || (ending && ending <= 4 && !strchr(dot, ' ')));
+  if (is_name) cli_error("--classes %s: there is no such file", classes);
+  return is_name;
+}
+
 bool cli_class_names(const cli_args *args, char ***names, size_t *n) {
   *names = NULL;
   *n = 0;
@@ -96,7 +129,8 @@ bool cli_class_names(const cli_args *args, char ***names, size_t *n) {
     ok = add_name(names, n, name);
   free(text);
   if (ok && *n == 0) cli_error("--classes %s: no names", args->classes);
-  if (ok && *n) return true;
+  if (ok && *n && names_differ(args, *names, *n) && (file || !means_file(args->classes)))
+    return true;
   cli_names_free(*names, *n);
   *names = NULL;
   *n = 0;

@@ -25,6 +25,14 @@ static json_t *label_json(const gm_label *label) {
                    cli_json_number((double)label->raw_score));
 }
 
+/* For --draw: the whole picture is the thing. */
+static void mark_best(cli_report *report, const gm_label *label) {
+  char text[256];
+  snprintf(text, sizeof text, "%.200s %.0f %%", label->name, 100 * (double)label->score);
+  gm_box whole = {0, 0, (float)report->width, (float)report->height};
+  cli_report_mark(report, whole, text, (int32_t)label->class_index);
+}
+
 static void report_labels(cli_report *report, const gm_classification *found) {
   json_t *results = json_array();
   for (size_t i = 0; i < found->n_labels; i++) {
@@ -33,6 +41,7 @@ static void report_labels(cli_report *report, const gm_classification *found) {
     fprintf(report->text, "%6.2f %%  %s\n", 100 * (double)label->score, label->name);
   }
   json_object_set_new(report->json, "results", results);
+  if (found->n_labels) mark_best(report, &found->labels[0]);
   if (found->n_crops)
     json_object_set_new(report->json, "n_crops", json_integer((json_int_t)found->n_crops));
 }
@@ -64,7 +73,7 @@ static gm_status explain(const classify_job *j, gm_view *view, const gm_image *i
       gm_explain(view, j->classes, label->class_index, &j->params, &j->job.callbacks, &e, err);
   if (status == GM_OK) {
     json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
-    cli_picture_path(j->job.args->explain, name, path, sizeof path);
+    cli_picture_path(&j->job, j->job.args->explain, name, path, sizeof path);
     status = gm_draw_explanation_png(image, e, label, path, err);
   }
   gm_explanation_free(e);

@@ -9,10 +9,8 @@ static void report_phrase(const cli_job *job, cli_report *report, json_t *result
                           const gm_ground_result *result) {
   const char *phrase = job->phrases->items[i];
   json_t *regions = json_array();
-  size_t shown = job->args->all || job->args->max_det ? result->n_regions : 1;
   for (size_t k = 0; k < result->n_regions; k++) {
     json_array_append_new(regions, cli_json_region(report, &result->regions[k]));
-    if (k >= shown) continue;
     fprintf(report->text, "%s%-24s%s ", report->colour ? cli_colour(stdout, (int32_t)i) : "",
             phrase, report->colour ? cli_colour(stdout, -1) : "");
     cli_report_print_box(report, result->regions[k].box);
@@ -27,7 +25,8 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   size_t n = job->phrases->n;
   gm_ground_params params = gm_ground_params_default();
   params.all = job->args->all;
-  if (job->args->max_det) params.max_det = (uint32_t)job->args->max_det;
+  params.max_det = (uint32_t)job->args->max_det;
+  if (params.max_det == 0 && !params.all) params.max_det = 1;
   params.min_score = (float)job->args->min_score;
   gm_ground_result *found = calloc(n, sizeof *found);
   if (!found) return err->status = GM_ERR_MEMORY;

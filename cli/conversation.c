@@ -68,7 +68,8 @@ static bool load_image(conversation *c, const char *path) {
   if (status == GM_OK)
     status = gm_scene_create(&scene, c->model, image, &params, &callbacks, &err);
   if (status != GM_OK) {
-    cli_error("%s: %s", path, err.message);
+    bool named = strncmp(err.message, path, strlen(path)) == 0;
+    cli_error("%s%s%s", named ? "" : path, named ? "" : ": ", err.message);
     gm_image_free(image);
     return false;
   }
@@ -265,7 +266,7 @@ int cli_converse(const cli_args *args) {
   cli_catch_interrupt();
   int code = cli_open_model(args, 1, &c.model);
   if (code == CLI_DONE && args->inputs.n == 1 && !load_image(&c, args->inputs.items[0]))
-    code = CLI_SOME_FAILED;
+    code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
   for (size_t i = 0; code == CLI_DONE && i < args->boxes.n; i++)
     add_box(&c, args->boxes.items[i]);
   if (code == CLI_DONE) read_lines(&c);

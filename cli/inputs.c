@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -57,28 +58,47 @@ static int by_name(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int add_directory(cli_inputs *inputs, const char *path) {
+enum { MAX_DEPTH = 64 };
+
+static bool is_directory(DIR *parent, const struct dirent *entry) {
+  struct stat st;
+  return entry->d_name[0] != '.' &&
+         fstatat(dirfd(parent), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISDIR(st.st_mode);
+}
+
+/* depth: of directories below that are read too. False after a message. */
+static bool read_directory(cli_inputs *inputs, const char *path, int depth) {
   DIR *dir = opendir(path);
   if (!dir) {
     cli_error("%s: cannot read the directory: %s", path, strerror(errno));
-    return CLI_USAGE;
+    return false;
   }
-  size_t first = inputs->n;
   bool ok = true;
   for (struct dirent *entry; ok && (entry = readdir(dir));) {
-    if (!cli_is_picture_name(entry->d_name)) continue;
-    char full[4096];
+    bool picture = cli_is_picture_name(entry->d_name);
+    bool folder = depth > 0 && is_directory(dir, entry);
+    if (!picture && !folder) continue;
+    char *full = NULL;
     size_t length = strlen(path);
     const char *slash = length > 0 && path[length - 1] == '/' ? "" : "/";
-    int n = snprintf(full, sizeof full, "%s%s%s", path, slash, entry->d_name);
-    ok = n > 0 && (size_t)n < sizeof full && add_name(inputs, full);
+    ok = asprintf(&full, "%s%s%s", path, slash, entry->d_name) >= 0;
+    if (!ok) break;
+    if (ok) ok = folder ? read_directory(inputs, full, depth - 1) : add_name(inputs, full);
+    free(full);
   }
   closedir(dir);
-  if (!ok) return CLI_USAGE;
+  return ok;
+}
+
+static int add_directory(cli_inputs *inputs, const char *path, bool recursive) {
+  size_t first = inputs->n;
+  if (!read_directory(inputs, path, recursive ? MAX_DEPTH : 0)) return CLI_USAGE;
   if (inputs->n > first)
     qsort(inputs->names + first, inputs->n - first, sizeof(char *), by_name);
   if (inputs->n == first) {
-    cli_error("%s: no pictures (.jpg, .jpeg, .png, .webp) in this directory", path);
+    cli_error("%s: no pictures (.jpg, .jpeg, .png, .webp) in this directory%s", path,
+              recursive ? "" : "; -r looks into its directories");
     return CLI_USAGE;
   }
   return CLI_DONE;
@@ -102,7 +122,7 @@ static int add_list_file(cli_inputs *inputs, const char *path) {
   return ok ? CLI_DONE : CLI_USAGE;
 }
 
-int cli_expand_inputs(const cli_list *given, cli_inputs *out) {
+int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out) {
   *out = (cli_inputs){0};
   for (size_t i = 0; i < given->n; i++) {
     const char *name = given->items[i];
@@ -111,7 +131,7 @@ int cli_expand_inputs(const cli_list *given, cli_inputs *out) {
     if (name[0] == '@' && name[1])
       code = add_list_file(out, name + 1);
     else if (strcmp(name, "-") != 0 && stat(name, &st) == 0 && S_ISDIR(st.st_mode))
-      code = add_directory(out, name);
+      code = add_directory(out, name, recursive);
     else if (cli_is_archive(name))
       code = add_archive(out, name);
     else if (!add_name(out, name))

@@ -13,8 +13,9 @@ typedef struct cli_inputs {
   struct cli_archive *open; /* the tar file that is being read */
 } cli_inputs;
 
-/* On an error says so on stderr and returns an exit code. Free with cli_inputs_free. */
-int cli_expand_inputs(const cli_list *given, cli_inputs *out);
+/* recursive: of a directory its directories too (not those with a dot in front, and no links).
+ * On an error says so on stderr and returns an exit code. Free with cli_inputs_free. */
+int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out);
 void cli_inputs_free(cli_inputs *inputs);
 
 /* The bytes of picture i, as cli_read_all. Those in a tar file are read in their order. */

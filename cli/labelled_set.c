@@ -45,7 +45,7 @@ static bool add_folder(labelled_set *set, const char *path, const char *name) {
     cli_inputs pictures;
     const char *items[] = {folder};
     const cli_list list = {items, 1};
-    ok = cli_expand_inputs(&list, &pictures) == CLI_DONE;
+    ok = cli_expand_inputs(&list, false, &pictures) == CLI_DONE;
     for (size_t i = 0; ok && i < pictures.n; i++)
       ok = add_picture(set, strdup(pictures.names[i]), class_of_folder(name));
     if (ok) cli_inputs_free(&pictures);

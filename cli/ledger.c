@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,7 +88,7 @@ static bool of_another_run(const cli_ledger *ledger, const char *run) {
 static bool resume_parts(cli_ledger *ledger, const char *run) {
   struct stat st;
   /* A finished run is extended: its file becomes the part again. */
-  if (stat(ledger->part, &st) != 0 && stat(ledger->list, &st) == 0)
+  if (stat(ledger->part, &st) != 0 && stat(ledger->list, &st) == 0 && st.st_size > 0)
     if (rename(ledger->path, ledger->part) != 0 && errno != ENOENT) return false;
   uint64_t part_size = stat(ledger->part, &st) == 0 ? (uint64_t)st.st_size : 0, list_size;
   if (!read_entries(ledger, run, part_size, &list_size)) return false;
@@ -125,16 +126,17 @@ cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume) {
     free(ledger);
     return NULL;
   }
-  bool ok = !resume || resume_parts(ledger, run);
-  int fresh = resume ? 0 : O_TRUNC;
-  if (ok) {
-    ledger->part_fd =
-        open(ledger->part, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | fresh, 0666);
-    if (ledger->part_fd >= 0)
-      ledger->list_fd =
-          open(ledger->list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | fresh, 0666);
+  enum { FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC };
+  ledger->list_fd = open(ledger->list, FLAGS, 0666);
+  if (ledger->list_fd >= 0 && flock(ledger->list_fd, LOCK_EX | LOCK_NB) != 0) {
+    cli_error("%s: another process is writing it; wait for it, or write to another file", path);
+    cli_ledger_close(ledger, false);
+    return NULL;
   }
-  if (ledger->list_fd < 0 || !write_run(ledger, run)) {
+  bool ok = ledger->list_fd >= 0;
+  if (ok) ok = resume ? resume_parts(ledger, run) : ftruncate(ledger->list_fd, 0) == 0;
+  if (ok) ledger->part_fd = open(ledger->part, FLAGS | (resume ? 0 : O_TRUNC), 0666);
+  if (ledger->part_fd < 0 || !write_run(ledger, run)) {
     cli_error("%s: cannot open the output: %s", path, strerror(errno));
     cli_ledger_close(ledger, false);
     return NULL;

@@ -41,12 +41,14 @@ static const option_row rows[] = {
      "keep no unpacked weights in the cache"},
     {"max-pixels", 0, BIG, AT(max_pixels), GROUP_IMAGE, "N",
      "refuse larger pictures (default 67108864)"},
+    {"recursive", 'r', FLAG, AT(recursive), GROUP_OUTPUT, NULL,
+     "pictures in a directory's directories too"},
     {"conf", 0, NUMBER, AT(conf), GROUP_REGIONS, "S",
      "drop proposals with a score of S or less (default: the model's)"},
     {"iou", 0, NUMBER, AT(iou), GROUP_REGIONS, "T",
      "non-maximum suppression above this overlap (default: the model's)"},
     {"max-det", 0, COUNT, AT(max_det), GROUP_REGIONS, "N",
-     "most regions (ground: most boxes a phrase, default 5)"},
+     "most regions (ground: most boxes a phrase, default 1)"},
     {"regions", 0, TEXT, AT(regions_file), GROUP_REGIONS, "FILE",
      "boxes to use instead of the proposer's: JSON [[x1,y1,x2,y2], ...] or lines x1,y1,x2,y2"},
     {"shuffle", 0, BIG, AT(shuffle_seed), GROUP_REGIONS, "SEED",
@@ -261,6 +263,11 @@ static bool list_add(cli_list *list, const char *item) {
   return true;
 }
 
+/* Below 0 they mean "not given" in cli_args, which nobody can ask for. */
+static bool is_share(const option_row *row) {
+  return row->offset == AT(conf) || row->offset == AT(iou) || row->offset == AT(min_score);
+}
+
 static int set_option(const cli_command *command, const option_row *row, const char *value,
                       cli_args *args) {
   char *target = (char *)args + row->offset;
@@ -290,6 +297,10 @@ static int set_option(const cli_command *command, const option_row *row, const c
   case NUMBER:
     ok = parse_number(value, (double *)(void *)target);
     wanted = "a number";
+    if (ok && is_share(row) && *(double *)(void *)target < 0) {
+      ok = false;
+      wanted = "0 to 1";
+    }
     break;
   }
   if (ok) return CLI_DONE;

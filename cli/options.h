@@ -24,6 +24,7 @@ typedef struct cli_args {
   bool no_mmap, mlock, no_pack;
   /* pictures */
   uint64_t max_pixels;
+  bool recursive;
   /* regions */
   double conf, iou, min_score;
   uint64_t max_det;

@@ -198,6 +198,15 @@ bool gm_model_file_has_key(const gm_model_file *file, const char *key) {
   return gm_gguf_find_key(&file->gguf, key) != NULL;
 }
 
+gm_status gm_model_file_want_kind(const gm_model_file *file, const char *kind, gm_error *err) {
+  const char *found;
+  if (!gm_model_file_has_key(file, "general.architecture")) return GM_OK;
+  GM_TRY(gm_model_file_string(file, "general.architecture", &found, err));
+  if (strcmp(found, kind) == 0) return GM_OK;
+  return gm_fail(err, GM_ERR_MODEL, "%s: found a model of kind %.40s, wanted %s", file->name,
+                 found, kind);
+}
+
 /* ---- tensors */
 
 const gm_tensor *gm_model_file_tensor(const gm_model_file *file, const char *name) {

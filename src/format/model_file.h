@@ -61,6 +61,9 @@ gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, ui
  * the bytes are not mapped, or pinned. Safe while other threads read them. */
 void gm_model_file_release(const gm_model_file *file, const char *prefix);
 
+/* GM_ERR_MODEL where the file says to be of another kind than `kind` ("groma", "clip"). */
+gm_status gm_model_file_want_kind(const gm_model_file *file, const char *kind, gm_error *err);
+
 /* Enumeration, for inspect and convert. */
 size_t gm_model_file_n_tensors(const gm_model_file *file);
 const gm_tensor *gm_model_file_tensor_at(const gm_model_file *file, size_t i,

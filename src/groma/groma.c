@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 static gm_status load_parts(gm_groma *groma, const gm_model_file *file, gm_error *err) {
+  GM_TRY(gm_model_file_want_kind(file, "groma", err));
   GM_TRY(gm_groma_hparams_read(&groma->hparams, file, err));
   GM_TRY(gm_vision_load(&groma->vision, file, &groma->hparams, err));
   GM_TRY(gm_llama_load(&groma->llama, file, &groma->hparams, err));

@@ -1,0 +1,115 @@
+"""Where pictures come from and where what is made of them goes."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from program import GROMATIC, lines, run, scene
+
+
+class Inputs(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def put(self, number, *parts):
+        os.makedirs(self.path(*parts[:-1]), exist_ok=True)
+        shutil.copy(scene(number), self.path(*parts))
+
+    def test_directories_below(self):
+        self.put(0, "a.png")
+        self.put(3, "b", "c", "d.png")
+        self.put(3, ".hidden", "e.png")
+        os.symlink(self.folder, self.path("b", "loop"))
+        self.assertEqual(len(lines("detect", self.folder)), 1)
+        got = lines("detect", "-r", self.folder)
+        self.assertEqual([g["image"]["file"] for g in got],
+                         [self.path("a.png"), self.path("b", "c", "d.png")])
+        _, err = run("detect", self.path("b"), code=2)
+        self.assertIn("-r", err)
+
+    def test_drawings_of_pictures_with_one_name(self):
+        self.put(0, "a", "1.png")
+        self.put(3, "b", "1.png")
+        out = self.path("out") + "/"
+        run("detect", "-r", self.folder, "--draw", out)
+        drawn = sorted(os.listdir(out))
+        self.assertEqual(len(drawn), 2)
+        self.assertTrue(drawn[0].endswith("a-1.png.png") and drawn[1].endswith("b-1.png.png"))
+        _, err = run("detect", scene(0), scene(0), "--draw", out, code=2)
+        self.assertIn("two pictures", err)
+
+    def test_two_writers_of_one_output(self):
+        output = self.path("out.jsonl")
+        pipe = self.path("pipe.png")
+        os.mkfifo(pipe)
+        # waits for its picture with the output open
+        first = subprocess.Popen([GROMATIC, "detect", pipe, "-o", output])
+        with open(pipe, "wb") as file:
+            _, err = run("detect", scene(0), "-o", output, code=1)
+            self.assertIn("another process", err)
+            with open(scene(1), "rb") as picture:
+                file.write(picture.read())
+        self.assertEqual(first.wait(), 0)
+        with open(output) as file:
+            self.assertEqual(json.loads(file.read())["image"]["file"], pipe)
+
+    def test_resume_does_not_touch_a_file_of_others(self):
+        output = self.path("out.jsonl")
+        with open(output, "w") as file:
+            file.write("mine\n")
+        run("detect", "/nonexistent.png", "-o", output, "--resume", code=1)
+        with open(output) as file:
+            self.assertIn("file_not_found", file.read())
+
+    def test_a_model_of_another_kind(self):
+        _, err = run("detect", scene(0), "-m", "clip-mini", code=3)
+        self.assertIn("kind clip, wanted groma", err)
+
+    def test_names_of_classes(self):
+        _, err = run("classify", scene(0), "--classes", "nofile.txt", code=2)
+        self.assertIn("no such file", err)
+        _, err = run("classify", scene(0), "--classes", "a dog,a cat,a dog", code=2)
+        self.assertIn("'a dog' twice", err)
+
+    def test_thresholds_below_zero(self):
+        for option in ("--iou", "--conf"):
+            _, err = run("detect", scene(0), option, "-1", code=2)
+            self.assertIn("0 to 1", err)
+
+    def test_a_box_without_extent(self):
+        _, err = run("describe", scene(0), "--box", "10,10,5,20", code=1)
+        self.assertIn("covers nothing", err)
+        self.assertIn("pixels", err)
+
+    def test_a_missing_picture_is_named_once(self):
+        _, err = run("chat", stdin=b"/image nosuch.png\n")
+        self.assertEqual(err.count("nosuch.png"), 1)
+
+    def test_ground_gives_the_region_it_chose(self):
+        [got] = lines("ground", scene(0), "a guitar")
+        self.assertEqual(len(got["results"][0]["regions"]), 1)
+        [more] = lines("ground", scene(0), "a guitar", "--max-det", "3")
+        self.assertEqual(len(more["results"][0]["regions"]), 3)
+        self.assertEqual(more["results"][0]["regions"][:1], got["results"][0]["regions"])
+        out, _ = run("ground", scene(0), "a guitar", "-f", "csv")
+        self.assertEqual(len(out.strip().splitlines()), 2)  # a head and a region
+
+    def test_classify_draws_its_label(self):
+        asked = ("classify", scene(0), "--classes", "a tree,a dog", "--method", "clip")
+        run(*asked, "--draw", self.path("a.png"))
+        run("classify", scene(0), "--classes", "a dog", "--method", "clip", "--draw",
+            self.path("b.png"))
+        with open(self.path("a.png"), "rb") as a, open(self.path("b.png"), "rb") as b:
+            self.assertNotEqual(a.read(), b.read())
+
+
+if __name__ == "__main__":
+    unittest.main()
