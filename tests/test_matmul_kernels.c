@@ -1,6 +1,7 @@
 /* test_matmul_kernels.c - every matrix product of every kernel table that this processor can
  * run, against double precision, on odd sizes and hostile values. */
 #include "activations.h"
+#include "k_scales.h"
 #include "kernels.h"
 #include "rng.h"
 #include "support.h"
@@ -35,10 +36,11 @@ typedef struct product {
   fill how;
   uint64_t seed;
   size_t m, n, k, row_bytes;
-  float *x;         /* [m, k] */
-  unsigned char *w; /* [n] rows */
-  double *y;        /* [m, n]: the true product of w and the packed x */
-  double *bound;    /* [m, n]: how far a result may be off */
+  float *x;          /* [m, k] */
+  unsigned char *w;  /* [n] rows */
+  gm_tile_form form; /* of what y and bound are for; AS_ROWS: gemv too */
+  double *y;         /* [m, n]: the true product of w and the packed x */
+  double *bound;     /* [m, n]: how far a result may be off */
 } product;
 
 static float draw(gm_rng *rng, fill how) {
@@ -95,7 +97,50 @@ static float rounded_to_bf16(float x) {
   return gm_bf16_to_f32(gm_f32_to_bf16(x));
 }
 
-/* Row r of x as the packing for few rows holds it; the packing itself has a test of its own. */
+/* Forms 3 and 4 of activations.h, element by element. */
+static void pack_tile(gm_tile_form form, void *out, const float *x, size_t ldx, size_t rows,
+                      size_t group, size_t k) {
+  bool words = form == GM_TILE_WORDS;
+  size_t part = words ? 16 : 32; /* elements of 32 bytes */
+  unsigned char *dst = out;
+  for (size_t at = 0; at < k; at += GM_X_CHUNK) {
+    for (size_t r = 0; r < rows; r++) {
+      float most = words ? GM_XW_TOP : 127, top = 0;
+      float *d = (float *)(void *)(dst + (words ? 512 : 256) * group) + r;
+      int32_t *s = (int32_t *)(void *)(dst + 260 * group) + r;
+      for (size_t i = at; i < k && i < at + GM_X_CHUNK; i++)
+        top = fmaxf(top, fabsf(x[r * ldx + i]));
+      float inverse = top > GM_X_TINY ? most / top : 0.0f;
+      *d = top > GM_X_TINY ? top / most : 0.0f;
+      for (size_t i = at; i < k && i < at + GM_X_CHUNK; i++) {
+        int16_t q = (int16_t)rintf(x[r * ldx + i] * inverse);
+        unsigned char *place = dst + ((i - at) / part * group + r) * 32;
+        if (words)
+          memcpy(place + i % part * 2, &q, 2);
+        else
+          place[i % part] = (unsigned char)(q & 0xFF), *s -= 128 * q;
+      }
+    }
+    dst += (words ? GM_XW_BYTES : GM_XT_BYTES) * group;
+  }
+}
+
+/* Element i of a chunk of one packed row. */
+static float unpacked(const product *p, const unsigned char *chunk, size_t block, size_t i) {
+  int16_t word;
+  switch (p->form) {
+  case GM_TILE_BYTES:
+    return (float)gm_x_q(chunk, 1, i / 32, 0)[i % 32] * gm_xt_d(chunk, 1)[0];
+  case GM_TILE_WORDS:
+    memcpy(&word, chunk + 2 * i, 2);
+    return (float)word * *(const float *)(const void *)(chunk + 512);
+  default:
+    return (float)(block == 32 ? gm_x_q : gm_xk_q)(chunk, 1, i / 32, 0)[i % 32] *
+           (block == 32 ? gm_x32_d(chunk, 1)[i / 32] : gm_xk_d(chunk, 1)[0]);
+  }
+}
+
+/* Row r of x as it is packed in p->form; the packing itself has a test of its own. */
 static void packed_row(const product *p, size_t r, float *row) {
   if (p->rounded) {
     for (size_t i = 0; i < p->k; i++) row[i] = rounded_to_bf16(p->x[r * p->k + i]);
@@ -103,19 +148,50 @@ static void packed_row(const product *p, size_t r, float *row) {
   }
   const gm_matmul *ref = gm_kernels_at(0)->matmul[p->type];
   size_t chunks = (p->k + ref->chunk - 1) / ref->chunk;
-  unsigned char *packed = malloc(chunks * ref->x_chunk_bytes);
+  size_t chunk_bytes = p->form == GM_TILE_BYTES   ? GM_XT_BYTES
+                       : p->form == GM_TILE_WORDS ? GM_XW_BYTES
+                                                  : ref->row_chunk_bytes;
+  unsigned char *packed = calloc(chunks, chunk_bytes);
   assert_non_null(packed);
-  ref->pack_x(packed, p->x + r * p->k, p->k, 1, 1, p->k);
+  if (p->form == GM_TILE_AS_ROWS)
+    ref->pack_x(packed, p->x + r * p->k, p->k, 1, 1, p->k);
+  else
+    pack_tile(p->form, packed, p->x + r * p->k, p->k, 1, 1, p->k);
   for (size_t i = 0; i < p->k; i++) {
-    const unsigned char *chunk = packed + i / ref->chunk * ref->x_chunk_bytes;
-    size_t b = i % GM_X_CHUNK / 32;
+    const unsigned char *chunk = packed + i / ref->chunk * chunk_bytes;
     if (ref->block == 1)
       memcpy(&row[i], chunk, sizeof(float));
     else
-      row[i] = (float)(ref->block == 32 ? gm_x_q : gm_xk_q)(chunk, 1, b, 0)[i % 32] *
-               (ref->block == 32 ? gm_x32_d(chunk, 1)[b] : gm_xk_d(chunk, 1)[0]);
+      row[i] = unpacked(p, chunk, ref->block, i % GM_X_CHUNK);
   }
   free(packed);
+}
+
+/* The step to which up to 256 elements of a row of w are rounded: of bytes, so that the largest
+ * that their own scales allow is 127 steps (of Q8_0: 127 of the largest scale); of words 32
+ * times finer. */
+static double tile_step(gm_tile_form form, const unsigned char *w, gm_type type, size_t n) {
+  const gm_type_traits *traits = gm_type_traits_of(type);
+  double top = 0;
+  for (size_t at = 0; at < n; at += traits->block, w += traits->block_bytes) {
+    uint16_t d, dmin;
+    memcpy(&d, w + (type == GM_TYPE_Q6_K ? offsetof(gm_block_q6_k, d) : 0), 2);
+    memcpy(&dmin, w + 2, 2);
+    double scale = (double)gm_f16_to_f32(d), least = (double)gm_f16_to_f32(dmin);
+    if (type == GM_TYPE_Q8_0) top = fmax(top, fabs(scale) * 127);
+    if (type == GM_TYPE_Q4_0) top = fmax(top, fabs(scale) * 8);
+    if (type == GM_TYPE_Q6_K)
+      for (size_t i = 0; i < 16; i++)
+        top = fmax(top, fabs(scale * ((const gm_block_q6_k *)(const void *)w)->scales[i]) * 32);
+    if (type == GM_TYPE_Q4_K) {
+      uint8_t s[8], m[8];
+      gm_q4_k_scales(s, m, w + offsetof(gm_block_q4_k, scales));
+      for (size_t i = 0; i < 8; i++)
+        top = fmax(top, fmax(fabs(least * m[i]), fabs(15 * scale * s[i] - least * m[i])));
+    }
+  }
+  if (form == GM_TILE_BYTES) return top / 127;
+  return form == GM_TILE_WORDS ? top / 127 / 32 : 0;
 }
 
 static void product_make(product *p) {
@@ -126,8 +202,8 @@ static void product_make(product *p) {
   p->w = malloc(p->n * p->row_bytes);
   p->y = calloc(p->m * p->n, sizeof(double));
   p->bound = calloc(p->m * p->n, sizeof(double));
-  float *row = malloc(p->k * sizeof(float)), *weights = malloc(p->n * p->k * sizeof(float));
-  assert_true(p->x && p->w && p->y && p->bound && row && weights);
+  float *row = malloc(p->k * sizeof(float));
+  assert_true(p->x && p->w && p->y && p->bound && row);
   for (size_t i = 0; i < p->m * p->k; i++) p->x[i] = draw(&rng, p->how);
   if (traits->quantised)
     random_blocks(p->w, p->n * p->row_bytes, p->type, &rng, p->how);
@@ -136,6 +212,15 @@ static void product_make(product *p) {
       for (size_t i = 0; i < p->k; i++) row[i] = draw(&rng, p->how);
       traits->from_float(p->w + j * p->row_bytes, row, p->k);
     }
+  free(row);
+}
+
+/* Fills y and bound, for what holds its numbers in `form`. */
+static void product_expect(product *p, gm_tile_form form) {
+  const gm_type_traits *traits = gm_type_traits_of(p->type);
+  float *row = malloc(p->k * sizeof(float)), *weights = malloc(p->n * p->k * sizeof(float));
+  assert_true(row && weights);
+  p->form = form;
   for (size_t j = 0; j < p->n; j++)
     traits->to_float(weights + j * p->k, p->w + j * p->row_bytes, p->k);
   for (size_t i = 0; p->rounded && i < p->n * p->k; i++)
@@ -150,16 +235,26 @@ static void product_make(product *p) {
   for (size_t r = 0; r < p->m; r++) {
     packed_row(p, r, row);
     for (size_t j = 0; j < p->n; j++) {
-      double sum = 0, size = 0;
+      double top = form == GM_TILE_BYTES ? 127 : 4096;
+      double sum = 0, size = 0, step = 0, worst = 0, likely = 0;
       for (size_t i = 0; i < p->k; i++) {
         double v = (double)row[i], w = (double)weights[j * p->k + i];
         const unsigned char *block =
             p->w + j * p->row_bytes + i / traits->block * traits->block_bytes;
+        if (form != GM_TILE_AS_ROWS && i % GM_X_CHUNK == 0)
+          step = tile_step(form, block, p->type, p->k - i < GM_X_CHUNK ? p->k - i : GM_X_CHUNK);
         sum += v * w;
         size += fabs(v) * (traits->quantised ? block_top(block, p->type) : fabs(w));
+        worst += fabs(v) * (0.51 * step + (step > 0 ? fmax(0, fabs(w) - top * step) : 0));
+        likely += v * v * step * step;
       }
+      /* A tile's weights are off by half a step, one in 100 of a step more for its
+       * 16-bit arithmetic, and by what is beyond 127 steps (-128 of Q8_0 in bytes). Of ordinary
+       * values these are independent and even, of a deviation of a step / sqrt(12) each; 8 of
+       * the deviations of the sum never happen. */
+      if (p->how == FILL_PLAIN) worst = fmin(worst, 8 * sqrt(likely / 12));
       p->y[r * p->n + j] = sum;
-      p->bound[r * p->n + j] = steps * (size * 0x1p-24 + smallest);
+      p->bound[r * p->n + j] = worst + steps * (size * 0x1p-24 + smallest);
     }
   }
   free(row);
@@ -226,7 +321,7 @@ static void check_tiles(const product *p, size_t cut) {
 
 static void check_gemv(const product *p, size_t m) {
   const gm_matmul *mm = p->mm;
-  size_t chunks = (p->k + mm->chunk - 1) / mm->chunk, row = mm->x_chunk_bytes * chunks;
+  size_t chunks = (p->k + mm->chunk - 1) / mm->chunk, row = mm->row_chunk_bytes * chunks;
   unsigned char *x = aligned(m * row);
   /* y has wider rows than n, and what lies between them must stay. */
   size_t ldy = p->n + 3;
@@ -257,9 +352,13 @@ static void check_product(const gm_kernels *table, gm_type type, bool rounded, f
                .n = n,
                .k = k};
   product_make(&p);
+  product_expect(&p, p.mm->form);
   check_tiles(&p, k);
   if (p.mm->chunk < k) check_tiles(&p, p.mm->chunk > 1 ? p.mm->chunk : k / 2);
-  if (!rounded) check_gemv(&p, m < GM_GEMV_ROWS ? m : GM_GEMV_ROWS);
+  if (!rounded) {
+    if (p.mm->form != GM_TILE_AS_ROWS) product_expect(&p, GM_TILE_AS_ROWS);
+    check_gemv(&p, m < GM_GEMV_ROWS ? m : GM_GEMV_ROWS);
+  }
   product_free(&p);
 }
 
@@ -308,13 +407,17 @@ static void packing(void **state) {
         size_t k = mm->block == 256 ? 768 : K, chunks = (k + mm->chunk - 1) / mm->chunk;
         size_t groups[2] = {1, mm->mr};
         for (size_t g = 0; g < 2; g++) {
-          size_t bytes = groups[g] * chunks * mm->x_chunk_bytes;
+          size_t bytes =
+              groups[g] * chunks * (g == 0 ? mm->row_chunk_bytes : mm->x_chunk_bytes);
           unsigned char *a = aligned(bytes), *b = aligned(bytes);
           memset(a, 0, bytes);
           memset(b, 0, bytes);
           size_t rows = groups[g] > 1 ? groups[g] - 1 : 1;
           mm->pack_x(a, x, K + 5, rows, groups[g], k);
-          ref->pack_x(b, x, K + 5, rows, groups[g], k);
+          if (g == 1 && mm->form != GM_TILE_AS_ROWS)
+            pack_tile(mm->form, b, x, K + 5, rows, groups[g], k);
+          else
+            ref->pack_x(b, x, K + 5, rows, groups[g], k);
           if (memcmp(a, b, bytes) != 0)
             fail_msg("%s%s %s: packed activations differ from plain C's, group %zu, %s values",
                      table->name, table->features, gm_type_traits_of(types[i])->name, groups[g],

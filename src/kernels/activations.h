@@ -1,4 +1,5 @@
-/* activations.h - how rows of activations are packed for products with block types.
+/* activations.h - how rows of activations are packed for products with block types. The first
+ * two forms serve few rows, and tiles of most instruction sets; the others tiles only.
  *
  * A tile of `group` rows is a sequence of chunks of up to 256 elements; a chunk holds, in this
  * order (all of it reserved in the last chunk too, even if k ends inside):
@@ -9,8 +10,13 @@
  *   int32 s[8][group]    -128 * sum of q   int16 s32[4][group][2] sums over 32 elements
  *                                          float d[group]         x = d * q; then 12 unused
  *                                                                 bytes a row
+ *   GM_TILE_BYTES                          GM_TILE_WORDS
+ *   int8  q[8][group][32]                  int16 q[16][group][16]
+ *   float d[group]       x = d * q         float d[group]         x = d * q
+ *   int32 s[group]       -128 * sum of q
  *
- * q = x / d rounded to nearest even, d = max |x| / 127 over the block. The sums take back
+ * q = x / d rounded to nearest even, d = max |x| / 127 over the block, or of
+ * words max |x| / 2047. The sums take back
  * offsets that make weights unsigned: 32 for Q6_K, 128 for Q8_0 and Q4_0 (there with the
  * factor). Neighbouring 16-bit sums stand side by side for products of pairs. */
 #ifndef GM_ACTIVATIONS_H
@@ -19,7 +25,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GM_X_CHUNK = 256, GM_X32_BYTES = 320, GM_XK_BYTES = 320 };
+enum {
+  GM_X_CHUNK = 256,
+  GM_X32_BYTES = 320,
+  GM_XK_BYTES = 320,
+  GM_XT_BYTES = 264,
+  GM_XW_BYTES = 516
+};
+
+/* The largest magnitude of words: 256 products with 13 bits stay below 2^31. */
+#define GM_XW_TOP 2047
 
 /* Rows whose largest magnitude is below this are taken as zero: 127 / max must stay finite. */
 #define GM_X_TINY 1e-30f
@@ -47,6 +62,14 @@ static inline const float *gm_x32_d(const unsigned char *chunk, size_t group) {
 
 static inline const int32_t *gm_x32_s(const unsigned char *chunk, size_t group) {
   return (const int32_t *)(const void *)(chunk + 288 * group);
+}
+
+static inline const float *gm_xt_d(const unsigned char *chunk, size_t group) {
+  return (const float *)(const void *)(chunk + 256 * group);
+}
+
+static inline const int32_t *gm_xt_s(const unsigned char *chunk, size_t group) {
+  return (const int32_t *)(const void *)(chunk + 260 * group);
 }
 
 static inline const int16_t *gm_xk_s16(const unsigned char *chunk, size_t group) {

@@ -21,6 +21,11 @@ typedef struct gm_epilogue {
   bool accumulate;
 } gm_epilogue;
 
+/* How the tiles of a type with blocks hold their numbers: as gemv has them; or activations and
+ * weights both rounded anew with one scale in 256 elements of a row, to bytes or to words
+ * (forms 3 and 4 of activations.h). Then tile() differs from gemv() by that rounding. */
+typedef enum gm_tile_form { GM_TILE_AS_ROWS, GM_TILE_BYTES, GM_TILE_WORDS } gm_tile_form;
+
 /* The product y[m, n] = x[m, k] . w[n, k]^T for one type of w, in two ways.
  *
  * Many rows: activations are packed (and, for quantised w, rounded to int8) in tiles of mr
@@ -50,6 +55,8 @@ typedef struct gm_matmul {
    * tiles of one row. */
   void (*gemv)(float *y, size_t ldy, const void *x, size_t m, const void *w, size_t row_bytes,
                size_t n, size_t k);
+  gm_tile_form form;
+  size_t row_chunk_bytes; /* as x_chunk_bytes, of a row packed alone for gemv */
 } gm_matmul;
 
 enum { GM_GEMV_ROWS = 8 };

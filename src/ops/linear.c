@@ -69,9 +69,9 @@ static size_t workers_of(const gm_compute *c) {
   return c->pool ? gm_pool_threads(c->pool) : 1;
 }
 
-/* Bytes of one packed row of activations. */
-static size_t packed_row_bytes(const gm_matmul *mm, size_t k) {
-  return ceil_div(k, mm->chunk) * mm->x_chunk_bytes;
+/* Bytes of one packed row of activations, in tiles of `group` rows or alone. */
+static size_t packed_row_bytes(const gm_matmul *mm, size_t group, size_t k) {
+  return ceil_div(k, mm->chunk) * (group == 1 ? mm->row_chunk_bytes : mm->x_chunk_bytes);
 }
 
 static const linear_part *part_of(const linear_job *job, size_t task) {
@@ -128,7 +128,8 @@ static size_t plan_gemv(linear_job *job, size_t workers) {
 static void pack_task(void *arg, size_t task, size_t worker) {
   const pack_job *job = arg;
   (void)worker;
-  size_t row = task * job->group, bytes = job->group * packed_row_bytes(job->mm, job->k);
+  size_t row = task * job->group,
+         bytes = job->group * packed_row_bytes(job->mm, job->group, job->k);
   job->mm->pack_x(job->packed + task * bytes, job->x + row * job->ldx, job->ldx,
                   min_size(job->group, job->m - row), job->group, job->k);
 }
@@ -150,7 +151,7 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
   size_t columns = min_size(part->columns, part->n - column), panels = ceil_div(columns, nr);
   size_t tiles = ceil_div(job->m, mr), tile = block % part->row_blocks;
   size_t end = tiles * (tile + 1) / part->row_blocks;
-  size_t begin = tiles * tile / part->row_blocks, x_row = packed_row_bytes(mm, k);
+  size_t begin = tiles * tile / part->row_blocks, x_row = packed_row_bytes(mm, mm->mr, k);
   float *sums = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
   unsigned char *panel = (unsigned char *)(sums + (end - begin + 1) * panels * mr * nr);
   panel += -(uintptr_t)panel % 64;
@@ -209,7 +210,7 @@ static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float 
       return GM_OK;
     }
   size_t group = job->few ? 1 : part->mm->mr, tiles = ceil_div(job->m, group);
-  size_t bytes = tiles * group * packed_row_bytes(part->mm, part->k);
+  size_t bytes = tiles * group * packed_row_bytes(part->mm, group, part->k);
   unsigned char *packed = gm_scratch(c, bytes, "packed activations");
   if (!packed) return GM_ERR_MEMORY;
   pack_job pack = {part->mm, packed, x, ldx, job->m, group, part->k};
@@ -244,7 +245,7 @@ gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
     if (!job.few) job.parts[i].panels = gm_packs_find(c->packs, outs[i].w, mm);
     assert(gm_tensor_cols(outs[i].w) == k && k % mm->block == 0 &&
            outs[i].ldy >= job.parts[i].n);
-    slab = min_size(slab, max_size(SLAB_BYTES / packed_row_bytes(mm, k), BLOCK_ROWS));
+    slab = min_size(slab, max_size(SLAB_BYTES / packed_row_bytes(mm, mm->mr, k), BLOCK_ROWS));
   }
   slab = ceil_div(m, ceil_div(m, slab));
   gm_arena_mark mark = gm_arena_save(&c->arena);

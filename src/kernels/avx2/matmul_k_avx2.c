@@ -342,7 +342,9 @@ const gm_matmul gm_matmul_q4_k_avx2 = {MR,
                                        gm_pack_xk_avx2,
                                        gm_pack_w_q4_k_avx2,
                                        tile_q4_k,
-                                       gm_gemv_q4_k_avx2};
+                                       gm_gemv_q4_k_avx2,
+                                       GM_TILE_AS_ROWS,
+                                       GM_XK_BYTES};
 const gm_matmul gm_matmul_q6_k_avx2 = {MR,
                                        NR,
                                        256,
@@ -352,4 +354,6 @@ const gm_matmul gm_matmul_q6_k_avx2 = {MR,
                                        gm_pack_xk_avx2,
                                        gm_pack_w_q6_k_avx2,
                                        tile_q6_k,
-                                       gm_gemv_q6_k_avx2};
+                                       gm_gemv_q6_k_avx2,
+                                       GM_TILE_AS_ROWS,
+                                       GM_XK_BYTES};

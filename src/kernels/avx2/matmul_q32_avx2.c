@@ -1,12 +1,13 @@
-/* matmul_q32_avx2.c - AVX2: products with Q8_0 and Q4_0 weights and int8 activations.
+/* matmul_q32_avx2.c - AVX2: products with Q4_0 weights and int8 activations, and of few rows
+ * with Q8_0; those of many rows are in matmul_q8_0_avx2.c.
  *
  * vpmaddubsw multiplies unsigned by signed bytes and adds two neighbours in 16 bits,
  * saturating. With a first factor of at most 15 the sums of a whole block of 32 stay below
- * 2^15: 16 products of 15 * 127. So Q4_0's half bytes are summed as they stand, and Q8_0's
- * bytes, with 128 added, as two half bytes; vpmaddwd then widens once per block.
+ * 2^15: 16 products of 15 * 127. So Q4_0's half bytes are summed as they stand; vpmaddwd then
+ * widens once per block.
  *
  * Panel of 16 rows of w, per chunk of 256 elements: bytes [64][16][4] (element / 4, row,
- * element % 4), then float d[8][16], for Q4_0 one 16th of it. */
+ * element % 4), then float d[8][16], for Q4_0 one 16th of it. Q8_0's is AVX-VNNI's. */
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
 #include "avx2/transpose_avx2.h"
@@ -90,34 +91,6 @@ static inline void add_scaled(float *acc, __m256i dot, __m256 dw, float dx) {
   _mm256_storeu_ps(acc, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), d, _mm256_loadu_ps(acc)));
 }
 
-/* One block of 32 elements: 4 rows with 8 columns at a time, low and high half bytes. */
-static inline void block_q8_0(float *acc, const bytes *q, const float *dw, const int8_t *v,
-                              const float *dx, const int32_t *s) {
-  const __m256i one = _mm256_set1_epi16(1), sixteen = _mm256_set1_epi16(16);
-  const __m256i half = _mm256_set1_epi8(15);
-  __m256i low[MR], high[MR];
-#pragma GCC unroll 4
-  for (size_t r = 0; r < MR; r++) low[r] = high[r] = _mm256_setzero_si256();
-#pragma GCC unroll 8
-  for (size_t g = 0; g < 8; g++) {
-    __m256i w = load(q + g * NR * 4), l = _mm256_and_si256(w, half);
-    __m256i h = _mm256_and_si256(_mm256_srli_epi16(w, 4), half);
-#pragma GCC unroll 4
-    for (size_t r = 0; r < MR; r++) {
-      __m256i t = broadcast4(v + r * 32 + g * 4);
-      low[r] = gm_keep_avx2(_mm256_add_epi16(low[r], _mm256_maddubs_epi16(l, t)));
-      high[r] = gm_keep_avx2(_mm256_add_epi16(high[r], _mm256_maddubs_epi16(h, t)));
-    }
-  }
-  __m256 d = _mm256_loadu_ps(dw);
-#pragma GCC unroll 4
-  for (size_t r = 0; r < MR; r++) {
-    __m256i dot =
-        _mm256_add_epi32(_mm256_madd_epi16(low[r], one), _mm256_madd_epi16(high[r], sixteen));
-    add_scaled(acc + r * NR, _mm256_add_epi32(dot, _mm256_set1_epi32(s[r])), d, dx[r]);
-  }
-}
-
 /* One block: 4 rows with 16 columns. */
 static inline void block_q4_0(float *acc, const bytes *q, const float *dw, const int8_t *v,
                               const float *dx, const int32_t *s) {
@@ -143,18 +116,6 @@ static inline void block_q4_0(float *acc, const bytes *q, const float *dw, const
     __m256i dot1 = _mm256_add_epi32(_mm256_madd_epi16(sum[r][1], sixteen), offset);
     add_scaled(acc + r * NR, dot0, d0, dx[r]);
     add_scaled(acc + r * NR + 8, dot1, d1, dx[r]);
-  }
-}
-
-static void tile_q8_0(float *acc, const void *x, const void *panel, size_t k, bool first) {
-  const bytes *a = x, *w = panel;
-  if (first) memset(acc, 0, MR * NR * sizeof(float));
-  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * W_BYTES) {
-    const float *d = (const float *)(const void *)(w + 256 * NR);
-    for (size_t b = 0; b < chunk_blocks(k, at); b++)
-      for (size_t side = 0; side < NR; side += 8)
-        block_q8_0(acc + side, w + b * 8 * NR * 4 + side * 4, d + b * NR + side,
-                   gm_x_q(a, MR, b, 0), gm_x32_d(a, MR) + b * MR, gm_x32_s(a, MR) + b * MR);
   }
 }
 
@@ -240,16 +201,6 @@ void gm_gemv_q4_0_avx2(float *y, size_t ldy, const void *x, size_t m, const void
   gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q4_0), 0.0625f, dot_q4_0);
 }
 
-const gm_matmul gm_matmul_q8_0_avx2 = {MR,
-                                       NR,
-                                       32,
-                                       GM_X_CHUNK,
-                                       GM_X32_BYTES,
-                                       W_BYTES,
-                                       gm_pack_x32_avx2,
-                                       gm_pack_w_q8_0_avx2,
-                                       tile_q8_0,
-                                       gm_gemv_q8_0_avx2};
 const gm_matmul gm_matmul_q4_0_avx2 = {MR,
                                        NR,
                                        32,
@@ -259,4 +210,6 @@ const gm_matmul gm_matmul_q4_0_avx2 = {MR,
                                        gm_pack_x32_avx2,
                                        gm_pack_w_q4_0_avx2,
                                        tile_q4_0,
-                                       gm_gemv_q4_0_avx2};
+                                       gm_gemv_q4_0_avx2,
+                                       GM_TILE_AS_ROWS,
+                                       GM_X32_BYTES};

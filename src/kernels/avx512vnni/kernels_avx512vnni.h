@@ -7,6 +7,16 @@
 extern const gm_matmul gm_matmul_q8_0_avx512vnni, gm_matmul_q4_0_avx512vnni;
 extern const gm_matmul gm_matmul_q4_k_avx512vnni, gm_matmul_q6_k_avx512vnni;
 
+/* Of the above, in files of their own. */
+void gm_gemv_q8_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                             size_t row_bytes, size_t n, size_t k);
+void gm_gemv_q4_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                             size_t row_bytes, size_t n, size_t k);
+void gm_gemv_q4_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                             size_t row_bytes, size_t n, size_t k);
+void gm_gemv_q6_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                             size_t row_bytes, size_t n, size_t k);
+
 uint64_t gm_probe_int8_avx512vnni(size_t n, int32_t *sink);
 
 #endif

@@ -1,20 +1,13 @@
-/* matmul_q32_avx512vnni.c - AVX-512 VNNI: products with Q8_0 and Q4_0 weights and int8
- * activations.
+/* matmul_q32_avx512vnni.c - AVX-512 VNNI: products of few rows with Q8_0 and Q4_0 weights and
+ * int8 activations.
  *
  * vpdpbusd multiplies unsigned by signed bytes, so weights are made unsigned by adding 128 to
- * their value (Q4_0: 120 to the stored half byte) and the activations' sums take that back.
- *
- * Panel of 32 rows of w, per chunk of 256 elements: bytes [64][32][4] (element / 4, row,
- * element % 4), then float d[8][32]. */
+ * their value (Q4_0: 120 to the stored half byte) and the activations' sums take that back. */
 #include "activations.h"
-#include "avx512/kernels_avx512.h"
-#include "avx512/transpose_avx512.h"
 #include "avx512vnni/kernels_avx512vnni.h"
 #include "prefetch.h"
 
 #include <immintrin.h>
-
-enum { MR = 6, NR = 32, W_BYTES = 288 };
 
 typedef unsigned char bytes;
 
@@ -46,97 +39,6 @@ static inline __m512i load_q4_0(const bytes *block, bool both) {
   if (both) high = halves(block + 20);
   return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
 }
-
-/* `raise` is what the offset lacks of 128. */
-static inline __attribute__((always_inline)) void pack_w(bytes *panel, const bytes *w,
-                                                         size_t row_bytes, size_t rows,
-                                                         size_t k, size_t block_bytes,
-                                                         load_fn load, char raise) {
-  for (size_t first = 0; first < k; first += GM_X_CHUNK, panel += NR * W_BYTES) {
-    size_t blocks = chunk_blocks(k, first);
-    const bytes *in = w + first / 32 * block_bytes;
-    for (size_t b = 0; b < blocks; b++) {
-      uint16_t d[NR] = {0};
-      for (size_t j = 0; j < rows; j++)
-        d[j] = *(const uint16_t *)(const void *)(in + j * row_bytes + b * block_bytes);
-      float *out = (float *)(void *)(panel + 256 * NR) + b * NR;
-      const __m256i *half = (const __m256i *)(const void *)d;
-      _mm512_storeu_ps(out, _mm512_cvtph_ps(_mm256_loadu_si256(half)));
-      _mm512_storeu_ps(out + 16, _mm512_cvtph_ps(_mm256_loadu_si256(half + 1)));
-    }
-    for (size_t b = 0; b < blocks; b += 2)
-      for (size_t side = 0; side < NR; side += 16) {
-        __m512 r[16];
-#pragma GCC unroll 16
-        for (size_t j = 0; j < 16; j++) {
-          __m512i q = _mm512_setzero_si512();
-          if (side + j < rows)
-            q = load(in + (side + j) * row_bytes + b * block_bytes, b + 1 < blocks);
-          r[j] = _mm512_castsi512_ps(_mm512_add_epi8(q, _mm512_set1_epi8(raise)));
-        }
-        gm_transpose16_avx512(r);
-        bytes *out = panel + b * 8 * NR * 4 + side * 4;
-#pragma GCC unroll 16
-        for (size_t i = 0; i < 16; i++) _mm512_storeu_ps(out + i * NR * 4, r[i]);
-      }
-  }
-}
-
-static void pack_w_q8_0(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, sizeof(gm_block_q8_0), load_q8_0, 0);
-}
-
-static void pack_w_q4_0(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, sizeof(gm_block_q4_0), load_q4_0, 120);
-}
-
-static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
-  const bytes *a = x, *w = panel;
-  __m512 sum[MR][2];
-#pragma GCC unroll 6
-  for (size_t r = 0; r < MR; r++) {
-    sum[r][0] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + r * NR);
-    sum[r][1] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + r * NR + 16);
-  }
-  for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * W_BYTES) {
-    const float *dx = gm_x32_d(a, MR), *dw = (const float *)(const void *)(w + 256 * NR);
-    const int32_t *s = gm_x32_s(a, MR);
-    const bytes *q = w;
-    const int8_t *v = gm_x_q(a, MR, 0, 0);
-    for (size_t b = chunk_blocks(k, at); b > 0; b--) {
-      __m512i dot[MR][2];
-#pragma GCC unroll 6
-      for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[r]);
-#pragma GCC unroll 8
-      for (size_t g = 0; g < 8; g++) {
-        __m512i q0 = _mm512_loadu_si512(q + g * 128), q1 = _mm512_loadu_si512(q + g * 128 + 64);
-#pragma GCC unroll 6
-        for (size_t r = 0; r < MR; r++) {
-          __m512i t = _mm512_set1_epi32(*(const int32_t *)(const void *)(v + r * 32 + g * 4));
-          dot[r][0] = _mm512_dpbusd_epi32(dot[r][0], q0, t);
-          dot[r][1] = _mm512_dpbusd_epi32(dot[r][1], q1, t);
-        }
-      }
-      __m512 d0 = _mm512_loadu_ps(dw), d1 = _mm512_loadu_ps(dw + 16);
-#pragma GCC unroll 6
-      for (size_t r = 0; r < MR; r++) {
-        __m512 d = _mm512_set1_ps(dx[r]);
-        sum[r][0] =
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][0]), _mm512_mul_ps(d, d0), sum[r][0]);
-        sum[r][1] =
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][1]), _mm512_mul_ps(d, d1), sum[r][1]);
-      }
-      q += 8 * NR * 4, v += MR * 32, s += MR, dx += MR, dw += NR;
-    }
-  }
-#pragma GCC unroll 6
-  for (size_t r = 0; r < MR; r++) {
-    _mm512_storeu_ps(acc + r * NR, sum[r][0]);
-    _mm512_storeu_ps(acc + r * NR + 16, sum[r][1]);
-  }
-}
-
-/* ---- few rows -------------------------------------------------------------------------- */
 
 /* The scales of the blocks of a chunk; lanes from `blocks` on are zero. */
 static inline __m256 scales_of(const bytes *w, size_t block_bytes, size_t blocks) {
@@ -253,21 +155,14 @@ gemv(float *y, size_t ldy, const bytes *x, size_t m, const bytes *w, size_t row_
                load);
 }
 
-static void gemv_q8_0(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
+void gm_gemv_q8_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                             size_t row_bytes, size_t n, size_t k) {
   gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q8_0), 1.0f, scales_q8_0, pair_q8_0,
        load_q8_0);
 }
 
-static void gemv_q4_0(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
+void gm_gemv_q4_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                             size_t row_bytes, size_t n, size_t k) {
   gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q4_0), 0.0625f, scales_q4_0, pair_q4_0,
        load_q4_0);
 }
-
-const gm_matmul gm_matmul_q8_0_avx512vnni = {
-    MR,          NR,   32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx512,
-    pack_w_q8_0, tile, gemv_q8_0};
-const gm_matmul gm_matmul_q4_0_avx512vnni = {
-    MR,          NR,   32,       GM_X_CHUNK, GM_X32_BYTES, W_BYTES, gm_pack_x32_avx512,
-    pack_w_q4_0, tile, gemv_q4_0};

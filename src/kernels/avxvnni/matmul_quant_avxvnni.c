@@ -179,7 +179,9 @@ const gm_matmul gm_matmul_q8_0_avxvnni = {MR,
                                           gm_pack_x32_avx2,
                                           gm_pack_w_q8_0_avx2,
                                           tile_q8_0,
-                                          gm_gemv_q8_0_avx2};
+                                          gm_gemv_q8_0_avx2,
+                                          GM_TILE_AS_ROWS,
+                                          GM_X32_BYTES};
 const gm_matmul gm_matmul_q4_0_avxvnni = {MR,
                                           NR,
                                           32,
@@ -189,7 +191,9 @@ const gm_matmul gm_matmul_q4_0_avxvnni = {MR,
                                           gm_pack_x32_avx2,
                                           gm_pack_w_q4_0_avx2,
                                           tile_q4_0,
-                                          gm_gemv_q4_0_avx2};
+                                          gm_gemv_q4_0_avx2,
+                                          GM_TILE_AS_ROWS,
+                                          GM_X32_BYTES};
 const gm_matmul gm_matmul_q4_k_avxvnni = {MR,
                                           NR,
                                           256,
@@ -199,7 +203,9 @@ const gm_matmul gm_matmul_q4_k_avxvnni = {MR,
                                           gm_pack_xk_avx2,
                                           gm_pack_w_q4_k_avx2,
                                           tile_q4_k,
-                                          gm_gemv_q4_k_avx2};
+                                          gm_gemv_q4_k_avx2,
+                                          GM_TILE_AS_ROWS,
+                                          GM_XK_BYTES};
 const gm_matmul gm_matmul_q6_k_avxvnni = {MR,
                                           NR,
                                           256,
@@ -209,4 +215,6 @@ const gm_matmul gm_matmul_q6_k_avxvnni = {MR,
                                           gm_pack_xk_avx2,
                                           gm_pack_w_q6_k_avx2,
                                           tile_q6_k,
-                                          gm_gemv_q6_k_avx2};
+                                          gm_gemv_q6_k_avx2,
+                                          GM_TILE_AS_ROWS,
+                                          GM_XK_BYTES};

@@ -180,14 +180,23 @@ static void gemv_q6_k(float *y, size_t ldy, const void *x, size_t m, const void 
 }
 
 const gm_matmul gm_matmul_q8_0_ref = {
-    MR,          NR,        32,       GM_X_CHUNK, GM_X32_BYTES, Q8_0, gm_pack_x32_ref,
-    pack_w_q8_0, tile_q8_0, gemv_q8_0};
+    MR,          NR,        32,        GM_X_CHUNK,      GM_X32_BYTES, Q8_0, gm_pack_x32_ref,
+    pack_w_q8_0, tile_q8_0, gemv_q8_0, GM_TILE_AS_ROWS, GM_X32_BYTES};
 const gm_matmul gm_matmul_q4_0_ref = {
-    MR,          NR,        32,       GM_X_CHUNK, GM_X32_BYTES, Q4_0, gm_pack_x32_ref,
-    pack_w_q4_0, tile_q4_0, gemv_q4_0};
+    MR,          NR,        32,        GM_X_CHUNK,      GM_X32_BYTES, Q4_0, gm_pack_x32_ref,
+    pack_w_q4_0, tile_q4_0, gemv_q4_0, GM_TILE_AS_ROWS, GM_X32_BYTES};
 const gm_matmul gm_matmul_q4_k_ref = {
-    MR,          NR,        256,      GM_X_CHUNK, GM_XK_BYTES, Q4_K, gm_pack_xk_ref,
-    pack_w_q4_k, tile_q4_k, gemv_q4_k};
-const gm_matmul gm_matmul_q6_k_ref = {
-    MR,          NR,        256,      GM_X_CHUNK, GM_XK_BYTES, Q6_K_PADDED, gm_pack_xk_ref,
-    pack_w_q6_k, tile_q6_k, gemv_q6_k};
+    MR,          NR,        256,       GM_X_CHUNK,      GM_XK_BYTES, Q4_K, gm_pack_xk_ref,
+    pack_w_q4_k, tile_q4_k, gemv_q4_k, GM_TILE_AS_ROWS, GM_XK_BYTES};
+const gm_matmul gm_matmul_q6_k_ref = {MR,
+                                      NR,
+                                      256,
+                                      GM_X_CHUNK,
+                                      GM_XK_BYTES,
+                                      Q6_K_PADDED,
+                                      gm_pack_xk_ref,
+                                      pack_w_q6_k,
+                                      tile_q6_k,
+                                      gemv_q6_k,
+                                      GM_TILE_AS_ROWS,
+                                      GM_XK_BYTES};

@@ -59,9 +59,12 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
                            gm_bf16_to_f32(b[(i / 2 * NR + j) * 2 + i % 2]);
 }
 
-const gm_matmul gm_rounded_f32_ref = {MR,          NR,     1,          CHUNK, CHUNK_BYTES,
-                                      CHUNK_BYTES, pack_x, pack_w_f32, tile,  NULL};
-const gm_matmul gm_rounded_f16_ref = {MR,          NR,     1,          CHUNK, CHUNK_BYTES,
-                                      CHUNK_BYTES, pack_x, pack_w_f16, tile,  NULL};
-const gm_matmul gm_rounded_bf16_ref = {MR,          NR,     1,           CHUNK, CHUNK_BYTES,
-                                       CHUNK_BYTES, pack_x, pack_w_bf16, tile,  NULL};
+const gm_matmul gm_rounded_f32_ref = {
+    MR,     NR,         1,    CHUNK, CHUNK_BYTES,     CHUNK_BYTES,
+    pack_x, pack_w_f32, tile, NULL,  GM_TILE_AS_ROWS, 0};
+const gm_matmul gm_rounded_f16_ref = {
+    MR,     NR,         1,    CHUNK, CHUNK_BYTES,     CHUNK_BYTES,
+    pack_x, pack_w_f16, tile, NULL,  GM_TILE_AS_ROWS, 0};
+const gm_matmul gm_rounded_bf16_ref = {
+    MR,     NR,          1,    CHUNK, CHUNK_BYTES,     CHUNK_BYTES,
+    pack_x, pack_w_bf16, tile, NULL,  GM_TILE_AS_ROWS, 0};
