@@ -4,6 +4,41 @@
 #include "terminal.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { TAG_LETTERS = 24 }; /* longer texts do not stand beside a box */
+
+static bool are_long(gm_answer *const *answers, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (answers[i] && strlen(answers[i]->text) > TAG_LETTERS) return true;
+  return false;
+}
+
+/* Puts the number in the box's colour and the text behind it to the caption below the picture.
+ */
+static bool add_to_caption(cli_report *report, size_t number, const char *text) {
+  char *caption = NULL;
+  size_t begin = report->caption ? strlen(report->caption) + 2 : 0;
+  gm_span_colour *spans = realloc(report->spans, (report->n_spans + 1) * sizeof *report->spans);
+  if (!spans) return false;
+  report->spans = spans;
+  int n = asprintf(&caption, "%s%s%zu %s", report->caption ? report->caption : "",
+                   report->caption ? "  " : "", number, text);
+  if (n < 0) return false;
+  size_t digits = strcspn(caption + begin, " ");
+  spans[report->n_spans++] = (gm_span_colour){begin, begin + digits, (int32_t)(number - 1)};
+  free(report->caption);
+  report->caption = caption;
+  return true;
+}
+
+/* A short text stands beside its box, a long one below the picture, told by a number. */
+static bool mark(cli_report *report, gm_box box, size_t i, const char *text, bool below) {
+  char number[24];
+  snprintf(number, sizeof number, "%zu", i + 1);
+  cli_report_mark(report, box, below ? number : text, (int32_t)i);
+  return !below || add_to_caption(report, i + 1, text);
+}
 
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
   size_t n = job->n_boxes;
@@ -20,6 +55,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
     report->partial = report->partial || answers[i];
   if (status == GM_OK || report->partial) {
     json_t *results = json_array();
+    bool below = are_long(answers, n);
     for (size_t i = 0; i < n; i++) {
       if (!answers[i]) continue;
       json_t *one = json_pack("{s:o, s:s}", "box", cli_json_box(report, boxes[i]), "text",
@@ -34,7 +70,8 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
         cli_put_column(report->text, answers[i]->raw, 0);
       }
       fputc('\n', report->text);
-      cli_report_mark(report, boxes[i], answers[i]->text, (int32_t)i);
+      if (!mark(report, boxes[i], i, answers[i]->text, below))
+        status = err->status = GM_ERR_MEMORY;
     }
     json_object_set_new(report->json, "results", results);
   }

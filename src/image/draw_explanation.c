@@ -148,7 +148,11 @@ static gm_status draw(explanation_drawing *d, gm_error *err) {
   GM_TRY(gm_canvas_create(&d->canvas, (double)(d->width + PANEL), SIDE, err));
   GM_TRY(gm_canvas_paint(&d->canvas, d->image, 0, 0, d->width, d->height, err));
   draw_heat(d, scale);
+  cairo_save(d->canvas.cr);
+  cairo_rectangle(d->canvas.cr, 0, 0, (double)d->width, (double)d->height);
+  cairo_clip(d->canvas.cr); /* outlines end where the picture does */
   draw_crops(d, scale);
+  cairo_restore(d->canvas.cr);
   return draw_panel(d, err);
 }
 
