@@ -148,6 +148,21 @@ static int by_raw_score(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/* The mean of two shares: of the rightly named regions those that keep their name at the limit,
+ * of those where nothing of the list is those that get none. 0 where either kind is absent. */
+static double rate_at(const evaluation *e, double limit) {
+  size_t named = 0, kept = 0, refused = 0;
+  for (size_t i = 0; i < e->n_judged; i++) {
+    const judged *j = &e->judged[i];
+    named += j->right;
+    kept += j->right && j->raw_score >= limit;
+    refused += !j->right && j->raw_score < limit;
+  }
+  size_t others = e->n_judged - named;
+  if (!named || !others) return 0;
+  return ((double)kept / (double)named + (double)refused / (double)others) / 2;
+}
+
 /* The limit half-way between two scores with the highest mean of both rates. */
 static double best_limit(evaluation *e, double *limit) {
   size_t named = 0, others, below_named = 0, below_others = 0;
@@ -172,21 +187,24 @@ static double best_limit(evaluation *e, double *limit) {
 /* ---- the run ---- */
 
 static void print_result(evaluation *e, double seconds) {
-  double limit, rate = best_limit(e, &limit);
+  double limit, rate = best_limit(e, &limit), own = rate_at(e, (double)e->naming.none);
   double ap = cli_average_precision(e->found, e->n_found, e->truth, e->n_truth,
                                     e->naming.n_names, ON_OBJECT);
   double accuracy = e->on_object ? (double)e->named_right / (double)e->on_object : 0;
   if (!e->args->json) {
-    printf("label      ap50 %.4f (%zu)  accuracy %.4f (%zu)  best_none %.3f (%.4f)  %.1f s\n",
-           ap, e->n_objects, accuracy, e->on_object, limit, rate, seconds);
+    printf("label      ap50 %.4f (%zu)  accuracy %.4f (%zu)  none %.3f (%.4f)  best_none %.3f "
+           "(%.4f)  %.1f s\n",
+           ap, e->n_objects, accuracy, e->on_object, (double)e->naming.none, own, limit, rate,
+           seconds);
     return;
   }
-  json_t *line = json_pack(
-      "{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "set", e->args->coco, "method",
-      "label", "n", (json_int_t)e->n_objects, "ap50", cli_json_number(ap), "accuracy",
-      cli_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
-      cli_json_number((double)e->naming.none), "best_none", cli_json_number(limit),
-      "best_none_rate", cli_json_number(rate), "seconds", cli_json_number(seconds));
+  json_t *line =
+      json_pack("{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "set", e->args->coco,
+                "method", "label", "n", (json_int_t)e->n_objects, "ap50", cli_json_number(ap),
+                "accuracy", cli_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object,
+                "none", cli_json_number((double)e->naming.none), "none_rate",
+                cli_json_number(own), "best_none", cli_json_number(limit), "best_none_rate",
+                cli_json_number(rate), "seconds", cli_json_number(seconds));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
   if (text) puts(text);
   free(text);
