@@ -338,6 +338,18 @@ def scene_cache():
     save("scene_cache", "uneven", entry(bytes(range(100)), 99))
 
 
+def packs():
+    """Where the rest lies over the wanted file, and the rest."""
+    def at(place, rest):
+        return struct.pack("<H", place) + rest
+
+    save("packs", "none", b"")
+    save("packs", "magic", at(0, b"GMPANEL\2"))
+    save("packs", "size", at(8, struct.pack("<Q", 2**64 - 1)))
+    save("packs", "offset", at(64 + 32, struct.pack("<QQ", 2**63, 2**63)))
+    save("packs", "panel", at(4096, b"\x7f" * 64))
+
+
 def main():
     pictures()
     torch()
@@ -351,6 +363,7 @@ def main():
     patches()
     feature_cache()
     scene_cache()
+    packs()
 
 
 if __name__ == "__main__":
