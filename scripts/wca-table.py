@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Measures all methods on the drawn world with clip-mini and writes the table of docs/WCA.md.
 
-Usage: wca-table.py PROGRAM [--seeds N] [--threads N] [--state FILE] [--time]
+Usage: wca-table.py PROGRAM [--seeds N] [--threads N] [--state FILE] [--time | --write]
 
 Every method and seed is a run of its own, whose result is kept in the state file (default
 build/wca-table.json): a run that was stopped goes on there. 20 seeds take about 20 minutes of one
 core. With --time only the times are measured (first seed, first pictures, nothing cached, on a machine
-that does nothing else) and added to the state.
+that does nothing else) and added to the state. With --write nothing is measured: the table is that of the
+runs in the state.
 """
 import argparse
 import json
@@ -101,6 +102,7 @@ def main():
     parser.add_argument("--threads", default="0")
     parser.add_argument("--state", default=os.path.join(ROOT, "build", "wca-table.json"))
     parser.add_argument("--time", action="store_true")
+    parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     state = State(args.state)
     threads = ["--threads", args.threads] if args.threads != "0" else []
@@ -112,8 +114,9 @@ def main():
     table = ("| method | top-1 | top-5 | crops | ms a picture | changed by stopping | seeds |\n"
              "|---|---|---|---|---|---|---|\n")
     for name, drawn, options in ROWS:
-        lines = [state.get(f"{name} {seed}", lambda: evaluate(args.program, "--seed", str(seed), *threads, *options))
-                 for seed in range(args.seeds if drawn else 1)]
+        keys = [f"{name} {seed}" for seed in range(args.seeds if drawn else 1)]
+        lines = [state.get(key, lambda: evaluate(args.program, "--seed", str(seed), *threads, *options))
+                 for seed, key in enumerate(keys) if key in state.results or not args.write]
         table += row(name, lines, state.results.get(f"time {name}"))
     write(table)
 
