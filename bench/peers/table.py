@@ -25,7 +25,7 @@ def peers_of(entry):
 
 def share(entry):
     """Of the limit that gromatic measured beside the stage, in the same process."""
-    return f"{100 * entry['share']:.0f} % {entry['limit']}" if entry.get("limit") else ""
+    return f"{100 * entry['share']:.0f} % {entry['limit']}" if entry.get("share") else ""
 
 
 def cells(name, entry):
@@ -49,7 +49,7 @@ def cells(name, entry):
 
 
 def line(name, entry):
-    return "| " + " | ".join(cells(name, entry)) + " |"
+    return "| " + " | ".join([*cells(name, entry), entry["commit"]]) + " |"
 
 
 TITLES = {"best": "All that the processor has", "avx2": "Capped at AVX2"}
@@ -63,10 +63,9 @@ def section(cpu, entries):
         f"{min(l[key] for l in limits):.0f}-{max(l[key] for l in limits):.0f} {unit}"
         for key, unit in (("fp32_gflops", "GFLOP/s fp32"), ("int8_gops", "GOP/s int8"), ("read_gbs", "GB/s read")))
     machine = next(e for e in entries.values() if e["processor"])
-    commits = sorted({e["commit"] for e in entries.values()})
     out = [f"**{TITLES[cpu]}.** {machine['processor']}, {first['threads']} threads, kernels {machine['kernels']}; "
-           f"limits in the same runs: {low_high}. Commits {', '.join(commits)}; {first['date']}.", "",
-           "| work | gromatic | peers | ratio to the fastest | wanted | of the limit |", "|---|---|---|---|---|---|"]
+           f"limits in the same runs: {low_high}. {first['date']}.", "",
+           "| work | gromatic | peers | ratio to the fastest | wanted | of the limit | commit |", "|---|---|---|---|---|---|---|"]
     return out + [line(name, entries[name]) for name in cases.CASES if name in entries]
 
 
