@@ -118,7 +118,7 @@ static size_t list_entries(const gm_cache_dir *cache, entry **out, uint64_t *byt
       *out = grown;
     }
     entry *e = &(*out)[n++];
-    snprintf(e->name, sizeof e->name, "%s", d->d_name);
+    memcpy(e->name, d->d_name, strlen(d->d_name) + 1); /* is_ours: shorter than MAX_NAME */
     e->bytes = (uint64_t)st.st_size;
     e->used = st.st_mtim;
     *bytes += e->bytes;
