@@ -10,6 +10,7 @@
 
 enum {
   BATCH = 32,       /* phrases at once: each has a short cache of its own behind the prefix */
+  BLOCK = 16,       /* positions that a phrase's cache grows by: most need no more */
   BEST = 5,         /* regions per phrase unless max_det says otherwise */
   FREE_TOKENS = 12, /* of a free answer that names one object */
 };
@@ -162,6 +163,7 @@ static gm_status run_talks(batch *b, gm_talk *const *talks, const char *const *p
   GM_TRY(gm_talks_prepare(b->c, talks, n));
   for (size_t i = 0; i < n; i++) GM_TRY(begin_talk(b, phrases[i], talks[i]));
   GM_TRY(gm_talks_share(b->c, talks, n));
+  for (size_t i = 0; i < n; i++) talks[i]->seq.least = BLOCK;
   bool full[BATCH];
   gm_next_fn next = b->params->free ? next_free : b->params->all ? next_instance : next_best;
   GM_TRY(gm_talks_run(b->c, talks, n, next, b, full));

@@ -114,7 +114,8 @@ gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err) {
   for (size_t i = first_open(seq); i < seq->n_parts; i++) room += room_in(&seq->parts[i]);
   if (room >= n) return GM_OK;
   GM_TRY(grow_parts(seq, seq->n_parts + 1, err));
-  size_t capacity = n - room < BLOCK ? BLOCK : n - room, bytes;
+  size_t least = seq->least ? seq->least : BLOCK;
+  size_t capacity = n - room < least ? least : n - room, bytes;
   gm_kv_block *block = new_block(&seq->shape, capacity, &bytes);
   if (!block) return gm_fail_memory(err, "the language model's cache", bytes);
   seq->parts[seq->n_parts++] = (gm_kv_part){block, 0};

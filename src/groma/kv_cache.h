@@ -32,14 +32,15 @@ typedef struct gm_kv_seq {
   gm_kv_shape shape;
   gm_kv_part *parts;
   size_t n_parts, max_parts;
-  size_t n; /* positions: the sum of the parts' n */
+  size_t n;     /* positions: the sum of the parts' n */
+  size_t least; /* positions of a new block at least; 0: 128 */
 } gm_kv_seq;
 
 /* *out shares all positions of parent; both go on in new blocks. On failure *out is empty. */
 gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err);
 
-/* Makes room for n more positions; blocks are at least 128 positions long, and longer ones as
- * long as needed, so that a prefix wastes nothing. Rooms already there are used first. */
+/* Makes room for n more positions; blocks are at least `least` positions long, and longer ones
+ * as long as needed, so that a prefix wastes nothing. Rooms already there are used first. */
 gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err);
 
 /* Writes keys and values [t, kv_heads * head_dim] of one layer behind the sequence's positions
