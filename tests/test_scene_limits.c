@@ -317,8 +317,9 @@ static void wrong_models_are_refused(void **state) {
   assert_null(model);
   assert_int_equal(gm_model_open(&model, NULL, &(gm_model_params){.context = 1 << 20}, &err),
                    GM_ERR_ARGUMENT);
-  assert_int_equal(gm_model_open(&model, NULL, &(gm_model_params){.cache_type_v = "q4_k"}, &err),
-                   GM_ERR_ARGUMENT);
+  assert_int_equal(
+      gm_model_open(&model, NULL, &(gm_model_params){.cache_type_v = "q4_k"}, &err),
+      GM_ERR_ARGUMENT);
   assert_int_equal(gm_model_open(&model, test_data("world/README.md"), NULL, &err),
                    GM_ERR_MODEL);
   assert_null(model);
