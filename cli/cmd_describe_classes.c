@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FORM                                                                                   \
   " Answer with five short sentences, each on a line of its own, each naming it, without "     \
@@ -97,13 +98,23 @@ static bool save(const char *path, const json_t *all) {
   return ok;
 }
 
+/* What an earlier run has written, with --resume; NULL after a message where that is something
+ * else, which is not to be overwritten. */
+static json_t *read_earlier(const cli_args *args) {
+  json_error_t why;
+  if (!args->resume || access(args->output, F_OK) != 0) return json_object();
+  json_t *all = json_load_file(args->output, JSON_REJECT_DUPLICATES, &why);
+  if (json_is_object(all)) return all;
+  cli_error("--resume: %s: wanted the descriptions of an earlier run%s%s", args->output,
+            all ? "" : ": ", all ? "" : why.text);
+  json_decref(all);
+  return NULL;
+}
+
 /* The file is written anew after each class, so that a run can be resumed. */
 static int describe_all(const cli_args *args, const describer *d, char **names, size_t n) {
-  json_t *all = args->resume ? json_load_file(args->output, 0, NULL) : NULL;
-  if (!json_is_object(all)) {
-    json_decref(all);
-    all = json_object();
-  }
+  json_t *all = read_earlier(args);
+  if (!all) return CLI_USAGE;
   cli_progress progress = cli_progress_begin(args->quiet);
   int code = CLI_DONE;
   for (size_t i = 0; code == CLI_DONE && i < n; i++) {

@@ -151,6 +151,16 @@ class DescribeClasses(unittest.TestCase):
         self.assertEqual(set(self.result()["cat"]), {"Good."})
         self.assertTrue(all("cat" in r[2]["messages"][0]["content"] for r in server.requests))
 
+    def test_resume_overwrites_nothing_else(self):
+        with open(self.out, "w") as file:
+            file.write('{"dog": ["Fine."],')
+        server = self.serve(lambda n, body: said("Good."))
+        _, err = self.ask(server, "dog", "--resume", code=2)
+        self.assertIn("an earlier run", err)
+        with open(self.out) as file:
+            self.assertEqual(file.read(), '{"dog": ["Fine."],')
+        self.assertEqual(server.requests, [])
+
     def test_usage(self):
         _, err = run("describe-classes", "--classes", "dog", "-o", self.out, "-m", "groma-mini", code=2)
         self.assertIn("Groma-7B", err)
