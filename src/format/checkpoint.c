@@ -1,17 +1,13 @@
-/* checkpoint.c - the part that all checkpoint formats share: the tensor list, finding the right
- * format, checkpoints in several files. */
+/* checkpoint.c - the part that all checkpoint formats share: the tensor list, and checkpoints
+ * in several files. */
 #include "checkpoint.h"
 
 #include "checked.h"
 #include "json_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- the list */
 
@@ -220,58 +216,4 @@ gm_status gm_sharded_open(gm_checkpoint **out, const char *directory, const char
   else
     gm_checkpoint_close(s ? &s->base : NULL);
   return status;
-}
-
-/* ---- which format */
-
-static gm_status open_directory(gm_checkpoint **out, const char *path, gm_error *err) {
-  static const struct {
-    const char *name;
-    gm_checkpoint_opener *open_file;
-    bool is_index;
-  } layouts[] = {
-      {"model.safetensors.index.json", gm_safetensors_open, true},
-      {"model.safetensors", gm_safetensors_open, false},
-      {"open_clip_model.safetensors", gm_safetensors_open, false},
-      {"pytorch_model.bin.index.json", gm_torch_open, true},
-      {"pytorch_model.bin", gm_torch_open, false},
-      {"open_clip_pytorch_model.bin", gm_torch_open, false},
-  };
-  for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
-    char *file = gm_join_path(path, layouts[i].name);
-    if (!file) return gm_fail_memory(err, path, strlen(path));
-    bool there = access(file, F_OK) == 0;
-    gm_status status = GM_OK;
-    if (there && layouts[i].is_index)
-      status = gm_sharded_open(out, path, layouts[i].name, layouts[i].open_file, err);
-    else if (there)
-      status = layouts[i].open_file(out, file, err);
-    free(file);
-    if (there) return status;
-  }
-  return gm_fail(
-      err, GM_ERR_FILE_NOT_FOUND,
-      "%s: found no weights there, wanted model.safetensors or pytorch_model.bin, or "
-      "one of them in parts with its .index.json",
-      path);
-}
-
-gm_status gm_checkpoint_open(gm_checkpoint **out, const char *path, gm_error *err) {
-  *out = NULL;
-  struct stat st;
-  if (stat(path, &st) != 0)
-    return gm_fail(err, errno == ENOENT || errno == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO,
-                   "%s: cannot open: %s", path, strerror(errno));
-  if (S_ISDIR(st.st_mode)) return open_directory(out, path, err);
-  unsigned char head[9] = {0};
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
-  int code = errno;
-  if (fd >= 0) close(fd);
-  if (n < 0) return gm_fail(err, GM_ERR_IO, "%s: cannot read: %s", path, strerror(code));
-  if (memcmp(head, "GGUF", 4) == 0) return gm_gguf_checkpoint_open(out, path, err);
-  /* A safetensors header's length takes less than 5 bytes, and '{' follows it. */
-  if (head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0)
-    return gm_safetensors_open(out, path, err);
-  return gm_torch_open(out, path, err);
 }

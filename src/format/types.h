@@ -3,6 +3,8 @@
 #ifndef GM_TYPES_H
 #define GM_TYPES_H
 
+#include "half.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,11 +36,6 @@ const gm_type_traits *gm_type_traits_of(uint32_t type);
 bool gm_type_from_name(const char *name, gm_type *out);
 /* Bytes of n elements (a multiple of the block). */
 size_t gm_type_row_bytes(gm_type type, size_t n);
-
-float gm_f16_to_f32(uint16_t h);
-uint16_t gm_f32_to_f16(float f); /* round to nearest even */
-float gm_bf16_to_f32(uint16_t h);
-uint16_t gm_f32_to_bf16(float f);
 
 /* ggml's block layouts (little endian). */
 typedef struct gm_block_q4_0 {
