@@ -4,7 +4,7 @@
  *   gm_architecture   reads the source's configuration, writes metadata keys, and lists its
  *                     tensors in one table of gm_tensor_rule
  *   gm_plan           the table unrolled: which tensor of the source, laid out how, as what
- * type gm_plan_run       the plan carried out, piece by piece, on all threads
+ *   gm_plan_run       the plan carried out, piece by piece, on all threads
  */
 #ifndef GM_CONVERT_H
 #define GM_CONVERT_H
