@@ -15,8 +15,10 @@ static bool on_cancelled(void *user) {
 
 static void print_text(const gm_bench_report *r) {
   printf("%s, %s, %u threads\n", r->processor, r->kernels, r->threads);
-  printf("limits: %.0f GFLOP/s fp32, %.0f GOP/s int8, %.1f GB/s read\n\n",
-         r->limits.fp32_gflops, r->limits.int8_gops, r->limits.read_gbs);
+  const gm_limits *l = &r->limits;
+  printf(
+      "limits: %.0f GFLOP/s fp32, %.0f GOP/s int8, %.1f GB/s read (%.1f in pages of 4 KB)\n\n",
+      l->fp32_gflops, l->int8_gops, l->read_gbs, l->read_small_pages_gbs);
   printf("%-14s %-17s %-44s %11s %11s %10s %8s %9s\n", "stage", "kernels", "shape", "min s",
          "median s", "GOP/s", "GB/s", "of limit");
   for (size_t i = 0; i < r->n_stages; i++) {
@@ -25,7 +27,7 @@ static void print_text(const gm_bench_report *r) {
            s->seconds_min, s->seconds_median, s->operations / s->seconds_min * 1e-9,
            s->bytes / s->seconds_min * 1e-9);
     if (s->limit[0])
-      printf(" %5.0f %% %s\n", 100 * s->share, s->limit);
+      printf(" %5.0f %% of %.4g %s\n", 100 * s->share, s->limit_rate * 1e-9, s->limit);
     else
       putchar('\n');
   }
@@ -38,19 +40,19 @@ static void print_json(const gm_bench_report *r, const char *what) {
   json_t *stages = json_array();
   for (size_t i = 0; i < r->n_stages; i++) {
     const gm_bench_stage *s = &r->stages[i];
-    json_array_append_new(stages,
-                          json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:f}", "stage",
-                                    s->stage, "kernels", s->kernels, "shape", s->shape,
-                                    "seconds_min", s->seconds_min, "seconds_median",
-                                    s->seconds_median, "operations", s->operations, "bytes",
-                                    s->bytes, "limit", s->limit, "share", s->share));
+    json_array_append_new(
+        stages,
+        json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:f, s:f}", "stage", s->stage,
+                  "kernels", s->kernels, "shape", s->shape, "seconds_min", s->seconds_min,
+                  "seconds_median", s->seconds_median, "operations", s->operations, "bytes",
+                  s->bytes, "limit", s->limit, "limit_rate", s->limit_rate, "share", s->share));
   }
-  json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f}, s:o, s:I, s:f}", "bench",
-                           what, "processor", r->processor, "kernels", r->kernels, "threads",
-                           (int)r->threads, "limits", "fp32_gflops", r->limits.fp32_gflops,
-                           "int8_gops", r->limits.int8_gops, "read_gbs", r->limits.read_gbs,
-                           "stages", stages, "peak_bytes", (json_int_t)r->peak_bytes,
-                           "pictures_per_hour", r->pictures_per_hour);
+  json_t *root = json_pack(
+      "{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f, s:f}, s:o, s:I, s:f}", "bench", what, "processor",
+      r->processor, "kernels", r->kernels, "threads", (int)r->threads, "limits", "fp32_gflops",
+      r->limits.fp32_gflops, "int8_gops", r->limits.int8_gops, "read_gbs", r->limits.read_gbs,
+      "read_small_pages_gbs", r->limits.read_small_pages_gbs, "stages", stages, "peak_bytes",
+      (json_int_t)r->peak_bytes, "pictures_per_hour", r->pictures_per_hour);
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(7));
   if (text) puts(text);
   free(text);

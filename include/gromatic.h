@@ -587,7 +587,8 @@ GM_API void gm_inspection_free(gm_inspection *inspection);
 typedef struct gm_limits {
   double fp32_gflops; /* f32 multiply-adds, 2 operations each */
   double int8_gops;   /* 8-bit products summed to 32 bits, 2 operations each */
-  double read_gbs;    /* reading memory once, larger than any cache */
+  double read_gbs;    /* reading memory once, larger than any cache, in huge pages if given */
+  double read_small_pages_gbs; /* the same in pages of 4 KB, where the system lets one choose */
 } gm_limits;
 
 typedef struct gm_bench_stage {
@@ -598,8 +599,11 @@ typedef struct gm_bench_stage {
   double operations; /* per run, 2 per multiply-add of the straightforward algorithm */
   double bytes;      /* weights and cache read per run */
   const char *limit; /* which of the limits holds it: "fp32", "int8", "read"; "": none */
-  double share;      /* of that limit, at the minimum of the times; arithmetic: of what the
-                        same instruction set can do */
+  double limit_rate; /* that limit, in operations or bytes a second: arithmetic of the same
+                        instruction set; "read" of a model: its own weights read, and nothing
+                        else done, right before and after each run; 0: none */
+  double share;      /* of the limit: of arithmetic at the minimum of the times; of reading the
+                        median of the runs, each beside the reading next to it */
 } gm_bench_stage;
 
 typedef struct gm_bench_report {

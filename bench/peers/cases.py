@@ -57,6 +57,9 @@ class Setting:
         self.processor, self.kernels = report["processor"], report["stages"][0]["kernels"]
         for name, value in report["limits"].items():
             self.limits[name] = max(value, self.limits.get(name, 0))
+        for stage in report["stages"]:
+            if stage["limit"] == "read":
+                self.limits["read_gbs"] = max(stage["limit_rate"] * 1e-9, self.limits["read_gbs"])
         self.peak = report["peak_bytes"]
         return {s["stage"]: {"times": [s["seconds_min"], s["seconds_median"]][:repeat], "operations": s["operations"],
                              "bytes": s["bytes"], "limit": s["limit"], "share": s["share"]} for s in report["stages"]}
@@ -87,10 +90,10 @@ class Worker:
 
 
 def _work(before, stages, report):
-    """What the limit is, and the best share of it in one process, which measures the limit beside the stage."""
+    """What the limit is, and each process's share of it, which it measures beside the stage."""
     limit, shares = report[stages[0]]["limit"], [report[s]["share"] * report[s]["times"][0] for s in stages]
     share = sum(shares) / sum(report[s]["times"][0] for s in stages)
-    return {"limit": limit, "share": max(share, before.get("share", 0))}
+    return {"limit": limit, "shares": before.get("shares", []) + [share]}
 
 
 def in_turn(setting, stages, command, peers, runs=2):

@@ -69,6 +69,9 @@ def measure(setting, names):
                  "commit": commit(), "date": time.strftime("%Y-%m-%d"), "peers": versions(setting.python), **result}
         entry["seconds"] = {side: {"min": min(t), "median": statistics.median(t), "runs": len(t)}
                             for side, t in entry.pop("times").items()}
+        if "shares" in entry:
+            # Arithmetic has one limit, and the best run is nearest to it; memory has another every minute.
+            entry["share"] = (statistics.median if entry["limit"] == "read" else max)(entry.pop("shares"))
         store = table.load(STORE)
         store.setdefault(setting.cpu, {})[name] = entry
         with open(STORE + ".new", "w") as file:

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 static double now(void) {
@@ -16,13 +17,12 @@ static double now(void) {
 
 /* ---- limits ---- */
 
-enum { READ_BYTES = 256 << 20, SLICES = 64 };
+enum { READ_BYTES = 256 << 20 };
 
 typedef struct probe {
   const gm_kernels *kernels;
   size_t rounds;
   uint64_t *operations; /* one a task */
-  const unsigned char *memory;
   uint64_t *sums;
 } probe;
 
@@ -45,14 +45,40 @@ static void int8_task(void *arg, size_t task, size_t worker) {
 /* Sums 8 streams of words, so that loads and not additions are what it waits for. */
 static void read_task(void *arg, size_t task, size_t worker) {
   (void)worker;
-  probe *p = arg;
-  size_t words = READ_BYTES / SLICES / sizeof(uint64_t);
-  const uint64_t *x =
-      (const uint64_t *)(const void *)(p->memory + task * (READ_BYTES / SLICES));
+  gm_read_piece *piece = (gm_read_piece *)arg + task;
+  const uint64_t *x = piece->memory;
   uint64_t sum[8] = {0};
-  for (size_t i = 0; i < words; i += 8)
+  for (size_t i = 0; i + 8 <= piece->bytes / sizeof *x; i += 8)
     for (size_t k = 0; k < 8; k++) sum[k] += x[i + k];
-  p->sums[task] = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+  piece->sum = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+}
+
+double gm_bench_read(gm_compute *c, gm_read_piece *pieces, size_t n) {
+  double bytes = 0, began = now();
+  gm_pool_run(c->pool, read_task, pieces, n);
+  double seconds = now() - began;
+  for (size_t i = 0; i < n; i++) bytes += (double)pieces[i].bytes;
+  return bytes / seconds;
+}
+
+/* The best of five times of reading READ_BYTES of fresh memory; 0 if there is none. */
+static double read_rate(gm_compute *c, int pages) {
+  enum { PIECES = READ_BYTES / GM_READ_PIECE };
+  gm_read_piece pieces[PIECES];
+  unsigned char *memory =
+      mmap(NULL, READ_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return 0;
+  (void)madvise(memory, READ_BYTES, pages);
+  memset(memory, 1, READ_BYTES);
+  for (size_t i = 0; i < PIECES; i++)
+    pieces[i] = (gm_read_piece){memory + i * GM_READ_PIECE, GM_READ_PIECE, 0};
+  double best = 0;
+  for (int i = 0; i < 5; i++) {
+    double rate = gm_bench_read(c, pieces, PIECES);
+    if (rate > best) best = rate;
+  }
+  munmap(memory, READ_BYTES);
+  return best;
 }
 
 /* Operations per second of a probe, the best of five runs of some tens of milliseconds. */
@@ -73,27 +99,17 @@ static double rate_of(gm_compute *c, gm_task_fn task, probe *p) {
 
 gm_status gm_bench_limits(gm_compute *c, gm_limits *out) {
   size_t n = gm_pool_threads(c->pool);
-  if (n < SLICES) n = SLICES;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   uint64_t *numbers = gm_scratch(c, 2 * n * sizeof *numbers, "the limits' sums");
-  unsigned char *memory = gm_scratch(c, READ_BYTES, "the memory to read");
-  if (!numbers || !memory) return GM_ERR_MEMORY;
-  memset(memory, 1, READ_BYTES);
-  probe p = {
-      .kernels = c->kernels, .operations = numbers, .sums = numbers + n, .memory = memory};
+  if (!numbers) return GM_ERR_MEMORY;
+  probe p = {.kernels = c->kernels, .operations = numbers, .sums = numbers + n};
   out->fp32_gflops = rate_of(c, fp32_task, &p) * 1e-9;
   out->int8_gops = rate_of(c, int8_task, &p) * 1e-9;
-  double least = 1e9;
-  for (int i = 0; i < 5; i++) {
-    double began = now();
-    gm_pool_run(c->pool, read_task, &p, SLICES);
-    double seconds = now() - began;
-    if (seconds < least) least = seconds;
-  }
-  out->read_gbs = READ_BYTES / least * 1e-9;
   gm_arena_restore(&c->arena, mark);
-  gm_arena_trim(&c->arena);
-  return GM_OK;
+  out->read_gbs = read_rate(c, MADV_HUGEPAGE) * 1e-9;
+  out->read_small_pages_gbs = read_rate(c, MADV_NOHUGEPAGE) * 1e-9;
+  if (out->read_gbs > 0) return GM_OK;
+  return gm_fail_memory(c->err, "the memory to read", READ_BYTES);
 }
 
 /* ---- report ---- */
@@ -157,40 +173,70 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double share_of(const gm_limits *limits, const gm_bench_job *job, double seconds) {
-  if (seconds <= 0 || !job->limit[0]) return 0;
-  if (strcmp(job->limit, "read") == 0) return job->bytes / seconds / (limits->read_gbs * 1e9);
-  double rate = strcmp(job->limit, "int8") == 0 ? limits->int8_gops : limits->fp32_gflops;
-  return job->operations / seconds / (rate * 1e9);
+/* A second: operations of arithmetic, bytes of reading; 0 without a limit. */
+static double limit_rate(const gm_limits *limits, const gm_bench_job *job) {
+  if (strcmp(job->limit, "read") == 0) return limits->read_gbs * 1e9;
+  if (strcmp(job->limit, "int8") == 0) return limits->int8_gops * 1e9;
+  return job->limit[0] ? limits->fp32_gflops * 1e9 : 0;
+}
+
+/* seconds[repeat]: of each run; reads[repeat + 1]: the rate of reading the job's pieces before
+ * each and after the last, unless it has none. */
+static gm_status run_all(gm_compute *c, const gm_bench_job *job, uint32_t repeat,
+                         double *seconds, double *reads) {
+  for (uint32_t i = 0; i < repeat; i++) {
+    if (job->setup) GM_TRY(job->setup(c, job->user));
+    if (job->pieces) reads[i] = gm_bench_read(c, job->pieces, job->n_pieces);
+    double began = now();
+    GM_TRY(job->run(c, job->user));
+    seconds[i] = (now() - began) / (job->calls ? (double)job->calls : 1);
+  }
+  if (job->pieces) reads[repeat] = gm_bench_read(c, job->pieces, job->n_pieces);
+  return GM_OK;
+}
+
+/* The median of the runs' shares of the faster one of the two readings beside each; *best: the
+ * fastest reading. Overwrites reads. */
+static double share_of_reading(const gm_bench_job *job, uint32_t repeat, const double *seconds,
+                               double *reads, double *best) {
+  for (uint32_t i = 0; i <= repeat; i++)
+    if (reads[i] > *best) *best = reads[i];
+  for (uint32_t i = 0; i < repeat; i++)
+    reads[i] = job->bytes / seconds[i] / (reads[i] > reads[i + 1] ? reads[i] : reads[i + 1]);
+  qsort(reads, repeat, sizeof *reads, by_value);
+  return reads[repeat / 2];
 }
 
 gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
                        uint32_t repeat) {
   gm_bench_stage *grown =
       realloc(report->stages, (report->n_stages + 1) * sizeof *report->stages);
-  double *seconds = malloc(repeat * sizeof *seconds);
+  double *seconds = malloc((2 * (size_t)repeat + 1) * sizeof *seconds);
   if (grown) report->stages = grown;
-  gm_status status = GM_OK;
-  if (!grown || !seconds) status = gm_fail_memory(c->err, "the report", sizeof *grown);
-  for (uint32_t i = 0; status == GM_OK && i < repeat; i++) {
-    if (job->setup) status = job->setup(c, job->user);
-    if (status != GM_OK) break;
-    double began = now();
-    status = job->run(c, job->user);
-    seconds[i] = (now() - began) / (job->calls ? (double)job->calls : 1);
+  if (!grown || !seconds) {
+    free(seconds);
+    return gm_fail_memory(c->err, "the report", sizeof *grown);
   }
+  gm_status status = run_all(c, job, repeat, seconds, seconds + repeat);
   if (status == GM_OK) {
+    double rate = 0, share = 0;
+    if (job->pieces)
+      share = share_of_reading(job, repeat, seconds, seconds + repeat, &rate);
+    else
+      rate = limit_rate(job->limits ? job->limits : &report->limits, job);
     qsort(seconds, repeat, sizeof *seconds, by_value);
+    double work = strcmp(job->limit, "read") == 0 ? job->bytes : job->operations;
+    if (!job->pieces && rate > 0) share = work / seconds[0] / rate;
     gm_bench_stage *s = &report->stages[report->n_stages++];
-    *s = (gm_bench_stage){
-        .stage = job->stage,
-        .kernels = kernels_name(c->kernels),
-        .seconds_min = seconds[0],
-        .seconds_median = seconds[repeat / 2],
-        .operations = job->operations,
-        .bytes = job->bytes,
-        .limit = job->limit,
-        .share = share_of(job->limits ? job->limits : &report->limits, job, seconds[0])};
+    *s = (gm_bench_stage){.stage = job->stage,
+                          .kernels = kernels_name(c->kernels),
+                          .seconds_min = seconds[0],
+                          .seconds_median = seconds[repeat / 2],
+                          .operations = job->operations,
+                          .bytes = job->bytes,
+                          .limit = job->limit,
+                          .limit_rate = rate,
+                          .share = share};
     memcpy(s->shape, job->shape, sizeof s->shape);
     report->peak_bytes = peak_resident();
   }

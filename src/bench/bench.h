@@ -12,6 +12,17 @@ gm_status gm_bench_limits(gm_compute *c, gm_limits *out);
 /* An empty report with the machine's name, kernels, threads and limits. */
 gm_status gm_bench_report_create(gm_bench_report **out, gm_compute *c);
 
+/* Pieces of memory to be read once. Each is at most GM_READ_PIECE bytes: one task. */
+enum { GM_READ_PIECE = 1 << 20 };
+typedef struct gm_read_piece {
+  const void *memory;
+  size_t bytes;
+  uint64_t sum; /* of its words; written */
+} gm_read_piece;
+
+/* Bytes a second at which the pieces are read by all threads, once. */
+double gm_bench_read(gm_compute *c, gm_read_piece *pieces, size_t n);
+
 /* Something to time; setup (may be NULL) runs before each run and is not timed. */
 typedef struct gm_bench_job {
   const char *stage; /* a literal */
@@ -19,7 +30,10 @@ typedef struct gm_bench_job {
   double operations, bytes;
   const char *limit;       /* "fp32", "int8", "read" or "" */
   const gm_limits *limits; /* of c's kernels; NULL: the report's */
-  size_t calls;            /* how often run does it; 0: once. The report is of one. */
+  /* Of "read": what the job reads. NULL: memory of its own, of the limits above. */
+  gm_read_piece *pieces;
+  size_t n_pieces;
+  size_t calls; /* how often run does it; 0: once. The report is of one. */
   gm_status (*setup)(gm_compute *c, void *user);
   gm_status (*run)(gm_compute *c, void *user);
   void *user;

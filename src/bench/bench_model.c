@@ -155,6 +155,30 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   return time_stage(b, c, &job, false);
 }
 
+/* The weights that one token reads, in pieces; *n of them. NULL without memory. */
+static gm_read_piece *decoded_weights(const gm_model_file *file, size_t *n) {
+  gm_read_piece *pieces = NULL;
+  for (int pass = 0; pass < 2; pass++) {
+    size_t count = 0;
+    for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
+      const char *name;
+      const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
+      if (strncmp(name, "llm.model.layers.", 17) != 0 && strncmp(name, "llm.lm_head.", 12) != 0)
+        continue;
+      size_t bytes = gm_tensor_rows(t) * t->row_bytes;
+      for (size_t at = 0; at < bytes; at += GM_READ_PIECE, count++)
+        if (pieces)
+          pieces[count] =
+              (gm_read_piece){(const unsigned char *)t->data + at,
+                              bytes - at < GM_READ_PIECE ? bytes - at : GM_READ_PIECE, 0};
+    }
+    *n = count;
+    if (!pieces) pieces = malloc((count + 1) * sizeof *pieces);
+    if (!pieces) break;
+  }
+  return pieces;
+}
+
 gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *model) {
   const gm_llama *llama = b->groma->llama;
   double layers, layer_bytes, head, head_bytes, unused;
@@ -185,7 +209,11 @@ gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *mo
   job.run = run_decode;
   snprintf(job.shape, sizeof job.shape, "%zu tokens behind %zu, %s and %s cache", b->tokens,
            b->prompt, gm_type_traits_of(kv->k_type)->name, gm_type_traits_of(kv->v_type)->name);
-  return time_stage(b, c, &job, false);
+  job.pieces = decoded_weights(model->file, &job.n_pieces);
+  if (!job.pieces) return gm_fail_memory(c->err, "the list of weights", sizeof *job.pieces);
+  gm_status status = time_stage(b, c, &job, false);
+  free(job.pieces);
+  return status;
 }
 
 /* ---- the whole ---- */
