@@ -221,6 +221,105 @@ static void test_rounded_attention_against_double(void **state) {
   }
 }
 
+/* ---- sequences that share their first keys */
+
+enum { PARTS = 5 };
+
+/* Each part is also a sequence by itself: the shared spans, then one of its own. */
+typedef struct parts_data {
+  attention_data *each[PARTS];
+  gm_attention_part parts[PARTS];
+  float *q, *out;
+  size_t queries, shared;
+} parts_data;
+
+static void share_spans(attention_data *to, const attention_data *from, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    size_t keys = to->shape.span[i] * to->row;
+    size_t k_bytes = gm_type_row_bytes(to->shape.k_type, keys);
+    size_t v_bytes = gm_type_row_bytes(to->shape.v_type, keys);
+    memcpy(to->keys[i], from->keys[i], keys * sizeof(float));
+    memcpy(to->values[i], from->values[i], keys * sizeof(float));
+    memcpy(to->stored_keys[i], from->stored_keys[i], k_bytes);
+    memcpy(to->stored_values[i], from->stored_values[i], v_bytes);
+  }
+}
+
+static void make_parts(parts_data *p, const attention_case *shape, const size_t *tq,
+                       const size_t *own) {
+  *p = (parts_data){.shared = shape->n_spans - 1};
+  for (size_t i = 0; i < PARTS; i++) {
+    attention_case one = *shape;
+    one.tq = tq[i];
+    one.span[p->shared] = own[i];
+    p->each[i] = make_data(&one, 377 + i);
+    if (i > 0) share_spans(p->each[i], p->each[0], p->shared);
+    p->parts[i] = (gm_attention_part){p->each[i]->spans + p->shared, 1, tq[i]};
+    p->queries += tq[i];
+  }
+  size_t q_row = p->each[0]->q_row, at = 0;
+  p->q = zeros(p->queries * q_row);
+  p->out = zeros(p->queries * p->each[0]->out_row);
+  for (size_t i = 0; i < PARTS; at += tq[i++])
+    memcpy(p->q + at * q_row, p->each[i]->q, tq[i] * q_row * sizeof *p->q);
+}
+
+static void run_parts(gm_compute *c, void *arg, float *out) {
+  const parts_data *p = arg;
+  const attention_data *first = p->each[0];
+  gm_attention_args args = {.q = p->q,
+                            .q_row = first->q_row,
+                            .spans = first->spans,
+                            .n_spans = p->shared,
+                            .k_type = first->shape.k_type,
+                            .v_type = first->shape.v_type,
+                            .tq = p->queries,
+                            .heads = first->shape.heads,
+                            .kv_heads = first->shape.kv_heads,
+                            .head_dim = first->shape.head_dim,
+                            .scale = 1 / sqrtf((float)first->shape.head_dim),
+                            .causal = true,
+                            .parts = p->parts,
+                            .n_parts = PARTS,
+                            .out = out,
+                            .out_row = first->out_row};
+  assert_ok(gm_attention(c, &args), c->err);
+}
+
+static void check_parts(const attention_case *shape, const size_t *tq, const size_t *own) {
+  parts_data p;
+  make_parts(&p, shape, tq, own);
+  size_t out_row = p.each[0]->out_row, row = 0;
+  float *out = run_op(run_parts, &p, p.out, p.queries * out_row, "parts");
+  double want[GM_MAX_HEAD_DIM];
+  char what[80];
+  for (size_t i = 0; i < PARTS; i++)
+    for (size_t query = 0; query < tq[i]; query++, row++)
+      for (size_t h = 0; h < shape->heads; h++) {
+        snprintf(what, sizeof what, "part %zu of %zu shared spans, query %zu, head %zu", i,
+                 p.shared, query, h);
+        expect(p.each[i], 0, query, h, want);
+        assert_within(out + row * out_row + h * shape->head_dim, want, shape->head_dim,
+                      bound_of(p.each[i]), what);
+      }
+  for (size_t i = 0; i < PARTS; i++) free_data(p.each[i]);
+  free(p.q);
+  free(p.out);
+  free(out);
+}
+
+/* Single queries; blocks and chunks that end within a part; own keys that were there before the
+ * queries, and more than a tile of them. */
+static void test_parts_behind_shared_keys(void **state) {
+  (void)state;
+  check_parts(&(attention_case){1, 0, 4, 2, 64, 2, {300}, true, HALF},
+              (size_t[]){1, 1, 1, 1, 1}, (size_t[]){1, 5, 1, 200, 17});
+  check_parts(&(attention_case){1, 0, 2, 2, 40, 3, {7, 131}, true, FULL},
+              (size_t[]){14, 1, 47, 160, 3}, (size_t[]){14, 9, 47, 161, 150});
+  check_parts(&(attention_case){1, 0, 8, 2, 32, 2, {1}, true, EIGHT},
+              (size_t[]){60, 70, 3, 1, 2}, (size_t[]){61, 70, 3, 20, 2});
+}
+
 /* Two keys whose scores differ by ln 3: weights 1/4 and 3/4, by hand. */
 static void test_attention_by_hand(void **state) {
   (void)state;
@@ -283,6 +382,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_attention_against_double),
       cmocka_unit_test(test_rounded_attention_against_double),
+      cmocka_unit_test(test_parts_behind_shared_keys),
       cmocka_unit_test(test_attention_by_hand),
       cmocka_unit_test(test_attention_with_huge_scores),
   };

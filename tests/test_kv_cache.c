@@ -39,7 +39,7 @@ static void expect(const gm_kv_seq *seq, size_t at, size_t n, size_t label) {
   gm_kv_span *spans = malloc((seq->n_parts + 1) * sizeof *spans);
   assert_non_null(spans);
   for (size_t layer = 0; layer < LAYERS; layer++) {
-    size_t n_spans = gm_kv_spans(seq, layer, 0, spans), position = 0;
+    size_t n_spans = gm_kv_spans(seq, layer, 0, seq->n, spans), position = 0;
     for (size_t s = 0; s < n_spans; s++)
       for (size_t t = 0; t < spans[s].n; t++, position++) {
         if (position < at || position >= at + n) continue;
@@ -120,7 +120,7 @@ static void half_precision_rounds_to_nearest(void **state) {
   gm_kv_seq seq = {.shape = {LAYERS, HEADS, DIM, GM_TYPE_F16, GM_TYPE_F16}};
   append(&seq, 7, 2);
   gm_kv_span span;
-  assert_int_equal(gm_kv_spans(&seq, 1, 0, &span), 1);
+  assert_int_equal(gm_kv_spans(&seq, 1, 0, seq.n, &span), 1);
   assert_int_equal(span.n, 2);
   for (size_t i = 0; i < ROW; i++) {
     size_t offset = span.row + i / DIM * span.head + i % DIM;
@@ -149,7 +149,7 @@ static void keys_and_values_may_differ_in_type(void **state) {
   }
   gm_kv_commit(&seq, T);
   gm_kv_span span;
-  assert_int_equal(gm_kv_spans(&seq, LAYERS - 1, 0, &span), 1);
+  assert_int_equal(gm_kv_spans(&seq, LAYERS - 1, 0, seq.n, &span), 1);
   assert_memory_equal(span.v, v, T * WIDE * sizeof *v);
   float got[WIDE];
   for (size_t t = 0; t < T; t++) {

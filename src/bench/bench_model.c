@@ -179,16 +179,26 @@ static gm_read_piece *decoded_weights(const gm_model_file *file, size_t *n) {
   return pieces;
 }
 
+/* Of T positions, the logits of one wanted: in the last layer the others leave keys and values
+ * only. `elements`: of all layers' weights. */
+static double prefill_operations(const gm_llama *llama, double elements, double T) {
+  double L = (double)llama->n_layers, layer = elements / L;
+  double keys = 2 * (double)(llama->dim * llama->kv_dim);
+  double wide = (double)(llama->heads * llama->head_dim);
+  return 2 * layer * (L - 1) * T + 2 * keys * T + 2 * (layer - keys) +
+         (2 * T * T * (L - 1) + 4 * T) * wide;
+}
+
 gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *model) {
   const gm_llama *llama = b->groma->llama;
   double layers, layer_bytes, head, head_bytes, unused;
-  double wide = (double)(llama->heads * llama->head_dim), T = (double)b->prompt;
+  double T = (double)b->prompt;
   gm_bench_weights(model->file, "llm.model.layers.", &layers, &layer_bytes);
   gm_bench_weights(model->file, "llm.lm_head.", &head, &head_bytes);
   gm_bench_weights(model->file, "extra_lm_head.", &unused, &unused);
   gm_bench_job job = {.stage = "prefill",
                       .limit = gm_bench_limit_of(&llama->layers[0].gate),
-                      .operations = 2 * layers * T + 2 * T * T * wide * (double)llama->n_layers,
+                      .operations = prefill_operations(llama, layers, T),
                       .bytes = layer_bytes,
                       .setup = clear_cache,
                       .run = run_prefill,

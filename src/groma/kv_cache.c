@@ -152,25 +152,43 @@ void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, co
   }
 }
 
-size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t extra, gm_kv_span *spans) {
-  const gm_kv_shape *shape = &seq->shape;
-  size_t n_spans = 0, open = first_open(seq);
-  for (size_t i = 0; i < seq->n_parts; i++) {
+/* Positions first .. first + n - 1 of a block. */
+static gm_kv_span span_of(const gm_kv_shape *shape, const gm_kv_block *block, size_t layer,
+                          size_t first, size_t n) {
+  planes at = planes_of(shape, block, layer);
+  return (gm_kv_span){
+      .k = at.k + first * gm_type_row_bytes(shape->k_type, shape->head_dim),
+      .v = at.v + first * gm_type_row_bytes(shape->v_type, shape->head_dim),
+      .n = n,
+      .row = shape->head_dim,
+      .head = block->capacity * shape->head_dim,
+  };
+}
+
+size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t first, size_t end,
+                   gm_kv_span *spans) {
+  size_t n_spans = 0, open = first_open(seq), at = 0; /* at: of the part's first position */
+  for (size_t i = 0; i < seq->n_parts && at < end; i++) {
     const gm_kv_part *part = &seq->parts[i];
-    size_t room = i >= open ? room_in(part) : 0, more = room < extra ? room : extra;
-    extra -= more;
-    if (part->n + more == 0) continue;
-    planes at = planes_of(shape, part->block, layer);
-    spans[n_spans++] = (gm_kv_span){
-        .k = at.k,
-        .v = at.v,
-        .n = part->n + more,
-        .row = shape->head_dim,
-        .head = part->block->capacity * shape->head_dim,
-    };
+    size_t n = part->n + (i >= open ? room_in(part) : 0);
+    if (n > end - at) n = end - at;
+    size_t skip = first <= at ? 0 : first - at < n ? first - at : n;
+    if (skip < n) spans[n_spans++] = span_of(&seq->shape, part->block, layer, skip, n - skip);
+    at += n;
   }
-  assert(extra == 0);
+  assert(at >= end);
   return n_spans;
+}
+
+size_t gm_kv_common(const gm_kv_seq *a, const gm_kv_seq *b) {
+  size_t n = 0;
+  for (size_t i = 0; i < a->n_parts && i < b->n_parts; i++) {
+    const gm_kv_part *x = &a->parts[i], *y = &b->parts[i];
+    if (x->block != y->block) break;
+    n += x->n < y->n ? x->n : y->n;
+    if (x->n != y->n) break;
+  }
+  return n;
 }
 
 void gm_kv_commit(gm_kv_seq *seq, size_t t) {

@@ -48,9 +48,13 @@ gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err);
 void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, const float *k,
                  const float *v, size_t t);
 
-/* Spans of one layer that hold the sequence's positions and `extra` written ones after them;
- * spans has room for n_parts entries. Returns their number. */
-size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t extra, gm_kv_span *spans);
+/* Spans of one layer that hold positions first .. end - 1, those from seq->n on written and not
+ * committed yet; spans has room for n_parts entries. Returns their number. */
+size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t first, size_t end,
+                   gm_kv_span *spans);
+
+/* Positions at the start that both sequences have in the same place of memory. */
+size_t gm_kv_common(const gm_kv_seq *a, const gm_kv_seq *b);
 
 /* Takes t written positions into the sequence, once every layer has written them. */
 void gm_kv_commit(gm_kv_seq *seq, size_t t);

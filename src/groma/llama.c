@@ -1,5 +1,6 @@
 /* llama.c - see llama.h. The rows of all runs are worked on together, at most ROWS at a time:
- * norms and products see one matrix, attention sees each sequence by itself. */
+ * norms and products see one matrix, attention sees positions that all sequences share once and
+ * then each sequence by itself. */
 #include "llama.h"
 
 #include <assert.h>
@@ -93,19 +94,24 @@ void gm_llama_free(gm_llama *llama) {
 typedef struct piece {
   gm_kv_seq *seq;
   const gm_llama_row *rows;
-  size_t n, at;  /* at: its first row in the batch */
+  size_t n, at; /* at: its first row in the batch */
+  size_t
+      asking; /* rows that attend: n, and in the last layer only one whose logits are wanted */
   float *logits; /* not NULL in the piece that ends a run which wants them */
 } piece;
 
 typedef struct batch {
   piece *pieces;
-  size_t n_pieces, n; /* n rows in all */
-  gm_kv_span *spans;  /* room for any sequence's */
-  float *x, *normed;  /* [n, dim] */
-  float *q, *mixed;   /* [n, dim] */
-  float *k, *v;       /* [n, kv_dim] */
-  float *gate, *up;   /* [n, ffn] */
-  float *rope;        /* [n, head_dim] cosines and sines of each row's position */
+  size_t n_pieces,
+      n;             /* n rows in all; in the last layer from its queries on, the asking ones */
+  size_t common;     /* positions that all of several pieces share; 0: none, or one piece */
+  gm_kv_span *spans; /* room for all sequences' and those in common */
+  gm_attention_part *parts; /* [n_pieces] */
+  float *x, *normed;        /* [n, dim] */
+  float *q, *mixed;         /* [n, dim] */
+  float *k, *v;             /* [n, kv_dim] */
+  float *gate, *up;         /* [n, ffn] */
+  float *rope;              /* [n, head_dim] cosines and sines of each row's position */
 } batch;
 
 static void embed(const gm_llama *llama, const batch *b) {
@@ -124,88 +130,150 @@ static void embed(const gm_llama *llama, const batch *b) {
     }
 }
 
-static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, size_t layer) {
+static gm_attention_args attention_of(const gm_llama *llama, const batch *b) {
+  const gm_kv_shape *shape = &b->pieces[0].seq->shape;
+  return (gm_attention_args){
+      .q_row = llama->dim,
+      .k_type = shape->k_type,
+      .v_type = shape->v_type,
+      .heads = llama->heads,
+      .kv_heads = llama->kv_heads,
+      .head_dim = llama->head_dim,
+      .scale = 1 / sqrtf((float)llama->head_dim),
+      .causal = true,
+      .out_row = llama->dim,
+  };
+}
+
+/* The pieces together: what is common to all of them is read once. */
+static gm_status attend_shared(const gm_llama *llama, gm_compute *c, const batch *b,
+                               size_t layer) {
+  gm_attention_args args = attention_of(llama, b);
+  gm_kv_span *spans = b->spans;
+  args.q = b->q;
+  args.out = b->mixed;
+  args.tq = b->n;
+  args.spans = spans;
+  args.n_spans = gm_kv_spans(b->pieces[0].seq, layer, 0, b->common, spans);
+  args.parts = b->parts;
+  spans += args.n_spans;
   for (size_t i = 0; i < b->n_pieces; i++) {
     const piece *p = &b->pieces[i];
-    size_t dim = llama->dim, kv_dim = llama->kv_dim;
-    float *q = b->q + p->at * dim, *k = b->k + p->at * kv_dim, *v = b->v + p->at * kv_dim;
-    gm_kv_write(p->seq, &c->kernels->rows, layer, k, v, p->n);
-    gm_attention_args args = {
-        .q = q,
-        .q_row = dim,
-        .spans = b->spans,
-        .n_spans = gm_kv_spans(p->seq, layer, p->n, b->spans),
-        .k_type = p->seq->shape.k_type,
-        .v_type = p->seq->shape.v_type,
-        .tq = p->n,
-        .heads = llama->heads,
-        .kv_heads = llama->kv_heads,
-        .head_dim = llama->head_dim,
-        .scale = 1 / sqrtf((float)llama->head_dim),
-        .causal = true,
-        .out = b->mixed + p->at * dim,
-        .out_row = dim,
-    };
+    if (p->asking == 0) continue;
+    size_t n = gm_kv_spans(p->seq, layer, b->common, p->seq->n + p->n, spans);
+    b->parts[args.n_parts++] = (gm_attention_part){spans, n, p->asking};
+    spans += n;
+  }
+  return gm_attention(c, &args);
+}
+
+static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, size_t layer) {
+  size_t dim = llama->dim;
+  if (b->common > 0) return attend_shared(llama, c, b, layer);
+  for (size_t i = 0; i < b->n_pieces; i++) {
+    const piece *p = &b->pieces[i];
+    gm_attention_args args = attention_of(llama, b);
+    args.q = b->q + p->at * dim;
+    args.out = b->mixed + p->at * dim;
+    args.tq = p->asking;
+    args.spans = b->spans;
+    args.n_spans = gm_kv_spans(p->seq, layer, 0, p->seq->n + p->n, b->spans);
     GM_TRY(gm_attention(c, &args));
   }
   return GM_OK;
 }
 
-static gm_status forward_layer(const gm_llama *llama, gm_compute *c, const batch *b, size_t i) {
-  const gm_llama_layer *layer = &llama->layers[i];
-  size_t n = b->n, dim = llama->dim, ffn = llama->ffn, kv_dim = llama->kv_dim;
-  gm_rms_norm(c, b->normed, b->x, n, dim, layer->attention_norm, llama->eps);
-  const gm_linear_out qkv[] = {{.w = &layer->q, .y = b->q, .ldy = dim},
-                               {.w = &layer->k, .y = b->k, .ldy = kv_dim},
-                               {.w = &layer->v, .y = b->v, .ldy = kv_dim}};
-  GM_TRY(gm_linear(c, b->normed, dim, n, qkv, 3));
-  gm_rope(c, b->q, dim, n, llama->heads, llama->head_dim, b->rope);
-  gm_rope(c, b->k, kv_dim, n, llama->kv_heads, llama->head_dim, b->rope);
-  GM_TRY(attend(llama, c, b, i));
-  const gm_linear_out o = {.w = &layer->o, .y = b->x, .ldy = dim, .accumulate = true};
-  GM_TRY(gm_linear(c, b->mixed, dim, n, &o, 1));
-  gm_rms_norm(c, b->normed, b->x, n, dim, layer->ffn_norm, llama->eps);
-  const gm_linear_out wide[] = {{.w = &layer->gate, .y = b->gate, .ldy = ffn},
-                                {.w = &layer->up, .y = b->up, .ldy = ffn}};
-  GM_TRY(gm_linear(c, b->normed, dim, n, wide, 2));
-  gm_silu_mul(c, b->gate, b->up, n * ffn);
-  const gm_linear_out down = {.w = &layer->down, .y = b->x, .ldy = dim, .accumulate = true};
-  return gm_linear(c, b->gate, ffn, n, &down, 1);
-}
-
-/* Logits of the pieces that want them; their last rows are gathered first. */
-static gm_status project(const gm_llama *llama, gm_compute *c, const batch *b) {
-  size_t wanted = 0, dim = llama->dim;
+static void write_keys(const gm_llama *llama, gm_compute *c, const batch *b, size_t layer) {
+  size_t kv_dim = llama->kv_dim;
   for (size_t i = 0; i < b->n_pieces; i++) {
     const piece *p = &b->pieces[i];
-    if (!p->logits) continue;
-    memcpy(b->normed + wanted++ * dim, b->x + (p->at + p->n - 1) * dim, dim * sizeof *b->x);
+    gm_kv_write(p->seq, &c->kernels->rows, layer, b->k + p->at * kv_dim, b->v + p->at * kv_dim,
+                p->n);
   }
-  if (wanted == 0) return GM_OK;
-  gm_rms_norm(c, b->normed, b->normed, wanted, dim, llama->norm, llama->eps);
-  float *logits = gm_scratch_f32(c, wanted * llama->vocab, "logits");
+}
+
+/* Behind the last layer's keys nothing is wanted of a row but its logits: those rows move to
+ * the front, the others are done with. */
+static void keep_wanted(const gm_llama *llama, batch *b) {
+  size_t dim = llama->dim, kept = 0;
+  for (size_t i = 0; i < b->n_pieces; i++) {
+    piece *p = &b->pieces[i];
+    p->asking = p->logits ? 1 : 0;
+    if (!p->logits) continue;
+    size_t row = p->at + p->n - 1;
+    p->at = kept++;
+    memmove(b->x + p->at * dim, b->x + row * dim, dim * sizeof *b->x);
+    memmove(b->normed + p->at * dim, b->normed + row * dim, dim * sizeof *b->normed);
+    memmove(b->rope + p->at * llama->head_dim, b->rope + row * llama->head_dim,
+            llama->head_dim * sizeof *b->rope);
+  }
+  b->n = kept;
+}
+
+/* Queries, keys and values of a layer; the keys and values go to the cache. */
+static gm_status make_queries(const gm_llama *llama, gm_compute *c, batch *b, size_t i) {
+  const gm_llama_layer *layer = &llama->layers[i];
+  size_t dim = llama->dim, kv_dim = llama->kv_dim, heads = llama->heads;
+  const gm_linear_out kvq[] = {{.w = &layer->k, .y = b->k, .ldy = kv_dim},
+                               {.w = &layer->v, .y = b->v, .ldy = kv_dim},
+                               {.w = &layer->q, .y = b->q, .ldy = dim}};
+  bool last = i + 1 == llama->n_layers;
+  GM_TRY(gm_linear(c, b->normed, dim, b->n, kvq, last ? 2 : 3));
+  gm_rope(c, b->k, kv_dim, b->n, llama->kv_heads, llama->head_dim, b->rope);
+  write_keys(llama, c, b, i);
+  if (last) {
+    keep_wanted(llama, b);
+    if (b->n > 0) GM_TRY(gm_linear(c, b->normed, dim, b->n, &kvq[2], 1));
+  }
+  gm_rope(c, b->q, dim, b->n, heads, llama->head_dim, b->rope);
+  return GM_OK;
+}
+
+static gm_status forward_layer(const gm_llama *llama, gm_compute *c, batch *b, size_t i) {
+  const gm_llama_layer *layer = &llama->layers[i];
+  size_t dim = llama->dim, ffn = llama->ffn;
+  gm_rms_norm(c, b->normed, b->x, b->n, dim, layer->attention_norm, llama->eps);
+  GM_TRY(make_queries(llama, c, b, i));
+  if (b->n == 0) return GM_OK;
+  GM_TRY(attend(llama, c, b, i));
+  const gm_linear_out o = {.w = &layer->o, .y = b->x, .ldy = dim, .accumulate = true};
+  GM_TRY(gm_linear(c, b->mixed, dim, b->n, &o, 1));
+  gm_rms_norm(c, b->normed, b->x, b->n, dim, layer->ffn_norm, llama->eps);
+  const gm_linear_out wide[] = {{.w = &layer->gate, .y = b->gate, .ldy = ffn},
+                                {.w = &layer->up, .y = b->up, .ldy = ffn}};
+  GM_TRY(gm_linear(c, b->normed, dim, b->n, wide, 2));
+  gm_silu_mul(c, b->gate, b->up, b->n * ffn);
+  const gm_linear_out down = {.w = &layer->down, .y = b->x, .ldy = dim, .accumulate = true};
+  return gm_linear(c, b->gate, ffn, b->n, &down, 1);
+}
+
+/* Logits of the rows that the last layer has left. */
+static gm_status project(const gm_llama *llama, gm_compute *c, const batch *b) {
+  if (b->n == 0) return GM_OK;
+  gm_rms_norm(c, b->normed, b->x, b->n, llama->dim, llama->norm, llama->eps);
+  float *logits = gm_scratch_f32(c, b->n * llama->vocab, "logits");
   if (!logits) return GM_ERR_MEMORY;
   const gm_linear_out heads[] = {
       {.w = &llama->head, .y = logits, .ldy = llama->vocab},
       {.w = &llama->extra_head, .y = logits + llama->base_vocab, .ldy = llama->vocab}};
-  GM_TRY(gm_linear(c, b->normed, dim, wanted, heads, 2));
+  GM_TRY(gm_linear(c, b->normed, llama->dim, b->n, heads, 2));
   for (size_t i = 0; i < b->n_pieces; i++) {
-    if (!b->pieces[i].logits) continue;
-    memcpy(b->pieces[i].logits, logits, llama->vocab * sizeof *logits);
-    logits += llama->vocab;
+    const piece *p = &b->pieces[i];
+    if (p->logits)
+      memcpy(p->logits, logits + p->at * llama->vocab, llama->vocab * sizeof *logits);
   }
   return GM_OK;
 }
 
 static gm_status take_scratch(const gm_llama *llama, gm_compute *c, batch *b) {
-  size_t n = b->n, max_parts = 0;
-  for (size_t i = 0; i < b->n_pieces; i++)
-    if (b->pieces[i].seq->n_parts > max_parts) max_parts = b->pieces[i].seq->n_parts;
+  size_t n = b->n, spans = b->pieces[0].seq->n_parts;
+  for (size_t i = 0; i < b->n_pieces; i++) spans += b->pieces[i].seq->n_parts;
   float *all = gm_scratch_f32(
       c, n * (4 * llama->dim + 2 * llama->kv_dim + 2 * llama->ffn + llama->head_dim),
       "the language model");
-  b->spans = gm_scratch(c, max_parts * sizeof *b->spans, "the language model");
-  if (!all || !b->spans) return GM_ERR_MEMORY;
+  b->spans = gm_scratch(c, spans * sizeof *b->spans, "the language model");
+  b->parts = gm_scratch(c, b->n_pieces * sizeof *b->parts, "the language model");
+  if (!all || !b->spans || !b->parts) return GM_ERR_MEMORY;
   b->x = all;
   b->normed = b->x + n * llama->dim;
   b->q = b->normed + n * llama->dim;
@@ -218,6 +286,15 @@ static gm_status take_scratch(const gm_llama *llama, gm_compute *c, batch *b) {
   return GM_OK;
 }
 
+static size_t common_positions(const batch *b) {
+  size_t common = b->n_pieces > 1 ? b->pieces[0].seq->n : 0;
+  for (size_t i = 1; i < b->n_pieces; i++) {
+    size_t n = gm_kv_common(b->pieces[0].seq, b->pieces[i].seq);
+    if (n < common) common = n;
+  }
+  return common;
+}
+
 /* What is told of the progress: rows * layers done of all. */
 typedef struct meter {
   void (*progress)(void *user, double done);
@@ -228,7 +305,9 @@ typedef struct meter {
 static gm_status forward_batch(const gm_llama *llama, gm_compute *c, batch *b, meter *m) {
   for (size_t i = 0; i < b->n_pieces; i++)
     GM_TRY(gm_kv_reserve(b->pieces[i].seq, b->pieces[i].n, c->err));
+  b->common = common_positions(b);
   GM_TRY(take_scratch(llama, c, b));
+  const double rows = (double)b->n;
   embed(llama, b);
   for (size_t i = 0; i < b->n_pieces; i++) {
     const piece *p = &b->pieces[i];
@@ -238,7 +317,7 @@ static gm_status forward_batch(const gm_llama *llama, gm_compute *c, batch *b, m
   for (size_t i = 0; i < llama->n_layers; i++) {
     GM_TRY(gm_poll(c));
     GM_TRY(forward_layer(llama, c, b, i));
-    m->done += (double)b->n;
+    m->done += rows;
     if (m->progress) m->progress(m->user, m->done / m->all);
   }
   GM_TRY(project(llama, c, b));
@@ -256,7 +335,8 @@ static gm_status forward_runs(const gm_llama *llama, gm_compute *c, const gm_lla
       const gm_llama_run *r = &runs[run];
       size_t left = r->n - done, n = left < ROWS - b.n ? left : ROWS - b.n;
       bool ends = n == left;
-      pieces[b.n_pieces++] = (piece){r->seq, r->rows + done, n, b.n, ends ? r->logits : NULL};
+      pieces[b.n_pieces++] =
+          (piece){r->seq, r->rows + done, n, b.n, n, ends ? r->logits : NULL};
       b.n += n;
       done = ends ? 0 : done + n;
       if (ends) run++;

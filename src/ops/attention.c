@@ -4,7 +4,8 @@
  * keys; a tile is transposed once (and widened to f32) and serves all queries of
  * the chunk in all query heads that share the kv head. Scores of ROW_BLOCK queries against the
  * tile become weights by the online softmax (Milakov, Gimelshein 2018; Dao et al. 2022), and
- * the output rows are rescaled where a larger score turns up.
+ * the output rows are rescaled where a larger score turns up. Sequences that share their first
+ * keys are one block of queries to these, and then go over their own keys one by one.
  *
  * Few queries (decoding): memory is what counts, so a task is (batch entry, kv head, range of
  * keys), reads the range once as it lies in the cache, and leaves a partial result per query;
@@ -33,7 +34,7 @@ typedef struct attention_job {
   const gm_attention_args *a;
   const gm_row_kernels *k;
   size_t group;         /* query heads of one kv head */
-  size_t tk;            /* keys in all spans */
+  size_t tk;            /* keys in all spans, without the parts' */
   size_t chunk, chunks; /* queries per task, tasks per head */
   size_t ranges;        /* of keys */
   float *scratch;       /* one per worker, or the partial results */
@@ -60,15 +61,30 @@ static key_tile tile_of(const gm_attention_args *a, const gm_kv_span *span, size
                     first, n};
 }
 
-/* Keys that query i sees. */
-static size_t keys_seen(const attention_job *job, size_t query) {
-  return job->a->causal ? job->tk - job->a->tq + query + 1 : job->tk;
-}
+/* Neighbouring queries that see the same keys but for the last ones: query i of them sees
+ * keys 0 .. seen - 1, or if causal as many as i more. */
+typedef struct query_run {
+  size_t first, n; /* rows of a chunk */
+  size_t seen;
+  bool causal;
+} query_run;
 
-static size_t keys_seen_in(const attention_job *job, size_t query, const key_tile *tile) {
-  size_t seen = keys_seen(job, query);
+static size_t keys_seen_in(const query_run *run, size_t query, const key_tile *tile) {
+  size_t seen = run->seen + (run->causal ? query : 0);
   if (seen <= tile->position) return 0;
   return seen - tile->position < tile->n ? seen - tile->position : tile->n;
+}
+
+static size_t keys_in(const gm_kv_span *spans, size_t n_spans) {
+  size_t n = 0;
+  for (size_t i = 0; i < n_spans; i++) n += spans[i].n;
+  return n;
+}
+
+/* Queries first .. first + n - 1 of all, of a job without parts. */
+static query_run run_of(const attention_job *job, size_t first, size_t n) {
+  const gm_attention_args *a = job->a;
+  return (query_run){0, n, a->causal ? job->tk - a->tq + first + 1 : job->tk, a->causal};
 }
 
 /* ---- many queries */
@@ -77,6 +93,7 @@ static size_t keys_seen_in(const attention_job *job, size_t query, const key_til
  * often by a multiple of 4096 bytes, so that few of them fit a cache's sets: tiles are copies.
  */
 typedef struct chunk_state {
+  size_t entry, kv_head;
   size_t first, n; /* queries */
   float *queries;  /* [group, chunk, head_dim] */
   float *keys;     /* [head_dim, KEYS]: transposed */
@@ -95,8 +112,8 @@ static chunk_state start_chunk(const attention_job *job, float *scratch, size_t 
                                size_t kv_head, size_t first) {
   const gm_attention_args *a = job->a;
   size_t d = a->head_dim, left = a->tq - first, rows = job->group * job->chunk;
-  chunk_state s = {.first = first, .n = left < job->chunk ? left : job->chunk};
-  s.queries = scratch;
+  chunk_state s = {entry, kv_head, first, left < job->chunk ? left : job->chunk,
+                   .queries = scratch};
   s.keys = s.queries + rows * d;
   s.values = s.keys + KEYS * d;
   s.scores = s.values + KEYS * d;
@@ -135,20 +152,21 @@ static void load_tile(const attention_job *job, chunk_state *s, const key_tile *
   copy_rows(job, s->values, job->a->v_type, tile->v, tile->row, tile->n);
 }
 
-/* Queries block .. block + ROW_BLOCK of a head against one tile: scores, weights, output. */
-static void attend_block(const attention_job *job, chunk_state *s, const key_tile *tile,
-                         size_t head, size_t block, float *out) {
+/* ROW_BLOCK queries of a run, from row `block` of it on, in one head and against one tile:
+ * scores, weights, output. */
+static void attend_block(const attention_job *job, chunk_state *s, const query_run *run,
+                         const key_tile *tile, size_t head, size_t block, float *out) {
   const gm_attention_args *a = job->a;
-  size_t rows = s->n - block < ROW_BLOCK ? s->n - block : ROW_BLOCK, d = a->head_dim;
-  size_t first = s->first + block, most = keys_seen_in(job, first + rows - 1, tile);
+  size_t rows = run->n - block < ROW_BLOCK ? run->n - block : ROW_BLOCK, d = a->head_dim;
+  size_t most = keys_seen_in(run, block + rows - 1, tile);
   if (most == 0) return;
-  size_t row = head * job->chunk + block;
+  size_t row = head * job->chunk + run->first + block;
   float keep[ROW_BLOCK], *max = s->max + row, *sum = s->sum + row;
   job->k->tile_product(s->scores, KEYS, NULL, s->queries + row * d, d, s->keys, KEYS, rows,
                        most, d);
   for (size_t i = 0; i < rows; i++) {
     float *scores = s->scores + i * KEYS, before = max[i];
-    size_t seen = keys_seen_in(job, first + i, tile);
+    size_t seen = keys_seen_in(run, block + i, tile);
     keep[i] = 1;
     if (seen > 0) {
       float added = job->k->softmax_step(scores, seen, a->scale, &max[i]);
@@ -161,13 +179,44 @@ static void attend_block(const attention_job *job, chunk_state *s, const key_til
                        s->values, d, rows, d, most);
 }
 
-static void attend_tile(const attention_job *job, chunk_state *s, const key_tile *tile,
-                        float *out) {
+/* out: of the chunk's first row, in the kv head's first query head. */
+static void attend_tile(const attention_job *job, chunk_state *s, const query_run *run,
+                        const key_tile *tile, float *out) {
   load_tile(job, s, tile);
   for (size_t g = 0; g < job->group; g++)
-    for (size_t block = 0; block < s->n; block += ROW_BLOCK)
-      attend_block(job, s, tile, g, block,
-                   out + block * job->a->out_row + g * job->a->head_dim);
+    for (size_t block = 0; block < run->n; block += ROW_BLOCK)
+      attend_block(job, s, run, tile, g, block,
+                   out + (run->first + block) * job->a->out_row + g * job->a->head_dim);
+}
+
+/* A run over the keys of some spans, the first of which stands at `position`. */
+static void attend_spans(const attention_job *job, chunk_state *s, const query_run *run,
+                         const gm_kv_span *spans, size_t n_spans, size_t position, float *out) {
+  size_t seen = run->seen + (run->causal ? run->n - 1 : 0);
+  for (const gm_kv_span *span = spans; span < spans + n_spans; span++) {
+    for (size_t at = 0, n; at < span->n && position + at < seen; at += n) {
+      size_t left = span->n - at;
+      n = left <= KEYS ? left : KEY_TILE;
+      key_tile tile = tile_of(job->a, span, s->entry, s->kv_head, at, n);
+      tile.position += position;
+      attend_tile(job, s, run, &tile, out);
+    }
+    position += span->n;
+  }
+}
+
+/* The parts whose queries are in the chunk over their own keys. */
+static void attend_parts(const attention_job *job, chunk_state *s, float *out) {
+  size_t end = s->first + s->n, at = 0; /* at: the part's first query */
+  const gm_attention_part *part = job->a->parts, *last = part + job->a->n_parts;
+  for (; part < last && at < end; at += part++->tq) {
+    if (at + part->tq <= s->first) continue;
+    size_t from = at > s->first ? at : s->first;
+    size_t to = at + part->tq < end ? at + part->tq : end;
+    size_t tk = job->tk + keys_in(part->spans, part->n_spans);
+    query_run run = {from - s->first, to - from, tk - part->tq + (from - at) + 1, true};
+    attend_spans(job, s, &run, part->spans, part->n_spans, job->tk, out);
+  }
 }
 
 static void chunk_task(void *arg, size_t task, size_t worker) {
@@ -178,17 +227,9 @@ static void chunk_task(void *arg, size_t task, size_t worker) {
   chunk_state s =
       start_chunk(job, job->scratch + worker * job->scratch_floats, entry, kv_head, first);
   float *out = a->out + (entry * a->tq + first) * a->out_row + kv_head * job->group * d;
-  size_t position = 0, seen = keys_seen(job, first + s.n - 1);
-  for (const gm_kv_span *span = a->spans; span < a->spans + a->n_spans; span++) {
-    for (size_t at = 0, n; at < span->n && position + at < seen; at += n) {
-      size_t left = span->n - at;
-      n = left <= KEYS ? left : KEY_TILE;
-      key_tile tile = tile_of(a, span, entry, kv_head, at, n);
-      tile.position += position;
-      attend_tile(job, &s, &tile, out);
-    }
-    position += span->n;
-  }
+  query_run run = a->parts ? (query_run){0, s.n, job->tk, false} : run_of(job, first, s.n);
+  attend_spans(job, &s, &run, a->spans, a->n_spans, 0, out);
+  if (a->parts) attend_parts(job, &s, out);
   for (size_t g = 0; g < job->group; g++)
     for (size_t i = 0; i < s.n; i++)
       job->k->scale(out + i * a->out_row + g * d, d, 1 / s.sum[g * job->chunk + i]);
@@ -268,11 +309,12 @@ static void range_task(void *arg, size_t task, size_t worker) {
   size_t entry = task / job->ranges / a->kv_heads;
   key_tile tile = find_range(job, entry, kv_head, range);
   float scores[KEY_RANGE];
+  query_run run = run_of(job, 0, a->tq);
   for (size_t i = 0; i < job->group * a->tq; i++) {
     size_t head = kv_head * job->group + i / a->tq, query = i % a->tq;
     float *partial = partial_at(job, entry, head, query, range);
     const float *q = a->q + (entry * a->tq + query) * a->q_row + head * a->head_dim;
-    size_t n = keys_seen_in(job, query, &tile);
+    size_t n = keys_seen_in(&run, query, &tile);
     partial[0] = -INFINITY;
     partial[1] = 0;
     if (n == 0) continue;
@@ -319,16 +361,17 @@ static gm_status attend_few(gm_compute *c, attention_job *job) {
 }
 
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
-  attention_job job = {
-      .a = args, .k = &c->kernels->rows, .group = args->heads / args->kv_heads};
-  for (size_t i = 0; i < args->n_spans; i++) job.tk += args->spans[i].n;
+  attention_job job = {.a = args,
+                       .k = &c->kernels->rows,
+                       .group = args->heads / args->kv_heads,
+                       .tk = keys_in(args->spans, args->n_spans)};
   assert(args->heads % args->kv_heads == 0 && args->head_dim <= GM_MAX_HEAD_DIM);
   assert(args->k_type != GM_TYPE_Q8_0 || args->head_dim % 32 == 0);
   assert(args->v_type != GM_TYPE_Q8_0 || args->head_dim % 32 == 0);
-  assert(job.tk > 0 && (!args->causal || job.tk >= args->tq));
+  assert(job.tk > 0 && (!args->causal || args->parts || job.tk >= args->tq));
   if (args->tq == 0) return GM_OK;
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  bool few = args->tq <= FEW_QUERIES && !c->steady;
+  bool few = args->tq <= FEW_QUERIES && !args->parts && !c->steady;
   gm_status status = few ? attend_few(c, &job) : attend_many(c, &job);
   gm_arena_restore(&c->arena, mark);
   return status;

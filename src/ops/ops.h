@@ -62,6 +62,13 @@ typedef struct gm_kv_span {
  * v(j,h'), h' = h * kv_heads / heads. */
 enum { GM_MAX_HEAD_DIM = 256 };
 
+/* A sequence that goes on from keys which others share: its queries are the next tq rows of q,
+ * its own keys stand behind the shared ones. */
+typedef struct gm_attention_part {
+  const gm_kv_span *spans;
+  size_t n_spans, tq;
+} gm_attention_part;
+
 typedef struct gm_attention_args {
   const float *q; /* [tq, heads * head_dim], row stride q_row */
   size_t q_row;
@@ -75,7 +82,12 @@ typedef struct gm_attention_args {
   size_t tq, heads, kv_heads, head_dim; /* head_dim <= GM_MAX_HEAD_DIM */
   float scale;
   bool causal; /* query i sees keys 0 .. tk - tq + i */
-  float *out;  /* [tq, heads * head_dim], row stride out_row */
+  /* Not NULL: `spans`, not empty, are seen by all queries, and part after part sees keys of its
+   * own besides, causal as above; tq is the sum of the parts', batch 1. Keys that are shared
+   * are read and converted once for all. */
+  const gm_attention_part *parts;
+  size_t n_parts;
+  float *out; /* [tq, heads * head_dim], row stride out_row */
   size_t out_row;
 } gm_attention_args;
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
