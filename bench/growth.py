@@ -46,8 +46,9 @@ CURVES = {
     "prompt": ([16, 64, 128, 256, 512, 1024, 1536],
                {"prefill": MODEL + ["--stage", "prefill", "-c", "{n}"]}),
     "context": ([16, 256, 512, 1024, 1536, 2000],
-                {"f16": MODEL + ["--stage", "decode", "-n", "16", "-c", "{n}"],
-                 "q8_0": MODEL + ["--stage", "decode", "-n", "16", "-c", "{n}", "-ctk", "q8_0", "-ctv", "q8_0"]}),
+                {"f16": MODEL + ["--stage", "decode", "-n", "16", "-c", "{n}", "-t", "1"],
+                 "q8_0": MODEL + ["--stage", "decode", "-n", "16", "-c", "{n}", "-t", "1",
+                          "-ctk", "q8_0", "-ctv", "q8_0"]}),
     "threads": (thread_counts(), {"": MODEL + ["--stage", ",".join(STAGES), "-t", "{n}"]}),
     "processes": ([1, 2, 4], {}),
 }

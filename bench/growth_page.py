@@ -13,26 +13,27 @@ TEXT = {
                 "A region costs {slope} ms, and {start} ms are there before the first: nothing of one region serves "
                 "another. The start is the flatten layer's weights (205 million), read and unpacked once however many "
                 "regions there are, and the transforms of the convolutions' weights."),
-    "phrases": ("32 phrases and others, one batch", "phrases grounded on one scene", {"ground": ""}, "s",
+    "phrases": ("Phrases on one scene, in one batch", "phrases grounded on one scene", {"ground": ""}, "s",
                 "{slope} ms a phrase and {start} ms for the batch. A phrase is some ten positions of its own, multiplied "
                 "together with those of the others, so the weights are unpacked once for all; its attention to the "
-                "picture's positions is its own. (2 layers of language; 32 of them cost sixteen times as much.)"),
+                "picture's positions is its own. (2 layers of language; 32 cost some sixteen times as much.)"),
     "crops": ("CLIP ViT-B/32", "crops of one picture", {"crops": ""}, "s",
-              "{slope} ms a crop, {start} ms at the start: crops are independent of each other. A group of them goes "
-              "through each layer together, and 20 fill one; below that, unpacking the weights shows."),
+              "{slope} ms a crop; a single one takes {first_ms} ms. Crops are independent of each other, but a group of them, 20 in "
+              "1024 rows, goes through each layer together; in a smaller one unpacking the weights shows."),
     "prompt": ("Prefill, 2 layers of LLaMA-7B", "positions of the prompt", {"prefill": ""}, "s",
                "{slope} ms a position over the whole range; the first {first_value} take {first_ms} ms, since weights "
                "are unpacked once whatever the number of rows. Attention grows with the square: from {before_last} to "
                "{last} positions a position costs {last_slope} ms, from {second} to {third} {early_slope} ms."),
     "context": ("Decoding, 2 layers of LLaMA-7B and the head", "positions in the cache",
                 {"f16": "cache of f16", "q8_0": "cache of q8_0"}, "ms a token",
-                "Straight lines: a token reads every position's keys and values once, 32 KB a position in the two layers "
-                "with f16 and 17 KB with q8_0. With f16 a thousand positions cost {slope_f16} ms ({rate_f16} GB/s), with q8_0 {slope_q8_0} "
-                "ms ({rate_q8_0} GB/s). The weights, read once a token whatever the context, are the rest, {start_f16} ms, half of them the "
-                "head's; with all 32 layers the lines' ratio is the same but for the head."),
+                "Straight lines: a token reads every position's keys and values once, 32 KB a position in the two layers with f16 and 17 KB "
+                "with q8_0. A thousand positions cost {slope_f16} ms with f16 ({rate_f16} GB/s) and {slope_q8_0} ms with q8_0 "
+                "({rate_q8_0} GB/s). The rest, {start_f16} ms, are the weights, read once a token whatever the context. One thread: "
+                "what two of them read swings (above)."),
     "threads": ("Threads", "", {}, "times one thread",
-                "How many times as fast as with one thread. Arithmetic scales with cores; decoding with what memory one core can't draw "
-                "alone. The proposer's small products and the steps between them wait for each other."),
+                "How many times as fast as with one thread; some per cent are the neighbours' on this machine. Arithmetic scales with cores, "
+                "decoding with the memory that one core can't draw alone. The proposer's products are small, and each waits for the "
+                "one before it."),
     "processes": ("One model file, several processes", "processes that share one model file",
                   {"rss": "Rss: each page counted in each process", "pss": "Pss: what the machine gives",
                    "pss_anon": "of it, memory of their own"}, "GB at the peak of all",
@@ -93,7 +94,7 @@ HEAD = ["set border 3 linecolor '#555555'", "set tics nomirror textcolor '#33333
 
 
 def gnuplot(path, lines, blocks):
-    script = [f"set terminal svg size 600,340 font 'Helvetica,Arial,sans-serif,13' background '#ffffff'", f"set output '{path}'", *HEAD, *lines]
+    script = ["set terminal svg noenhanced size 600,340 font 'Helvetica,Arial,sans-serif,13' background '#ffffff'", f"set output '{path}'", *HEAD, *lines]
     for block in blocks:
         script += [*block, "e"]
     subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, check=True)
@@ -105,7 +106,7 @@ def draw_lines(name, curve, path):
     most = max(x for _, points in drawn for x, _ in points)
     plots = [f"'-' with linespoints linewidth 2 pointtype 7 pointsize 0.6 linecolor '{COLOURS[i]}' " +
              (f"title '{t}'" if t else "notitle") for i, (t, _) in enumerate(drawn)]
-    ticks = ["set xtics 1"] if name == "processes" else []
+    ticks = {"processes": ["set xtics 1"], "context": ["set key right bottom"]}.get(name, [])
     gnuplot(path, [f"set title '{title}'", f"set xlabel '{label}'", f"set ylabel '{'time, s' if unit == 's' else unit}'",
                    f"set xrange [0:{most * 1.03}]", *ticks, "plot " + ", ".join(plots)],
             [[f"{x} {y:.6g}" for x, y in points] for _, points in drawn])
@@ -120,7 +121,7 @@ def draw_bars(curve, path):
     gnuplot(path, ["set title 'Speed with more threads'", "set ylabel 'times the speed of one thread'", "set style data histograms",
                    "set style fill solid 0.9 noborder", "set boxwidth 0.7", f"set yrange [0:{most * 1.15}]",
                    f"set arrow from graph 0, first {most} to graph 1, first {most} nohead dashtype 2 linecolor '#888888'",
-                   f"set label 'all cores, no loss' at graph 0.99, first {most * 1.04} right textcolor '#666666'", "set key off" if len(rows) == 2 else "",
+                   f"set label 'all cores, no loss' at graph 0.99, first {most * 1.04} right textcolor '#666666'", *(["set key off"] if len(rows) == 2 else []),
                    "plot " + ", ".join(plots)],
             [[f"{s} {one[s] / r['seconds'][s]:.4g}" for s in stages] for r in rows[1:]])
 

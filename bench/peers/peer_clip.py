@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import peer_torch
+
 CROPS, TEXTS = 60, 50
 NAMES = {"clip-vit-b-32": "ViT-B-32-quickgelu", "clip-vit-l-14": "ViT-L-14-quickgelu"}
 
@@ -71,6 +73,8 @@ def _torch_tower(model, kind, variant):
     tower = _tower(model, kind)
     if variant.startswith("bf16"):
         tower = tower.to(torch.bfloat16)
+    if variant == "int8":
+        tower = peer_torch.dynamic_int8(tower)
     if variant.endswith("compiled"):
         tower = torch.compile(tower)
     dtype = torch.bfloat16 if variant.startswith("bf16") and kind == "vision" else None
@@ -108,7 +112,7 @@ def _ort_tower(model, shape, kind, variant, directory):
 
 
 def make(shape, kind, variant, directory):
-    """kind: vision or text; variant: fp32, bf16, bf16-compiled, ort-fp32, ort-int8."""
+    """kind: vision or text; variant: fp32, int8, bf16, bf16-compiled, ort-fp32, ort-int8."""
     model, preprocess, tokenizer = _model(shape)
     tower = (_ort_tower(model, shape, kind, variant, directory) if variant.startswith("ort")
              else _torch_tower(model, kind, variant))

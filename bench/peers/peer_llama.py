@@ -5,6 +5,7 @@ llama-cpp-python's C interface: one batch of 512 tokens, or single tokens behind
 """
 import ctypes
 import json
+import os
 import subprocess
 import sys
 import time
@@ -81,6 +82,8 @@ class Llama:
         self.log = lib.llama_log_callback(lambda level, text, user: None)
         lib.llama_log_set(self.log, ctypes.c_void_p(0))
         lib.llama_backend_init()
+        if os.environ.get("GROMATIC_CPU") == "avx2" and b"AVX512 = 1" in lib.llama_print_system_info():
+            sys.exit("this llama.cpp was built for AVX-512")
         model_params = lib.llama_model_default_params()
         model_params.use_extra_bufts = repack
         self.model = lib.llama_model_load_from_file(path.encode(), model_params)

@@ -10,9 +10,17 @@ from torch import nn
 SIDE, PATCH, WIDTH = 448, 14, 1024
 
 
+def dynamic_int8(module):
+    """Its linear layers in int8 by oneDNN, which obeys a cap of the instruction set; rows quantised as they come."""
+    torch.backends.quantized.engine = "onednn"
+    return torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, dtype=torch.qint8)
+
+
 def _prepare(module, variant):
-    """variant: fp32, bf16 or bf16-compiled."""
+    """variant: fp32, int8, bf16 or bf16-compiled."""
     module = module.eval()
+    if variant == "int8":
+        module = dynamic_int8(module)
     if variant.startswith("bf16"):
         module = module.to(torch.bfloat16)
     return torch.compile(module) if variant.endswith("compiled") else module

@@ -39,6 +39,22 @@ def versions(python):
     return dict(line.split() for line in out.splitlines())
 
 
+# ggml chooses its instruction set when it is compiled.
+LLAMA_FLAGS = ("-DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON "
+               "-DGGML_AVX512=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF "
+               "-DLLAVA_BUILD=OFF")
+
+
+def llama_for_avx2(python, directory):
+    """A second llama.cpp of the environment's version, built for AVX2 where it is missing (ten minutes)."""
+    if not os.path.exists(os.path.join(directory, "llama_cpp")):
+        version = versions(python)["llama_cpp_python"]
+        subprocess.run([python, "-m", "pip", "install", "--no-deps", "--no-binary", "llama-cpp-python", "--target",
+                        directory, "llama-cpp-python==" + version], check=True,
+                       env=dict(os.environ, CMAKE_ARGS=LLAMA_FLAGS))
+    return os.path.abspath(directory)
+
+
 def commit():
     return subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE,
                           text=True).stdout.strip()
@@ -61,6 +77,7 @@ def prepare(setting, names):
 def measure(setting, names):
     for name in names:
         case, work, wanted = cases.CASES[name]
+        wanted = cases.WANTED_AVX2.get(name, wanted) if setting.cpu == "avx2" else wanted
         began = time.time()
         setting.limits.clear()
         result = case(setting)
@@ -88,22 +105,26 @@ def main():
     parser.add_argument("--store", default=os.path.join(HERE, "work"), help="models made for both sides")
     parser.add_argument("--only", help="some of " + ", ".join(cases.CASES))
     parser.add_argument("--cpu", choices=["best", "avx2"], default="best", help="cap both sides' instruction set")
-    parser.add_argument("--llama-avx2", help="directory with llama-cpp-python built for AVX2 (pip install --target)")
+    parser.add_argument("--llama-avx2", default=os.path.join(HERE, "llama-avx2"),
+                        help="llama.cpp for --cpu avx2; built if missing")
     parser.add_argument("--layers", type=int, default=32, help="of LLaMA-7B, on both sides (default 32)")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
-    names = args.only.split(",") if args.only else list(cases.CASES)
+    names = args.only.split(",") if args.only else cases.names(args.cpu)
     if args.table:
         table.write(STORE)
     elif not args.program or any(n not in cases.CASES for n in names):
         parser.error("wanted the program, and --only some of " + ", ".join(cases.CASES))
     else:
         os.makedirs(args.store, exist_ok=True)
-        setting = cases.Setting(os.path.abspath(args.program), environment(args.venv), os.path.abspath(args.store),
-                                args.cpu, args.threads, args.rounds, args.layers, args.llama_avx2)
+        python, llama = environment(args.venv), None
+        if args.cpu == "avx2" and any(n.startswith(("prefill", "decode")) for n in names):
+            llama = llama_for_avx2(python, args.llama_avx2)
+        setting = cases.Setting(os.path.abspath(args.program), python, os.path.abspath(args.store), args.cpu,
+                                args.threads, args.rounds, args.layers, llama)
         (prepare if args.prepare else measure)(setting, names)
 
 
