@@ -2,10 +2,11 @@
  *
  * Few rows: the activations are packed once, then threads take runs of rows of w (gemv).
  * Many rows: in slabs of activations that stay in the last-level cache; a slab is packed once
- * for all outputs that want the same packing, then threads take blocks of up to BLOCK_ROWS x
- * BLOCK_PANELS panels of y: they unpack their columns' weights for one cut of k to panels, run
- * all their tiles over them, and go on to the next cut; the sums wait in scratch. Panels that
- * are kept (packs.h) are taken as they are.
+ * for all outputs that want the same packing, then threads take blocks of y of up to
+ * BLOCK_PANELS panels: they unpack their columns' weights to panels and run all their tiles
+ * over them. Where not even one panel of all of k fits, a block has at most BLOCK_ROWS rows,
+ * and k is cut: the sums wait in scratch for the next cut. Panels that are kept (packs.h) are
+ * taken as they are. While a thread multiplies, it asks for the weights that it unpacks next.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
  * above, which differ in the order of sums: up to GM_GEMV_ROWS rows are gemv,
@@ -19,9 +20,12 @@ enum {
                               memory pages less */
   GEMV_LEAST = 64 << 10,   /* the same of small matrices */
   SLAB_BYTES = 16 << 20,   /* of packed activations */
-  PANEL_BYTES = 256 << 10, /* of weights unpacked at once by a thread: half of a small L2 */
-  BLOCK_ROWS = 512,
-  BLOCK_PANELS = 4
+  PANEL_BYTES = 288 << 10, /* of weights unpacked at once by a thread: half of a small L2 */
+  BLOCK_PANELS = 4,
+  BLOCK_ROWS = 512,  /* most, where k is cut */
+  LEAST_ROWS = 192,  /* of a block that is there to give every thread something to do */
+  WORKER_BLOCKS = 8, /* blocks that a thread wants: the last ones end at about the same time */
+  LINE = 64          /* bytes that a request for weights brings */
 };
 
 /* One output's share of a job. */
@@ -42,6 +46,7 @@ typedef struct linear_job {
   size_t n_parts;
   bool few;
   size_t first_row, m; /* the slab's rows */
+  size_t workers, tasks;
   unsigned char *scratch;
   size_t scratch_bytes; /* per worker */
 } linear_job;
@@ -142,58 +147,118 @@ static const unsigned char *kept_panels(const linear_part *part, size_t column, 
   return part->panels + (column / mm->nr * chunks + chunk) * mm->w_chunk_bytes * mm->nr;
 }
 
+/* What a thread unpacks at once: rows of w, and elements of each. */
+typedef struct weight_cut {
+  const linear_part *part;
+  size_t column, columns, at, n;
+} weight_cut;
+
+static size_t first_column(const linear_part *part, size_t task) {
+  return (task - part->first_task) / part->row_blocks * part->columns;
+}
+
+/* The cut behind `now`, of the task that this thread will probably take next if need be; none
+ * (no columns) where panels are kept, or at the end. */
+static weight_cut next_cut(const linear_job *job, size_t task, const weight_cut *now) {
+  weight_cut next = *now;
+  next.at += now->n;
+  if (next.at == now->part->k) {
+    if (task + job->workers >= job->tasks) return (weight_cut){.part = now->part};
+    next.part = part_of(job, task + job->workers);
+    next.column = first_column(next.part, task + job->workers);
+    next.columns = min_size(next.part->columns, next.part->n - next.column);
+    next.at = 0;
+  }
+  if (next.part->panels) next.columns = 0;
+  next.n = min_size(next.part->cut, next.part->k - next.at);
+  return next;
+}
+
+/* Asks for the share `i` of `n` of these weights, into the second cache. */
+static void ask_for(const weight_cut *w, size_t i, size_t n) {
+  const gm_type_traits *traits = gm_type_traits_of(w->part->out->w->type);
+  size_t bytes = w->n / traits->block * traits->block_bytes;
+  for (size_t j = w->columns * i / n; j < w->columns * (i + 1) / n; j++) {
+    const unsigned char *row = weights_at(w->part, w->column + j, w->at);
+    for (size_t at = 0; at < bytes; at += LINE) __builtin_prefetch(row + at, 0, 2);
+  }
+}
+
+static void unpack(unsigned char *panels, const weight_cut *w, size_t panel_bytes) {
+  const gm_matmul *mm = w->part->mm;
+  for (size_t j = 0; j < w->columns; j += mm->nr, panels += panel_bytes)
+    mm->pack_w(panels, weights_at(w->part, w->column + j, w->at), w->part->out->w->row_bytes,
+               min_size(mm->nr, w->columns - j), w->n);
+}
+
 static void gemm_task(void *arg, size_t task, size_t worker) {
   const linear_job *job = arg;
   const linear_part *part = part_of(job, task);
   const gm_matmul *mm = part->mm;
-  size_t mr = mm->mr, nr = mm->nr, k = part->k, block = task - part->first_task;
-  size_t column = block / part->row_blocks * part->columns;
-  size_t columns = min_size(part->columns, part->n - column), panels = ceil_div(columns, nr);
-  size_t tiles = ceil_div(job->m, mr), tile = block % part->row_blocks;
-  size_t end = tiles * (tile + 1) / part->row_blocks;
-  size_t begin = tiles * tile / part->row_blocks, x_row = packed_row_bytes(mm, mm->mr, k);
+  size_t mr = mm->mr, nr = mm->nr, k = part->k, tiles = ceil_div(job->m, mr);
+  size_t block = (task - part->first_task) % part->row_blocks;
+  size_t begin = tiles * block / part->row_blocks;
+  size_t end = tiles * (block + 1) / part->row_blocks, x_row = packed_row_bytes(mm, mr, k);
+  weight_cut w = {.part = part, .column = first_column(part, task)};
+  w.columns = min_size(part->columns, part->n - w.column);
+  size_t panels = ceil_div(w.columns, nr);
+  bool whole = part->cut >= k; /* then a tile's sums are not needed for long */
   float *sums = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
-  unsigned char *panel = (unsigned char *)(sums + (end - begin + 1) * panels * mr * nr);
-  panel += -(uintptr_t)panel % 64;
+  unsigned char *unpacked =
+      (unsigned char *)(sums + (whole ? 1 : (end - begin + 1) * panels) * mr * nr);
+  unpacked += -(uintptr_t)unpacked % LINE;
 
-  for (size_t at = 0; at < k; at += part->cut) {
-    size_t cut = min_size(part->cut, k - at), chunk = at / mm->chunk;
-    size_t panel_bytes = ceil_div(cut, mm->chunk) * mm->w_chunk_bytes * nr;
-    const unsigned char *kept = kept_panels(part, column, chunk);
-    size_t next = kept ? ceil_div(k, mm->chunk) * mm->w_chunk_bytes * nr : panel_bytes;
-    for (size_t p = 0; !kept && p < panels; p++)
-      mm->pack_w(panel + p * panel_bytes, weights_at(part, column + p * nr, at),
-                 part->out->w->row_bytes, min_size(nr, columns - p * nr), cut);
+  for (; w.at < k; w.at += w.n) {
+    w.n = min_size(part->cut, k - w.at);
+    size_t chunk = w.at / mm->chunk, chunks = ceil_div(part->panels ? k : w.n, mm->chunk);
+    size_t panel_bytes = chunks * mm->w_chunk_bytes * nr;
+    const unsigned char *panel = kept_panels(part, w.column, chunk);
+    if (!panel) unpack(unpacked, &w, panel_bytes), panel = unpacked;
+    weight_cut next = next_cut(job, task, &w);
     for (size_t t = begin; t < end; t++) {
       const unsigned char *x = part->x + t * mr * x_row + chunk * mm->x_chunk_bytes * mr;
+      ask_for(&next, t - begin, end - begin);
       for (size_t p = 0; p < panels; p++) {
-        float *acc = sums + ((t - begin) * panels + p) * mr * nr;
-        mm->tile(acc, x, (kept ? kept : panel) + p * next, cut, at == 0);
-        if (at + cut == k)
-          finish(job, part, t * mr, column + p * nr, acc, nr, min_size(mr, job->m - t * mr),
-                 min_size(nr, columns - p * nr));
+        float *acc = sums + (whole ? 0 : (t - begin) * panels + p) * mr * nr;
+        mm->tile(acc, x, panel + p * panel_bytes, w.n, w.at == 0);
+        if (w.at + w.n == k)
+          finish(job, part, t * mr, w.column + p * nr, acc, nr, min_size(mr, job->m - t * mr),
+                 min_size(nr, w.columns - p * nr));
       }
     }
   }
 }
 
-static size_t plan_gemm(linear_job *job) {
+/* How a part is divided among tasks. Returns the scratch that one of them needs. */
+static size_t plan_part(linear_part *part, size_t m, size_t workers) {
+  const gm_matmul *mm = part->mm;
+  size_t chunks = ceil_div(part->k, mm->chunk), chunk_bytes = mm->nr * mm->w_chunk_bytes;
+  size_t panels = min_size(PANEL_BYTES / (chunks * chunk_bytes), BLOCK_PANELS), tiles = 1;
+  if (panels > 0) {
+    size_t blocks = ceil_div(part->n, panels * mm->nr);
+    part->cut = chunks * mm->chunk;
+    part->row_blocks =
+        min_size(ceil_div(m, LEAST_ROWS), ceil_div(WORKER_BLOCKS * workers, blocks));
+  } else {
+    panels = BLOCK_PANELS;
+    part->cut = ceil_div(chunks, ceil_div(chunks * panels * chunk_bytes, PANEL_BYTES));
+    part->cut *= mm->chunk;
+    part->row_blocks = ceil_div(m, BLOCK_ROWS);
+    tiles = ceil_div(m, mm->mr) / part->row_blocks + 2;
+  }
+  part->columns = panels * mm->nr;
+  return tiles * mm->mr * part->columns * sizeof(float) +
+         part->cut / mm->chunk * panels * chunk_bytes + LINE;
+}
+
+static size_t plan_gemm(linear_job *job, size_t workers) {
   size_t tasks = 0;
   for (size_t i = 0; i < job->n_parts; i++) {
     linear_part *part = &job->parts[i];
-    const gm_matmul *mm = part->mm;
-    part->columns = BLOCK_PANELS * mm->nr;
-    size_t chunk_bytes = part->columns * mm->w_chunk_bytes;
-    size_t chunks = ceil_div(part->k, mm->chunk);
-    size_t cuts = ceil_div(chunks * chunk_bytes, PANEL_BYTES);
-    part->cut = ceil_div(chunks, cuts) * mm->chunk;
-    part->row_blocks = ceil_div(job->m, BLOCK_ROWS);
+    size_t bytes = plan_part(part, job->m, workers);
+    job->scratch_bytes = max_size(job->scratch_bytes, ceil_div(bytes, LINE) * LINE);
     part->first_task = tasks;
     tasks += ceil_div(part->n, part->columns) * part->row_blocks;
-    size_t tiles = ceil_div(job->m, mm->mr) / part->row_blocks + 2;
-    size_t bytes = tiles * mm->mr * part->columns * sizeof(float) +
-                   part->cut / mm->chunk * chunk_bytes + 64;
-    job->scratch_bytes = max_size(job->scratch_bytes, (bytes + 63) / 64 * 64);
   }
   return tasks;
 }
@@ -222,10 +287,11 @@ static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float 
 static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, size_t ldx) {
   for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
   job->scratch_bytes = 0;
-  size_t tasks = job->few ? plan_gemv(job, workers_of(c)) : plan_gemm(job);
-  job->scratch = gm_scratch(c, workers_of(c) * job->scratch_bytes, "a matrix product");
+  job->workers = workers_of(c);
+  job->tasks = job->few ? plan_gemv(job, job->workers) : plan_gemm(job, job->workers);
+  job->scratch = gm_scratch(c, job->workers * job->scratch_bytes, "a matrix product");
   if (!job->scratch) return GM_ERR_MEMORY;
-  gm_pool_run(c->pool, job->few ? gemv_task : gemm_task, job, tasks);
+  gm_pool_run(c->pool, job->few ? gemv_task : gemm_task, job, job->tasks);
   return GM_OK;
 }
 

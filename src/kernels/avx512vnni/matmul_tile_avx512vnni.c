@@ -312,7 +312,8 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
     __m512i dot[MR][2];
 #pragma GCC unroll 12
     for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[r]);
-    for (size_t b = chunk_blocks(k, at); b > 0; b--, q += 8 * NR * 4, v += MR * 32)
+    size_t b = chunk_blocks(k, at);
+    do { /* with a loop that may run no times gcc keeps sums in memory */
 #pragma GCC unroll 8
       for (size_t g = 0; g < 8; g++) {
         __m512i q0 = _mm512_loadu_si512(q + g * 128), q1 = _mm512_loadu_si512(q + g * 128 + 64);
@@ -323,6 +324,8 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
           dot[r][1] = _mm512_dpbusd_epi32(dot[r][1], q1, t);
         }
       }
+      q += 8 * NR * 4, v += MR * 32;
+    } while (--b > 0);
     add_scaled(acc, dot, gm_xt_d(a, MR), (const float *)(const void *)(w + 256 * NR),
                first && at == 0);
   }
