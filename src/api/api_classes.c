@@ -36,7 +36,7 @@ static gm_status encode(gm_classes *classes, gm_clip *clip, gm_compute *c,
   size_t n = classes->texts.n_texts;
   char key[65];
   if (clip->cache) {
-    gm_feature_key_texts(key, gm_clip_sum(clip), texts, n);
+    gm_feature_key_texts(key, gm_clip_maker(clip), texts, n);
     if (gm_feature_cache_load(clip->cache, key, n, classes->dim, classes->features))
       return GM_OK;
   }

@@ -75,7 +75,7 @@ static bool have_all(gm_view *view, size_t n, char key[65]) {
   key[0] = 0;
   if (view->done > n) return true;
   if (!view->cache || !clip->cache || view->done > 0) return false;
-  gm_feature_key_crops(key, gm_clip_sum(clip), view->image, view->crops, 1 + n);
+  gm_feature_key_crops(key, gm_clip_maker(clip), view->image, view->crops, 1 + n);
   if (!gm_feature_cache_load(clip->cache, key, 1 + n, view->dim, view->features)) return false;
   view->done = 1 + n;
   return true;

@@ -81,6 +81,16 @@ const char *gm_clip_sum(gm_clip *clip) {
   return clip->sum;
 }
 
+const char *gm_clip_maker(gm_clip *clip) {
+  if (clip->maker[0]) return clip->maker;
+  gm_sha256_state sha;
+  gm_sha256_begin(&sha);
+  gm_add_maker(&sha, clip->compute.kernels);
+  gm_sha256_add(&sha, gm_clip_sum(clip), strlen(clip->sum));
+  gm_sha256_end(&sha, clip->maker);
+  return clip->maker;
+}
+
 gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err) {
   (void)gm_clip_enter(clip, NULL, err);
   memcpy(out, gm_clip_sum(clip), 65);

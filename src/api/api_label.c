@@ -58,7 +58,7 @@ static gm_status encode_crops(gm_clip *clip, const gm_image *image, const gm_cro
   gm_compute *c = gm_clip_enter(clip, callbacks, err);
   cache = cache && clip->cache;
   if (cache) {
-    gm_feature_key_crops(key, gm_clip_sum(clip), image, crops, rows);
+    gm_feature_key_crops(key, gm_clip_maker(clip), image, crops, rows);
     if (gm_feature_cache_load(clip->cache, key, rows, dim, features))
       return gm_clip_leave(clip, GM_OK);
   }

@@ -17,10 +17,14 @@ struct gm_clip {
   const char *name, *type;
   gm_cache_dir *cache; /* NULL: none */
   char sum[65];        /* of the file's bytes, once it was asked for; "" before */
+  char maker[65];      /* of sum and what computes, likewise */
 };
 
 /* The file's sum. In the clip's turn. */
 const char *gm_clip_sum(gm_clip *clip);
+/* What names its features in the cache: the file's sum, the kernels and this library. In the
+ * clip's turn. */
+const char *gm_clip_maker(gm_clip *clip);
 
 /* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
  * NULL) whether to stop. */

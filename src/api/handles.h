@@ -4,6 +4,7 @@
 
 #include "groma.h"
 #include "picture.h"
+#include "sha256.h"
 #include "watch.h"
 
 #include <pthread.h>
@@ -30,6 +31,10 @@ struct gm_scene {
 
 /* The type that most weights of a file have, by bytes. */
 const char *gm_main_type(const gm_model_file *file);
+
+/* What decides results besides model and input, for keys of the cache: this library as it was
+ * built, and the kernels. */
+void gm_add_maker(gm_sha256_state *sha, const gm_kernels *kernels);
 
 /* Opens the cache directory that params name, if any, for scenes and for panels. */
 gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err);

@@ -1,9 +1,9 @@
-/* model_cache.c - what names a model's results in the cache of scenes: the model file, the
- * kernels that compute, and this library.
+/* model_cache.c - what names a model's results in the cache: the model file, the kernels that
+ * compute, and this library.
  *
- * A model is told by its header (which holds the tensors' own sums where gromatic made the
- * file) and the first bytes of each tensor, since hashing gigabytes would take longer than what
- * is saved. */
+ * For scenes a model is told by its header (which holds the tensors' own sums where gromatic
+ * made the file), the first bytes of each tensor and the file's time, since hashing gigabytes
+ * would take longer than what is saved. */
 #include "handles.h"
 
 #include "model_file_bytes.h"
@@ -19,18 +19,32 @@ static void add_text(gm_sha256_state *sha, const char *text) {
   gm_sha256_add(sha, text, strlen(text) + 1);
 }
 
+/* The file that this library is in. A program is named as it was called: without a directory
+ * where it was found through PATH. */
+static bool stat_library(struct stat *st) {
+  Dl_info info;
+  if (!dladdr(&samples, &info) || !info.dli_fname) return false;
+  return stat(strchr(info.dli_fname, '/') ? info.dli_fname : "/proc/self/exe", st) == 0;
+}
+
 /* A library that was built anew may compute in another way. */
 static void add_library(gm_sha256_state *sha) {
-  Dl_info info;
   struct stat st;
   add_text(sha, gm_version());
-  if (!dladdr(&samples, &info) || !info.dli_fname || stat(info.dli_fname, &st) != 0) return;
+  if (!stat_library(&st)) return;
   gm_sha256_add(sha, &st.st_size, sizeof st.st_size);
   gm_sha256_add(sha, &st.st_mtim, sizeof st.st_mtim);
 }
 
+void gm_add_maker(gm_sha256_state *sha, const gm_kernels *kernels) {
+  add_library(sha);
+  add_text(sha, kernels->name);
+  add_text(sha, kernels->features);
+}
+
 static void add_file(gm_sha256_state *sha, const gm_model_file *file) {
   size_t size, header;
+  int64_t mtime = gm_model_file_mtime(file);
   const unsigned char *bytes = gm_model_file_bytes(file, &size);
   header = size;
   for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
@@ -42,14 +56,13 @@ static void add_file(gm_sha256_state *sha, const gm_model_file *file) {
   }
   gm_sha256_add(sha, bytes, header);
   gm_sha256_add(sha, &size, sizeof size);
+  gm_sha256_add(sha, &mtime, sizeof mtime);
 }
 
 static void name_scenes(gm_model *model) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha); /* all that changes a result, but for what has a key of its own */
-  add_library(&sha);
-  add_text(&sha, model->compute.kernels->name);
-  add_text(&sha, model->compute.kernels->features);
+  gm_add_maker(&sha, model->compute.kernels);
   add_file(&sha, model->file);
   gm_sha256_end(&sha, model->cache.model);
   model->cache.dir = model->dir;

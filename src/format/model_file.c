@@ -92,6 +92,10 @@ const gm_mapping *gm_model_file_mapping(const gm_model_file *file) {
   return file->mapping.mapped ? &file->mapping : NULL;
 }
 
+int64_t gm_model_file_mtime(const gm_model_file *file) {
+  return file->mapping.mtime_ns;
+}
+
 void gm_model_file_sha256(const gm_model_file *file, char out[65]) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha);

@@ -4,7 +4,8 @@
 
 #include "pixels.h"
 
-/* model: the SHA-256 of its bytes, in hex. Each text is hashed with its length. */
+/* model: names its bytes and what computes (gm_clip_maker). Each text is hashed with its
+ * length. */
 void gm_feature_key_texts(char key[65], const char *model, const char *const *texts, size_t n);
 /* The picture's pixels, size and the crops. */
 void gm_feature_key_crops(char key[65], const char *model, const gm_image *image,

@@ -1,10 +1,13 @@
-"""The cache of scenes: a second process answers from it, with the same words."""
+"""The cache: a second process answers from it, with the same words; what differs is made anew."""
 import os
 import shutil
+import subprocess
 import tempfile
 import unittest
 
-from program import lines, run, scene
+from program import GROMATIC, lines, run, scene
+
+MODELS = os.environ["GM_MODELS"]
 
 
 class Cache(unittest.TestCase):
@@ -54,14 +57,58 @@ class Cache(unittest.TestCase):
         run("detect", *many, "--cache", self.cache, env=home)
         self.assertEqual(len(os.listdir(self.cache)), 17)
 
+    def test_a_model_replaced_in_place(self):
+        # deep inside a tensor: neither its first bytes nor the header change
+        model = os.path.join(self.folder, "m.gguf")
+        run("convert", os.path.join(MODELS, "groma-mini"), "-o", model, "--type", "f32")
+        asked = ("detect", "-m", model, scene(0))
+        lines(*asked, "--cache", self.cache)
+        with open(model, "r+b") as file:
+            at = os.path.getsize(model) // 8 // 4 * 4
+            file.seek(at)
+            numbers = bytearray(file.read(12000))
+            for i in range(3, len(numbers), 4):
+                numbers[i] ^= 0x80
+            file.seek(at)
+            file.write(numbers)
+        for read in ((), ("--no-mmap",)):
+            self.assertEqual(lines(*asked, *read, "--cache", self.cache),
+                             lines(*asked, *read, "--no-cache"))
+
+    def test_a_program_built_anew(self):
+        # the same version, found through PATH: argv[0] has no directory
+        program = os.path.join(self.folder, "gromatic")
+        shutil.copy(GROMATIC, program)
+        os.utime(program, (1, 1))
+        command = ["gromatic", "detect", scene(0), "--cache", self.cache]
+        env = dict(os.environ, PATH=self.folder)
+        for time, entries in ((1, 1), (1, 1), (2, 2)):
+            os.utime(program, (time, time))
+            subprocess.run(command, env=env, cwd="/", capture_output=True, check=True)
+            self.assertEqual(len(os.listdir(self.cache)), entries)
+
+    def test_features_of_other_kernels(self):
+        # quantised weights: kernels differ by more than rounding
+        model = os.path.join(self.folder, "clip.gguf")
+        run("convert", os.path.join(MODELS, "clip-mini"), "-o", model, "--type", "q8_0")
+        asked = ("classify", "-m", model, "--classes", "cat,dog", "--method", "clip", scene(0))
+        for env in ({"GROMATIC_CPU": "ref"}, {}):
+            self.assertEqual(lines(*asked, "--cache", self.cache, env=env),
+                             lines(*asked, "--no-cache", env=env))
+
+    def test_an_empty_name(self):
+        _, err = run("detect", scene(0), "--cache", "", code=2)
+        self.assertIn("--cache", err)
+
     def test_the_limit(self):
         # an entry of groma-mini's picture is 1.2 MB: two fit
         for i in range(5):
             run("detect", scene(i), "--cache", self.cache, "--cache-size", "3M")
         self.assertLessEqual(sum(os.path.getsize(os.path.join(self.cache, name))
                                  for name in os.listdir(self.cache)), 3 << 20)
-        _, err = run("detect", scene(0), "--cache-size", "none", code=2)
-        self.assertIn("--cache-size", err)
+        for size in ("none", "0", "0.1", "-1", "1Q"):
+            _, err = run("detect", scene(0), "--cache-size", size, code=2)
+            self.assertIn("--cache-size", err)
 
 
 if __name__ == "__main__":
