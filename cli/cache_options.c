@@ -13,9 +13,9 @@ static bool parse_size(const char *text, uint64_t *out) {
   char *end;
   double value = strtod(text, &end);
   const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-  if (end == text || !(value > 0) || (*end && (!unit || end[1]))) return false;
+  if (end == text || (*end && (!unit || end[1]))) return false;
   for (const char *u = units; unit && u <= unit; u++) value *= 1024;
-  if (!(value < 1e18)) return false;
+  if (!(value >= 1 && value < 1e18)) return false;
   *out = (uint64_t)value;
   return true;
 }
@@ -38,6 +38,10 @@ bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) 
   *directory = NULL;
   if (args->cache_size && !parse_size(args->cache_size, bytes)) {
     cli_error("--cache-size: found '%s', wanted a size as 500M or 4G", args->cache_size);
+    return false;
+  }
+  if (args->cache && !*args->cache && !args->no_cache) {
+    cli_error("--cache: found an empty name, wanted a directory; --no-cache keeps nothing");
     return false;
   }
   *directory = directory_of(args);

@@ -81,6 +81,37 @@ static void test_one_limit_for_all_kinds(void **state) {
   gm_cache_dir_free(dir);
 }
 
+/* An entry of nearly the whole limit makes room for itself, and is there then. */
+static void test_a_large_entry_stays(void **state) {
+  (void)state;
+  char small[65], large[65], bytes[950] = {0};
+  key_of(1, small);
+  key_of(2, large);
+  gm_cache_dir *dir = gm_cache_dir_open(directory, 1000);
+  gm_mapping file;
+  gm_cache_dir_store(dir, small, "scene", &(gm_cache_piece){bytes, 100}, 1);
+  usleep(2000);
+  gm_cache_dir_store(dir, large, "scene", &(gm_cache_piece){bytes, 950}, 1);
+  assert_false(gm_cache_dir_map(dir, small, "scene", &file));
+  assert_true(gm_cache_dir_map(dir, large, "scene", &file));
+  gm_unmap(&file);
+  gm_cache_dir_store(dir, small, "scene", &(gm_cache_piece){bytes, 1001}, 1);
+  assert_false(gm_cache_dir_map(dir, small, "scene", &file));
+  gm_cache_dir_free(dir);
+}
+
+static void test_no_name_is_no_directory(void **state) {
+  (void)state;
+  char key[65];
+  key_of(1, key);
+  gm_cache_dir *dir = gm_cache_dir_open("", 0);
+  gm_mapping file;
+  gm_cache_dir_store(dir, key, "scene", &(gm_cache_piece){"x", 1}, 1);
+  assert_false(gm_cache_dir_map(dir, key, "scene", &file));
+  assert_false(gm_cache_dir_has_room(dir, 1));
+  gm_cache_dir_free(dir);
+}
+
 static void touch(const char *path, time_t age) {
   int fd = open(path, O_WRONLY | O_CREAT, 0600);
   assert_true(fd >= 0);
@@ -113,6 +144,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_pieces_come_back_as_one, make, remove_all),
       cmocka_unit_test_setup_teardown(test_one_limit_for_all_kinds, make, remove_all),
+      cmocka_unit_test_setup_teardown(test_a_large_entry_stays, make, remove_all),
+      cmocka_unit_test(test_no_name_is_no_directory),
       cmocka_unit_test_setup_teardown(test_half_written_entries_go_after_a_day, make,
                                       remove_all),
   };

@@ -127,9 +127,10 @@ static size_t list_entries(const gm_cache_dir *cache, entry **out, uint64_t *byt
   return n;
 }
 
+/* The youngest stays: it may be larger than what is wanted. */
 static void remove_oldest(gm_cache_dir *dir, entry *entries, size_t n, uint64_t wanted) {
   if (n) qsort(entries, n, sizeof *entries, by_age);
-  for (size_t i = 0; i < n && dir->used > wanted; i++) {
+  for (size_t i = 0; i + 1 < n && dir->used > wanted; i++) {
     char *path = NULL;
     if (asprintf(&path, "%s/%s", dir->directory, entries[i].name) < 0) return;
     if (unlink(path) == 0) dir->used -= entries[i].bytes;
@@ -157,9 +158,8 @@ static void keep_limit(gm_cache_dir *dir, uint64_t stored) {
 /* mkdir -p; only the owner may look inside. */
 static bool make_directory(const char *path) {
   char *copy = strdup(path);
-  bool ok = copy != NULL;
-  for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash;
-       slash = strchr(slash + 1, '/')) {
+  bool ok = copy && *copy;
+  for (char *slash = ok ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
     *slash = 0;
     ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
     *slash = '/';
