@@ -128,7 +128,9 @@ cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume) {
   }
   enum { FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC };
   ledger->list_fd = open(ledger->list, FLAGS, 0666);
-  if (ledger->list_fd >= 0 && flock(ledger->list_fd, LOCK_EX | LOCK_NB) != 0) {
+  /* Some file systems have no locks: there nobody is kept out. */
+  if (ledger->list_fd >= 0 && flock(ledger->list_fd, LOCK_EX | LOCK_NB) != 0 &&
+      errno == EWOULDBLOCK) {
     cli_error("%s: another process is writing it; wait for it, or write to another file", path);
     cli_ledger_close(ledger, false);
     return NULL;
@@ -185,12 +187,13 @@ bool cli_ledger_write(cli_ledger *ledger, const char *key, const char *line) {
 bool cli_ledger_close(cli_ledger *ledger, bool complete) {
   if (!ledger) return true;
   bool ok = true;
-  if (ledger->list_fd >= 0) ok = close(ledger->list_fd) == 0;
-  if (ledger->part_fd >= 0) ok = close(ledger->part_fd) == 0 && ok;
+  if (ledger->part_fd >= 0) ok = close(ledger->part_fd) == 0;
   if (complete && ok && rename(ledger->part, ledger->path) != 0) {
     cli_error("%s: cannot rename to %s: %s", ledger->part, ledger->path, strerror(errno));
     ok = false;
   }
+  /* The lock goes last: who has it may empty the part. */
+  if (ledger->list_fd >= 0) ok = close(ledger->list_fd) == 0 && ok;
   free(ledger->done);
   free(ledger);
   return ok;

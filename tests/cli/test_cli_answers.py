@@ -240,8 +240,9 @@ class Answers(unittest.TestCase):
                 process.wait()
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
-            _, err = run("detect", *names, "-o", output, "--resume", "--conf", "0.5", code=1)
-            self.assertIn("another command, model or option", err)
+            for other in ("--conf", "0.5"), ("--cache-type-k", "f32"):
+                _, err = run("detect", *names, "-o", output, "--resume", *other, code=1)
+                self.assertIn("another command, model or option", err)
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
 
