@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,6 +285,42 @@ static void test_nothing_to_keep(void **state) {
   gm_model_file_close(read);
 }
 
+/* Columns that are no whole number of chunks: what memory held before does not go to the file.
+ */
+static void test_begun_chunks_hold_nothing_else(void **state) {
+  const fixture *f = *state;
+  enum { FEW = 40, BYTES = 9 * 34 }; /* 9 blocks of 32: a chunk of 256 and a begun one */
+  gm_gguf_writer *writer;
+  gm_error err;
+  gm_model_file *file;
+  char path[64];
+  unsigned char weights[FEW * BYTES], *first = NULL;
+  for (size_t i = 0; i < sizeof weights; i++) weights[i] = (unsigned char)(i * 29 % 61);
+  snprintf(path, sizeof path, "%s/begun.gguf", f->root);
+  assert_ok(gm_gguf_writer_create(&writer, path, &err), &err);
+  gm_gguf_add_tensor(writer, "many.begun", GM_TYPE_Q8_0, 2, (size_t[]){FEW, 288});
+  assert_ok(gm_gguf_begin(writer, &err), &err);
+  assert_ok(gm_gguf_write(writer, 0, 0, weights, sizeof weights, &err), &err);
+  assert_ok(gm_gguf_finish_file(writer, &err), &err);
+  gm_gguf_writer_free(writer);
+  assert_ok(gm_model_file_open(&file, path, true, false, &err), &err);
+  for (int fill = 1; fill < 3; fill++) {
+    size_t size;
+    mallopt(M_PERTURB, fill); /* what new memory holds */
+    gm_packs *packs = new_packs(f, file);
+    gm_packs_prepare(packs, NULL);
+    unsigned char *bytes = test_read_file(path_of(f, packs), &size);
+    mallopt(M_PERTURB, 0);
+    if (first) assert_memory_equal(bytes, first, size);
+    assert_int_equal(unlink(path_of(f, packs)), 0);
+    gm_packs_free(packs);
+    free(first);
+    first = bytes;
+  }
+  free(first);
+  gm_model_file_close(file);
+}
+
 /* Four processes make the file at once: each has panels, one file is left. */
 static void test_several_writers(void **state) {
   const fixture *f = *state;
@@ -337,6 +374,7 @@ int main(void) {
       WITH_FILES(test_keys),
       WITH_FILES(test_no_room_is_no_failure),
       WITH_FILES(test_nothing_to_keep),
+      WITH_FILES(test_begun_chunks_hold_nothing_else),
       WITH_FILES(test_several_writers),
       WITH_FILES(test_scenes_are_the_same),
   };

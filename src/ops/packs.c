@@ -223,8 +223,10 @@ static void make_panel(void *arg, size_t panel, size_t worker) {
   const packed_tensor *t = m->tensor;
   (void)worker;
   size_t row = panel * t->mm->nr, rows = gm_tensor_rows(t->w) - row;
-  t->mm->pack_w(m->panels + panel * t->panel_bytes,
-                (const unsigned char *)t->w->data + row * t->w->row_bytes, t->w->row_bytes,
+  unsigned char *to = m->panels + panel * t->panel_bytes;
+  /* The rest of a chunk that the columns don't fill is nobody's, but goes to the file. */
+  if (gm_tensor_cols(t->w) % t->mm->chunk != 0) memset(to, 0, t->panel_bytes);
+  t->mm->pack_w(to, (const unsigned char *)t->w->data + row * t->w->row_bytes, t->w->row_bytes,
                 rows < t->mm->nr ? rows : t->mm->nr, gm_tensor_cols(t->w));
 }
 
