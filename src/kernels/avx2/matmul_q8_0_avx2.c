@@ -39,11 +39,12 @@ static inline float pack_w_row(int16_t *out, const bytes *w, size_t n) {
   }
   float most = top > 0 ? 32767.0f / top : 0.0f;
   for (size_t b = 0; b < n / 32; b++, w += sizeof(gm_block_q8_0), out += 32) {
-    __m256i q = load(w + 2), share = _mm256_set1_epi16((short)(d[b] * most));
+    int share = _mm_cvtss_si32(_mm_set_ss(d[b] * most)); /* not a number: 0 in 16 bits */
+    __m256i q = load(w + 2), factor = _mm256_set1_epi16((short)share);
     __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(q));
     __m256i high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(q, 1));
-    low = _mm256_mulhrs_epi16(_mm256_slli_epi16(low, 5), share);
-    high = _mm256_mulhrs_epi16(_mm256_slli_epi16(high, 5), share);
+    low = _mm256_mulhrs_epi16(_mm256_slli_epi16(low, 5), factor);
+    high = _mm256_mulhrs_epi16(_mm256_slli_epi16(high, 5), factor);
     _mm256_storeu_si256((void *)out, low);
     _mm256_storeu_si256((void *)(out + 16), high);
   }
