@@ -178,6 +178,8 @@ static void set_rate(gm_bench_report *report, const char *stages) {
 static gm_status bench_image(image_bench *b, const char *model, const gm_bench_params *p) {
   gm_model_params params = gm_model_params_default();
   params.threads = p->threads;
+  params.cache_type_k = p->cache_type_k;
+  params.cache_type_v = p->cache_type_v;
   GM_TRY(gm_model_open(&b->model, model, &params, b->err));
   const gm_groma *groma = b->model->groma;
   b->chain.groma = groma;

@@ -87,6 +87,14 @@ class Usage(unittest.TestCase):
         self.assertTrue(stages[0]["shape"].startswith("3 crops"))
         _, err = run("bench", "clip", "-m", "clip-mini", "--stage", "vision", code=2)
         self.assertIn("crops, texts", err)
+
+    def test_the_caches_type_of_the_benchmarks(self):
+        for kind in ("model",), ("image", scene(1)):
+            out, _ = run("bench", *kind, "--stage", "decode", "--repeat", "1", "-n", "2", "-ctk", "q8_0",
+                         "-ctv", "f16", "--json")
+            [stage] = json.loads(out)["stages"]
+            self.assertIn("q8_0 and f16 cache", stage["shape"])
+
     def test_the_benchmark_of_a_picture(self):
         out, _ = run("bench", "image", scene(1), "-n", "2", "--count", "3", "--repeat", "1", "--json")
         report = json.loads(out)
