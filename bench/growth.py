@@ -21,7 +21,7 @@ import processes
 ROOT = growth_page.ROOT
 STORE = os.path.join(ROOT, "bench", "growth.json")
 PHOTO = os.path.join(ROOT, "tests", "data", "photos", "astronaut.png")
-SPEC = "synthetic:groma-7b-2l:q4_k:fast"  # true widths, 2 of 32 layers of language
+SPEC = "synthetic:groma-7b-4l:q4_k:fast"  # true widths, 4 of 32 layers of language
 
 
 def thread_counts():
@@ -47,8 +47,8 @@ CURVES = {
                {"prefill": MODEL + ["--stage", "prefill", "-c", "{n}"]}),
     "context": ([16, 256, 512, 1024, 1536, 2000],
                 {"f16": MODEL + ["--stage", "decode", "-n", "16", "-c", "{n}", "-t", "1"],
-                 "q8_0": MODEL + ["--stage", "decode", "-n", "16", "-c", "{n}", "-t", "1",
-                          "-ctk", "q8_0", "-ctv", "q8_0"]}),
+                 "q8_0": MODEL + ["--stage", "decode", "-n", "16", "-c", "{n}", "-t", "1", "-ctk", "q8_0", "-ctv",
+                                  "q8_0"]}),
     "threads": (thread_counts(), {"": MODEL + ["--stage", ",".join(STAGES), "-t", "{n}"]}),
     "processes": ([1, 2, 4], {}),
 }
@@ -117,9 +117,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", nargs="?", help="gromatic")
     parser.add_argument("--only", help="some of " + ", ".join(CURVES))
-    parser.add_argument("--model", default=os.path.join(ROOT, "bench", "work", "groma-7b-2l-q4_k.gguf"),
+    parser.add_argument("--model", default=os.path.join(ROOT, "bench", "work", "groma-7b-4l-q4_k.gguf"),
                         help="a file of " + SPEC + ", made if it is missing")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--draw", action="store_true")
     args = parser.parse_args()

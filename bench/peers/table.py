@@ -30,7 +30,7 @@ def share(entry):
 
 def cells(name, entry):
     work = entry["work"]
-    if name.startswith(("prefill", "decode")) and entry["layers"] != 32:
+    if name.startswith(("prefill", "decode", "ground", "again", "memory")) and entry["layers"] != 32:
         work += f", {entry['layers']} of 32 layers"
     if name == "memory":
         found = ", ".join(f"{n} {b / 2**30:.2f} GiB" for n, b in entry["bytes"].items() if b)
