@@ -112,6 +112,18 @@ static bool on_cancelled(void *user) {
   return cli_interrupted();
 }
 
+/* All that changes a result besides pictures and CLIP, for results that are kept. */
+static char *settings_of(const cli_args *args, gm_model *groma) {
+  char *options = cli_class_options_text(args), *all = NULL, sum[65] = "";
+  gm_error err = {0};
+  if (groma && args->output && gm_model_sha256(groma, sum, &err) != GM_OK)
+    cli_error("%s", err.message);
+  else if (options && asprintf(&all, "%s proposer=%s", options, sum) < 0)
+    all = NULL;
+  free(options);
+  return all;
+}
+
 int cmd_classify(const cli_args *args) {
   classify_job j = {.job = {.args = args, .command = "classify", .run_image = run}};
   if (args->inputs.n == 0) {
@@ -134,7 +146,7 @@ int cmd_classify(const cli_args *args) {
   if (code == CLI_DONE)
     code = cli_make_classes(args, j.job.clip, method, NULL, 0, false, &callbacks, &j.classes);
   if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &j.groma);
-  char *settings = code == CLI_DONE ? cli_class_options_text(args) : NULL;
+  char *settings = code == CLI_DONE ? settings_of(args, j.groma) : NULL;
   if (code == CLI_DONE && !settings) code = CLI_SOME_FAILED;
   if (code == CLI_DONE) {
     j.job.settings = settings;

@@ -121,6 +121,19 @@ class Classify(unittest.TestCase):
                 got = [json.loads(line)["image"]["file"] for line in file]
             self.assertEqual(got, [picture("bus"), picture("koala")])
 
+    def test_resume_notices_another_proposer_of_the_same_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out, groma = os.path.join(folder, "out.jsonl"), os.path.join(folder, "groma.gguf")
+            common = ("classify", picture("bus"), "--classes", "bus,dog", "--no-cache", "-o", out,
+                      "--descriptions", DESCRIPTIONS, "--proposals", "--groma-model", groma)
+            source = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+            run("convert", source, "-o", groma, "--type", "f16")
+            run(*common)
+            run(*common, "--resume")
+            run("convert", source, "-o", groma, "--type", "q8_0")
+            _, err = run(*common, "--resume", code=1)
+            self.assertIn("another command, model or option", err)
+
     def test_cache_gives_the_same_and_survives_damage(self):
         with tempfile.TemporaryDirectory() as folder:
             cache = os.path.join(folder, "deep", "cache")
