@@ -111,8 +111,8 @@ def _ort_tower(model, shape, kind, variant, directory):
     return lambda x: session.run(None, {"x": x.numpy()})[0]
 
 
-def make(shape, kind, variant, directory):
-    """kind: vision or text; variant: fp32, int8, bf16, bf16-compiled, ort-fp32, ort-int8."""
+def make(shape, kind, variant, directory, count=CROPS):
+    """kind: vision or text; count: of crops; variant: fp32, int8, bf16, bf16-compiled, ort-fp32, ort-int8."""
     model, preprocess, tokenizer = _model(shape)
     tower = (_ort_tower(model, shape, kind, variant, directory) if variant.startswith("ort")
              else _torch_tower(model, kind, variant))
@@ -120,5 +120,5 @@ def make(shape, kind, variant, directory):
         texts = strings()
         return lambda: tower(tokenizer(texts))
     image = picture()
-    boxes = crops(image)
+    boxes = crops(image, int(count))
     return lambda: tower(torch.stack([preprocess(image.crop(box)) for box in boxes]))

@@ -32,6 +32,8 @@ def cells(name, entry):
     work = entry["work"]
     if name.startswith(("prefill", "decode", "ground", "again", "memory")) and entry["layers"] != 32:
         work += f", {entry['layers']} of 32 layers"
+    if "count" in entry:
+        work += f"; here {entry['count']}"
     if name == "memory":
         found = ", ".join(f"{n} {b / 2**30:.2f} GiB" for n, b in entry["bytes"].items() if b)
         return [work, found, "", "", str(entry["wanted"]), ""]

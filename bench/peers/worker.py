@@ -1,6 +1,8 @@
 """A peer in a process of its own: reads calls, one JSON line each, runs them, answers in seconds.
 
-    worker.py torch STAGE VARIANT | worker.py clip SHAPE KIND VARIANT DIR | worker.py llama FILE REPACK THREADS
+    worker.py torch STAGE VARIANT
+    worker.py clip SHAPE KIND VARIANT DIR [CROPS]
+    worker.py llama FILE REPACK THREADS
 
 The first line of output says that it is ready, after one untimed run.
 """
