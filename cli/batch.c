@@ -155,6 +155,13 @@ static json_t *model_json(const batch *b) {
                    "type", type);
 }
 
+static void add_stages(cli_report *report, json_t *timings, const gm_timing *t, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    json_object_set_new(timings, t[i].stage, cli_json_number(t[i].seconds));
+    fprintf(report->text, "  %-12s %8.3f s\n", t[i].stage, t[i].seconds);
+  }
+}
+
 static void add_verbose(const batch *b, cli_report *report, const gm_scene *scene,
                         double seconds) {
   if (!b->job->args->verbose) return;
@@ -165,10 +172,9 @@ static void add_verbose(const batch *b, cli_report *report, const gm_scene *scen
   const gm_timing *t = scene ? gm_scene_timings(scene, &n) : &whole;
   json_t *timings = json_object();
   fputc('\n', report->text);
-  for (size_t i = 0; i < n; i++) {
-    json_object_set_new(timings, t[i].stage, cli_json_number(t[i].seconds));
-    fprintf(report->text, "  %-12s %8.3f s\n", t[i].stage, t[i].seconds);
-  }
+  add_stages(report, timings, report->stages, scene ? 0 : report->n_stages);
+  add_stages(report, timings, t, n);
+  add_stages(report, timings, report->stages, scene ? report->n_stages : 0);
   json_object_set_new(object, "timings", timings);
 }
 

@@ -90,15 +90,24 @@ static gm_status run(const cli_job *job, const gm_image *image, const char *name
   gm_classification *found = NULL;
   gm_box *boxes = NULL;
   gm_status status = GM_OK;
+  double began = cli_now();
   if (j->groma)
     status = cli_propose(j->groma, image, &job->callbacks, &boxes, &params.n_boxes, err);
+  if (status == GM_OK && j->groma) cli_report_stage(report, "proposals", began);
   params.boxes = boxes;
+  began = cli_now();
   if (status == GM_OK) status = gm_view_create(&view, job->clip, image, &params, err);
   if (status == GM_OK)
     status = gm_classify(view, j->classes, &j->params, &job->callbacks, &found, err);
-  if (status == GM_OK) report_labels(report, found);
-  if (status == GM_OK && job->args->explain)
+  if (status == GM_OK) {
+    cli_report_stage(report, "crops", began);
+    report_labels(report, found);
+  }
+  began = cli_now();
+  if (status == GM_OK && job->args->explain) {
     status = explain(j, view, image, name, &found->labels[0], report, err);
+    cli_report_stage(report, "explanation", began);
+  }
   gm_classification_free(found);
   gm_view_free(view);
   free(boxes);

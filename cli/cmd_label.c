@@ -28,9 +28,11 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   size_t n;
   const gm_region *regions = gm_scene_regions(scene, &n);
   gm_classification **found;
+  double began = cli_now();
   gm_status status =
       cli_name_regions(job->naming, scene, report->image, &job->callbacks, &found, err);
   if (status != GM_OK) return status;
+  cli_report_stage(report, "naming", began);
   json_t *list = json_array();
   for (size_t i = 0; i < n; i++) report_region(job, report, list, &regions[i], found[i]);
   json_object_set_new(report->json, "regions", list);

@@ -123,6 +123,11 @@ static json_t *grounding_json(const cli_report *report, const gm_grounding *g) {
                    (json_int_t)g->span_begin, (json_int_t)g->span_end, "regions", regions);
 }
 
+void cli_report_stage(cli_report *report, const char *stage, double began) {
+  if (report->n_stages == sizeof report->stages / sizeof report->stages[0]) return;
+  report->stages[report->n_stages++] = (gm_timing){stage, cli_now() - began};
+}
+
 void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answer, bool raw,
                        bool streamed) {
   json_object_set_new(object, "text", json_string(answer->text));

@@ -22,6 +22,8 @@ typedef struct cli_report {
   char *caption; /* NULL: none */
   gm_span_colour *spans;
   size_t n_spans;
+  gm_timing stages[4]; /* the command's own, beside the scene's */
+  size_t n_stages;
   cli_box_format format;
   uint32_t width, height;
   const gm_image *image; /* while the command runs */
@@ -51,6 +53,9 @@ json_t *cli_json_number(double value);
 void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t colour);
 /* "x1, y1 - x2, y2" as a person reads it, in the report's format. */
 void cli_report_print_box(cli_report *report, gm_box box);
+
+/* The stage has ended that began at `began` (cli_now). stage: a string that lives on. */
+void cli_report_stage(cli_report *report, const char *stage, double began);
 
 /* An answer: "text" and "grounding" (and "raw") into the object, the words and boxes as text
  * and marks. streamed: the words were shown already, so the text only lists the boxes. */

@@ -111,6 +111,12 @@ class Classify(unittest.TestCase):
                      code=2)
         self.assertIn("csv", err)
 
+    def test_verbose_tells_the_stages(self):
+        [got] = classify(picture("bus"), "--classes", "bus", "--method", "clip", "-v")
+        self.assertEqual(set(got["timings"]), {"crops", "classify"})
+        [got] = lines("label", picture("bus"), "--classes", "bus", "--no-cache", "-v")
+        self.assertLessEqual({"vision", "naming"}, set(got["timings"]))
+
     def test_resume_skips_what_is_done_with_the_same_settings(self):
         with tempfile.TemporaryDirectory() as folder:
             out = os.path.join(folder, "out.jsonl")
