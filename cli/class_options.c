@@ -25,10 +25,6 @@ enum { MAX_CLASS_FILE = 256 << 20 };
 int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   gm_error err = {0};
   gm_clip_params params = gm_clip_params_default();
-  if (args->threads > 1024) {
-    cli_error("--threads: wanted at most 1024");
-    return CLI_USAGE;
-  }
   char *directory;
   if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
   params.threads = (unsigned)args->threads;
@@ -211,7 +207,7 @@ static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
   params.descriptors = files->descriptors;
   params.words = files->words;
   params.seed = args->seed;
-  if (args->text_scale >= 0) params.text_scale = (float)args->text_scale;
+  if (!isnan(args->text_scale)) params.text_scale = (float)args->text_scale;
   if (args->dedup) params.dedup = (float)DEDUP_COSINE;
   if (args->dedup_cosine >= 0) params.dedup = (float)args->dedup_cosine;
   gm_error err = {0};
@@ -252,18 +248,6 @@ int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
 
 /* ---- crops and scores ---- */
 
-static bool small_count(const char *option, uint64_t value) {
-  if (value <= 1 << 16) return true;
-  cli_error("--%s: found %llu, wanted at most 65536", option, (unsigned long long)value);
-  return false;
-}
-
-static bool share(const char *option, double value) {
-  if (value <= 1) return true;
-  cli_error("--%s: found %g, wanted a share from 0 to 1", option, value);
-  return false;
-}
-
 /* --preset: the published settings of a data set. */
 static bool use_preset(const cli_args *args, gm_method method, gm_view_params *out) {
   if (!args->preset) return true;
@@ -279,42 +263,32 @@ static bool use_preset(const cli_args *args, gm_method method, gm_view_params *o
   return true;
 }
 
-bool cli_view_params(const cli_args *args, gm_method method, gm_view_params *out) {
-  *out = gm_view_params_default(method);
+bool cli_view_params(const cli_args *args, gm_method method, bool of_region,
+                     gm_view_params *out) {
+  *out = of_region && !args->preset ? gm_label_view_params_default(method)
+                                    : gm_view_params_default(method);
   bool crops = out->crops > 0;
-  if (!use_preset(args, method, out) || !share("dedup-iou", args->dedup_iou) ||
-      !share("dedup-cosine", args->dedup_cosine))
-    return false;
+  if (!use_preset(args, method, out)) return false;
   if (args->dedup) out->dedup = (float)DEDUP_IOU;
   if (args->dedup_iou >= 0) out->dedup = (float)args->dedup_iou;
-  if (crops && args->crops != UINT64_MAX) {
-    if (!small_count("crops", args->crops)) return false;
-    if (args->crops == 0) {
-      cli_error("--crops: method %s wants at least 1", gm_method_name(method));
-      return false;
-    }
-    out->crops = (uint32_t)args->crops;
-  }
+  if (crops && args->crops != UINT64_MAX) out->crops = (uint32_t)args->crops;
   if (args->alpha >= 0) out->alpha = (float)args->alpha;
   if (args->beta >= 0) out->beta = (float)args->beta;
   out->seed = args->seed;
-  return true;
+  if (!crops || (out->alpha > 0 && out->alpha <= out->beta)) return true;
+  cli_error("--alpha, --beta: found %g and %g, wanted 0 < alpha <= beta <= 1",
+            (double)out->alpha, (double)out->beta);
+  return false;
 }
 
-bool cli_classify_params(const cli_args *args, gm_classify_params *out) {
-  *out = gm_classify_params_default();
-  if (!small_count("draws", args->draws) || !small_count("redraws", args->redraws))
-    return false;
-  if (args->draws) out->draws = (uint32_t)args->draws;
-  if (args->redraws) out->redraws = (uint32_t)args->redraws;
-  if (args->image_scale >= 0) out->image_scale = (float)args->image_scale;
-  if (args->stop < 0 || args->stop >= 1) {
-    cli_error("--stop: found %g, wanted an error rate from 0 to 1", args->stop);
-    return false;
-  }
-  out->stop = args->stop;
-  out->seed = args->seed;
-  return true;
+gm_classify_params cli_classify_params(const cli_args *args) {
+  gm_classify_params params = gm_classify_params_default();
+  if (args->draws) params.draws = (uint32_t)args->draws;
+  if (args->redraws) params.redraws = (uint32_t)args->redraws;
+  if (!isnan(args->image_scale)) params.image_scale = (float)args->image_scale;
+  params.stop = args->stop;
+  params.seed = args->seed;
+  return params;
 }
 
 /* ---- as text ---- */

@@ -28,9 +28,12 @@ int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
                      const char *const *names, size_t n, bool plain_names,
                      const gm_callbacks *callbacks, gm_classes **out);
 
-/* The crops and the scoring of the arguments. False after a message. */
-bool cli_view_params(const cli_args *args, gm_method method, gm_view_params *out);
-bool cli_classify_params(const cli_args *args, gm_classify_params *out);
+/* The crops of the arguments, where they say nothing those of the preset, the region or the
+ * method. False after a message. */
+bool cli_view_params(const cli_args *args, gm_method method, bool of_region,
+                     gm_view_params *out);
+/* The scoring of the arguments. */
+gm_classify_params cli_classify_params(const cli_args *args);
 
 /* All class options that change a result, the sums of the files too; free() it. */
 char *cli_class_options_text(const cli_args *args);

@@ -143,9 +143,9 @@ int cmd_classify(const cli_args *args) {
   const gm_callbacks callbacks = {.cancelled = on_cancelled};
   const char *spec = args->model ? args->model : args->clip_model;
   gm_method method;
-  if (!cli_method(args, &method) || !cli_view_params(args, method, &j.view) ||
-      !cli_classify_params(args, &j.params))
+  if (!cli_method(args, &method) || !cli_view_params(args, method, false, &j.view))
     return CLI_USAGE;
+  j.params = cli_classify_params(args);
   if (args->stop > 0 && method != GM_METHOD_WCA) {
     cli_error("--stop is for method wca, not for %s", gm_method_name(method));
     return CLI_USAGE;

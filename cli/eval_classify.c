@@ -94,12 +94,6 @@ static bool check_methods(const cli_args *args) {
   return true;
 }
 
-static bool check_seeds(const cli_args *args) {
-  if (args->seeds >= 1 && args->seeds <= 1000) return true;
-  cli_error("--seeds: found %llu, wanted 1 to 1000", (unsigned long long)args->seeds);
-  return false;
-}
-
 static void set_draws(const cli_args *args, measure *m) {
   bool released = m->method == GM_METHOD_WCA_RELEASED;
   bool drawn = released || m->method == GM_METHOD_WCA;
@@ -112,8 +106,8 @@ static void set_draws(const cli_args *args, measure *m) {
 static int add_measure(evaluation *e, gm_method method, const char *const *names, size_t n) {
   measure *m = &e->measures[e->n_measures];
   *m = (measure){.method = method};
-  if (!cli_view_params(e->args, method, &m->view) || !cli_classify_params(e->args, &m->params))
-    return CLI_USAGE;
+  if (!cli_view_params(e->args, method, false, &m->view)) return CLI_USAGE;
+  m->params = cli_classify_params(e->args);
   m->params.top = TOP;
   m->view.cache = true;
   if (method != GM_METHOD_WCA) m->params.stop = 0;
@@ -347,7 +341,7 @@ static bool on_cancelled(void *user) {
 int cli_eval_classify(const cli_args *args, const char *path) {
   evaluation e = {.args = args, .callbacks = {.cancelled = on_cancelled}};
   cli_catch_interrupt();
-  if (!check_methods(args) || !check_seeds(args)) return CLI_USAGE;
+  if (!check_methods(args)) return CLI_USAGE;
   int code = labelled_set_load(&e.set, path, (size_t)args->limit) ? CLI_DONE : CLI_USAGE;
   const char *spec = args->model ? args->model : args->clip_model;
   if (code == CLI_DONE) code = cli_open_clip(args, spec, &e.clip);

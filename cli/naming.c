@@ -10,19 +10,6 @@
 /* The raw score below which clip-mini's best name is not given: calibrated in docs/LABEL.md. */
 #define CLIP_MINI_NONE 0.6f
 
-static int prepare_crops(cli_naming *naming, const cli_args *args, gm_method method) {
-  if (!cli_view_params(args, method, &naming->view) ||
-      !cli_classify_params(args, &naming->classify))
-    return CLI_USAGE;
-  const gm_view_params own = gm_label_view_params_default(method);
-  if (args->crops == UINT64_MAX) naming->view.crops = own.crops;
-  if (args->alpha < 0) naming->view.alpha = own.alpha;
-  if (args->beta < 0) naming->view.beta = own.beta;
-  naming->view.cache = true;
-  naming->classify.top = 1;
-  return CLI_DONE;
-}
-
 static int list_names(cli_naming *naming) {
   naming->n_names = gm_classes_count(naming->classes);
   naming->names = calloc(naming->n_names, sizeof *naming->names);
@@ -34,7 +21,7 @@ static int list_names(cli_naming *naming) {
 
 /* Cosines of another CLIP lie elsewhere: it has a limit only where the user gives one. */
 static float none_score(const cli_naming *naming, const cli_args *args) {
-  if (args->none > -2) return (float)args->none;
+  if (args->none >= -1) return (float)args->none;
   bool mini = strcmp(gm_clip_get_info(naming->clip).name, "clip-mini") == 0;
   return mini ? CLIP_MINI_NONE : -1;
 }
@@ -53,9 +40,12 @@ int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const 
                     size_t n, const gm_callbacks *callbacks) {
   *naming = (cli_naming){0};
   gm_method method;
-  if (!cli_method(args, &method)) return CLI_USAGE;
-  int code = prepare_crops(naming, args, method);
-  if (code == CLI_DONE) code = cli_open_clip(args, args->clip_model, &naming->clip);
+  if (!cli_method(args, &method) || !cli_view_params(args, method, true, &naming->view))
+    return CLI_USAGE;
+  naming->view.cache = true;
+  naming->classify = cli_classify_params(args);
+  naming->classify.top = 1;
+  int code = cli_open_clip(args, args->clip_model, &naming->clip);
   if (code == CLI_DONE)
     code = cli_make_classes(args, naming->clip, method, names, n, true, callbacks,
                             &naming->classes);

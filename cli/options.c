@@ -124,13 +124,14 @@ static const option_row rows[] = {
     {"dedup", 0, FLAG, AT(dedup), GROUP_CLASSES, NULL,
      "drop crops and descriptions that are much like others"},
     {"dedup-iou", 0, NUMBER, AT(dedup_iou), GROUP_CLASSES, "T",
-     "drop crops with a higher overlap (--dedup: 0.75)"},
+     "drop crops with a higher overlap (--dedup: 0.75; 0: keep all)"},
     {"dedup-cosine", 0, NUMBER, AT(dedup_cosine), GROUP_CLASSES, "T",
-     "drop descriptions with a higher cosine (--dedup: 0.98)"},
+     "drop descriptions with a higher cosine (--dedup: 0.98; 0: keep all)"},
     {"groma-model", 0, TEXT, AT(groma_model), GROUP_CLASSIFY | GROUP_EVAL, "MODEL",
      "the Groma model of --proposals (default groma-mini)"},
     {"stop", 0, NUMBER, AT(stop), GROUP_CLASSIFY | GROUP_EVAL, "RATE",
-     "look at no more crops once the leader is wrong with at most this probability"},
+     "look at no more crops once the leader is wrong with at most this probability (0: at "
+     "all)"},
     {"proposals", 0, FLAG, AT(proposals), GROUP_CLASSIFY | GROUP_EVAL, NULL,
      "crops around the regions that Groma proposes instead of random ones"},
     {"top", 0, COUNT, AT(top), GROUP_CLASSIFY, "N", "labels to show (default 5; 0: all)"},
@@ -263,9 +264,35 @@ static bool list_add(cli_list *list, const char *item) {
   return true;
 }
 
-/* Below 0 they mean "not given" in cli_args, which nobody can ask for. */
-static bool is_share(const option_row *row) {
-  return row->offset == AT(conf) || row->offset == AT(iou) || row->offset == AT(min_score);
+/* Numbers that are not free. Other commands' limits than the options' own stand there. */
+static const struct {
+  size_t offset; /* in cli_args */
+  double least, most;
+} ranges[] = {
+    {AT(threads), 0, 1024},     {AT(max_det), 0, 100000},
+    {AT(conf), 0, 1},           {AT(iou), 0, 1},
+    {AT(min_score), 0, 1},      {AT(temperature), 0, HUGE_VAL},
+    {AT(top_p), 0, 1},          {AT(crops), 1, 65536},
+    {AT(draws), 1, 65536},      {AT(redraws), 1, 65536},
+    {AT(alpha), 0, 1},          {AT(beta), 0, 1},
+    {AT(image_scale), -13, 13}, {AT(text_scale), -13, 13},
+    {AT(none), -1, 1},          {AT(stop), 0, 1},
+    {AT(dedup_iou), 0, 1},      {AT(dedup_cosine), 0, 1},
+    {AT(seeds), 1, 1000},       {AT(timeout), 1, 86400},
+};
+
+/* False after a message. */
+static bool in_range(const cli_command *command, const option_row *row, const char *value,
+                     double number) {
+  size_t i = 0, n = sizeof ranges / sizeof ranges[0];
+  while (i < n && ranges[i].offset != row->offset) i++;
+  if (i == n || (number >= ranges[i].least && number <= ranges[i].most)) return true;
+  fprintf(stderr, "gromatic %s: --%s: found '%s', wanted ", command->name, row->name, value);
+  if (isfinite(ranges[i].most))
+    fprintf(stderr, "%g to %g\n", ranges[i].least, ranges[i].most);
+  else
+    fprintf(stderr, "%g or more\n", ranges[i].least);
+  return false;
 }
 
 static int set_option(const cli_command *command, const option_row *row, const char *value,
@@ -289,6 +316,8 @@ static int set_option(const cli_command *command, const option_row *row, const c
   case COUNT:
     ok = parse_count(value, UINT32_MAX, (uint64_t *)(void *)target);
     wanted = "a whole number from 0 to 4294967295";
+    if (ok && !in_range(command, row, value, (double)*(uint64_t *)(void *)target))
+      return CLI_USAGE;
     break;
   case BIG:
     ok = parse_count(value, UINT64_MAX, (uint64_t *)(void *)target);
@@ -297,10 +326,7 @@ static int set_option(const cli_command *command, const option_row *row, const c
   case NUMBER:
     ok = parse_number(value, (double *)(void *)target);
     wanted = "a number";
-    if (ok && is_share(row) && *(double *)(void *)target < 0) {
-      ok = false;
-      wanted = "0 to 1";
-    }
+    if (ok && !in_range(command, row, value, *(double *)(void *)target)) return CLI_USAGE;
     break;
   }
   if (ok) return CLI_DONE;
@@ -351,22 +377,6 @@ static int take_llama_names(int argc, char **argv) {
   return kept;
 }
 
-/* What no command takes; the defaults pass. */
-static int check_ranges(const cli_command *command, const cli_args *a) {
-  const char *wrong = NULL;
-  if (a->conf > 1 || a->iou > 1 || a->min_score > 1)
-    wrong = "--conf, --iou and --min-score are 0 to 1";
-  else if (a->temperature < 0 || a->top_p < 0 || a->top_p > 1)
-    wrong = "--temp is 0 or more, --top-p 0 to 1";
-  else if (a->max_det > 100000)
-    wrong = "--max-det is at most 100000";
-  else if (a->threads > 1024)
-    wrong = "--threads is at most 1024";
-  if (!wrong) return CLI_DONE;
-  fprintf(stderr, "gromatic %s: %s\n", command->name, wrong);
-  return CLI_USAGE;
-}
-
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
   *args = (cli_args){.temperature = 0,
                      .top_p = 1,
@@ -381,7 +391,8 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
                      .dedup_iou = -1,
                      .dedup_cosine = -1};
   args->crops = UINT64_MAX;
-  args->alpha = args->beta = args->image_scale = args->text_scale = -1;
+  args->alpha = args->beta = -1;
+  args->image_scale = args->text_scale = NAN;
   args->none = -2;
   argc = take_llama_names(argc, argv);
   int code = read_environment(command, args);
@@ -424,7 +435,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
   }
   for (int i = optind; i < argc; i++)
     if (!list_add(&args->inputs, argv[i])) return CLI_USAGE;
-  return check_ranges(command, args);
+  return CLI_DONE;
 }
 
 void cli_args_free(cli_args *args) {

@@ -36,8 +36,9 @@ typedef struct cli_args {
   /* classes and crops */
   const char *clip_model, *classes, *descriptions, *templates, *descriptors, *words, *method;
   uint64_t crops, draws, redraws; /* crops: UINT64_MAX is the method's own number */
-  double alpha, beta, image_scale, text_scale; /* < 0: the method's own */
-  double none;                                 /* < 0: the model's own */
+  double alpha, beta;             /* < 0: the method's own */
+  double image_scale, text_scale; /* NaN: the method's own */
+  double none;                    /* < -1: the model's own */
   /* questions */
   cli_list prompts, phrases;
   bool long_form, all, no_grounding, verbatim;

@@ -57,7 +57,7 @@ static gm_status check(const gm_view *view, const gm_classes *classes,
     return gm_fail(err, GM_ERR_ARGUMENT, "method %s wants crops, and the view has none",
                    gm_method_name(classes->method));
   if (!isfinite(scale) || scale > 1e6 || p->draws - 1 >= 1 << 20 || p->redraws - 1 >= 1 << 16 ||
-      !(p->stop >= 0 && p->stop < 1))
+      !(p->stop >= 0 && p->stop <= 1))
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found image_scale %g, draws %u, redraws %u, stop %g; wanted an exponent of "
                    "at most 13, 1 to 2^20 draws, 1 to 65536 redraws, a rate of 0 to 1",

@@ -11,6 +11,7 @@ from program import DATA, lines, run
 
 WORLD = os.path.join(DATA, "world", "classify")
 DESCRIPTIONS = os.path.join(DATA, "descriptions", "world.json")
+SCENE = os.path.join(DATA, "world", "scenes", "images", "000.png")
 TEMPLATES = os.path.join(DATA, "descriptions", "world-templates.json")
 
 
@@ -161,10 +162,21 @@ class Classify(unittest.TestCase):
             self.assertGreater(os.path.getsize(entries[0]), 1000)  # made again
 
     def test_proposals_look_at_the_regions(self):
-        scene = os.path.join(DATA, "world", "scenes", "images", "000.png")
-        [regions] = lines("detect", scene)
-        [got] = classify(scene, "--descriptions", DESCRIPTIONS, "--proposals", "--top", "3")
+        [regions] = lines("detect", SCENE)
+        [got] = classify(SCENE, "--descriptions", DESCRIPTIONS, "--proposals", "--top", "3")
         self.assertEqual(got["n_crops"], len(regions["regions"]))
+
+
+class Label(unittest.TestCase):
+    def raw(self, *options):
+        [got] = lines("label", SCENE, "--descriptions", DESCRIPTIONS, "--no-cache", *options)
+        return [r["raw_score"] for r in got["regions"]]
+
+    def test_a_preset_is_its_numbers(self):
+        published = "--crops", "60", "--alpha", "0.5", "--beta", "0.9"
+        self.assertEqual(self.raw("--preset", "imagenet"), self.raw(*published))
+        self.assertNotEqual(self.raw("--preset", "imagenet"), self.raw())
+        self.assertEqual(self.raw("--preset", "imagenet", "--crops", "5"), self.raw(*published, "--crops", "5"))
 
 
 class Evaluate(unittest.TestCase):

@@ -4,7 +4,10 @@ import os
 import tempfile
 import unittest
 
-from program import run, scene
+from program import DATA, run, scene
+
+DESCRIPTIONS = os.path.join(DATA, "descriptions", "world.json")
+WORLD = os.path.join(DATA, "world", "classify")
 
 
 class Usage(unittest.TestCase):
@@ -39,6 +42,23 @@ class Usage(unittest.TestCase):
                      ["chat", "--conf", "2"]):
             _, err = run(*args, "x", code=2)
             self.assertIn(args[1] if args[1].startswith("--") else "gromatic", err)
+
+    def test_numbers_of_the_classes_out_of_range(self):
+        for args in (["--dedup-iou", "-0.1"], ["--dedup-iou", "1.1"], ["--dedup-cosine", "-1"],
+                     ["--dedup-cosine", "2"], ["--crops", "0"], ["--crops", "65537"], ["--crops", "-1"],
+                     ["--draws", "0"], ["--redraws", "0"], ["--redraws", "65537"], ["--alpha", "-0.5"],
+                     ["--alpha", "0"], ["--alpha", "0.95"], ["--beta", "1.5"], ["--beta", "0.4"],
+                     ["--image-scale", "14"], ["--text-scale", "-14"], ["--text-scale", "nan"]):
+            for command in (["classify", scene(0)], ["label", scene(0)], ["eval", "classify", WORLD]):
+                if command[0] == "label" and args == ["--alpha", "0.95"]:
+                    continue  # beta is 1 there
+                _, err = run(*command, "--descriptions", DESCRIPTIONS, *args, code=2)
+                self.assertIn(args[0], err)
+        for command, args in (("classify", ["--stop", "-0.1"]), ("classify", ["--stop", "1.1"]),
+                              ("eval", ["--seeds", "0"]), ("eval", ["--seeds", "1001"]),
+                              ("label", ["--none", "-1.5"]), ("label", ["--none", "2"])):
+            _, err = run(command, scene(0), "--classes", "a,b", *args, code=2)
+            self.assertIn(args[0], err)
 
     def test_options_of_other_commands_are_refused(self):
         for option in (["--regions", "f"], ["--draw", "o.png"], ["-o", "o.jsonl"]):
