@@ -16,6 +16,7 @@ struct chat_endpoint {
   CURL *curl;
   struct curl_slist *headers;
   char *url;
+  char *shown; /* the same as it may be told */
   double last; /* when the latest request began */
   char *bytes; /* of the reply */
   size_t size;
@@ -44,14 +45,25 @@ static bool add_header(chat_endpoint *e, const char *header) {
   return grown != NULL;
 }
 
+/* Without what may be secret: all before the last @ (a password may have any letter in it), and
+ * the query. */
+static char *without_secrets(const char *url) {
+  const char *scheme = strstr(url, "://"), *at = strrchr(url, '@');
+  const char *begin = scheme && scheme < (at ? at : scheme + 1) ? scheme + 3 : url;
+  const char *rest = at ? at + 1 : begin;
+  char *text = NULL;
+  if (asprintf(&text, "%.*s%s%.*s", (int)(begin - url), url, at ? "***@" : "",
+               (int)strcspn(rest, "?"), rest) < 0)
+    return NULL;
+  return text;
+}
+
 static bool prepare(chat_endpoint *e) {
   const char *url = e->params.url;
   size_t length = strlen(url);
   while (length && url[length - 1] == '/') length--;
-  if (asprintf(&e->url, "%.*s/chat/completions", (int)length, url) < 0) {
-    e->url = NULL;
-    return false;
-  }
+  if (asprintf(&e->url, "%.*s/chat/completions", (int)length, url) < 0) e->url = NULL;
+  if (!e->url || !(e->shown = without_secrets(e->url))) return false;
   char *key = NULL;
   if (e->params.key && asprintf(&key, "Authorization: Bearer %s", e->params.key) < 0)
     return false;
@@ -76,7 +88,7 @@ chat_endpoint *chat_endpoint_open(const chat_endpoint_params *params) {
   bool ok = e && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   if (ok) e->params = *params;
   if (ok && prepare(e)) return e;
-  cli_error("--endpoint %s: cannot set up the connection", params->url);
+  cli_error("--endpoint: cannot set up the connection");
   if (ok) chat_endpoint_close(e);
   if (!ok) free(e);
   return NULL;
@@ -88,6 +100,7 @@ void chat_endpoint_close(chat_endpoint *e) {
   curl_slist_free_all(e->headers);
   curl_global_cleanup();
   free(e->url);
+  free(e->shown);
   free(e->bytes);
   free(e);
 }
@@ -120,7 +133,7 @@ static void tell_refusal(const chat_endpoint *e, long status) {
       json_string_value(json_object_get(json_object_get(root, "error"), "message"));
   if (status == 200) why = "found no choices[0].message.content in its answer";
   if (status == 401 && !e->params.key) why = "it wants a key; set OPENAI_API_KEY";
-  cli_error("%s: HTTP %ld: %.300s", e->url, status, why ? why : e->bytes ? e->bytes : "");
+  cli_error("%s: HTTP %ld: %.300s", e->shown, status, why ? why : e->bytes ? e->bytes : "");
   json_decref(root);
 }
 
@@ -155,7 +168,7 @@ static char *ask(chat_endpoint *e) {
       if (code == CURLE_OK)
         tell_refusal(e, status);
       else
-        cli_error("%s: %s", e->url, curl_easy_strerror(code));
+        cli_error("%s: %s", e->shown, curl_easy_strerror(code));
       return NULL;
     }
     if (!wait_seconds(wait_before(e, attempt))) return NULL;

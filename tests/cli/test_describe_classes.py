@@ -134,6 +134,18 @@ class DescribeClasses(unittest.TestCase):
         self.assertEqual(len(server.requests), 1)
         self.assertFalse(os.path.exists(self.out))
 
+    def test_a_password_in_the_url_is_used_and_not_told(self):
+        server = self.serve(lambda n, body: (403, {"error": {"message": "not you"}}))
+        for secret in ("me:s3cret@", "me:s3/c@ret@"):
+            server.url = server.url.replace("127.0.0.1", secret + "127.0.0.1").replace("/v1", "/v1?token=s3cret")
+            _, err = self.ask(server, "dog", "--retries", 0, code=1)
+            self.assertIn("127.0.0.1", err)
+            self.assertNotIn("s3", err)
+            self.assertNotIn("ret", err.replace("retries", ""))
+            server.url = f"http://127.0.0.1:{server.server.server_port}/v1"
+        _, key, _ = server.requests[0]
+        self.assertEqual(len(server.requests), 1)  # curl does not take the second for a URL
+
     def test_nonsense_is_refused(self):
         for answer in ("no JSON", {"choices": []}, {"choices": [{"message": {"content": 7}}]}):
             server = self.serve(lambda n, body, answer=answer: (200, answer))
