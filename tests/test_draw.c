@@ -65,6 +65,10 @@ static uint32_t pixel(const gm_image *image, uint32_t x, uint32_t y) {
   return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
+static double lightness(uint32_t pixel) {
+  return 0.299 * (pixel >> 16) + 0.587 * (pixel >> 8 & 255) + 0.114 * (pixel & 255);
+}
+
 static size_t count_colour(const gm_image *image, uint32_t from_y, uint32_t to_y,
                            uint32_t colour) {
   size_t n = 0;
@@ -132,6 +136,34 @@ static void small_and_thin_pictures_are_legible(void **state) {
     assert_int_equal(out->width, sizes[i][2]);
     assert_int_equal(out->height, sizes[i][3]);
     assert_true(count_colour(out, 0, out->height, SKY) > 500);
+    gm_image_free(out);
+    gm_image_free(image);
+  }
+}
+
+/* The heat map shows on pictures of any colour: where all of the score lies is lighter than
+ * where none does by what the key's ends differ, 0.937 - 0.079 of white, of which 0.65 is laid
+ * over the picture's grey: 142.3; three roundings are at most 0.5 each on either side. */
+static void heat_shows_on_any_picture(void **state) {
+  (void)state;
+  static const uint8_t colours[][3] = {{255, 255, 255}, {0, 0, 0},     {128, 128, 128},
+                                       {230, 30, 20},   {255, 150, 0}, {255, 240, 120},
+                                       {20, 60, 220},   {30, 160, 60}, {110, 20, 110}};
+  gm_crop_share crop = {{0, 0, 64, 64}, 1, 0.5f};
+  gm_text_share text = {"a thing", 1, 0.5f};
+  const gm_explanation e = {0.5f, &crop, 1, &text, 1};
+  const gm_label label = {0, "thing", 1, 0.5f};
+  for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
+    uint8_t rgb[128 * 64 * 3];
+    for (size_t k = 0; k < 128 * 64; k++) memcpy(rgb + 3 * k, colours[i], 3);
+    gm_image *image, *out;
+    gm_error err;
+    assert_ok(gm_image_from_rgb(&image, rgb, 128, 64, &err), &err);
+    assert_ok(gm_draw_explanation_png(image, &e, &label, in_folder("a.png"), &err), &err);
+    assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
+    uint32_t hot = pixel(out, 160, 160), cold = pixel(out, 480, 160); /* 640 x 320 there */
+    double light = lightness(hot) - lightness(cold);
+    if (fabs(light - 142.3) > 1.1) fail_msg("colour %zu: hot %06x, cold %06x", i, hot, cold);
     gm_image_free(out);
     gm_image_free(image);
   }
@@ -319,6 +351,7 @@ int main(void) {
       cmocka_unit_test(boxes_stand_where_they_should),
       cmocka_unit_test(captions_stand_below),
       cmocka_unit_test(small_and_thin_pictures_are_legible),
+      cmocka_unit_test(heat_shows_on_any_picture),
       cmocka_unit_test(hostile_marks_do_no_harm),
       cmocka_unit_test(text_is_made_harmless),
       cmocka_unit_test(captions_wrap_and_keep_every_word),

@@ -1,9 +1,12 @@
 /* draw_explanation.c - PICTURE + EXPLANATION -> PNG: gm_draw_explanation_png of the public
  * header.
  *
- *   left    the picture, under it a heat map of where the score comes from: every crop lays its
- *           share on its pixels; and the outlines of the crops with the largest shares
- *   right   the label, its scores, and the descriptions with the largest shares as bars */
+ *   left    the picture in grey under a heat map of where the score comes from: every crop lays
+ *           its share on its pixels; and the outlines of the crops with the largest shares
+ *   right   the label, its scores, the descriptions with the largest shares as bars, and the
+ *           heat map's key
+ *
+ * In grey, since colours of the picture's own would be taken for heat. */
 #include "draw_canvas.h"
 #include "draw_shapes.h"
 #include "draw_text.h"
@@ -16,8 +19,14 @@
 
 enum { SIDE = 640, PANEL = 560, MAX_TEXTS = 12, MAX_BOXES = 5, MAX_LETTERS = 200 };
 
-static const gm_colour ink = {0.13, 0.14, 0.16}, bar = {0.34, 0.7, 0.91},
-                       heat = {0.9, 0.1, 0.1};
+static const gm_colour ink = {0.13, 0.14, 0.16}, bar = {0.34, 0.7, 0.91};
+
+/* From no share to the largest, each lighter than the one before: told apart without colours
+ * too. */
+static const gm_colour heat[] = {
+    {0.05, 0.03, 0.25}, {0.45, 0.08, 0.45}, {0.85, 0.28, 0.25}, {1, 0.62, 0.1}, {1, 0.96, 0.5}};
+enum { HEATS = sizeof heat / sizeof heat[0] };
+#define HEAT_COVERS 0.65 /* of the grey picture */
 
 typedef struct explanation_drawing {
   const gm_image *image;
@@ -52,6 +61,40 @@ static void number(size_t *order, size_t n) {
 
 /* ---- picture ---- */
 
+/* share: 0 .. 1 */
+static gm_colour heat_of(double share) {
+  double at = fmin(fmax(share, 0), 1) * (HEATS - 1);
+  size_t i = (size_t)fmin(at, HEATS - 2);
+  double t = at - (double)i;
+  const gm_colour *a = &heat[i], *b = &heat[i + 1];
+  return (gm_colour){a->r + t * (b->r - a->r), a->g + t * (b->g - a->g),
+                     a->b + t * (b->b - a->b)};
+}
+
+static uint32_t mixed(double grey, double colour) {
+  return (uint32_t)lround((1 - HEAT_COVERS) * grey + HEAT_COVERS * 255 * colour);
+}
+
+/* map[rows][columns]: the shares that lie on each pixel, largest the largest of them. */
+static void paint_heat(const gm_canvas *canvas, const float *map, size_t columns, size_t rows,
+                       float largest) {
+  cairo_surface_flush(canvas->surface);
+  size_t stride = (size_t)cairo_image_surface_get_stride(canvas->surface);
+  unsigned char *data = cairo_image_surface_get_data(canvas->surface);
+  for (size_t y = 0; y < rows; y++)
+    for (size_t x = 0; x < columns; x++) {
+      uint32_t pixel;
+      unsigned char *at = data + y * stride + x * 4;
+      memcpy(&pixel, at, 4);
+      double grey =
+          0.299 * (pixel >> 16 & 255) + 0.587 * (pixel >> 8 & 255) + 0.114 * (pixel & 255);
+      gm_colour c = heat_of((double)(map[y * columns + x] / largest));
+      pixel = mixed(grey, c.r) << 16 | mixed(grey, c.g) << 8 | mixed(grey, c.b);
+      memcpy(at, &pixel, 4);
+    }
+  cairo_surface_mark_dirty(canvas->surface);
+}
+
 static void draw_heat(const explanation_drawing *d, double scale) {
   float largest = 0;
   size_t columns = d->width, rows = d->height;
@@ -66,13 +109,7 @@ static void draw_heat(const explanation_drawing *d, double scale) {
   }
   for (size_t i = 0; i < columns * rows; i++)
     if (map[i] > largest) largest = map[i];
-  for (size_t y = 0; largest > 0 && y < rows; y += 4)
-    for (size_t x = 0; x < columns; x += 4) {
-      double share = (double)(map[y * columns + x] / largest);
-      gm_draw_source(d->canvas.cr, heat, 0.45 * fmax(0, share) * share);
-      cairo_rectangle(d->canvas.cr, (double)x, (double)y, 4, 4);
-      cairo_fill(d->canvas.cr);
-    }
+  if (largest > 0) paint_heat(&d->canvas, map, columns, rows, largest);
   free(map);
 }
 
@@ -118,6 +155,19 @@ static gm_status draw_text(const explanation_drawing *d, const gm_text_share *t,
   return show(d, t->text, 15, x + 75, y, room - 75, err);
 }
 
+/* What the heat map's colours mean. */
+static gm_status draw_key(const explanation_drawing *d, double x, double y, gm_error *err) {
+  enum { STEPS = 100 };
+  GM_TRY(show(d, "no share", 15, x, y, 80, err));
+  for (int i = 0; i < STEPS; i++) {
+    gm_draw_source(d->canvas.cr, heat_of(i / (double)(STEPS - 1)), 1);
+    cairo_rectangle(d->canvas.cr, x + 80 + 2 * i, y - 12, 2, 14);
+    cairo_fill(d->canvas.cr);
+  }
+  return show(d, "the largest part of the score", 15, x + 92 + 2 * STEPS, y,
+              PANEL - 40 - 92 - 2 * STEPS, err);
+}
+
 static gm_status draw_panel(const explanation_drawing *d, gm_error *err) {
   char line[96];
   double x = (double)d->width + 20, y = 40;
@@ -134,7 +184,7 @@ static gm_status draw_panel(const explanation_drawing *d, gm_error *err) {
   for (size_t k = 0; k < n && k < MAX_TEXTS; k++)
     GM_TRY(draw_text(d, &d->e->texts[d->order[k]], (double)d->e->texts[d->order[0]].share, x,
                      y + 90 + 38 * (double)k, err));
-  return GM_OK;
+  return draw_key(d, x, SIDE - 18, err);
 }
 
 static gm_status draw(explanation_drawing *d, gm_error *err) {
