@@ -41,6 +41,13 @@ static char *question_for(const char *form, const char *name) {
              : text;
 }
 
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+static const gm_callbacks callbacks = {.cancelled = on_cancelled};
+
 static char *ask_model(const describer *d, const char *question) {
   gm_ask_params params = gm_ask_params_default();
   params.no_grounding = true;
@@ -49,9 +56,9 @@ static char *ask_model(const describer *d, const char *question) {
   gm_answer *answer = NULL;
   gm_error err = {0};
   gm_status status = gm_chat_create(&chat, d->scene, &err);
-  if (status == GM_OK) status = gm_chat_ask(chat, question, &params, NULL, &answer, &err);
+  if (status == GM_OK) status = gm_chat_ask(chat, question, &params, &callbacks, &answer, &err);
   char *text = status == GM_OK ? strdup(answer->text) : NULL;
-  if (status != GM_OK) cli_error("%s", err.message);
+  if (status != GM_OK && status != GM_ERR_CANCELLED) cli_error("%s", err.message);
   gm_answer_free(answer);
   gm_chat_free(chat);
   return text;
@@ -144,9 +151,10 @@ static int open_model(const cli_args *args, describer *d) {
     return CLI_USAGE;
   }
   gm_status status = gm_image_from_rgb(&image, grey, 1, 1, &err);
-  if (status == GM_OK) status = gm_scene_create(&d->scene, d->model, image, NULL, NULL, &err);
+  if (status == GM_OK)
+    status = gm_scene_create(&d->scene, d->model, image, NULL, &callbacks, &err);
   gm_image_free(image);
-  if (status != GM_OK) cli_error("%s", err.message);
+  if (status != GM_OK && status != GM_ERR_CANCELLED) cli_error("%s", err.message);
   return status == GM_OK ? CLI_DONE : cli_exit_code(status);
 }
 
@@ -170,10 +178,6 @@ int cmd_describe_classes(const cli_args *args) {
   if (!args->classes || !args->output || !args->endpoint == !args->model) {
     cli_error("describe-classes: wanted --classes FILE, -o FILE.json, and --endpoint URL or -m "
               "MODEL");
-    return CLI_USAGE;
-  }
-  if (args->timeout == 0 || args->timeout > 86400) {
-    cli_error("--timeout: wanted 1 to 86400 seconds");
     return CLI_USAGE;
   }
   if (!cli_class_names(args, &names, &n)) return CLI_USAGE;
