@@ -10,13 +10,13 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DATA = os.path.join(ROOT, "tests", "data")
+import doc_table
+
+DATA = os.path.join(doc_table.ROOT, "tests", "data")
 DESCRIPTIONS = os.path.join(DATA, "descriptions", "world.json")
 CLASSIFY = os.path.join(DATA, "world", "classify")
-BEGIN, END = "<!-- types -->\n", "<!-- end of types -->\n"
 TYPES = ("f32", "f16", "bf16", "q8_0")
-MODELS = {"clip-mini": os.path.join(ROOT, "models", "clip-mini"),
+MODELS = {"clip-mini": os.path.join(doc_table.ROOT, "models", "clip-mini"),
           "clip-tiny": os.path.join(DATA, "models", "clip-tiny", "openai-torchscript.pt"),
           "clip-tiny-openclip": os.path.join(DATA, "models", "clip-tiny-openclip")}
 TRAINED = "clip-mini"
@@ -65,13 +65,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name in MODELS:
             table += "".join(rows_of(name, sys.argv[1], folder))
-    path = os.path.join(ROOT, "docs", "WCA.md")
-    with open(path) as file:
-        text = file.read()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    with open(path, "w") as file:
-        file.write(head + BEGIN + table + END + tail)
+    doc_table.write("WCA.md", "types", table)
 
 
 if __name__ == "__main__":

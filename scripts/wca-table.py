@@ -14,9 +14,9 @@ import json
 import os
 import subprocess
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DATA = os.path.join(ROOT, "tests", "data")
-BEGIN, END = "<!-- table -->\n", "<!-- end -->\n"
+import doc_table
+
+DATA = os.path.join(doc_table.ROOT, "tests", "data")
 TIMED = 40  # pictures
 
 # Name, drawn for each seed, options.
@@ -85,22 +85,12 @@ def row(name, lines, timed):
             f"{milliseconds} | {f'{100 * mean(changed):.2f}' if changed else ''} | {len(lines)} |\n")
 
 
-def write(table):
-    path = os.path.join(ROOT, "docs", "WCA.md")
-    with open(path) as file:
-        text = file.read()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    with open(path, "w") as file:
-        file.write(head + BEGIN + table + END + tail)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--threads", default="0")
-    parser.add_argument("--state", default=os.path.join(ROOT, "build", "wca-table.json"))
+    parser.add_argument("--state", default=os.path.join(doc_table.ROOT, "build", "wca-table.json"))
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
@@ -118,7 +108,7 @@ def main():
         lines = [state.get(key, lambda: evaluate(args.program, "--seed", str(seed), *threads, *options))
                  for seed, key in enumerate(keys) if key in state.results or not args.write]
         table += row(name, lines, state.results.get(f"time {name}"))
-    write(table)
+    doc_table.write("WCA.md", "methods", table)
 
 
 if __name__ == "__main__":
