@@ -127,11 +127,10 @@ static void test_conv_of_nothing(void **state) {
   free(x), free(y), free(w);
 }
 
-/* A table whose products of bf16 are taken, plain C's where no other has them. */
-static gm_kernels rounding_kernels(void) {
+/* The best table, made to round with all types or with none. */
+static gm_kernels kernels_that(bool round) {
   gm_kernels kernels = *gm_kernels_best();
-  if (!kernels.rounding_pays) kernels = *gm_kernels_at(0);
-  kernels.rounding_pays = true;
+  for (int type = 0; type < GM_TYPE_COUNT; type++) kernels.rounds[type] = round;
   return kernels;
 }
 
@@ -163,9 +162,7 @@ static void test_conv_of_types(void **state) {
   (void)state;
   static const gm_type types[] = {GM_TYPE_F16,  GM_TYPE_BF16, GM_TYPE_Q8_0,
                                   GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
-  const gm_kernels rounding = rounding_kernels();
-  gm_kernels exact = *gm_kernels_best();
-  exact.rounding_pays = false;
+  const gm_kernels rounding = kernels_that(true), exact = kernels_that(false);
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
     bool quantised = gm_type_traits_of(types[i])->quantised;
     /* By taps, block types use int8 products: 2304 of them, each off by at most 1/254 of the

@@ -19,10 +19,12 @@ typedef struct gm_kernels {
   /* Matrix products, by type of the weights; NULL for numbers that are no type. */
   const gm_matmul *matmul[GM_TYPE_COUNT];
   /* Products for many rows that round activations and weights to bf16 and sum in f32, for
-   * weights in F32, F16 and BF16; NULL for other types. Inexact beside matmul, so only for who
-   * may lose 2^-9 of each factor; rounding_pays: they are faster than matmul here. */
+   * weights in F32, F16 and BF16; NULL for other types. Inexact beside matmul: each factor
+   * loses 2^-9 at most. */
   const gm_matmul *rounded[GM_TYPE_COUNT];
-  bool rounding_pays;
+  /* Whether what is computed with weights of this type rounds its factors to bf16 (products of
+   * many rows, attention, convolutions): where that is faster, but for weights in F32. */
+  bool rounds[GM_TYPE_COUNT];
   /* Types of weights whose panels are worth keeping on disk (packs.h): they are as large as the
    * weights, and products of about 1000 rows gain more than noise by not unpacking. */
   bool keep_panels[GM_TYPE_COUNT];

@@ -154,7 +154,6 @@ static void plan(rounded_job *job) {
 
 gm_status gm_attention_rounded(gm_compute *c, const gm_attention_args *args) {
   const gm_matmul *mm = c->kernels->rounded[GM_TYPE_F32];
-  if (!c->kernels->rounding_pays) return gm_attention(c, args);
   size_t entries = args->batch ? args->batch : 1;
   rounded_job job = {.a = args, .kernels = c->kernels, .mm = mm, .tk = args->spans[0].n};
   assert(args->n_spans == 1 && args->heads == args->kv_heads);

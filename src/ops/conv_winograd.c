@@ -233,7 +233,7 @@ bool gm_conv_winograd_fits(const gm_conv_args *args) {
 }
 
 gm_status gm_conv_winograd(gm_compute *c, const gm_conv_args *args) {
-  bool rounded = c->kernels->rounding_pays && args->weight->type != GM_TYPE_F32;
+  bool rounded = c->kernels->rounds[args->weight->type];
   const gm_matmul *mm = (rounded ? c->kernels->rounded : c->kernels->matmul)[GM_TYPE_F32];
   winograd_job job = {.a = args,
                       .k = &c->kernels->rows,

@@ -9,8 +9,9 @@
  * taken as they are. While a thread multiplies, it asks for the weights that it unpacks next.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
- * above, which differ in the order of sums: up to GM_GEMV_ROWS rows are gemv,
- * unless the compute is steady. */
+ * above, which differ in the order of sums and, where the kernels round weights of that type,
+ * in the rounding of the factors: up to GM_GEMV_ROWS rows are gemv, unless the compute is
+ * steady. */
 #include "ops.h"
 
 #include <assert.h>
@@ -295,6 +296,10 @@ static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, siz
   return GM_OK;
 }
 
+static const gm_matmul *product_of(const gm_kernels *k, gm_type type, bool few) {
+  return !few && k->rounds[type] && k->rounded[type] ? k->rounded[type] : k->matmul[type];
+}
+
 gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
                     const gm_linear_out *outs, size_t n_outs) {
   if (m == 0 || n_outs == 0) return GM_OK;
@@ -305,7 +310,7 @@ gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
   if (!job.parts) return GM_ERR_MEMORY;
   size_t slab = m, k = gm_tensor_cols(outs[0].w);
   for (size_t i = 0; i < n_outs; i++) {
-    const gm_matmul *mm = c->kernels->matmul[outs[i].w->type];
+    const gm_matmul *mm = product_of(c->kernels, outs[i].w->type, job.few);
     job.parts[i] = (linear_part){.out = &outs[i], .mm = mm, .k = k};
     job.parts[i].n = gm_tensor_rows(outs[i].w);
     if (!job.few) job.parts[i].panels = gm_packs_find(c->packs, outs[i].w, mm);

@@ -21,8 +21,9 @@ typedef struct gm_linear_out {
 } gm_linear_out;
 
 /* Products of one x[m,k] (row stride ldx) with several matrices: x is packed or quantised once.
- * Weights in f32, f16, bf16 compute in f32; block types with int8 activations (block of the
- * type's dot partner), unless gm_compute's kernels say otherwise. */
+ * Weights in f32, f16, bf16 compute in f32, but many rows in products of bf16 where the kernels
+ * round weights of that type; block types with int8 activations (block of the type's dot
+ * partner). */
 gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
                     const gm_linear_out *outs, size_t n_outs);
 
@@ -92,8 +93,8 @@ typedef struct gm_attention_args {
 } gm_attention_args;
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
 /* The same for one span of F32 and as many kv heads as heads, where queries, keys, the
- * softmax's weights and values may be rounded to bf16 (sums and softmax are f32); exact where
- * rounding would not be faster. */
+ * softmax's weights and values are rounded to bf16 (sums and softmax are f32). For who asked
+ * the kernels whether they round (gm_kernels.rounds). */
 gm_status gm_attention_rounded(gm_compute *c, const gm_attention_args *args);
 
 /* Cosines and sines of the rotary position, once per forward pass: table[t, head_dim] holds for

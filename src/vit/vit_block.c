@@ -44,7 +44,7 @@ static gm_status self_attention(gm_compute *c, const gm_vit_block *w, const gm_v
   a->head_dim = head_dim;
   a->scale = 1.0f / sqrtf((float)head_dim);
   a->out_row = s->dim;
-  return w->k.type == GM_TYPE_F32 ? gm_attention(c, a) : gm_attention_rounded(c, a);
+  return c->kernels->rounds[w->k.type] ? gm_attention_rounded(c, a) : gm_attention(c, a);
 }
 
 /* x = x + scale1 * out(attention(norm1(x))) */
