@@ -1,4 +1,4 @@
-/* test_elementwise.c - sums, gates, softmax over rows, patches and rotary positions. */
+/* test_elementwise.c - sums, gates, patches and rotary positions. */
 #include "ops_support.h"
 
 #include <math.h>
@@ -19,11 +19,6 @@ static void run_silu_mul(gm_compute *c, void *arg, float *out) {
   gm_silu_mul(c, out, e->b, e->n);
 }
 
-static void run_softmax(gm_compute *c, void *arg, float *out) {
-  const element_case *e = arg;
-  gm_softmax_rows(c, out, e->rows, e->n);
-}
-
 static void test_add_and_silu_mul(void **state) {
   (void)state;
   static const size_t sizes[] = {0, 1, 17, 16384, 40001};
@@ -42,30 +37,6 @@ static void test_add_and_silu_mul(void **state) {
       assert_within(&gated[i], &want, 1, UNIT * (18 * fabs(want) + 1e-6), "silu_mul");
     }
     free(a), free(b), free(sum), free(gated);
-  }
-}
-
-static void test_softmax_rows(void **state) {
-  (void)state;
-  static const size_t sizes[][2] = {{1, 1}, {3, 4}, {100, 16}, {2, 33}, {5, 20000}};
-  gm_rng rng = {4};
-  for (size_t s = 0; s < 5; s++) {
-    size_t rows = sizes[s][0], n = sizes[s][1];
-    float *x = random_floats(&rng, rows * n, -20, 20);
-    element_case e = {x, NULL, rows, n};
-    float *y = run_op(run_softmax, &e, x, rows * n, "softmax");
-    for (size_t r = 0; r < rows; r++) {
-      double sum = 0;
-      for (size_t i = 0; i < n; i++) sum += exp((double)x[r * n + i]);
-      for (size_t i = 0; i < n; i++) {
-        double want = exp((double)x[r * n + i]) / sum;
-        /* The argument of exp, up to 40, is rounded once; a sum of n terms in at least 8
-         * chains. */
-        assert_within(&y[r * n + i], &want, 1, UNIT * want * (44 + (double)n / 8) + 1e-30,
-                      "softmax");
-      }
-    }
-    free(x), free(y);
   }
 }
 
@@ -123,7 +94,6 @@ static void test_rope(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_add_and_silu_mul),
-      cmocka_unit_test(test_softmax_rows),
       cmocka_unit_test(test_patches),
       cmocka_unit_test(test_rope),
   };

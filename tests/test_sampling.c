@@ -178,77 +178,107 @@ static void test_roi_align_by_hand(void **state) {
 /* ---- deformable sampling */
 
 typedef struct deform_case {
-  size_t h, w, heads, d, queries, points;
-  const float *value, *location, *weight;
+  gm_deform_map map;
+  size_t queries;
+  const gm_reference *from;
+  const float *offset, *score;
 } deform_case;
 
 static void run_deform(gm_compute *c, void *arg, float *out) {
   const deform_case *k = arg;
-  gm_deform_sample(c, out, k->value, k->h, k->w, k->heads, k->d, k->location, k->weight,
-                   k->queries, k->points);
+  gm_deform_sample(c, out, &k->map, k->from, k->offset, k->score, k->queries);
 }
 
 /* Bilinear reading where everything outside the map is 0. */
-static double deform_read(const deform_case *k, double x, double y, size_t column) {
+static double deform_read(const gm_deform_map *map, double x, double y, size_t column) {
   double sum = 0, x0 = floor(x), y0 = floor(y);
   for (size_t i = 0; i < 4; i++) {
     double cx = x0 + (double)(i % 2), cy = y0 + (double)(i / 2);
-    if (cx < 0 || cy < 0 || cx >= (double)k->w || cy >= (double)k->h) continue;
-    size_t position = (size_t)cy * k->w + (size_t)cx;
+    if (cx < 0 || cy < 0 || cx >= (double)map->w || cy >= (double)map->h) continue;
+    size_t position = (size_t)cy * map->w + (size_t)cx;
     sum += (1 - fabs(x - cx)) * (1 - fabs(y - cy)) *
-           (double)k->value[position * k->heads * k->d + column];
+           (double)map->value[position * map->ld + column];
   }
   return sum;
 }
 
-static void check_deform(size_t h, size_t w, size_t heads, size_t d, size_t queries,
-                         size_t points) {
+/* Column `column` of query i's result. */
+static double deform_expected(const deform_case *k, size_t i, size_t column) {
+  const gm_deform_map *map = &k->map;
+  const gm_reference *from = &k->from[i];
+  size_t first = (i * map->heads + column / map->d) * map->points;
+  double sum = 0, total = 0;
+  for (size_t at = first; at < first + map->points; at++) {
+    double x = (double)from->x + (double)k->offset[2 * at] * (double)from->step_x;
+    double y = (double)from->y + (double)k->offset[2 * at + 1] * (double)from->step_y;
+    double share = exp((double)k->score[at]);
+    total += share;
+    sum += share * deform_read(map, x * (double)map->w - 0.5, y * (double)map->h - 0.5, column);
+  }
+  return sum / total;
+}
+
+static void check_deform(const gm_kernels *kernels, size_t h, size_t w, size_t heads, size_t d,
+                         size_t queries, size_t points) {
   gm_rng rng = {h + queries};
-  size_t width = heads * d;
-  float *value = random_floats(&rng, h * w * width, -1, 1);
-  float *location = random_floats(&rng, queries * heads * points * 2, -0.3F, 1.3F);
-  float *weight = random_floats(&rng, queries * heads * points, 0, 1);
-  deform_case k = {h, w, heads, d, queries, points, value, location, weight};
-  float *out = run_op(run_deform, &k, NULL, queries * width, "deformable sampling");
+  size_t width = heads * d, ld = width + 3;
+  float *value = random_floats(&rng, h * w * ld, -1, 1);
+  float *from = random_floats(&rng, queries * 4, 0, 1);
+  float *offset = random_floats(&rng, queries * heads * points * 2, -0.7F, 0.7F);
+  float *score = random_floats(&rng, queries * heads * points, -3, 3);
+  deform_case k = {{value, ld, h, w, heads, d, points},
+                   queries,
+                   (const gm_reference *)(const void *)from,
+                   offset,
+                   score};
+  float *out =
+      run_op_with(kernels, run_deform, &k, NULL, queries * width, "deformable sampling");
   for (size_t i = 0; i < queries * width; i++) {
-    size_t pair = i / d;
-    double want = 0;
-    for (size_t p = 0; p < points; p++) {
-      size_t at = pair * points + p;
-      want += (double)weight[at] * deform_read(&k, (double)location[2 * at] * (double)w - 0.5,
-                                               (double)location[2 * at + 1] * (double)h - 0.5,
-                                               i % width);
-    }
-    /* Each of `points` readings is a continuous function that changes by at most 2 per pixel
-     * and axis; a coordinate of up to 1.3 * 32 pixels is off by two roundings. */
-    assert_within(&out[i], &want, 1, UNIT * (double)points * (2 * 2 * 2 * 42 + 16),
+    double want = deform_expected(&k, i / width, i % width);
+    /* A reading is a continuous function that changes by at most 2 per pixel and axis; a
+     * coordinate of up to 1.7 * 32 pixels is off by three roundings. Shares: an argument of up
+     * to 6, exp and a sum of `points`. */
+    assert_within(&out[i], &want, 1, UNIT * (3 * 2 * 2 * 55 + 6 + 8 + (double)points),
                   "deformable sampling");
   }
-  free(value), free(location), free(weight), free(out);
+  free(value), free(from), free(offset), free(score), free(out);
 }
 
 static void test_deform_sample(void **state) {
   (void)state;
-  check_deform(8, 8, 2, 4, 20, 4);
-  check_deform(32, 32, 8, 32, 50, 4);
-  check_deform(1, 1, 1, 1, 33, 1);
-  check_deform(5, 9, 3, 17, 9, GM_MAX_POINTS);
+  const gm_kernels *kernels;
+  for (size_t t = 0; (kernels = gm_kernels_at(t)) != NULL; t++) {
+    check_deform(kernels, 8, 8, 2, 4, 20, 4);
+    check_deform(kernels, 32, 32, 8, 32, 50, 4);
+    check_deform(kernels, 1, 1, 1, 1, 33, 1);
+    check_deform(kernels, 5, 9, 3, 17, 9, GM_MAX_POINTS);
+    check_deform(kernels, 9, 5, 11, 50, 9, 7);
+  }
+}
+
+/* One query of one head on a 2 x 2 map, with offsets from the upper left corner. */
+static float look(const float *offset, const float *score, size_t points) {
+  gm_compute *c = compute_open(1, NULL);
+  const float value[] = {1, 2, 3, 4};
+  float out;
+  gm_deform_map map = {value, 1, 2, 2, 1, 1, points};
+  gm_deform_sample(c, &out, &map, &(gm_reference){0, 0, 1, 1}, offset, score, 1);
+  compute_close(c);
+  return out;
 }
 
 /* The centre of a cell reads that cell; a corner of the map has one cell and three zeros. */
 static void test_deform_sample_by_hand(void **state) {
   (void)state;
-  gm_compute *c = compute_open(1, NULL);
-  float value[] = {1, 2, 3, 4}, out;
-  gm_deform_sample(c, &out, value, 2, 2, 1, 1, (float[]){0.75F, 0.25F, 0.25F, 0.75F},
-                   (float[]){1, 10}, 1, 2);
-  assert_within(&out, (double[]){32}, 1, 0, "two cells");
-  gm_deform_sample(c, &out, value, 2, 2, 1, 1, (float[]){0.5F, 0.5F, 0, 0}, (float[]){1, 4}, 1,
-                   2);
-  assert_within(&out, (double[]){2.5 + 4 * 0.25}, 1, 0, "the middle and a corner");
-  gm_deform_sample(c, &out, value, 2, 2, 1, 1, (float[]){-0.25F, 0.5F}, (float[]){1}, 1, 1);
+  /* The shares of scores that are far apart are 1 and 0, of equal ones 1/2. */
+  float out = look((float[]){0.75F, 0.25F, 0.25F, 0.75F}, (float[]){0, 200}, 2);
+  assert_within(&out, (double[]){3}, 1, 0, "a cell");
+  out = look((float[]){0.5F, 0.5F, 0, 0}, (float[]){-7, -7}, 2);
+  assert_within(&out, (double[]){(2.5 + 0.25) / 2}, 1, 0, "the middle and a corner");
+  out = look((float[]){-0.25F, 0.5F}, (float[]){1}, 1);
   assert_within(&out, (double[]){0}, 1, 0, "a cell's width outside");
-  compute_close(c);
+  out = look((float[]){1.25F, 0.5F}, (float[]){1}, 1);
+  assert_within(&out, (double[]){0}, 1, 0, "the same on the right");
 }
 
 /* Coordinates that no model should give, but a broken one may: nothing is read, nothing
@@ -261,8 +291,10 @@ static void test_sampling_far_away(void **state) {
   for (size_t i = 0; i < 5; i++) {
     gm_roi_align(c, out, map, 2, 2, 1, (float[]){far[i], 0, far[i], 1}, 1, 1, 1);
     assert_within(out, (double[]){0}, 1, 0, "RoIAlign far away");
-    gm_deform_sample(c, out, map, 2, 2, 1, 1, (float[]){far[i], 0.5F}, (float[]){1}, 1, 1);
+    *out = look((float[]){far[i], 0.5F}, (float[]){1}, 1);
     assert_within(out, (double[]){0}, 1, 0, "deformable sampling far away");
+    *out = look((float[]){0.5F, far[i]}, (float[]){1}, 1);
+    assert_within(out, (double[]){0}, 1, 0, "deformable sampling far below");
   }
   compute_close(c);
 }

@@ -17,48 +17,35 @@ gm_status gm_deform_attention_load(gm_deform_attention *w, const gm_weight_loade
   return GM_OK;
 }
 
-/* Turns offsets[q, heads * points, 2] into locations. */
-static void locate(float *offsets, const gm_reference *references, size_t n_queries,
-                   size_t per_query) {
-  for (size_t i = 0; i < n_queries; i++) {
-    gm_reference r = references[i];
-    for (size_t k = 0; k < per_query; k++, offsets += 2) {
-      offsets[0] = r.x + offsets[0] * r.step_x;
-      offsets[1] = r.y + offsets[1] * r.step_y;
-    }
-  }
+gm_linear_out gm_deform_attention_value(const gm_deform_attention *w, float *value) {
+  return (gm_linear_out){.w = &w->value, .bias = w->value_b, .y = value, .ldy = w->dim};
 }
 
 static gm_status forward(gm_compute *c, const gm_deform_attention *w, float *y,
                          const float *query, const gm_reference *references, size_t n_queries,
-                         const float *map, size_t n) {
+                         const float *value, size_t n) {
   size_t d = w->dim, per_query = w->heads * w->points;
-  float *value = gm_scratch_f32(c, n * n * d, "deformable values");
-  float *location = gm_scratch_f32(c, n_queries * per_query * 2, "sampling locations");
-  float *weight = gm_scratch_f32(c, n_queries * per_query, "sampling weights");
+  float *offset = gm_scratch_f32(c, n_queries * per_query * 2, "sampling offsets");
+  float *score = gm_scratch_f32(c, n_queries * per_query, "sampling scores");
   float *sampled = gm_scratch_f32(c, n_queries * d, "sampled values");
-  if (!value || !location || !weight || !sampled) return GM_ERR_MEMORY;
+  if (!offset || !score || !sampled) return GM_ERR_MEMORY;
 
-  gm_linear_out values = {.w = &w->value, .bias = w->value_b, .y = value, .ldy = d};
-  GM_TRY(gm_linear(c, map, d, n * n, &values, 1));
   gm_linear_out where[2] = {
-      {.w = &w->offsets, .bias = w->offsets_b, .y = location, .ldy = per_query * 2},
-      {.w = &w->weights, .bias = w->weights_b, .y = weight, .ldy = per_query},
+      {.w = &w->offsets, .bias = w->offsets_b, .y = offset, .ldy = per_query * 2},
+      {.w = &w->weights, .bias = w->weights_b, .y = score, .ldy = per_query},
   };
   GM_TRY(gm_linear(c, query, d, n_queries, where, 2));
-  gm_softmax_rows(c, weight, n_queries * w->heads, w->points);
-  locate(location, references, n_queries, per_query);
-  gm_deform_sample(c, sampled, value, n, n, w->heads, d / w->heads, location, weight, n_queries,
-                   w->points);
+  gm_deform_map map = {value, d, n, n, w->heads, d / w->heads, w->points};
+  gm_deform_sample(c, sampled, &map, references, offset, score, n_queries);
   gm_linear_out out = {.w = &w->out, .bias = w->out_b, .accumulate = true, .y = y, .ldy = d};
   return gm_linear(c, sampled, d, n_queries, &out, 1);
 }
 
 gm_status gm_deform_attention_forward(gm_compute *c, const gm_deform_attention *w, float *y,
                                       const float *query, const gm_reference *references,
-                                      size_t n_queries, const float *map, size_t n) {
+                                      size_t n_queries, const float *value, size_t n) {
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_status status = forward(c, w, y, query, references, n_queries, map, n);
+  gm_status status = forward(c, w, y, query, references, n_queries, value, n);
   gm_arena_restore(&c->arena, mark);
   return status;
 }

@@ -33,14 +33,13 @@ typedef struct gm_deform_attention {
 gm_status gm_deform_attention_load(gm_deform_attention *w, const gm_weight_loader *l, size_t d,
                                    size_t heads);
 
-/* Where a query looks: location = (x, y) + offset * (step_x, step_y), in units of the map. */
-typedef struct gm_reference {
-  float x, y, step_x, step_y;
-} gm_reference;
+/* The product that gives value[n*n, d] of a map; those of several layers may share their map.
+ */
+gm_linear_out gm_deform_attention_value(const gm_deform_attention *w, float *value);
 
-/* y[q, d] += attention of query[q, d] with references[q] to map[n*n, d]. */
+/* y[q, d] += attention of query[q, d] with references[q] to value[n*n, d]. */
 gm_status gm_deform_attention_forward(gm_compute *c, const gm_deform_attention *w, float *y,
                                       const float *query, const gm_reference *references,
-                                      size_t n_queries, const float *map, size_t n);
+                                      size_t n_queries, const float *value, size_t n);
 
 #endif

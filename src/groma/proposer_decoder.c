@@ -206,9 +206,9 @@ static gm_status query_position(gm_compute *c, const gm_proposer_decoder *w,
 
 /* ---- layers */
 
-/* What all layers are given. */
+/* What a layer is given. */
 typedef struct decoder_input {
-  const float *memory, *position;
+  const float *value, *position; /* value: of this layer */
   const gm_reference *where;
 } decoder_input;
 
@@ -228,19 +228,21 @@ static gm_status self_attention(gm_compute *c, const gm_proposer_decoder *w,
   GM_TRY(gm_linear(c, query, d, q, qk, 2));
   GM_TRY(gm_linear(c, h, d, q, &v, 1));
   gm_kv_span span = {qkv + d, qkv + 2 * d, q, 3 * d, head_dim};
-  GM_TRY(gm_attention(c, &(gm_attention_args){.q = qkv,
-                                              .q_row = 3 * d,
-                                              .spans = &span,
-                                              .n_spans = 1,
-                                              .k_type = GM_TYPE_F32,
-                                              .v_type = GM_TYPE_F32,
-                                              .tq = q,
-                                              .heads = w->heads,
-                                              .kv_heads = w->heads,
-                                              .head_dim = head_dim,
-                                              .scale = 1.0f / sqrtf((float)head_dim),
-                                              .out = mixed,
-                                              .out_row = d}));
+  gm_attention_args a = {.q = qkv,
+                         .q_row = 3 * d,
+                         .spans = &span,
+                         .n_spans = 1,
+                         .k_type = GM_TYPE_F32,
+                         .v_type = GM_TYPE_F32,
+                         .tq = q,
+                         .heads = w->heads,
+                         .kv_heads = w->heads,
+                         .head_dim = head_dim,
+                         .scale = 1.0f / sqrtf((float)head_dim),
+                         .out = mixed,
+                         .out_row = d};
+  bool rounds = c->kernels->rounds[layer->q.type];
+  GM_TRY(rounds ? gm_attention_rounded(c, &a) : gm_attention(c, &a));
   gm_linear_out out = {
       .w = &layer->out, .bias = layer->out_b, .accumulate = true, .y = h, .ldy = d};
   GM_TRY(gm_linear(c, mixed, d, q, &out, 1));
@@ -258,20 +260,33 @@ static gm_status run_layer(gm_compute *c, const gm_proposer_decoder *w,
   GM_TRY(self_attention(c, w, layer, h, query));
   /* h = norm(h + deformable(h + position, memory)) */
   gm_add(c, query, h, in->position, q * d);
-  GM_TRY(gm_deform_attention_forward(c, &layer->cross, h, query, in->where, q, in->memory,
+  GM_TRY(gm_deform_attention_forward(c, &layer->cross, h, query, in->where, q, in->value,
                                      w->grid));
   gm_layer_norm(c, h, h, q, d, layer->cross_norm_w, layer->cross_norm_b, GM_PROPOSER_EPS);
   return gm_proposer_ffn_forward(c, &layer->ffn, h, q);
 }
 
+/* value[L][n*n, d]: what the layers read of the memory, in one product of it. */
+static gm_status project_values(gm_compute *c, const gm_proposer_decoder *w,
+                                const float *memory, float *value) {
+  size_t cells = w->grid * w->grid, L = w->n_layers;
+  gm_linear_out *outs = gm_scratch(c, L * sizeof *outs, "deformable values");
+  if (!outs) return GM_ERR_MEMORY;
+  for (size_t i = 0; i < L; i++)
+    outs[i] = gm_deform_attention_value(&w->layers[i].cross, value + i * cells * w->dim);
+  return gm_linear(c, memory, w->dim, cells, outs, L);
+}
+
 /* Runs the layers on result->states; previous[q, d] = the states before the last layer. */
 static gm_status run_layers(gm_compute *c, const gm_proposer_decoder *w, const float *memory,
                             const gm_proposer_result *result, float *previous) {
-  size_t q = w->n_queries, d = w->dim;
+  size_t q = w->n_queries, d = w->dim, cells = w->grid * w->grid;
+  float *value = gm_scratch_f32(c, w->n_layers * cells * d, "deformable values");
   float *position = gm_scratch_f32(c, q * d, "query positions");
   gm_reference *where = gm_scratch(c, q * sizeof *where, "sampling references");
   int32_t *all = gm_scratch(c, q * sizeof *all, "query numbers");
-  if (!position || !where || !all) return GM_ERR_MEMORY;
+  if (!value || !position || !where || !all) return GM_ERR_MEMORY;
+  GM_TRY(project_values(c, w, memory, value));
   GM_TRY(query_position(c, w, result->reference, position));
   for (size_t k = 0; k < q; k++) all[k] = (int32_t)k;
   gm_get_rows(result->states, d, &w->content, all, q);
@@ -286,7 +301,7 @@ static gm_status run_layers(gm_compute *c, const gm_proposer_decoder *w, const f
       gm_rel_box r = result->reference[k];
       where[k] = (gm_reference){r.cx, r.cy, r.w * reach, r.h * reach};
     }
-    decoder_input in = {memory, position, where};
+    decoder_input in = {value + i * cells * d, position, where};
     gm_arena_mark mark = gm_arena_save(&c->arena);
     gm_status status = run_layer(c, w, layer, &in, result->states);
     gm_arena_restore(&c->arena, mark);

@@ -107,14 +107,17 @@ gm_status gm_proposer_encoder_input(gm_compute *c, const gm_proposer_encoder *w,
 static gm_status forward(gm_compute *c, const gm_proposer_encoder *w, float *x) {
   size_t n = w->grid, rows = n * n, d = w->dim;
   float *query = gm_scratch_f32(c, rows * d, "proposer queries");
-  if (!query) return GM_ERR_MEMORY;
+  float *value = gm_scratch_f32(c, rows * d, "deformable values");
+  if (!query || !value) return GM_ERR_MEMORY;
   for (size_t i = 0; i < w->n_layers; i++) {
     const gm_proposer_encoder_layer *layer = &w->layers[i];
     GM_TRY(gm_poll(c));
     /* x = norm(x + attention(x + position, x)) */
+    gm_linear_out project = gm_deform_attention_value(&layer->attention, value);
+    GM_TRY(gm_linear(c, x, d, rows, &project, 1));
     gm_add(c, query, x, w->position, rows * d);
-    GM_TRY(
-        gm_deform_attention_forward(c, &layer->attention, x, query, w->references, rows, x, n));
+    GM_TRY(gm_deform_attention_forward(c, &layer->attention, x, query, w->references, rows,
+                                       value, n));
     gm_layer_norm(c, x, x, rows, d, layer->norm_w, layer->norm_b, GM_PROPOSER_EPS);
     GM_TRY(gm_proposer_ffn_forward(c, &layer->ffn, x, rows));
   }

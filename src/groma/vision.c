@@ -169,15 +169,32 @@ gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_ima
   return GM_OK;
 }
 
-/* out[n*n, C] = mean of the last hidden states, without the class token. */
-static void mean_state(float *out, const gm_vision *v, const gm_vision_image *image) {
-  size_t C = v->encoder.shape.dim, cells = v->encoder.grid * v->encoder.grid;
-  float *const *last = image->states + image->n_states - PROPOSAL_STATES;
-  for (size_t i = 0; i < cells * C; i++) {
+typedef struct mean_job {
+  float *out;
+  float *const *states;
+  size_t row; /* elements of a task */
+} mean_job;
+
+/* A row of cells. */
+static void mean_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  const mean_job *job = arg;
+  for (size_t i = task * job->row; i < (task + 1) * job->row; i++) {
     float sum = 0;
-    for (size_t k = 0; k < PROPOSAL_STATES; k++) sum += last[k][C + i];
-    out[i] = sum / PROPOSAL_STATES;
+    for (size_t k = 0; k < PROPOSAL_STATES; k++) sum += job->states[k][i];
+    job->out[i] = sum / PROPOSAL_STATES;
   }
+}
+
+/* out[n*n, C] = mean of the last hidden states, without the class token. */
+static void mean_state(gm_compute *c, float *out, const gm_vision *v,
+                       const gm_vision_image *image) {
+  size_t C = v->encoder.shape.dim, n = v->encoder.grid;
+  float *states[PROPOSAL_STATES];
+  for (size_t k = 0; k < PROPOSAL_STATES; k++)
+    states[k] = image->states[image->n_states - PROPOSAL_STATES + k] + C;
+  mean_job job = {out, states, n * C};
+  gm_pool_run(c->pool, mean_task, &job, n);
 }
 
 gm_status gm_vision_check(const gm_vision_image *image, gm_error *err) {
@@ -207,7 +224,7 @@ static gm_status propose(gm_compute *c, const gm_vision *v, gm_vision_image *ima
       !result.sa1b)
     return GM_ERR_MEMORY;
 
-  mean_state(features, v, image);
+  mean_state(c, features, v, image);
   GM_TRY(gm_proposer_encoder_input(c, &v->proposer_encoder, features, memory));
   GM_TRY(gm_proposer_encoder_forward(c, &v->proposer_encoder, memory));
   GM_TRY(gm_proposer_decoder_forward(c, &v->proposer_decoder, memory, &result));

@@ -10,6 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { GM_MAX_POINTS = 16 }; /* of deformable attention, per head */
+
+/* The map that deformable attention reads; points <= GM_MAX_POINTS, h and w <= 2^24. */
+typedef struct gm_deform_map {
+  const float *value; /* [h * w, heads * d], row stride ld */
+  size_t ld, h, w, heads, d, points;
+} gm_deform_map;
+
+/* Where a query looks: location = (x, y) + offset * (step_x, step_y), in units of the map. */
+typedef struct gm_reference {
+  float x, y, step_x, step_y;
+} gm_reference;
+
 typedef struct gm_row_kernels {
   /* y = a + b; y may be a or b. */
   void (*add)(float *y, const float *a, const float *b, size_t n);
@@ -37,6 +50,12 @@ typedef struct gm_row_kernels {
   /* y[n] = sum_j w[j] * rows[j][n]; n_rows may be 0. */
   void (*weighted_rows)(float *y, const float *const *rows, const float *w, size_t n_rows,
                         size_t n);
+
+  /* One query of deformable attention: out[a, d] = sum over points of softmax(score[a])[point]
+   * * bilinear(value[:, a], location(offset[a, point, (x, y)]) * (w, h) - 0.5), for heads a;
+   * zero outside the map. Coordinates may be any number. */
+  void (*deform)(float *out, const gm_deform_map *map, const gm_reference *from,
+                 const float *offset, const float *score);
 
   /* c[m,n] = keep[m] * c + a[m,k] . b[k,n], row strides ldc, lda, ldb; keep NULL: c is only
    * written. Made for tiles that fit the caches: b is not packed. */

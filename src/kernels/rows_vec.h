@@ -1,6 +1,7 @@
 /* rows_vec.h - row_kernels.h in vectors: gates, norms, softmax, weighted sums, conversion. One
  * file of each instruction set includes its vec_NAME.h, then this, and calls use_vec at the
- * end, which fills in these functions and those of attention_vec.h and winograd_vec.h. */
+ * end, which fills in these functions and those of attention_vec.h, deform_vec.h and
+ * winograd_vec.h. */
 #ifndef GM_ROWS_VEC_H
 #define GM_ROWS_VEC_H
 
@@ -162,26 +163,34 @@ static float softmax_step_vec(float *x, size_t n, float scale, float *max) {
 
 /* ---- weighted sums of rows */
 
+/* Columns at ... at + vecs * VEC; of a single vector, `left` of them. */
+static inline __attribute__((always_inline)) void rows_block(size_t vecs, float *y,
+                                                             const float *const *rows,
+                                                             const float *w, size_t n_rows,
+                                                             size_t at, size_t left) {
+  vec sum[4];
+  GM_UNROLL
+  for (size_t j = 0; j < vecs; j++) sum[j] = vec_set(0);
+  for (size_t r = 0; r < n_rows; r++) {
+    vec weight = vec_set(w[r]);
+    GM_UNROLL
+    for (size_t j = 0; j < vecs; j++)
+      sum[j] = vec_fma(weight, load_left(rows[r] + at + j * VEC, left), sum[j]);
+  }
+  GM_UNROLL
+  for (size_t j = 0; j < vecs; j++) store_left(y + at + j * VEC, sum[j], left);
+}
+
 static void weighted_rows_vec(float *y, const float *const *rows, const float *w, size_t n_rows,
                               size_t n) {
   size_t i = 0;
-  for (; i + 4 * VEC <= n; i += 4 * VEC) {
-    vec sum[4] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)};
-    for (size_t r = 0; r < n_rows; r++) {
-      vec weight = vec_set(w[r]);
-      for (size_t j = 0; j < 4; j++)
-        sum[j] = vec_fma(weight, vec_load(rows[r] + i + j * VEC), sum[j]);
-    }
-    for (size_t j = 0; j < 4; j++) vec_store(y + i + j * VEC, sum[j]);
-  }
-  for (; i < n; i += VEC) {
-    size_t left = n - i < VEC ? n - i : VEC;
-    vec sum = vec_set(0);
-    for (size_t r = 0; r < n_rows; r++)
-      sum = vec_fma(vec_set(w[r]), vec_load_part(rows[r] + i, left), sum);
-    vec_store_part(y + i, sum, left);
-  }
+  for (; i + 4 * VEC <= n; i += 4 * VEC) rows_block(4, y, rows, w, n_rows, i, VEC);
+  for (; i + 2 * VEC <= n; i += 2 * VEC) rows_block(2, y, rows, w, n_rows, i, VEC);
+  for (; i + VEC <= n; i += VEC) rows_block(1, y, rows, w, n_rows, i, VEC);
+  if (i < n) rows_block(1, y, rows, w, n_rows, i, n - i);
 }
+
+#include "deform_vec.h" /* reads by weighted_rows_vec */
 
 /* ---- half precision, rotary positions */
 
@@ -218,6 +227,7 @@ static void use_vec(gm_row_kernels *k) {
   k->softmax_step = softmax_step_vec;
   k->scale = scale_vec;
   k->weighted_rows = weighted_rows_vec;
+  k->deform = deform_vec;
   k->tile_product = tile_product_vec;
   k->dots_f32 = dots_f32_vec;
   k->dots_f16 = dots_f16_vec;

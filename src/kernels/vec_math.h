@@ -6,9 +6,10 @@
  * vec_all_half (one half in every lane), vec_load_i8, vec_store_i8 and vec_store_i16 (rounded,
  * to nearest even, and clipped), vec_dot32 (the lanes' sum is that of 32 products, exact);
  * vec_add, _sub, _mul, _div, _fma (a * b + c), _max and _min (which hand on a second operand
- * that is NaN); vec_round (to nearest even), vec_scale2 (a * 2^n for whole n, results normal);
- * vec_sum and vec_top over the lanes; and TILE_ROWS x TILE_VECS, the block of a product that
- * stays in registers. A file of the set includes it before this. */
+ * that is NaN); vec_clamp (to [low, high]; NaN becomes low); vec_pair (lanes a, b, a, b, ...);
+ * vec_round (to nearest even), vec_floor, vec_store_i32 (whole numbers), vec_scale2 (a * 2^n
+ * for whole n, results normal); vec_sum and vec_top over the lanes; and TILE_ROWS x TILE_VECS,
+ * the block of a product that stays in registers. A file of the set includes it before this. */
 #ifndef GM_VEC_MATH_H
 #define GM_VEC_MATH_H
 

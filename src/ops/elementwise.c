@@ -1,7 +1,6 @@
-/* elementwise.c - ops.h: sums, gates, softmax over rows, patches of a picture. */
+/* elementwise.c - ops.h: sums, gates, patches of a picture. */
 #include "ops.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Elements of one task: large enough that handing it out costs nothing. */
@@ -41,31 +40,6 @@ static void silu_mul_task(void *arg, size_t task, size_t worker) {
 void gm_silu_mul(gm_compute *c, float *gate, const float *up, size_t n) {
   elementwise_job job = {&c->kernels->rows, gate, up, NULL, n};
   gm_pool_run(c->pool, silu_mul_task, &job, (n + PIECE - 1) / PIECE);
-}
-
-typedef struct softmax_job {
-  const gm_row_kernels *k;
-  float *x;
-  size_t rows, n, rows_per_task;
-} softmax_job;
-
-static void softmax_task(void *arg, size_t task, size_t worker) {
-  (void)worker;
-  const softmax_job *job = arg;
-  size_t first = task * job->rows_per_task, last = first + job->rows_per_task;
-  if (last > job->rows) last = job->rows;
-  for (size_t r = first; r < last; r++) {
-    float *row = job->x + r * job->n, max = -INFINITY;
-    float sum = job->k->softmax_step(row, job->n, 1, &max);
-    job->k->scale(row, job->n, 1 / sum);
-  }
-}
-
-void gm_softmax_rows(gm_compute *c, float *x, size_t rows, size_t n) {
-  if (n == 0) return;
-  size_t per_task = n < PIECE ? PIECE / n : 1;
-  softmax_job job = {&c->kernels->rows, x, rows, n, per_task};
-  gm_pool_run(c->pool, softmax_task, &job, (rows + per_task - 1) / per_task);
 }
 
 typedef struct patches_job {

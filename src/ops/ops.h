@@ -48,7 +48,6 @@ void gm_add(gm_compute *c, float *y, const float *a, const float *b,
             size_t n); /* y may be a or b */
 void gm_silu_mul(gm_compute *c, float *gate, const float *up,
                  size_t n); /* gate = silu(gate) * up */
-void gm_softmax_rows(gm_compute *c, float *x, size_t rows, size_t n);
 
 /* Keys and values of consecutive positions: element (position t, kv head h, d) of k stands at
  * k + t * row + h * head (elements of k_type), likewise v. Blocks of
@@ -137,14 +136,11 @@ void gm_resize_bilinear(gm_compute *c, float *out, size_t ld_out, size_t ho, siz
 void gm_roi_align(gm_compute *c, float *out, const float *map, size_t h, size_t w,
                   size_t channels, const float *boxes, size_t n, size_t bins, float stride);
 
-enum { GM_MAX_POINTS = 16 };
-
-/* Sampling of deformable attention on one level: value[h*w, heads * d]; for query i, head a,
- * point p: weight[i, a, p] and location[i, a, p, (x, y)] in units of the map (0..1);
- * out[i, a * d] = sum_p weight * bilinear(value, location * (w, h) - 0.5), zero outside.
- * points <= GM_MAX_POINTS. */
-void gm_deform_sample(gm_compute *c, float *out, const float *value, size_t h, size_t w,
-                      size_t heads, size_t d, const float *location, const float *weight,
-                      size_t n_queries, size_t points);
+/* Deformable attention's reading of one level: query i looks from from[i] with offset[i, heads,
+ * points, (x, y)] and score[i, heads, points], see gm_row_kernels.deform; out[n_queries, heads
+ * * d]. */
+void gm_deform_sample(gm_compute *c, float *out, const gm_deform_map *map,
+                      const gm_reference *from, const float *offset, const float *score,
+                      size_t n_queries);
 
 #endif

@@ -1,12 +1,11 @@
 /* sampling.c - ops.h: bilinear reading of maps whose channels are last: resizing, RoIAlign,
- * deformable attention. Each finds the rows (positions of the map) and weights that make up one
- * output row and leaves the sum to one kernel. */
+ * deformable attention. The first two find the rows (positions of the map) and weights that
+ * make up one output row and leave the sum to one kernel. */
 #include "ops.h"
 
 #include <assert.h>
 
-/* RoIAlign has 4 samples of 4 neighbours, deformable attention GM_MAX_POINTS of them. */
-enum { MAX_TAPS = 4 * GM_MAX_POINTS, QUERIES_PER_TASK = 8 };
+enum { MAX_TAPS = 16, QUERIES_PER_TASK = 16 }; /* RoIAlign: 4 samples of 4 neighbours */
 
 typedef struct tap_list {
   const float *rows[MAX_TAPS];
@@ -133,54 +132,29 @@ void gm_roi_align(gm_compute *c, float *out, const float *map, size_t h, size_t 
 typedef struct deform_job {
   const gm_row_kernels *k;
   float *out;
-  const float *value, *location, *weight;
-  size_t h, w, heads, d, n_queries, points;
+  const gm_deform_map *map;
+  const gm_reference *from;
+  const float *offset, *score;
+  size_t n_queries;
 } deform_job;
-
-/* The four neighbours of (x, y), pixels; those outside the map count 0. */
-static void deform_taps(const deform_job *job, tap_list *taps, const float *value, float x,
-                        float y, float weight) {
-  float width = (float)job->w, height = (float)job->h;
-  if (!(x > -1 && x < width && y > -1 && y < height)) return;
-  /* x + 1 > 0: the cast is a floor. */
-  ptrdiff_t x0 = (ptrdiff_t)(x + 1) - 1, y0 = (ptrdiff_t)(y + 1) - 1;
-  float fx = x - (float)x0, fy = y - (float)y0;
-  for (ptrdiff_t dy = 0; dy < 2; dy++) {
-    ptrdiff_t row = y0 + dy;
-    if (row < 0 || row >= (ptrdiff_t)job->h) continue;
-    for (ptrdiff_t dx = 0; dx < 2; dx++) {
-      ptrdiff_t column = x0 + dx;
-      if (column < 0 || column >= (ptrdiff_t)job->w) continue;
-      size_t position = (size_t)row * job->w + (size_t)column;
-      push_tap(taps, value + position * job->heads * job->d,
-               weight * (dy ? fy : 1 - fy) * (dx ? fx : 1 - fx));
-    }
-  }
-}
 
 static void deform_task(void *arg, size_t task, size_t worker) {
   (void)worker;
   const deform_job *job = arg;
+  const gm_deform_map *map = job->map;
   size_t first = task * QUERIES_PER_TASK, last = first + QUERIES_PER_TASK;
+  size_t points = map->heads * map->points;
   if (last > job->n_queries) last = job->n_queries;
-  for (size_t pair = first * job->heads; pair < last * job->heads; pair++) {
-    const float *location = job->location + pair * job->points * 2;
-    const float *weight = job->weight + pair * job->points;
-    tap_list taps = {.n = 0};
-    for (size_t p = 0; p < job->points; p++)
-      deform_taps(job, &taps, job->value + pair % job->heads * job->d,
-                  location[2 * p] * (float)job->w - 0.5F,
-                  location[2 * p + 1] * (float)job->h - 0.5F, weight[p]);
-    job->k->weighted_rows(job->out + pair * job->d, taps.rows, taps.weights, taps.n, job->d);
-  }
+  for (size_t i = first; i < last; i++)
+    job->k->deform(job->out + i * map->heads * map->d, map, &job->from[i],
+                   job->offset + i * points * 2, job->score + i * points);
 }
 
-void gm_deform_sample(gm_compute *c, float *out, const float *value, size_t h, size_t w,
-                      size_t heads, size_t d, const float *location, const float *weight,
-                      size_t n_queries, size_t points) {
-  assert(points <= GM_MAX_POINTS);
-  deform_job job = {&c->kernels->rows, out,   value, location, weight, h, w, heads, d,
-                    n_queries,         points};
+void gm_deform_sample(gm_compute *c, float *out, const gm_deform_map *map,
+                      const gm_reference *from, const float *offset, const float *score,
+                      size_t n_queries) {
+  assert(map->points > 0 && map->points <= GM_MAX_POINTS);
+  deform_job job = {&c->kernels->rows, out, map, from, offset, score, n_queries};
   gm_pool_run(c->pool, deform_task, &job,
               (n_queries + QUERIES_PER_TASK - 1) / QUERIES_PER_TASK);
 }

@@ -98,6 +98,18 @@ static inline vec vec_max(vec a, vec b) {
 static inline vec vec_min(vec a, vec b) {
   return _mm256_min_ps(a, b);
 }
+static inline vec vec_clamp(vec a, vec low, vec high) {
+  return _mm256_min_ps(_mm256_max_ps(a, low), high);
+}
+static inline vec vec_pair(float a, float b) {
+  return _mm256_unpacklo_ps(_mm256_set1_ps(a), _mm256_set1_ps(b));
+}
+static inline void vec_store_i32(int32_t *p, vec a) {
+  _mm256_storeu_si256((__m256i *)(void *)p, _mm256_cvtps_epi32(a));
+}
+static inline vec vec_floor(vec a) {
+  return _mm256_round_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
 static inline vec vec_round(vec a) {
   return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

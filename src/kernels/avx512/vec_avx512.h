@@ -81,6 +81,18 @@ static inline vec vec_max(vec a, vec b) {
 static inline vec vec_min(vec a, vec b) {
   return _mm512_min_ps(a, b);
 }
+static inline vec vec_clamp(vec a, vec low, vec high) {
+  return _mm512_min_ps(_mm512_max_ps(a, low), high);
+}
+static inline vec vec_pair(float a, float b) {
+  return _mm512_unpacklo_ps(_mm512_set1_ps(a), _mm512_set1_ps(b));
+}
+static inline void vec_store_i32(int32_t *p, vec a) {
+  _mm512_storeu_si512(p, _mm512_cvtps_epi32(a));
+}
+static inline vec vec_floor(vec a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
 static inline vec vec_round(vec a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

@@ -96,6 +96,18 @@ static inline vec vec_max(vec a, vec b) {
 static inline vec vec_min(vec a, vec b) {
   return vminq_f32(a, b);
 }
+static inline vec vec_clamp(vec a, vec low, vec high) {
+  return vminnmq_f32(vmaxnmq_f32(a, low), high);
+}
+static inline vec vec_pair(float a, float b) {
+  return vzip1q_f32(vdupq_n_f32(a), vdupq_n_f32(b));
+}
+static inline void vec_store_i32(int32_t *p, vec a) {
+  vst1q_s32(p, vcvtq_s32_f32(a));
+}
+static inline vec vec_floor(vec a) {
+  return vrndmq_f32(a);
+}
 static inline vec vec_round(vec a) {
   return vrndnq_f32(a);
 }

@@ -83,6 +83,42 @@ static void weighted_rows(float *y, const float *const *rows, const float *w, si
     for (size_t i = 0; i < n; i++) y[i] += w[r] * rows[r][i];
 }
 
+/* The two cells that a coordinate reads on an axis of n cells, in pixels, and their weights: 0
+ * outside the map. */
+static void read_axis(float at, size_t n, size_t cell[2], float weight[2]) {
+  at = at > -1 ? at : -1; /* so is NaN */
+  at = at < (float)n ? at : (float)n;
+  float low = floorf(at);
+  for (int i = 0; i < 2; i++) {
+    float position = low + (float)i;
+    bool inside = position >= 0 && position < (float)n;
+    cell[i] = inside ? (size_t)position : 0;
+    weight[i] = inside ? 1 - fabsf(at - position) : 0;
+  }
+}
+
+static void deform(float *out, const gm_deform_map *map, const gm_reference *from,
+                   const float *offset, const float *score) {
+  size_t d = map->d;
+  for (size_t a = 0; a < map->heads; a++, out += d, score += map->points) {
+    float top = score[0], sum = 0;
+    for (size_t p = 1; p < map->points; p++) top = score[p] > top ? score[p] : top;
+    for (size_t p = 0; p < map->points; p++) sum += expf(score[p] - top);
+    for (size_t i = 0; i < d; i++) out[i] = 0;
+    for (size_t p = 0; p < map->points; p++, offset += 2) {
+      size_t x[2], y[2];
+      float wx[2], wy[2], share = expf(score[p] - top) / sum;
+      read_axis((from->x + offset[0] * from->step_x) * (float)map->w - 0.5F, map->w, x, wx);
+      read_axis((from->y + offset[1] * from->step_y) * (float)map->h - 0.5F, map->h, y, wy);
+      for (size_t j = 0; j < 4; j++) {
+        const float *row = map->value + (y[j / 2] * map->w + x[j % 2]) * map->ld + a * d;
+        float weight = share * wx[j % 2] * wy[j / 2];
+        for (size_t i = 0; i < d; i++) out[i] += weight * row[i];
+      }
+    }
+  }
+}
+
 static void tile_product(float *c, size_t ldc, const float *keep, const float *a, size_t lda,
                          const float *b, size_t ldb, size_t m, size_t n, size_t k) {
   for (size_t i = 0; i < m; i++) {
@@ -259,6 +295,7 @@ void gm_row_kernels_use_ref(gm_row_kernels *k) {
       .softmax_step = softmax_step,
       .scale = scale,
       .weighted_rows = weighted_rows,
+      .deform = deform,
       .tile_product = tile_product,
       .transpose = transpose,
       .dots_f32 = dots_f32,
