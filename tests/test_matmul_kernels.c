@@ -285,6 +285,17 @@ static void *aligned(size_t bytes) {
   return block;
 }
 
+/* The first rows alone are those of the whole tile, to the bit. */
+static void check_tile_part(const gm_matmul *mm, const float *acc, const void *x,
+                            const void *panel, size_t k) {
+  float *part = aligned(mm->mr * mm->nr * sizeof(float));
+  for (size_t rows = 1; rows < mm->mr; rows++) {
+    mm->tile_part(part, x, panel, k, true, rows);
+    assert_memory_equal(part, acc, rows * mm->nr * sizeof(float));
+  }
+  free(part);
+}
+
 /* All tiles and panels of the product, k cut at `cut`; rows and columns beyond m, n are zero.
  */
 static void check_tiles(const product *p, size_t cut) {
@@ -306,6 +317,7 @@ static void check_tiles(const product *p, size_t cut) {
                    p->row_bytes, columns, k);
         mm->tile(acc, x + at / mm->chunk * mm->x_chunk_bytes * mm->mr, panel, k, at == 0);
       }
+      if (mm->tile_part && cut == p->k) check_tile_part(mm, acc, x, panel, p->k);
       for (size_t r = 0; r < mm->mr; r++)
         for (size_t j = 0; j < mm->nr; j++) {
           if (r < rows && j < columns)

@@ -57,6 +57,10 @@ typedef struct gm_matmul {
                size_t n, size_t k);
   gm_tile_form form;
   size_t row_chunk_bytes; /* as x_chunk_bytes, of a row packed alone for gemv */
+  /* tile() of the first `rows` rows, for a tile that is not full: the same values, sooner; the
+   * other rows of acc may be anything. NULL: nothing to be gained. */
+  void (*tile_part)(float *acc, const void *x, const void *panel, size_t k, bool first,
+                    size_t rows);
 } gm_matmul;
 
 enum { GM_GEMV_ROWS = 8 };

@@ -218,12 +218,16 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
     weight_cut next = next_cut(job, task, &w);
     for (size_t t = begin; t < end; t++) {
       const unsigned char *x = part->x + t * mr * x_row + chunk * mm->x_chunk_bytes * mr;
+      size_t rows = min_size(mr, job->m - t * mr);
       ask_for(&next, t - begin, end - begin);
       for (size_t p = 0; p < panels; p++) {
         float *acc = sums + (whole ? 0 : (t - begin) * panels + p) * mr * nr;
-        mm->tile(acc, x, panel + p * panel_bytes, w.n, w.at == 0);
+        if (rows < mr && mm->tile_part)
+          mm->tile_part(acc, x, panel + p * panel_bytes, w.n, w.at == 0, rows);
+        else
+          mm->tile(acc, x, panel + p * panel_bytes, w.n, w.at == 0);
         if (w.at + w.n == k)
-          finish(job, part, t * mr, w.column + p * nr, acc, nr, min_size(mr, job->m - t * mr),
+          finish(job, part, t * mr, w.column + p * nr, acc, nr, rows,
                  min_size(nr, w.columns - p * nr));
       }
     }

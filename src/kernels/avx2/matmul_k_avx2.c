@@ -344,7 +344,8 @@ const gm_matmul gm_matmul_q4_k_avx2 = {MR,
                                        tile_q4_k,
                                        gm_gemv_q4_k_avx2,
                                        GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES};
+                                       GM_XK_BYTES,
+                                       NULL};
 const gm_matmul gm_matmul_q6_k_avx2 = {MR,
                                        NR,
                                        256,
@@ -356,4 +357,5 @@ const gm_matmul gm_matmul_q6_k_avx2 = {MR,
                                        tile_q6_k,
                                        gm_gemv_q6_k_avx2,
                                        GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES};
+                                       GM_XK_BYTES,
+                                       NULL};

@@ -212,4 +212,5 @@ const gm_matmul gm_matmul_q4_0_avx2 = {MR,
                                        tile_q4_0,
                                        gm_gemv_q4_0_avx2,
                                        GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES};
+                                       GM_X32_BYTES,
+                                       NULL};

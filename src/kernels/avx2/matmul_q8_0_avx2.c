@@ -158,4 +158,5 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
 
 const gm_matmul gm_matmul_q8_0_avx2 = {
     MR,     NR,     32,   GM_X_CHUNK,        GM_XW_BYTES,   W_BYTES,
-    pack_x, pack_w, tile, gm_gemv_q8_0_avx2, GM_TILE_WORDS, GM_X32_BYTES};
+    pack_x, pack_w, tile, gm_gemv_q8_0_avx2, GM_TILE_WORDS, GM_X32_BYTES,
+    NULL};

@@ -288,11 +288,13 @@ static void pack_xk(void *dst, const float *x, size_t ldx, size_t rows, size_t g
 }
 
 /* acc = (first ? 0 : acc) + dot * dx * dw */
-static inline __attribute__((always_inline)) void
-add_scaled(float *acc, __m512i dot[MR][2], const float *dx, const float *dw, bool first) {
+static inline __attribute__((always_inline)) void add_scaled(size_t R, float *acc,
+                                                             __m512i dot[MR][2],
+                                                             const float *dx, const float *dw,
+                                                             bool first) {
   __m512 d0 = _mm512_loadu_ps(dw), d1 = _mm512_loadu_ps(dw + 16);
 #pragma GCC unroll 12
-  for (size_t r = 0; r < MR; r++, acc += NR) {
+  for (size_t r = 0; r < R; r++, acc += NR) {
     __m512 d = _mm512_set1_ps(dx[r]);
     __m512 a0 = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc);
     __m512 a1 = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + 16);
@@ -303,22 +305,23 @@ add_scaled(float *acc, __m512i dot[MR][2], const float *dx, const float *dw, boo
   }
 }
 
-static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
-  const bytes *a = x, *w = panel;
+/* The first R of a tile's rows. */
+static inline __attribute__((always_inline)) void
+tile_rows(size_t R, float *acc, const bytes *a, const bytes *w, size_t k, bool first) {
   for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_XT_BYTES, w += NR * W_BYTES) {
     const int32_t *s = gm_xt_s(a, MR);
     const int8_t *v = gm_x_q(a, MR, 0, 0);
     const bytes *q = w;
     __m512i dot[MR][2];
 #pragma GCC unroll 12
-    for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[r]);
+    for (size_t r = 0; r < R; r++) dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[r]);
     size_t b = chunk_blocks(k, at);
     do { /* with a loop that may run no times gcc keeps sums in memory */
 #pragma GCC unroll 8
       for (size_t g = 0; g < 8; g++) {
         __m512i q0 = _mm512_loadu_si512(q + g * 128), q1 = _mm512_loadu_si512(q + g * 128 + 64);
 #pragma GCC unroll 12
-        for (size_t r = 0; r < MR; r++) {
+        for (size_t r = 0; r < R; r++) {
           __m512i t = _mm512_set1_epi32(*(const int32_t *)(const void *)(v + r * 32 + g * 4));
           dot[r][0] = _mm512_dpbusd_epi32(dot[r][0], q0, t);
           dot[r][1] = _mm512_dpbusd_epi32(dot[r][1], q1, t);
@@ -326,9 +329,23 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
       }
       q += 8 * NR * 4, v += MR * 32;
     } while (--b > 0);
-    add_scaled(acc, dot, gm_xt_d(a, MR), (const float *)(const void *)(w + 256 * NR),
+    add_scaled(R, acc, dot, gm_xt_d(a, MR), (const float *)(const void *)(w + 256 * NR),
                first && at == 0);
   }
+}
+
+static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  tile_rows(MR, acc, x, panel, k, first);
+}
+
+static void tile_part(float *acc, const void *x, const void *panel, size_t k, bool first,
+                      size_t rows) {
+  if (rows <= 4)
+    tile_rows(4, acc, x, panel, k, first);
+  else if (rows <= 8)
+    tile_rows(8, acc, x, panel, k, first);
+  else
+    tile_rows(MR, acc, x, panel, k, first);
 }
 
 const gm_matmul gm_matmul_q8_0_avx512vnni = {MR,
@@ -342,7 +359,8 @@ const gm_matmul gm_matmul_q8_0_avx512vnni = {MR,
                                              tile,
                                              gm_gemv_q8_0_avx512vnni,
                                              GM_TILE_BYTES,
-                                             GM_X32_BYTES};
+                                             GM_X32_BYTES,
+                                             tile_part};
 const gm_matmul gm_matmul_q4_0_avx512vnni = {MR,
                                              NR,
                                              32,
@@ -354,7 +372,8 @@ const gm_matmul gm_matmul_q4_0_avx512vnni = {MR,
                                              tile,
                                              gm_gemv_q4_0_avx512vnni,
                                              GM_TILE_BYTES,
-                                             GM_X32_BYTES};
+                                             GM_X32_BYTES,
+                                             tile_part};
 const gm_matmul gm_matmul_q4_k_avx512vnni = {MR,
                                              NR,
                                              256,
@@ -366,7 +385,8 @@ const gm_matmul gm_matmul_q4_k_avx512vnni = {MR,
                                              tile,
                                              gm_gemv_q4_k_avx512vnni,
                                              GM_TILE_BYTES,
-                                             GM_XK_BYTES};
+                                             GM_XK_BYTES,
+                                             tile_part};
 const gm_matmul gm_matmul_q6_k_avx512vnni = {MR,
                                              NR,
                                              256,
@@ -378,4 +398,5 @@ const gm_matmul gm_matmul_q6_k_avx512vnni = {MR,
                                              tile,
                                              gm_gemv_q6_k_avx512vnni,
                                              GM_TILE_BYTES,
-                                             GM_XK_BYTES};
+                                             GM_XK_BYTES,
+                                             tile_part};

@@ -181,7 +181,8 @@ const gm_matmul gm_matmul_q8_0_avxvnni = {MR,
                                           tile_q8_0,
                                           gm_gemv_q8_0_avx2,
                                           GM_TILE_AS_ROWS,
-                                          GM_X32_BYTES};
+                                          GM_X32_BYTES,
+                                          NULL};
 const gm_matmul gm_matmul_q4_0_avxvnni = {MR,
                                           NR,
                                           32,
@@ -193,7 +194,8 @@ const gm_matmul gm_matmul_q4_0_avxvnni = {MR,
                                           tile_q4_0,
                                           gm_gemv_q4_0_avx2,
                                           GM_TILE_AS_ROWS,
-                                          GM_X32_BYTES};
+                                          GM_X32_BYTES,
+                                          NULL};
 const gm_matmul gm_matmul_q4_k_avxvnni = {MR,
                                           NR,
                                           256,
@@ -205,7 +207,8 @@ const gm_matmul gm_matmul_q4_k_avxvnni = {MR,
                                           tile_q4_k,
                                           gm_gemv_q4_k_avx2,
                                           GM_TILE_AS_ROWS,
-                                          GM_XK_BYTES};
+                                          GM_XK_BYTES,
+                                          NULL};
 const gm_matmul gm_matmul_q6_k_avxvnni = {MR,
                                           NR,
                                           256,
@@ -217,4 +220,5 @@ const gm_matmul gm_matmul_q6_k_avxvnni = {MR,
                                           tile_q6_k,
                                           gm_gemv_q6_k_avx2,
                                           GM_TILE_AS_ROWS,
-                                          GM_XK_BYTES};
+                                          GM_XK_BYTES,
+                                          NULL};

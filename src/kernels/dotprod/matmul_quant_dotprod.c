@@ -23,7 +23,8 @@ const gm_matmul gm_matmul_q8_0_dotprod = {MR,
                                           tile_q32,
                                           gemv_q8_0,
                                           GM_TILE_AS_ROWS,
-                                          GM_X32_BYTES};
+                                          GM_X32_BYTES,
+                                          NULL};
 const gm_matmul gm_matmul_q4_0_dotprod = {MR,
                                           NR,
                                           32,
@@ -35,7 +36,8 @@ const gm_matmul gm_matmul_q4_0_dotprod = {MR,
                                           tile_q32,
                                           gemv_q4_0,
                                           GM_TILE_AS_ROWS,
-                                          GM_X32_BYTES};
+                                          GM_X32_BYTES,
+                                          NULL};
 const gm_matmul gm_matmul_q4_k_dotprod = {MR,
                                           NR,
                                           256,
@@ -47,7 +49,8 @@ const gm_matmul gm_matmul_q4_k_dotprod = {MR,
                                           tile_q4_k,
                                           gemv_q4_k,
                                           GM_TILE_AS_ROWS,
-                                          GM_XK_BYTES};
+                                          GM_XK_BYTES,
+                                          NULL};
 const gm_matmul gm_matmul_q6_k_dotprod = {MR,
                                           NR,
                                           256,
@@ -59,4 +62,5 @@ const gm_matmul gm_matmul_q6_k_dotprod = {MR,
                                           tile_q6_k,
                                           gemv_q6_k,
                                           GM_TILE_AS_ROWS,
-                                          GM_XK_BYTES};
+                                          GM_XK_BYTES,
+                                          NULL};

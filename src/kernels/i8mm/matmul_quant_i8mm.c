@@ -57,7 +57,8 @@ const gm_matmul gm_matmul_q8_0_i8mm = {MR,
                                        tile_q32,
                                        gemv_q8_0,
                                        GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES};
+                                       GM_X32_BYTES,
+                                       NULL};
 const gm_matmul gm_matmul_q4_0_i8mm = {MR,
                                        NR,
                                        32,
@@ -69,7 +70,8 @@ const gm_matmul gm_matmul_q4_0_i8mm = {MR,
                                        tile_q32,
                                        gemv_q4_0,
                                        GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES};
+                                       GM_X32_BYTES,
+                                       NULL};
 const gm_matmul gm_matmul_q4_k_i8mm = {MR,
                                        NR,
                                        256,
@@ -81,7 +83,8 @@ const gm_matmul gm_matmul_q4_k_i8mm = {MR,
                                        tile_q4_k,
                                        gemv_q4_k,
                                        GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES};
+                                       GM_XK_BYTES,
+                                       NULL};
 const gm_matmul gm_matmul_q6_k_i8mm = {MR,
                                        NR,
                                        256,
@@ -93,4 +96,5 @@ const gm_matmul gm_matmul_q6_k_i8mm = {MR,
                                        tile_q6_k,
                                        gemv_q6_k,
                                        GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES};
+                                       GM_XK_BYTES,
+                                       NULL};

@@ -25,7 +25,8 @@ const gm_matmul gm_matmul_q8_0_neon = {MR,
                                        tile_q32,
                                        gemv_q8_0,
                                        GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES};
+                                       GM_X32_BYTES,
+                                       NULL};
 const gm_matmul gm_matmul_q4_0_neon = {MR,
                                        NR,
                                        32,
@@ -37,7 +38,8 @@ const gm_matmul gm_matmul_q4_0_neon = {MR,
                                        tile_q32,
                                        gemv_q4_0,
                                        GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES};
+                                       GM_X32_BYTES,
+                                       NULL};
 const gm_matmul gm_matmul_q4_k_neon = {MR,
                                        NR,
                                        256,
@@ -49,7 +51,8 @@ const gm_matmul gm_matmul_q4_k_neon = {MR,
                                        tile_q4_k,
                                        gemv_q4_k,
                                        GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES};
+                                       GM_XK_BYTES,
+                                       NULL};
 const gm_matmul gm_matmul_q6_k_neon = {MR,
                                        NR,
                                        256,
@@ -61,4 +64,5 @@ const gm_matmul gm_matmul_q6_k_neon = {MR,
                                        tile_q6_k,
                                        gemv_q6_k,
                                        GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES};
+                                       GM_XK_BYTES,
+                                       NULL};
