@@ -29,8 +29,8 @@ the flatten layer's weights (205 million), read and unpacked once however many r
 the convolutions' weights.""",
     "phrases": """
 {slope} ms a phrase and {start} ms for the batch. A phrase's own positions, some ten, are multiplied together with those
-of the others, so weights are unpacked once for all; its attention to the picture's positions is its own. With 32 layers
-of language instead of 4 some eight times as much.""",
+of the others, so weights are unpacked and the picture's keys widened once for all; its scores against them are its own.
+With 32 layers of language instead of 4 some eight times as much.""",
     "crops": """
 {slope} ms a crop; a single one takes {first_ms} ms. Crops are independent of each other, but a group of them, 20 in 1024
 rows, goes through each layer together; in a smaller one unpacking the weights shows.""",
