@@ -10,12 +10,17 @@
  * end of a page. */
 enum { GM_PREFETCH_AHEAD = 8192 };
 
-/* Brings what stands GM_PREFETCH_AHEAD bytes behind p[bytes] into the second cache; it may be
- * past the end of the weights, or of memory. */
+/* Brings what stands `ahead` bytes behind p[bytes] into the second cache; it may be past the
+ * end of the weights, or of memory. */
+static inline __attribute__((always_inline)) void gm_prefetch(const void *p, size_t bytes,
+                                                              size_t ahead) {
+  for (size_t i = 0; i < bytes; i += 64)
+    __builtin_prefetch((const void *)((uintptr_t)p + ahead + i), 0, 2);
+}
+
 static inline __attribute__((always_inline)) void gm_prefetch_ahead(const void *p,
                                                                     size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64)
-    __builtin_prefetch((const void *)((uintptr_t)p + GM_PREFETCH_AHEAD + i), 0, 2);
+  gm_prefetch(p, bytes, GM_PREFETCH_AHEAD);
 }
 
 #endif
