@@ -74,11 +74,12 @@ static char *canonical_settings(const batch *b) {
       b->job->phrases ? strings_json(b->job->phrases) : json_null(), "long", a->long_form,
       "all", a->all, "plain", a->no_grounding, "verbatim", a->verbatim, "min_score",
       a->min_score);
-  json_t *more = json_pack(
-      "{s:f, s:f, s:I, s:I, s:I, s:I, s:b, s:b, s:s?, s:s?}", "temp", a->temperature, "top_p",
-      a->top_p, "top_k", (json_int_t)a->top_k, "seed", (json_int_t)a->seed, "n",
-      (json_int_t)a->max_tokens, "context", (json_int_t)a->context, "raw", a->raw, "verbose",
-      a->verbose > 0, "cache_type_k", a->cache_type_k, "cache_type_v", a->cache_type_v);
+  json_t *more =
+      json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:s?, s:s?}", "temp",
+                a->temperature, "top_p", a->top_p, "top_k", (json_int_t)a->top_k, "seed",
+                (json_int_t)a->seed, "n", (json_int_t)a->max_tokens, "context",
+                (json_int_t)a->context, "raw", a->raw, "verbose", a->verbose > 0, "fast",
+                a->fast, "cache_type_k", a->cache_type_k, "cache_type_v", a->cache_type_v);
   char *text = root && more && json_object_update(root, more) == 0
                    ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS)
                    : NULL;

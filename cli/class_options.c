@@ -30,6 +30,7 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   params.threads = (unsigned)args->threads;
   params.no_mmap = args->no_mmap;
   params.mlock = args->mlock;
+  params.fast = args->fast;
   params.cache = directory;
   gm_status status = gm_clip_open(out, model, &params, &err);
   free(directory);

@@ -68,6 +68,7 @@ static gm_status run_model(const cli_args *args, bool clip, const char *picture,
                             .prompt = (uint32_t)args->context,
                             .cache_type_k = args->cache_type_k,
                             .cache_type_v = args->cache_type_v,
+                            .fast = args->fast,
                             .tokens = (uint32_t)args->max_tokens,
                             .count = (uint32_t)args->count,
                             .stages = args->stages};

@@ -21,7 +21,7 @@ typedef struct cli_args {
   const char *model;
   uint64_t threads, context;
   const char *cache_type_k, *cache_type_v;
-  bool no_mmap, mlock, no_pack;
+  bool fast, no_mmap, mlock, no_pack;
   /* pictures */
   uint64_t max_pixels;
   bool recursive;

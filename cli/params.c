@@ -15,6 +15,7 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   params.context = (uint32_t)args->context;
   params.cache_type_k = args->cache_type_k;
   params.cache_type_v = args->cache_type_v;
+  params.fast = args->fast;
   params.no_mmap = args->no_mmap;
   params.no_pack = args->no_pack;
   params.mlock = args->mlock;

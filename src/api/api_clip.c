@@ -27,7 +27,7 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   if (gm_model_file_has_key(clip->file, "general.name"))
     GM_TRY(gm_model_file_string(clip->file, "general.name", &clip->name, err));
   clip->type = gm_main_type(clip->file);
-  clip->compute.kernels = gm_kernels_best();
+  clip->compute.kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   clip->compute.pool = clip->pool;
   clip->compute.steady = true; /* neither other texts nor other crops show in a feature */
   if (!params->cache) return GM_OK;

@@ -27,8 +27,9 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
                             gm_error *err) {
   GM_TRY(gm_pool_create(&model->pool, params->threads, err));
   GM_TRY(gm_model_file_resolve(&model->file, path, params, model->pool, err));
-  GM_TRY(gm_groma_load(&model->groma, model->file, params->context, params->cache_type_k,
-                       params->cache_type_v, err));
+  gm_groma_cache cache = {params->context, params->cache_type_k, params->cache_type_v,
+                          params->fast};
+  GM_TRY(gm_groma_load(&model->groma, model->file, &cache, err));
   model->path = strdup(path ? path : GM_DEFAULT_MODEL);
   if (!model->path) return gm_fail_memory(err, "the model's name", 1);
   if (gm_model_file_has_key(model->file, "general.name"))
@@ -36,7 +37,7 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
   else
     model->name = gm_model_file_name(model->file);
   model->type = gm_main_type(model->file);
-  model->compute.kernels = gm_kernels_best();
+  model->compute.kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   model->compute.pool = model->pool;
   return gm_model_open_cache(model, params, err);
 }

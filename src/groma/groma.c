@@ -35,9 +35,8 @@ static gm_status choose_type(gm_type *type, const char *name, const gm_llama *ll
   return GM_OK;
 }
 
-static gm_status set_cache(gm_groma *groma, size_t context, const char *k_type,
-                           const char *v_type, gm_error *err) {
-  size_t most = groma->llama->context;
+static gm_status set_cache(gm_groma *groma, const gm_groma_cache *cache, gm_error *err) {
+  size_t most = groma->llama->context, context = cache->context;
   if (context > most)
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found a context of %zu positions, wanted at most the model's own %zu",
@@ -46,19 +45,20 @@ static gm_status set_cache(gm_groma *groma, size_t context, const char *k_type,
   groma->max_regions = groma->prompt->n_region_tokens;
   const gm_llama *llama = groma->llama;
   gm_type usual = llama->layers[0].k.type == GM_TYPE_F32 ? GM_TYPE_F32 : GM_TYPE_F16;
+  if (cache->fast && llama->head_dim % 32 == 0) usual = GM_TYPE_Q8_0;
   groma->kv_shape =
       (gm_kv_shape){llama->n_layers, llama->kv_heads, llama->head_dim, usual, usual};
-  GM_TRY(choose_type(&groma->kv_shape.k_type, k_type, llama, err));
-  return choose_type(&groma->kv_shape.v_type, v_type, llama, err);
+  GM_TRY(choose_type(&groma->kv_shape.k_type, cache->k_type, llama, err));
+  return choose_type(&groma->kv_shape.v_type, cache->v_type, llama, err);
 }
 
-gm_status gm_groma_load(gm_groma **out, const gm_model_file *file, size_t context,
-                        const char *k_type, const char *v_type, gm_error *err) {
+gm_status gm_groma_load(gm_groma **out, const gm_model_file *file, const gm_groma_cache *cache,
+                        gm_error *err) {
   *out = NULL;
   gm_groma *groma = calloc(1, sizeof *groma);
   if (!groma) return gm_fail_memory(err, "the model", sizeof *groma);
   gm_status status = load_parts(groma, file, err);
-  if (status == GM_OK) status = set_cache(groma, context, k_type, v_type, err);
+  if (status == GM_OK) status = set_cache(groma, cache, err);
   if (status == GM_OK)
     *out = groma;
   else

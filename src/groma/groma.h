@@ -25,12 +25,18 @@ typedef struct gm_groma {
   size_t max_regions; /* region tokens that the vocabulary has */
 } gm_groma;
 
-/* Checks every key and tensor against the architecture before anything is computed. context 0:
- * what the model was made for, which is also the most. k_type, v_type: "f32", "f16", "q8_0", or
- * NULL for f32 where the language model's weights are f32, else f16. Errors: GM_ERR_MODEL,
- * GM_ERR_ARGUMENT (context, types), GM_ERR_MEMORY. The file must outlive it. */
-gm_status gm_groma_load(gm_groma **out, const gm_model_file *file, size_t context,
-                        const char *k_type, const char *v_type, gm_error *err);
+typedef struct gm_groma_cache {
+  size_t context; /* 0: what the model was made for, which is also the most */
+  /* "f32", "f16" or "q8_0"; NULL: f32 where the language model's weights are f32, else f16, but
+   * where fast q8_0 if heads allow it. */
+  const char *k_type, *v_type;
+  bool fast;
+} gm_groma_cache;
+
+/* Checks every key and tensor against the architecture before anything is computed. Errors:
+ * GM_ERR_MODEL, GM_ERR_ARGUMENT (cache), GM_ERR_MEMORY. The file must outlive it. */
+gm_status gm_groma_load(gm_groma **out, const gm_model_file *file, const gm_groma_cache *cache,
+                        gm_error *err);
 void gm_groma_free(gm_groma *groma);
 
 #endif

@@ -3,6 +3,7 @@
 #include "kernels_levels.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,7 +105,8 @@ static struct {
   pthread_once_t once;
   unsigned here;
   size_t best;
-  gm_kernels tables[LEVELS];
+  gm_kernels tables[LEVELS], fast;
+  char fast_features[32];
 } state = {.once = PTHREAD_ONCE_INIT};
 
 /* Index of the highest level that GROMATIC_CPU allows. */
@@ -132,11 +134,22 @@ static void fill_tables(void) {
     for (size_t j = 0; j < 5 && levels[i].use[j]; j++) levels[i].use[j](table);
     if (i <= cap) state.best = i;
   }
+  const gm_kernels *best = &state.tables[state.best];
+  state.fast = *best;
+  if (!best->rounds[GM_TYPE_F16]) return;
+  state.fast.rounds[GM_TYPE_F32] = true;
+  (void)snprintf(state.fast_features, sizeof state.fast_features, "%s+fast", best->features);
+  state.fast.features = state.fast_features;
 }
 
 const gm_kernels *gm_kernels_best(void) {
   (void)pthread_once(&state.once, fill_tables);
   return &state.tables[state.best];
+}
+
+const gm_kernels *gm_kernels_fast(void) {
+  (void)pthread_once(&state.once, fill_tables);
+  return &state.fast;
 }
 
 const gm_kernels *gm_kernels_at(size_t i) {

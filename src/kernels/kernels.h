@@ -42,6 +42,9 @@ typedef struct gm_kernels {
  * avx512 (all that x86 has), neon-base, neon-dotprod, neon (all that ARM has). A name of
  * another architecture gives ref; an unknown one is no cap. */
 const gm_kernels *gm_kernels_best(void);
+/* The same, but weights in F32 are rounded like others (rounds), where that is faster: then
+ * another table, with "fast" among its features. */
+const gm_kernels *gm_kernels_fast(void);
 
 /* The i-th table that this processor can run, plain C first, whatever GROMATIC_CPU says; NULL
  * past the last. For tests and timing. */

@@ -8,7 +8,8 @@
  * and back, in memory, so that one group of weights can be judged while the others stay exact.
  * A rounded weight is multiplied in f32: what the block types' products add by rounding the
  * activations shows in a real file only. MODEL@cache:K,V is a model whose language model keeps
- * keys and values in those types. One model is open at a time.
+ * keys and values in those types; MODEL@fast is opened as with --fast. One model is open at a
+ * time.
  *
  * Figures of a stage: "max" the largest difference over the stage's largest magnitude, "rms"
  * the root of the summed squared differences over that of the values (logits: "rms" is over the
@@ -164,14 +165,15 @@ static void open_model(opened *o, const char *spec) {
     params.cache_type_k = types[0];
     params.cache_type_v = types[1];
   }
+  params.fast = strstr(spec, "@fast") != NULL;
   assert_ok(gm_model_open(&o->model, path, &params, &err), &err);
-  if (cache || !strchr(spec, '@')) return;
+  if (cache || params.fast || !strchr(spec, '@')) return;
   size_t size;
   gm_groma_free(o->model->groma);
   gm_model_file_close(o->model->file);
   o->model->groma = NULL;
   o->model->file = rounded_file(spec, &o->bytes, &size, &o->rounded);
-  assert_ok(gm_groma_load(&o->model->groma, o->model->file, 0, NULL, NULL, &err), &err);
+  assert_ok(gm_groma_load(&o->model->groma, o->model->file, &(gm_groma_cache){0}, &err), &err);
 }
 
 static void close_model(opened *o) {
