@@ -187,8 +187,9 @@ the code to the reference's figures and q8_0 to bounds.
 ## Accuracy on the drawn world
 
 groma-mini on all 120 scenes of `tests/data/world`, greedy answers; `tests/data/world/README.md` defines each figure. The
-reference is the official code in fp32 on the same pictures. A file of f32 equals it, and so does f16, the type of the
-checkpoint.
+reference is the official code in fp32 on the same pictures. A file of f32 equals it. One of f16, the
+type of the checkpoint, holds the same weights; it computes the same too, but where the processor has products of bf16, which
+round their factors (docs/SPEED.md).
 
 {accuracy}
 
