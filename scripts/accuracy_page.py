@@ -199,8 +199,8 @@ multiples of 256: q4_k and q6_k are shown at true shapes, below.
 
 Free ground answers: {free} of 410 are right in f32; the reference's 0.868 is 356. (Which of them the reference had right
 it does not say, so no list of differences can be given.) An answer can differ between two correct programs only where
-logits nearly tie; the five nearest in f32, and by how much the leading token's logit led at its least (another order of
-sums, as between f32 and f16 files of these weights, moves a logit by {logits_f16} of the largest at most):
+logits nearly tie; the five nearest in f32, and by how much the leading token's logit led at its least (an f16
+file of these weights moves a logit by {logits_f16} of the largest at most):
 
 {near_ties}
 
