@@ -149,9 +149,9 @@ static void test_same_to_the_bit(void **state) {
   free_replies(&want);
 }
 
-/* A question with a box alone, then the whole prefix: each in a process of its own. */
-static void test_orders_of_questions(void **state) {
-  (void)state;
+/* A question with a box and one without by turns, each in a process of its own; `first` 0
+ * begins with the box. */
+static void check_order(int first) {
   gm_error err;
   gm_ask_params params = gm_ask_params_default();
   params.max_tokens = 8;
@@ -162,7 +162,7 @@ static void test_orders_of_questions(void **state) {
   scene = test_scene(plain, PICTURE, NULL);
   assert_ok(gm_caption(scene, &params, NULL, &want[1], &err), &err);
   gm_scene_free(scene);
-  for (int i = 0; i < 6; i++) {
+  for (int i = first; i < first + 6; i++) {
     gm_model *model = open_cached(NULL);
     scene = test_scene(model, PICTURE, NULL);
     if (i % 2 == 0)
@@ -176,6 +176,19 @@ static void test_orders_of_questions(void **state) {
   }
   gm_answer_free(want[0]);
   gm_answer_free(want[1]);
+}
+
+static void test_orders_of_questions(void **state) {
+  (void)state;
+  check_order(0);
+}
+
+/* The box's question takes the image part of the other's prefix, and of its regions' vectors
+ * all but the new one. */
+static void test_a_box_after_the_whole(void **state) {
+  (void)state;
+  check_order(1);
+  assert_int_equal(count_entries(), 4); /* picture, vectors, prefix; the box's vector */
 }
 
 /* Another picture, another type of the cache, other regions: all right, none from the entries
@@ -332,6 +345,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_same_to_the_bit, make, remove_all),
       cmocka_unit_test_setup_teardown(test_orders_of_questions, make, remove_all),
+      cmocka_unit_test_setup_teardown(test_a_box_after_the_whole, make, remove_all),
       cmocka_unit_test_setup_teardown(test_what_differs_has_another_key, make, remove_all),
       cmocka_unit_test_setup_teardown(test_given_regions, make, remove_all),
       cmocka_unit_test_setup_teardown(test_damaged_entries_are_absent, make, remove_all),

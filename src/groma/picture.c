@@ -161,6 +161,24 @@ static gm_status encode_regions(gm_picture *picture, gm_compute *c, const gm_rel
   return gm_vision_region_features(c, vision, picture->vision, boxes, n, vectors);
 }
 
+/* The base list's vectors, if the cache has them: most other lists have most of its boxes. */
+static gm_status load_base(gm_picture *picture, gm_compute *c) {
+  size_t n = picture->base.n, dim = picture->groma->llama->dim;
+  picture->base_sought = true;
+  gm_rel_box *boxes = gm_scratch(c, n * sizeof *boxes, "the regions");
+  float *vectors = gm_scratch_f32(c, n * dim, "the regions' vectors");
+  if (!boxes || !vectors) return GM_ERR_MEMORY;
+  for (size_t i = 0; i < n; i++) boxes[i] = picture->base.regions[i].box;
+  const gm_scene_part part = {vectors, n * dim * sizeof *vectors};
+  char key[65];
+  gm_scene_key_boxes(picture->key, "vectors", boxes, n, key);
+  if (!gm_scene_load(picture->cache, key, &part, 1)) return GM_OK;
+  for (size_t i = 0; i < n; i++)
+    if (!find_vector(picture, boxes[i]))
+      GM_TRY(remember(picture, boxes[i], vectors + i * dim, c->err));
+  return GM_OK;
+}
+
 static gm_status compute_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
                                  size_t n) {
   size_t dim = picture->groma->llama->dim;
@@ -186,7 +204,11 @@ gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *co
   gm_status status = missing ? GM_OK : GM_ERR_MEMORY;
   if (status == GM_OK) {
     size_t n = collect_missing(picture, lists, n_lists, missing);
-    if (n > 0) {
+    if (n > 0 && picture->cache && !picture->base_sought) {
+      status = load_base(picture, c);
+      n = collect_missing(picture, lists, n_lists, missing);
+    }
+    if (n > 0 && status == GM_OK) {
       status = compute_vectors(picture, c, missing, n);
       if (status == GM_OK) collect_missing(picture, lists, n_lists, missing);
     }
@@ -239,6 +261,17 @@ static gm_status load_prefix(gm_picture *picture, const char *key, size_t n, boo
   return gm_kv_adopt(&picture->prefix, &file, GM_SCENE_HEAD, n, err);
 }
 
+/* The image part as the first positions of a whole prefix: no position depends on those behind
+ * it. What is behind is cut off, so that another list has the same sums with and without. */
+static gm_status load_image_part(gm_picture *picture, bool *found, gm_error *err) {
+  char key[65];
+  size_t n = picture->n_image + 2 * picture->base.n + picture->groma->prompt->tail.n;
+  GM_TRY(prefix_key(picture, n, true, key, err));
+  GM_TRY(load_prefix(picture, key, n, found, err));
+  if (*found) gm_kv_truncate(&picture->prefix, picture->n_image);
+  return GM_OK;
+}
+
 static void store_prefix(const gm_picture *picture, const char *key) {
   const void *bytes = gm_kv_whole(&picture->prefix);
   const gm_scene_part part = {(void *)(uintptr_t)bytes,
@@ -257,6 +290,7 @@ static gm_status extend_prefix(gm_picture *picture, gm_compute *c, const gm_rows
   if (kept) {
     GM_TRY(prefix_key(picture, rows->n, whole, key, c->err));
     GM_TRY(load_prefix(picture, key, rows->n, &found, c->err));
+    if (!found && !whole) GM_TRY(load_image_part(picture, &found, c->err));
     if (found) return GM_OK;
   }
   const gm_llama_run run = {&picture->prefix, rows->rows + done, rows->n - done, NULL};

@@ -52,6 +52,7 @@ typedef struct gm_picture {
   size_t n_candidates;
   gm_region_list base; /* the regions while no box is referred to */
   struct gm_known_region *known;
+  bool base_sought; /* the base list's vectors were looked for in the cache */
   gm_kv_seq prefix; /* the positions above, as many as are computed */
   size_t n_image;   /* positions before the first region */
 } gm_picture;

@@ -24,7 +24,9 @@ enum {
   ROW_BLOCK = 48,
   ROW_STEP = 12, /* chunks are multiples of it: products like whole groups of rows */
   KEY_TILE = 128,
-  TILE_SLACK = 16, /* a rest of up to so many keys goes into the tile before it */
+  /* A rest of up to so many keys goes into the tile before it, unless causal: what a query
+   * gives must not depend on keys that it does not see. */
+  TILE_SLACK = 16,
   KEYS = KEY_TILE + TILE_SLACK,
   KEY_RANGE = 256,
   FEW_QUERIES = 4
@@ -193,10 +195,11 @@ static void attend_tile(const attention_job *job, chunk_state *s, const query_ru
 static void attend_spans(const attention_job *job, chunk_state *s, const query_run *run,
                          const gm_kv_span *spans, size_t n_spans, size_t position, float *out) {
   size_t seen = run->seen + (run->causal ? run->n - 1 : 0);
+  size_t most = job->a->causal ? KEY_TILE : KEYS;
   for (const gm_kv_span *span = spans; span < spans + n_spans; span++) {
     for (size_t at = 0, n; at < span->n && position + at < seen; at += n) {
       size_t left = span->n - at;
-      n = left <= KEYS ? left : KEY_TILE;
+      n = left <= most ? left : KEY_TILE;
       key_tile tile = tile_of(job->a, span, s->entry, s->kv_head, at, n);
       tile.position += position;
       attend_tile(job, s, run, &tile, out);
