@@ -152,8 +152,13 @@ static json_t *model_json(const batch *b) {
     hash = b->clip_hash;
     type = info.type;
   }
-  return json_pack("{s:o, s:s, s:s}", "file", cli_json_text(path ? path : ""), "sha256", hash,
-                   "type", type);
+  json_t *model = json_pack("{s:o, s:s, s:s}", "file", cli_json_text(path ? path : ""),
+                            "sha256", hash, "type", type);
+  if (!b->job->run_image) {
+    json_object_set_new(model, "cache_type_k", json_string(b->info.cache_type_k));
+    json_object_set_new(model, "cache_type_v", json_string(b->info.cache_type_v));
+  }
+  return model;
 }
 
 static void add_stages(cli_report *report, json_t *timings, const gm_timing *t, size_t n) {
@@ -173,6 +178,9 @@ static void add_verbose(const batch *b, cli_report *report, const gm_scene *scen
   const gm_timing *t = scene ? gm_scene_timings(scene, &n) : &whole;
   json_t *timings = json_object();
   fputc('\n', report->text);
+  if (scene)
+    fprintf(report->text, "  cache of the language model: keys %s, values %s\n",
+            b->info.cache_type_k, b->info.cache_type_v);
   add_stages(report, timings, report->stages, scene ? 0 : report->n_stages);
   add_stages(report, timings, t, n);
   add_stages(report, timings, report->stages, scene ? report->n_stages : 0);
@@ -256,10 +264,11 @@ static char *lines_of(json_t *json) {
   return all;
 }
 
-static bool emit(batch *b, const char *key, json_t *json) {
+/* failed: the picture's line is an error, or has one besides a part of the result. */
+static bool emit(batch *b, const char *key, json_t *json, bool failed) {
   char *line = lines_of(json);
   bool ok = line != NULL;
-  if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line);
+  if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line, failed);
   if (ok && b->kept) ok = fputs(line, b->kept) >= 0 && fputc('\n', b->kept) >= 0;
   if (ok && !b->ledger && !b->kept) ok = puts(line) >= 0 && fflush(stdout) == 0;
   if (!ok && !b->ledger) cli_error("cannot write the result: %s", strerror(errno));
@@ -297,7 +306,7 @@ static void finish_picture(batch *b, const char *name, const char *key, gm_statu
       json_decref(error);
     }
     add_entry_key(b, json_is_array(object) ? json_array_get(object, 0) : object);
-    if (!emit(b, key, object)) b->fatal = true;
+    if (!emit(b, key, object, status != GM_OK)) b->fatal = true;
     json_decref(object);
   } else if (status == GM_OK || partial) {
     if (b->inputs.n > 1) {
@@ -426,6 +435,10 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
     cli_error("--resume needs -o FILE, the output to go on with");
     return CLI_USAGE;
   }
+  if (a->retry_errors && !a->resume) {
+    cli_error("--retry-errors goes with --resume");
+    return CLI_USAGE;
+  }
   for (size_t i = 0; i < a->boxes.n; i++) {
     double box[4];
     if (!cli_parse_box(a->boxes.items[i], box)) {
@@ -535,7 +548,8 @@ static int prepare_ledger(batch *b) {
   b->settings = canonical_settings(b);
   char run[65];
   if (b->settings && run_hash(b, run))
-    b->ledger = cli_ledger_open(b->output, run, b->job->args->resume);
+    b->ledger =
+        cli_ledger_open(b->output, run, b->job->args->resume, b->job->args->retry_errors);
   return b->ledger ? CLI_DONE : CLI_SOME_FAILED;
 }
 
@@ -617,7 +631,8 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
   }
   bool complete = b.done == b.inputs.n && !b.fatal && code != CLI_INTERRUPTED;
   bool opened = b.ledger || b.kept;
-  if (!cli_ledger_close(b.ledger, complete)) code = CLI_SOME_FAILED;
+  bool again = job->args->resume || b.failed; /* to be gone on with */
+  if (!cli_ledger_close(b.ledger, complete, again)) code = CLI_SOME_FAILED;
   if (opened && complete && !write_export(&b)) code = CLI_SOME_FAILED;
   batch_free(&b);
   return code;

@@ -15,7 +15,8 @@ enum { KEY_LENGTH = 64 };
 
 typedef struct entry {
   char key[KEY_LENGTH + 1];
-  bool taken;
+  bool taken, failed;
+  uint64_t begin, end; /* its lines in the part file */
 } entry;
 
 struct cli_ledger {
@@ -58,21 +59,23 @@ static bool read_entries(cli_ledger *ledger, const char *run, uint64_t part_size
   while (ok && fgets(line, sizeof line, file)) {
     char key[KEY_LENGTH + 1];
     unsigned long long size;
+    char failed[8] = "";
     size_t length = strlen(line);
-    if (length == 0 || line[length - 1] != '\n' || sscanf(line, "%64s %llu", key, &size) != 2 ||
-        strlen(key) != KEY_LENGTH || size > part_size || size <= ledger->size)
+    if (length == 0 || line[length - 1] != '\n' ||
+        sscanf(line, "%64s %llu %7s", key, &size, failed) < 2 || strlen(key) != KEY_LENGTH ||
+        size > part_size || size <= ledger->size)
       break;
     entry *grown = realloc(ledger->done, (ledger->n_done + 1) * sizeof *grown);
     ok = grown != NULL;
     if (!ok) break;
     ledger->done = grown;
-    memcpy(grown[ledger->n_done].key, key, sizeof key);
-    grown[ledger->n_done++].taken = false;
+    entry *e = &grown[ledger->n_done++];
+    *e = (entry){.failed = strcmp(failed, "failed") == 0, .begin = ledger->size, .end = size};
+    memcpy(e->key, key, sizeof key);
     ledger->size = size;
     *list_size += length;
   }
   fclose(file);
-  if (ledger->n_done) qsort(ledger->done, ledger->n_done, sizeof(entry), by_key);
   return ok;
 }
 
@@ -85,15 +88,15 @@ static bool of_another_run(const cli_ledger *ledger, const char *run) {
   return another;
 }
 
-static bool resume_parts(cli_ledger *ledger, const char *run) {
-  struct stat st;
-  /* A finished run is extended: its file becomes the part again. */
-  if (stat(ledger->part, &st) != 0 && stat(ledger->list, &st) == 0 && st.st_size > 0)
-    if (rename(ledger->path, ledger->part) != 0 && errno != ENOENT) return false;
-  uint64_t part_size = stat(ledger->part, &st) == 0 ? (uint64_t)st.st_size : 0, list_size;
-  if (!read_entries(ledger, run, part_size, &list_size)) return false;
-  if (part_size && truncate(ledger->part, (off_t)ledger->size) != 0) return false;
-  return access(ledger->list, F_OK) != 0 || truncate(ledger->list, (off_t)list_size) == 0;
+static bool write_all(int fd, const char *bytes, size_t n) {
+  while (n > 0) {
+    ssize_t done = write(fd, bytes, n);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return false;
+    bytes += done;
+    n -= (size_t)done;
+  }
+  return true;
 }
 
 /* A fresh ledger says first of which run it is. */
@@ -106,7 +109,79 @@ static bool write_run(cli_ledger *ledger, const char *run) {
   return write(ledger->list_fd, line, (size_t)n) == n;
 }
 
-cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume) {
+static bool copy_bytes(FILE *to, FILE *from, uint64_t begin, uint64_t end) {
+  char buffer[1 << 14];
+  if (fseeko(from, (off_t)begin, SEEK_SET) != 0) return false;
+  while (begin < end) {
+    size_t n = end - begin < sizeof buffer ? (size_t)(end - begin) : sizeof buffer;
+    if (fread(buffer, 1, n, from) != n || fwrite(buffer, 1, n, to) != n) return false;
+    begin += n;
+  }
+  return true;
+}
+
+/* The lines that are no failures, in a file of their own; entries without a line are dropped.
+ */
+static bool write_without_failed(cli_ledger *ledger, const char *path) {
+  FILE *from = fopen(ledger->part, "re"), *to = fopen(path, "we");
+  bool ok = from && to;
+  size_t kept = 0;
+  ledger->size = 0;
+  for (size_t i = 0; ok && i < ledger->n_done; i++) {
+    entry e = ledger->done[i];
+    if (e.failed) continue;
+    ok = copy_bytes(to, from, e.begin, e.end);
+    ledger->size += e.end - e.begin;
+    e.end = ledger->size;
+    ledger->done[kept++] = e;
+  }
+  ledger->n_done = kept;
+  if (from) fclose(from);
+  if (to) {
+    ok = ok && fflush(to) == 0 && fdatasync(fileno(to)) == 0;
+    ok = fclose(to) == 0 && ok;
+  }
+  return ok;
+}
+
+static bool write_note(const cli_ledger *ledger, const char *key, uint64_t size, bool failed) {
+  char note[128];
+  int n = snprintf(note, sizeof note, "%.64s %llu%s\n", key, (unsigned long long)size,
+                   failed ? " failed" : "");
+  return write_all(ledger->list_fd, note, (size_t)n);
+}
+
+/* Killed in between, there is less in the ledger than in the file, never more. */
+static bool drop_failed(cli_ledger *ledger, const char *run) {
+  char path[sizeof ledger->part + 4];
+  bool any = false;
+  for (size_t i = 0; i < ledger->n_done; i++) any = any || ledger->done[i].failed;
+  if (!any) return true;
+  snprintf(path, sizeof path, "%s.new", ledger->part);
+  bool ok = write_without_failed(ledger, path) && ftruncate(ledger->list_fd, 0) == 0 &&
+            fdatasync(ledger->list_fd) == 0 && rename(path, ledger->part) == 0 &&
+            write_run(ledger, run);
+  for (size_t i = 0; ok && i < ledger->n_done; i++)
+    ok = write_note(ledger, ledger->done[i].key, ledger->done[i].end, false);
+  if (!ok) unlink(path);
+  return ok;
+}
+
+static bool resume_parts(cli_ledger *ledger, const char *run, bool retry) {
+  struct stat st;
+  /* A finished run is extended: its file becomes the part again. */
+  if (stat(ledger->part, &st) != 0 && stat(ledger->list, &st) == 0 && st.st_size > 0)
+    if (rename(ledger->path, ledger->part) != 0 && errno != ENOENT) return false;
+  uint64_t part_size = stat(ledger->part, &st) == 0 ? (uint64_t)st.st_size : 0, list_size;
+  if (!read_entries(ledger, run, part_size, &list_size)) return false;
+  if (part_size && truncate(ledger->part, (off_t)ledger->size) != 0) return false;
+  if (ftruncate(ledger->list_fd, (off_t)list_size) != 0 || (retry && !drop_failed(ledger, run)))
+    return false;
+  if (ledger->n_done) qsort(ledger->done, ledger->n_done, sizeof(entry), by_key);
+  return true;
+}
+
+cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume, bool retry) {
   cli_ledger *ledger = calloc(1, sizeof *ledger);
   if (!ledger || strlen(path) >= sizeof ledger->path) {
     cli_error("%.60s: cannot open the output: %s", path,
@@ -132,15 +207,15 @@ cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume) {
   if (ledger->list_fd >= 0 && flock(ledger->list_fd, LOCK_EX | LOCK_NB) != 0 &&
       errno == EWOULDBLOCK) {
     cli_error("%s: another process is writing it; wait for it, or write to another file", path);
-    cli_ledger_close(ledger, false);
+    cli_ledger_close(ledger, false, true);
     return NULL;
   }
   bool ok = ledger->list_fd >= 0;
-  if (ok) ok = resume ? resume_parts(ledger, run) : ftruncate(ledger->list_fd, 0) == 0;
+  if (ok) ok = resume ? resume_parts(ledger, run, retry) : ftruncate(ledger->list_fd, 0) == 0;
   if (ok) ledger->part_fd = open(ledger->part, FLAGS | (resume ? 0 : O_TRUNC), 0666);
   if (ledger->part_fd < 0 || !write_run(ledger, run)) {
     cli_error("%s: cannot open the output: %s", path, strerror(errno));
-    cli_ledger_close(ledger, false);
+    cli_ledger_close(ledger, false, true);
     return NULL;
   }
   return ledger;
@@ -160,31 +235,18 @@ bool cli_ledger_take(cli_ledger *ledger, const char *key) {
   return false;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n) {
-  while (n > 0) {
-    ssize_t done = write(fd, bytes, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return false;
-    bytes += done;
-    n -= (size_t)done;
-  }
-  return true;
-}
-
-bool cli_ledger_write(cli_ledger *ledger, const char *key, const char *line) {
+bool cli_ledger_write(cli_ledger *ledger, const char *key, const char *line, bool failed) {
   size_t length = strlen(line);
   uint64_t size = ledger->size + length + 1;
-  char note[128];
-  int n = snprintf(note, sizeof note, "%.64s %llu\n", key, (unsigned long long)size);
   bool ok = write_all(ledger->part_fd, line, length) && write_all(ledger->part_fd, "\n", 1) &&
-            fdatasync(ledger->part_fd) == 0 && write_all(ledger->list_fd, note, (size_t)n) &&
+            fdatasync(ledger->part_fd) == 0 && write_note(ledger, key, size, failed) &&
             fdatasync(ledger->list_fd) == 0;
   ledger->size = size;
   if (!ok) cli_error("%s: cannot write: %s", ledger->part, strerror(errno));
   return ok;
 }
 
-bool cli_ledger_close(cli_ledger *ledger, bool complete) {
+bool cli_ledger_close(cli_ledger *ledger, bool complete, bool keep) {
   if (!ledger) return true;
   bool ok = true;
   if (ledger->part_fd >= 0) ok = close(ledger->part_fd) == 0;
@@ -192,6 +254,7 @@ bool cli_ledger_close(cli_ledger *ledger, bool complete) {
     cli_error("%s: cannot rename to %s: %s", ledger->part, ledger->path, strerror(errno));
     ok = false;
   }
+  if (complete && ok && !keep) unlink(ledger->list);
   /* The lock goes last: who has it may empty the part. */
   if (ledger->list_fd >= 0) ok = close(ledger->list_fd) == 0 && ok;
   free(ledger->done);

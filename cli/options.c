@@ -157,6 +157,8 @@ static const option_row rows[] = {
      "scores in yolo and voc exports too"},
     {"resume", 0, FLAG, AT(resume), GROUP_OUTPUT | GROUP_ENDPOINT, NULL,
      "go on where an earlier -o FILE stopped"},
+    {"retry-errors", 0, FLAG, AT(retry_errors), GROUP_OUTPUT, NULL,
+     "with --resume: try pictures again whose line is an error"},
     {"quiet", 'q', FLAG, AT(quiet), GROUP_OUTPUT | GROUP_ENDPOINT | GROUP_CONVERT, NULL,
      "no progress"},
     {"verbose", 'v', LEVEL, AT(verbose), GROUP_ALL, NULL, "stages and their times"},
@@ -474,6 +476,25 @@ void cli_print_help(FILE *out, const cli_command *command) {
   }
 }
 
+/* Whether a value is the name of a file, so that a shell offers some. */
+static bool names_file(const option_row *row) {
+  static const char *const kinds[] = {"FILE", "DIR", "MODEL", "OUT.png"};
+  for (size_t i = 0; row->value && i < sizeof kinds / sizeof *kinds; i++)
+    if (strncmp(row->value, kinds[i], strlen(kinds[i])) == 0) return true;
+  return false;
+}
+
+/* Options whose value is a word of another kind, as a pattern of `case`. */
+static void print_word_options(FILE *out) {
+  const char *before = "";
+  for (int i = 0; i < N_ROWS; i++) {
+    if (!rows[i].value || names_file(&rows[i])) continue;
+    fprintf(out, "%s--%s", before, rows[i].name);
+    before = "|";
+    if (rows[i].letter) fprintf(out, "|-%c", rows[i].letter);
+  }
+}
+
 static void print_bash(FILE *out) {
   fprintf(out, "_gromatic() {\n  local cur=${COMP_WORDS[COMP_CWORD]} options=\n"
                "  if [ \"$COMP_CWORD\" = 1 ]; then\n    COMPREPLY=($(compgen -W \"");
@@ -486,11 +507,12 @@ static void print_bash(FILE *out) {
       if (admits(c, &rows[i])) fprintf(out, "--%s ", rows[i].name);
     fprintf(out, "' ;;\n");
   }
-  fprintf(
-      out,
-      "  esac\n  case $cur in\n  -*) COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
-      "  *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\n"
-      "complete -o filenames -F _gromatic gromatic\n");
+  fprintf(out, "  esac\n  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ");
+  print_word_options(out);
+  fprintf(out, ") return ;;\n  esac\n  case $cur in\n  -*) COMPREPLY=($(compgen -W "
+               "\"$options\" -- \"$cur\")) ;;\n"
+               "  *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\n"
+               "complete -o filenames -F _gromatic gromatic\n");
 }
 
 static void print_zsh(FILE *out) {
@@ -503,7 +525,10 @@ static void print_zsh(FILE *out) {
     fprintf(out, "  %s) _arguments", c->name);
     for (int i = 0; i < N_ROWS; i++)
       if (admits(c, &rows[i]))
-        fprintf(out, " '--%s%s'", rows[i].name, rows[i].value ? "=:value:_files" : "");
+        fprintf(out, " '--%s%s'", rows[i].name,
+                !rows[i].value         ? ""
+                : names_file(&rows[i]) ? "=:file:_files"
+                                       : "=:value: ");
     fprintf(out, " '*:file:_files' ;;\n");
   }
   fprintf(out, "  esac\n}\ncompdef _gromatic gromatic\n");
@@ -516,7 +541,10 @@ static void print_fish(FILE *out) {
     for (int i = 0; i < N_ROWS; i++)
       if (admits(c, &rows[i]))
         fprintf(out, "complete -c gromatic -n '__fish_seen_subcommand_from %s' -l %s%s\n",
-                c->name, rows[i].name, rows[i].value ? " -r" : "");
+                c->name, rows[i].name,
+                !rows[i].value         ? ""
+                : names_file(&rows[i]) ? " -r -F"
+                                       : " -x");
   }
 }
 

@@ -45,7 +45,7 @@ typedef struct cli_args {
   double temperature, top_p;
   uint64_t top_k, seed, max_tokens;
   /* output */
-  bool json, raw, resume, quiet;
+  bool json, raw, resume, retry_errors, quiet;
   const char *output, *draw, *format;
   bool save_conf;
   /* describe-classes */

@@ -119,6 +119,7 @@ typedef struct gm_model_info {
   uint32_t image_size;  /* S: pictures are seen as S x S */
   uint32_t max_regions; /* region tokens that the vocabulary has */
   uint32_t context;
+  const char *cache_type_k, *cache_type_v; /* of the language model's cache */
 } gm_model_info;
 /* Strings live as long as the model. */
 GM_API gm_model_info gm_model_get_info(const gm_model *model);

@@ -80,12 +80,12 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   char run[65], other[65];
   hex_key(run, '1');
   hex_key(other, '2');
-  cli_ledger *ledger = cli_ledger_open(path, run, false);
+  cli_ledger *ledger = cli_ledger_open(path, run, false, false);
   hex_key(key, 'a');
-  assert_true(cli_ledger_write(ledger, key, "{\"a\":1}"));
+  assert_true(cli_ledger_write(ledger, key, "{\"a\":1}", false));
   hex_key(key, 'b');
-  assert_true(cli_ledger_write(ledger, key, "{\"b\":1}"));
-  assert_true(cli_ledger_close(ledger, false));
+  assert_true(cli_ledger_write(ledger, key, "{\"b\":1}", false));
+  assert_true(cli_ledger_close(ledger, false, true));
   assert_int_not_equal(access(path, F_OK), 0);
 
   FILE *file = fopen(part, "a");
@@ -95,33 +95,33 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   fputs("ccccc", file);
   fclose(file);
 
-  ledger = cli_ledger_open(path, run, true);
+  ledger = cli_ledger_open(path, run, true, false);
   hex_key(key, 'b');
   assert_true(cli_ledger_take(ledger, key));
   assert_false(cli_ledger_take(ledger, key)); /* one line, one picture */
   hex_key(key, 'c');
   assert_false(cli_ledger_take(ledger, key));
-  assert_true(cli_ledger_write(ledger, key, "{\"c\":1}"));
-  assert_true(cli_ledger_close(ledger, true));
+  assert_true(cli_ledger_write(ledger, key, "{\"c\":1}", false));
+  assert_true(cli_ledger_close(ledger, true, true));
   char *text = slurp(path);
   assert_string_equal(text, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n");
   free(text);
 
   /* Another run's settings are refused, and nothing is changed. */
-  assert_null(cli_ledger_open(path, other, true));
+  assert_null(cli_ledger_open(path, other, true, false));
 
   /* A finished run can be extended, and a fresh one replaces it. */
-  ledger = cli_ledger_open(path, run, true);
+  ledger = cli_ledger_open(path, run, true, false);
   assert_true(cli_ledger_take(ledger, key));
   hex_key(key, 'd');
-  assert_true(cli_ledger_write(ledger, key, "{\"d\":1}"));
-  assert_true(cli_ledger_close(ledger, true));
+  assert_true(cli_ledger_write(ledger, key, "{\"d\":1}", false));
+  assert_true(cli_ledger_close(ledger, true, true));
   text = slurp(path);
   assert_string_equal(text, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n{\"d\":1}\n");
   free(text);
-  ledger = cli_ledger_open(path, run, false);
-  assert_true(cli_ledger_write(ledger, key, "{\"new\":1}"));
-  assert_true(cli_ledger_close(ledger, true));
+  ledger = cli_ledger_open(path, run, false, false);
+  assert_true(cli_ledger_write(ledger, key, "{\"new\":1}", false));
+  assert_true(cli_ledger_close(ledger, true, true));
   text = slurp(path);
   assert_string_equal(text, "{\"new\":1}\n");
   free(text);
@@ -130,11 +130,52 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   rmdir(folder);
 }
 
+/* The failed line goes, the others stay in their order; what is finished leaves no ledger. */
+static void failures_are_tried_again(void **state) {
+  (void)state;
+  char folder[] = "/tmp/gromatic-test-XXXXXX", path[64], list[80], key[65], run[65];
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/out.jsonl", folder);
+  snprintf(list, sizeof list, "%s.ledger", path);
+  hex_key(run, '1');
+  cli_ledger *ledger = cli_ledger_open(path, run, false, false);
+  for (char c = 'a'; c <= 'c'; c++) {
+    char line[16];
+    snprintf(line, sizeof line, "{\"%c\":1}", c);
+    hex_key(key, c);
+    assert_true(cli_ledger_write(ledger, key, line, c == 'b'));
+  }
+  assert_true(cli_ledger_close(ledger, true, true));
+
+  ledger = cli_ledger_open(path, run, true, false); /* not unless told to */
+  hex_key(key, 'b');
+  assert_true(cli_ledger_take(ledger, key));
+  assert_true(cli_ledger_close(ledger, false, true));
+
+  ledger = cli_ledger_open(path, run, true, true);
+  assert_false(cli_ledger_take(ledger, key));
+  assert_true(cli_ledger_write(ledger, key, "{\"b\":2}", false));
+  assert_true(cli_ledger_close(ledger, false, true));
+  ledger = cli_ledger_open(path, run, true, true); /* stopped before it was finished */
+  for (char c = 'a'; c <= 'c'; c++) {
+    hex_key(key, c);
+    assert_true(cli_ledger_take(ledger, key));
+  }
+  assert_true(cli_ledger_close(ledger, true, false));
+  char *text = slurp(path);
+  assert_string_equal(text, "{\"a\":1}\n{\"c\":1}\n{\"b\":2}\n");
+  free(text);
+  assert_int_not_equal(access(list, F_OK), 0);
+  unlink(path);
+  assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_format_goes_both_ways),
       cmocka_unit_test(boxes_are_clipped_and_bad_ones_refused),
       cmocka_unit_test(a_killed_run_resumes_to_the_same_bytes),
+      cmocka_unit_test(failures_are_tried_again),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,8 @@ gm_model_info gm_model_get_info(const gm_model *model) {
       .image_size = model->groma->hparams.image_size,
       .max_regions = (uint32_t)model->groma->max_regions,
       .context = (uint32_t)model->groma->context,
+      .cache_type_k = gm_type_traits_of(model->groma->kv_shape.k_type)->name,
+      .cache_type_v = gm_type_traits_of(model->groma->kv_shape.v_type)->name,
   };
 }
 

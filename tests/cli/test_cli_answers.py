@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 import time
@@ -246,10 +247,25 @@ class Answers(unittest.TestCase):
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
 
+    def test_errors_are_tried_again_when_asked(self):
+        with tempfile.TemporaryDirectory() as folder:
+            late, output = os.path.join(folder, "late.png"), os.path.join(folder, "out.jsonl")
+            run("detect", late, scene(0), "-o", output, code=1)
+            shutil.copy(scene(1), late)
+            run("detect", late, scene(0), "-o", output, "--resume", "--retry-errors")
+            with open(output) as file:
+                got = [json.loads(line) for line in file]
+            self.assertEqual([(g["image"]["file"], "error" in g) for g in got], [(scene(0), False), (late, False)])
+            run("detect", scene(0), "-o", os.path.join(folder, "plain.jsonl"))
+            self.assertNotIn("plain.jsonl.ledger", os.listdir(folder))
+
     def test_verbose_names_model_and_times(self):
         [got] = lines("caption", scene(0), "-v")
         self.assertRegex(got["model"]["sha256"], "^[0-9a-f]{64}$")
         self.assertTrue(got["timings"])
+        self.assertEqual(got["model"]["cache_type_k"], "f32")
+        [got] = lines("caption", scene(0), "-v", "--cache-type-v", "q8_0")
+        self.assertEqual(got["model"]["cache_type_v"], "q8_0")
 
 
 if __name__ == "__main__":

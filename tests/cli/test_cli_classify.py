@@ -122,7 +122,7 @@ class Classify(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             out = os.path.join(folder, "out.jsonl")
             common = ("--descriptions", DESCRIPTIONS, "--method", "cupl", "--no-cache", "-o", out)
-            run("classify", picture("bus"), *common)
+            run("classify", picture("bus"), *common, "--resume")
             run("classify", picture("bus"), picture("koala"), *common, "--resume")
             with open(out) as file:
                 got = [json.loads(line)["image"]["file"] for line in file]
