@@ -1,5 +1,6 @@
 /* cmd_bench.c - gromatic bench: how fast the stages of a model run here, beside the machine's
  * limits measured in the same run. */
+#include "bench_pictures.h"
 #include "commands.h"
 #include "gromatic.h"
 #include "terminal.h"
@@ -59,8 +60,22 @@ static void print_json(const gm_bench_report *r, const char *what) {
   json_decref(root);
 }
 
-/* Of a Groma or of a CLIP, or of the whole chain on a picture. */
-static gm_status run_model(const cli_args *args, bool clip, const char *picture,
+/* The first picture stage by stage; of several, how many an hour become captions. */
+static gm_status run_pictures(const cli_list *pictures, const char *model,
+                              const gm_bench_params *params, const gm_callbacks *callbacks,
+                              gm_bench_report **out, gm_error *err) {
+  gm_status status = gm_bench_image(out, pictures->items[0], model, params, callbacks, err);
+  if (status != GM_OK || pictures->n == 1 || params->stages) return status;
+  status =
+      cli_bench_pictures(pictures, model, params, callbacks, &(*out)->pictures_per_hour, err);
+  if (status == GM_OK) return GM_OK;
+  gm_bench_report_free(*out);
+  *out = NULL;
+  return status;
+}
+
+/* Of a Groma or of a CLIP, or of the whole chain on pictures (n 0: of none). */
+static gm_status run_model(const cli_args *args, bool clip, const cli_list *pictures,
                            gm_bench_report **out, gm_error *err) {
   gm_callbacks callbacks = {.cancelled = on_cancelled};
   gm_bench_params params = {.threads = (unsigned)args->threads,
@@ -82,7 +97,7 @@ static gm_status run_model(const cli_args *args, bool clip, const char *picture,
                         : "q4_k");
     model = synthetic;
   }
-  if (picture) return gm_bench_image(out, picture, model, &params, &callbacks, err);
+  if (pictures->n > 0) return run_pictures(pictures, model, &params, &callbacks, out, err);
   return clip ? gm_bench_clip(out, model, &params, &callbacks, err)
               : gm_bench_model(out, model, &params, &callbacks, err);
 }
@@ -99,8 +114,8 @@ int cmd_bench(const cli_args *args) {
   bool kernels = strcmp(what, "kernels") == 0, clip = strcmp(what, "clip") == 0;
   bool image = strcmp(what, "image") == 0;
   if ((!kernels && !clip && !image && strcmp(what, "model") != 0) ||
-      args->inputs.n != 1 + (size_t)image) {
-    cli_error("bench: wanted model, clip, kernels or image FILE; found '%s'%s", what,
+      (image ? args->inputs.n < 2 : args->inputs.n != 1)) {
+    cli_error("bench: wanted model, clip, kernels or image FILE...; found '%s'%s", what,
               args->inputs.n > 1 ? " and more" : "");
     return CLI_USAGE;
   }
@@ -111,9 +126,9 @@ int cmd_bench(const cli_args *args) {
   cli_catch_interrupt();
   gm_bench_report *report = NULL;
   gm_error err = {0};
-  const char *picture = image ? args->inputs.items[1] : NULL;
+  const cli_list pictures = {args->inputs.items + 1, args->inputs.n - 1};
   gm_status status = kernels ? run_kernels(args, &report, &err)
-                             : run_model(args, clip, picture, &report, &err);
+                             : run_model(args, clip, &pictures, &report, &err);
   if (status != GM_OK) {
     cli_error("%s", err.message);
     return status == GM_ERR_MODEL || status == GM_ERR_FILE_NOT_FOUND ? CLI_MODEL

@@ -68,12 +68,14 @@ const cli_command cli_commands[] = {
      GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON | GROUP_CLASSES |
          GROUP_LABEL,
      cmd_eval},
-    {"bench", "[OPTION]... model|clip|kernels|image FILE", "Measure the speed on this machine",
+    {"bench", "[OPTION]... model|clip|kernels|image FILE...",
+     "Measure the speed on this machine",
      "  gromatic bench kernels\n"
      "  gromatic bench model\n"
      "  gromatic bench model --shape groma-7b --type q4_k\n"
      "  gromatic bench clip --shape clip-vit-b-32 --type q8_0\n"
-     "  gromatic bench image dog.jpg",
+     "  gromatic bench image dog.jpg\n"
+     "  gromatic bench image photos/*.jpg",
      GROUP_BENCH | GROUP_JSON, cmd_bench},
     {"completion", "bash|zsh|fish", "Print a completion script for the shell",
      "  source <(gromatic completion bash)", 0, cmd_completion},

@@ -1,10 +1,11 @@
 """Options, errors and exit codes that need no inference."""
 import json
 import os
+import subprocess
 import tempfile
 import unittest
 
-from program import DATA, run, scene
+from program import DATA, lines, run, scene
 
 DESCRIPTIONS = os.path.join(DATA, "descriptions", "world.json")
 WORLD = os.path.join(DATA, "world", "classify")
@@ -99,6 +100,13 @@ class Usage(unittest.TestCase):
         self.assertIn("at most", err)
         run("bench", "kernels", "--stage", "regions", code=2)
 
+    def test_benchmark_of_several_pictures(self):
+        [got] = lines("bench", "image", scene(0), scene(1), "-m", "groma-mini", "-n", "4", "--count", "2", "--repeat", "1")
+        self.assertGreater(got["pictures_per_hour"], 0)
+        self.assertIn("ground", [stage["stage"] for stage in got["stages"]])
+        run("bench", "image", scene(0), "/nonexistent.png", "--repeat", "1", "--count", "1", "-n", "1", code=3)
+        run("bench", "image", code=2)
+
     def test_benchmark_of_a_clip(self):
         out, _ = run("bench", "clip", "-m", "clip-mini", "--stage", "crops,texts", "--count", "3", "--repeat", "1",
                      "--json")
@@ -124,7 +132,6 @@ class Usage(unittest.TestCase):
         spent = sum(s["seconds_median"] for s in report["stages"][:8])
         self.assertAlmostEqual(report["pictures_per_hour"] * spent / 3600, 1, delta=1e-3)
         run("bench", "image", code=2)
-        run("bench", "image", scene(1), scene(2), code=2)
         _, err = run("bench", "image", "/nonexistent.jpg", code=3)
         self.assertIn("/nonexistent.jpg", err)
 
@@ -146,11 +153,20 @@ class Usage(unittest.TestCase):
         _, err = run("detect", scene(0), code=2, env={"GROMATIC_ARG_CTX_SIZE": "wide"})
         self.assertIn("GROMATIC_ARG_CTX_SIZE", err)
 
+    def test_bash_offers_files_only_where_one_is_wanted(self):
+        script, _ = run("completion", "bash")
+        for option, some in ("--model", True), ("--phrase", False), ("-n", False), ("--classes", True):
+            words = f"COMP_WORDS=(gromatic caption {option} ''); COMP_CWORD=3; _gromatic; echo ${{#COMPREPLY[@]}}"
+            got = subprocess.run(["bash", "-c", script + words], stdout=subprocess.PIPE, text=True, check=True)
+            self.assertEqual(int(got.stdout) > 0, some, option)
+
     def test_completion_scripts(self):
         out, _ = run("completion", "bash")
         self.assertIn("complete -o filenames -F _gromatic gromatic", out)
         out, _ = run("completion", "zsh")
         self.assertTrue(out.startswith("#compdef gromatic"))
+        self.assertIn("'--phrase=:value: '", out)
+        self.assertIn("'--model=:file:_files'", out)
         out, _ = run("completion", "fish")
         self.assertIn("complete -c gromatic", out)
 
