@@ -157,8 +157,9 @@ static void test_layout_is_told_by_the_config_unless_given(void **state) {
 }
 
 /* Unit features of a type agree with those of f32 to this cosine. f16 rounds weights to 2^-11
- * (and, where the kernels round, to bf16's 2^-8), bf16 to 2^-8, q8_0 to 1/254 of a block's largest and activations alike: errors of that share,
- * independent from weight to weight, leave a cosine of about 1 - e^2, far above these bounds.
+ * (and, where the kernels round, to bf16's 2^-8), bf16 to 2^-8, q8_0 to 1/254 of a block's
+ * largest and activations alike: errors of that share, independent from weight to weight, leave
+ * a cosine of about 1 - e^2, far above these bounds.
  */
 static void check_type(const char *type, double least) {
   clip_fixture a, b;
