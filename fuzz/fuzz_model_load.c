@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   gm_error err = {0};
   gm_status status =
       gm_model_file_from_memory(&file, t->bytes, t->original.size, "patched", &err);
-  if (status == GM_OK) status = gm_groma_load(&groma, file, 0, NULL, NULL, &err);
+  if (status == GM_OK) status = gm_groma_load(&groma, file, &(gm_groma_cache){0}, &err);
   fuzz_check((status == GM_OK) == (groma != NULL));
   fuzz_check(status == GM_OK || err.message[0]);
   gm_groma_free(groma);
