@@ -435,6 +435,15 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
     cli_error("--resume needs -o FILE, the output to go on with");
     return CLI_USAGE;
   }
+  struct stat st;
+  if (a->output &&
+      (!*a->output || strcmp(a->output, "-") == 0 ||
+       (stat(a->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))) {
+    cli_error("-o: found '%s', wanted the name of a file; without -o the lines go to standard "
+              "output",
+              a->output);
+    return CLI_USAGE;
+  }
   if (a->retry_errors && !a->resume) {
     cli_error("--retry-errors goes with --resume");
     return CLI_USAGE;

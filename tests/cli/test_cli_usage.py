@@ -61,6 +61,17 @@ class Usage(unittest.TestCase):
             _, err = run(command, scene(0), "--classes", "a,b", *args, code=2)
             self.assertIn(args[0], err)
 
+    def test_an_output_is_a_file(self):
+        """A device or a pipe would lose its place to the finished file."""
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "pipe")
+            os.mkfifo(pipe)
+            for name in ("", "-", pipe):
+                with self.subTest(name=name):
+                    _, err = run("detect", scene(0), "-o", name, code=2)
+                    self.assertIn("wanted the name of a file", err)
+            self.assertEqual(os.listdir(folder), ["pipe"])
+
     def test_options_of_other_commands_are_refused(self):
         for option in (["--regions", "f"], ["--draw", "o.png"], ["-o", "o.jsonl"]):
             _, err = run("chat", scene(0), *option, code=2)
