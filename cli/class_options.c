@@ -196,7 +196,8 @@ static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
                           const gm_callbacks *callbacks, gm_classes **out) {
   const char *flag = missing_flag(method, files);
   if (flag) {
-    cli_error("--method %s wants --%s FILE", gm_method_name(method), flag);
+    cli_error("--method %s wants --%s FILE; --method clip needs the names only",
+              gm_method_name(method), flag);
     return CLI_USAGE;
   }
   gm_classes_params params = gm_classes_params_default();
