@@ -49,6 +49,19 @@ class Classify(unittest.TestCase):
             [read] = classify(picture("bus"), "--classes", path, "--method", "clip")
         self.assertEqual(read, listed)
 
+    def test_words_of_waffle_are_the_users(self):
+        ask = (picture("bus"), "--classes", "bus,dog,koala", "--method", "waffle")
+        [ours] = classify(*ask)
+        self.assertEqual(ours["results"][0]["label"], "bus")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "words.txt")
+            with open(path, "w") as file:
+                file.write("".join(f"{colour}\n" for colour in ("red", "green", "blue", "grey")))
+            [theirs] = classify(*ask, "--words", path)
+            [again] = classify(*ask, "--words", path)
+        self.assertEqual(theirs, again)
+        self.assertNotEqual([r["raw_score"] for r in theirs["results"]], [r["raw_score"] for r in ours["results"]])
+
     def test_a_method_without_its_file_names_the_flag(self):
         for method, flag in (("wca", "--descriptions"), ("wca-released", "--descriptions"),
                              ("cupl", "--descriptions"), ("clip-e", "--templates"),
