@@ -93,26 +93,31 @@ static gm_status inspect(void *arg, gm_error *err) {
   return status;
 }
 
-static const char converted[] = "/tmp/gromatic-memory-failure.gguf";
+/* The process's own: two test programs run at once. */
+static const char *converted(void) {
+  static char path[64];
+  snprintf(path, sizeof path, "/tmp/gromatic-memory-failure-%ld.gguf", (long)getpid());
+  return path;
+}
 
 static gm_status convert(void *arg, gm_error *err) {
   gm_convert_params params = {.type = "q8_0", .threads = 1};
-  gm_status status = gm_convert(arg, converted, &params, NULL, err);
-  assert_int_equal(access(converted, F_OK), status == GM_OK ? 0 : -1);
-  unlink(converted);
+  gm_status status = gm_convert(arg, converted(), &params, NULL, err);
+  assert_int_equal(access(converted(), F_OK), status == GM_OK ? 0 : -1);
+  unlink(converted());
   return status;
 }
 
 void memory_failure_open(void) {
   gm_error err = {0};
   gm_convert_params params = {.type = "f16"};
-  assert_ok(gm_convert(GM_MODELS "/groma-mini", converted, &params, NULL, &err), &err);
-  char path[] = "groma-mini", file[sizeof converted];
-  memcpy(file, converted, sizeof converted);
+  assert_ok(gm_convert(GM_MODELS "/groma-mini", converted(), &params, NULL, &err), &err);
+  char path[] = "groma-mini", file[64];
+  snprintf(file, sizeof file, "%s", converted());
   failing_alloc_torture("open the embedded model", open_model, path, 1, 1);
   failing_alloc_torture("open a model file", open_model, file, 1, 1);
   failing_alloc_torture("inspect a model file", inspect, file, 1, 1);
-  unlink(converted);
+  unlink(converted());
 }
 
 void memory_failure_convert(size_t stride) {
