@@ -46,7 +46,7 @@ static const option_row rows[] = {
     {"recursive", 'r', FLAG, AT(recursive), GROUP_OUTPUT, NULL,
      "pictures in a directory's directories too"},
     {"conf", 0, NUMBER, AT(conf), GROUP_REGIONS, "S",
-     "drop proposals with a score of S or less (default: the model's)"},
+     "drop regions with a score of S or less (default: the model's)"},
     {"iou", 0, NUMBER, AT(iou), GROUP_REGIONS, "T",
      "non-maximum suppression above this overlap (default: the model's)"},
     {"max-det", 0, COUNT, AT(max_det), GROUP_REGIONS, "N",

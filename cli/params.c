@@ -44,6 +44,10 @@ gm_scene_params cli_scene_params(const cli_args *a) {
   return params;
 }
 
+bool cli_above_conf(const cli_args *args, const gm_region *region) {
+  return args->conf < 0 || args->regions_file || region->score > (float)args->conf;
+}
+
 gm_ask_params cli_ask_params(const cli_args *args) {
   gm_ask_params params = gm_ask_params_default();
   params.max_tokens = (uint32_t)args->max_tokens;

@@ -15,6 +15,9 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out);
 gm_image_params cli_image_params(const cli_args *args);
 /* --conf, --iou, --max-det, --append-boxes, --shuffle. */
 gm_scene_params cli_scene_params(const cli_args *args);
+/* Whether a region is to be listed: where no score is above --conf, a scene still has its best
+ * region, for a model cannot answer without one. */
+bool cli_above_conf(const cli_args *args, const gm_region *region);
 gm_ask_params cli_ask_params(const cli_args *args);
 
 #endif

@@ -31,6 +31,8 @@ typedef struct batch {
   size_t n_regions;
   cli_progress progress;
   size_t done, failed;
+  size_t looked_at,
+      found; /* pictures of this run that did not fail, and what was found on them */
   bool fatal;
 } batch;
 
@@ -289,6 +291,8 @@ static void add_entry_key(const batch *b, json_t *object) {
 static void finish_picture(batch *b, const char *name, const char *key, gm_status status,
                            cli_report *report, gm_error *err) {
   cli_progress_clear(&b->progress);
+  b->looked_at += status == GM_OK;
+  b->found += report->n_marks;
   bool partial = status != GM_OK && report->partial;
   if (status != GM_OK) {
     b->failed++;
@@ -614,6 +618,15 @@ static bool write_export(const batch *b) {
   return ok;
 }
 
+/* An empty result without a word would look like a failure that was not told. */
+static void tell_nothing(const batch *b) {
+  if (!b->job->nothing || b->looked_at == 0 || b->found > 0) return;
+  if (b->looked_at == 1)
+    cli_error("found nothing: %s", b->job->nothing);
+  else
+    cli_error("found nothing in any of %zu pictures: %s", b->looked_at, b->job->nothing);
+}
+
 static void batch_free(batch *b) {
   gm_model_free(b->model);
   cli_inputs_free(&b->inputs);
@@ -635,6 +648,7 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
     job->stream = job->stream && b.inputs.n == 1 && !b.lines;
     bool ran = run_inputs(&b);
     cli_progress_clear(&b.progress);
+    tell_nothing(&b);
     if (b.failed || b.fatal || !ran) code = CLI_SOME_FAILED;
     if (cli_interrupted()) code = CLI_INTERRUPTED;
   }

@@ -103,31 +103,31 @@ static bool names_differ(const cli_args *args, char *const *names, size_t n) {
   return ok;
 }
 
-/* A list of one that looks like a file's name, when there is no such file: true after a
- * message. */
-static bool means_file(const char *classes) {
-  const char *dot = strrchr(classes, '.');
-  size_t ending = dot ? strlen(dot + 1) : 0;
-  bool is_name = !strchr(classes, ',') &&
-                 (strchr(classes, '/') || (ending && ending <= 4 && !strchr(dot, ' ')));
-  if (is_name) cli_error("--classes %s: there is no such file", classes);
-  return is_name;
+/* --classes is either a file or a list. False after a message where it is neither: a name that
+ * reads as a file's where there is none, or none that can be read twice. */
+static bool is_file_or_list(const char *classes, bool *file) {
+  struct stat st;
+  bool there = stat(classes, &st) == 0;
+  *file = there && S_ISREG(st.st_mode);
+  if (*file || !cli_reads_as_file(classes)) return true;
+  cli_error("--classes %s: %s; wanted a file of names, or a list (of one name: '%s,')", classes,
+            there ? "this is no regular file" : "there is no such file", classes);
+  return false;
 }
 
 bool cli_class_names(const cli_args *args, char ***names, size_t *n) {
   *names = NULL;
   *n = 0;
   if (!args->classes) return true;
-  struct stat st;
-  bool file = stat(args->classes, &st) == 0 && S_ISREG(st.st_mode);
+  bool file;
+  if (!is_file_or_list(args->classes, &file)) return false;
   char *text = file ? read_text("classes", args->classes) : strdup(args->classes), *rest = text;
   bool ok = text != NULL;
   for (char *name; ok && (name = strsep(&rest, file ? "\n" : ","));)
     ok = add_name(names, n, name);
   free(text);
   if (ok && *n == 0) cli_error("--classes %s: no names", args->classes);
-  if (ok && *n && names_differ(args, *names, *n) && (file || !means_file(args->classes)))
-    return true;
+  if (ok && *n && names_differ(args, *names, *n)) return true;
   cli_names_free(*names, *n);
   *names = NULL;
   *n = 0;

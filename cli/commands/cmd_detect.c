@@ -3,13 +3,13 @@
 #include "commands.h"
 
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
-  (void)job;
   (void)err;
   size_t n;
   const gm_region *regions = gm_scene_regions(scene, &n);
   json_t *list = json_array();
   for (size_t i = 0; i < n; i++) {
     char label[32];
+    if (!cli_above_conf(job->args, &regions[i])) continue;
     json_array_append_new(list, cli_json_region(report, &regions[i]));
     fprintf(report->text, "%5.2f  ", (double)regions[i].score);
     cli_report_print_box(report, regions[i].box);
@@ -23,7 +23,11 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
 
 int cmd_detect(const cli_args *args) {
   static const char *const classes[] = {"object"};
-  cli_job job = {
-      .args = args, .command = "detect", .run = run, .classes = classes, .n_classes = 1};
+  cli_job job = {.args = args,
+                 .command = "detect",
+                 .run = run,
+                 .nothing = "no region has a score above --conf",
+                 .classes = classes,
+                 .n_classes = 1};
   return cli_run_batch(&job, &args->inputs);
 }

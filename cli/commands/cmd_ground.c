@@ -1,9 +1,11 @@
 /* cmd_ground.c - gromatic ground: where the things are that the phrases name. */
 #include "batch.h"
 #include "commands.h"
+#include "inputs.h"
 #include "terminal.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static void report_phrase(const cli_job *job, cli_report *report, json_t *results, size_t i,
                           const gm_ground_result *result) {
@@ -42,8 +44,27 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   return status;
 }
 
+/* A picture that stands among the phrases, or a list of phrases in a file: false after a
+ * message. */
+static bool is_phrase(const char *text, size_t i) {
+  if (!text[0]) {
+    cli_error("ground: phrase %zu is empty", i + 1);
+    return false;
+  }
+  bool picture = cli_is_picture_name(text);
+  if (!picture && !(cli_reads_as_file(text) && access(text, F_OK) == 0)) return true;
+  cli_error("ground: phrase %zu: found '%s', the name of a %s, wanted words; %s", i + 1, text,
+            picture ? "picture" : "file",
+            picture ? "with several pictures, give phrases as --phrase P"
+                    : "give its phrases one by one");
+  return false;
+}
+
 int cmd_ground(const cli_args *args) {
-  cli_job job = {.args = args, .command = "ground", .run = run};
+  cli_job job = {.args = args,
+                 .command = "ground",
+                 .run = run,
+                 .nothing = "no region's score reaches --min-score"};
   /* ground IMAGE PHRASE...  or  ground --phrase P ... IMAGE... */
   cli_list inputs = args->inputs, phrases = args->phrases;
   if (phrases.n == 0 && inputs.n > 0) {
@@ -57,10 +78,7 @@ int cmd_ground(const cli_args *args) {
     return CLI_USAGE;
   }
   for (size_t i = 0; i < phrases.n; i++)
-    if (!phrases.items[i][0]) {
-      cli_error("ground: phrase %zu is empty", i + 1);
-      return CLI_USAGE;
-    }
+    if (!is_phrase(phrases.items[i], i)) return CLI_USAGE;
   job.phrases = &phrases;
   job.classes = phrases.items;
   job.n_classes = phrases.n;

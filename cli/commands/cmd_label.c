@@ -34,7 +34,9 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   if (status != GM_OK) return status;
   cli_report_stage(report, "naming", began);
   json_t *list = json_array();
-  for (size_t i = 0; i < n; i++) report_region(job, report, list, &regions[i], found[i]);
+  for (size_t i = 0; i < n; i++)
+    if (cli_above_conf(job->args, &regions[i]))
+      report_region(job, report, list, &regions[i], found[i]);
   json_object_set_new(report->json, "regions", list);
   cli_named_free(found, n);
   return GM_OK;
@@ -57,8 +59,14 @@ int cmd_label(const cli_args *args) {
     return CLI_USAGE;
   }
   cli_naming naming = {0};
-  cli_job job = {
-      .args = args, .command = "label", .prepare = prepare, .run = run, .naming = &naming};
+  cli_job job = {.args = args,
+                 .command = "label",
+                 .prepare = prepare,
+                 .run = run,
+                 .nothing =
+                     "no region is good enough for one of the names; --none -1 names them "
+                     "all",
+                 .naming = &naming};
   int code = cli_run_batch(&job, &args->inputs);
   cli_naming_close(&naming);
   return code;

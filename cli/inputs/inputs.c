@@ -4,6 +4,7 @@
 #include "tar_file.h"
 #include "terminal.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,14 @@ bool cli_is_picture_name(const char *name) {
   for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
     if (strcasecmp(dot + 1, endings[i]) == 0) return name[0] != '.';
   return false;
+}
+
+bool cli_reads_as_file(const char *word) {
+  enum { LONGEST_ENDING = 8 };
+  const char *dot = strrchr(word, '.');
+  size_t ending = dot && isalpha((unsigned char)dot[1]) ? strlen(dot + 1) : 0;
+  if (strchr(word, ',')) return false;
+  return strchr(word, '/') || (ending > 0 && ending <= LONGEST_ENDING && !strchr(dot, ' '));
 }
 
 static int by_name(const void *a, const void *b) {

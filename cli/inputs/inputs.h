@@ -26,6 +26,10 @@ const char *cli_inputs_entry(const cli_inputs *inputs, size_t i);
 /* True for .jpg, .jpeg, .png and .webp that do not begin with a dot. */
 bool cli_is_picture_name(const char *name);
 
+/* True where a word reads as the name of a file: it has a slash, or an ending that begins with
+ * a letter (names.txt), and no comma. */
+bool cli_reads_as_file(const char *word);
+
 /* The whole of a file or of standard input ("-"), up to `limit` bytes; NULL with errno set
  * (EFBIG if it is longer). free() it. */
 void *cli_read_all(const char *name, size_t limit, size_t *size);

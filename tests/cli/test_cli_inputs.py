@@ -74,10 +74,44 @@ class Inputs(unittest.TestCase):
         self.assertIn("kind clip, wanted groma", err)
 
     def test_names_of_classes(self):
-        _, err = run("classify", scene(0), "--classes", "nofile.txt", code=2)
-        self.assertIn("no such file", err)
+        for name in "nofile.txt", "my names.names", "folder/nofile":
+            for command in ["classify", scene(0)], ["label", scene(0)], ["describe-classes", "-o", "x", "--endpoint", "y"]:
+                with self.subTest(name, command=command[0]):
+                    _, err = run(*command, "--classes", name, code=2)
+                    self.assertIn(name + ": there is no such file", err)
+        _, err = run("label", scene(0), "--classes", self.folder, code=2)
+        self.assertIn("no regular file", err)
+        for name in "a.b,", "version 2.0", "st. bernard":  # names as they stand
+            [got] = lines("classify", scene(0), "--classes", name, "--method", "clip")
+            self.assertEqual(got["results"][0]["label"], name.rstrip(","))
         _, err = run("classify", scene(0), "--classes", "a dog,a cat,a dog", code=2)
         self.assertIn("'a dog' twice", err)
+
+    def test_phrases_are_no_files(self):
+        _, err = run("ground", scene(0), scene(1), "a guitar", code=2)
+        self.assertIn("--phrase", err)
+        phrases = self.path("phrases.txt")
+        with open(phrases, "w") as file:
+            file.write("a guitar\n")
+        _, err = run("ground", scene(0), phrases, code=2)
+        self.assertIn(phrases, err)
+        run("ground", scene(0), "the phrases.txt")
+
+    def test_an_empty_result_is_told(self):
+        for command, said in (["detect", "--conf", "1"], "--conf"), (["label", "--classes", "nonsense"], "--none"), \
+                (["ground", "--phrase", "a guitar", "--min-score", "1"], "--min-score"):
+            for pictures in [scene(0)], [scene(0), scene(1)]:
+                with self.subTest(command[0], n=len(pictures)):
+                    _, err = run(*command, *pictures)
+                    self.assertEqual(err.count("found nothing"), 1)
+                    self.assertIn(said, err)
+                    _, err = run(*command, *pictures, "--json")
+                    self.assertIn("found nothing", err)
+        for command in ["detect"], ["label", "--classes", "a guitar"], ["ground", "--phrase", "a guitar"]:
+            _, err = run(*command, scene(0))
+            self.assertEqual(err, "")
+        [got] = lines("detect", scene(0), "--conf", "0.5")
+        self.assertTrue(got["regions"] and all(region["score"] > 0.5 for region in got["regions"]))
 
     def test_thresholds_below_zero(self):
         for option in ("--iou", "--conf"):
