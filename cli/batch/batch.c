@@ -537,6 +537,10 @@ static int prepare_export(batch *b) {
       b->output = NULL;
       return CLI_SOME_FAILED;
     }
+    if (!cli_format_may_replace(FORMAT_JSON, b->output)) return CLI_USAGE;
+    if (format != FORMAT_JSON && !cli_format_is_folder(format) &&
+        !cli_format_may_replace(format, b->export_path))
+      return CLI_USAGE;
   }
   b->export = (cli_export){.format = format,
                            .path = b->export_path,

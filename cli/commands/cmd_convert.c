@@ -1,5 +1,6 @@
 /* cmd_convert.c - gromatic convert: a checkpoint becomes one GGUF file. */
 #include "commands.h"
+#include "export_formats.h"
 #include "gromatic.h"
 #include "terminal.h"
 
@@ -45,6 +46,8 @@ int cmd_convert(const cli_args *args) {
     cli_error("convert: wanted one checkpoint and -o FILE.gguf");
     return CLI_USAGE;
   }
+  const char *const heads[2] = {"GGUF"};
+  if (!export_may_replace(args->output, "a GGUF model", heads)) return CLI_USAGE;
   cli_catch_interrupt();
   cli_progress progress = cli_progress_begin(args->quiet);
   progress.total_bytes = source_bytes(args->inputs.items[0]);

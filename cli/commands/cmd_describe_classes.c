@@ -180,6 +180,10 @@ int cmd_describe_classes(const cli_args *args) {
               "MODEL");
     return CLI_USAGE;
   }
+  const char *const heads[2] = {"{\n \"", "{}"}; /* as save writes them */
+  /* read_earlier looks closer */
+  if (!args->resume && !export_may_replace(args->output, "descriptions", heads))
+    return CLI_USAGE;
   if (!cli_class_names(args, &names, &n)) return CLI_USAGE;
   cli_catch_interrupt();
   int code = args->endpoint ? open_endpoint(args, &d) : open_model(args, &d);

@@ -18,16 +18,23 @@ typedef int folder_fn(const cli_export *export, FILE *lines, const char *folder)
 
 static const struct {
   const char *name;
+  const char *kind; /* as a person says it */
   file_fn *file;
   folder_fn *folder;
-  const char *inside; /* the folder's own folder, one file a picture */
+  const char *inside;   /* the folder's own folder, one file a picture */
+  const char *heads[2]; /* how the file begins */
 } formats[] = {
-    [FORMAT_JSON] = {"json", NULL, NULL, NULL},
-    [FORMAT_CSV] = {"csv", export_csv, NULL, NULL},
-    [FORMAT_COCO] = {"coco", export_coco, NULL, NULL},
-    [FORMAT_YOLO] = {"yolo", NULL, export_yolo, "labels"},
-    [FORMAT_VOC] = {"voc", NULL, export_voc, "Annotations"},
-    [FORMAT_LABELSTUDIO] = {"labelstudio", export_labelstudio, NULL, NULL},
+    [FORMAT_JSON] = {"json", "JSON lines", NULL, NULL, NULL, {"{\"image\":", NULL}},
+    [FORMAT_CSV] = {"csv", "CSV", export_csv, NULL, NULL, {"file,width,", "file,rank,"}},
+    [FORMAT_COCO] = {"coco", "COCO", export_coco, NULL, NULL, {EXPORT_COCO_HEAD, NULL}},
+    [FORMAT_YOLO] = {"yolo", "YOLO", NULL, export_yolo, "labels", {NULL}},
+    [FORMAT_VOC] = {"voc", "Pascal VOC", NULL, export_voc, "Annotations", {NULL}},
+    [FORMAT_LABELSTUDIO] = {"labelstudio",
+                            "Label Studio",
+                            export_labelstudio,
+                            NULL,
+                            NULL,
+                            {"[\n{\"data\":{\"image\":", "[]"}},
 };
 
 bool cli_format_named(const char *name, cli_format *out) {
@@ -42,6 +49,10 @@ bool cli_format_named(const char *name, cli_format *out) {
 
 bool cli_format_is_folder(cli_format format) {
   return formats[format].folder != NULL;
+}
+
+bool cli_format_may_replace(cli_format format, const char *path) {
+  return export_may_replace(path, formats[format].kind, formats[format].heads);
 }
 
 /* ---- before the run ---- */

@@ -25,6 +25,10 @@ bool cli_format_named(const char *name, cli_format *out);
 /* YOLO and VOC are folders, the others one file. */
 bool cli_format_is_folder(cli_format format);
 
+/* Whether a file of this format may go to path, where it would replace nothing but an earlier
+ * one. False after a message. */
+bool cli_format_may_replace(cli_format format, const char *path);
+
 typedef struct cli_export {
   cli_format format;
   const char *path; /* file or folder to make; NULL: standard output (one file only) */

@@ -1,11 +1,38 @@
-/* export_file.c - files that appear whole or not at all, and numbers in them. */
+/* export_file.c - files that appear whole or not at all and replace only their like, and
+ * numbers in them. */
 #include "export_formats.h"
+
+#include "inputs.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static bool begins_with(const char *bytes, size_t n, const char *head) {
+  return head && n >= strlen(head) && memcmp(bytes, head, strlen(head)) == 0;
+}
+
+bool export_may_replace(const char *path, const char *kind, const char *const heads[2]) {
+  char bytes[64];
+  if (cli_is_picture_name(path)) {
+    cli_error("-o %s: found a picture's name, wanted one for %s; --draw makes pictures", path,
+              kind);
+    return false;
+  }
+  FILE *file = fopen(path, "re");
+  if (!file) return true; /* whether it can be made is seen when it is */
+  size_t n = fread(bytes, 1, sizeof bytes, file);
+  fclose(file);
+  if (n == 0 || begins_with(bytes, n, heads[0]) || begins_with(bytes, n, heads[1])) return true;
+  cli_error(
+      "-o %s: this file is no earlier result (%s) and would be lost; give another name, or "
+      "remove it first",
+      path, kind);
+  return false;
+}
 
 bool export_file_open(export_file *file, const char *folder, const char *name) {
   *file = (export_file){0};

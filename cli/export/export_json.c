@@ -59,7 +59,7 @@ static int put_coco_list(const cli_export *export, FILE *lines, FILE *out, bool 
 }
 
 int export_coco(const cli_export *export, FILE *lines, FILE *out) {
-  fputs("{\"info\":{\"description\":\"regions found by gromatic\"},\n\"images\":[", out);
+  fputs(EXPORT_COCO_HEAD ",\n\"images\":[", out);
   int code = put_coco_list(export, lines, out, false);
   fputs("],\n\"annotations\":[", out);
   if (code == 0) code = put_coco_list(export, lines, out, true);

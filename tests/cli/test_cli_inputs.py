@@ -46,6 +46,11 @@ class Inputs(unittest.TestCase):
         _, err = run("detect", scene(0), scene(0), "--draw", out, code=2)
         self.assertIn("two pictures", err)
 
+    def test_an_empty_export_is_replaced(self):
+        output = self.path("out.json")
+        for _ in range(2):
+            run("detect", "/nonexistent.png", "-f", "labelstudio", "-o", output, code=1)
+
     def test_two_writers_of_one_output(self):
         output = self.path("out.jsonl")
         pipe = self.path("pipe.png")
@@ -65,9 +70,42 @@ class Inputs(unittest.TestCase):
         output = self.path("out.jsonl")
         with open(output, "w") as file:
             file.write("mine\n")
-        run("detect", "/nonexistent.png", "-o", output, "--resume", code=1)
+        run("detect", "/nonexistent.png", "-o", output, "--resume", code=2)
         with open(output) as file:
-            self.assertIn("file_not_found", file.read())
+            self.assertEqual(file.read(), "mine\n")
+
+    def test_an_output_replaces_its_like_only(self):
+        """Neither a picture nor a file of the user's is lost by a slip of the fingers."""
+        groma = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+        runs = {"json": ["detect", scene(0), "-f", "json"], "csv": ["detect", scene(0), "-f", "csv"],
+                "coco": ["detect", scene(0), "-f", "coco"], "classes": ["classify", scene(0), "--classes", "a,b",
+                "--method", "clip", "-f", "csv"], "labelstudio": ["detect", scene(0), "-f", "labelstudio"],
+                "gguf": ["convert", groma, "--type", "q8_0"]}
+        for name, command in runs.items():
+            with self.subTest(name):
+                for picture in self.path("new.JPG"), self.path("old.png"):
+                    shutil.copy(scene(0), self.path("old.png"))
+                    _, err = run(*command, "-o", picture, code=2)
+                    self.assertIn("found a picture's name", err)
+                mine = self.path("mine")
+                for text in "mine", "{}", '{"name": "x"}', "a,b\n1,2\n":
+                    with open(mine, "w") as file:
+                        file.write(text)
+                    _, err = run(*command, "-o", mine, code=2)
+                    self.assertIn("would be lost", err)
+                    with open(mine) as file:
+                        self.assertEqual(file.read(), text)
+                os.remove(mine)
+                result = self.path("result." + name)
+                for _ in range(2):  # an earlier result is replaced
+                    run(*command, "-o", result)
+                self.assertGreater(os.path.getsize(result), 10)
+        with open(scene(0), "rb") as a, open(self.path("old.png"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+        beside = self.path("new.csv.jsonl")  # where the lines would go
+        with open(beside, "w") as file:
+            file.write("mine")
+        run(*runs["csv"], "-o", self.path("new.csv"), code=2)
 
     def test_a_model_of_another_kind(self):
         _, err = run("detect", scene(0), "-m", "clip-mini", code=3)

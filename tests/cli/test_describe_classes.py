@@ -167,6 +167,8 @@ class DescribeClasses(unittest.TestCase):
         with open(self.out, "w") as file:
             file.write('{"dog": ["Fine."],')
         server = self.serve(lambda n, body: said("Good."))
+        _, err = self.ask(server, "dog", code=2)
+        self.assertIn("would be lost", err)
         _, err = self.ask(server, "dog", "--resume", code=2)
         self.assertIn("an earlier run", err)
         with open(self.out) as file:
