@@ -76,11 +76,27 @@ static void cache_of_fast(void **state) {
   gm_model_free(model);
 }
 
+/* A report names the table that was timed, whichever features it has. */
+static void report_of_fast(void **state) {
+  (void)state;
+  gm_error err;
+  gm_bench_report *report;
+  const gm_kernels *kernels = gm_kernels_fast();
+  gm_bench_params params = {.repeat = 1, .tokens = 1, .stages = "decode", .fast = true};
+  assert_ok(gm_bench_model(&report, "groma-mini", &params, NULL, &err), &err);
+  assert_int_equal(report->n_stages, 1);
+  const char *name = report->stages[0].kernels;
+  assert_non_null(strstr(name, kernels->name));
+  assert_non_null(strstr(name, kernels->features));
+  gm_bench_report_free(report);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(kernels_of_fast),
       cmocka_unit_test(features_of_fast),
       cmocka_unit_test(cache_of_fast),
+      cmocka_unit_test(report_of_fast),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,8 @@ static gm_status caption_all(const cli_list *files, gm_model *model,
                              gm_error *err) {
   const cli_ahead_calls calls = {(void *)(uintptr_t)files, read_picture, never_waits};
   cli_ahead *ahead = cli_ahead_begin(&calls, files->n);
-  gm_status status = ahead ? GM_OK : (err->status = GM_ERR_MEMORY);
+  gm_status status = ahead ? GM_OK : GM_ERR_MEMORY;
+  if (!ahead) *err = (gm_error){.status = status, .message = "no memory to read pictures with"};
   for (size_t i = 0; i < files->n && status == GM_OK; i++) {
     cli_picture picture;
     cli_ahead_next(ahead, &picture);
@@ -53,6 +54,7 @@ gm_status cli_bench_pictures(const cli_list *files, const char *model,
   how.threads = params->threads;
   how.cache_type_k = params->cache_type_k;
   how.cache_type_v = params->cache_type_v;
+  how.fast = params->fast;
   gm_ask_params ask = gm_ask_params_default();
   ask.max_tokens = params->tokens ? params->tokens : 48;
   gm_model *opened;

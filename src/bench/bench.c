@@ -1,6 +1,7 @@
 /* bench.c - see bench.h. */
 #include "bench.h"
 
+#include "tensor_names.h"
 #include "types.h"
 
 #include <stdio.h>
@@ -157,8 +158,9 @@ void gm_bench_report_free(gm_bench_report *report) {
 
 /* Both names in one; a literal. */
 static const char *kernels_name(const gm_kernels *k) {
-  static const char *const names[] = {"avx2 avxvnni", "avx512 vnni", "avx512 vnni+bf16",
-                                      "neon dotprod", "neon dotprod+i8mm"};
+  static const char *const names[] = {"avx2 avxvnni",     "avx512 vnni",
+                                      "avx512 vnni+bf16", "avx512 vnni+bf16+fast",
+                                      "neon dotprod",     "neon dotprod+i8mm"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t n = strlen(k->name);
     if (strncmp(names[i], k->name, n) == 0 && names[i][n] == ' ' &&
@@ -251,8 +253,10 @@ void gm_bench_weights(const gm_model_file *file, const char *prefix, double *ele
   *elements = *bytes = 0;
   for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
     const char *name;
+    char upstream[GM_GGUF_NAME_SIZE + 64];
     const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
-    if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
+    gm_tensor_upstream_name(name, upstream, sizeof upstream);
+    if (strncmp(upstream, prefix, strlen(prefix)) != 0) continue;
     double rows = (double)gm_tensor_rows(t);
     *elements += rows * (double)gm_tensor_cols(t);
     *bytes += rows * (double)t->row_bytes;

@@ -43,7 +43,7 @@ typedef struct gm_bench_job {
 gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
                        uint32_t repeat);
 
-/* Elements and bytes of the tensors whose names start with prefix. */
+/* Elements and bytes of the tensors whose upstream names start with prefix. */
 void gm_bench_weights(const gm_model_file *file, const char *prefix, double *elements,
                       double *bytes);
 /* The limit of products with this weight: "int8" for block types, else "fp32". */

@@ -110,6 +110,32 @@ static gm_status time_stage(gm_bench_chain *b, gm_compute *c, const gm_bench_job
   return job->run(c, b);
 }
 
+/* Elements of the proposer's tensors below `prefix`; their bytes are added to *bytes. */
+static double proposer_weights(const gm_model_file *file, const char *prefix, double *bytes) {
+  char whole[64];
+  double elements, read;
+  snprintf(whole, sizeof whole, "perceiver.%s", prefix);
+  gm_bench_weights(file, whole, &elements, &read);
+  *bytes += read;
+  return elements;
+}
+
+/* Cells go through the input, the encoder, the first stage's scores and each decoder layer's
+ * values; queries through the rest, of whose box heads three are asked. */
+static double proposer_operations(const gm_model_file *file, const gm_groma_hparams *h,
+                                  double d, double cells, double *bytes) {
+  double q = h->proposals, L = h->decoder_layers, values = L * d * d;
+  *bytes = 0;
+  double of_cells = proposer_weights(file, "input_proj.", bytes) +
+                    proposer_weights(file, "ddetr_transformer.encoder.", bytes) +
+                    proposer_weights(file, "ddetr_transformer.enc_output.", bytes) + values;
+  double of_queries =
+      proposer_weights(file, "ddetr_transformer.decoder.", bytes) - values +
+      proposer_weights(file, "ddetr_transformer.pos_trans.", bytes) +
+      proposer_weights(file, "ddetr_transformer.bbox_embed.", bytes) * 3 / (L + 1);
+  return 2 * of_cells * cells + 2 * of_queries * q + 4 * q * q * d * L;
+}
+
 gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *model) {
   dims d;
   double elements, bytes;
@@ -123,14 +149,11 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   bool maps_needed = wants(b, "regions");
   GM_TRY(time_stage(b, c, &job, maps_needed || wants(b, "proposer") || wants(b, "maps")));
 
-  double encoder, decoder, unused;
-  gm_bench_weights(model->file, "perceiver.ddetr_transformer.encoder.", &encoder, &bytes);
-  gm_bench_weights(model->file, "perceiver.ddetr_transformer.decoder.", &decoder, &unused);
   job.stage = "proposer";
   job.limit = gm_bench_limit_of(d.proposer);
   snprintf(job.shape, sizeof job.shape, "%u queries", b->groma->hparams.proposals);
-  job.operations = 2 * encoder * (d.T - 1) + 2 * decoder * b->groma->hparams.proposals;
-  job.bytes = bytes + unused;
+  job.operations = proposer_operations(model->file, &b->groma->hparams,
+                                       (double)d.proposer->shape[1], d.T - 1, &job.bytes);
   job.run = run_proposer;
   GM_TRY(time_stage(b, c, &job, false));
 
@@ -144,7 +167,7 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   job.run = run_maps;
   GM_TRY(time_stage(b, c, &job, maps_needed));
 
-  double flatten;
+  double flatten, unused;
   gm_bench_weights(model->file, "region_encoder.roi_align.flatten_linear.weight", &flatten,
                    &unused);
   job.stage = "regions";

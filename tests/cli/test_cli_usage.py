@@ -105,6 +105,13 @@ class Usage(unittest.TestCase):
         stages = json.loads(out)["stages"]
         self.assertEqual(["proposer", "regions"], [s["stage"] for s in stages])
         self.assertTrue(stages[1]["shape"].startswith("3 regions"))
+        # The proposer's products by the sizes of models/groma-mini; biases and norms are the tolerance.
+        width, d, ffn, box, cells, queries, points, heads = 128, 96, 256, 256, 16 * 16, 40, 4, 4
+        sampled = 2 * d * d + 3 * heads * points * d  # values, output, offsets and scores
+        of_cells = width * d + 2 * (sampled + 2 * d * ffn) + d * d + 3 * d * d
+        of_queries = 3 * (4 * d * d + sampled - d * d + 2 * d * ffn) + 4 * d * d + 3 * (d + box + 4) * box
+        wanted = 2 * of_cells * cells + 2 * of_queries * queries + 3 * 4 * queries * queries * d
+        self.assertAlmostEqual(stages[0]["operations"] / wanted, 1, delta=0.03)
         _, err = run("bench", "model", "-m", "groma-mini", "--stage", "regions,lunch", code=2)
         self.assertIn("'lunch'", err)
         _, err = run("bench", "model", "-m", "groma-mini", "--count", "101", code=2)
