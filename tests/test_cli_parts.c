@@ -3,6 +3,7 @@
 
 #include "box_format.h"
 #include "ledger.h"
+#include "options.h"
 
 #include <math.h>
 
@@ -63,6 +64,17 @@ static void hex_key(char key[65], char digit) {
   key[64] = 0;
 }
 
+/* A run's settings; the caller's. */
+static json_t *settings(double conf) {
+  return json_pack("{s:s, s:f}", "the command", "detect", "--conf", conf);
+}
+
+static cli_ledger *opened(const char *path, json_t *run, bool resume, bool retry) {
+  cli_ledger *ledger;
+  assert_int_equal(cli_ledger_open(path, run, resume, retry, &ledger), CLI_DONE);
+  return ledger;
+}
+
 static char *slurp(const char *path) {
   return test_read_file(path, NULL);
 }
@@ -77,10 +89,8 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   snprintf(part, sizeof part, "%s.part", path);
   snprintf(list, sizeof list, "%s.ledger", path);
 
-  char run[65], other[65];
-  hex_key(run, '1');
-  hex_key(other, '2');
-  cli_ledger *ledger = cli_ledger_open(path, run, false, false);
+  json_t *run = settings(0.3), *other = settings(0.5);
+  cli_ledger *ledger = opened(path, run, false, false);
   hex_key(key, 'a');
   assert_true(cli_ledger_write(ledger, key, "{\"a\":1}", false));
   hex_key(key, 'b');
@@ -95,7 +105,10 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   fputs("ccccc", file);
   fclose(file);
 
-  ledger = cli_ledger_open(path, run, true, false);
+  /* Begun anew it would be lost. */
+  assert_int_equal(cli_ledger_open(path, run, false, false, &ledger), CLI_USAGE);
+
+  ledger = opened(path, run, true, false);
   hex_key(key, 'b');
   assert_true(cli_ledger_take(ledger, key));
   assert_false(cli_ledger_take(ledger, key)); /* one line, one picture */
@@ -108,10 +121,11 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   free(text);
 
   /* Another run's settings are refused, and nothing is changed. */
-  assert_null(cli_ledger_open(path, other, true, false));
+  assert_int_equal(cli_ledger_open(path, other, true, false, &ledger), CLI_USAGE);
+  assert_null(ledger);
 
   /* A finished run can be extended, and a fresh one replaces it. */
-  ledger = cli_ledger_open(path, run, true, false);
+  ledger = opened(path, run, true, false);
   assert_true(cli_ledger_take(ledger, key));
   hex_key(key, 'd');
   assert_true(cli_ledger_write(ledger, key, "{\"d\":1}", false));
@@ -119,12 +133,14 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   text = slurp(path);
   assert_string_equal(text, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n{\"d\":1}\n");
   free(text);
-  ledger = cli_ledger_open(path, run, false, false);
+  ledger = opened(path, run, false, false);
   assert_true(cli_ledger_write(ledger, key, "{\"new\":1}", false));
   assert_true(cli_ledger_close(ledger, true, true));
   text = slurp(path);
   assert_string_equal(text, "{\"new\":1}\n");
   free(text);
+  json_decref(run);
+  json_decref(other);
   unlink(path);
   unlink(list);
   rmdir(folder);
@@ -133,12 +149,12 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
 /* The failed line goes, the others stay in their order; what is finished leaves no ledger. */
 static void failures_are_tried_again(void **state) {
   (void)state;
-  char folder[] = "/tmp/gromatic-test-XXXXXX", path[64], list[80], key[65], run[65];
+  char folder[] = "/tmp/gromatic-test-XXXXXX", path[64], list[80], key[65];
   assert_non_null(mkdtemp(folder));
   snprintf(path, sizeof path, "%s/out.jsonl", folder);
   snprintf(list, sizeof list, "%s.ledger", path);
-  hex_key(run, '1');
-  cli_ledger *ledger = cli_ledger_open(path, run, false, false);
+  json_t *run = settings(0.3);
+  cli_ledger *ledger = opened(path, run, false, false);
   for (char c = 'a'; c <= 'c'; c++) {
     char line[16];
     snprintf(line, sizeof line, "{\"%c\":1}", c);
@@ -147,16 +163,16 @@ static void failures_are_tried_again(void **state) {
   }
   assert_true(cli_ledger_close(ledger, true, true));
 
-  ledger = cli_ledger_open(path, run, true, false); /* not unless told to */
+  ledger = opened(path, run, true, false); /* not unless told to */
   hex_key(key, 'b');
   assert_true(cli_ledger_take(ledger, key));
   assert_true(cli_ledger_close(ledger, false, true));
 
-  ledger = cli_ledger_open(path, run, true, true);
+  ledger = opened(path, run, true, true);
   assert_false(cli_ledger_take(ledger, key));
   assert_true(cli_ledger_write(ledger, key, "{\"b\":2}", false));
   assert_true(cli_ledger_close(ledger, false, true));
-  ledger = cli_ledger_open(path, run, true, true); /* stopped before it was finished */
+  ledger = opened(path, run, true, true); /* stopped before it was finished */
   for (char c = 'a'; c <= 'c'; c++) {
     hex_key(key, c);
     assert_true(cli_ledger_take(ledger, key));
@@ -166,6 +182,7 @@ static void failures_are_tried_again(void **state) {
   assert_string_equal(text, "{\"a\":1}\n{\"c\":1}\n{\"b\":2}\n");
   free(text);
   assert_int_not_equal(access(list, F_OK), 0);
+  json_decref(run);
   unlink(path);
   assert_int_equal(rmdir(folder), 0);
 }

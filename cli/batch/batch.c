@@ -6,6 +6,7 @@
 #include "export.h"
 #include "inputs.h"
 #include "ledger.h"
+#include "run_settings.h"
 #include "tar_file.h"
 #include "terminal.h"
 
@@ -19,7 +20,6 @@ typedef struct batch {
   gm_model *model;
   gm_model_info info;
   char model_hash[65], clip_hash[65]; /* "" where the job has no such model */
-  char *settings;                     /* canonical JSON of all that changes a result */
   bool lines;                         /* results are JSON lines, for whoever reads them */
   char *output;                       /* the file of lines; NULL: none */
   cli_ledger *ledger;
@@ -36,7 +36,7 @@ typedef struct batch {
   bool fatal;
 } batch;
 
-/* ---- settings ---- */
+/* ---- boxes ---- */
 
 gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
                         gm_error *err) {
@@ -53,67 +53,14 @@ gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *ou
   return GM_OK;
 }
 
-static json_t *strings_json(const cli_list *list) {
-  json_t *array = json_array();
-  for (size_t i = 0; i < list->n; i++)
-    json_array_append_new(array, cli_json_text(list->items[i]));
-  return array;
-}
-
-/* All arguments that change a result, in one order: part of the ledger's key. */
-static char *canonical_settings(const batch *b) {
-  const cli_args *a = b->job->args;
-  json_t *regions = json_array();
-  for (size_t i = 0; i < b->n_regions; i++)
-    json_array_append_new(regions, json_pack("[f,f,f,f]", b->regions[i][0], b->regions[i][1],
-                                             b->regions[i][2], b->regions[i][3]));
-  json_t *root = json_pack(
-      "{s:s, s:f, s:f, s:I, s:o, s:o, s:b, s:I, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:f}",
-      "command", b->job->command, "conf", a->conf, "iou", a->iou, "max_det",
-      (json_int_t)a->max_det, "regions", regions, "boxes", strings_json(&a->boxes), "append",
-      a->append_boxes, "shuffle", (json_int_t)a->shuffle_seed, "format",
-      cli_box_format_name(b->job->format), "prompts", strings_json(&a->prompts), "phrases",
-      b->job->phrases ? strings_json(b->job->phrases) : json_null(), "long", a->long_form,
-      "all", a->all, "plain", a->no_grounding, "verbatim", a->verbatim, "min_score",
-      a->min_score);
-  json_t *more =
-      json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:s?, s:s?}", "temp",
-                a->temperature, "top_p", a->top_p, "top_k", (json_int_t)a->top_k, "seed",
-                (json_int_t)a->seed, "n", (json_int_t)a->max_tokens, "context",
-                (json_int_t)a->context, "raw", a->raw, "verbose", a->verbose > 0, "fast",
-                a->fast, "cache_type_k", a->cache_type_k, "cache_type_v", a->cache_type_v);
-  char *text = root && more && json_object_update(root, more) == 0
-                   ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS)
-                   : NULL;
-  json_decref(root);
-  json_decref(more);
-  return text;
-}
-
 /* ---- one picture ---- */
 
-/* Of all but the pictures: command, models, options. */
-static bool run_hash(const batch *b, char out[65]) {
-  char *all = NULL;
-  if (asprintf(&all, "%s %s%s%s", b->model_hash, b->clip_hash, b->settings,
-               b->job->settings ? b->job->settings : "") < 0)
-    return false;
-  gm_sha256(all, strlen(all), out);
-  free(all);
-  return true;
-}
-
-static void input_key(const batch *b, const char *name, const void *bytes, size_t size,
-                      char key[65]) {
-  char picture[65];
+/* Of the picture's bytes and its name; the settings are the run's. */
+static void input_key(const char *name, const void *bytes, size_t size, char key[65]) {
+  char picture[65], *all = NULL;
   gm_sha256(bytes, size, picture);
-  const char *own = b->job->settings ? b->job->settings : "";
-  size_t length = strlen(name) + strlen(b->settings) + strlen(own) + 300;
-  char *all = malloc(length);
   key[0] = 0;
-  if (!all) return;
-  snprintf(all, length, "%s %s %s %s%s %s", picture, b->model_hash, b->clip_hash, b->settings,
-           own, name);
+  if (asprintf(&all, "%s %s", picture, name) < 0) return;
   gm_sha256(all, strlen(all), key);
   free(all);
 }
@@ -366,7 +313,7 @@ static void read_input(void *user, size_t i, cli_picture *out) {
   void *bytes = cli_inputs_read(&b->inputs, i, CLI_MAX_FILE, &size);
   int code = errno;
   if (b->ledger) {
-    input_key(b, b->inputs.names[i], bytes, size, out->key);
+    input_key(b->inputs.names[i], bytes, size, out->key);
     out->done = cli_ledger_take(b->ledger, out->key);
   }
   if (!bytes)
@@ -561,13 +508,13 @@ static int prepare_export(batch *b) {
 }
 
 static int prepare_ledger(batch *b) {
+  const cli_args *a = b->job->args;
   if (!b->output) return CLI_DONE;
-  b->settings = canonical_settings(b);
-  char run[65];
-  if (b->settings && run_hash(b, run))
-    b->ledger =
-        cli_ledger_open(b->output, run, b->job->args->resume, b->job->args->retry_errors);
-  return b->ledger ? CLI_DONE : CLI_SOME_FAILED;
+  json_t *run = cli_run_settings(b->job, b->regions, b->n_regions, b->model_hash, b->clip_hash);
+  int code = run ? cli_ledger_open(b->output, run, a->resume, a->retry_errors, &b->ledger)
+                 : CLI_SOME_FAILED;
+  json_decref(run);
+  return code;
 }
 
 /* Opens Groma if scenes are wanted; hashes the models if results are kept. */
@@ -635,7 +582,6 @@ static void batch_free(batch *b) {
   gm_model_free(b->model);
   cli_inputs_free(&b->inputs);
   if (b->kept) fclose(b->kept);
-  free(b->settings);
   free(b->output);
   free(b->export_path);
   free(b->regions);
@@ -654,7 +600,10 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
     cli_progress_clear(&b.progress);
     tell_nothing(&b);
     if (b.failed || b.fatal || !ran) code = CLI_SOME_FAILED;
-    if (cli_interrupted()) code = CLI_INTERRUPTED;
+    if (cli_interrupted()) {
+      code = CLI_INTERRUPTED;
+      cli_error(b.ledger ? "interrupted; --resume goes on" : "interrupted");
+    }
   }
   bool complete = b.done == b.inputs.n && !b.fatal && code != CLI_INTERRUPTED;
   bool opened = b.ledger || b.kept;

@@ -22,9 +22,10 @@ struct cli_job {
    * model opened but the job's clip. */
   gm_status (*run_image)(const cli_job *job, const gm_image *image, const char *name,
                          cli_report *report, gm_error *err);
-  const char *nothing;  /* what is said where no picture had any result; NULL: it always has */
-  gm_clip *clip;        /* NULL: the command has none */
-  const char *settings; /* the command's own, that change a result; NULL: none */
+  const char *nothing; /* what is said where no picture had any result; NULL: it always has */
+  gm_clip *clip;       /* NULL: the command has none */
+  json_t *settings;    /* the command's own, that change a result, as run_settings.h has them;
+                          NULL:    none */
   /* For the run function */
   struct cli_naming *naming;
   const cli_list *phrases;

@@ -10,16 +10,19 @@
 #ifndef CLI_LEDGER_H
 #define CLI_LEDGER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct cli_ledger cli_ledger;
 
-/* run: 64 hex digits, the hash of command, models and options, the ledger's first line; with
- * resume it must be that of the run that goes on. retry (with resume): lines that were written
- * as failed are taken out, and their keys are not done. NULL after a message on stderr. */
-cli_ledger *cli_ledger_open(const char *path, const char *run, bool resume, bool retry);
+/* run: what must be the same when the run goes on, by name; the ledger's first line. With
+ * resume it must be that of the run that goes on; without, no run that was stopped may be
+ * there, for its lines would be lost. retry (with resume): lines that were written as failed
+ * are taken out, and their keys are not done. Returns an exit code, after a message on stderr
+ * if it is not CLI_DONE. */
+int cli_ledger_open(const char *path, json_t *run, bool resume, bool retry, cli_ledger **out);
 /* True (once per recorded line) if this key was done by the run that is resumed. */
 bool cli_ledger_take(cli_ledger *ledger, const char *key);
 /* Appends a line (without newline) under its key. False after a message on stderr. */

@@ -293,39 +293,62 @@ gm_classify_params cli_classify_params(const cli_args *args) {
   return params;
 }
 
-/* ---- as text ---- */
+/* ---- for --resume ---- */
 
-static void print_sum(FILE *out, const char *option, const char *path) {
-  size_t size;
-  char sum[65] = "";
-  void *bytes = path ? cli_read_all(path, MAX_CLASS_FILE, &size) : NULL;
-  if (bytes) gm_sha256(bytes, size, sum);
-  fprintf(out, " %s=%s", option, sum);
-  free(bytes);
+static json_t *text_json(const char *text) {
+  json_t *string = text ? json_string(text) : json_null();
+  return string ? string : json_string("?"); /* not UTF-8: its file's sum still tells it */
 }
 
-char *cli_class_options_text(const cli_args *args) {
-  char *text = NULL;
+/* NaN: not given. */
+static json_t *number_json(double value) {
+  return isnan(value) ? json_null() : json_real(value);
+}
+
+static json_t *share_json(double value) {
+  return number_json(value < 0 ? NAN : value);
+}
+
+static json_t *count_json(uint64_t value) {
+  return value == UINT64_MAX ? json_null() : json_integer((json_int_t)value);
+}
+
+/* A file counts by what is in it. */
+static void add_file(json_t *all, const char *option, const char *path) {
   size_t size;
-  FILE *out = open_memstream(&text, &size);
-  if (!out) return NULL;
-  fprintf(out, "method=%s preset=%s crops=%llu alpha=%a beta=%a seed=%llu",
-          args->method ? args->method : "", args->preset ? args->preset : "",
-          (unsigned long long)args->crops, args->alpha, args->beta,
-          (unsigned long long)args->seed);
-  fprintf(out, " image=%a text=%a draws=%llu redraws=%llu stop=%a dedup=%d,%a,%a",
-          args->image_scale, args->text_scale, (unsigned long long)args->draws,
-          (unsigned long long)args->redraws, args->stop, args->dedup, args->dedup_iou,
-          args->dedup_cosine);
-  fprintf(out, " top=%llu proposals=%d explain=%d groma=%s", (unsigned long long)args->top,
-          args->proposals, args->explain != NULL, args->groma_model ? args->groma_model : "");
-  print_sum(out, "classes", args->classes);
-  fprintf(out, " %s", args->classes ? args->classes : "");
-  print_sum(out, "descriptions", args->descriptions);
-  print_sum(out, "templates", args->templates);
-  print_sum(out, "descriptors", args->descriptors);
-  print_sum(out, "words", args->words);
-  if (fclose(out) == 0) return text;
-  free(text);
-  return NULL;
+  char name[40], sum[65] = "";
+  void *bytes = path ? cli_read_all(path, MAX_CLASS_FILE, &size) : NULL;
+  if (bytes) gm_sha256(bytes, size, sum);
+  free(bytes);
+  snprintf(name, sizeof name, "--%s: the file's SHA-256", option);
+  json_object_set_new(all, name, text_json(bytes ? sum : NULL));
+}
+
+json_t *cli_class_settings(const cli_args *a) {
+  json_t *all = json_object();
+  if (!all) return NULL;
+  json_object_set_new(all, "--method", text_json(a->method));
+  json_object_set_new(all, "--preset", text_json(a->preset));
+  json_object_set_new(all, "--crops", count_json(a->crops));
+  json_object_set_new(all, "--alpha", share_json(a->alpha));
+  json_object_set_new(all, "--beta", share_json(a->beta));
+  json_object_set_new(all, "--image-scale", number_json(a->image_scale));
+  json_object_set_new(all, "--text-scale", number_json(a->text_scale));
+  json_object_set_new(all, "--draws", count_json(a->draws));
+  json_object_set_new(all, "--redraws", count_json(a->redraws));
+  json_object_set_new(all, "--stop", json_real(a->stop));
+  json_object_set_new(all, "--none", a->none < -1 ? json_null() : json_real(a->none));
+  json_object_set_new(all, "--dedup", json_boolean(a->dedup));
+  json_object_set_new(all, "--dedup-iou", share_json(a->dedup_iou));
+  json_object_set_new(all, "--dedup-cosine", share_json(a->dedup_cosine));
+  json_object_set_new(all, "--top", count_json(a->top));
+  json_object_set_new(all, "--proposals", json_boolean(a->proposals));
+  json_object_set_new(all, "--explain", json_boolean(a->explain != NULL));
+  json_object_set_new(all, "--classes", text_json(a->classes));
+  add_file(all, "classes", a->classes);
+  add_file(all, "descriptions", a->descriptions);
+  add_file(all, "templates", a->templates);
+  add_file(all, "descriptors", a->descriptors);
+  add_file(all, "words", a->words);
+  return all;
 }

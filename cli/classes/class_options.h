@@ -7,6 +7,8 @@
 
 #include "gromatic.h"
 
+#include <jansson.h>
+
 /* Opens a CLIP (NULL: clip-mini) with the threads and the cache of the arguments; on failure
  * says so on stderr and returns CLI_MODEL. */
 int cli_open_clip(const cli_args *args, const char *model, gm_clip **out);
@@ -35,7 +37,8 @@ bool cli_view_params(const cli_args *args, gm_method method, bool of_region,
 /* The scoring of the arguments. */
 gm_classify_params cli_classify_params(const cli_args *args);
 
-/* All class options that change a result, the sums of the files too; free() it. */
-char *cli_class_options_text(const cli_args *args);
+/* All class options that change a result, the sums of the files too, as run_settings.h has
+ * them. New reference; NULL if memory is short. */
+json_t *cli_class_settings(const cli_args *args);
 
 #endif

@@ -26,16 +26,6 @@ static float none_score(const cli_naming *naming, const cli_args *args) {
   return mini ? CLIP_MINI_NONE : -1;
 }
 
-static char *settings_of(const cli_naming *naming, const cli_args *args) {
-  char *classes = cli_class_options_text(args), *text = NULL;
-  if (classes &&
-      asprintf(&text, "%s crops=%u alpha=%a beta=%a none=%a", classes, naming->view.crops,
-               (double)naming->view.alpha, (double)naming->view.beta, (double)naming->none) < 0)
-    text = NULL;
-  free(classes);
-  return text;
-}
-
 int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const *names,
                     size_t n, const gm_callbacks *callbacks) {
   *naming = (cli_naming){0};
@@ -52,7 +42,7 @@ int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const 
   if (code == CLI_DONE) code = list_names(naming);
   if (code == CLI_DONE) {
     naming->none = none_score(naming, args);
-    naming->settings = settings_of(naming, args);
+    naming->settings = cli_class_settings(args);
     if (!naming->settings) code = CLI_SOME_FAILED;
   }
   return code;
@@ -60,7 +50,7 @@ int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const 
 
 void cli_naming_close(cli_naming *naming) {
   free(naming->names);
-  free(naming->settings);
+  json_decref(naming->settings);
   gm_classes_free(naming->classes);
   gm_clip_free(naming->clip);
   *naming = (cli_naming){0};

@@ -7,6 +7,8 @@
 
 #include "gromatic.h"
 
+#include <jansson.h>
+
 typedef struct cli_naming {
   gm_clip *clip;
   gm_classes *classes;
@@ -15,7 +17,7 @@ typedef struct cli_naming {
   gm_view_params view;
   gm_classify_params classify;
   float none; /* the best name is not given where its raw score is lower; -1: always given */
-  char *settings; /* all that changes a name, for the key of a resumable run */
+  json_t *settings; /* all that changes a name, for a run that may be resumed */
 } cli_naming;
 
 /* Opens --clip-model and encodes the classes of the arguments, or the n given ones. On an error

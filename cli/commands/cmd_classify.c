@@ -122,14 +122,16 @@ static bool on_cancelled(void *user) {
 }
 
 /* All that changes a result besides pictures and CLIP, for results that are kept. */
-static char *settings_of(const cli_args *args, gm_model *groma) {
-  char *options = cli_class_options_text(args), *all = NULL, sum[65] = "";
+static json_t *settings_of(const cli_args *args, gm_model *groma) {
+  json_t *all = cli_class_settings(args);
+  char sum[65] = "";
   gm_error err = {0};
-  if (groma && args->output && gm_model_sha256(groma, sum, &err) != GM_OK)
+  if (groma && args->output && gm_model_sha256(groma, sum, &err) != GM_OK) {
     cli_error("%s", err.message);
-  else if (options && asprintf(&all, "%s proposer=%s", options, sum) < 0)
-    all = NULL;
-  free(options);
+    json_decref(all);
+    return NULL;
+  }
+  if (all) json_object_set_new(all, "--groma-model's SHA-256", json_string(sum));
   return all;
 }
 
@@ -155,13 +157,13 @@ int cmd_classify(const cli_args *args) {
   if (code == CLI_DONE)
     code = cli_make_classes(args, j.job.clip, method, NULL, 0, false, &callbacks, &j.classes);
   if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &j.groma);
-  char *settings = code == CLI_DONE ? settings_of(args, j.groma) : NULL;
+  json_t *settings = code == CLI_DONE ? settings_of(args, j.groma) : NULL;
   if (code == CLI_DONE && !settings) code = CLI_SOME_FAILED;
   if (code == CLI_DONE) {
     j.job.settings = settings;
     code = cli_run_batch(&j.job, &args->inputs);
   }
-  free(settings);
+  json_decref(settings);
   gm_model_free(j.groma);
   gm_classes_free(j.classes);
   gm_clip_free(j.job.clip);

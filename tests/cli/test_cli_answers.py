@@ -241,11 +241,52 @@ class Answers(unittest.TestCase):
                 process.wait()
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
-            for other in ("--conf", "0.5"), ("--cache-type-k", "f32"):
-                _, err = run("detect", *names, "-o", output, "--resume", *other, code=1)
-                self.assertIn("another command, model or option", err)
+            for other, said in (("--conf", "0.5"), "--conf not given, now 0.5"), \
+                    (("--cache-type-k", "f32"), '--cache-type-k not given, now "f32"'):
+                _, err = run("detect", *names, "-o", output, "--resume", *other, code=2)
+                self.assertIn("it was begun with " + said, err)
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
+
+    def test_a_stopped_run_is_not_begun_anew(self):
+        with tempfile.TemporaryDirectory() as folder:
+            output = os.path.join(folder, "out.jsonl")
+            process = subprocess.Popen([GROMATIC, "detect", scene(0), "-", "-o", output], stdin=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL)
+            while not size(output + ".ledger") or not size(output + ".part"):
+                time.sleep(0.001)
+            time.sleep(0.2)  # the line in the ledger is behind that in the part
+            process.kill()
+            process.communicate()
+            kept = size(output + ".part")
+            _, err = run("detect", scene(0), scene(1), "-o", output, code=2)
+            self.assertIn("stopped after 1 input; go on with --resume", err)
+            self.assertEqual(size(output + ".part"), kept)
+            os.rename(output + ".part", output + ".kept")  # what the message offers
+            run("detect", scene(1), "-o", output)
+            with open(output) as file:
+                self.assertEqual(json.loads(file.read())["image"]["file"], scene(1))
+
+    def test_what_is_shown_does_not_stop_resuming(self):
+        with tempfile.TemporaryDirectory() as folder:
+            output = os.path.join(folder, "out.jsonl")
+            run("detect", scene(0), "-o", output, "--resume", "-v")
+            run("detect", scene(0), scene(1), "-o", output, "--resume", "-t", "1")
+            with open(output) as file:
+                self.assertEqual([json.loads(line)["image"]["file"] for line in file], [scene(0), scene(1)])
+            _, err = run("caption", scene(0), "-o", output, "--resume", "-n", "4", code=2)
+            self.assertIn('the command "detect", now "caption"', err)
+            self.assertIn("-n 0, now 4", err)
+
+    def test_failures_of_before_are_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ask = "detect", scene(0), "-o", os.path.join(folder, "out.jsonl")
+            run(*ask, "--max-pixels", "100", code=1)
+            _, err = run(*ask, "--resume")
+            self.assertIn("1 input failed before", err)
+            self.assertIn("--retry-errors", err)
+            _, err = run(*ask, "--resume", "--retry-errors")
+            self.assertEqual(err, "")
 
     def test_errors_are_tried_again_when_asked(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -151,8 +151,10 @@ class Classify(unittest.TestCase):
             run(*common)
             run(*common, "--resume")
             run("convert", source, "-o", groma, "--type", "q8_0")
-            _, err = run(*common, "--resume", code=1)
-            self.assertIn("another command, model or option", err)
+            _, err = run(*common, "--resume", code=2)
+            self.assertIn("begun with --groma-model's SHA-256", err)
+            _, err = run(*common, "--resume", "--crops", "7", code=2)
+            self.assertIn("--crops not given, now 7", err)
 
     def test_cache_gives_the_same_and_survives_damage(self):
         with tempfile.TemporaryDirectory() as folder:
