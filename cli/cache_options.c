@@ -37,7 +37,8 @@ bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) 
   *bytes = 0;
   *directory = NULL;
   if (args->cache_size && !parse_size(args->cache_size, bytes)) {
-    cli_error("--cache-size: found '%s', wanted a size as 500M or 4G", args->cache_size);
+    cli_error("--cache-size: found '%s', wanted a size as 500M or 4G; --no-cache keeps nothing",
+              args->cache_size);
     return false;
   }
   if (args->cache && !*args->cache && !args->no_cache) {

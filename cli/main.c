@@ -3,9 +3,21 @@
 #include "gromatic.h"
 #include "terminal.h"
 
+#include <errno.h>
 #include <string.h>
 
-int main(int argc, char **argv) {
+static int run_command(const cli_command *command, int argc, char **argv) {
+  cli_args args;
+  int code = cli_parse(command, argc, argv, &args);
+  if (code == CLI_DONE && args.help)
+    cli_print_help(stdout, command);
+  else if (code == CLI_DONE)
+    code = command->run(&args);
+  cli_args_free(&args);
+  return code;
+}
+
+static int run(int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "--help";
   if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
     printf("gromatic %s\n", gm_version());
@@ -15,21 +27,23 @@ int main(int argc, char **argv) {
     cli_print_overview(argc > 1 ? stdout : stderr);
     return argc > 1 ? CLI_DONE : CLI_USAGE;
   }
-  for (const cli_command *command = cli_commands; command->name; command++) {
-    if (strcmp(command->name, name) != 0) continue;
-    cli_args args;
-    int code = cli_parse(command, argc - 1, argv + 1, &args);
-    if (code == CLI_DONE && args.help)
-      cli_print_help(stdout, command);
-    else if (code == CLI_DONE)
-      code = command->run(&args);
-    cli_args_free(&args);
-    return code;
-  }
+  for (const cli_command *command = cli_commands; command->name; command++)
+    if (strcmp(command->name, name) == 0) return run_command(command, argc - 1, argv + 1);
   const char *near_name = cli_suggest_command(name);
   if (near_name)
     cli_error("unknown command '%s'; did you mean %s?", name, near_name);
   else
     cli_error("unknown command '%s'; try 'gromatic --help'", name);
   return CLI_USAGE;
+}
+
+/* What could not be written to standard output is no success, whichever command it was. */
+int main(int argc, char **argv) {
+  int code = run(argc, argv);
+  bool before = ferror(stdout) != 0;
+  errno = 0;
+  if (fflush(stdout) == 0 && !before) return code;
+  cli_error("cannot write to standard output%s%s", errno ? ": " : "",
+            errno ? strerror(errno) : "");
+  return code == CLI_DONE ? CLI_SOME_FAILED : code;
 }

@@ -25,8 +25,8 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   gm_status status = gm_model_open(out, args->model, &params, &err);
   free(directory);
   if (status == GM_OK) return CLI_DONE;
-  cli_error("%s", err.message);
-  return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
+  cli_report_error(&err);
+  return cli_model_exit_code(status);
 }
 
 gm_image_params cli_image_params(const cli_args *args) {

@@ -114,6 +114,10 @@ void cli_error(const char *format, ...) {
   free(message);
 }
 
+void cli_report_error(const gm_error *err) {
+  cli_error("%s", err->status == GM_ERR_CANCELLED ? "interrupted" : err->message);
+}
+
 int cli_exit_code(gm_status status) {
   switch (status) {
   case GM_OK:
@@ -125,4 +129,9 @@ int cli_exit_code(gm_status status) {
   default:
     return CLI_SOME_FAILED;
   }
+}
+
+int cli_model_exit_code(gm_status status) {
+  int code = cli_exit_code(status);
+  return code == CLI_SOME_FAILED ? CLI_MODEL : code;
 }

@@ -39,7 +39,10 @@ void cli_put_column(FILE *out, const char *text, size_t width);
 
 /* "gromatic: MESSAGE" on stderr, with control characters as in cli_put_text. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The exit code that a failed library call leads to. */
+/* The same with what the library says; of a call that Ctrl-C stopped "interrupted". */
+void cli_report_error(const gm_error *err);
+/* The exit code that a failed library call leads to; that of one that opens or uses a model. */
 int cli_exit_code(gm_status status);
+int cli_model_exit_code(gm_status status);
 
 #endif

@@ -220,7 +220,8 @@ static bool emit(batch *b, const char *key, json_t *json, bool failed) {
   if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line, failed);
   if (ok && b->kept) ok = fputs(line, b->kept) >= 0 && fputc('\n', b->kept) >= 0;
   if (ok && !b->ledger && !b->kept) ok = puts(line) >= 0 && fflush(stdout) == 0;
-  if (!ok && !b->ledger) cli_error("cannot write the result: %s", strerror(errno));
+  /* The ledger has told it, and main tells it of standard output. */
+  if (!ok && (b->kept || !line)) cli_error("cannot write the result: %s", strerror(errno));
   free(line);
   return ok;
 }

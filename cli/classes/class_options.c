@@ -35,8 +35,8 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   gm_status status = gm_clip_open(out, model, &params, &err);
   free(directory);
   if (status == GM_OK) return CLI_DONE;
-  cli_error("%s", err.message);
-  return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
+  cli_report_error(&err);
+  return cli_model_exit_code(status);
 }
 
 bool cli_method(const cli_args *args, gm_method *out) {

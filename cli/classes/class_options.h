@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 /* Opens a CLIP (NULL: clip-mini) with the threads and the cache of the arguments; on failure
- * says so on stderr and returns CLI_MODEL. */
+ * says so on stderr and returns an exit code. */
 int cli_open_clip(const cli_args *args, const char *model, gm_clip **out);
 
 /* --method; false after a message. */

@@ -130,7 +130,7 @@ int cmd_bench(const cli_args *args) {
   gm_status status = kernels ? run_kernels(args, &report, &err)
                              : run_model(args, clip, &pictures, &report, &err);
   if (status != GM_OK) {
-    cli_error("%s", err.message);
+    cli_report_error(&err);
     return status == GM_ERR_MODEL || status == GM_ERR_FILE_NOT_FOUND ? CLI_MODEL
                                                                      : cli_exit_code(status);
   }

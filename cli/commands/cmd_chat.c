@@ -37,8 +37,35 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   return status;
 }
 
+/* {2} with one box, or no words at all: seen before a model is opened. False after a message.
+ */
+static bool check_questions(const cli_args *args) {
+  for (size_t i = 0; i < args->prompts.n; i++) {
+    const char *text = args->prompts.items[i];
+    if (!text[strspn(text, " \t\r\n\v\f")]) {
+      cli_error("-p: question %zu is empty, wanted words", i + 1);
+      return false;
+    }
+    if (args->verbatim) continue;
+    for (const char *at = text; (at = strchr(at, '{')); at++) {
+      char digits[10];
+      int end = 0;
+      if (sscanf(at, "{%9[0-9]}%n", digits, &end) != 1 || !end) continue;
+      unsigned long k = strtoul(digits, NULL, 10);
+      if (k >= 1 && k <= args->boxes.n) continue;
+      cli_error(
+          "-p: the question says {%s}, but %zu boxes were given; number the boxes from {1} "
+          "and give a --box for each",
+          digits, args->boxes.n);
+      return false;
+    }
+  }
+  return true;
+}
+
 int cmd_chat(const cli_args *args) {
   if (args->prompts.n == 0) return cli_converse(args);
+  if (!check_questions(args)) return CLI_USAGE;
   cli_job job = {.args = args, .command = "chat", .run = run, .stream = args->prompts.n == 1};
   return cli_run_batch(&job, &args->inputs);
 }

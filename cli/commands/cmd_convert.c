@@ -61,7 +61,7 @@ int cmd_convert(const cli_args *args) {
     if (!args->quiet) printf("wrote %s\n", args->output);
     return CLI_DONE;
   }
-  cli_error("%s", err.message);
+  cli_report_error(&err);
   return status == GM_ERR_MODEL || status == GM_ERR_FILE_NOT_FOUND ? CLI_MODEL
                                                                    : cli_exit_code(status);
 }

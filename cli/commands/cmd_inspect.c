@@ -118,8 +118,8 @@ int cmd_inspect(const cli_args *args) {
       gm_inspect(&inspection, args->inputs.items[0], args->verify, &callbacks, &err);
   cli_progress_clear(&progress);
   if (status != GM_OK) {
-    cli_error("%s", err.message);
-    return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
+    cli_report_error(&err);
+    return cli_model_exit_code(status);
   }
   if (args->json)
     print_json(inspection);

@@ -52,7 +52,7 @@ static bool fresh_chat(conversation *c) {
   json_array_clear(c->turns);
   forget_boxes(c);
   if (gm_chat_create(&c->chat, c->scene, &err) == GM_OK) return true;
-  cli_error("%s", err.message);
+  cli_report_error(&err);
   return false;
 }
 
@@ -68,8 +68,11 @@ static bool load_image(conversation *c, const char *path) {
   if (status == GM_OK)
     status = gm_scene_create(&scene, c->model, image, &params, &callbacks, &err);
   if (status != GM_OK) {
-    bool named = strncmp(err.message, path, strlen(path)) == 0;
-    cli_error("%s%s%s", named ? "" : path, named ? "" : ": ", err.message);
+    bool named = status == GM_ERR_CANCELLED || strncmp(err.message, path, strlen(path)) == 0;
+    if (named)
+      cli_report_error(&err);
+    else
+      cli_error("%s: %s", path, err.message);
     gm_image_free(image);
     return false;
   }

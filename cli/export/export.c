@@ -196,7 +196,8 @@ bool cli_export_write(const cli_export *export, FILE *lines) {
   int code = !classes                               ? 1
              : cli_format_is_folder(export->format) ? write_folder(&own, lines)
                                                     : write_file(&own, lines);
-  if (code > 0)
+  bool told = !export->path && ferror(stdout); /* by main */
+  if (code > 0 && !told)
     cli_error("%s: cannot write the export: %s", export->path ? export->path : "stdout",
               strerror(errno));
   free(classes);

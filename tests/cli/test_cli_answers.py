@@ -108,8 +108,10 @@ class Answers(unittest.TestCase):
                     "--box", "26,16,79,93", "-n", "30")
         self.assertEqual([g["question"] for g in got],
                          ["What is {1}?", "How many objects are there?"])
-        _, err = run("chat", scene(0), "-p", "What is {2}?", "--box", "26,16,79,93", code=1)
-        self.assertIn("{2}", err)
+        for question, said in ("What is {2}?", "{2}"), ("{0}", "{0}"), ("", "empty"), (" \n", "empty"):
+            _, err = run("chat", "/nonexistent.png", "-p", question, "--box", "26,16,79,93", code=2)
+            self.assertIn(said, err)
+        run("chat", scene(0), "-p", "What is {} { 3} {x}?", "-n", "2")
         want = golden("describe")
         cx, cy, w, h = want["refer_cxcywh"][0]
         [got] = lines("chat", os.path.join(DATA, "world/scenes/images", want["image"]), "--verbatim",

@@ -90,6 +90,14 @@ class Interrupt(unittest.TestCase):
     def written(folder):
         return sum(os.path.getsize(os.path.join(folder, f)) for f in os.listdir(folder) if "part" in f)
 
+    def test_a_stopped_benchmark_says_so(self):
+        process = subprocess.Popen([GROMATIC, "bench", "model", "--repeat", "1000"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        self.assertEqual((process.returncode, err), (130, "gromatic: interrupted\n"))
+
     def test_a_conversation_goes_on(self):
         # so hot that no answer ends by itself before the context does
         chat = Terminal("chat", scene(0), "--temp", "1000", "-n", "100000")

@@ -61,6 +61,28 @@ class Usage(unittest.TestCase):
             _, err = run(command, scene(0), "--classes", "a,b", *args, code=2)
             self.assertIn(args[0], err)
 
+    def test_a_wrong_value_is_usage_whoever_finds_it(self):
+        """The library knows some options' values, and says so with a status of its own."""
+        for command in ["detect", scene(0)], ["bench", "model"]:
+            for option in ["-ctk", "q5"], ["--cache-type-v", "q5"]:
+                _, err = run(*command, *option, code=2)
+                self.assertIn("found cache type q5", err)
+        _, err = run("detect", scene(0), "-c", "4294967295", code=2)
+        self.assertIn("context", err)
+
+    def test_a_full_disk_is_no_success(self):
+        for words in (["--help"], ["--version"], ["detect", "--help"], ["completion", "bash"], ["detect", scene(0)],
+                      ["detect", scene(0), "--json"], ["detect", scene(0), "-f", "csv"],
+                      ["inspect", os.path.join(os.environ["GM_MODELS"], "none.gguf")]):
+            with self.subTest(words):
+                command = subprocess.list2cmdline([os.environ["GROMATIC"], *words]) + " >/dev/full"
+                done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+                if words[0] == "inspect":  # another failure keeps its code
+                    self.assertEqual(done.returncode, 3)
+                else:
+                    self.assertEqual(done.returncode, 1)
+                    self.assertEqual(done.stderr.count("cannot write to standard output"), 1, done.stderr)
+
     def test_an_output_is_a_file(self):
         """A device or a pipe would lose its place to the finished file."""
         with tempfile.TemporaryDirectory() as folder:
