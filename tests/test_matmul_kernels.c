@@ -393,6 +393,105 @@ static void products(void **state) {
     }
 }
 
+/* What is no number stays none, whatever is rounded on the way: NaN among a row's activations
+ * makes all of its products NaN, and in a block's scale all of that row of w. */
+typedef struct poisoned {
+  size_t x_row, w_row; /* SIZE_MAX: none */
+} poisoned;
+
+static void check_poison(const product *p, const char *way, const poisoned *at, size_t r,
+                         size_t j, float got) {
+  if (isnan(got) == (r == at->x_row || j == at->w_row)) return;
+  fail_msg("%s%s %s%s %s k %zu: y[%zu,%zu] is %g, NaN is in row %zd of x or %zd of w",
+           p->table->name, p->table->features, gm_type_traits_of(p->type)->name,
+           p->rounded ? " as bf16" : "", way, p->k, r, j, (double)got, (ssize_t)at->x_row,
+           (ssize_t)at->w_row);
+}
+
+static void check_poisoned(const product *p, const poisoned *at) {
+  const gm_matmul *mm = p->mm;
+  size_t chunks = (p->k + mm->chunk - 1) / mm->chunk, row = mm->row_chunk_bytes * chunks;
+  assert_true(p->m <= mm->mr && p->n <= mm->nr);
+  unsigned char *x = aligned(mm->mr * mm->x_chunk_bytes * chunks);
+  unsigned char *panel = aligned(mm->nr * mm->w_chunk_bytes * chunks);
+  float *y = aligned(mm->mr * mm->nr * sizeof(float));
+  mm->pack_x(x, p->x, p->k, p->m, mm->mr, p->k);
+  mm->pack_w(panel, p->w, p->row_bytes, p->n, p->k);
+  mm->tile(y, x, panel, p->k, true);
+  for (size_t r = 0; r < p->m; r++)
+    for (size_t j = 0; j < p->n; j++) check_poison(p, "tile", at, r, j, y[r * mm->nr + j]);
+  free(x);
+  free(panel);
+  free(y);
+  if (!mm->gemv) return;
+  x = aligned(p->m * row);
+  y = aligned(p->m * p->n * sizeof(float));
+  for (size_t r = 0; r < p->m; r++) mm->pack_x(x + r * row, p->x + r * p->k, p->k, 1, 1, p->k);
+  mm->gemv(y, p->n, x, p->m, p->w, p->row_bytes, p->n, p->k);
+  for (size_t r = 0; r < p->m; r++)
+    for (size_t j = 0; j < p->n; j++) check_poison(p, "gemv", at, r, j, y[r * p->n + j]);
+  free(x);
+  free(y);
+}
+
+/* AVX2 takes NaN for 0 where it rounds, and AVX-512 without VNNI has its block types. */
+static bool loses_nan(const gm_kernels *table, gm_type type) {
+  bool vnni = strstr(table->features, "vnni") != NULL, neon = strcmp(table->name, "neon") == 0;
+  return gm_type_traits_of(type)->quantised && !neon && strcmp(table->name, "ref") != 0 &&
+         !(vnni && strcmp(table->name, "avx512") == 0);
+}
+
+/* Of the scales of one row of w, each in turn. */
+static void poison_scales(product *p) {
+  const gm_type_traits *traits = gm_type_traits_of(p->type);
+  const uint16_t nan = gm_f32_to_f16(NAN);
+  const poisoned at = {SIZE_MAX, 2};
+  size_t first = p->type == GM_TYPE_Q6_K ? offsetof(gm_block_q6_k, d) : 0;
+  for (size_t b = 0; b < p->k / traits->block; b++)
+    for (size_t scale = 0; scale < (p->type == GM_TYPE_Q4_K ? 2 : 1); scale++) {
+      unsigned char *place =
+          p->w + at.w_row * p->row_bytes + b * traits->block_bytes + first + 2 * scale;
+      uint16_t before;
+      memcpy(&before, place, 2);
+      memcpy(place, &nan, 2);
+      check_poisoned(p, &at);
+      memcpy(place, &before, 2);
+    }
+}
+
+static void poison(const gm_kernels *table, gm_type type, bool rounded) {
+  product p = {.table = table,
+               .mm = rounded ? table->rounded[type] : table->matmul[type],
+               .type = type,
+               .rounded = rounded,
+               .seed = 3,
+               .m = 3,
+               .n = 4,
+               .k = 512};
+  const poisoned none = {SIZE_MAX, SIZE_MAX}, at = {1, SIZE_MAX};
+  product_make(&p);
+  check_poisoned(&p, &none);
+  for (size_t i = 0; i < p.k; i++) {
+    float before = p.x[p.k + i];
+    p.x[p.k + i] = i % 2 ? NAN : -NAN;
+    check_poisoned(&p, &at);
+    p.x[p.k + i] = before;
+  }
+  if (gm_type_traits_of(type)->quantised) poison_scales(&p);
+  product_free(&p);
+}
+
+static void not_a_number(void **state) {
+  (void)state;
+  const gm_kernels *table;
+  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+    for (size_t i = 0; i < TYPES; i++) {
+      if (loses_nan(table, types[i])) continue;
+      poison(table, types[i], false);
+      if (table->rounded[types[i]]) poison(table, types[i], true);
+    }
+}
+
 /* Every count of rows that gemv may be asked for, and more columns than any unrolling. */
 static void gemv_rows(void **state) {
   (void)state;
@@ -511,8 +610,8 @@ static void epilogues(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(rounding),  cmocka_unit_test(packing),   cmocka_unit_test(products),
-      cmocka_unit_test(gemv_rows), cmocka_unit_test(epilogues),
+      cmocka_unit_test(rounding),  cmocka_unit_test(packing),      cmocka_unit_test(products),
+      cmocka_unit_test(gemv_rows), cmocka_unit_test(not_a_number), cmocka_unit_test(epilogues),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   const char *name;

@@ -15,10 +15,10 @@
  *   float d[group]       x = d * q         float d[group]         x = d * q
  *   int32 s[group]       -128 * sum of q
  *
- * q = x / d rounded to nearest even, d = max |x| / 127 over the block, or of
- * words max |x| / 2047. The sums take back
- * offsets that make weights unsigned: 32 for Q6_K, 128 for Q8_0 and Q4_0 (there with the
- * factor). Neighbouring 16-bit sums stand side by side for products of pairs. */
+ * q = x / d rounded to nearest even, d = max |x| / 127 over the block, or of words max |x| /
+ * 2047; NaN where a value is. The sums take back offsets that make weights unsigned: 32 for
+ * Q6_K, 128 for Q8_0 and Q4_0 (there with the factor). Neighbouring 16-bit sums stand side by
+ * side for products of pairs. */
 #ifndef GM_ACTIVATIONS_H
 #define GM_ACTIVATIONS_H
 
@@ -38,6 +38,17 @@ enum {
 
 /* Rows whose largest magnitude is below this are taken as zero: 127 / max must stay finite. */
 #define GM_X_TINY 1e-30f
+
+/* 1 / d and d of values the largest of whose magnitudes is `top`, to be rounded to `most` at
+ * most. Where one of the values is NaN, top has to be: then d is NaN, so that all products of
+ * them are, as in f32. */
+static inline float gm_x_inverse(float top, float most) {
+  return top > GM_X_TINY ? most / top : 0.0f;
+}
+
+static inline float gm_x_step(float top, float most) {
+  return top <= GM_X_TINY ? 0.0f : top / most;
+}
 
 /* The 32 values of block `b` and row `r`. */
 static inline const int8_t *gm_x_q(const unsigned char *chunk, size_t group, size_t b,

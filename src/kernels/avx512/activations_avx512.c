@@ -1,25 +1,13 @@
 /* activations_avx512.c - AVX-512: rounds rows of activations to int8, as activations.h says. */
 #include "activations.h"
 #include "avx512/kernels_avx512.h"
+#include "avx512/top_avx512.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-static inline __m512 abs_max(__m512 top, __m512 x) {
-  return _mm512_max_ps(_mm512_abs_ps(x), top);
-}
-
-static inline float inverse_scale(float top) {
-  return top > GM_X_TINY ? 127.0f / top : 0.0f;
-}
-
-static inline float scale_of(float top) {
-  return top > GM_X_TINY ? top / 127.0f : 0.0f;
-}
-
 /* Rounds 16 values to q and returns their sum over all lanes. */
 static inline int32_t round16(int8_t *q, __m512 x, __m512 inverse) {
-  /* Not a number converts to the least integer. */
   /* Not a number converts to the least integer. */
   __m512i wide = _mm512_cvtps_epi32(_mm512_mul_ps(x, inverse));
   wide = _mm512_max_epi32(wide, _mm512_set1_epi32(-127));
@@ -40,10 +28,11 @@ void gm_pack_x32_avx512(void *dst, const float *x, size_t ldx, size_t rows, size
         const float *in = x + r * ldx + first + b * 32;
         int8_t *q = (int8_t *)chunk + (b * group + r) * 32;
         __m512 x0 = _mm512_loadu_ps(in), x1 = _mm512_loadu_ps(in + 16);
-        float top = _mm512_reduce_max_ps(abs_max(_mm512_abs_ps(x0), x1));
-        __m512 inverse = _mm512_set1_ps(inverse_scale(top));
+        __m512i bits = gm_top_bits_avx512(_mm512_setzero_si512(), x0);
+        float top = gm_top_avx512(gm_top_bits_avx512(bits, x1));
+        __m512 inverse = _mm512_set1_ps(gm_x_inverse(top, 127));
         int32_t sum = round16(q, x0, inverse) + round16(q + 16, x1, inverse);
-        d[b * group + r] = scale_of(top);
+        d[b * group + r] = gm_x_step(top, 127);
         s[b * group + r] = -128 * sum;
       }
   }
@@ -59,11 +48,12 @@ void gm_pack_xk_avx512(void *dst, const float *x, size_t ldx, size_t rows, size_
     if (rows < group) memset(chunk, 0, GM_XK_BYTES * group);
     for (size_t r = 0; r < rows; r++) {
       const float *in = x + r * ldx + first;
-      __m512 top = _mm512_setzero_ps();
-      for (size_t i = 0; i < GM_X_CHUNK; i += 16) top = abs_max(top, _mm512_loadu_ps(in + i));
-      float max = _mm512_reduce_max_ps(top);
-      __m512 inverse = _mm512_set1_ps(inverse_scale(max));
-      d[r] = scale_of(max);
+      __m512i bits = _mm512_setzero_si512();
+      for (size_t i = 0; i < GM_X_CHUNK; i += 16)
+        bits = gm_top_bits_avx512(bits, _mm512_loadu_ps(in + i));
+      float top = gm_top_avx512(bits);
+      __m512 inverse = _mm512_set1_ps(gm_x_inverse(top, 127));
+      d[r] = gm_x_step(top, 127);
       for (size_t b = 0; b < 8; b++) {
         int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
         int32_t low = round16(q, _mm512_loadu_ps(in + b * 32), inverse);

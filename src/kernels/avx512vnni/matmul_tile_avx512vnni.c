@@ -11,6 +11,7 @@
  * element % 4), then float d[32]. */
 #include "activations.h"
 #include "avx512/kernels_avx512.h"
+#include "avx512/top_avx512.h"
 #include "avx512/transpose_avx512.h"
 #include "avx512vnni/k_blocks_avx512vnni.h"
 #include "avx512vnni/kernels_avx512vnni.h"
@@ -58,11 +59,15 @@ static inline __attribute__((always_inline)) __m512i rescale(__m512i v, __m512i 
   return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80));
 }
 
-static inline float top8(__m256 v) {
-  v = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
-  __m128 top = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  top = _mm_max_ps(top, _mm_movehl_ps(top, top));
-  return _mm_cvtss_f32(_mm_max_ss(top, _mm_movehdup_ps(top)));
+/* The largest magnitude of a and b; NaN if one of them is (see top_avx512.h). */
+static inline float top_of_both(__m256 a, __m256 b) {
+  const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
+  __m256i top = _mm256_max_epi32(_mm256_and_si256(_mm256_castps_si256(a), magnitude),
+                                 _mm256_and_si256(_mm256_castps_si256(b), magnitude));
+  __m128i t = _mm_max_epi32(_mm256_castsi256_si128(top), _mm256_extracti128_si256(top, 1));
+  t = _mm_max_epi32(t, _mm_shuffle_epi32(t, 0x4E));
+  t = _mm_max_epi32(t, _mm_shuffle_epi32(t, 0xB1));
+  return _mm_cvtss_f32(_mm_castsi128_ps(t));
 }
 
 /* Blocks' scales, as shares of the largest times `most`; returns the largest. */
@@ -74,7 +79,7 @@ begin32(factors *f, const bytes *w, size_t blocks, size_t block_bytes, float mos
     d16[b] = b < blocks ? *(const int16_t *)(const void *)(w + b * block_bytes) : 0;
   __m128i half = _mm_setr_epi16(d16[0], d16[1], d16[2], d16[3], d16[4], d16[5], d16[6], d16[7]);
   __m256 d = _mm256_cvtph_ps(half);
-  float top = top8(d);
+  float top = top_of_both(d, d);
   __m256i share =
       _mm256_cvtps_epi32(_mm256_mul_ps(d, _mm256_set1_ps(top > 0 ? most / top : 0)));
   _mm_storeu_si128((__m128i *)(void *)f->part, _mm256_cvtsepi32_epi16(share));
@@ -161,7 +166,7 @@ static inline float begin_q4_k(factors *f, const bytes *w, size_t blocks) {
   __m256 least =
       _mm256_mul_ps(_mm512_extractf32x8_ps(s, 1), _mm256_set1_ps(-_cvtsh_ss(block->dmin)));
   __m256 most = _mm256_fmadd_ps(step, _mm256_set1_ps(15), least);
-  float top = top8(_mm256_range_ps(least, most, 11)); /* the larger of magnitudes */
+  float top = top_of_both(least, most);
   __m256 inverse = _mm256_set1_ps(top > GM_X_TINY ? 127.0f / top : 0.0f);
   __m512 wide = _mm512_castps256_ps512(_mm256_mul_ps(step, inverse));
   __m512 from = _mm512_castps256_ps512(_mm256_fmadd_ps(least, inverse, _mm256_set1_ps(128)));
@@ -227,14 +232,14 @@ static void pack_w_q6_k(void *panel, const void *w, size_t row_bytes, size_t row
 
 /* ---- the tile --------------------------------------------------------------------------- */
 
-/* The largest magnitude of `blocks` times 32 values. */
+/* The largest magnitude of `blocks` times 32 values; NaN if one of them is. */
 static inline float top_of(const float *x, size_t blocks) {
-  __m512 low = _mm512_setzero_ps(), high = low;
+  __m512i low = _mm512_setzero_si512(), high = low;
   for (size_t b = 0; b < blocks; b++) {
-    low = _mm512_max_ps(_mm512_abs_ps(_mm512_loadu_ps(x + b * 32)), low);
-    high = _mm512_max_ps(_mm512_abs_ps(_mm512_loadu_ps(x + b * 32 + 16)), high);
+    low = gm_top_bits_avx512(low, _mm512_loadu_ps(x + b * 32));
+    high = gm_top_bits_avx512(high, _mm512_loadu_ps(x + b * 32 + 16));
   }
-  return _mm512_reduce_max_ps(_mm512_max_ps(low, high));
+  return gm_top_avx512(_mm512_max_epi32(low, high));
 }
 
 /* 32 values as bytes; not a number becomes -127. */
@@ -250,8 +255,7 @@ static inline __m256i round32(const float *x, __m512 inverse) {
 static inline void pack_xt_row(bytes *chunk, const float *x, size_t blocks, size_t r,
                                size_t group) {
   float top = top_of(x, blocks);
-  bool tiny = !(top > GM_X_TINY);
-  __m512 inverse = _mm512_set1_ps(tiny ? 0.0f : 127.0f / top);
+  __m512 inverse = _mm512_set1_ps(gm_x_inverse(top, 127));
   __m256i sum = _mm256_setzero_si256();
   for (size_t b = 0; b < blocks; b++) {
     __m256i q = round32(x + b * 32, inverse);
@@ -261,7 +265,7 @@ static inline void pack_xt_row(bytes *chunk, const float *x, size_t blocks, size
   __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
   four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
   four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1));
-  ((float *)(void *)(chunk + 256 * group))[r] = tiny ? 0.0f : top / 127.0f;
+  ((float *)(void *)(chunk + 256 * group))[r] = gm_x_step(top, 127);
   ((int32_t *)(void *)(chunk + 260 * group))[r] = -_mm_cvtsi128_si32(four);
 }
 

@@ -5,14 +5,6 @@
 #include <arm_neon.h>
 #include <string.h>
 
-static float inverse_scale(float top) {
-  return top > GM_X_TINY ? 127.0f / top : 0.0f;
-}
-
-static float scale_of(float top) {
-  return top > GM_X_TINY ? top / 127.0f : 0.0f;
-}
-
 /* Rounds 16 values to q and returns their sum. */
 static inline int32_t round16(int8_t *q, const float *x, float inverse) {
   int32x4_t v[4];
@@ -25,9 +17,10 @@ static inline int32_t round16(int8_t *q, const float *x, float inverse) {
   return vaddlvq_s8(all);
 }
 
+/* The largest magnitude; NaN if one of them is. */
 static inline float top_of(const float *x, size_t n) {
   float32x4_t top = vdupq_n_f32(0);
-  for (size_t i = 0; i < n; i += 4) top = vmaxnmq_f32(top, vabsq_f32(vld1q_f32(x + i)));
+  for (size_t i = 0; i < n; i += 4) top = vmaxq_f32(top, vabsq_f32(vld1q_f32(x + i)));
   return vmaxvq_f32(top);
 }
 
@@ -43,9 +36,9 @@ void gm_pack_x32_neon(void *dst, const float *x, size_t ldx, size_t rows, size_t
       for (size_t r = 0; r < rows; r++) {
         const float *in = x + r * ldx + first + b * 32;
         int8_t *q = (int8_t *)chunk + (b * group + r) * 32;
-        float top = top_of(in, 32), inverse = inverse_scale(top);
+        float top = top_of(in, 32), inverse = gm_x_inverse(top, 127);
         int32_t sum = round16(q, in, inverse) + round16(q + 16, in + 16, inverse);
-        d[b * group + r] = scale_of(top);
+        d[b * group + r] = gm_x_step(top, 127);
         s[b * group + r] = -128 * sum;
       }
   }
@@ -61,8 +54,8 @@ void gm_pack_xk_neon(void *dst, const float *x, size_t ldx, size_t rows, size_t 
     if (rows < group) memset(chunk, 0, GM_XK_BYTES * group);
     for (size_t r = 0; r < rows; r++) {
       const float *in = x + r * ldx + first;
-      float top = top_of(in, GM_X_CHUNK), inverse = inverse_scale(top);
-      d[r] = scale_of(top);
+      float top = top_of(in, GM_X_CHUNK), inverse = gm_x_inverse(top, 127);
+      d[r] = gm_x_step(top, 127);
       for (size_t b = 0; b < 8; b++) {
         int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
         int32_t low = round16(q, in + b * 32, inverse);

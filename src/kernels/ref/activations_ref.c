@@ -12,23 +12,23 @@ void gm_pack_x_f32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_
     for (size_t r = 0; r < group; r++) out[i * group + r] = r < rows ? x[r * ldx + i] : 0.0f;
 }
 
+/* The largest magnitude; as bits, among which NaN's are the largest. */
 static float top_of(const float *x, size_t n) {
-  float top = 0.0f;
-  for (size_t i = 0; i < n; i++) top = fmaxf(top, fabsf(x[i]));
-  return top;
+  uint32_t top = 0;
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits = gm_bits_of(x[i]) & 0x7FFFFFFFu;
+    top = bits > top ? bits : top;
+  }
+  return gm_float_of(top);
 }
 
 /* Rounds 32 values of a block whose largest magnitude is top. */
 static void round32(int8_t *q, const float *x, float top) {
-  float inverse = top > GM_X_TINY ? 127.0f / top : 0.0f;
+  float inverse = gm_x_inverse(top, 127);
   for (size_t i = 0; i < 32; i++) {
     float v = x[i] * inverse;
     q[i] = v > -128.0f && v < 128.0f ? (int8_t)rintf(v) : 0;
   }
-}
-
-static float scale_of(float top) {
-  return top > GM_X_TINY ? top / 127.0f : 0.0f;
 }
 
 static int32_t sum_of(const int8_t *q, size_t n) {
@@ -53,7 +53,7 @@ void gm_pack_x32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t 
           const float *in = x + r * ldx + first + b * 32;
           float top = top_of(in, 32);
           round32(q, in, top);
-          d[b * group + r] = scale_of(top);
+          d[b * group + r] = gm_x_step(top, 127);
         }
         s[b * group + r] = -128 * sum_of(q, 32);
       }
@@ -71,7 +71,7 @@ void gm_pack_xk_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t g
     for (size_t r = 0; r < rows; r++) {
       const float *in = x + r * ldx + first;
       float top = top_of(in, GM_X_CHUNK);
-      d[r] = scale_of(top);
+      d[r] = gm_x_step(top, 127);
       for (size_t b = 0; b < 8; b++) {
         int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
         round32(q, in + b * 32, top);
