@@ -105,7 +105,8 @@ static gm_status run_model(const cli_args *args, bool clip, const cli_list *pict
 static gm_status run_kernels(const cli_args *args, gm_bench_report **out, gm_error *err) {
   gm_callbacks callbacks = {.cancelled = on_cancelled};
   gm_bench_params params = {.threads = (unsigned)args->threads,
-                            .repeat = (uint32_t)args->repeat};
+                            .repeat = (uint32_t)args->repeat,
+                            .stages = args->stages};
   return gm_bench_kernels(out, &params, &callbacks, err);
 }
 
@@ -119,8 +120,8 @@ int cmd_bench(const cli_args *args) {
               args->inputs.n > 1 ? " and more" : "");
     return CLI_USAGE;
   }
-  if (kernels && (args->stages || args->count || args->shape)) {
-    cli_error("bench: --stage, --count and --shape are for bench model, clip and image");
+  if (kernels && (args->count || args->shape)) {
+    cli_error("bench: --count and --shape are for bench model, clip and image");
     return CLI_USAGE;
   }
   cli_catch_interrupt();

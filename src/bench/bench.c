@@ -279,7 +279,7 @@ bool gm_bench_wants(const char *stages, const char *stage) {
 
 gm_status gm_bench_check_stages(const char *stages, const char *const *known, size_t n,
                                 gm_error *err) {
-  char list[256] = "";
+  char list[512] = "";
   for (size_t i = 0, at = 0; i < n && at < sizeof list; i++)
     at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", known[i]);
   for (const char *at = stages; at; at = strchr(at, ','), at = at ? at + 1 : NULL) {

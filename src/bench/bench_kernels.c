@@ -49,27 +49,32 @@ static void fill_weights(product *p, float *row) {
     memcpy(p->w + j * bytes, p->w + (j - SEED_ROWS) * bytes, bytes);
 }
 
-static const char *stage_name(gm_type type, bool one_row) {
-  switch (type) {
-  case GM_TYPE_F16:
-    return one_row ? "gemv f16" : "gemm f16";
-  case GM_TYPE_BF16:
-    return one_row ? "gemv bf16" : "gemm bf16";
-  case GM_TYPE_Q8_0:
-    return one_row ? "gemv q8_0" : "gemm q8_0";
-  case GM_TYPE_Q4_0:
-    return one_row ? "gemv q4_0" : "gemm q4_0";
-  case GM_TYPE_Q4_K:
-    return one_row ? "gemv q4_k" : "gemm q4_k";
-  case GM_TYPE_Q6_K:
-    return one_row ? "gemv q6_k" : "gemm q6_k";
-  default:
-    return one_row ? "gemv f32" : "gemm f32";
-  }
-}
+/* The stages of a type's products. */
+typedef struct type_stages {
+  gm_type type;
+  const char *many_rows, *one_row;
+} type_stages;
 
-static gm_status time_product(gm_bench_report *report, gm_compute *c, const gm_limits *limits,
-                              gm_type type, const size_t shape[3], uint32_t repeat) {
+static const type_stages types[] = {
+    {GM_TYPE_F32, "gemm f32", "gemv f32"},    {GM_TYPE_F16, "gemm f16", "gemv f16"},
+    {GM_TYPE_BF16, "gemm bf16", "gemv bf16"}, {GM_TYPE_Q8_0, "gemm q8_0", "gemv q8_0"},
+    {GM_TYPE_Q4_0, "gemm q4_0", "gemv q4_0"}, {GM_TYPE_Q4_K, "gemm q4_k", "gemv q4_k"},
+    {GM_TYPE_Q6_K, "gemm q6_k", "gemv q6_k"},
+};
+enum { N_TYPES = sizeof types / sizeof types[0] };
+
+/* What a report grows by, and how. */
+typedef struct kernel_bench {
+  gm_bench_report *report;
+  const char *stages; /* those to time; NULL: all */
+  uint32_t repeat;
+} kernel_bench;
+
+static gm_status time_product(const kernel_bench *b, gm_compute *c, const gm_limits *limits,
+                              const type_stages *of, const size_t shape[3]) {
+  gm_type type = of->type;
+  const char *stage = shape[0] == 1 ? of->one_row : of->many_rows;
+  if (!gm_bench_wants(b->stages, stage)) return GM_OK;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   product p = {.type = type, .m = shape[0], .n = shape[1], .k = shape[2], .copies = 1};
   size_t bytes = p.n * gm_type_row_bytes(type, p.k);
@@ -81,7 +86,7 @@ static gm_status time_product(gm_bench_report *report, gm_compute *c, const gm_l
   if (!p.x || !p.y || !p.w || !row) return GM_ERR_MEMORY;
   fill(p.x, p.m * p.k, 1);
   fill_weights(&p, row);
-  gm_bench_job job = {.stage = stage_name(type, p.m == 1),
+  gm_bench_job job = {.stage = stage,
                       .operations = 2.0 * (double)p.m * (double)p.n * (double)p.k,
                       .bytes = (double)bytes,
                       .limit = p.m == 1                             ? "read"
@@ -92,7 +97,7 @@ static gm_status time_product(gm_bench_report *report, gm_compute *c, const gm_l
                       .run = run_product,
                       .user = &p};
   snprintf(job.shape, sizeof job.shape, "m %zu n %zu k %zu", p.m, p.n, p.k);
-  gm_status status = gm_bench_run(report, c, &job, repeat);
+  gm_status status = gm_bench_run(b->report, c, &job, b->repeat);
   gm_arena_restore(&c->arena, mark);
   return status;
 }
@@ -107,18 +112,17 @@ static const size_t language_shapes[][3] = {
 static const size_t one_row_shapes[][3] = {{1, 4096, 4096}, {1, 32114, 4096}};
 static const size_t small_shape[3] = {256, 1024, 4096}, plain_shape[3] = {64, 512, 1024};
 
-static gm_status time_type(gm_bench_report *report, gm_compute *c, const gm_limits *limits,
-                           gm_type type, bool best, uint32_t repeat) {
-  bool quantised = gm_type_traits_of(type)->quantised;
+static gm_status time_type(const kernel_bench *b, gm_compute *c, const gm_limits *limits,
+                           const type_stages *of, bool best) {
+  bool quantised = gm_type_traits_of(of->type)->quantised;
   const size_t(*shapes)[3] = quantised ? language_shapes : vision_shapes;
   size_t n = quantised ? sizeof language_shapes / sizeof language_shapes[0]
                        : sizeof vision_shapes / sizeof vision_shapes[0];
   if (!best) shapes = strcmp(c->kernels->name, "ref") == 0 ? &plain_shape : &small_shape, n = 1;
-  for (size_t i = 0; i < n; i++)
-    GM_TRY(time_product(report, c, limits, type, shapes[i], repeat));
+  for (size_t i = 0; i < n; i++) GM_TRY(time_product(b, c, limits, of, shapes[i]));
   n = best ? sizeof one_row_shapes / sizeof one_row_shapes[0] : 1;
   for (size_t i = 0; i < n && strcmp(c->kernels->name, "ref") != 0; i++)
-    GM_TRY(time_product(report, c, limits, type, one_row_shapes[i], repeat));
+    GM_TRY(time_product(b, c, limits, of, one_row_shapes[i]));
   return GM_OK;
 }
 
@@ -178,22 +182,24 @@ static gm_status run_rows(gm_compute *c, void *user) {
   return GM_OK;
 }
 
-static gm_status time_rows(gm_bench_report *report, gm_compute *c, uint32_t repeat) {
-  static const struct {
-    const char *name, *shape;
-    void (*call)(const gm_row_kernels *k, const row_data *d);
-    double operations, bytes; /* read and written, in the cache */
-  } rows[] = {
-      {"add", "4096", call_add, ROW, 12.0 * ROW},
-      {"silu_mul", "4096", call_silu_mul, 4.0 * ROW, 12.0 * ROW},
-      {"layer_norm", "4096", call_layer_norm, 8.0 * ROW, 16.0 * ROW},
-      {"rms_norm", "4096", call_rms_norm, 4.0 * ROW, 12.0 * ROW},
-      {"softmax_step", "4096", call_softmax, 4.0 * ROW, 8.0 * ROW},
-      {"dots_f16", "512 keys x 128", call_dots_f16, 2.0 * KEYS * HEAD, 2.0 * KEYS * HEAD},
-      {"mix_f16", "512 values x 128", call_mix_f16, 2.0 * KEYS * HEAD, 2.0 * KEYS * HEAD},
-      {"dots_f32", "512 keys x 128", call_dots_f32, 2.0 * KEYS * HEAD, 4.0 * KEYS * HEAD},
-      {"mix_f32", "512 values x 128", call_mix_f32, 2.0 * KEYS * HEAD, 4.0 * KEYS * HEAD},
-  };
+static const struct {
+  const char *name, *shape;
+  void (*call)(const gm_row_kernels *k, const row_data *d);
+  double operations, bytes; /* read and written, in the cache */
+} row_stages[] = {
+    {"add", "4096", call_add, ROW, 12.0 * ROW},
+    {"silu_mul", "4096", call_silu_mul, 4.0 * ROW, 12.0 * ROW},
+    {"layer_norm", "4096", call_layer_norm, 8.0 * ROW, 16.0 * ROW},
+    {"rms_norm", "4096", call_rms_norm, 4.0 * ROW, 12.0 * ROW},
+    {"softmax_step", "4096", call_softmax, 4.0 * ROW, 8.0 * ROW},
+    {"dots_f16", "512 keys x 128", call_dots_f16, 2.0 * (KEYS * HEAD), 2.0 * (KEYS * HEAD)},
+    {"mix_f16", "512 values x 128", call_mix_f16, 2.0 * (KEYS * HEAD), 2.0 * (KEYS * HEAD)},
+    {"dots_f32", "512 keys x 128", call_dots_f32, 2.0 * (KEYS * HEAD), 4.0 * (KEYS * HEAD)},
+    {"mix_f32", "512 values x 128", call_mix_f32, 2.0 * (KEYS * HEAD), 4.0 * (KEYS * HEAD)},
+};
+enum { N_ROWS = sizeof row_stages / sizeof row_stages[0] };
+
+static gm_status time_rows(const kernel_bench *b, gm_compute *c) {
   gm_arena_mark mark = gm_arena_save(&c->arena);
   row_data d = {0};
   d.a = gm_scratch_f32(c, ROW, "rows to time");
@@ -207,17 +213,18 @@ static gm_status time_rows(gm_bench_report *report, gm_compute *c, uint32_t repe
   fill(d.keys, KEYS * HEAD, 3);
   gm_type_traits_of(GM_TYPE_F16)->from_float(d.half_keys, d.keys, KEYS * HEAD);
   gm_status status = GM_OK;
-  for (size_t i = 0; i < sizeof rows / sizeof rows[0] && status == GM_OK; i++) {
-    d.call = rows[i].call;
-    gm_bench_job job = {.stage = rows[i].name,
-                        .operations = rows[i].operations,
-                        .bytes = rows[i].bytes,
+  for (size_t i = 0; i < N_ROWS && status == GM_OK; i++) {
+    if (!gm_bench_wants(b->stages, row_stages[i].name)) continue;
+    d.call = row_stages[i].call;
+    gm_bench_job job = {.stage = row_stages[i].name,
+                        .operations = row_stages[i].operations,
+                        .bytes = row_stages[i].bytes,
                         .limit = "",
                         .calls = ROW_CALLS,
                         .run = run_rows,
                         .user = &d};
-    snprintf(job.shape, sizeof job.shape, "%s", rows[i].shape);
-    status = gm_bench_run(report, c, &job, repeat);
+    snprintf(job.shape, sizeof job.shape, "%s", row_stages[i].shape);
+    status = gm_bench_run(b->report, c, &job, b->repeat);
   }
   gm_arena_restore(&c->arena, mark);
   return status;
@@ -225,17 +232,34 @@ static gm_status time_rows(gm_bench_report *report, gm_compute *c, uint32_t repe
 
 /* ---- the whole ------------------------------------------------------------------------- */
 
-static gm_status time_table(gm_bench_report *report, gm_compute *c, uint32_t repeat) {
-  static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYPE_Q8_0,
-                                  GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
+/* Loops over rows have no limit to be compared with. */
+static bool needs_limits(const kernel_bench *b) {
+  for (size_t i = 0; i < N_TYPES; i++)
+    if (gm_bench_wants(b->stages, types[i].many_rows) ||
+        gm_bench_wants(b->stages, types[i].one_row))
+      return true;
+  return false;
+}
+
+static gm_status time_table(const kernel_bench *b, gm_compute *c) {
   bool best = c->kernels == gm_kernels_best();
-  gm_limits limits = report->limits;
-  if (!best) GM_TRY(gm_bench_limits(c, &limits));
-  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+  gm_limits limits = b->report->limits;
+  if (!best && needs_limits(b)) GM_TRY(gm_bench_limits(c, &limits));
+  for (size_t i = 0; i < N_TYPES; i++) {
     GM_TRY(gm_poll(c));
-    GM_TRY(time_type(report, c, &limits, types[i], best, repeat));
+    GM_TRY(time_type(b, c, &limits, &types[i], best));
   }
-  return time_rows(report, c, repeat);
+  return time_rows(b, c);
+}
+
+static gm_status check_stages(const char *stages, gm_error *err) {
+  const char *names[2 * N_TYPES + N_ROWS];
+  for (size_t i = 0; i < N_TYPES; i++) {
+    names[2 * i] = types[i].many_rows;
+    names[2 * i + 1] = types[i].one_row;
+  }
+  for (size_t i = 0; i < N_ROWS; i++) names[2 * N_TYPES + i] = row_stages[i].name;
+  return gm_bench_check_stages(stages, names, 2 * N_TYPES + N_ROWS, err);
 }
 
 gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,
@@ -245,20 +269,21 @@ gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,
   uint32_t repeat = p.repeat ? p.repeat : 3;
   if (repeat > 1000)
     return gm_fail(err, GM_ERR_ARGUMENT, "found %u runs, wanted at most 1000", repeat);
+  GM_TRY(check_stages(p.stages, err));
   gm_compute c = {.kernels = gm_kernels_best(), .err = err};
   if (callbacks) c.cancelled = callbacks->cancelled, c.cancel_user = callbacks->user;
   GM_TRY(gm_pool_create(&c.pool, p.threads, err));
-  gm_bench_report *report = NULL;
-  gm_status status = gm_bench_report_create(&report, &c);
+  kernel_bench b = {.stages = p.stages, .repeat = repeat};
+  gm_status status = gm_bench_report_create(&b.report, &c);
   const gm_kernels *best = c.kernels;
-  if (status == GM_OK) status = time_table(report, &c, repeat);
+  if (status == GM_OK) status = time_table(&b, &c);
   for (size_t i = 0; status == GM_OK && (c.kernels = gm_kernels_at(i)) != NULL; i++)
-    if (c.kernels != best) status = time_table(report, &c, repeat);
+    if (c.kernels != best) status = time_table(&b, &c);
   gm_pool_free(c.pool);
   gm_arena_free(&c.arena);
   if (status == GM_OK)
-    *out = report;
+    *out = b.report;
   else
-    gm_bench_report_free(report);
+    gm_bench_report_free(b.report);
   return status;
 }

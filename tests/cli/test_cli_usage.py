@@ -138,7 +138,11 @@ class Usage(unittest.TestCase):
         self.assertIn("'lunch'", err)
         _, err = run("bench", "model", "-m", "groma-mini", "--count", "101", code=2)
         self.assertIn("at most", err)
-        run("bench", "kernels", "--stage", "regions", code=2)
+        out, _ = run("bench", "kernels", "--stage", "softmax_step,add", "--repeat", "1", "--json")
+        self.assertEqual({"softmax_step", "add"}, {s["stage"] for s in json.loads(out)["stages"]})
+        _, err = run("bench", "kernels", "--stage", "regions", code=2)
+        self.assertIn("mix_f32", err)
+        run("bench", "kernels", "--count", "3", code=2)
 
     def test_benchmark_of_several_pictures(self):
         [got] = lines("bench", "image", scene(0), scene(1), "-m", "groma-mini", "-n", "4", "--count", "2", "--repeat", "1")

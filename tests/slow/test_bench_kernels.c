@@ -35,6 +35,24 @@ static void everything_is_timed(void **state) {
   gm_bench_report_free(r);
 }
 
+/* Of the stages that are asked for, one of products: each table has its own limits. */
+static void some_are_timed(void **state) {
+  (void)state;
+  gm_error err;
+  gm_bench_report *r;
+  gm_bench_params params = {.repeat = 1, .stages = "gemm q4_0,add"};
+  assert_ok(gm_bench_kernels(&r, &params, NULL, &err), &err);
+  for (size_t i = 0; i < r->n_stages; i++) {
+    const gm_bench_stage *s = &r->stages[i];
+    assert_true(strcmp(s->stage, "gemm q4_0") == 0 || strcmp(s->stage, "add") == 0);
+    assert_true((s->share > 0) == (strcmp(s->stage, "add") != 0));
+  }
+  assert_true(has_stage(r, "gemm q4_0", "ref") && has_stage(r, "add", "ref"));
+  gm_bench_report_free(r);
+  params.stages = "gemm q5_1";
+  assert_int_equal(gm_bench_kernels(&r, &params, NULL, &err), GM_ERR_ARGUMENT);
+}
+
 static bool at_once(void *user) {
   (void)user;
   return true;
@@ -52,6 +70,7 @@ static void stops_when_asked(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(everything_is_timed),
+      cmocka_unit_test(some_are_timed),
       cmocka_unit_test(stops_when_asked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
