@@ -509,23 +509,21 @@ typedef struct gm_mark {
   int32_t colour;    /* index into the palette: the same for a phrase's boxes */
 } gm_mark;
 
-/* Writes a PNG of the picture with boxes and legible labels; caption (may be NULL) stands below
- * the picture, with its spans [begin, end) in their colours. Atomic: a failure leaves no file.
- */
+/* Writes the picture with boxes and legible labels; caption (may be NULL) stands below the
+ * picture, with its spans [begin, end) in their colours. The file is a JPEG where its name ends
+ * in .jpg or .jpeg, else a PNG. Atomic: a failure leaves no file. */
 typedef struct gm_span_colour {
   size_t begin, end;
   int32_t colour;
 } gm_span_colour;
-GM_API gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t n_marks,
-                             const char *caption, const gm_span_colour *spans, size_t n_spans,
-                             const char *path, gm_error *err);
+GM_API gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_marks,
+                         const char *caption, const gm_span_colour *spans, size_t n_spans,
+                         const char *path, gm_error *err);
 
-/* Writes a PNG of what decided for a label: the picture with a heat map and the outlines of its
- * heaviest crops, and beside it the descriptions with their shares. Atomic. */
-GM_API gm_status gm_draw_explanation_png(const gm_image *image,
-                                         const gm_explanation *explanation,
-                                         const gm_label *label, const char *path,
-                                         gm_error *err);
+/* Writes, as gm_draw does, what decided for a label: the picture with a heat map and the
+ * outlines of its heaviest crops, and beside it the descriptions with their shares. */
+GM_API gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
+                                     const gm_label *label, const char *path, gm_error *err);
 
 /* ---- conversion and inspection ---- */
 

@@ -53,9 +53,8 @@ static gm_image *drawn(const gm_image *image, const gm_mark *marks, size_t n_mar
                        const char *caption, const gm_span_colour *spans, size_t n_spans) {
   gm_error err;
   gm_image *out;
-  assert_ok(
-      gm_draw_png(image, marks, n_marks, caption, spans, n_spans, in_folder("a.png"), &err),
-      &err);
+  assert_ok(gm_draw(image, marks, n_marks, caption, spans, n_spans, in_folder("a.png"), &err),
+            &err);
   assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
   return out;
 }
@@ -159,7 +158,7 @@ static void heat_shows_on_any_picture(void **state) {
     gm_image *image, *out;
     gm_error err;
     assert_ok(gm_image_from_rgb(&image, rgb, 128, 64, &err), &err);
-    assert_ok(gm_draw_explanation_png(image, &e, &label, in_folder("a.png"), &err), &err);
+    assert_ok(gm_draw_explanation(image, &e, &label, in_folder("a.png"), &err), &err);
     assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
     uint32_t hot = pixel(out, 160, 160), cold = pixel(out, 480, 160); /* 640 x 320 there */
     double light = lightness(hot) - lightness(cold);
@@ -285,15 +284,61 @@ static void letters_contrast_with_their_colour(void **state) {
   assert_int_equal(gm_palette_line(18), 0);
 }
 
+/* On a 640 x 480 picture lines are 3 pixels wide and their edges 1: the second frame's middle
+ * is 4 pixels inside the first one's. */
+static void marks_of_one_box_are_all_seen(void **state) {
+  (void)state;
+  gm_image *image = grey_image(640, 480);
+  const gm_mark marks[] = {{{100, 100, 500, 400}, NULL, 0},
+                           {{100, 100, 500, 400}, NULL, 1},
+                           {{100, 100, 500, 400}, NULL, 2}};
+  gm_image *out = drawn(image, marks, 3, NULL, NULL, 0);
+  for (uint32_t i = 0; i < 3; i++) {
+    gm_colour c = gm_palette_colour((int32_t)i);
+    uint32_t want = (uint32_t)lround(255 * c.r) << 16 | (uint32_t)lround(255 * c.g) << 8 |
+                    (uint32_t)lround(255 * c.b);
+    assert_int_equal(pixel(out, 101 + 4 * i, 250), want);
+    assert_int_equal(pixel(out, 300, 398 - 4 * i), want);
+  }
+  gm_image_free(out);
+  gm_image_free(image);
+}
+
+/* Grey of 8 x 8 blocks without detail comes back exactly; the format is what the name says. */
+static void the_name_gives_the_format(void **state) {
+  (void)state;
+  gm_error err;
+  gm_image *image = grey_image(640, 480), *out;
+  const struct {
+    const char *name, *magic;
+  } cases[] = {{"a.png", "\x89PNG"}, {"a.jpg", "\xFF\xD8\xFF"}, {"a.JPEG", "\xFF\xD8\xFF"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    size_t size;
+    assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder(cases[i].name), &err), &err);
+    char *bytes = test_read_file(in_folder(cases[i].name), &size);
+    assert_memory_equal(bytes, cases[i].magic, strlen(cases[i].magic));
+    free(bytes);
+    assert_ok(gm_image_open(&out, in_folder(cases[i].name), NULL, &err), &err);
+    assert_int_equal(gm_image_width(out), 640);
+    assert_int_equal(gm_image_height(out), 480);
+    assert_int_equal(pixel(out, 320, 240), 0x808080);
+    assert_int_equal(unlink(in_folder(cases[i].name)), 0);
+    gm_image_free(out);
+  }
+  gm_image_free(image);
+}
+
 static void failures_leave_no_file(void **state) {
   (void)state;
   gm_error err;
   gm_image *image = grey_image(640, 480);
   size_t before = files_in_folder();
-  assert_int_equal(gm_draw_png(image, NULL, 0, NULL, NULL, 0, in_folder("no/where.png"), &err),
+  assert_int_equal(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("no/where.png"), &err),
                    GM_ERR_IO);
   assert_non_null(strstr(err.message, "no/where.png"));
-  assert_int_equal(gm_draw_png(image, NULL, 0, NULL, NULL, 0, folder, &err), GM_ERR_IO);
+  assert_int_equal(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("no/where.jpg"), &err),
+                   GM_ERR_IO);
+  assert_int_equal(gm_draw(image, NULL, 0, NULL, NULL, 0, folder, &err), GM_ERR_IO);
   assert_int_equal(files_in_folder(), before);
 
   /* A disk that is full after 100 bytes: the old file stays, nothing else does. */
@@ -306,7 +351,7 @@ static void failures_leave_no_file(void **state) {
   if (child == 0) {
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){100, 100});
-    _exit((int)gm_draw_png(image, NULL, 0, NULL, NULL, 0, in_folder("old.png"), NULL));
+    _exit((int)gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("old.png"), NULL));
   }
   int result = 0;
   assert_int_equal(waitpid(child, &result, 0), child);
@@ -322,13 +367,13 @@ static void failures_leave_no_file(void **state) {
   char link_name[256];
   snprintf(link_name, sizeof link_name, "%s/link.png", folder);
   assert_int_equal(symlink("old.png", link_name), 0);
-  assert_ok(gm_draw_png(image, NULL, 0, NULL, NULL, 0, link_name, &err), &err);
+  assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, link_name, &err), &err);
   struct stat st;
   assert_int_equal(lstat(link_name, &st), 0);
   assert_true(S_ISLNK(st.st_mode));
   assert_int_equal(stat(link_name, &st), 0);
   assert_true(st.st_size > 100);
-  assert_ok(gm_draw_png(image, NULL, 0, NULL, NULL, 0, "/dev/null", &err), &err);
+  assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, "/dev/null", &err), &err);
   assert_int_equal(stat("/dev/null", &st), 0);
   assert_true(S_ISCHR(st.st_mode));
   gm_image_free(image);
@@ -357,6 +402,8 @@ int main(void) {
       cmocka_unit_test(captions_wrap_and_keep_every_word),
       cmocka_unit_test(labels_stay_inside_and_apart),
       cmocka_unit_test(letters_contrast_with_their_colour),
+      cmocka_unit_test(marks_of_one_box_are_all_seen),
+      cmocka_unit_test(the_name_gives_the_format),
       cmocka_unit_test(failures_leave_no_file),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

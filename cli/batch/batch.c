@@ -162,8 +162,8 @@ static gm_status draw_report(const batch *b, const cli_report *report, const gm_
                              const char *name, gm_error *err) {
   char path[4096];
   cli_picture_path(b->job, b->job->args->draw, name, path, sizeof path);
-  return gm_draw_png(image, report->marks, report->n_marks, report->caption, report->spans,
-                     report->n_spans, path, err);
+  return gm_draw(image, report->marks, report->n_marks, report->caption, report->spans,
+                 report->n_spans, path, err);
 }
 
 static gm_status run_picture(batch *b, const char *name, const gm_image *image,

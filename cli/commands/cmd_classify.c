@@ -74,7 +74,7 @@ static gm_status explain(const classify_job *j, gm_view *view, const gm_image *i
   if (status == GM_OK) {
     json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
     cli_picture_path(&j->job, j->job.args->explain, name, path, sizeof path);
-    status = gm_draw_explanation_png(image, e, label, path, err);
+    status = gm_draw_explanation(image, e, label, path, err);
   }
   gm_explanation_free(e);
   return status;

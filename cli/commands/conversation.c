@@ -119,8 +119,8 @@ static void save(conversation *c, const char *path) {
   } else if (length > 4 && strcmp(path + length - 4, ".png") == 0) {
     if (!c->image || !c->last.caption)
       cli_error("nothing to draw yet");
-    else if (gm_draw_png(c->image, c->last.marks, c->last.n_marks, c->last.caption,
-                         c->last.spans, c->last.n_spans, path, &err) != GM_OK)
+    else if (gm_draw(c->image, c->last.marks, c->last.n_marks, c->last.caption, c->last.spans,
+                     c->last.n_spans, path, &err) != GM_OK)
       cli_error("%s", err.message);
     else
       printf("wrote %s\n", path);

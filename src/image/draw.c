@@ -1,4 +1,4 @@
-/* draw.c - PICTURE + BOXES + CAPTION -> PNG: gm_draw_png of the public header.
+/* draw.c - PICTURE + BOXES + CAPTION -> PNG or JPEG: gm_draw of the public header.
  *
  *   lay out    how large the picture is drawn (small ones enlarged, huge ones shrunk), sizes of
  *              lines and letters, the caption's lines, and from these the canvas
@@ -6,7 +6,7 @@
  *   boxes      large ones first, each line with a dark casing, so that it shows on anything
  *   labels     filled tags, small boxes first, since they have the fewest good places
  *   caption    below, its spans in their boxes' colours
- *   write      as PNG into a new file */
+ *   write      into a new file */
 #include "draw_canvas.h"
 #include "draw_caption.h"
 #include "draw_shapes.h"
@@ -113,8 +113,25 @@ static int by_falling_area(const void *a, const void *b, void *boxes) {
   return i < k ? -1 : 1;
 }
 
+/* Of the dark edge on both sides of a line. */
+static double casing_of(const drawing *d) {
+  return fmax(1, round(0.35 * d->line));
+}
+
+/* Several marks of one box, as phrases tied to one thing have: their frames stand inside each
+ * other, as far as there is room, for else only the last would be seen. */
+static gm_rect frame_of(const drawing *d, const gm_mark *marks, size_t i) {
+  gm_rect r = d->boxes[i];
+  double before = 0;
+  for (size_t k = 0; k < i; k++)
+    before += memcmp(&marks[k].box, &marks[i].box, sizeof marks[i].box) == 0;
+  double room = (fmin(r.w, r.h) - 3 * d->line) / 2;
+  double inset = fmin(before * (d->line + casing_of(d)), room);
+  return (gm_rect){r.x + inset, r.y + inset, r.w - 2 * inset, r.h - 2 * inset};
+}
+
 static void draw_box(const drawing *d, gm_rect r, int32_t colour) {
-  double inset = d->line / 2, casing = fmax(1, round(0.35 * d->line));
+  double inset = d->line / 2, casing = casing_of(d);
   gm_rect middle = {r.x + inset, r.y + inset, r.w - d->line, r.h - d->line};
   const double dashes[GM_PALETTE_LINES][2] = {
       {0, 0}, {4 * d->line, 2.5 * d->line}, {1.2 * d->line, 1.8 * d->line}};
@@ -142,7 +159,8 @@ static gm_status draw_boxes(drawing *d, const gm_mark *marks, size_t n, gm_error
     d->order[i] = i;
   }
   qsort_r(d->order, n, sizeof *d->order, by_falling_area, d->boxes);
-  for (size_t i = 0; i < n; i++) draw_box(d, d->boxes[d->order[i]], marks[d->order[i]].colour);
+  for (size_t i = 0; i < n; i++)
+    draw_box(d, frame_of(d, marks, d->order[i]), marks[d->order[i]].colour);
   return GM_OK;
 }
 
@@ -218,9 +236,9 @@ static gm_status draw(drawing *d, const gm_mark *marks, size_t n_marks, const ch
   return GM_OK;
 }
 
-gm_status gm_draw_png(const gm_image *image, const gm_mark *marks, size_t n_marks,
-                      const char *caption, const gm_span_colour *spans, size_t n_spans,
-                      const char *path, gm_error *err) {
+gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_marks,
+                  const char *caption, const gm_span_colour *spans, size_t n_spans,
+                  const char *path, gm_error *err) {
   drawing d = {.image = image};
   gm_status status = draw(&d, marks, n_marks, caption, spans, n_spans, err);
   if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);

@@ -1,13 +1,14 @@
 /* draw_canvas.c - see draw_canvas.h. */
 #include "draw_canvas.h"
 
+#include "draw_jpeg.h"
 #include "draw_shapes.h"
-#include "new_file.h"
 #include "resize.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static gm_status fail_cairo(cairo_status_t status, gm_error *err) {
   return gm_fail(err, status == CAIRO_STATUS_NO_MEMORY ? GM_ERR_MEMORY : GM_ERR_IO,
@@ -70,29 +71,40 @@ gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t
 /* ---- write ---- */
 
 typedef struct png_target {
-  gm_new_file file;
+  gm_new_file *file;
   gm_status status;
   gm_error *err;
 } png_target;
 
 static cairo_status_t write_bytes(void *closure, const unsigned char *bytes, unsigned n) {
   png_target *target = closure;
-  target->status = gm_new_file_write(&target->file, bytes, n, target->err);
+  target->status = gm_new_file_write(target->file, bytes, n, target->err);
   return target->status == GM_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
+}
+
+static gm_status write_png(const gm_canvas *canvas, gm_new_file *file, gm_error *err) {
+  png_target target = {file, GM_OK, err};
+  cairo_status_t written =
+      cairo_surface_write_to_png_stream(canvas->surface, write_bytes, &target);
+  if (target.status != GM_OK || written == CAIRO_STATUS_SUCCESS) return target.status;
+  return fail_cairo(written, err);
+}
+
+static bool is_jpeg_name(const char *path) {
+  const char *dot = strrchr(path, '.');
+  return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
 }
 
 gm_status gm_canvas_write(const gm_canvas *canvas, const char *path, gm_error *err) {
   if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS)
     return fail_cairo(cairo_status(canvas->cr), err);
-  png_target target = {.err = err};
-  gm_status status = gm_new_file_begin(&target.file, path, err);
-  if (status == GM_OK) {
-    cairo_status_t written =
-        cairo_surface_write_to_png_stream(canvas->surface, write_bytes, &target);
-    status = target.status;
-    if (status == GM_OK && written != CAIRO_STATUS_SUCCESS) status = fail_cairo(written, err);
-  }
-  if (status == GM_OK) status = gm_new_file_commit(&target.file, err);
-  gm_new_file_end(&target.file);
+  cairo_surface_flush(canvas->surface);
+  gm_new_file file;
+  gm_status status = gm_new_file_begin(&file, path, err);
+  if (status == GM_OK)
+    status = is_jpeg_name(path) ? gm_draw_jpeg_write(canvas->surface, &file, err)
+                                : write_png(canvas, &file, err);
+  if (status == GM_OK) status = gm_new_file_commit(&file, err);
+  gm_new_file_end(&file);
   return status;
 }

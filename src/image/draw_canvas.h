@@ -1,5 +1,5 @@
 /* draw_canvas.h - what drawings share: a cairo surface, the picture on it, and the way into a
- * PNG file. */
+ * PNG or JPEG file. */
 #ifndef GM_DRAW_CANVAS_H
 #define GM_DRAW_CANVAS_H
 
@@ -23,7 +23,8 @@ void gm_canvas_free(gm_canvas *canvas);
 gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t x, size_t y,
                           size_t width, size_t height, gm_error *err);
 
-/* Writes a PNG. Atomic. Errors: GM_ERR_IO, GM_ERR_MEMORY, also what went wrong while drawing.
+/* Writes a JPEG where path ends in .jpg or .jpeg, else a PNG. Atomic. Errors: GM_ERR_IO,
+ * GM_ERR_MEMORY, also what went wrong while drawing.
  */
 gm_status gm_canvas_write(const gm_canvas *canvas, const char *path, gm_error *err);
 

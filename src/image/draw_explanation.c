@@ -1,4 +1,4 @@
-/* draw_explanation.c - PICTURE + EXPLANATION -> PNG: gm_draw_explanation_png of the public
+/* draw_explanation.c - PICTURE + EXPLANATION -> PNG: gm_draw_explanation of the public
  * header.
  *
  *   left    the picture in grey under a heat map of where the score comes from: every crop lays
@@ -206,8 +206,8 @@ static gm_status draw(explanation_drawing *d, gm_error *err) {
   return draw_panel(d, err);
 }
 
-gm_status gm_draw_explanation_png(const gm_image *image, const gm_explanation *explanation,
-                                  const gm_label *label, const char *path, gm_error *err) {
+gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
+                              const gm_label *label, const char *path, gm_error *err) {
   explanation_drawing d = {.image = image, .e = explanation, .label = label};
   gm_status status = draw(&d, err);
   if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);

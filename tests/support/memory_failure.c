@@ -24,15 +24,19 @@ static gm_status decode(void *arg, gm_error *err) {
   return status;
 }
 
-/* Decodes it, and writes it again with a box, a label and a caption. */
+typedef struct drawing {
+  const gm_image *image;
+  const char *path;
+} drawing;
+
+/* Writes a picture with a box, a label and a caption. */
 static gm_status draw(void *arg, gm_error *err) {
-  static const char path[] = "/tmp/gromatic-memory-failure.png";
-  const gm_image *image = arg;
+  const drawing *d = arg;
   gm_mark mark = {.box = {2, 3, 30, 40}, .label = "a ball", .colour = 1};
   gm_span_colour span = {2, 6, 1};
-  gm_status status = gm_draw_png(image, &mark, 1, "A ball lies here.", &span, 1, path, err);
-  assert_int_equal(access(path, F_OK), status == GM_OK ? 0 : -1);
-  unlink(path);
+  gm_status status = gm_draw(d->image, &mark, 1, "A ball lies here.", &span, 1, d->path, err);
+  assert_int_equal(access(d->path, F_OK), status == GM_OK ? 0 : -1);
+  unlink(d->path);
   return status;
 }
 
@@ -48,7 +52,10 @@ void memory_failure_pictures(void) {
   gm_error err = {0};
   gm_image *image;
   assert_ok(gm_image_open(&image, test_data(paths[1]), NULL, &err), &err);
-  failing_alloc_torture("draw", draw, image, 1, 1);
+  drawing png = {image, "/tmp/gromatic-memory-failure.png"};
+  drawing jpeg = {image, "/tmp/gromatic-memory-failure.jpg"};
+  failing_alloc_torture("draw", draw, &png, 1, 1);
+  failing_alloc_torture("draw", draw, &jpeg, 1, 1);
   gm_image_free(image);
 }
 

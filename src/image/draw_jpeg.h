@@ -1,0 +1,14 @@
+/* draw_jpeg.h - a drawing as JPEG (libjpeg-turbo): quality 92, colours at full resolution,
+ * since thin coloured lines and letters smear without. */
+#ifndef GM_DRAW_JPEG_H
+#define GM_DRAW_JPEG_H
+
+#include "new_file.h"
+
+#include <cairo.h>
+
+/* Appends the surface (CAIRO_FORMAT_RGB24, flushed) to the file. Errors: GM_ERR_MEMORY,
+ * GM_ERR_IO. */
+gm_status gm_draw_jpeg_write(cairo_surface_t *surface, gm_new_file *file, gm_error *err);
+
+#endif
