@@ -21,15 +21,15 @@ static void append(gm_kv_seq *seq, size_t label, size_t t) {
   assert_non_null(k);
   assert_non_null(v);
   gm_error err;
-  assert_ok(gm_kv_reserve(seq, t, &err), &err);
+  size_t first = seq->n;
+  assert_ok(gm_kv_extend(seq, t, &err), &err);
   for (size_t layer = 0; layer < LAYERS; layer++) {
     for (size_t i = 0; i < t * ROW; i++) {
       k[i] = value(layer, label + i / ROW, i % ROW, true);
       v[i] = value(layer, label + i / ROW, i % ROW, false);
     }
-    gm_kv_write(seq, &gm_kernels_best()->rows, layer, k, v, t);
+    gm_kv_write(seq, &gm_kernels_best()->rows, layer, first, k, v, t);
   }
-  gm_kv_commit(seq, t);
   free(k);
   free(v);
 }
@@ -115,6 +115,34 @@ static void goes_back(void **state) {
   gm_kv_clear(&other);
 }
 
+/* A fork may be taken before its parent's positions are written. */
+static void forks_see_what_is_written_later(void **state) {
+  (void)state;
+  gm_error err;
+  gm_kv_seq parent = {.shape = shape}, child;
+  append(&parent, 0, 100);
+  assert_ok(gm_kv_extend(&parent, 60, &err), &err); /* 28 in the first block, the rest behind */
+  assert_ok(gm_kv_fork(&child, &parent, &err), &err);
+  assert_ok(gm_kv_extend(&child, 2, &err), &err);
+  float rows[60 * ROW];
+  for (size_t layer = 0; layer < LAYERS; layer++) {
+    float v[60 * ROW];
+    for (size_t i = 0; i < 60 * ROW; i++) {
+      rows[i] = value(layer, 300 + i / ROW, i % ROW, true);
+      v[i] = value(layer, 300 + i / ROW, i % ROW, false);
+    }
+    gm_kv_write(&parent, &gm_kernels_best()->rows, layer, 100, rows, v, 60);
+    gm_kv_write(&child, &gm_kernels_best()->rows, layer, 160, rows, v, 2);
+  }
+  expect(&child, 0, 100, 0);
+  expect(&child, 100, 60, 300);
+  expect(&child, 160, 2, 300);
+  expect(&parent, 100, 60, 300);
+  assert_int_equal(gm_kv_common(&parent, &child), 160);
+  gm_kv_clear(&parent);
+  gm_kv_clear(&child);
+}
+
 static void half_precision_rounds_to_nearest(void **state) {
   (void)state;
   gm_kv_seq seq = {.shape = {LAYERS, HEADS, DIM, GM_TYPE_F16, GM_TYPE_F16}};
@@ -139,15 +167,14 @@ static void keys_and_values_may_differ_in_type(void **state) {
   assert_non_null(k);
   assert_non_null(v);
   gm_error err;
-  assert_ok(gm_kv_reserve(&seq, T, &err), &err);
+  assert_ok(gm_kv_extend(&seq, T, &err), &err);
   for (size_t layer = 0; layer < LAYERS; layer++) {
     for (size_t i = 0; i < T * WIDE; i++) {
       k[i] = (float)((i * 31 + layer) % 255) - 127;
       v[i] = (float)(i + layer);
     }
-    gm_kv_write(&seq, &gm_kernels_best()->rows, layer, k, v, T);
+    gm_kv_write(&seq, &gm_kernels_best()->rows, layer, 0, k, v, T);
   }
-  gm_kv_commit(&seq, T);
   gm_kv_span span;
   assert_int_equal(gm_kv_spans(&seq, LAYERS - 1, 0, seq.n, &span), 1);
   assert_memory_equal(span.v, v, T * WIDE * sizeof *v);
@@ -168,6 +195,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(finds_what_was_written),
       cmocka_unit_test(forks_go_their_own_ways),
+      cmocka_unit_test(forks_see_what_is_written_later),
       cmocka_unit_test(goes_back),
       cmocka_unit_test(half_precision_rounds_to_nearest),
       cmocka_unit_test(keys_and_values_may_differ_in_type),

@@ -3,6 +3,7 @@
 #include "scene_support.h"
 
 #include "rng.h"
+#include "row_tree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ static float *logits_of(const gm_llama_row *rows, size_t n) {
   float *logits = malloc(llama->vocab * sizeof *logits);
   assert_non_null(logits);
   gm_kv_seq seq = empty_seq();
-  forward(&(gm_llama_run){&seq, rows, n, logits}, 1);
+  forward(&(gm_llama_run){&seq, rows, n, logits, NULL}, 1);
   assert_int_equal(seq.n, n);
   gm_kv_clear(&seq);
   return logits;
@@ -78,7 +79,7 @@ static void pieces_equal_the_whole(void **state) {
   gm_kv_seq seq = empty_seq();
   for (size_t at = 0, n; at < N; at += n) {
     n = at < 20 ? 1 : at < 40 ? 7 : N - at;
-    forward(&(gm_llama_run){&seq, rows + at, n, logits}, 1);
+    forward(&(gm_llama_run){&seq, rows + at, n, logits, NULL}, 1);
   }
   assert_close(logits, whole, llama->vocab, ORDER, "logits");
   gm_kv_clear(&seq);
@@ -94,8 +95,8 @@ static void long_input_is_cut_into_batches(void **state) {
   gm_llama_row *rows = random_rows(2, N, &vectors);
   float *whole = logits_of(rows, N);
   gm_kv_seq seq = empty_seq();
-  forward(&(gm_llama_run){&seq, rows, 500, NULL}, 1);
-  forward(&(gm_llama_run){&seq, rows + 500, N - 500, logits}, 1);
+  forward(&(gm_llama_run){&seq, rows, 500, NULL, NULL}, 1);
+  forward(&(gm_llama_run){&seq, rows + 500, N - 500, logits, NULL}, 1);
   assert_close(logits, whole, llama->vocab, ORDER, "logits");
   gm_kv_clear(&seq);
   free(whole);
@@ -111,13 +112,13 @@ static void a_batch_equals_one_after_another(void **state) {
   gm_llama_row *prefix = random_rows(3, PREFIX, &vectors[SEQS]), *rows[SEQS];
   gm_error err;
   gm_kv_seq shared = empty_seq(), seqs[SEQS];
-  forward(&(gm_llama_run){&shared, prefix, PREFIX, NULL}, 1);
+  forward(&(gm_llama_run){&shared, prefix, PREFIX, NULL, NULL}, 1);
   gm_llama_run runs[SEQS];
   for (size_t i = 0; i < SEQS; i++) {
     rows[i] = random_rows(10 + i, lengths[i], &vectors[i]);
     logits[i] = malloc(llama->vocab * sizeof *logits[i]);
     assert_ok(gm_kv_fork(&seqs[i], &shared, &err), &err);
-    runs[i] = (gm_llama_run){&seqs[i], rows[i], lengths[i], logits[i]};
+    runs[i] = (gm_llama_run){&seqs[i], rows[i], lengths[i], logits[i], NULL};
   }
   forward(runs, SEQS);
   for (size_t i = 0; i < SEQS; i++) {
@@ -140,6 +141,66 @@ static void a_batch_equals_one_after_another(void **state) {
   free(vectors[SEQS]);
 }
 
+static bool count_down(void *user) {
+  return (*(int *)user)-- <= 0;
+}
+
+/* Common beginnings are computed once. Rows, letters for ids: abcdx.., abcdy, abe, abcd, f,
+ * abcdx */
+static void a_tree_equals_one_after_another(void **state) {
+  (void)state;
+  enum { SEQS = 6, PREFIX = 12, LONG = 790, OWN = 5 };
+  static const char *const begin[SEQS] = {"abcdx", "abcdy", "abe", "abcd", "f", "abcdx"};
+  float *vectors, *logits[SEQS];
+  gm_llama_row *filler = random_rows(3, PREFIX + OWN + LONG, &vectors), *rows[SEQS];
+  gm_error err;
+  gm_kv_seq shared = empty_seq(), seqs[SEQS];
+  forward(&(gm_llama_run){&shared, filler, PREFIX, NULL, NULL}, 1);
+  gm_llama_run runs[SEQS];
+  for (size_t i = 0; i < SEQS; i++) {
+    size_t own = strlen(begin[i]), n = own + (i == 0 ? LONG : 0); /* one spans two batches */
+    rows[i] = malloc((PREFIX + n) * sizeof *rows[i]);
+    logits[i] = malloc(llama->vocab * sizeof *logits[i]);
+    memcpy(rows[i], filler, (PREFIX + n) * sizeof *filler);
+    for (size_t j = 0; j < own; j++) rows[i][PREFIX + j] = (gm_llama_row){NULL, begin[i][j]};
+    if (i == 0) rows[i][PREFIX + own].vector = vectors; /* a vector begins what is its own */
+    assert_ok(gm_kv_fork(&seqs[i], &shared, &err), &err);
+    runs[i] = (gm_llama_run){&seqs[i], rows[i] + PREFIX, n, logits[i], NULL};
+  }
+  gm_row_tree tree;
+  assert_ok(gm_row_tree_grow(&tree, runs, SEQS, &err), &err);
+  size_t all = 0;
+  for (size_t i = 0; i < tree.n; i++) all += tree.runs[i].n;
+  /* ab; e; c; d of abcd; d; x of the last, x of the first and the rest of it, y; f. The last x
+   * is the end of a run, so it is computed twice. */
+  assert_int_equal(all, 2 + 1 + 1 + 1 + 1 + 1 + (1 + LONG) + 1 + 1);
+
+  for (int polls = 2; polls < 2 * (int)llama->n_layers; polls += 4) { /* in either batch */
+    int left = polls;
+    gm_callbacks callbacks = {.user = &left, .cancelled = count_down};
+    gm_compute *c = gm_model_enter(mini, &callbacks, &err);
+    assert_int_equal(gm_llama_forward(llama, c, tree.runs, tree.n, NULL, NULL),
+                     GM_ERR_CANCELLED);
+    gm_model_leave(mini, GM_OK);
+    for (size_t i = 0; i < SEQS; i++) assert_int_equal(seqs[i].n, PREFIX);
+  }
+
+  forward(tree.runs, tree.n);
+  gm_row_tree_free(&tree);
+  for (size_t i = 0; i < SEQS; i++) {
+    float *alone = logits_of(rows[i], PREFIX + runs[i].n);
+    assert_close(logits[i], alone, llama->vocab, ORDER, "logits");
+    assert_int_equal(seqs[i].n, PREFIX + runs[i].n);
+    gm_kv_clear(&seqs[i]);
+    free(alone);
+    free(rows[i]);
+    free(logits[i]);
+  }
+  gm_kv_clear(&shared);
+  free(filler);
+  free(vectors);
+}
+
 static void added_tokens_have_their_own_table(void **state) {
   (void)state;
   size_t dim = llama->dim, last = llama->vocab - 1;
@@ -155,10 +216,6 @@ static void added_tokens_have_their_own_table(void **state) {
   free(vector);
 }
 
-static bool count_down(void *user) {
-  return (*(int *)user)-- <= 0;
-}
-
 static void a_cancelled_call_leaves_the_sequence(void **state) {
   (void)state;
   enum { N = 20 };
@@ -166,8 +223,8 @@ static void a_cancelled_call_leaves_the_sequence(void **state) {
   gm_llama_row *rows = random_rows(4, N, &vectors);
   float *whole = logits_of(rows, N);
   gm_kv_seq seq = empty_seq();
-  forward(&(gm_llama_run){&seq, rows, 5, NULL}, 1);
-  gm_llama_run rest = {&seq, rows + 5, N - 5, logits};
+  forward(&(gm_llama_run){&seq, rows, 5, NULL, NULL}, 1);
+  gm_llama_run rest = {&seq, rows + 5, N - 5, logits, NULL};
   for (int polls = 0; polls < (int)llama->n_layers; polls++) {
     gm_error err;
     int left = polls;
@@ -193,7 +250,7 @@ static void a_half_precision_cache_is_near(void **state) {
   float *whole = logits_of(rows, N);
   gm_kv_seq seq = empty_seq();
   seq.shape.k_type = seq.shape.v_type = GM_TYPE_F16;
-  forward(&(gm_llama_run){&seq, rows, N, logits}, 1);
+  forward(&(gm_llama_run){&seq, rows, N, logits, NULL}, 1);
   /* keys and values are off by 2^-12 of themselves, in each of 4 layers */
   assert_close(logits, whole, llama->vocab, 4e-3, "logits");
   assert_memory_not_equal(logits, whole, llama->vocab * sizeof *logits);
@@ -214,7 +271,7 @@ static void an_8_bit_cache_is_near(void **state) {
   float *whole = logits_of(rows, N);
   gm_kv_seq seq = empty_seq(), fork;
   seq.shape.k_type = seq.shape.v_type = GM_TYPE_Q8_0;
-  forward(&(gm_llama_run){&seq, rows, N, logits}, 1);
+  forward(&(gm_llama_run){&seq, rows, N, logits, NULL}, 1);
   assert_close(logits, whole, llama->vocab, 9.3 * 4e-3, "logits");
   assert_memory_not_equal(logits, whole, llama->vocab * sizeof *logits);
   /* Back, on a fork, one row at a time: the other path through attention. The cache holds the
@@ -222,7 +279,7 @@ static void an_8_bit_cache_is_near(void **state) {
   gm_error err;
   gm_kv_truncate(&seq, 40);
   assert_ok(gm_kv_fork(&fork, &seq, &err), &err);
-  for (size_t i = 40; i < N; i++) forward(&(gm_llama_run){&fork, rows + i, 1, cut}, 1);
+  for (size_t i = 40; i < N; i++) forward(&(gm_llama_run){&fork, rows + i, 1, cut, NULL}, 1);
   assert_close(cut, logits, llama->vocab, 9.3 * 4e-3 / 4, "logits, row by row");
   gm_kv_clear(&seq);
   gm_kv_clear(&fork);
@@ -236,6 +293,7 @@ int main(void) {
       cmocka_unit_test(pieces_equal_the_whole),
       cmocka_unit_test(long_input_is_cut_into_batches),
       cmocka_unit_test(a_batch_equals_one_after_another),
+      cmocka_unit_test(a_tree_equals_one_after_another),
       cmocka_unit_test(added_tokens_have_their_own_table),
       cmocka_unit_test(a_cancelled_call_leaves_the_sequence),
       cmocka_unit_test(a_half_precision_cache_is_near),

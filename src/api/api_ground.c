@@ -162,7 +162,6 @@ static gm_status run_talks(batch *b, gm_talk *const *talks, const char *const *p
                            size_t n) {
   GM_TRY(gm_talks_prepare(b->c, talks, n));
   for (size_t i = 0; i < n; i++) GM_TRY(begin_talk(b, phrases[i], talks[i]));
-  GM_TRY(gm_talks_share(b->c, talks, n));
   for (size_t i = 0; i < n; i++) talks[i]->seq.least = BLOCK;
   bool full[BATCH];
   gm_next_fn next = b->params->free ? next_free : b->params->all ? next_instance : next_best;

@@ -76,7 +76,7 @@ static gm_status clear_cache(gm_compute *c, void *user) {
 
 static gm_status run_prefill(gm_compute *c, void *user) {
   gm_bench_chain *b = user;
-  gm_llama_run run = {&b->seq, b->rows, b->prompt, b->logits};
+  gm_llama_run run = {&b->seq, b->rows, b->prompt, b->logits, NULL};
   return gm_llama_forward(b->groma->llama, c, &run, 1, NULL, NULL);
 }
 
@@ -91,7 +91,7 @@ static gm_status run_decode(gm_compute *c, void *user) {
   gm_bench_chain *b = user;
   for (size_t i = 0; i < b->tokens; i++) {
     GM_TRY(gm_poll(c));
-    gm_llama_run run = {&b->seq, b->rows + i, 1, b->logits};
+    gm_llama_run run = {&b->seq, b->rows + i, 1, b->logits, NULL};
     GM_TRY(gm_llama_forward(b->groma->llama, c, &run, 1, NULL, NULL));
   }
   return GM_OK;

@@ -93,7 +93,6 @@ gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err) {
   *out = (gm_kv_seq){.shape = parent->shape};
   GM_TRY(grow_parts(out, parent->n_parts, err));
   for (size_t i = 0; i < parent->n_parts; i++) {
-    if (parent->parts[i].n == 0) continue;
     parent->parts[i].block->references++;
     out->parts[out->n_parts++] = parent->parts[i];
   }
@@ -101,24 +100,20 @@ gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err) {
   return GM_OK;
 }
 
-/* Only the last part with positions and the empty ones behind it can take more. */
-static size_t first_open(const gm_kv_seq *seq) {
-  size_t i = seq->n_parts;
-  while (i > 0 && seq->parts[i - 1].n == 0) i--;
-  if (i > 0 && room_in(&seq->parts[i - 1]) > 0) i--;
-  return i;
-}
-
-gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err) {
-  size_t room = 0;
-  for (size_t i = first_open(seq); i < seq->n_parts; i++) room += room_in(&seq->parts[i]);
-  if (room >= n) return GM_OK;
-  GM_TRY(grow_parts(seq, seq->n_parts + 1, err));
-  size_t least = seq->least ? seq->least : BLOCK;
-  size_t capacity = n - room < least ? least : n - room, bytes;
-  gm_kv_block *block = new_block(&seq->shape, capacity, &bytes);
-  if (!block) return gm_fail_memory(err, "the language model's cache", bytes);
-  seq->parts[seq->n_parts++] = (gm_kv_part){block, 0};
+gm_status gm_kv_extend(gm_kv_seq *seq, size_t n, gm_error *err) {
+  gm_kv_part *last = seq->n_parts > 0 ? &seq->parts[seq->n_parts - 1] : NULL;
+  size_t room = last ? room_in(last) : 0, here = n < room ? n : room;
+  if (n > room) {
+    GM_TRY(grow_parts(seq, seq->n_parts + 1, err));
+    size_t least = seq->least ? seq->least : BLOCK;
+    size_t capacity = n - room < least ? least : n - room, bytes;
+    gm_kv_block *block = new_block(&seq->shape, capacity, &bytes);
+    if (!block) return gm_fail_memory(err, "the language model's cache", bytes);
+    seq->parts[seq->n_parts++] = (gm_kv_part){block, n - room};
+    last = &seq->parts[seq->n_parts - 2];
+  }
+  if (here > 0) last->n += here;
+  seq->n += n;
   return GM_OK;
 }
 
@@ -136,18 +131,18 @@ static void store(const gm_kv_shape *shape, const gm_row_kernels *kernels, gm_ty
   }
 }
 
-void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, const float *k,
-                 const float *v, size_t t) {
+void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, size_t first,
+                 const float *k, const float *v, size_t t) {
+  assert(first + t <= seq->n);
   const gm_kv_shape *shape = &seq->shape;
-  size_t row = shape->kv_heads * shape->head_dim;
-  for (size_t i = first_open(seq), done = 0; done < t; i++) {
-    assert(i < seq->n_parts);
+  size_t row = shape->kv_heads * shape->head_dim, at = 0; /* at: of the part's first position */
+  for (size_t i = 0; i < seq->n_parts && at < first + t; at += seq->parts[i++].n) {
     const gm_kv_part *part = &seq->parts[i];
     size_t capacity = part->block->capacity;
     planes to = planes_of(shape, part->block, layer);
-    for (size_t at = part->n; at < capacity && done < t; at++, done++) {
-      store(shape, kernels, shape->k_type, to.k, capacity, at, k + done * row);
-      store(shape, kernels, shape->v_type, to.v, capacity, at, v + done * row);
+    for (size_t j = first > at ? first - at : 0; j < part->n && at + j < first + t; j++) {
+      store(shape, kernels, shape->k_type, to.k, capacity, j, k + (at + j - first) * row);
+      store(shape, kernels, shape->v_type, to.v, capacity, j, v + (at + j - first) * row);
     }
   }
 }
@@ -167,11 +162,10 @@ static gm_kv_span span_of(const gm_kv_shape *shape, const gm_kv_block *block, si
 
 size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t first, size_t end,
                    gm_kv_span *spans) {
-  size_t n_spans = 0, open = first_open(seq), at = 0; /* at: of the part's first position */
+  size_t n_spans = 0, at = 0; /* at: of the part's first position */
   for (size_t i = 0; i < seq->n_parts && at < end; i++) {
     const gm_kv_part *part = &seq->parts[i];
-    size_t n = part->n + (i >= open ? room_in(part) : 0);
-    if (n > end - at) n = end - at;
+    size_t n = part->n < end - at ? part->n : end - at;
     size_t skip = first <= at ? 0 : first - at < n ? first - at : n;
     if (skip < n) spans[n_spans++] = span_of(&seq->shape, part->block, layer, skip, n - skip);
     at += n;
@@ -189,16 +183,6 @@ size_t gm_kv_common(const gm_kv_seq *a, const gm_kv_seq *b) {
     if (x->n != y->n) break;
   }
   return n;
-}
-
-void gm_kv_commit(gm_kv_seq *seq, size_t t) {
-  seq->n += t;
-  for (size_t i = first_open(seq); t > 0; i++) {
-    assert(i < seq->n_parts);
-    size_t room = room_in(&seq->parts[i]), more = room < t ? room : t;
-    seq->parts[i].n += more;
-    t -= more;
-  }
 }
 
 void gm_kv_truncate(gm_kv_seq *seq, size_t n) {

@@ -33,31 +33,29 @@ typedef struct gm_kv_seq {
   gm_kv_part *parts;
   size_t n_parts, max_parts;
   size_t n;     /* positions: the sum of the parts' n */
-  size_t least; /* positions of a new block at least; 0: 128 */
+  size_t least; /* positions that a new block has room for at least; 0: 128 */
 } gm_kv_seq;
 
 /* *out shares all positions of parent; both go on in new blocks. On failure *out is empty. */
 gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err);
 
-/* Makes room for n more positions; blocks are at least `least` positions long, and longer ones
- * as long as needed, so that a prefix wastes nothing. Rooms already there are used first. */
-gm_status gm_kv_reserve(gm_kv_seq *seq, size_t n, gm_error *err);
+/* Adds n positions, which hold nothing until they are written. New blocks have room for `least`
+ * positions, or for more where more are asked for, so that a prefix wastes nothing; what is
+ * left in the last one is used first. On failure the sequence is as it was. */
+gm_status gm_kv_extend(gm_kv_seq *seq, size_t n, gm_error *err);
 
-/* Writes keys and values [t, kv_heads * head_dim] of one layer behind the sequence's positions
- * (reserved before). The sequence does not grow yet. */
-void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, const float *k,
-                 const float *v, size_t t);
+/* Writes keys and values [t, kv_heads * head_dim] of one layer at positions first ..
+ * first + t - 1 of the sequence; forks that have these positions see them too. */
+void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, size_t first,
+                 const float *k, const float *v, size_t t);
 
-/* Spans of one layer that hold positions first .. end - 1, those from seq->n on written and not
- * committed yet; spans has room for n_parts entries. Returns their number. */
+/* Spans of one layer that hold positions first .. end - 1; spans has room for n_parts entries.
+ * Returns their number. */
 size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t first, size_t end,
                    gm_kv_span *spans);
 
 /* Positions at the start that both sequences have in the same place of memory. */
 size_t gm_kv_common(const gm_kv_seq *a, const gm_kv_seq *b);
-
-/* Takes t written positions into the sequence, once every layer has written them. */
-void gm_kv_commit(gm_kv_seq *seq, size_t t);
 
 /* Forgets the positions from n on (n <= seq->n). */
 void gm_kv_truncate(gm_kv_seq *seq, size_t n);

@@ -95,6 +95,7 @@ typedef struct piece {
   gm_kv_seq *seq;
   const gm_llama_row *rows;
   size_t n, at; /* at: its first row in the batch */
+  size_t first; /* its first position in the sequence */
   size_t
       asking; /* rows that attend: n, and in the last layer only one whose logits are wanted */
   float *logits; /* not NULL in the piece that ends a run which wants them */
@@ -160,7 +161,7 @@ static gm_status attend_shared(const gm_llama *llama, gm_compute *c, const batch
   for (size_t i = 0; i < b->n_pieces; i++) {
     const piece *p = &b->pieces[i];
     if (p->asking == 0) continue;
-    size_t n = gm_kv_spans(p->seq, layer, b->common, p->seq->n + p->n, spans);
+    size_t n = gm_kv_spans(p->seq, layer, b->common, p->first + p->n, spans);
     b->parts[args.n_parts++] = (gm_attention_part){spans, n, p->asking};
     spans += n;
   }
@@ -177,7 +178,7 @@ static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, si
     args.out = b->mixed + p->at * dim;
     args.tq = p->asking;
     args.spans = b->spans;
-    args.n_spans = gm_kv_spans(p->seq, layer, 0, p->seq->n + p->n, b->spans);
+    args.n_spans = gm_kv_spans(p->seq, layer, 0, p->first + p->n, b->spans);
     GM_TRY(gm_attention(c, &args));
   }
   return GM_OK;
@@ -187,8 +188,8 @@ static void write_keys(const gm_llama *llama, gm_compute *c, const batch *b, siz
   size_t kv_dim = llama->kv_dim;
   for (size_t i = 0; i < b->n_pieces; i++) {
     const piece *p = &b->pieces[i];
-    gm_kv_write(p->seq, &c->kernels->rows, layer, b->k + p->at * kv_dim, b->v + p->at * kv_dim,
-                p->n);
+    gm_kv_write(p->seq, &c->kernels->rows, layer, p->first, b->k + p->at * kv_dim,
+                b->v + p->at * kv_dim, p->n);
   }
 }
 
@@ -286,10 +287,13 @@ static gm_status take_scratch(const gm_llama *llama, gm_compute *c, batch *b) {
   return GM_OK;
 }
 
+/* Positions before the rows of all pieces that all have in the same place. */
 static size_t common_positions(const batch *b) {
-  size_t common = b->n_pieces > 1 ? b->pieces[0].seq->n : 0;
+  size_t common = b->n_pieces > 1 ? b->pieces[0].first : 0;
   for (size_t i = 1; i < b->n_pieces; i++) {
-    size_t n = gm_kv_common(b->pieces[0].seq, b->pieces[i].seq);
+    const piece *p = &b->pieces[i];
+    size_t n = gm_kv_common(b->pieces[0].seq, p->seq);
+    if (n > p->first) n = p->first;
     if (n < common) common = n;
   }
   return common;
@@ -303,15 +307,13 @@ typedef struct meter {
 } meter;
 
 static gm_status forward_batch(const gm_llama *llama, gm_compute *c, batch *b, meter *m) {
-  for (size_t i = 0; i < b->n_pieces; i++)
-    GM_TRY(gm_kv_reserve(b->pieces[i].seq, b->pieces[i].n, c->err));
   b->common = common_positions(b);
   GM_TRY(take_scratch(llama, c, b));
   const double rows = (double)b->n;
   embed(llama, b);
   for (size_t i = 0; i < b->n_pieces; i++) {
     const piece *p = &b->pieces[i];
-    gm_rope_table(c, b->rope + p->at * llama->head_dim, p->n, llama->head_dim, p->seq->n,
+    gm_rope_table(c, b->rope + p->at * llama->head_dim, p->n, llama->head_dim, p->first,
                   llama->theta);
   }
   for (size_t i = 0; i < llama->n_layers; i++) {
@@ -320,8 +322,28 @@ static gm_status forward_batch(const gm_llama *llama, gm_compute *c, batch *b, m
     m->done += rows;
     if (m->progress) m->progress(m->user, m->done / m->all);
   }
-  GM_TRY(project(llama, c, b));
-  for (size_t i = 0; i < b->n_pieces; i++) gm_kv_commit(b->pieces[i].seq, b->pieces[i].n);
+  return project(llama, c, b);
+}
+
+/* The run's sequence takes the rows of the run that it is behind. */
+static gm_status go_behind(const gm_llama_run *run, gm_error *err) {
+  gm_kv_seq fork;
+  GM_TRY(gm_kv_fork(&fork, run->behind->seq, err));
+  fork.least = run->seq->least;
+  gm_kv_clear(run->seq);
+  *run->seq = fork;
+  return GM_OK;
+}
+
+/* The next n rows of a run, of which `done` are in earlier pieces. */
+static gm_status add_piece(batch *b, const gm_llama_run *run, size_t done, size_t n,
+                           gm_error *err) {
+  if (done == 0 && run->behind) GM_TRY(go_behind(run, err));
+  size_t first = run->seq->n;
+  GM_TRY(gm_kv_extend(run->seq, n, err));
+  float *logits = done + n == run->n ? run->logits : NULL;
+  b->pieces[b->n_pieces++] = (piece){run->seq, run->rows + done, n, b->n, first, n, logits};
+  b->n += n;
   return GM_OK;
 }
 
@@ -332,14 +354,10 @@ static gm_status forward_runs(const gm_llama *llama, gm_compute *c, const gm_lla
   for (size_t run = 0, done = 0; run < n_runs && status == GM_OK;) {
     batch b = {.pieces = pieces};
     while (run < n_runs && b.n < ROWS) {
-      const gm_llama_run *r = &runs[run];
-      size_t left = r->n - done, n = left < ROWS - b.n ? left : ROWS - b.n;
-      bool ends = n == left;
-      pieces[b.n_pieces++] =
-          (piece){r->seq, r->rows + done, n, b.n, n, ends ? r->logits : NULL};
-      b.n += n;
-      done = ends ? 0 : done + n;
-      if (ends) run++;
+      size_t left = runs[run].n - done, n = left < ROWS - b.n ? left : ROWS - b.n;
+      GM_TRY(add_piece(&b, &runs[run], done, n, c->err));
+      done = n == left ? 0 : done + n;
+      if (done == 0) run++;
     }
     gm_arena_mark mark = gm_arena_save(&c->arena);
     status = forward_batch(llama, c, &b, m);
@@ -358,7 +376,7 @@ gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_
   if (status == GM_OK) {
     meter m = {progress, progress_user, 0, 0};
     for (size_t i = 0; i < n_runs; i++) {
-      assert(runs[i].n > 0);
+      assert(runs[i].n > 0 && (!runs[i].behind || runs[i].behind < &runs[i]));
       before[i] = runs[i].seq->n;
       m.all += (double)(runs[i].n * llama->n_layers);
     }

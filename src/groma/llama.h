@@ -57,12 +57,15 @@ typedef struct gm_llama_row {
   int32_t id;
 } gm_llama_row;
 
-/* Rows that go on from a sequence. */
+/* Rows that go on from a sequence, or from the end of another run. */
 typedef struct gm_llama_run {
-  gm_kv_seq *seq; /* grows by n; each run has its own */
+  gm_kv_seq *seq; /* grows by n, and by the rows that it is behind; each run has its own */
   const gm_llama_row *rows;
   size_t n;      /* at least 1 */
   float *logits; /* [vocab], of the last row; NULL: not wanted */
+  /* A run earlier in the same call, whose rows come before these and are computed once for all
+   * that are behind it: both sequences are forks of each other before the call. NULL: none. */
+  const struct gm_llama_run *behind;
 } gm_llama_run;
 
 /* Runs several sequences at once: each weight is read once for all of them. Their lengths may

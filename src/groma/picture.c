@@ -293,7 +293,7 @@ static gm_status extend_prefix(gm_picture *picture, gm_compute *c, const gm_rows
     if (!found && !whole) GM_TRY(load_image_part(picture, &found, c->err));
     if (found) return GM_OK;
   }
-  const gm_llama_run run = {&picture->prefix, rows->rows + done, rows->n - done, NULL};
+  const gm_llama_run run = {&picture->prefix, rows->rows + done, rows->n - done, NULL, NULL};
   GM_TRY(
       gm_llama_forward(picture->groma->llama, c, &run, 1, gm_watch_progress, picture->watch));
   if (kept) store_prefix(picture, key);

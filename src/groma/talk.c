@@ -1,6 +1,8 @@
 /* talk.c - see talk.h. */
 #include "talk.h"
 
+#include "row_tree.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,35 +129,6 @@ void gm_talk_rewind(gm_talk *talk, size_t n_said) {
     gm_kv_truncate(&talk->seq, gm_talk_positions(talk));
 }
 
-/* Rows that both begin with; the last of each is left out, since its logits are wanted. */
-static size_t common_rows(const gm_rows *a, const gm_rows *b) {
-  size_t i = 0;
-  while (i + 1 < a->n && i + 1 < b->n && !a->rows[i].vector && !b->rows[i].vector &&
-         a->rows[i].id == b->rows[i].id)
-    i++;
-  return i;
-}
-
-gm_status gm_talks_share(gm_compute *c, gm_talk *const *talks, size_t n) {
-  gm_talk *first = talks[0];
-  size_t shared = SIZE_MAX;
-  for (size_t i = 1; i < n; i++) {
-    size_t common = common_rows(&first->said, &talks[i]->said);
-    if (common < shared) shared = common;
-    if (talks[i]->seq.n != prefix_of(talks[i])) return GM_OK;
-  }
-  if (n < 2 || shared == 0 || first->seq.n != prefix_of(first) ||
-      first->seq.n + shared > first->picture->groma->context)
-    return GM_OK;
-  const gm_llama_run run = {&first->seq, first->said.rows, shared, NULL};
-  GM_TRY(gm_llama_forward(first->picture->groma->llama, c, &run, 1, NULL, NULL));
-  for (size_t i = 1; i < n; i++) {
-    gm_kv_clear(&talks[i]->seq);
-    GM_TRY(gm_kv_fork(&talks[i]->seq, &first->seq, c->err));
-  }
-  return GM_OK;
-}
-
 /* ---- running ---- */
 
 /* A batch of talks while it runs. */
@@ -199,9 +172,32 @@ static gm_status make_runs(batch *b, size_t *n_runs) {
     }
     size_t vocab = talk->picture->groma->llama->vocab;
     b->runs[(*n_runs)++] =
-        (gm_llama_run){&talk->seq, rows, all - cached, b->logits + i * vocab};
+        (gm_llama_run){&talk->seq, rows, all - cached, b->logits + i * vocab, NULL};
   }
   return GM_OK;
+}
+
+/* True where all runs go on from the same positions. */
+static bool begin_alike(const gm_llama_run *runs, size_t n) {
+  for (size_t i = 1; i < n; i++)
+    if (runs[i].seq->n != runs[0].seq->n ||
+        gm_kv_common(runs[0].seq, runs[i].seq) != runs[0].seq->n)
+      return false;
+  return n > 1;
+}
+
+static gm_status forward(batch *b, size_t n_runs, bool first) {
+  const gm_picture *picture = b->talks[0]->picture;
+  const gm_llama *llama = picture->groma->llama;
+  if (!first) return gm_llama_forward(llama, b->c, b->runs, n_runs, NULL, NULL);
+  gm_row_tree tree = {.runs = b->runs, .n = n_runs};
+  bool grown = begin_alike(b->runs, n_runs);
+  gm_status status = grown ? gm_row_tree_grow(&tree, b->runs, n_runs, b->c->err) : GM_OK;
+  if (status == GM_OK)
+    status =
+        gm_llama_forward(llama, b->c, tree.runs, tree.n, gm_watch_progress, picture->watch);
+  if (grown) gm_row_tree_free(&tree);
+  return status;
 }
 
 static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
@@ -212,8 +208,7 @@ static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
     GM_TRY(make_runs(b, &n_runs));
     if (n_runs == 0) return GM_OK;
     if (first) gm_watch_begin(picture->watch, "prefill");
-    GM_TRY(gm_llama_forward(llama, b->c, b->runs, n_runs, first ? gm_watch_progress : NULL,
-                            picture->watch));
+    GM_TRY(forward(b, n_runs, first));
     if (first) gm_watch_begin(picture->watch, "generate");
     for (size_t i = 0; i < b->n; i++) {
       if (b->resting[i]) continue;

@@ -41,10 +41,6 @@ gm_status gm_talk_say(gm_talk *talk, int32_t id, gm_error *err);
 /* Forgets what was said from row n_said on. */
 void gm_talk_rewind(gm_talk *talk, size_t n_said);
 
-/* Before run: the rows that all n talks, which have the picture's own list and have said
- * nothing yet that is computed, begin with are computed once and put under each. */
-gm_status gm_talks_share(gm_compute *c, gm_talk *const *talks, size_t n);
-
 /* Positions of the talk with all that was said. */
 size_t gm_talk_positions(const gm_talk *talk);
 
@@ -53,7 +49,8 @@ size_t gm_talk_positions(const gm_talk *talk);
 typedef gm_status (*gm_next_fn)(void *user, size_t i, const float *logits, int32_t *id,
                                 bool *more);
 
-/* Runs n talks of one picture as one batch until all rest. full[i] becomes true where talk i
+/* Runs n talks of one picture as one batch until all rest; what several first questions begin
+ * with is computed once. full[i] becomes true where talk i
  * had to rest because the context has no room for it. On failure the talks stay as they were
  * after the last whole step, and can go on from there. */
 gm_status gm_talks_run(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next,

@@ -153,7 +153,7 @@ static void check_first_logits(gm_compute *c, const gm_groma *groma, golden *val
   gm_llama_row row = {NULL, groma->prompt->bos};
   float *logits = calloc(want.n, sizeof *logits);
   assert_non_null(logits);
-  gm_llama_run run = {&seq, &row, 1, logits};
+  gm_llama_run run = {&seq, &row, 1, logits, NULL};
   assert_ok(gm_llama_forward(groma->llama, c, &run, 1, NULL, NULL), c->err);
   check_logits(values, "logits_first", logits);
   free(logits);
