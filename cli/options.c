@@ -148,7 +148,7 @@ static const option_row rows[] = {
     {"json", 'j', FLAG, AT(json), GROUP_OUTPUT | GROUP_JSON, NULL, "one JSON object a line"},
     {"raw", 0, FLAG, AT(raw), GROUP_TEXT, NULL, "add the model's own text, tags included"},
     {"draw", 0, TEXT, AT(draw), GROUP_OUTPUT, "OUT.png",
-     "write the annotated picture (several pictures: a directory, DIR/)"},
+     "write the annotated picture, PNG or JPEG (several pictures: a directory, DIR/)"},
     {"output", 'o', TEXT, AT(output), GROUP_OUTPUT | GROUP_CONVERT | GROUP_ENDPOINT, "FILE",
      "write the result to FILE (JSON lines, or what -f says)"},
     {"format", 'f', TEXT, AT(format), GROUP_EXPORT, "FORMAT",

@@ -136,32 +136,10 @@ static void add_verbose(const batch *b, cli_report *report, const gm_scene *scen
   json_object_set_new(object, "timings", timings);
 }
 
-static bool is_folder(const char *path) {
-  size_t length = strlen(path);
-  return length > 0 && path[length - 1] == '/';
-}
-
-static const char *base_name(const char *name) {
-  if (strcmp(name, "-") == 0) return "stdin";
-  return strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
-}
-
-void cli_picture_path(const cli_job *job, const char *given, const char *name, char *path,
-                      size_t size) {
-  if (!is_folder(given)) {
-    snprintf(path, size, "%s", given);
-    return;
-  }
-  const char *own = job->long_names ? name + strspn(name, "./") : base_name(name);
-  int at = snprintf(path, size, "%s", given);
-  snprintf(path + at, size - (size_t)at, "%s.png", *own ? own : base_name(name));
-  for (char *slash = path + at; (slash = strchr(slash, '/'));) *slash = '-';
-}
-
 static gm_status draw_report(const batch *b, const cli_report *report, const gm_image *image,
                              const char *name, gm_error *err) {
   char path[4096];
-  cli_picture_path(b->job, b->job->args->draw, name, path, sizeof path);
+  cli_picture_path(b->job->args->draw, b->job->draw_name, name, path, sizeof path);
   return gm_draw(image, report->marks, report->n_marks, report->caption, report->spans,
                  report->n_spans, path, err);
 }
@@ -411,55 +389,15 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
   return CLI_DONE;
 }
 
-static int by_text(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Whether two pictures would be drawn into one file of the folder; *same is one of them, to be
- * freed. */
-static bool drawn_twice(const batch *b, const char *folder, char **same) {
-  char path[4096], **paths = calloc(b->inputs.n, sizeof *paths);
-  bool ok = paths != NULL;
-  *same = NULL;
-  for (size_t i = 0; ok && i < b->inputs.n; i++) {
-    cli_picture_path(b->job, folder, b->inputs.names[i], path, sizeof path);
-    ok = (paths[i] = strdup(path)) != NULL;
-  }
-  if (ok) qsort(paths, b->inputs.n, sizeof *paths, by_text);
-  for (size_t i = 1; ok && i < b->inputs.n && !*same; i++)
-    if (strcmp(paths[i - 1], paths[i]) == 0) *same = strdup(paths[i]);
-  for (size_t i = 0; paths && i < b->inputs.n; i++) free(paths[i]);
-  free(paths);
-  return *same != NULL;
-}
-
-static int name_pictures(batch *b, const char *option, const char *folder) {
-  char *same;
-  if (!folder || !is_folder(folder) || !drawn_twice(b, folder, &same)) return CLI_DONE;
-  free(same);
-  b->job->long_names = true;
-  if (!drawn_twice(b, folder, &same)) return CLI_DONE;
-  cli_error("--%s: two pictures would be drawn into %s; give them folders of their own", option,
-            same);
-  free(same);
-  return CLI_USAGE;
-}
-
-/* path: NULL, or the value of --draw or --explain. */
-static int prepare_pictures(const char *option, const char *path, size_t n_inputs) {
-  if (!path) return CLI_DONE;
-  struct stat st;
-  if (!is_folder(path) && n_inputs > 1) {
-    cli_error("--%s %s: several pictures need a directory, written with a / at its end", option,
-              path);
+static int prepare_pictures(batch *b) {
+  const cli_args *a = b->job->args;
+  if (a->draw && a->explain && strcmp(a->draw, a->explain) == 0) {
+    cli_error("--draw and --explain: found %s twice, wanted two places", a->draw);
     return CLI_USAGE;
   }
-  if (is_folder(path) && mkdir(path, 0777) != 0 &&
-      !(stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
-    cli_error("--%s %s: cannot make the directory: %s", option, path, strerror(errno));
-    return CLI_USAGE;
-  }
-  return CLI_DONE;
+  int code = cli_picture_paths_prepare("draw", a->draw, &b->inputs, &b->job->draw_name);
+  if (code != CLI_DONE) return code;
+  return cli_picture_paths_prepare("explain", a->explain, &b->inputs, &b->job->explain_name);
 }
 
 /* Where the lines go, and what is made of them at the end: with a format of its own, -o FILE is
@@ -543,10 +481,7 @@ static int prepare(batch *b, const cli_list *inputs) {
   const cli_args *a = b->job->args;
   int code = check_arguments(b->job, inputs);
   if (code == CLI_DONE) code = cli_expand_inputs(inputs, a->recursive, &b->inputs);
-  if (code == CLI_DONE) code = prepare_pictures("draw", a->draw, b->inputs.n);
-  if (code == CLI_DONE) code = prepare_pictures("explain", a->explain, b->inputs.n);
-  if (code == CLI_DONE) code = name_pictures(b, "draw", a->draw);
-  if (code == CLI_DONE) code = name_pictures(b, "explain", a->explain);
+  if (code == CLI_DONE) code = prepare_pictures(b);
   if (code == CLI_DONE) code = prepare_export(b);
   if (code == CLI_DONE && a->regions_file &&
       !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))

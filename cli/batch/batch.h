@@ -6,6 +6,7 @@
 
 #include "options.h"
 #include "params.h"
+#include "picture_paths.h"
 #include "report.h"
 
 typedef struct cli_job cli_job;
@@ -35,9 +36,8 @@ struct cli_job {
   const char *const *classes; /* [n_classes] what things may be called, for exports */
   size_t n_classes;
   gm_callbacks callbacks;
-  bool long_names; /* pictures of different folders have the same name: those of what is drawn
-                      have the folders in them */
-  bool stream;     /* words go to stdout as they come: one picture, text output */
+  cli_drawn_name draw_name, explain_name; /* how their pictures are named */
+  bool stream; /* words go to stdout as they come: one picture, text output */
 };
 
 /* Parses what all image commands share, runs, returns the exit code. inputs: the pictures. */
@@ -46,9 +46,5 @@ int cli_run_batch(cli_job *job, const cli_list *inputs);
 /* --box as pixels of this picture; GM_ERR_ARGUMENT names the box that is none. */
 gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
                         gm_error *err);
-
-/* Where a picture made of `name` goes: `given`, or a file in it where it ends with a slash. */
-void cli_picture_path(const cli_job *job, const char *given, const char *name, char *path,
-                      size_t size);
 
 #endif

@@ -73,7 +73,7 @@ static gm_status explain(const classify_job *j, gm_view *view, const gm_image *i
       gm_explain(view, j->classes, label->class_index, &j->params, &j->job.callbacks, &e, err);
   if (status == GM_OK) {
     json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
-    cli_picture_path(&j->job, j->job.args->explain, name, path, sizeof path);
+    cli_picture_path(j->job.args->explain, j->job.explain_name, name, path, sizeof path);
     status = gm_draw_explanation(image, e, label, path, err);
   }
   gm_explanation_free(e);

@@ -4,6 +4,7 @@
 #include "conversation.h"
 
 #include "batch.h"
+#include "export.h"
 #include "terminal.h"
 
 #include <editline/readline.h>
@@ -111,34 +112,44 @@ static void add_box(conversation *c, const char *text) {
   }
 }
 
-static void save(conversation *c, const char *path) {
-  size_t length = strlen(path);
+static void save_drawing(const conversation *c, const char *path) {
   gm_error err = {0};
-  if (length == 0) {
-    cli_error("/save wants a file: OUT.png for the annotated picture, else the conversation");
-  } else if (length > 4 && strcmp(path + length - 4, ".png") == 0) {
-    if (!c->image || !c->last.caption)
-      cli_error("nothing to draw yet");
-    else if (gm_draw(c->image, c->last.marks, c->last.n_marks, c->last.caption, c->last.spans,
-                     c->last.n_spans, path, &err) != GM_OK)
-      cli_error("%s", err.message);
-    else
-      printf("wrote %s\n", path);
-  } else {
-    FILE *file = fopen(path, "we");
-    bool ok = file != NULL;
-    size_t i;
-    json_t *turn;
-    if (ok) json_array_foreach(c->turns, i, turn) {
-        ok = ok && json_dumpf(turn, file, JSON_COMPACT | JSON_REAL_PRECISION(10)) == 0 &&
-             fputc('\n', file) != EOF;
-      }
-    if (file && fclose(file) != 0) ok = false;
-    if (ok)
-      printf("wrote %s\n", path);
-    else
-      cli_error("%s: cannot write: %s", path, strerror(errno));
-  }
+  if (!c->image || !c->last.caption)
+    cli_error("nothing to draw yet");
+  else if (cli_same_file(path, c->image_name))
+    cli_error("/save %s: this is the picture itself; give another name", path);
+  else if (gm_draw(c->image, c->last.marks, c->last.n_marks, c->last.caption, c->last.spans,
+                   c->last.n_spans, path, &err) != GM_OK)
+    cli_error("%s", err.message);
+  else
+    printf("wrote %s\n", path);
+}
+
+static void save_turns(const conversation *c, const char *path) {
+  size_t i;
+  json_t *turn;
+  if (!cli_format_may_replace(FORMAT_JSON, path)) return;
+  FILE *file = fopen(path, "we");
+  bool ok = file != NULL;
+  if (ok) json_array_foreach(c->turns, i, turn) {
+      ok = ok && json_dumpf(turn, file, JSON_COMPACT | JSON_REAL_PRECISION(10)) == 0 &&
+           fputc('\n', file) != EOF;
+    }
+  if (file && fclose(file) != 0) ok = false;
+  if (ok)
+    printf("wrote %s\n", path);
+  else
+    cli_error("%s: cannot write: %s", path, strerror(errno));
+}
+
+static void save(const conversation *c, const char *path) {
+  if (!path[0])
+    cli_error("/save wants a file: OUT.png or OUT.jpg for the annotated picture, else the "
+              "conversation");
+  else if (cli_is_drawn_name(path))
+    save_drawing(c, path);
+  else
+    save_turns(c, path);
 }
 
 static void ask(conversation *c, const char *question) {
@@ -185,7 +196,8 @@ static const char commands_help[] =
     "/image FILE         another picture\n"
     "/box x1,y1,x2,y2    a box for the next question: {1}, {2}, ... in it, else at its end\n"
     "/clear              forget the conversation, keep the picture\n"
-    "/save FILE          the conversation as JSON lines; FILE.png: the annotated picture\n"
+    "/save FILE          the conversation as JSON lines; FILE.png, FILE.jpg: the annotated "
+    "picture\n"
     "/quit               end (also Ctrl-D); Ctrl-C stops an answer\n";
 
 /* False when the conversation is over. */

@@ -18,7 +18,7 @@ static bool begins_with(const char *bytes, size_t n, const char *head) {
 bool export_may_replace(const char *path, const char *kind, const char *const heads[2]) {
   char bytes[64];
   if (cli_is_picture_name(path)) {
-    cli_error("-o %s: found a picture's name, wanted one for %s; --draw makes pictures", path,
+    cli_error("%s: found a picture's name, wanted one for %s; --draw makes pictures", path,
               kind);
     return false;
   }

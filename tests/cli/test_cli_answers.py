@@ -133,6 +133,14 @@ class Answers(unittest.TestCase):
             _, err = run("chat", "-n", "5", stdin=script.encode())
             self.assertIn("nothing to draw", err)
             self.assertEqual(os.listdir(folder), ["old.png"])
+            with open(old, "rb") as file:
+                drawn = file.read()
+            _, err = run("chat", "-n", "5", old, stdin=f"What is this?\n/save {old}\n/save {new}.webp\n".encode())
+            self.assertIn("the picture itself", err)
+            self.assertIn("a picture's name", err)
+            self.assertEqual(os.listdir(folder), ["old.png"])
+            with open(old, "rb") as file:
+                self.assertEqual(file.read(), drawn)
 
     def test_a_threshold_of_zero_is_one(self):
         # every proposal's score is above 0, the model's own threshold drops some
@@ -218,9 +226,16 @@ class Answers(unittest.TestCase):
             run("caption", scene(0), "--draw", one)
             many = os.path.join(folder, "many") + "/"
             run("detect", scene(0), scene(1), "--draw", many)
-            for path in (one, many + "000.png.png", many + "001.jpg.png"):
+            for path in (one, many + "000.png", many + "001.png"):
                 with open(path, "rb") as file:
                     self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+            jpeg = os.path.join(folder, "one.JPG")
+            run("caption", scene(0), "--draw", jpeg)
+            with open(jpeg, "rb") as file:
+                self.assertEqual(file.read(3), b"\xff\xd8\xff")
+            for name in "one.webp", "one":
+                _, err = run("detect", "/nonexistent.png", "--draw", os.path.join(folder, name), code=2)
+                self.assertIn("ends in .png, .jpg or .jpeg", err)
             _, err = run("detect", scene(0), "--draw", "/nonexistent/x.png", code=1)
             self.assertIn("/nonexistent/x.png", err)
 

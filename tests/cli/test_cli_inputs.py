@@ -36,15 +36,39 @@ class Inputs(unittest.TestCase):
         self.assertIn("-r", err)
 
     def test_drawings_of_pictures_with_one_name(self):
+        """In a folder a drawing has as much of its picture's name as tells all of a run apart."""
         self.put(0, "a", "1.png")
-        self.put(3, "b", "1.png")
+        self.put(3, "a", "2.b.png")
         out = self.path("out") + "/"
-        run("detect", "-r", self.folder, "--draw", out)
-        drawn = sorted(os.listdir(out))
-        self.assertEqual(len(drawn), 2)
-        self.assertTrue(drawn[0].endswith("a-1.png.png") and drawn[1].endswith("b-1.png.png"))
+
+        def drawn(*names):
+            shutil.rmtree(out, ignore_errors=True)
+            run("detect", *(self.path(name) for name in names), "--draw", out)
+            return sorted(name.replace(self.folder[1:].replace("/", "-"), "") for name in os.listdir(out))
+
+        self.assertEqual(drawn("a"), ["1.png", "2.b.png"])
+        self.put(1, "a", "1.jpg")
+        self.assertEqual(drawn("a"), ["1.jpg.png", "1.png.png", "2.b.png.png"])
+        self.put(3, "b", "1.png")
+        self.assertEqual(drawn("a/1.png", "b"), ["-a-1.png", "-b-1.png"])
+        self.assertEqual(drawn("a", "b"), ["-a-1.jpg.png", "-a-1.png.png", "-a-2.b.png.png", "-b-1.png.png"])
         _, err = run("detect", scene(0), scene(0), "--draw", out, code=2)
         self.assertIn("two pictures", err)
+
+    def test_drawings_spare_the_pictures(self):
+        self.put(0, "1.png")
+        with open(self.path("1.png"), "rb") as file:
+            before = file.read()
+        os.symlink("1.png", self.path("link.png"))
+        for target in self.path("1.png"), self.path("link.png"), self.folder + "/":
+            _, err = run("detect", self.path("1.png"), "--draw", target, code=2)
+            self.assertIn("one of the pictures given", err)
+        with open(self.path("1.png"), "rb") as file:
+            self.assertEqual(file.read(), before)
+        run("detect", self.path("1.png"), "--draw", self.path("2.png"))
+        run("detect", self.path("1.png"), "--draw", self.path("2.png"))  # an earlier drawing
+        run("classify", self.path("1.png"), "--classes", "a,b", "--method", "clip", "--draw", self.path("d/"), "--explain",
+            self.path("d/"), code=2)
 
     def test_an_empty_export_is_replaced(self):
         output = self.path("out.json")
