@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* 100 rows: no whole number of panels. 4096 columns: k is cut. */
-enum { ROWS = 100, COLUMNS = 4096, M = 40, HEAD = 64, ENTRY = 48 };
+enum { ROWS = 100, COLUMNS = 4096, M = 40, HEAD = 64, ENTRY = 48, SUM = 8, PANELS = 4096 };
 
 typedef struct fixture {
   char root[32], model[64], cache[64];
@@ -174,8 +174,8 @@ static void put_byte(const char *path, size_t at, int delta) {
   close(fd);
 }
 
-/* Each byte of head and directory changed, the file cut or grown: not accepted, and the next
- * reader makes it anew. */
+/* Each byte of head, directory and sums changed, and some of the panels', the file cut or
+ * grown: not accepted, and the next reader makes it anew. */
 static void test_damaged_files_are_made_anew(void **state) {
   const fixture *f = *state;
   gm_packs *packs = new_packs(f, f->file);
@@ -183,22 +183,29 @@ static void test_damaged_files_are_made_anew(void **state) {
   char *path = path_of(f, packs);
   size_t size;
   unsigned char *bytes = test_read_file(path, &size);
-  assert_true(gm_packs_accepts(packs, bytes, size));
-  for (size_t i = 0; i < HEAD + 2 * ENTRY; i++)
+  assert_true(gm_packs_accepts(packs, bytes, size, NULL));
+  for (size_t i = 0; i < HEAD + 2 * (ENTRY + SUM); i++)
     for (int bit = 0; bit < 8; bit++) {
       bytes[i] ^= (unsigned char)(1 << bit);
-      assert_false(gm_packs_accepts(packs, bytes, size));
+      assert_false(gm_packs_accepts(packs, bytes, size, NULL));
       bytes[i] ^= (unsigned char)(1 << bit);
     }
+  const size_t in_panels[] = {PANELS, PANELS + 9999, size - 1};
+  for (size_t i = 0; i < sizeof in_panels / sizeof in_panels[0]; i++) {
+    bytes[in_panels[i]] ^= 16;
+    assert_false(gm_packs_accepts(packs, bytes, size, NULL));
+    bytes[in_panels[i]] ^= 16;
+  }
   for (size_t n = 0; n < size; n += n < 200 ? 1 : 4096)
-    assert_false(gm_packs_accepts(packs, bytes, n));
-  assert_false(gm_packs_accepts(packs, bytes, size + 1));
+    assert_false(gm_packs_accepts(packs, bytes, n, NULL));
+  assert_false(gm_packs_accepts(packs, bytes, size + 1, NULL));
 
-  for (int damage = 0; damage < 3; damage++) {
+  for (int damage = 0; damage < 4; damage++) {
     gm_packs *reader = new_packs(f, f->file);
     if (damage == 0) put_byte(path, HEAD + 33, 1); /* where a tensor's panels are said to be */
     if (damage == 1) assert_int_equal(truncate(path, (off_t)size / 2), 0);
     if (damage == 2) assert_int_equal(truncate(path, 0), 0);
+    if (damage == 3) put_byte(path, PANELS + 77, 1); /* a weight */
     gm_packs_prepare(reader, NULL);
     assert_true(has_panels(f, reader));
     gm_packs_free(reader);
@@ -234,7 +241,7 @@ static void test_keys(void **state) {
   assert_ok(gm_model_file_open(&other, model, true, false, &err), &err);
   gm_packs *others = new_packs(f, other);
   assert_string_not_equal(gm_packs_key(packs), gm_packs_key(others));
-  assert_false(gm_packs_accepts(others, bytes, size));
+  assert_false(gm_packs_accepts(others, bytes, size, NULL));
   gm_packs_free(others);
   gm_model_file_close(other);
 
@@ -245,7 +252,7 @@ static void test_keys(void **state) {
   others = new_packs(f, f->file);
   f->kernels.matmul[GM_TYPE_Q8_0] = before;
   assert_string_not_equal(gm_packs_key(packs), gm_packs_key(others));
-  assert_false(gm_packs_accepts(others, bytes, size));
+  assert_false(gm_packs_accepts(others, bytes, size, NULL));
   gm_packs_free(others);
   gm_packs_free(packs);
   free(bytes);

@@ -181,12 +181,11 @@ static bool write_all(int fd, const void *bytes, size_t n) {
 }
 
 static bool write_entry(const gm_cache_dir *dir, const char *key, const char *kind,
-                        const gm_cache_piece *pieces, size_t n, bool synced) {
+                        const gm_cache_piece *pieces, size_t n) {
   char *path = path_of(dir, key, kind, ""), *part = path_of(dir, key, kind, ".XXXXXX");
   int fd = path && part ? mkstemp(part) : -1;
   bool ok = fd >= 0;
   for (size_t i = 0; i < n && ok; i++) ok = write_all(fd, pieces[i].bytes, pieces[i].size);
-  if (ok && synced) ok = fsync(fd) == 0;
   if (fd >= 0 && close(fd) != 0) ok = false;
   if (ok) ok = rename(part, path) == 0;
   if (fd >= 0 && !ok) unlink(part);
@@ -195,23 +194,13 @@ static bool write_entry(const gm_cache_dir *dir, const char *key, const char *ki
   return ok;
 }
 
-static void store(gm_cache_dir *dir, const char *key, const char *kind,
-                  const gm_cache_piece *pieces, size_t n, bool synced) {
+void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
+                        const gm_cache_piece *pieces, size_t n) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < n; i++) bytes += pieces[i].size;
   if (bytes > dir->limit) return;
-  if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n, synced))
+  if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n))
     keep_limit(dir, bytes);
-}
-
-void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
-                        const gm_cache_piece *pieces, size_t n) {
-  store(dir, key, kind, pieces, n, false);
-}
-
-void gm_cache_dir_store_synced(gm_cache_dir *dir, const char *key, const char *kind,
-                               const gm_cache_piece *pieces, size_t n) {
-  store(dir, key, kind, pieces, n, true);
 }
 
 bool gm_cache_dir_has_room(const gm_cache_dir *dir, uint64_t bytes) {

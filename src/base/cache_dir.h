@@ -3,8 +3,8 @@
  *
  * The key is the SHA-256, in hex, of all that the entry's bytes depend on; the kind (lower-case
  * letters) tells entries of different formats apart. An entry appears whole or not at all
- * (written beside its name, then renamed); it is not synced unless said, so whoever reads it
- * checks a sum of its own. Whatever is wrong with an entry, it counts as absent: a cache never
+ * (written beside its name, then renamed); it is not synced, so whoever reads it checks a sum
+ * of its own. Whatever is wrong with an entry, it counts as absent: a cache never
  * makes a call fail. The limit holds for all kinds together; the entries that were not used for
  * the longest time go first. */
 #ifndef GM_CACHE_DIR_H
@@ -36,10 +36,6 @@ typedef struct gm_cache_piece {
  * what they store at the same time; whoever stores next sets it right. */
 void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
                         const gm_cache_piece *pieces, size_t n);
-/* The same for an entry whose bytes are used without a sum of their own: it is on disk before
- * it appears. */
-void gm_cache_dir_store_synced(gm_cache_dir *dir, const char *key, const char *kind,
-                               const gm_cache_piece *pieces, size_t n);
 /* Whether an entry of that size can be expected to be kept: it is within the limit, the
  * directory can be written, and the disk has room. For entries that are much work to make. */
 bool gm_cache_dir_has_room(const gm_cache_dir *dir, uint64_t bytes);

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 64, ENTRY = 48, ALIGN = 4096, PRINT_COLUMNS = 512 };
+enum { HEAD = 64, ENTRY = 48, SUM = 8, ALIGN = 4096, PRINT_COLUMNS = 512 };
 
 static const char kind[] = "panels";
-static const char magic[8] = "GMPANEL\1";
+static const char magic[8] = "GMPANEL\2";
 
 typedef struct packed_tensor {
   const gm_tensor *w;
@@ -31,6 +31,7 @@ struct gm_packs {
   size_t n, size;         /* size: of the file */
   unsigned char *head;    /* head and directory as they have to be */
   size_t head_bytes;
+  unsigned char *sums; /* [n] of 8 bytes, as they stand behind the directory: room for them */
   char key[65];
   bool tried;
   gm_mapping mapping; /* data NULL: not there */
@@ -69,7 +70,8 @@ static bool lay_out(gm_packs *p, const gm_kernels *kernels, const char *prefix) 
                                          .n_panels = (gm_tensor_rows(w) + mm->nr - 1) / mm->nr};
   }
   qsort(p->tensors, p->n, sizeof *p->tensors, by_address);
-  p->head_bytes = p->size = HEAD + p->n * ENTRY;
+  p->head_bytes = HEAD + p->n * ENTRY;
+  p->size = p->head_bytes + p->n * SUM;
   for (size_t i = 0; i < p->n; i++) {
     packed_tensor *t = &p->tensors[i];
     size_t all, chunks = chunks_of(t->mm, gm_tensor_cols(t->w));
@@ -162,7 +164,8 @@ static gm_status describe(gm_packs *p, const gm_kernels *kernels, const char *pr
   if (!lay_out(p, kernels, prefix)) p->n = 0; /* no such model fits into memory anyway */
   if (p->n == 0) return GM_OK;
   p->head = calloc(1, p->head_bytes);
-  if (!p->head) return gm_fail_memory(err, "the panels", p->head_bytes);
+  p->sums = calloc(p->n, SUM);
+  if (!p->head || !p->sums) return gm_fail_memory(err, "the panels", p->head_bytes);
   write_directory(p);
   if (!make_key(p, kernels)) return gm_fail_memory(err, "the panels", ALIGN);
   write_head(p);
@@ -190,22 +193,43 @@ void gm_packs_free(gm_packs *packs) {
   if (packs->mapping.data) gm_unmap(&packs->mapping);
   free(packs->tensors);
   free(packs->head);
+  free(packs->sums);
   free(packs);
 }
 
 /* ---- the file ---- */
 
-bool gm_packs_accepts(const gm_packs *p, const void *bytes, size_t size) {
-  return size == p->size && memcmp(bytes, p->head, p->head_bytes) == 0;
+typedef struct summing {
+  const gm_packs *packs;
+  const unsigned char *bytes; /* of the file */
+} summing;
+
+static void sum_tensor(void *arg, size_t tensor, size_t worker) {
+  const summing *s = arg;
+  const packed_tensor *t = &s->packs->tensors[tensor];
+  (void)worker;
+  put(s->packs->sums + tensor * SUM, gm_sum64(s->bytes + t->at, t->panel_bytes * t->n_panels),
+      SUM);
+}
+
+static void sum_panels(const gm_packs *p, const unsigned char *bytes, gm_pool *pool) {
+  summing s = {p, bytes};
+  gm_pool_run(pool, sum_tensor, &s, p->n);
+}
+
+bool gm_packs_accepts(const gm_packs *p, const void *bytes, size_t size, gm_pool *pool) {
+  if (size != p->size || memcmp(bytes, p->head, p->head_bytes) != 0) return false;
+  sum_panels(p, bytes, pool);
+  return memcmp((const unsigned char *)bytes + p->head_bytes, p->sums, p->n * SUM) == 0;
 }
 
 const char *gm_packs_key(const gm_packs *packs) {
   return packs->key;
 }
 
-static bool open_file(gm_packs *p) {
+static bool open_file(gm_packs *p, gm_pool *pool) {
   if (!gm_cache_dir_map(p->dir, p->key, kind, &p->mapping)) return false;
-  if (gm_packs_accepts(p, p->mapping.data, p->mapping.size)) {
+  if (gm_packs_accepts(p, p->mapping.data, p->mapping.size, pool)) {
     gm_cache_dir_used(p->dir, p->key, kind);
     return true;
   }
@@ -247,17 +271,19 @@ static void make_file(gm_packs *p, gm_pool *pool) {
         (size_t)((const unsigned char *)t->w->data - gm_model_file_mapping(p->file)->data);
     gm_mapping_drop(gm_model_file_mapping(p->file), offset, t->bytes);
   }
+  sum_panels(p, bytes, pool);
+  memcpy(bytes + p->head_bytes, p->sums, p->n * SUM);
   const gm_cache_piece piece = {bytes, p->size};
-  gm_cache_dir_store_synced(p->dir, p->key, kind, &piece, 1);
+  gm_cache_dir_store(p->dir, p->key, kind, &piece, 1);
   free(bytes);
 }
 
 void gm_packs_prepare(gm_packs *packs, gm_pool *pool) {
   if (!packs || packs->tried) return;
   packs->tried = true;
-  if (open_file(packs)) return;
+  if (open_file(packs, pool)) return;
   make_file(packs, pool);
-  (void)open_file(packs);
+  (void)open_file(packs, pool);
 }
 
 const unsigned char *gm_packs_find(const gm_packs *packs, const gm_tensor *w,

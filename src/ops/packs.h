@@ -7,15 +7,16 @@
  * same results to the bit. Tensors that are also multiplied by few rows have no place in it:
  * those products read the model's own layout, and the weights would be in memory twice.
  *
- *   0    "GMPANEL\1"  u64 size of the file  u64 tensors  u64 sum64 of the directory  u8 key[32]
+ *   0    "GMPANEL\2"  u64 size of the file  u64 tensors  u64 sum64 of the directory  u8 key[32]
  *   64   directory, 48 bytes a tensor: u64 offset in the model file  u64 rows  u64 columns
  *        u32 type  u32 rows of a panel  u64 offset of its panels  u64 their bytes
+ *        u64 sum64 of each tensor's panels
  *        panels, each tensor's at a multiple of 4096 bytes
  *
  * The head is little endian. The key is the SHA-256 of the model file's size, time and header,
  * of the kernels' names, of a panel that they make of a fixed matrix (which changes when their
- * layout does), and of the directory. A reader makes head and directory itself and compares:
- * no number of the file is ever used. */
+ * layout does), and of the directory. A reader makes head, directory and sums itself and
+ * compares: no number of the file is ever used. */
 #ifndef GM_PACKS_H
 #define GM_PACKS_H
 
@@ -45,8 +46,9 @@ const unsigned char *gm_packs_find(const gm_packs *packs, const gm_tensor *w,
 /* The panels are not needed for now (see gm_model_file_release). packs may be NULL. */
 void gm_packs_release(const gm_packs *packs);
 
-/* Whether these are the bytes of the file that packs wants. */
-bool gm_packs_accepts(const gm_packs *packs, const void *bytes, size_t size);
+/* Whether these are the bytes of the file that packs wants, whole: all of them are read. Not
+ * while another thread uses packs. */
+bool gm_packs_accepts(const gm_packs *packs, const void *bytes, size_t size, gm_pool *pool);
 /* Its name in the cache directory, without the kind, "panels". */
 const char *gm_packs_key(const gm_packs *packs);
 
