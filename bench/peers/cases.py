@@ -66,7 +66,8 @@ class Setting:
                 self.limits["read_gbs"] = max(stage["limit_rate"] * 1e-9, self.limits["read_gbs"])
         self.peak = report["peak_bytes"]
         return {s["stage"]: {"times": [s["seconds_min"], s["seconds_median"]][:repeat], "operations": s["operations"],
-                             "bytes": s["bytes"], "limit": s["limit"], "share": s["share"]} for s in report["stages"]}
+                             "bytes": s["bytes"], "limit": s["limit"], "limit_rate": s["limit_rate"], "share": s["share"]}
+                for s in report["stages"]}
 
     def ask(self, *arguments):
         """A worker, started and warm."""
@@ -94,10 +95,11 @@ class Worker:
 
 
 def _work(before, stages, report):
-    """What the limit is, and each process's share of it, which it measures beside the stage."""
-    limit, shares = report[stages[0]]["limit"], [report[s]["share"] * report[s]["times"][0] for s in stages]
+    """What the limit is, and each process's share of it with the limit that it measured beside the stage."""
+    limit, rate = report[stages[0]]["limit"], report[stages[0]]["limit_rate"]
+    shares = [report[s]["share"] * report[s]["times"][0] for s in stages]
     share = sum(shares) / sum(report[s]["times"][0] for s in stages)
-    return {"limit": limit, "shares": before.get("shares", []) + [share]}
+    return {"limit": limit, "shares": before.get("shares", []) + [(share, rate)]}
 
 
 def in_turn(setting, stages, command, peers, runs=2):

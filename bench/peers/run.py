@@ -74,6 +74,13 @@ def prepare(setting, names):
             subprocess.run([setting.python, "-c", code, shape, kind, setting.store], check=True, cwd=HERE)
 
 
+def share_of(limit, shares):
+    """Memory has another limit every minute; arithmetic has one, and a process that was disturbed finds it too low."""
+    if limit == "read":
+        return statistics.median(share for share, _ in shares)
+    return max(share * rate for share, rate in shares) / max(rate for _, rate in shares)
+
+
 def measure(setting, names):
     for name in names:
         case, work, wanted = cases.CASES[name]
@@ -87,8 +94,7 @@ def measure(setting, names):
         entry["seconds"] = {side: {"min": min(t), "median": statistics.median(t), "runs": len(t)}
                             for side, t in entry.pop("times").items()}
         if "shares" in entry:
-            # Arithmetic has one limit, and the best run is nearest to it; memory has another every minute.
-            entry["share"] = (statistics.median if entry["limit"] == "read" else max)(entry.pop("shares"))
+            entry["share"] = share_of(entry["limit"], entry.pop("shares"))
         store = table.load(STORE)
         store.setdefault(setting.cpu, {})[name] = entry
         with open(STORE + ".new", "w") as file:
