@@ -32,8 +32,7 @@ const cli_command cli_commands[] = {
      "Say which of your classes a picture shows",
      "  gromatic classify dog.jpg --classes dog,cat,horse --method clip\n"
      "  gromatic classify photos/ --descriptions pets.json --explain why/ -o out.jsonl",
-     GROUP_MODEL | GROUP_IMAGE | GROUP_OUTPUT | GROUP_EXPORT | GROUP_CLASSES | GROUP_CLASSIFY,
-     cmd_classify},
+     GROUP_MODEL | GROUP_IMAGE | GROUP_OUTPUT | GROUP_CLASSES | GROUP_CLASSIFY, cmd_classify},
     {"label", "[OPTION]... --classes FILE|A,B,C PICTURE...",
      "Find and name things by a list of your own",
      "Regions are Groma's (-m), names are CLIP's (--clip-model) by weighted cross "

@@ -1,6 +1,7 @@
 /* main.c - the program: finds the command and runs it. */
 #include "commands.h"
 #include "gromatic.h"
+#include "help.h"
 #include "terminal.h"
 
 #include <errno.h>

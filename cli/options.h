@@ -1,5 +1,5 @@
-/* options.h - the options of all commands in one table, from which parsing, --help,
- * suggestions, shell completion and the manual's list are made. */
+/* options.h - the command line: what a command is, the settings it gets, and how they are read
+ * from the arguments and the environment. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -104,14 +104,6 @@ extern const cli_command cli_commands[];
  * with a suggestion, and returns CLI_USAGE. cli_args_free releases the lists. */
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
 void cli_args_free(cli_args *args);
-
-void cli_print_help(FILE *out, const cli_command *command);
-void cli_print_overview(FILE *out);
-/* shell: "bash", "zsh" or "fish"; false if it is none of them. */
-bool cli_print_completion(FILE *out, const char *shell);
-/* The OPTIONS and COMMANDS sections of the manual in roff. */
-void cli_print_man_options(FILE *out);
-void cli_print_man_commands(FILE *out);
 
 /* The best match of `word` among the commands' names, or NULL if none is near. */
 const char *cli_suggest_command(const char *word);

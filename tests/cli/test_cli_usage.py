@@ -1,6 +1,7 @@
 """Options, errors and exit codes that need no inference."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -21,6 +22,26 @@ class Usage(unittest.TestCase):
             text, _ = run(command, "--help")
             self.assertIn("usage: gromatic " + command, text)
             self.assertLessEqual(max(map(len, text.splitlines())), 130)
+
+    def test_help_says_what_this_command_can_do(self):
+        helps = {}
+        for command in ("caption", "chat", "ground", "describe", "detect", "classify", "label", "describe-classes", "convert",
+                        "inspect", "eval", "bench"):
+            text, _ = run(command, "--help")
+            helps[command] = dict(re.findall(r"^  (?:-., |    )--([a-z-]+)(?: \S+)? +(.*)$", text, re.M))
+            names = re.findall(r"^  (?:-., |    )--([a-z-]+)", text, re.M)
+            self.assertEqual(len(names), len(set(names)), command)  # each option once
+        for command in "caption", "chat", "describe", "convert", "describe-classes":
+            self.assertNotIn("-f", helps[command]["output"])
+            self.assertNotIn("format", helps[command])
+        self.assertNotIn("yolo", helps["classify"]["format"])
+        run("classify", scene(0), "--classes", "a,b", "--save-conf", code=2)  # of yolo and voc
+        self.assertIn("yolo", helps["detect"]["format"])
+        for command, option in ("detect", "threads"), ("convert", "threads"), ("caption", "n-predict"), ("detect", "max-det"), \
+                ("ground", "max-det"), ("detect", "ctx-size"), ("eval", "limit"), ("bench", "count"), ("caption", "top-k"):
+            self.assertIn("(0, the default: ", helps[command][option])
+        _, err = run("detect", scene(0), "--cache-size", "0", code=2)
+        self.assertIn("--no-cache", err)
 
     def test_unknown_words_get_a_suggestion(self):
         _, err = run("captoin", "x.png", code=2)
