@@ -45,10 +45,32 @@ static void test_pieces(void **state) {
   }
 }
 
+static void test_bytes(void **state) {
+  (void)state;
+  static const char hex[] = "00ff10a5"
+                            "00000000000000000000000000000000000000000000000000000009";
+  unsigned char out[32];
+  assert_true(gm_sha256_bytes(hex, out));
+  const unsigned char first[] = {0x00, 0xFF, 0x10, 0xA5};
+  assert_memory_equal(out, first, sizeof first);
+  assert_int_equal(out[31], 9);
+  for (size_t i = 0; i < 64; i++) { /* another digit, or too few */
+    char wrong[65];
+    memcpy(wrong, hex, sizeof wrong);
+    wrong[i] = i % 2 ? 'A' : 'g';
+    assert_false(gm_sha256_bytes(wrong, out));
+    wrong[i] = 0;
+    assert_false(gm_sha256_bytes(wrong, out));
+  }
+  assert_false(gm_sha256_bytes(
+      "00ff10a5000000000000000000000000000000000000000000000000000000099", out));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_examples),
       cmocka_unit_test(test_pieces),
+      cmocka_unit_test(test_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

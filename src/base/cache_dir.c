@@ -1,6 +1,8 @@
 /* cache_dir.c - see cache_dir.h. */
 #include "cache_dir.h"
 
+#include "write_all.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -170,22 +172,12 @@ static bool make_directory(const char *path) {
   return ok;
 }
 
-static bool write_all(int fd, const void *bytes, size_t n) {
-  for (size_t done = 0; done < n;) {
-    ssize_t k = write(fd, (const char *)bytes + done, n - done);
-    if (k < 0 && errno == EINTR) continue;
-    if (k <= 0) return false;
-    done += (size_t)k;
-  }
-  return true;
-}
-
 static bool write_entry(const gm_cache_dir *dir, const char *key, const char *kind,
                         const gm_cache_piece *pieces, size_t n) {
   char *path = path_of(dir, key, kind, ""), *part = path_of(dir, key, kind, ".XXXXXX");
   int fd = path && part ? mkstemp(part) : -1;
   bool ok = fd >= 0;
-  for (size_t i = 0; i < n && ok; i++) ok = write_all(fd, pieces[i].bytes, pieces[i].size);
+  for (size_t i = 0; i < n && ok; i++) ok = gm_write_all(fd, pieces[i].bytes, pieces[i].size);
   if (fd >= 0 && close(fd) != 0) ok = false;
   if (ok) ok = rename(part, path) == 0;
   if (fd >= 0 && !ok) unlink(part);

@@ -1,6 +1,8 @@
 /* new_file.c - see new_file.h. */
 #include "new_file.h"
 
+#include "write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -52,13 +54,7 @@ gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err) 
 }
 
 gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_error *err) {
-  for (size_t done = 0; done < n;) {
-    ssize_t k = write(file->fd, (const char *)bytes + done, n - done);
-    if (k < 0 && errno == EINTR) continue;
-    if (k < 0) return fail_at(file, "write", err);
-    done += (size_t)k;
-  }
-  return GM_OK;
+  return gm_write_all(file->fd, bytes, n) ? GM_OK : fail_at(file, "write", err);
 }
 
 gm_status gm_new_file_commit(gm_new_file *file, gm_error *err) {

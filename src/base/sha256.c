@@ -85,3 +85,13 @@ void gm_sha256(const void *bytes, size_t size, char out[65]) {
   gm_sha256_add(&sha, bytes, size);
   gm_sha256_end(&sha, out);
 }
+
+bool gm_sha256_bytes(const char *hex, unsigned char out[32]) {
+  static const char digits[] = "0123456789abcdef";
+  if (strlen(hex) != 64 || strspn(hex, digits) != 64) return false;
+  for (size_t i = 0; i < 32; i++) {
+    size_t high = (size_t)(strchr(digits, hex[2 * i]) - digits);
+    out[i] = (unsigned char)(high << 4 | (size_t)(strchr(digits, hex[2 * i + 1]) - digits));
+  }
+  return true;
+}

@@ -2,6 +2,7 @@
 #ifndef GM_SHA256_H
 #define GM_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,5 +16,7 @@ void gm_sha256_begin(gm_sha256_state *sha);
 void gm_sha256_add(gm_sha256_state *sha, const void *bytes, size_t n);
 /* Lower-case hex and a NUL. The state is used up. */
 void gm_sha256_end(gm_sha256_state *sha, char hex[65]);
+/* The digest's own bytes; false where hex is not 64 such digits. */
+bool gm_sha256_bytes(const char *hex, unsigned char out[32]);
 
 #endif

@@ -8,6 +8,8 @@
  * A row's result depends neither on the number of threads nor on the batch. */
 #include "ops.h"
 
+#include "sizes.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -40,10 +42,6 @@ typedef struct rounded_state {
   float *piece;  /* [head_dim][VALUE_PIECE] */
   float *mixed;  /* [mr][nr] */
 } rounded_state;
-
-static size_t ceil_div(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
 
 static rounded_state state_of(const rounded_job *job, size_t worker) {
   unsigned char *base = job->scratch + worker * job->at[PARTS];
@@ -132,14 +130,14 @@ static void chunk_task(void *arg, size_t task, size_t worker) {
 static void plan(rounded_job *job) {
   const gm_attention_args *a = job->a;
   const gm_matmul *mm = job->mm;
-  size_t even = ceil_div(a->tq, QUERY_CHUNK), key_chunks = ceil_div(job->tk, mm->chunk);
-  job->chunk = ceil_div(ceil_div(a->tq, even), mm->mr) * mm->mr;
-  job->chunks = ceil_div(a->tq, job->chunk);
-  job->key_panels = ceil_div(job->tk, mm->nr);
-  job->value_panels = ceil_div(a->head_dim, mm->nr);
-  size_t query_bytes = ceil_div(a->head_dim, mm->chunk) * mm->x_chunk_bytes * mm->mr;
+  size_t even = gm_ceil_div(a->tq, QUERY_CHUNK), key_chunks = gm_ceil_div(job->tk, mm->chunk);
+  job->chunk = gm_ceil_div(gm_ceil_div(a->tq, even), mm->mr) * mm->mr;
+  job->chunks = gm_ceil_div(a->tq, job->chunk);
+  job->key_panels = gm_ceil_div(job->tk, mm->nr);
+  job->value_panels = gm_ceil_div(a->head_dim, mm->nr);
+  size_t query_bytes = gm_ceil_div(a->head_dim, mm->chunk) * mm->x_chunk_bytes * mm->mr;
   size_t score_bytes = job->key_panels * mm->mr * mm->nr * sizeof(float);
-  job->key_bytes = ceil_div(a->head_dim, mm->chunk) * mm->w_chunk_bytes * mm->nr;
+  job->key_bytes = gm_ceil_div(a->head_dim, mm->chunk) * mm->w_chunk_bytes * mm->nr;
   job->value_bytes = key_chunks * mm->w_chunk_bytes * mm->nr;
   size_t bytes[PARTS] = {[KEYS] = job->key_panels * job->key_bytes,
                          [VALUES] = job->value_panels * job->value_bytes,
@@ -149,7 +147,8 @@ static void plan(rounded_job *job) {
                          [ROWS] = score_bytes,
                          [PIECE] = a->head_dim * VALUE_PIECE * sizeof(float),
                          [MIXED] = mm->mr * mm->nr * sizeof(float)};
-  for (size_t i = 0; i < PARTS; i++) job->at[i + 1] = job->at[i] + ceil_div(bytes[i], 64) * 64;
+  for (size_t i = 0; i < PARTS; i++)
+    job->at[i + 1] = job->at[i] + gm_ceil_div(bytes[i], 64) * 64;
 }
 
 gm_status gm_attention_rounded(gm_compute *c, const gm_attention_args *args) {

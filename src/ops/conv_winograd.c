@@ -14,6 +14,8 @@
  * them. A value depends neither on bands and panels nor on the number of threads. */
 #include "conv_winograd.h"
 
+#include "sizes.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -40,14 +42,6 @@ typedef struct winograd_job {
   unsigned char *scratch;
   size_t scratch_bytes; /* per worker */
 } winograd_job;
-
-static size_t ceil_div(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
-
-static size_t min_size(size_t a, size_t b) {
-  return a < b ? a : b;
-}
 
 /* ---- squares */
 
@@ -108,11 +102,11 @@ static unsigned char *v_at(const winograd_job *job, size_t group, size_t point) 
 static void gather_task(void *arg, size_t group, size_t worker) {
   const winograd_job *job = arg;
   const gm_matmul *mm = job->mm;
-  size_t mr = mm->mr, squares = min_size(mr, job->n - group * mr), step = mr * CHANNELS;
+  size_t mr = mm->mr, squares = gm_min_size(mr, job->n - group * mr), step = mr * CHANNELS;
   float *buffer = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
   const float *x[POINTS];
   for (size_t at = 0; at < job->ci; at += CHANNELS) {
-    size_t n = min_size(CHANNELS, job->ci - at);
+    size_t n = gm_min_size(CHANNELS, job->ci - at);
     for (size_t s = 0; s < squares; s++) {
       inputs_of(job, job->squares[job->first + group * mr + s], x);
       for (size_t p = 0; p < POINTS; p++) x[p] += x[p] == job->zeros ? 0 : at;
@@ -145,7 +139,7 @@ static void make_panel(const winograd_job *job, unsigned char *u, float *buffer,
   size_t span = block > CHANNELS ? block : CHANNELS, step = mm->nr * span;
   float *copies = buffer + POINTS * step;
   for (size_t at = 0; at < job->ci; at += span) {
-    size_t columns = min_size(span, job->ci - at);
+    size_t columns = gm_min_size(span, job->ci - at);
     for (size_t o = 0; o < n; o++) {
       const float *taps[9];
       for (size_t t = 0; t < 9; t++)
@@ -161,8 +155,8 @@ static void make_panel(const winograd_job *job, unsigned char *u, float *buffer,
 static void multiply_task(void *arg, size_t task, size_t worker) {
   const winograd_job *job = arg;
   const gm_matmul *mm = job->mm;
-  size_t groups = ceil_div(job->n, mm->mr), part = task % job->parts;
-  size_t column = task / job->parts * mm->nr, columns = min_size(mm->nr, job->co - column);
+  size_t groups = gm_ceil_div(job->n, mm->mr), part = task % job->parts;
+  size_t column = task / job->parts * mm->nr, columns = gm_min_size(mm->nr, job->co - column);
   size_t sums = mm->mr * mm->nr, end = groups * (part + 1) / job->parts;
   unsigned char *u = job->scratch + worker * job->scratch_bytes;
   float *acc = (float *)(void *)(u + POINTS * job->u_bytes);
@@ -170,7 +164,7 @@ static void multiply_task(void *arg, size_t task, size_t worker) {
   for (size_t g = groups * part / job->parts; g < end; g++) {
     for (size_t p = 0; p < POINTS; p++)
       mm->tile(acc + p * sums, v_at(job, g, p), u + p * job->u_bytes, job->ci, true);
-    size_t squares = min_size(mm->mr, job->n - g * mm->mr);
+    size_t squares = gm_min_size(mm->mr, job->n - g * mm->mr);
     for (size_t s = 0; s < squares; s++) {
       float *y[16];
       outputs_of(job, job->squares[job->first + g * mm->mr + s], column, y);
@@ -194,7 +188,7 @@ static size_t worker_bytes(const winograd_job *job) {
   size_t floats = products > making ? products : making;
   size_t bytes = POINTS * job->u_bytes + floats * sizeof(float);
   if (bytes < gather * sizeof(float)) bytes = gather * sizeof(float);
-  return ceil_div(bytes, 64) * 64;
+  return gm_ceil_div(bytes, 64) * 64;
 }
 
 static gm_status take_scratch(gm_compute *c, winograd_job *job, size_t squares) {
@@ -211,16 +205,16 @@ static gm_status take_scratch(gm_compute *c, winograd_job *job, size_t squares) 
 }
 
 static gm_status run_bands(gm_compute *c, winograd_job *job, size_t filled) {
-  size_t mr = job->mm->mr, groups = ceil_div(filled, mr);
+  size_t mr = job->mm->mr, groups = gm_ceil_div(filled, mr);
   size_t group_bytes = POINTS * job->v_bytes, most = BAND_BYTES / group_bytes;
-  size_t bands = most ? ceil_div(groups, most) : groups, band = ceil_div(groups, bands);
+  size_t bands = most ? gm_ceil_div(groups, most) : groups, band = gm_ceil_div(groups, bands);
   job->v = gm_scratch(c, band * group_bytes, "the transformed input of a convolution");
   if (!job->v) return GM_ERR_MEMORY;
-  size_t panels = ceil_div(job->co, job->mm->nr), threads = gm_pool_threads(c->pool);
-  job->parts = min_size(ceil_div(2 * threads, panels), band);
+  size_t panels = gm_ceil_div(job->co, job->mm->nr), threads = gm_pool_threads(c->pool);
+  job->parts = gm_min_size(gm_ceil_div(2 * threads, panels), band);
   for (job->first = 0; job->first < filled; job->first += band * mr) {
-    job->n = min_size(band * mr, filled - job->first);
-    gm_pool_run(c->pool, gather_task, job, ceil_div(job->n, mr));
+    job->n = gm_min_size(band * mr, filled - job->first);
+    gm_pool_run(c->pool, gather_task, job, gm_ceil_div(job->n, mr));
     gm_pool_run(c->pool, multiply_task, job, panels * job->parts);
   }
   return GM_OK;
@@ -238,14 +232,14 @@ gm_status gm_conv_winograd(gm_compute *c, const gm_conv_args *args) {
   winograd_job job = {.a = args,
                       .k = &c->kernels->rows,
                       .mm = mm,
-                      .down = ceil_div(args->h, 4),
-                      .across = ceil_div(args->w, 4),
+                      .down = gm_ceil_div(args->h, 4),
+                      .across = gm_ceil_div(args->w, 4),
                       .ci = args->weight->shape[3],
                       .co = args->weight->shape[2]};
   assert(CHANNELS % mm->chunk == 0);
-  size_t chunks = ceil_div(job.ci, mm->chunk), squares = args->b * job.down * job.across;
-  job.v_bytes = ceil_div(mm->mr * mm->x_chunk_bytes * chunks, 64) * 64;
-  job.u_bytes = ceil_div(mm->nr * mm->w_chunk_bytes * chunks, 64) * 64;
+  size_t chunks = gm_ceil_div(job.ci, mm->chunk), squares = args->b * job.down * job.across;
+  job.v_bytes = gm_ceil_div(mm->mr * mm->x_chunk_bytes * chunks, 64) * 64;
+  job.u_bytes = gm_ceil_div(mm->nr * mm->w_chunk_bytes * chunks, 64) * 64;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = take_scratch(c, &job, squares);
   if (status == GM_OK) {

@@ -14,6 +14,8 @@
  * steady. */
 #include "ops.h"
 
+#include "sizes.h"
+
 #include <assert.h>
 
 enum {
@@ -59,25 +61,13 @@ typedef struct pack_job {
   size_t ldx, m, group, k;
 } pack_job;
 
-static size_t min_size(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-static size_t max_size(size_t a, size_t b) {
-  return a > b ? a : b;
-}
-
-static size_t ceil_div(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
-
 static size_t workers_of(const gm_compute *c) {
   return c->pool ? gm_pool_threads(c->pool) : 1;
 }
 
 /* Bytes of one packed row of activations, in tiles of `group` rows or alone. */
 static size_t packed_row_bytes(const gm_matmul *mm, size_t group, size_t k) {
-  return ceil_div(k, mm->chunk) * (group == 1 ? mm->row_chunk_bytes : mm->x_chunk_bytes);
+  return gm_ceil_div(k, mm->chunk) * (group == 1 ? mm->row_chunk_bytes : mm->x_chunk_bytes);
 }
 
 static const linear_part *part_of(const linear_job *job, size_t task) {
@@ -107,7 +97,7 @@ static void gemv_task(void *arg, size_t task, size_t worker) {
   const linear_job *job = arg;
   const linear_part *part = part_of(job, task);
   size_t column = (task - part->first_task) * part->columns;
-  size_t columns = min_size(part->columns, part->n - column);
+  size_t columns = gm_min_size(part->columns, part->n - column);
   float *acc = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
   part->mm->gemv(acc, columns, part->x, job->m, weights_at(part, column, 0),
                  part->out->w->row_bytes, columns, part->k);
@@ -119,12 +109,12 @@ static size_t plan_gemv(linear_job *job, size_t workers) {
   for (size_t i = 0; i < job->n_parts; i++) {
     linear_part *part = &job->parts[i];
     size_t bytes = part->n * part->out->w->row_bytes / (4 * workers);
-    bytes = min_size(GEMV_BYTES, max_size(GEMV_LEAST, bytes));
-    part->columns = max_size(bytes / part->out->w->row_bytes / 16 * 16, 16);
+    bytes = gm_min_size(GEMV_BYTES, gm_max_size(GEMV_LEAST, bytes));
+    part->columns = gm_max_size(bytes / part->out->w->row_bytes / 16 * 16, 16);
     part->first_task = tasks;
-    tasks += ceil_div(part->n, part->columns);
+    tasks += gm_ceil_div(part->n, part->columns);
     job->scratch_bytes =
-        max_size(job->scratch_bytes, part->columns * GM_GEMV_ROWS * sizeof(float));
+        gm_max_size(job->scratch_bytes, part->columns * GM_GEMV_ROWS * sizeof(float));
   }
   return tasks;
 }
@@ -137,14 +127,14 @@ static void pack_task(void *arg, size_t task, size_t worker) {
   size_t row = task * job->group,
          bytes = job->group * packed_row_bytes(job->mm, job->group, job->k);
   job->mm->pack_x(job->packed + task * bytes, job->x + row * job->ldx, job->ldx,
-                  min_size(job->group, job->m - row), job->group, job->k);
+                  gm_min_size(job->group, job->m - row), job->group, job->k);
 }
 
 /* Where the panel of a column begins, at a chunk of k; NULL where none are kept. */
 static const unsigned char *kept_panels(const linear_part *part, size_t column, size_t chunk) {
   const gm_matmul *mm = part->mm;
   if (!part->panels) return NULL;
-  size_t chunks = ceil_div(part->k, mm->chunk);
+  size_t chunks = gm_ceil_div(part->k, mm->chunk);
   return part->panels + (column / mm->nr * chunks + chunk) * mm->w_chunk_bytes * mm->nr;
 }
 
@@ -167,11 +157,11 @@ static weight_cut next_cut(const linear_job *job, size_t task, const weight_cut 
     if (task + job->workers >= job->tasks) return (weight_cut){.part = now->part};
     next.part = part_of(job, task + job->workers);
     next.column = first_column(next.part, task + job->workers);
-    next.columns = min_size(next.part->columns, next.part->n - next.column);
+    next.columns = gm_min_size(next.part->columns, next.part->n - next.column);
     next.at = 0;
   }
   if (next.part->panels) next.columns = 0;
-  next.n = min_size(next.part->cut, next.part->k - next.at);
+  next.n = gm_min_size(next.part->cut, next.part->k - next.at);
   return next;
 }
 
@@ -189,20 +179,20 @@ static void unpack(unsigned char *panels, const weight_cut *w, size_t panel_byte
   const gm_matmul *mm = w->part->mm;
   for (size_t j = 0; j < w->columns; j += mm->nr, panels += panel_bytes)
     mm->pack_w(panels, weights_at(w->part, w->column + j, w->at), w->part->out->w->row_bytes,
-               min_size(mm->nr, w->columns - j), w->n);
+               gm_min_size(mm->nr, w->columns - j), w->n);
 }
 
 static void gemm_task(void *arg, size_t task, size_t worker) {
   const linear_job *job = arg;
   const linear_part *part = part_of(job, task);
   const gm_matmul *mm = part->mm;
-  size_t mr = mm->mr, nr = mm->nr, k = part->k, tiles = ceil_div(job->m, mr);
+  size_t mr = mm->mr, nr = mm->nr, k = part->k, tiles = gm_ceil_div(job->m, mr);
   size_t block = (task - part->first_task) % part->row_blocks;
   size_t begin = tiles * block / part->row_blocks;
   size_t end = tiles * (block + 1) / part->row_blocks, x_row = packed_row_bytes(mm, mr, k);
   weight_cut w = {.part = part, .column = first_column(part, task)};
-  w.columns = min_size(part->columns, part->n - w.column);
-  size_t panels = ceil_div(w.columns, nr);
+  w.columns = gm_min_size(part->columns, part->n - w.column);
+  size_t panels = gm_ceil_div(w.columns, nr);
   bool whole = part->cut >= k; /* then a tile's sums are not needed for long */
   float *sums = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
   unsigned char *unpacked =
@@ -210,15 +200,15 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
   unpacked += -(uintptr_t)unpacked % LINE;
 
   for (; w.at < k; w.at += w.n) {
-    w.n = min_size(part->cut, k - w.at);
-    size_t chunk = w.at / mm->chunk, chunks = ceil_div(part->panels ? k : w.n, mm->chunk);
+    w.n = gm_min_size(part->cut, k - w.at);
+    size_t chunk = w.at / mm->chunk, chunks = gm_ceil_div(part->panels ? k : w.n, mm->chunk);
     size_t panel_bytes = chunks * mm->w_chunk_bytes * nr;
     const unsigned char *panel = kept_panels(part, w.column, chunk);
     if (!panel) unpack(unpacked, &w, panel_bytes), panel = unpacked;
     weight_cut next = next_cut(job, task, &w);
     for (size_t t = begin; t < end; t++) {
       const unsigned char *x = part->x + t * mr * x_row + chunk * mm->x_chunk_bytes * mr;
-      size_t rows = min_size(mr, job->m - t * mr);
+      size_t rows = gm_min_size(mr, job->m - t * mr);
       ask_for(&next, t - begin, end - begin);
       for (size_t p = 0; p < panels; p++) {
         float *acc = sums + (whole ? 0 : (t - begin) * panels + p) * mr * nr;
@@ -228,7 +218,7 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
           mm->tile(acc, x, panel + p * panel_bytes, w.n, w.at == 0);
         if (w.at + w.n == k)
           finish(job, part, t * mr, w.column + p * nr, acc, nr, rows,
-                 min_size(nr, w.columns - p * nr));
+                 gm_min_size(nr, w.columns - p * nr));
       }
     }
   }
@@ -237,19 +227,19 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
 /* How a part is divided among tasks. Returns the scratch that one of them needs. */
 static size_t plan_part(linear_part *part, size_t m, size_t workers) {
   const gm_matmul *mm = part->mm;
-  size_t chunks = ceil_div(part->k, mm->chunk), chunk_bytes = mm->nr * mm->w_chunk_bytes;
-  size_t panels = min_size(PANEL_BYTES / (chunks * chunk_bytes), BLOCK_PANELS), tiles = 1;
+  size_t chunks = gm_ceil_div(part->k, mm->chunk), chunk_bytes = mm->nr * mm->w_chunk_bytes;
+  size_t panels = gm_min_size(PANEL_BYTES / (chunks * chunk_bytes), BLOCK_PANELS), tiles = 1;
   if (panels > 0) {
-    size_t blocks = ceil_div(part->n, panels * mm->nr);
+    size_t blocks = gm_ceil_div(part->n, panels * mm->nr);
     part->cut = chunks * mm->chunk;
     part->row_blocks =
-        min_size(ceil_div(m, LEAST_ROWS), ceil_div(WORKER_BLOCKS * workers, blocks));
+        gm_min_size(gm_ceil_div(m, LEAST_ROWS), gm_ceil_div(WORKER_BLOCKS * workers, blocks));
   } else {
     panels = BLOCK_PANELS;
-    part->cut = ceil_div(chunks, ceil_div(chunks * panels * chunk_bytes, PANEL_BYTES));
+    part->cut = gm_ceil_div(chunks, gm_ceil_div(chunks * panels * chunk_bytes, PANEL_BYTES));
     part->cut *= mm->chunk;
-    part->row_blocks = ceil_div(m, BLOCK_ROWS);
-    tiles = ceil_div(m, mm->mr) / part->row_blocks + 2;
+    part->row_blocks = gm_ceil_div(m, BLOCK_ROWS);
+    tiles = gm_ceil_div(m, mm->mr) / part->row_blocks + 2;
   }
   part->columns = panels * mm->nr;
   return tiles * mm->mr * part->columns * sizeof(float) +
@@ -261,9 +251,9 @@ static size_t plan_gemm(linear_job *job, size_t workers) {
   for (size_t i = 0; i < job->n_parts; i++) {
     linear_part *part = &job->parts[i];
     size_t bytes = plan_part(part, job->m, workers);
-    job->scratch_bytes = max_size(job->scratch_bytes, ceil_div(bytes, LINE) * LINE);
+    job->scratch_bytes = gm_max_size(job->scratch_bytes, gm_ceil_div(bytes, LINE) * LINE);
     part->first_task = tasks;
-    tasks += ceil_div(part->n, part->columns) * part->row_blocks;
+    tasks += gm_ceil_div(part->n, part->columns) * part->row_blocks;
   }
   return tasks;
 }
@@ -279,7 +269,7 @@ static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float 
       part->x = job->parts[j].x;
       return GM_OK;
     }
-  size_t group = job->few ? 1 : part->mm->mr, tiles = ceil_div(job->m, group);
+  size_t group = job->few ? 1 : part->mm->mr, tiles = gm_ceil_div(job->m, group);
   size_t bytes = tiles * group * packed_row_bytes(part->mm, group, part->k);
   unsigned char *packed = gm_scratch(c, bytes, "packed activations");
   if (!packed) return GM_ERR_MEMORY;
@@ -320,13 +310,14 @@ gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
     if (!job.few) job.parts[i].panels = gm_packs_find(c->packs, outs[i].w, mm);
     assert(gm_tensor_cols(outs[i].w) == k && k % mm->block == 0 &&
            outs[i].ldy >= job.parts[i].n);
-    slab = min_size(slab, max_size(SLAB_BYTES / packed_row_bytes(mm, mm->mr, k), BLOCK_ROWS));
+    slab = gm_min_size(slab,
+                       gm_max_size(SLAB_BYTES / packed_row_bytes(mm, mm->mr, k), BLOCK_ROWS));
   }
-  slab = ceil_div(m, ceil_div(m, slab));
+  slab = gm_ceil_div(m, gm_ceil_div(m, slab));
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = GM_OK;
   for (; job.first_row < m && status == GM_OK; job.first_row += slab) {
-    job.m = min_size(slab, m - job.first_row);
+    job.m = gm_min_size(slab, m - job.first_row);
     status = linear_slab(c, &job, x + job.first_row * ldx, ldx);
     gm_arena_restore(&c->arena, mark);
   }

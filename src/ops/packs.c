@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "model_file_bytes.h"
 #include "sha256.h"
+#include "sizes.h"
 #include "sum64.h"
 #include "tensor_names.h"
 
@@ -53,10 +54,6 @@ static int by_address(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static size_t chunks_of(const gm_matmul *mm, size_t k) {
-  return (k + mm->chunk - 1) / mm->chunk;
-}
-
 /* Lists the tensors and lays the file out; false if a size wraps. */
 static bool lay_out(gm_packs *p, const gm_kernels *kernels, const char *prefix) {
   for (size_t i = 0; i < gm_model_file_n_tensors(p->file); i++) {
@@ -67,14 +64,14 @@ static bool lay_out(gm_packs *p, const gm_kernels *kernels, const char *prefix) 
     p->tensors[p->n++] = (packed_tensor){.w = w,
                                          .mm = mm,
                                          .bytes = gm_tensor_rows(w) * w->row_bytes,
-                                         .n_panels = (gm_tensor_rows(w) + mm->nr - 1) / mm->nr};
+                                         .n_panels = gm_ceil_div(gm_tensor_rows(w), mm->nr)};
   }
   qsort(p->tensors, p->n, sizeof *p->tensors, by_address);
   p->head_bytes = HEAD + p->n * ENTRY;
   p->size = p->head_bytes + p->n * SUM;
   for (size_t i = 0; i < p->n; i++) {
     packed_tensor *t = &p->tensors[i];
-    size_t all, chunks = chunks_of(t->mm, gm_tensor_cols(t->w));
+    size_t all, chunks = gm_ceil_div(gm_tensor_cols(t->w), t->mm->chunk);
     if (!gm_mul_size(chunks, t->mm->w_chunk_bytes * t->mm->nr, &t->panel_bytes) ||
         !gm_mul_size(t->panel_bytes, t->n_panels, &all) ||
         !gm_align_size(p->size, ALIGN, &t->at) || !gm_add_size(t->at, all, &p->size))
@@ -108,7 +105,7 @@ static void write_directory(gm_packs *p) {
 /* A panel of a fixed matrix: another layout, or other rounding, makes another. */
 static bool add_print(gm_sha256_state *sha, const gm_matmul *mm, gm_type type) {
   size_t row_bytes = gm_type_row_bytes(type, PRINT_COLUMNS), rows = row_bytes * mm->nr;
-  size_t panel_bytes = chunks_of(mm, PRINT_COLUMNS) * mm->w_chunk_bytes * mm->nr;
+  size_t panel_bytes = gm_ceil_div(PRINT_COLUMNS, mm->chunk) * mm->w_chunk_bytes * mm->nr;
   unsigned char *w = malloc(rows);
   size_t whole = (panel_bytes + ALIGN - 1) / ALIGN * ALIGN;
   unsigned char *panel = aligned_alloc(ALIGN, whole);
@@ -150,10 +147,7 @@ static void write_head(gm_packs *p) {
   put(p->head + 8, p->size, 8);
   put(p->head + 16, p->n, 8);
   put(p->head + 24, gm_sum64(p->head + HEAD, p->head_bytes - HEAD), 8);
-  for (size_t i = 0; i < 32; i++) {
-    char digits[3] = {p->key[2 * i], p->key[2 * i + 1], 0};
-    p->head[32 + i] = (unsigned char)strtoul(digits, NULL, 16);
-  }
+  (void)gm_sha256_bytes(p->key, p->head + 32);
 }
 
 static gm_status describe(gm_packs *p, const gm_kernels *kernels, const char *prefix,

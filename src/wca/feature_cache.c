@@ -5,26 +5,15 @@
 #include "sha256.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define KIND "features"
 
-enum { HEAD = 80, KEY = 64 };
+enum { HEAD = 80 };
 
 static const unsigned char magic[8] = "GMFEATS\1";
 
 /* ---- entries as bytes ---- */
-
-static bool read_hex(const char *hex, unsigned char out[32]) {
-  if (strlen(hex) != KEY) return false;
-  for (size_t i = 0; i < 32; i++) {
-    char digits[3] = {hex[2 * i], hex[2 * i + 1], 0};
-    if (strspn(digits, "0123456789abcdef") != 2) return false;
-    out[i] = (unsigned char)strtoul(digits, NULL, 16);
-  }
-  return true;
-}
 
 static uint32_t load_u32(const unsigned char *at) {
   return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
@@ -37,7 +26,7 @@ static void store_u32(unsigned char *at, uint32_t value) {
 static void sum_values(const void *values, size_t bytes, unsigned char out[32]) {
   char hex[65];
   gm_sha256(values, bytes, hex);
-  read_hex(hex, out);
+  (void)gm_sha256_bytes(hex, out);
 }
 
 /* Features are unit vectors; f32 rounding of D terms is far below this. */
@@ -61,7 +50,7 @@ bool gm_feature_cache_parse(const void *bytes, size_t size, const char *key, siz
       load_u32(at + 8) != columns || load_u32(at + 12) != rows)
     return false;
   sum_values(at + HEAD, value_bytes, sum);
-  if (!read_hex(key, wanted) || memcmp(at + 16, wanted, 32) != 0 ||
+  if (!gm_sha256_bytes(key, wanted) || memcmp(at + 16, wanted, 32) != 0 ||
       memcmp(at + 48, sum, 32) != 0)
     return false;
   memcpy(values, at + HEAD, value_bytes);
@@ -88,7 +77,7 @@ void gm_feature_cache_store(gm_cache_dir *cache, const char *key, size_t rows, s
   memcpy(head, magic, sizeof magic);
   store_u32(head + 8, (uint32_t)columns);
   store_u32(head + 12, (uint32_t)rows);
-  if (!read_hex(key, head + 16)) return;
+  if (!gm_sha256_bytes(key, head + 16)) return;
   sum_values(values, bytes, head + 48);
   gm_cache_dir_store(cache, key, KIND, (gm_cache_piece[]){{head, HEAD}, {values, bytes}}, 2);
 }
