@@ -445,6 +445,40 @@ static void streamed_text_is_the_answers(void **state) {
   gm_scene_free(scene);
 }
 
+/* Several pictures' words come together, and are those of each alone. */
+static void captions_of_several_pictures(void **state) {
+  (void)state;
+  enum { N = 9 }; /* a batch of eight and one */
+  gm_error err;
+  gm_scene *scenes[N];
+  gm_answer *answers[N];
+  for (int i = 0; i < N; i++) {
+    static const char *const paths[] = {PICTURE, "world/scenes/images/001.jpg",
+                                        "world/scenes/images/003.png"};
+    scenes[i] = test_scene(mini, paths[i % 3], NULL);
+  }
+  for (int run = 0; run < 2; run++) {
+    gm_ask_params params = {.sampling = {.temperature = run ? 3 : 0, .seed = 7}};
+    if (run) params.max_tokens = 25;
+    assert_ok(gm_captions(scenes, N, &params, NULL, answers, &err), &err);
+    for (int i = 0; i < N; i++) {
+      gm_answer *alone;
+      assert_ok(gm_caption(scenes[i], &params, NULL, &alone, &err), &err);
+      assert_same_answer(answers[i], alone);
+      gm_answer_free(alone);
+      gm_answer_free(answers[i]);
+    }
+  }
+  gm_model *other = test_model("groma-mini", NULL, NULL);
+  gm_scene *foreign = test_scene(other, PICTURE, NULL), *both[] = {scenes[0], foreign};
+  assert_int_equal(gm_captions(both, 2, NULL, NULL, answers, &err), GM_ERR_ARGUMENT);
+  assert_null(answers[0]);
+  assert_int_equal(gm_captions(both, 0, NULL, NULL, answers, &err), GM_ERR_ARGUMENT);
+  gm_scene_free(foreign);
+  gm_model_free(other);
+  for (int i = 0; i < N; i++) gm_scene_free(scenes[i]);
+}
+
 static void sampling_repeats_with_its_seed(void **state) {
   (void)state;
   gm_error err;
@@ -547,6 +581,7 @@ int main(void) {
       cmocka_unit_test(a_talk_computes_only_what_is_new),
       cmocka_unit_test(a_box_in_a_later_turn_equals_the_whole_at_once),
       cmocka_unit_test(streamed_text_is_the_answers),
+      cmocka_unit_test(captions_of_several_pictures),
       cmocka_unit_test(sampling_repeats_with_its_seed),
       cmocka_unit_test(regions_of_the_callers),
       cmocka_unit_test(shuffled_regions_are_the_same_regions),

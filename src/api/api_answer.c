@@ -16,7 +16,7 @@ typedef struct answering {
 } answering;
 
 typedef struct batch {
-  gm_scene *scene;
+  const gm_groma *groma;
   gm_compute *c;
   gm_talk *const *talks;
   const gm_asked *asked;
@@ -26,9 +26,9 @@ typedef struct batch {
 
 static void report_progress(const batch *b, const answering *a, size_t i) {
   if (b->n > 1) return;
-  size_t room = b->scene->model->groma->context - gm_talk_positions(b->talks[i]);
+  size_t room = b->groma->context - gm_talk_positions(b->talks[i]);
   size_t limit = b->asked[i].params.max_tokens, most = limit ? limit : a->ids.n + room;
-  gm_watch_progress(&b->scene->watch, (double)a->ids.n / (double)most);
+  gm_watch_progress(&b->asked[i].scene->watch, (double)a->ids.n / (double)most);
 }
 
 static gm_status next(void *user, size_t i, const float *logits, int32_t *id, bool *more) {
@@ -37,14 +37,14 @@ static gm_status next(void *user, size_t i, const float *logits, int32_t *id, bo
   *id = gm_sample(&a->sampler, logits);
   GM_TRY(gm_ids_append(&a->ids, *id, b->c->err));
   GM_TRY(gm_grounded_text_push(&a->parser, *id, b->c->err));
-  a->complete = *id == b->scene->model->groma->prompt->eos;
+  a->complete = *id == b->groma->prompt->eos;
   *more = !a->complete && a->ids.n != b->asked[i].params.max_tokens;
   report_progress(b, a, i);
   return GM_OK;
 }
 
 static gm_status begin(batch *b, const gm_callbacks *callbacks, uint64_t turn) {
-  const gm_groma *groma = b->scene->model->groma;
+  const gm_groma *groma = b->groma;
   for (size_t i = 0; i < b->n; i++) {
     gm_grounded_text_params text = {.tokenizer = groma->tokenizer,
                                     .n_regions = b->talks[i]->list.n};
@@ -109,7 +109,7 @@ static void fill(whole_answer *w, const batch *b, size_t item, const gm_text *ra
   const gm_region_list *list = &b->talks[item]->list;
   for (size_t i = 0; i < g->regions.n; i++) {
     size_t index = (size_t)g->regions.ids[i];
-    w->regions[i] = gm_scene_region(b->scene, &list->regions[index], index);
+    w->regions[i] = gm_scene_region(b->asked[item].scene, &list->regions[index], index);
   }
   for (size_t i = 0; i < g->n_phrases; i++) {
     const gm_grounded_phrase *p = &g->phrases[i];
@@ -138,8 +138,7 @@ static gm_status finish(const batch *b, size_t item, gm_answer **out) {
   gm_text raw = {0};
   gm_status status = gm_grounded_text_finish(&a->parser, b->c->err);
   if (status == GM_OK)
-    status = gm_llama_decode(b->scene->model->groma->tokenizer, a->ids.ids, a->ids.n, &raw,
-                             b->c->err);
+    status = gm_llama_decode(b->groma->tokenizer, a->ids.ids, a->ids.n, &raw, b->c->err);
   if (status == GM_OK) {
     size_t bytes;
     whole_answer *w = allocate(a, raw.length, &bytes);
@@ -174,7 +173,7 @@ static gm_status run(batch *b, bool *full, gm_answer **answers) {
   gm_status status = gm_talks_run(b->c, b->talks, b->n, next, b, full);
   if (status != GM_OK && status != GM_ERR_CANCELLED) return status;
   GM_TRY(finish_all(b, answers));
-  size_t context = b->scene->model->groma->context;
+  size_t context = b->groma->context;
   for (size_t i = 0; i < b->n && status == GM_OK; i++)
     if (full[i])
       status = gm_fail(b->c->err, GM_ERR_CONTEXT_FULL,
@@ -184,10 +183,9 @@ static gm_status run(batch *b, bool *full, gm_answer **answers) {
   return status;
 }
 
-gm_status gm_answer_talks(gm_scene *scene, gm_compute *c, gm_talk *const *talks, size_t n,
-                          const gm_asked *asked, const gm_callbacks *callbacks, uint64_t turn,
-                          gm_answer **answers) {
-  batch b = {scene, c, talks, asked, calloc(n, sizeof *b.items), n};
+gm_status gm_answer_talks(gm_compute *c, gm_talk *const *talks, size_t n, const gm_asked *asked,
+                          const gm_callbacks *callbacks, uint64_t turn, gm_answer **answers) {
+  batch b = {asked[0].scene->model->groma, c, talks, asked, calloc(n, sizeof *b.items), n};
   bool *full = calloc(n, sizeof *full);
   gm_status status;
   for (size_t i = 0; i < n; i++) answers[i] = NULL;

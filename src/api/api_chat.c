@@ -59,7 +59,7 @@ static gm_status run_turn(gm_chat *chat, gm_compute *c, const gm_asked *asked,
   gm_talk *talk = &chat->talk;
   gm_status status = add_question(chat, c, asked);
   if (status == GM_OK)
-    status = gm_answer_talks(chat->scene, c, &talk, 1, asked, callbacks, chat->turns, out);
+    status = gm_answer_talks(c, &talk, 1, asked, callbacks, chat->turns, out);
   if (*out)
     chat->turns++;
   else

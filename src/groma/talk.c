@@ -200,16 +200,25 @@ static gm_status forward(batch *b, size_t n_runs, bool first) {
   return status;
 }
 
+/* In the account of every picture. */
+static void watch_begin(const batch *b, const char *stage) {
+  const gm_picture *last = NULL;
+  for (size_t i = 0; i < b->n; i++) {
+    const gm_picture *picture = b->talks[i]->picture;
+    if (picture != last) gm_watch_begin(picture->watch, stage);
+    last = picture;
+  }
+}
+
 static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
-  const gm_picture *picture = b->talks[0]->picture;
-  const gm_llama *llama = picture->groma->llama;
+  const gm_llama *llama = b->talks[0]->picture->groma->llama;
   for (bool first = true;; first = false) {
     size_t n_runs;
     GM_TRY(make_runs(b, &n_runs));
     if (n_runs == 0) return GM_OK;
-    if (first) gm_watch_begin(picture->watch, "prefill");
+    if (first) watch_begin(b, "prefill");
     GM_TRY(forward(b, n_runs, first));
-    if (first) gm_watch_begin(picture->watch, "generate");
+    if (first) watch_begin(b, "generate");
     for (size_t i = 0; i < b->n; i++) {
       if (b->resting[i]) continue;
       int32_t id = -1;
