@@ -8,7 +8,7 @@ const cli_command cli_commands[] = {
      "Describe a picture in words, every phrase tied to boxes",
      "  gromatic caption dog.jpg --draw out.png\n"
      "  gromatic caption photos/ -o captions.jsonl --resume",
-     PICTURE | GROUP_TEXT, cmd_caption},
+     PICTURE | GROUP_TEXT | GROUP_PARALLEL, cmd_caption},
     {"chat", "[OPTION]... PICTURE [-p QUESTION]", "Talk about a picture",
      "Without -p it is a conversation: /image FILE, /box x1,y1,x2,y2, /clear, /save FILE, "
      "/quit.\n"

@@ -133,6 +133,9 @@ const cli_option_row cli_option_rows[] = {
      "keep nothing between runs"},
     {"cache-size", 0, TEXT, AT(cache_size), GROUP_CLASSES | GROUP_REGIONS, "SIZE",
      "limit of the cache, as 500M or 4G (default 4G)"},
+    {"parallel", 0, COUNT, AT(parallel), GROUP_PARALLEL | GROUP_BENCH, "N",
+     "captions of N pictures together, up to 8: faster, with a cache for each (0: one, the "
+     "default)"},
     {"json", 'j', FLAG, AT(json), GROUP_OUTPUT | GROUP_JSON, NULL, "one JSON object a line"},
     {"raw", 0, FLAG, AT(raw), GROUP_TEXT, NULL, "add the model's own text, tags included"},
     {"draw", 0, TEXT, AT(draw), GROUP_OUTPUT, "OUT.png",

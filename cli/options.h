@@ -23,7 +23,7 @@ typedef struct cli_args {
   const char *cache_type_k, *cache_type_v;
   bool fast, no_mmap, mlock, no_pack;
   /* pictures */
-  uint64_t max_pixels;
+  uint64_t max_pixels, parallel;
   bool recursive;
   /* regions */
   double conf, iou, min_score;
@@ -84,6 +84,7 @@ enum {
   GROUP_CLASSES = 1 << 15, /* CLIP classes and crops */
   GROUP_LABEL = 1 << 16,
   GROUP_CLASSIFY = 1 << 17,
+  GROUP_PARALLEL = 1 << 18, /* several pictures at once */
   GROUP_ENDPOINT = 1 << 20,
   GROUP_ALL = 1 << 21
 };

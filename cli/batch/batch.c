@@ -144,27 +144,6 @@ static gm_status draw_report(const batch *b, const cli_report *report, const gm_
                  report->n_spans, path, err);
 }
 
-static gm_status run_picture(batch *b, const char *name, const gm_image *image,
-                             cli_report *report, gm_error *err) {
-  gm_scene *scene = NULL;
-  gm_status status = GM_OK;
-  bool colour = !b->lines && cli_has_colour(stdout);
-  if (!cli_report_begin(report, name, gm_image_width(image), gm_image_height(image),
-                        b->job->format, colour))
-    status = err->status = GM_ERR_MEMORY;
-  report->image = image;
-  double began = cli_now();
-  if (status == GM_OK && b->job->run_image)
-    status = b->job->run_image(b->job, image, name, report, err);
-  if (status == GM_OK && b->job->run) status = open_scene(b, report, image, &scene, err);
-  if (status == GM_OK && b->job->run) status = b->job->run(b->job, scene, report, err);
-  if (status == GM_OK) add_verbose(b, report, scene, cli_now() - began);
-  if (status == GM_OK && b->job->args->draw) status = draw_report(b, report, image, name, err);
-  report->image = NULL;
-  gm_scene_free(scene);
-  return status;
-}
-
 /* ---- output ---- */
 
 static json_t *error_json(const char *name, const gm_error *err) {
@@ -251,6 +230,78 @@ static void finish_picture(batch *b, const char *name, const char *key, gm_statu
   }
 }
 
+/* ---- turns ---- */
+
+/* A picture on its way from its file to its line. */
+typedef struct turn {
+  const char *name;
+  cli_picture picture; /* with what went wrong so far */
+  cli_report report;
+  gm_scene *scene;
+  double seconds;
+} turn;
+
+static void begin_turn(batch *b, turn *t) {
+  const gm_image *image = t->picture.image;
+  gm_error *err = &t->picture.err;
+  if (t->picture.done || t->picture.status != GM_OK) return;
+  bool colour = !b->lines && cli_has_colour(stdout);
+  if (!cli_report_begin(&t->report, t->name, gm_image_width(image), gm_image_height(image),
+                        b->job->format, colour))
+    t->picture.status = err->status = GM_ERR_MEMORY;
+  t->report.image = image;
+  double began = cli_now();
+  if (t->picture.status == GM_OK && b->job->run)
+    t->picture.status = open_scene(b, &t->report, image, &t->scene, err);
+  t->seconds = cli_now() - began;
+}
+
+static void run_alone(batch *b, turn *t) {
+  gm_error *err = &t->picture.err;
+  if (t->picture.done || t->picture.status != GM_OK) return;
+  double began = cli_now();
+  if (b->job->run_image)
+    t->picture.status = b->job->run_image(b->job, t->picture.image, t->name, &t->report, err);
+  if (t->picture.status == GM_OK && b->job->run)
+    t->picture.status = b->job->run(b->job, t->scene, &t->report, err);
+  t->seconds += cli_now() - began;
+}
+
+/* False where they are to run alone. */
+static bool run_together(batch *b, turn *turns, size_t n) {
+  gm_scene *scenes[CLI_MOST_TOGETHER];
+  cli_report *reports[CLI_MOST_TOGETHER];
+  gm_error err = {0};
+  size_t together = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!turns[i].scene) continue;
+    scenes[together] = turns[i].scene;
+    reports[together++] = &turns[i].report;
+  }
+  if (together < 2) return false;
+  gm_status status = b->job->run_together(b->job, scenes, reports, together, &err);
+  for (size_t i = 0; i < n && status == GM_ERR_CANCELLED; i++)
+    if (turns[i].scene) turns[i].picture.status = status;
+  return status == GM_OK || status == GM_ERR_CANCELLED;
+}
+
+static void finish_turn(batch *b, turn *t) {
+  gm_error *err = &t->picture.err;
+  gm_status status = t->picture.status;
+  if (t->picture.done) return;
+  if (status == GM_OK) add_verbose(b, &t->report, t->scene, t->seconds);
+  if (status == GM_OK && b->job->args->draw)
+    status = draw_report(b, &t->report, t->picture.image, t->name, err);
+  gm_scene_free(t->scene);
+  gm_image_free(t->picture.image);
+  t->report.image = NULL;
+  if (status != GM_ERR_CANCELLED)
+    finish_picture(b, t->name, t->picture.key, status, &t->report, err);
+  cli_report_free(&t->report);
+}
+
+/* ---- what a call tells and asks ---- */
+
 static void on_progress(void *user, const char *stage, double done) {
   batch *b = user;
   if (b->job->stream) return;
@@ -310,24 +361,32 @@ static bool input_waits(void *user, size_t i) {
   return strcmp(name, "-") == 0 || (stat(name, &st) == 0 && !S_ISREG(st.st_mode));
 }
 
-static void run_input(batch *b, const char *name, cli_ahead *ahead) {
-  cli_report report = {0};
-  cli_picture picture;
-  cli_ahead_next(ahead, &picture);
-  if (picture.done) return;
-  gm_status status = picture.status;
-  if (status == GM_OK) status = run_picture(b, name, picture.image, &report, &picture.err);
-  gm_image_free(picture.image);
-  if (status != GM_ERR_CANCELLED)
-    finish_picture(b, name, picture.key, status, &report, &picture.err);
-  cli_report_free(&report);
+/* The next n pictures, in order; what one costs besides its words is its own. */
+static void run_turns(batch *b, cli_ahead *ahead, size_t n) {
+  turn turns[CLI_MOST_TOGETHER] = {{0}};
+  size_t begun = 0;
+  for (; begun < n && !cli_interrupted(); begun++) {
+    turn *t = &turns[begun];
+    t->name = b->inputs.names[b->done + begun];
+    cli_ahead_next(ahead, &t->picture);
+    begin_turn(b, t);
+  }
+  bool done = n > 1 && run_together(b, turns, begun);
+  for (size_t i = 0; i < begun; i++, b->done++) {
+    if (b->fatal) turns[i].picture.status = GM_ERR_CANCELLED;
+    if (!done) run_alone(b, &turns[i]);
+    finish_turn(b, &turns[i]);
+  }
 }
 
 static bool run_inputs(batch *b) {
   const cli_ahead_calls calls = {b, read_input, input_waits};
   cli_ahead *ahead = cli_ahead_begin(&calls, b->inputs.n);
-  for (; ahead && b->done < b->inputs.n && !cli_interrupted() && !b->fatal; b->done++)
-    run_input(b, b->inputs.names[b->done], ahead);
+  size_t together = b->job->run_together ? cli_together(b->job->args) : 1;
+  while (ahead && b->done < b->inputs.n && !cli_interrupted() && !b->fatal) {
+    size_t left = b->inputs.n - b->done;
+    run_turns(b, ahead, left < together ? left : together);
+  }
   cli_ahead_end(ahead);
   return ahead != NULL;
 }
@@ -374,6 +433,7 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
               a->output);
     return CLI_USAGE;
   }
+  if (cli_together(a) == 0) return CLI_USAGE;
   if (a->retry_errors && !a->resume) {
     cli_error("--retry-errors goes with --resume");
     return CLI_USAGE;

@@ -2,6 +2,7 @@
 #include "bench_pictures.h"
 
 #include "ahead.h"
+#include "params.h"
 #include "terminal.h"
 
 static void read_picture(void *user, size_t i, cli_picture *out) {
@@ -15,39 +16,53 @@ static bool never_waits(void *user, size_t i) {
   return false;
 }
 
-static gm_status caption(gm_model *model, const gm_image *image, const gm_ask_params *params,
+/* Scenes [n], n <= CLI_MOST_TOGETHER, which are freed. */
+static gm_status caption(gm_scene **scenes, size_t n, const gm_ask_params *params,
                          const gm_callbacks *callbacks, gm_error *err) {
-  gm_scene *scene = NULL;
-  gm_answer *answer = NULL;
-  gm_status status = gm_scene_create(&scene, model, image, NULL, callbacks, err);
-  if (status == GM_OK) status = gm_caption(scene, params, callbacks, &answer, err);
-  gm_answer_free(answer);
-  gm_scene_free(scene);
+  gm_answer *answers[CLI_MOST_TOGETHER] = {NULL};
+  gm_status status = gm_captions(scenes, n, params, callbacks, answers, err);
+  for (size_t i = 0; i < n; i++) {
+    gm_answer_free(answers[i]);
+    gm_scene_free(scenes[i]);
+  }
   return status;
 }
 
-static gm_status caption_all(const cli_list *files, gm_model *model,
+static gm_status next_scene(cli_ahead *ahead, gm_model *model, gm_scene **out,
+                            const gm_callbacks *callbacks, gm_error *err) {
+  cli_picture picture;
+  cli_ahead_next(ahead, &picture);
+  gm_status status = picture.status;
+  *out = NULL;
+  if (status != GM_OK) *err = picture.err;
+  if (status == GM_OK)
+    status = gm_scene_create(out, model, picture.image, NULL, callbacks, err);
+  gm_image_free(picture.image);
+  return status;
+}
+
+static gm_status caption_all(const cli_list *files, size_t together, gm_model *model,
                              const gm_ask_params *params, const gm_callbacks *callbacks,
                              gm_error *err) {
   const cli_ahead_calls calls = {(void *)(uintptr_t)files, read_picture, never_waits};
   cli_ahead *ahead = cli_ahead_begin(&calls, files->n);
   gm_status status = ahead ? GM_OK : GM_ERR_MEMORY;
   if (!ahead) *err = (gm_error){.status = status, .message = "no memory to read pictures with"};
+  gm_scene *scenes[CLI_MOST_TOGETHER];
+  size_t n = 0;
   for (size_t i = 0; i < files->n && status == GM_OK; i++) {
-    cli_picture picture;
-    cli_ahead_next(ahead, &picture);
-    status = picture.status;
-    if (status != GM_OK)
-      *err = picture.err;
-    else
-      status = caption(model, picture.image, params, callbacks, err);
-    gm_image_free(picture.image);
+    status = next_scene(ahead, model, &scenes[n], callbacks, err);
+    if (status != GM_OK) break;
+    if (++n < together && i + 1 < files->n) continue;
+    status = caption(scenes, n, params, callbacks, err);
+    n = 0;
   }
+  while (n > 0) gm_scene_free(scenes[--n]);
   cli_ahead_end(ahead);
   return status;
 }
 
-gm_status cli_bench_pictures(const cli_list *files, const char *model,
+gm_status cli_bench_pictures(const cli_list *files, size_t together, const char *model,
                              const gm_bench_params *params, const gm_callbacks *callbacks,
                              double *per_hour, gm_error *err) {
   gm_model_params how = gm_model_params_default();
@@ -63,7 +78,7 @@ gm_status cli_bench_pictures(const cli_list *files, const char *model,
   *per_hour = 0;
   for (uint32_t i = 0; i < (params->repeat ? params->repeat : 3) && status == GM_OK; i++) {
     double began = cli_now();
-    status = caption_all(files, opened, &ask, callbacks, err);
+    status = caption_all(files, together, opened, &ask, callbacks, err);
     double rate = 3600 * (double)files->n / (cli_now() - began);
     if (rate > *per_hour) *per_hour = rate;
   }

@@ -5,10 +5,10 @@
 #include "gromatic.h"
 #include "options.h"
 
-/* The pictures one after another as `caption` takes them, the next one read and decoded while
- * one is looked at; answers of params->tokens tokens at most (0: 48), nothing kept from run to
- * run. *per_hour is of the fastest of params->repeat runs (0: 3). */
-gm_status cli_bench_pictures(const cli_list *files, const char *model,
+/* The pictures as `caption` takes them, `together` of them at once (--parallel), the next one
+ * read and decoded while one is looked at; answers of params->tokens tokens at most (0: 48),
+ * nothing kept from run to run. *per_hour is of the fastest of params->repeat runs (0: 3). */
+gm_status cli_bench_pictures(const cli_list *files, size_t together, const char *model,
                              const gm_bench_params *params, const gm_callbacks *callbacks,
                              double *per_hour, gm_error *err);
 

@@ -3,6 +3,7 @@
 #include "bench_pictures.h"
 #include "commands.h"
 #include "gromatic.h"
+#include "params.h"
 #include "terminal.h"
 
 #include <jansson.h>
@@ -61,13 +62,13 @@ static void print_json(const gm_bench_report *r, const char *what) {
 }
 
 /* The first picture stage by stage; of several, how many an hour become captions. */
-static gm_status run_pictures(const cli_list *pictures, const char *model,
+static gm_status run_pictures(const cli_list *pictures, size_t together, const char *model,
                               const gm_bench_params *params, const gm_callbacks *callbacks,
                               gm_bench_report **out, gm_error *err) {
   gm_status status = gm_bench_image(out, pictures->items[0], model, params, callbacks, err);
   if (status != GM_OK || pictures->n == 1 || params->stages) return status;
-  status =
-      cli_bench_pictures(pictures, model, params, callbacks, &(*out)->pictures_per_hour, err);
+  status = cli_bench_pictures(pictures, together, model, params, callbacks,
+                              &(*out)->pictures_per_hour, err);
   if (status == GM_OK) return GM_OK;
   gm_bench_report_free(*out);
   *out = NULL;
@@ -97,7 +98,8 @@ static gm_status run_model(const cli_args *args, bool clip, const cli_list *pict
                         : "q4_k");
     model = synthetic;
   }
-  if (pictures->n > 0) return run_pictures(pictures, model, &params, &callbacks, out, err);
+  if (pictures->n > 0)
+    return run_pictures(pictures, cli_together(args), model, &params, &callbacks, out, err);
   return clip ? gm_bench_clip(out, model, &params, &callbacks, err)
               : gm_bench_model(out, model, &params, &callbacks, err);
 }
@@ -124,6 +126,7 @@ int cmd_bench(const cli_args *args) {
     cli_error("bench: --count and --shape are for bench model, clip and image");
     return CLI_USAGE;
   }
+  if (cli_together(args) == 0) return CLI_USAGE;
   cli_catch_interrupt();
   gm_bench_report *report = NULL;
   gm_error err = {0};

@@ -2,18 +2,39 @@
 #include "batch.h"
 #include "commands.h"
 
+static void report_answer(const cli_job *job, const gm_answer *answer, cli_report *report) {
+  report->partial = answer != NULL;
+  if (!answer) return;
+  if (job->stream) fputc('\n', report->text);
+  cli_report_answer(report, report->json, answer, job->args->raw, job->stream);
+}
+
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
   gm_ask_params params = cli_ask_params(job->args);
   gm_answer *answer = NULL;
   gm_status status = gm_caption(scene, &params, &job->callbacks, &answer, err);
-  if (job->stream && answer) fputc('\n', report->text);
-  report->partial = answer != NULL;
-  if (answer) cli_report_answer(report, report->json, answer, job->args->raw, job->stream);
+  report_answer(job, answer, report);
   gm_answer_free(answer);
   return status;
 }
 
+static gm_status run_together(const cli_job *job, gm_scene *const *scenes,
+                              cli_report *const *reports, size_t n, gm_error *err) {
+  gm_ask_params params = cli_ask_params(job->args);
+  gm_answer *answers[CLI_MOST_TOGETHER] = {NULL};
+  gm_status status = gm_captions(scenes, n, &params, &job->callbacks, answers, err);
+  for (size_t i = 0; i < n; i++) {
+    if (status == GM_OK) report_answer(job, answers[i], reports[i]);
+    gm_answer_free(answers[i]);
+  }
+  return status;
+}
+
 int cmd_caption(const cli_args *args) {
-  cli_job job = {.args = args, .command = "caption", .run = run, .stream = true};
+  cli_job job = {.args = args,
+                 .command = "caption",
+                 .run = run,
+                 .run_together = run_together,
+                 .stream = true};
   return cli_run_batch(&job, &args->inputs);
 }

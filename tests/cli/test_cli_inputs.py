@@ -35,6 +35,25 @@ class Inputs(unittest.TestCase):
         _, err = run("detect", self.path("b"), code=2)
         self.assertIn("-r", err)
 
+    def test_several_together(self):
+        """--parallel changes no line, nor their order, nor what a broken picture does to the others."""
+        for number in range(4):
+            self.put(number, "a", os.path.basename(scene(number)))
+        with open(self.path("a", "0005.png"), "w") as file:
+            file.write("no picture")
+        alone, _ = run("caption", "-j", self.path("a"), code=1)
+        for n in "2", "8":
+            together, _ = run("caption", "-j", "--parallel", n, self.path("a"), code=1)
+            self.assertEqual(together, alone)
+        self.assertEqual(alone.count("\n"), 5)
+        out = self.path("out.jsonl")
+        run("caption", "--parallel", "3", "-o", out, self.path("a", os.path.basename(scene(0))))
+        run("caption", "--parallel", "3", "-o", out, "--resume", self.path("a"), code=1)
+        with open(out) as file:
+            self.assertEqual(sorted(file.read().splitlines()), sorted(alone.splitlines()))
+        _, err = run("caption", "--parallel", "9", scene(0), code=2)
+        self.assertIn("at most 8", err)
+
     def test_drawings_of_pictures_with_one_name(self):
         """In a folder a drawing has as much of its picture's name as tells all of a run apart."""
         self.put(0, "a", "1.png")
