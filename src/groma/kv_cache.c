@@ -101,18 +101,17 @@ gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err) {
 }
 
 gm_status gm_kv_extend(gm_kv_seq *seq, size_t n, gm_error *err) {
-  gm_kv_part *last = seq->n_parts > 0 ? &seq->parts[seq->n_parts - 1] : NULL;
-  size_t room = last ? room_in(last) : 0, here = n < room ? n : room;
+  size_t parts = seq->n_parts, room = parts > 0 ? room_in(&seq->parts[parts - 1]) : 0;
+  size_t here = n < room ? n : room;
   if (n > room) {
-    GM_TRY(grow_parts(seq, seq->n_parts + 1, err));
+    GM_TRY(grow_parts(seq, parts + 1, err));
     size_t least = seq->least ? seq->least : BLOCK;
     size_t capacity = n - room < least ? least : n - room, bytes;
     gm_kv_block *block = new_block(&seq->shape, capacity, &bytes);
     if (!block) return gm_fail_memory(err, "the language model's cache", bytes);
     seq->parts[seq->n_parts++] = (gm_kv_part){block, n - room};
-    last = &seq->parts[seq->n_parts - 2];
   }
-  if (here > 0) last->n += here;
+  if (here > 0) seq->parts[parts - 1].n += here;
   seq->n += n;
   return GM_OK;
 }
