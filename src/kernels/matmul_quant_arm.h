@@ -8,7 +8,9 @@
  *     puts block b of 32 elements of row j into a panel
  *   void dot_span(int32x4_t dot[MR][2], const int8_t *panel, const int8_t *x, size_t n)
  *     dot[r] = the products of n = 16 or 32 elements of row r of activations (32 bytes apart)
- * with the 8 rows of w; element e of a panel's rows stands within panel + e * NR
+ *     with the 8 rows of w; element e of a panel's rows stands within panel + e * NR
+ *
+ * It gets use_products, which writes all of them into a table of kernels.
  *
  * Weights are signed: Q4_0 less 8, Q6_K less 32, Q4_K as it stands (0..15) with its minima as a
  * product of their own.
@@ -22,7 +24,7 @@
 
 #include "activations.h"
 #include "k_scales.h"
-#include "matmul_kernels.h"
+#include "neon/kernels_neon.h"
 
 #include <arm_neon.h>
 #include <string.h>
@@ -328,6 +330,68 @@ static void gemv_q4_k(float *y, size_t ldy, const void *x, size_t m, const void 
 static void gemv_q6_k(float *y, size_t ldy, const void *x, size_t m, const void *w,
                       size_t row_bytes, size_t n, size_t k) {
   gemv(y, ldy, x, GM_XK_BYTES, m, w, row_bytes, n, k, row_q6_k);
+}
+
+/* ---- all types ------------------------------------------------------------------------- */
+
+static const gm_matmul product_q8_0 = {MR,
+                                       NR,
+                                       32,
+                                       GM_X_CHUNK,
+                                       GM_X32_BYTES,
+                                       Q32_BYTES,
+                                       gm_pack_x32_neon,
+                                       pack_w_q8_0,
+                                       tile_q32,
+                                       gemv_q8_0,
+                                       GM_TILE_AS_ROWS,
+                                       GM_X32_BYTES,
+                                       NULL};
+static const gm_matmul product_q4_0 = {MR,
+                                       NR,
+                                       32,
+                                       GM_X_CHUNK,
+                                       GM_X32_BYTES,
+                                       Q32_BYTES,
+                                       gm_pack_x32_neon,
+                                       pack_w_q4_0,
+                                       tile_q32,
+                                       gemv_q4_0,
+                                       GM_TILE_AS_ROWS,
+                                       GM_X32_BYTES,
+                                       NULL};
+static const gm_matmul product_q4_k = {MR,
+                                       NR,
+                                       256,
+                                       GM_X_CHUNK,
+                                       GM_XK_BYTES,
+                                       Q4_K_BYTES,
+                                       gm_pack_xk_neon,
+                                       pack_w_q4_k,
+                                       tile_q4_k,
+                                       gemv_q4_k,
+                                       GM_TILE_AS_ROWS,
+                                       GM_XK_BYTES,
+                                       NULL};
+static const gm_matmul product_q6_k = {MR,
+                                       NR,
+                                       256,
+                                       GM_X_CHUNK,
+                                       GM_XK_BYTES,
+                                       Q6_K_BYTES,
+                                       gm_pack_xk_neon,
+                                       pack_w_q6_k,
+                                       tile_q6_k,
+                                       gemv_q6_k,
+                                       GM_TILE_AS_ROWS,
+                                       GM_XK_BYTES,
+                                       NULL};
+
+static void use_products(gm_kernels *k) {
+  k->matmul[GM_TYPE_Q8_0] = &product_q8_0;
+  k->matmul[GM_TYPE_Q4_0] = &product_q4_0;
+  k->matmul[GM_TYPE_Q4_K] = &product_q4_k;
+  k->matmul[GM_TYPE_Q6_K] = &product_q6_k;
 }
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-extern const gm_matmul gm_matmul_q8_0_dotprod, gm_matmul_q4_0_dotprod;
-extern const gm_matmul gm_matmul_q4_k_dotprod, gm_matmul_q6_k_dotprod;
+/* The products with block types. */
+void gm_use_quant_dotprod(gm_kernels *k);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-extern const gm_matmul gm_matmul_q8_0_i8mm, gm_matmul_q4_0_i8mm;
-extern const gm_matmul gm_matmul_q4_k_i8mm, gm_matmul_q6_k_i8mm;
+/* The products with block types. */
+void gm_use_quant_i8mm(gm_kernels *k);
 
 #endif

@@ -2,7 +2,6 @@
  * see matmul_quant_arm.h. Panels are [element / 8][8 rows][8 bytes], tiles have 8 rows: smmla
  * multiplies two rows of 8 activations by two rows of 8 weights. */
 #include "i8mm/kernels_i8mm.h"
-#include "neon/kernels_neon.h"
 
 #include <arm_neon.h>
 
@@ -46,55 +45,6 @@ dot_span(int32x4_t dot[MR][2], const int8_t *panel, const int8_t *x, size_t n) {
 
 #include "matmul_quant_arm.h"
 
-const gm_matmul gm_matmul_q8_0_i8mm = {MR,
-                                       NR,
-                                       32,
-                                       GM_X_CHUNK,
-                                       GM_X32_BYTES,
-                                       Q32_BYTES,
-                                       gm_pack_x32_neon,
-                                       pack_w_q8_0,
-                                       tile_q32,
-                                       gemv_q8_0,
-                                       GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES,
-                                       NULL};
-const gm_matmul gm_matmul_q4_0_i8mm = {MR,
-                                       NR,
-                                       32,
-                                       GM_X_CHUNK,
-                                       GM_X32_BYTES,
-                                       Q32_BYTES,
-                                       gm_pack_x32_neon,
-                                       pack_w_q4_0,
-                                       tile_q32,
-                                       gemv_q4_0,
-                                       GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES,
-                                       NULL};
-const gm_matmul gm_matmul_q4_k_i8mm = {MR,
-                                       NR,
-                                       256,
-                                       GM_X_CHUNK,
-                                       GM_XK_BYTES,
-                                       Q4_K_BYTES,
-                                       gm_pack_xk_neon,
-                                       pack_w_q4_k,
-                                       tile_q4_k,
-                                       gemv_q4_k,
-                                       GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES,
-                                       NULL};
-const gm_matmul gm_matmul_q6_k_i8mm = {MR,
-                                       NR,
-                                       256,
-                                       GM_X_CHUNK,
-                                       GM_XK_BYTES,
-                                       Q6_K_BYTES,
-                                       gm_pack_xk_neon,
-                                       pack_w_q6_k,
-                                       tile_q6_k,
-                                       gemv_q6_k,
-                                       GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES,
-                                       NULL};
+void gm_use_quant_i8mm(gm_kernels *k) {
+  use_products(k);
+}

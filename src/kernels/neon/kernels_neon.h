@@ -5,8 +5,8 @@
 #include "kernels.h"
 
 extern const gm_matmul gm_matmul_f32_neon, gm_matmul_f16_neon, gm_matmul_bf16_neon;
-extern const gm_matmul gm_matmul_q8_0_neon, gm_matmul_q4_0_neon;
-extern const gm_matmul gm_matmul_q4_k_neon, gm_matmul_q6_k_neon;
+/* The products with block types. */
+void gm_use_quant_neon(gm_kernels *k);
 
 void gm_pack_x32_neon(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
                       size_t k);

@@ -6,10 +6,7 @@ void gm_kernels_use_neon(gm_kernels *k) {
   k->matmul[GM_TYPE_F32] = &gm_matmul_f32_neon;
   k->matmul[GM_TYPE_F16] = &gm_matmul_f16_neon;
   k->matmul[GM_TYPE_BF16] = &gm_matmul_bf16_neon;
-  k->matmul[GM_TYPE_Q8_0] = &gm_matmul_q8_0_neon;
-  k->matmul[GM_TYPE_Q4_0] = &gm_matmul_q4_0_neon;
-  k->matmul[GM_TYPE_Q4_K] = &gm_matmul_q4_k_neon;
-  k->matmul[GM_TYPE_Q6_K] = &gm_matmul_q6_k_neon;
+  gm_use_quant_neon(k);
   k->epilogue = gm_epilogue_neon;
   gm_row_kernels_use_neon(&k->rows);
   k->probe.fp32 = gm_probe_fp32_neon;
