@@ -7,6 +7,7 @@
 #include "threads.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,10 +48,35 @@ static void pool_runs_every_task_once(void **state) {
       unsigned char *seen = calloc(n + 1, 1);
       gm_pool_run(pool, count_task, seen, n);
       for (size_t i = 0; i < n; i++) assert_int_equal(seen[i], 1);
+      gm_pool_run_near(pool, count_task, seen, n);
+      for (size_t i = 0; i < n; i++) assert_int_equal(seen[i], 2);
       free(seen);
     }
     gm_pool_free(pool);
   }
+}
+
+enum { NEAR = 100 };
+
+/* The first task ends when all others have: its thread needs help with its share. */
+static void waiting_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  atomic_int *done = arg;
+  while (task == 0 && atomic_load(done) < NEAR - 1) sched_yield();
+  atomic_fetch_add(done, 1);
+}
+
+static void held_up_thread_is_helped_with_its_share(void **state) {
+  (void)state;
+  gm_pool *pool;
+  gm_error err;
+  assert_ok(gm_pool_create(&pool, 2, &err), &err);
+  for (size_t run = 0; run < 20; run++) {
+    atomic_int done = 0;
+    gm_pool_run_near(pool, waiting_task, &done, NEAR);
+    assert_int_equal(atomic_load(&done), NEAR);
+  }
+  gm_pool_free(pool);
 }
 
 static void arithmetic_refuses_to_wrap(void **state) {
@@ -168,6 +194,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(arena_reuses_its_chunks),
       cmocka_unit_test(pool_runs_every_task_once),
+      cmocka_unit_test(held_up_thread_is_helped_with_its_share),
       cmocka_unit_test(arithmetic_refuses_to_wrap),
       cmocka_unit_test(random_numbers_are_splitmix64),
       cmocka_unit_test(quotas_of_ancestors_count),

@@ -2,27 +2,17 @@
 #include "arena.h"
 
 #include "checked.h"
+#include "pages.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
-enum { ALIGN = 64, MIN_CHUNK = 1 << 20, HUGE_PAGE = 2 << 20 };
-
-/* Large blocks in huge pages: a chunk that is new costs 512 times fewer page faults. */
-static void *new_bytes(size_t capacity) {
-  size_t whole;
-  if (capacity < HUGE_PAGE || !gm_align_size(capacity, HUGE_PAGE, &whole))
-    return aligned_alloc(ALIGN, capacity);
-  void *bytes = aligned_alloc(HUGE_PAGE, whole);
-  if (bytes) madvise(bytes, whole, MADV_HUGEPAGE);
-  return bytes;
-}
+enum { ALIGN = GM_PAGES_ALIGN, MIN_CHUNK = 1 << 20 };
 
 static gm_arena_chunk *new_chunk(size_t bytes) {
   gm_arena_chunk *chunk = malloc(sizeof *chunk);
   if (!chunk) return NULL;
   size_t capacity = bytes < MIN_CHUNK ? MIN_CHUNK : bytes;
-  chunk->bytes = new_bytes(capacity);
+  chunk->bytes = gm_pages_alloc(capacity);
   if (!chunk->bytes) {
     free(chunk);
     return NULL;

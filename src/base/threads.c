@@ -14,12 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPIN = 4000 }; /* pauses before sleeping: tens of microseconds */
+enum {
+  SPIN = 4000, /* pauses before sleeping: tens of microseconds */
+  APART = 128  /* bytes between what threads write: a cache line and its neighbour */
+};
+
+/* A thread's share of a job of near tasks: the first that nobody has taken << 32 | the end. */
+typedef struct share {
+  _Alignas(APART) atomic_uint_least64_t left;
+} share;
 
 struct gm_pool {
   unsigned threads;
   pthread_t *workers;
   struct gm_worker *slots;
+  share *shares;          /* one a thread */
   pthread_mutex_t caller; /* one job at a time */
   pthread_mutex_t lock;
   pthread_cond_t wake;
@@ -115,13 +124,15 @@ static uint32_t publish(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks)
   return job + 2;
 }
 
-void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
-  if (!pool || pool->threads == 1 || n_tasks <= 1) {
-    for (size_t i = 0; i < n_tasks; i++) fn(arg, i, 0);
-    return;
-  }
+static bool runs_alone(const gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
+  if (pool && pool->threads > 1 && n_tasks > 1) return false;
+  for (size_t i = 0; i < n_tasks; i++) fn(arg, i, 0);
+  return true;
+}
+
+/* The caller's lock is held. */
+static void run_tasks(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
   assert(n_tasks < UINT32_MAX);
-  pthread_mutex_lock(&pool->caller);
   take_tasks(pool, publish(pool, fn, arg, n_tasks), 0);
   for (unsigned spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != n_tasks;
        spins++) {
@@ -130,6 +141,56 @@ void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
     else
       sched_yield();
   }
+}
+
+void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
+  if (runs_alone(pool, fn, arg, n_tasks)) return;
+  pthread_mutex_lock(&pool->caller);
+  run_tasks(pool, fn, arg, n_tasks);
+  pthread_mutex_unlock(&pool->caller);
+}
+
+typedef struct near_job {
+  gm_pool *pool;
+  gm_task_fn fn;
+  void *arg;
+} near_job;
+
+/* Takes the first task of a share, or the last one; false: none is left. */
+static bool take_near(share *from, bool first, size_t *task) {
+  uint64_t left = atomic_load_explicit(&from->left, memory_order_acquire), next;
+  do {
+    uint32_t begin = (uint32_t)(left >> 32), end = (uint32_t)left;
+    if (begin == end) return false;
+    *task = first ? begin : end - 1;
+    next = first ? left + ((uint64_t)1 << 32) : left - 1;
+  } while (!atomic_compare_exchange_weak_explicit(&from->left, &left, next,
+                                                  memory_order_acq_rel, memory_order_acquire));
+  return true;
+}
+
+/* What one thread does of a job of near tasks, whatever the number of this call: a thread that
+ * is called twice, since another one is late, finds nothing the second time. */
+static void near_task(void *arg, size_t call, size_t worker) {
+  (void)call;
+  const near_job *job = arg;
+  for (size_t i = 0, task; i < job->pool->threads; i++) {
+    share *from = &job->pool->shares[(worker + i) % job->pool->threads];
+    while (take_near(from, i == 0, &task)) job->fn(job->arg, task, worker);
+  }
+}
+
+void gm_pool_run_near(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
+  if (runs_alone(pool, fn, arg, n_tasks)) return;
+  assert(n_tasks < UINT32_MAX);
+  pthread_mutex_lock(&pool->caller);
+  for (size_t i = 0, begin = 0, end; i < pool->threads; i++, begin = end) {
+    end = n_tasks * (i + 1) / pool->threads;
+    atomic_store_explicit(&pool->shares[i].left, (uint64_t)begin << 32 | end,
+                          memory_order_relaxed);
+  }
+  near_job job = {pool, fn, arg};
+  run_tasks(pool, near_task, &job, pool->threads);
   pthread_mutex_unlock(&pool->caller);
 }
 
@@ -142,9 +203,11 @@ gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err) {
   if (!pool) return gm_fail_memory(err, "the thread pool", sizeof *pool);
   pool->workers = calloc(threads, sizeof *pool->workers);
   pool->slots = calloc(threads, sizeof *pool->slots);
-  if (!pool->workers || !pool->slots) {
+  pool->shares = aligned_alloc(APART, threads * sizeof *pool->shares);
+  if (!pool->workers || !pool->slots || !pool->shares) {
     free(pool->workers);
     free(pool->slots);
+    free(pool->shares);
     free(pool);
     return gm_fail_memory(err, "the thread pool", threads * sizeof *pool->workers);
   }
@@ -178,6 +241,7 @@ void gm_pool_free(gm_pool *pool) {
   pthread_mutex_destroy(&pool->caller);
   free(pool->workers);
   free(pool->slots);
+  free(pool->shares);
   free(pool);
 }
 

@@ -30,5 +30,9 @@ unsigned gm_pool_threads(const gm_pool *pool);
  * whichever thread is free. One job at a time: callers on several threads take turns. pool may
  * be NULL: then the caller runs every task. Must not be called from inside a task. */
 void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks);
+/* The same, for tasks that read memory in the order of their numbers: each thread takes
+ * neighbours one after another, its own share of them first, then from the end of another's.
+ * At most UINT32_MAX tasks. */
+void gm_pool_run_near(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks);
 
 #endif

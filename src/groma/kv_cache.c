@@ -3,12 +3,13 @@
 #include "kv_cache.h"
 
 #include "checked.h"
+#include "pages.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 128, ALIGN = 64 };
+enum { BLOCK = 128, ALIGN = GM_PAGES_ALIGN };
 
 struct gm_kv_block {
   size_t references, capacity;
@@ -51,7 +52,7 @@ static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t 
   }
   gm_kv_block *block = malloc(sizeof *block);
   if (!block) return NULL;
-  *block = (gm_kv_block){1, capacity, aligned_alloc(ALIGN, *bytes), {0}};
+  *block = (gm_kv_block){1, capacity, gm_pages_alloc(*bytes), {0}};
   if (!block->bytes) {
     free(block);
     return NULL;

@@ -9,7 +9,7 @@
  *
  * Few queries (decoding): memory is what counts, so a task is (batch entry, kv head, range of
  * keys), reads the range once as it lies in the cache, and leaves a partial result per query;
- * these are then merged in order.
+ * these are then merged in order. Ranges of a head, and heads, lie behind each other.
  *
  * The sizes of chunks, tiles and ranges are constants, so the result is the same for every
  * number of threads. */
@@ -358,8 +358,8 @@ static gm_status attend_few(gm_compute *c, attention_job *job) {
   job->scratch = gm_scratch_f32(c, entries * a->heads * a->tq * job->ranges * (a->head_dim + 2),
                                 "attention");
   if (!job->scratch) return GM_ERR_MEMORY;
-  gm_pool_run(c->pool, range_task, job, entries * a->kv_heads * job->ranges);
-  gm_pool_run(c->pool, merge_task, job, entries * a->heads * a->tq);
+  gm_pool_run_near(c->pool, range_task, job, entries * a->kv_heads * job->ranges);
+  gm_pool_run_near(c->pool, merge_task, job, entries * a->heads * a->tq);
   return GM_OK;
 }
 

@@ -1,12 +1,13 @@
 /* linear.c - matrix products of activations with weights of any type, and rows of a table.
  *
- * Few rows: the activations are packed once, then threads take runs of rows of w (gemv).
- * Many rows: in slabs of activations that stay in the last-level cache; a slab is packed once
- * for all outputs that want the same packing, then threads take blocks of y of up to
- * BLOCK_PANELS panels: they unpack their columns' weights to panels and run all their tiles
- * over them. Where not even one panel of all of k fits, a block has at most BLOCK_ROWS rows,
- * and k is cut: the sums wait in scratch for the next cut. Panels that are kept (packs.h) are
- * taken as they are. While a thread multiplies, it asks for the weights that it unpacks next.
+ * Few rows: the activations are packed once, then each thread goes through a stretch of the
+ * rows of w (gemv). Many rows: in slabs of activations that stay in the last-level cache; a
+ * slab is packed once for all outputs that want the same packing, then threads take blocks of y
+ * of up to BLOCK_PANELS panels: they unpack their columns' weights to panels and run all their
+ * tiles over them. Where not even one panel of all of k fits, a block has at most BLOCK_ROWS
+ * rows, and k is cut: the sums wait in scratch for the next cut. Panels that are kept (packs.h)
+ * are taken as they are. While a thread multiplies, it asks for the weights that it unpacks
+ * next.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
  * above, which differ in the order of sums and, where the kernels round weights of that type,
@@ -19,9 +20,7 @@
 #include <assert.h>
 
 enum {
-  GEMV_BYTES = 256 << 10,  /* of weights in a task: threads far apart disturb each other's
-                              memory pages less */
-  GEMV_LEAST = 64 << 10,   /* the same of small matrices */
+  GEMV_BYTES = 64 << 10,   /* of weights in a task; a thread's tasks are neighbours */
   SLAB_BYTES = 16 << 20,   /* of packed activations */
   PANEL_BYTES = 288 << 10, /* of weights unpacked at once by a thread: half of a small L2 */
   BLOCK_PANELS = 4,
@@ -104,13 +103,11 @@ static void gemv_task(void *arg, size_t task, size_t worker) {
   finish(job, part, 0, column, acc, columns, job->m, columns);
 }
 
-static size_t plan_gemv(linear_job *job, size_t workers) {
+static size_t plan_gemv(linear_job *job) {
   size_t tasks = 0;
   for (size_t i = 0; i < job->n_parts; i++) {
     linear_part *part = &job->parts[i];
-    size_t bytes = part->n * part->out->w->row_bytes / (4 * workers);
-    bytes = gm_min_size(GEMV_BYTES, gm_max_size(GEMV_LEAST, bytes));
-    part->columns = gm_max_size(bytes / part->out->w->row_bytes / 16 * 16, 16);
+    part->columns = gm_max_size(GEMV_BYTES / part->out->w->row_bytes / 16 * 16, 16);
     part->first_task = tasks;
     tasks += gm_ceil_div(part->n, part->columns);
     job->scratch_bytes =
@@ -283,10 +280,13 @@ static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, siz
   for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
   job->scratch_bytes = 0;
   job->workers = workers_of(c);
-  job->tasks = job->few ? plan_gemv(job, job->workers) : plan_gemm(job, job->workers);
+  job->tasks = job->few ? plan_gemv(job) : plan_gemm(job, job->workers);
   job->scratch = gm_scratch(c, job->workers * job->scratch_bytes, "a matrix product");
   if (!job->scratch) return GM_ERR_MEMORY;
-  gm_pool_run(c->pool, job->few ? gemv_task : gemm_task, job, job->tasks);
+  if (job->few)
+    gm_pool_run_near(c->pool, gemv_task, job, job->tasks);
+  else
+    gm_pool_run(c->pool, gemm_task, job, job->tasks);
   return GM_OK;
 }
 

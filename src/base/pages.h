@@ -1,0 +1,14 @@
+/* pages.h - memory in huge pages, where there is enough of it: 512 times fewer page faults, and
+ * quicker reading. */
+#ifndef GM_PAGES_H
+#define GM_PAGES_H
+
+#include <stddef.h>
+
+enum { GM_PAGES_ALIGN = 64 };
+
+/* `bytes` bytes, a multiple of GM_PAGES_ALIGN, aligned to it and not cleared, or NULL if memory
+ * is short; for free(). */
+void *gm_pages_alloc(size_t bytes);
+
+#endif
