@@ -596,6 +596,7 @@ GM_API void gm_inspection_free(gm_inspection *inspection);
 typedef struct gm_limits {
   double fp32_gflops; /* f32 multiply-adds, 2 operations each */
   double int8_gops;   /* 8-bit products summed to 32 bits, 2 operations each */
+  double bf16_gflops; /* products of bf16 summed in f32, the same; 0: not there */
   double read_gbs;    /* reading memory once, larger than any cache, in huge pages if given */
   double read_small_pages_gbs; /* the same in pages of 4 KB, where the system lets one choose */
 } gm_limits;
@@ -607,7 +608,8 @@ typedef struct gm_bench_stage {
   double seconds_min, seconds_median;
   double operations; /* per run, 2 per multiply-add of the straightforward algorithm */
   double bytes;      /* weights and cache read per run */
-  const char *limit; /* which of the limits holds it: "fp32", "int8", "read"; "": none */
+  const char
+      *limit; /* which of the limits holds it: "fp32", "bf16", "int8", "read"; "": none */
   double limit_rate; /* that limit, in operations or bytes a second: arithmetic of the same
                         instruction set; "read" of a model: its own weights read, and nothing
                         else done, right before and after each run; 0: none */

@@ -18,9 +18,10 @@ static bool on_cancelled(void *user) {
 static void print_text(const gm_bench_report *r) {
   printf("%s, %s, %u threads\n", r->processor, r->kernels, r->threads);
   const gm_limits *l = &r->limits;
-  printf(
-      "limits: %.0f GFLOP/s fp32, %.0f GOP/s int8, %.1f GB/s read (%.1f in pages of 4 KB)\n\n",
-      l->fp32_gflops, l->int8_gops, l->read_gbs, l->read_small_pages_gbs);
+  printf("limits: %.0f GFLOP/s fp32, ", l->fp32_gflops);
+  if (l->bf16_gflops > 0) printf("%.0f GFLOP/s bf16, ", l->bf16_gflops);
+  printf("%.0f GOP/s int8, %.1f GB/s read (%.1f in pages of 4 KB)\n\n", l->int8_gops,
+         l->read_gbs, l->read_small_pages_gbs);
   printf("%-14s %-17s %-44s %11s %11s %10s %8s %9s\n", "stage", "kernels", "shape", "min s",
          "median s", "GOP/s", "GB/s", "of limit");
   for (size_t i = 0; i < r->n_stages; i++) {
@@ -50,11 +51,12 @@ static void print_json(const gm_bench_report *r, const char *what) {
                   s->bytes, "limit", s->limit, "limit_rate", s->limit_rate, "share", s->share));
   }
   json_t *root = json_pack(
-      "{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f, s:f}, s:o, s:I, s:f}", "bench", what, "processor",
-      r->processor, "kernels", r->kernels, "threads", (int)r->threads, "limits", "fp32_gflops",
-      r->limits.fp32_gflops, "int8_gops", r->limits.int8_gops, "read_gbs", r->limits.read_gbs,
-      "read_small_pages_gbs", r->limits.read_small_pages_gbs, "stages", stages, "peak_bytes",
-      (json_int_t)r->peak_bytes, "pictures_per_hour", r->pictures_per_hour);
+      "{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f, s:f, s:f}, s:o, s:I, s:f}", "bench", what,
+      "processor", r->processor, "kernels", r->kernels, "threads", (int)r->threads, "limits",
+      "fp32_gflops", r->limits.fp32_gflops, "bf16_gflops", r->limits.bf16_gflops, "int8_gops",
+      r->limits.int8_gops, "read_gbs", r->limits.read_gbs, "read_small_pages_gbs",
+      r->limits.read_small_pages_gbs, "stages", stages, "peak_bytes", (json_int_t)r->peak_bytes,
+      "pictures_per_hour", r->pictures_per_hour);
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(7));
   if (text) puts(text);
   free(text);

@@ -35,6 +35,14 @@ static void fp32_task(void *arg, size_t task, size_t worker) {
   p->sums[task] = (uint64_t)(sink > 0);
 }
 
+static void bf16_task(void *arg, size_t task, size_t worker) {
+  (void)worker;
+  probe *p = arg;
+  float sink = 1;
+  p->operations[task] = p->kernels->probe.bf16(p->rounds, &sink);
+  p->sums[task] = (uint64_t)(sink > 0);
+}
+
 static void int8_task(void *arg, size_t task, size_t worker) {
   (void)worker;
   probe *p = arg;
@@ -106,6 +114,7 @@ gm_status gm_bench_limits(gm_compute *c, gm_limits *out) {
   probe p = {.kernels = c->kernels, .operations = numbers, .sums = numbers + n};
   out->fp32_gflops = rate_of(c, fp32_task, &p) * 1e-9;
   out->int8_gops = rate_of(c, int8_task, &p) * 1e-9;
+  out->bf16_gflops = c->kernels->probe.bf16 ? rate_of(c, bf16_task, &p) * 1e-9 : 0;
   gm_arena_restore(&c->arena, mark);
   out->read_gbs = read_rate(c, MADV_HUGEPAGE) * 1e-9;
   out->read_small_pages_gbs = read_rate(c, MADV_NOHUGEPAGE) * 1e-9;
@@ -179,6 +188,7 @@ static int by_value(const void *a, const void *b) {
 static double limit_rate(const gm_limits *limits, const gm_bench_job *job) {
   if (strcmp(job->limit, "read") == 0) return limits->read_gbs * 1e9;
   if (strcmp(job->limit, "int8") == 0) return limits->int8_gops * 1e9;
+  if (strcmp(job->limit, "bf16") == 0) return limits->bf16_gflops * 1e9;
   return job->limit[0] ? limits->fp32_gflops * 1e9 : 0;
 }
 
@@ -263,8 +273,9 @@ void gm_bench_weights(const gm_model_file *file, const char *prefix, double *ele
   }
 }
 
-const char *gm_bench_limit_of(const gm_tensor *weight) {
-  return gm_type_traits_of(weight->type)->quantised ? "int8" : "fp32";
+const char *gm_bench_limit_of(const gm_kernels *kernels, gm_type type) {
+  if (gm_type_traits_of(type)->quantised) return "int8";
+  return kernels->rounds[type] ? "bf16" : "fp32";
 }
 
 /* ---- choosing stages ---- */

@@ -28,7 +28,7 @@ typedef struct gm_bench_job {
   const char *stage; /* a literal */
   char shape[64];
   double operations, bytes;
-  const char *limit;       /* "fp32", "int8", "read" or "" */
+  const char *limit;       /* "fp32", "bf16", "int8", "read" or "" */
   const gm_limits *limits; /* of c's kernels; NULL: the report's */
   /* Of "read": what the job reads. NULL: memory of its own, of the limits above. */
   gm_read_piece *pieces;
@@ -46,8 +46,9 @@ gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_jo
 /* Elements and bytes of the tensors whose upstream names start with prefix. */
 void gm_bench_weights(const gm_model_file *file, const char *prefix, double *elements,
                       double *bytes);
-/* The limit of products with this weight: "int8" for block types, else "fp32". */
-const char *gm_bench_limit_of(const gm_tensor *weight);
+/* The limit of products of many rows with weights of this type: "int8" for block types, "bf16"
+ * where these kernels round them so, else "fp32". */
+const char *gm_bench_limit_of(const gm_kernels *kernels, gm_type type);
 
 /* Whether `stages` (names with commas between; NULL: all) has this one. */
 bool gm_bench_wants(const char *stages, const char *stage);

@@ -101,7 +101,7 @@ static gm_status time_stages(clip_bench *b, gm_bench_report *report, gm_compute 
   const gm_clip_text *t = &b->model->text;
   bool fused = b->model->hparams.fused;
   gm_bench_job job = {.stage = "crops", .run = run_crops, .user = b};
-  job.limit = gm_bench_limit_of(&v->blocks[0].fc1);
+  job.limit = gm_bench_limit_of(c->kernels, v->blocks[0].fc1.type);
   double each =
       tower_operations(clip->file, fused ? "visual.transformer." : "vision_model.encoder.",
                        (double)v->tokens, (double)v->shape.dim, (double)v->layers, &job.bytes);

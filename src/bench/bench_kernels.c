@@ -89,9 +89,7 @@ static gm_status time_product(const kernel_bench *b, gm_compute *c, const gm_lim
   gm_bench_job job = {.stage = stage,
                       .operations = 2.0 * (double)p.m * (double)p.n * (double)p.k,
                       .bytes = (double)bytes,
-                      .limit = p.m == 1                             ? "read"
-                               : gm_type_traits_of(type)->quantised ? "int8"
-                                                                    : "fp32",
+                      .limit = p.m == 1 ? "read" : gm_bench_limit_of(c->kernels, type),
                       .limits = limits,
                       .calls = p.copies,
                       .run = run_product,

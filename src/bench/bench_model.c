@@ -141,7 +141,8 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   double elements, bytes;
   GM_TRY(read_dims(model, &d, c->err));
   gm_bench_weights(model->file, "perceiver.vis_encoder.", &elements, &bytes);
-  gm_bench_job job = {.stage = "vision", .limit = gm_bench_limit_of(d.vision), .user = b};
+  gm_bench_job job = {
+      .stage = "vision", .limit = gm_bench_limit_of(c->kernels, d.vision->type), .user = b};
   snprintf(job.shape, sizeof job.shape, "%.0f layers, %.0f tokens x %.0f", d.L, d.T, d.C);
   job.operations = 2 * elements * d.T + 4 * d.T * d.T * d.C * d.L;
   job.bytes = bytes;
@@ -150,7 +151,7 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   GM_TRY(time_stage(b, c, &job, maps_needed || wants(b, "proposer") || wants(b, "maps")));
 
   job.stage = "proposer";
-  job.limit = gm_bench_limit_of(d.proposer);
+  job.limit = gm_bench_limit_of(c->kernels, d.proposer->type);
   snprintf(job.shape, sizeof job.shape, "%u queries", b->groma->hparams.proposals);
   job.operations = proposer_operations(model->file, &b->groma->hparams,
                                        (double)d.proposer->shape[1], d.T - 1, &job.bytes);
@@ -159,7 +160,7 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
 
   double cells = 21 * d.n * d.n, conv = 2 * 9 * d.R * d.R;
   job.stage = "maps";
-  job.limit = gm_bench_limit_of(d.region);
+  job.limit = c->kernels->rounds[d.region->type] ? "bf16" : "fp32"; /* of convolutions */
   snprintf(job.shape, sizeof job.shape, "%.0f steps, 3 maps up to %.0f squared x %.0f", d.fuse,
            4 * d.n, d.R);
   job.operations = d.fuse * conv * cells + 2 * d.C * d.R * cells;
@@ -220,7 +221,7 @@ gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *mo
   gm_bench_weights(model->file, "llm.lm_head.", &head, &head_bytes);
   gm_bench_weights(model->file, "extra_lm_head.", &unused, &unused);
   gm_bench_job job = {.stage = "prefill",
-                      .limit = gm_bench_limit_of(&llama->layers[0].gate),
+                      .limit = gm_bench_limit_of(c->kernels, llama->layers[0].gate.type),
                       .operations = prefill_operations(llama, layers, T),
                       .bytes = layer_bytes,
                       .setup = clear_cache,

@@ -11,6 +11,8 @@ typedef struct gm_probe_kernels {
    * takes the result, so that the loop is not optimised away. */
   uint64_t (*fp32)(size_t n, float *sink);   /* fused multiply-adds of f32 */
   uint64_t (*int8)(size_t n, int32_t *sink); /* 8-bit products summed to 32 bits */
+  uint64_t (*bf16)(size_t n,
+                   float *sink); /* pairs of bf16 summed in f32; NULL: there are none */
 } gm_probe_kernels;
 
 #endif

@@ -7,4 +7,6 @@
 extern const gm_matmul gm_rounded_f32_avx512bf16, gm_rounded_f16_avx512bf16;
 extern const gm_matmul gm_rounded_bf16_avx512bf16;
 
+uint64_t gm_probe_bf16_avx512bf16(size_t n, float *sink);
+
 #endif
