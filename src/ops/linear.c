@@ -10,8 +10,9 @@
  * next.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
- * above, which differ in the order of sums and, where the kernels round weights of that type,
- * in the rounding of the factors: up to GM_GEMV_ROWS rows are gemv, unless the compute is
+ * above, which differ in the order of sums and, where the kernels round weights of that type or
+ * hold a tile's numbers in another form than a row's (gm_tile_form), in the rounding of the
+ * factors: up to GM_GEMV_ROWS rows are gemv, unless the compute is
  * steady. */
 #include "ops.h"
 

@@ -81,7 +81,9 @@ typedef struct gm_attention_args {
   size_t batch;
   size_t tq, heads, kv_heads, head_dim; /* head_dim <= GM_MAX_HEAD_DIM */
   float scale;
-  bool causal; /* query i sees keys 0 .. tk - tq + i */
+  /* Query i sees keys 0 .. tk - tq + i. Values of the others may be read with the weight 0, so
+   * that an infinite one of them gives NaN, as it does in the reference. */
+  bool causal;
   /* Not NULL: `spans`, not empty, are seen by all queries, and part after part sees keys of its
    * own besides, causal as above; tq is the sum of the parts', batch 1. Keys that are shared
    * are read and converted once for all. */
