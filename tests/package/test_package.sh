@@ -9,6 +9,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 
+# nothing is installed where something is not built
+cmake -D built="$build/CMakeCache.txt;$work/none" -D build=BUILD -P "$source/cmake/require_built.cmake" 2>"$work/refused" &&
+  { echo "a file that is not there was not missed"; exit 1; }
+grep -q "cmake --build BUILD" "$work/refused" || { echo "not told what to build"; exit 1; }
+grep -q "^include.*require_built" "$build/cmake_install.cmake" || { echo "installed unchecked"; exit 1; }
+
 cmake --install "$build" --prefix "$prefix" >"$work/log"
 cd "$work"
 want=$("$prefix/bin/gromatic" caption "$picture" | head -1)
