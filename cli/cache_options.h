@@ -3,7 +3,7 @@
 #ifndef CLI_CACHE_OPTIONS_H
 #define CLI_CACHE_OPTIONS_H
 
-#include "options.h"
+#include "arguments.h"
 
 /* *directory, to be freed: --cache, else the user's own; NULL with --no-cache, or where there
  * is no home. *bytes: the limit, 0 where none is given. False after a message. */

@@ -2,7 +2,7 @@
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 
-#include "options.h"
+#include "arguments.h"
 
 int cmd_caption(const cli_args *args);
 int cmd_chat(const cli_args *args);

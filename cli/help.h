@@ -3,7 +3,7 @@
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 
-#include "options.h"
+#include "arguments.h"
 
 void cli_print_help(FILE *out, const cli_command *command);
 void cli_print_overview(FILE *out);

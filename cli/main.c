@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "gromatic.h"
 #include "help.h"
+#include "options.h"
 #include "terminal.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef CLI_OPTION_ROWS_H
 #define CLI_OPTION_ROWS_H
 
-#include "options.h"
+#include "arguments.h"
 
 /* COUNT: 32 bits, BIG: 64 */
 typedef enum cli_option_kind { FLAG, TEXT, COUNT, BIG, NUMBER, LIST, LEVEL } cli_option_kind;

@@ -1,4 +1,6 @@
 /* options.c - see options.h. */
+#include "options.h"
+
 #include "option_rows.h"
 
 #include <ctype.h>

@@ -2,7 +2,7 @@
 #ifndef CLI_PARAMS_H
 #define CLI_PARAMS_H
 
-#include "options.h"
+#include "arguments.h"
 
 #include "gromatic.h"
 

@@ -1,7 +1,7 @@
 /* terminal.c - see terminal.h. */
 #include "terminal.h"
 
-#include "options.h"
+#include "arguments.h"
 
 #include <signal.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* test_cli_parts.c - the program's parts that need no model: box formats and the ledger. */
 #include "support.h"
 
+#include "arguments.h"
 #include "box_format.h"
 #include "ledger.h"
-#include "options.h"
 
 #include <math.h>
 

@@ -2,11 +2,7 @@
 #include "batch.h"
 
 #include "ahead.h"
-#include "boxes_file.h"
-#include "export.h"
-#include "inputs.h"
-#include "ledger.h"
-#include "run_settings.h"
+#include "batch_setup.h"
 #include "tar_file.h"
 #include "terminal.h"
 
@@ -14,27 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-typedef struct batch {
-  cli_job *job;
-  gm_model *model;
-  gm_model_info info;
-  char model_hash[65], clip_hash[65]; /* "" where the job has no such model */
-  bool lines;                         /* results are JSON lines, for whoever reads them */
-  char *output;                       /* the file of lines; NULL: none */
-  cli_ledger *ledger;
-  FILE *kept; /* lines that only an export to standard output reads */
-  cli_export export;
-  char *export_path;
-  cli_inputs inputs;
-  double (*regions)[4];
-  size_t n_regions;
-  cli_progress progress;
-  size_t done, failed;
-  size_t looked_at,
-      found; /* pictures of this run that did not fail, and what was found on them */
-  bool fatal;
-} batch;
 
 /* ---- boxes ---- */
 
@@ -65,7 +40,7 @@ static void input_key(const char *name, const void *bytes, size_t size, char key
   free(all);
 }
 
-static gm_status open_scene(const batch *b, const cli_report *report, const gm_image *image,
+static gm_status open_scene(const cli_batch *b, const cli_report *report, const gm_image *image,
                             gm_scene **scene, gm_error *err) {
   const cli_args *a = b->job->args;
   gm_scene_params params = cli_scene_params(a);
@@ -93,7 +68,7 @@ static gm_status open_scene(const batch *b, const cli_report *report, const gm_i
 }
 
 /* The command's main model: a scene's is Groma, a picture's by itself is CLIP. */
-static json_t *model_json(const batch *b) {
+static json_t *model_json(const cli_batch *b) {
   const char *path = b->info.path, *hash = b->model_hash, *type = b->info.type;
   if (b->job->run_image) {
     gm_clip_info info = gm_clip_get_info(b->job->clip);
@@ -117,7 +92,7 @@ static void add_stages(cli_report *report, json_t *timings, const gm_timing *t, 
   }
 }
 
-static void add_verbose(const batch *b, cli_report *report, const gm_scene *scene,
+static void add_verbose(const cli_batch *b, cli_report *report, const gm_scene *scene,
                         double seconds) {
   if (!b->job->args->verbose) return;
   json_t *object = cli_report_object(report);
@@ -136,8 +111,8 @@ static void add_verbose(const batch *b, cli_report *report, const gm_scene *scen
   json_object_set_new(object, "timings", timings);
 }
 
-static gm_status draw_report(const batch *b, const cli_report *report, const gm_image *image,
-                             const char *name, gm_error *err) {
+static gm_status draw_report(const cli_batch *b, const cli_report *report,
+                             const gm_image *image, const char *name, gm_error *err) {
   char path[4096];
   cli_picture_path(b->job->args->draw, b->job->draw_name, name, path, sizeof path);
   return gm_draw(image, report->marks, report->n_marks, report->caption, report->spans,
@@ -171,7 +146,7 @@ static char *lines_of(json_t *json) {
 }
 
 /* failed: the picture's line is an error, or has one besides a part of the result. */
-static bool emit(batch *b, const char *key, json_t *json, bool failed) {
+static bool emit(cli_batch *b, const char *key, json_t *json, bool failed) {
   char *line = lines_of(json);
   bool ok = line != NULL;
   if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line, failed);
@@ -184,7 +159,7 @@ static bool emit(batch *b, const char *key, json_t *json, bool failed) {
 }
 
 /* WebDataset's key of a picture in a tar file. */
-static void add_entry_key(const batch *b, json_t *object) {
+static void add_entry_key(const cli_batch *b, json_t *object) {
   char key[1024];
   const char *entry = cli_inputs_entry(&b->inputs, b->done);
   if (!entry) return;
@@ -193,7 +168,7 @@ static void add_entry_key(const batch *b, json_t *object) {
   if (string) json_object_set_new(json_object_get(object, "image"), "key", string);
 }
 
-static void finish_picture(batch *b, const char *name, const char *key, gm_status status,
+static void finish_picture(cli_batch *b, const char *name, const char *key, gm_status status,
                            cli_report *report, gm_error *err) {
   cli_progress_clear(&b->progress);
   b->looked_at += status == GM_OK;
@@ -241,7 +216,7 @@ typedef struct turn {
   double seconds;
 } turn;
 
-static void begin_turn(batch *b, turn *t) {
+static void begin_turn(cli_batch *b, turn *t) {
   const gm_image *image = t->picture.image;
   gm_error *err = &t->picture.err;
   if (t->picture.done || t->picture.status != GM_OK) return;
@@ -256,7 +231,7 @@ static void begin_turn(batch *b, turn *t) {
   t->seconds = cli_now() - began;
 }
 
-static void run_alone(batch *b, turn *t) {
+static void run_alone(cli_batch *b, turn *t) {
   gm_error *err = &t->picture.err;
   if (t->picture.done || t->picture.status != GM_OK) return;
   double began = cli_now();
@@ -268,7 +243,7 @@ static void run_alone(batch *b, turn *t) {
 }
 
 /* False where they are to run alone. */
-static bool run_together(batch *b, turn *turns, size_t n) {
+static bool run_together(cli_batch *b, turn *turns, size_t n) {
   gm_scene *scenes[CLI_MOST_TOGETHER];
   cli_report *reports[CLI_MOST_TOGETHER];
   gm_error err = {0};
@@ -285,7 +260,7 @@ static bool run_together(batch *b, turn *turns, size_t n) {
   return status == GM_OK || status == GM_ERR_CANCELLED;
 }
 
-static void finish_turn(batch *b, turn *t) {
+static void finish_turn(cli_batch *b, turn *t) {
   gm_error *err = &t->picture.err;
   gm_status status = t->picture.status;
   if (t->picture.done) return;
@@ -303,7 +278,7 @@ static void finish_turn(batch *b, turn *t) {
 /* ---- what a call tells and asks ---- */
 
 static void on_progress(void *user, const char *stage, double done) {
-  batch *b = user;
+  cli_batch *b = user;
   if (b->job->stream) return;
   char what[300];
   double overall = b->inputs.n > 1 ? ((double)b->done) / (double)b->inputs.n : done;
@@ -313,7 +288,7 @@ static void on_progress(void *user, const char *stage, double done) {
 }
 
 static void on_text(void *user, const char *text, size_t length) {
-  batch *b = user;
+  cli_batch *b = user;
   if (!b->job->stream) return;
   cli_progress_clear(&b->progress);
   cli_put_text(stdout, text, length);
@@ -337,7 +312,7 @@ static gm_status cannot_read(int code, gm_error *err) {
 
 /* A cli_ahead_calls read; nobody else takes from the ledger, which is written meanwhile. */
 static void read_input(void *user, size_t i, cli_picture *out) {
-  batch *b = user;
+  cli_batch *b = user;
   const gm_image_params params = cli_image_params(b->job->args);
   size_t size = 0;
   void *bytes = cli_inputs_read(&b->inputs, i, CLI_MAX_FILE, &size);
@@ -354,7 +329,7 @@ static void read_input(void *user, size_t i, cli_picture *out) {
 }
 
 static bool input_waits(void *user, size_t i) {
-  const batch *b = user;
+  const cli_batch *b = user;
   struct stat st;
   const char *name = b->inputs.names[i];
   if (cli_inputs_entry(&b->inputs, i)) return false;
@@ -362,7 +337,7 @@ static bool input_waits(void *user, size_t i) {
 }
 
 /* The next n pictures, in order; what one costs besides its words is its own. */
-static void run_turns(batch *b, cli_ahead *ahead, size_t n) {
+static void run_turns(cli_batch *b, cli_ahead *ahead, size_t n) {
   turn turns[CLI_MOST_TOGETHER] = {{0}};
   size_t begun = 0;
   for (; begun < n && !cli_interrupted(); begun++) {
@@ -379,7 +354,7 @@ static void run_turns(batch *b, cli_ahead *ahead, size_t n) {
   }
 }
 
-static bool run_inputs(batch *b) {
+static bool run_inputs(cli_batch *b) {
   const cli_ahead_calls calls = {b, read_input, input_waits};
   cli_ahead *ahead = cli_ahead_begin(&calls, b->inputs.n);
   size_t together = b->job->run_together ? cli_together(b->job->args) : 1;
@@ -393,167 +368,8 @@ static bool run_inputs(batch *b) {
 
 /* ---- the run ---- */
 
-/* Words that come back in JSON. */
-static int check_words(const char *option, const cli_list *words) {
-  for (size_t i = 0; words && i < words->n; i++) {
-    json_t *word = json_string(words->items[i]);
-    if (!word) {
-      cli_error("%s %zu: found text that is not UTF-8", option, i + 1);
-      return CLI_USAGE;
-    }
-    json_decref(word);
-  }
-  return CLI_DONE;
-}
-
-static int check_arguments(cli_job *job, const cli_list *inputs) {
-  const cli_args *a = job->args;
-  if (inputs->n == 0) {
-    cli_error("%s: no picture given; try 'gromatic %s --help'", job->command, job->command);
-    return CLI_USAGE;
-  }
-  if (!cli_box_format_named(a->box_format, &job->format)) {
-    cli_error("--box-format: found '%s', wanted xyxy, xywh, xyxyn, cxcywhn or qwen3",
-              a->box_format);
-    return CLI_USAGE;
-  }
-  if (check_words("question", &a->prompts) != CLI_DONE ||
-      check_words("phrase", job->phrases) != CLI_DONE)
-    return CLI_USAGE;
-  if (a->resume && !a->output) {
-    cli_error("--resume needs -o FILE, the output to go on with");
-    return CLI_USAGE;
-  }
-  struct stat st;
-  if (a->output &&
-      (!*a->output || strcmp(a->output, "-") == 0 ||
-       (stat(a->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))) {
-    cli_error("-o: found '%s', wanted the name of a file; without -o the lines go to standard "
-              "output",
-              a->output);
-    return CLI_USAGE;
-  }
-  if (cli_together(a) == 0) return CLI_USAGE;
-  if (a->retry_errors && !a->resume) {
-    cli_error("--retry-errors goes with --resume");
-    return CLI_USAGE;
-  }
-  for (size_t i = 0; i < a->boxes.n; i++) {
-    double box[4];
-    if (!cli_parse_box(a->boxes.items[i], box)) {
-      cli_error("--box: found '%s', wanted four numbers x1,y1,x2,y2", a->boxes.items[i]);
-      return CLI_USAGE;
-    }
-    if (!cli_boxes_add(&job->boxes, &job->n_boxes, box)) return CLI_SOME_FAILED;
-  }
-  return CLI_DONE;
-}
-
-static int prepare_pictures(batch *b) {
-  const cli_args *a = b->job->args;
-  if (a->draw && a->explain && strcmp(a->draw, a->explain) == 0) {
-    cli_error("--draw and --explain: found %s twice, wanted two places", a->draw);
-    return CLI_USAGE;
-  }
-  int code = cli_picture_paths_prepare("draw", a->draw, &b->inputs, &b->job->draw_name);
-  if (code != CLI_DONE) return code;
-  return cli_picture_paths_prepare("explain", a->explain, &b->inputs, &b->job->explain_name);
-}
-
-/* Where the lines go, and what is made of them at the end: with a format of its own, -o FILE is
- * the export and its lines stand beside it. */
-static int prepare_export(batch *b) {
-  const cli_args *a = b->job->args;
-  cli_format format;
-  if (!cli_format_named(a->format, &format)) {
-    cli_error("-f: found '%s', wanted json, csv, coco, yolo, voc or labelstudio", a->format);
-    return CLI_USAGE;
-  }
-  if (b->job->run_image && format != FORMAT_JSON && format != FORMAT_CSV) {
-    cli_error("-f %s is for regions; classify has json and csv", a->format);
-    return CLI_USAGE;
-  }
-  b->lines = a->json || a->format || a->output;
-  if (a->output) {
-    size_t length = strlen(a->output);
-    while (format != FORMAT_JSON && length > 1 && a->output[length - 1] == '/') length--;
-    b->export_path = strndup(a->output, length);
-    if (!b->export_path || asprintf(&b->output, "%s%s", b->export_path,
-                                    format == FORMAT_JSON ? "" : ".jsonl") < 0) {
-      b->output = NULL;
-      return CLI_SOME_FAILED;
-    }
-    if (!cli_format_may_replace(FORMAT_JSON, b->output)) return CLI_USAGE;
-    if (format != FORMAT_JSON && !cli_format_is_folder(format) &&
-        !cli_format_may_replace(format, b->export_path))
-      return CLI_USAGE;
-  }
-  b->export = (cli_export){.format = format,
-                           .path = b->export_path,
-                           .confidence = a->save_conf,
-                           .classification = b->job->run_image != NULL,
-                           .again = a->resume};
-  if (format == FORMAT_JSON) return CLI_DONE;
-  if (b->job->format != BOX_XYXY) {
-    cli_error("--box-format %s goes with JSON; -f %s has its own boxes",
-              cli_box_format_name(b->job->format), a->format);
-    return CLI_USAGE;
-  }
-  if (!cli_export_check(&b->export, b->inputs.names, b->inputs.n)) return CLI_USAGE;
-  if (!b->output) b->kept = tmpfile();
-  if (b->output || b->kept) return CLI_DONE;
-  cli_error("cannot make a temporary file: %s", strerror(errno));
-  return CLI_SOME_FAILED;
-}
-
-static int prepare_ledger(batch *b) {
-  const cli_args *a = b->job->args;
-  if (!b->output) return CLI_DONE;
-  json_t *run = cli_run_settings(b->job, b->regions, b->n_regions, b->model_hash, b->clip_hash);
-  int code = run ? cli_ledger_open(b->output, run, a->resume, a->retry_errors, &b->ledger)
-                 : CLI_SOME_FAILED;
-  json_decref(run);
-  return code;
-}
-
-/* Opens Groma if scenes are wanted; hashes the models if results are kept. */
-static int prepare_models(batch *b) {
-  const cli_args *a = b->job->args;
-  if (b->job->run) {
-    int code = cli_open_model(a, b->inputs.n, &b->model);
-    if (code != CLI_DONE) return code;
-    b->info = gm_model_get_info(b->model);
-    b->export.model = b->info.name;
-    b->export.classes = b->job->classes;
-    b->export.n_classes = b->job->n_classes;
-  }
-  if (!a->output && !a->verbose) return CLI_DONE;
-  gm_error err = {0};
-  gm_status status = b->model ? gm_model_sha256(b->model, b->model_hash, &err) : GM_OK;
-  if (status == GM_OK && b->job->clip)
-    status = gm_clip_sha256(b->job->clip, b->clip_hash, &err);
-  if (status == GM_OK) return CLI_DONE;
-  cli_error("%s", err.message);
-  return CLI_MODEL;
-}
-
-static int prepare(batch *b, const cli_list *inputs) {
-  const cli_args *a = b->job->args;
-  int code = check_arguments(b->job, inputs);
-  if (code == CLI_DONE) code = cli_expand_inputs(inputs, a->recursive, &b->inputs);
-  if (code == CLI_DONE) code = prepare_pictures(b);
-  if (code == CLI_DONE) code = prepare_export(b);
-  if (code == CLI_DONE && a->regions_file &&
-      !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))
-    code = CLI_USAGE;
-  if (code == CLI_DONE && b->job->prepare) code = b->job->prepare(b->job);
-  if (code == CLI_DONE) code = prepare_models(b);
-  if (code != CLI_DONE) return code;
-  return prepare_ledger(b);
-}
-
 /* Makes the export of a whole run's lines. */
-static bool write_export(const batch *b) {
+static bool write_export(const cli_batch *b) {
   if (b->export.format == FORMAT_JSON) return true;
   FILE *lines = b->kept ? b->kept : fopen(b->output, "re");
   if (!lines) {
@@ -566,7 +382,7 @@ static bool write_export(const batch *b) {
 }
 
 /* An empty result without a word would look like a failure that was not told. */
-static void tell_nothing(const batch *b) {
+static void tell_nothing(const cli_batch *b) {
   if (!b->job->nothing || b->looked_at == 0 || b->found > 0) return;
   if (b->looked_at == 1)
     cli_error("found nothing: %s", b->job->nothing);
@@ -574,22 +390,12 @@ static void tell_nothing(const batch *b) {
     cli_error("found nothing in any of %zu pictures: %s", b->looked_at, b->job->nothing);
 }
 
-static void batch_free(batch *b) {
-  gm_model_free(b->model);
-  cli_inputs_free(&b->inputs);
-  if (b->kept) fclose(b->kept);
-  free(b->output);
-  free(b->export_path);
-  free(b->regions);
-  free(b->job->boxes);
-}
-
 int cli_run_batch(cli_job *job, const cli_list *inputs) {
-  batch b = {.job = job};
+  cli_batch b = {.job = job};
   cli_catch_interrupt();
   b.progress = cli_progress_begin(job->args->quiet);
   job->callbacks = (gm_callbacks){&b, on_cancelled, on_progress, on_text};
-  int code = prepare(&b, inputs);
+  int code = cli_batch_set_up(&b, inputs);
   if (code == CLI_DONE) {
     job->stream = job->stream && b.inputs.n == 1 && !b.lines;
     bool ran = run_inputs(&b);
@@ -606,6 +412,6 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
   bool again = job->args->resume || b.failed; /* to be gone on with */
   if (!cli_ledger_close(b.ledger, complete, again)) code = CLI_SOME_FAILED;
   if (opened && complete && !write_export(&b)) code = CLI_SOME_FAILED;
-  batch_free(&b);
+  cli_batch_free(&b);
   return code;
 }

@@ -1,7 +1,7 @@
 /* ledger.c - see ledger.h. */
 #include "ledger.h"
 
-#include "options.h"
+#include "arguments.h"
 #include "terminal.h"
 
 #include <errno.h>

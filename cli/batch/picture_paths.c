@@ -1,12 +1,12 @@
 /* picture_paths.c - see picture_paths.h. */
 #include "picture_paths.h"
 
+#include "file_names.h"
 #include "terminal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 static bool is_folder(const char *path) {
@@ -17,12 +17,6 @@ static bool is_folder(const char *path) {
 static const char *base_name(const char *name) {
   if (strcmp(name, "-") == 0) return "stdin";
   return strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
-}
-
-bool cli_is_drawn_name(const char *name) {
-  const char *dot = strrchr(name, '.');
-  return dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 ||
-                 strcasecmp(dot, ".jpeg") == 0);
 }
 
 void cli_picture_path(const char *given, cli_drawn_name how, const char *name, char *path,

@@ -27,7 +27,4 @@ void cli_picture_path(const char *given, cli_drawn_name how, const char *name, c
 /* Whether both are names of one file that is there. */
 bool cli_same_file(const char *a, const char *b);
 
-/* True where the name ends as those of pictures do that can be drawn: .png, .jpg, .jpeg. */
-bool cli_is_drawn_name(const char *name);
-
 #endif

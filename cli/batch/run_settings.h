@@ -4,7 +4,7 @@
 #ifndef CLI_RUN_SETTINGS_H
 #define CLI_RUN_SETTINGS_H
 
-#include "batch.h"
+#include "job.h"
 
 /* A flat object: "--conf" and the like as they stand on the command line, null where not given;
  * NULL if memory is short. regions: of --regions. New reference. */

@@ -2,6 +2,7 @@
 #include "class_options.h"
 
 #include "cache_options.h"
+#include "file_names.h"
 #include "inputs.h"
 #include "presets.h"
 #include "terminal.h"

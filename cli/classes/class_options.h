@@ -3,7 +3,7 @@
 #ifndef CLI_CLASS_OPTIONS_H
 #define CLI_CLASS_OPTIONS_H
 
-#include "options.h"
+#include "arguments.h"
 
 #include "gromatic.h"
 

@@ -3,7 +3,7 @@
 #ifndef CLI_NAMING_H
 #define CLI_NAMING_H
 
-#include "options.h"
+#include "arguments.h"
 
 #include "gromatic.h"
 

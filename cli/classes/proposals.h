@@ -2,7 +2,7 @@
 #ifndef CLI_PROPOSALS_H
 #define CLI_PROPOSALS_H
 
-#include "options.h"
+#include "arguments.h"
 
 #include "gromatic.h"
 

@@ -2,8 +2,8 @@
 #ifndef CLI_BENCH_PICTURES_H
 #define CLI_BENCH_PICTURES_H
 
+#include "arguments.h"
 #include "gromatic.h"
-#include "options.h"
 
 /* The pictures as `caption` takes them, `together` of them at once (--parallel), the next one
  * read and decoded while one is looked at; answers of params->tokens tokens at most (0: 48),

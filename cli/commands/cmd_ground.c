@@ -1,7 +1,7 @@
 /* cmd_ground.c - gromatic ground: where the things are that the phrases name. */
 #include "batch.h"
 #include "commands.h"
-#include "inputs.h"
+#include "file_names.h"
 #include "terminal.h"
 
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 
 #include "batch.h"
 #include "export.h"
+#include "file_names.h"
 #include "terminal.h"
 
 #include <editline/readline.h>

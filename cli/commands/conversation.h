@@ -2,7 +2,7 @@
 #ifndef CLI_CONVERSATION_H
 #define CLI_CONVERSATION_H
 
-#include "options.h"
+#include "arguments.h"
 
 /* Reads questions until /quit or the end of input; returns the exit code. The first input, if
  * any, is the picture. */

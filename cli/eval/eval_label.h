@@ -2,7 +2,7 @@
 #ifndef CLI_EVAL_LABEL_H
 #define CLI_EVAL_LABEL_H
 
-#include "options.h"
+#include "arguments.h"
 
 /* Names the regions of the pictures in --coco by its categories (or by --classes, some of them)
  * and prints:

@@ -7,18 +7,9 @@
 #ifndef CLI_EXPORT_H
 #define CLI_EXPORT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
+#include "export_params.h"
 
-typedef enum cli_format {
-  FORMAT_JSON, /* the lines themselves: nothing to export */
-  FORMAT_CSV,
-  FORMAT_COCO,
-  FORMAT_YOLO,
-  FORMAT_VOC,
-  FORMAT_LABELSTUDIO
-} cli_format;
+#include <stdio.h>
 
 /* NULL means json. False if unknown. */
 bool cli_format_named(const char *name, cli_format *out);
@@ -28,17 +19,6 @@ bool cli_format_is_folder(cli_format format);
 /* Whether a file of this format may go to path, where it would replace nothing but an earlier
  * one. False after a message. */
 bool cli_format_may_replace(cli_format format, const char *path);
-
-typedef struct cli_export {
-  cli_format format;
-  const char *path; /* file or folder to make; NULL: standard output (one file only) */
-  const char *const *classes; /* [n_classes], their order gives the ids; repeats count once */
-  size_t n_classes;
-  const char *model;   /* its name, for Label Studio's model_version */
-  bool classification; /* labels of whole pictures instead of regions: CSV only */
-  bool confidence;     /* YOLO and VOC: scores too, which their readers do not all take */
-  bool again;          /* a folder that is there is an earlier export: its files are replaced */
-} cli_export;
 
 /* What can be known before the run: that names are text, that no two pictures would share an
  * annotation file, that a folder does not mix with what is there. False after a message. */

@@ -2,7 +2,7 @@
  * numbers in them. */
 #include "export_formats.h"
 
-#include "inputs.h"
+#include "file_names.h"
 #include "terminal.h"
 
 #include <errno.h>

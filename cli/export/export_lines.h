@@ -7,7 +7,7 @@
 #ifndef CLI_EXPORT_LINES_H
 #define CLI_EXPORT_LINES_H
 
-#include "export.h"
+#include "export_params.h"
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,16 +1,15 @@
 /* inputs.c - see inputs.h. */
 #include "inputs.h"
 
+#include "file_names.h"
 #include "tar_file.h"
 #include "terminal.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 static bool add_name(cli_inputs *inputs, const char *name) {
@@ -45,22 +44,6 @@ static int add_archive(cli_inputs *inputs, const char *path) {
   if (inputs->n > before) return CLI_DONE;
   cli_error("%s: no pictures (.jpg, .jpeg, .png, .webp) in this archive", path);
   return CLI_USAGE;
-}
-
-bool cli_is_picture_name(const char *name) {
-  const char *dot = strrchr(name, '.');
-  static const char *const endings[] = {"jpg", "jpeg", "png", "webp"};
-  for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
-    if (strcasecmp(dot + 1, endings[i]) == 0) return name[0] != '.';
-  return false;
-}
-
-bool cli_reads_as_file(const char *word) {
-  enum { LONGEST_ENDING = 8 };
-  const char *dot = strrchr(word, '.');
-  size_t ending = dot && isalpha((unsigned char)dot[1]) ? strlen(dot + 1) : 0;
-  if (strchr(word, ',')) return false;
-  return strchr(word, '/') || (ending > 0 && ending <= LONGEST_ENDING && !strchr(dot, ' '));
 }
 
 static int by_name(const void *a, const void *b) {
@@ -120,7 +103,7 @@ static int add_list_file(cli_inputs *inputs, const char *path) {
     return CLI_USAGE;
   }
   char *line = NULL;
-  size_t capacity = 0;
+  size_t capacity = 0, before = inputs->n;
   bool ok = true;
   for (ssize_t n; ok && (n = getline(&line, &capacity, file)) >= 0;) {
     line[strcspn(line, "\r\n")] = 0;
@@ -128,7 +111,9 @@ static int add_list_file(cli_inputs *inputs, const char *path) {
   }
   free(line);
   if (file != stdin) fclose(file);
-  return ok ? CLI_DONE : CLI_USAGE;
+  if (ok && inputs->n > before) return CLI_DONE;
+  cli_error("%s: %s", path, ok ? "no names in this list" : "no memory for this list");
+  return CLI_USAGE;
 }
 
 int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out) {

@@ -4,7 +4,7 @@
 #ifndef CLI_INPUTS_H
 #define CLI_INPUTS_H
 
-#include "options.h"
+#include "arguments.h"
 
 typedef struct cli_inputs {
   char **names;    /* "-" is standard input; of a picture in a tar file "FILE.tar/ENTRY" */
@@ -22,13 +22,6 @@ void cli_inputs_free(cli_inputs *inputs);
 void *cli_inputs_read(cli_inputs *inputs, size_t i, size_t limit, size_t *size);
 /* The entry's name in its tar file; NULL where picture i is in none. */
 const char *cli_inputs_entry(const cli_inputs *inputs, size_t i);
-
-/* True for .jpg, .jpeg, .png and .webp that do not begin with a dot. */
-bool cli_is_picture_name(const char *name);
-
-/* True where a word reads as the name of a file: it has a slash, or an ending that begins with
- * a letter (names.txt), and no comma. */
-bool cli_reads_as_file(const char *word);
 
 /* The whole of a file or of standard input ("-"), up to `limit` bytes; NULL with errno set
  * (EFBIG if it is longer). free() it. */

@@ -1,7 +1,7 @@
 /* tar_file.c - see tar_file.h. */
 #include "tar_file.h"
 
-#include "inputs.h"
+#include "file_names.h"
 #include "terminal.h"
 
 #include <archive.h>

@@ -178,6 +178,12 @@ class Inputs(unittest.TestCase):
         self.assertIn(phrases, err)
         run("ground", scene(0), "the phrases.txt")
 
+    def test_an_empty_list_is_told(self):
+        with open(self.path("list.txt"), "w") as file:
+            file.write("\n\n")
+        _, err = run("detect", "@" + self.path("list.txt"), code=2)
+        self.assertIn("no names in this list", err)
+
     def test_an_empty_result_is_told(self):
         for command, said in (["detect", "--conf", "1"], "--conf"), (["label", "--classes", "nonsense"], "--none"), \
                 (["ground", "--phrase", "a guitar", "--min-score", "1"], "--min-score"):

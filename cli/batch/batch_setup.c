@@ -1,0 +1,179 @@
+/* batch_setup.c - see batch_setup.h. */
+#include "batch_setup.h"
+
+#include "boxes_file.h"
+#include "run_settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Words that come back in JSON. */
+static int check_words(const char *option, const cli_list *words) {
+  for (size_t i = 0; words && i < words->n; i++) {
+    json_t *word = json_string(words->items[i]);
+    if (!word) {
+      cli_error("%s %zu: found text that is not UTF-8", option, i + 1);
+      return CLI_USAGE;
+    }
+    json_decref(word);
+  }
+  return CLI_DONE;
+}
+
+static int check_arguments(cli_job *job, const cli_list *inputs) {
+  const cli_args *a = job->args;
+  if (inputs->n == 0) {
+    cli_error("%s: no picture given; try 'gromatic %s --help'", job->command, job->command);
+    return CLI_USAGE;
+  }
+  if (!cli_box_format_named(a->box_format, &job->format)) {
+    cli_error("--box-format: found '%s', wanted xyxy, xywh, xyxyn, cxcywhn or qwen3",
+              a->box_format);
+    return CLI_USAGE;
+  }
+  if (check_words("question", &a->prompts) != CLI_DONE ||
+      check_words("phrase", job->phrases) != CLI_DONE)
+    return CLI_USAGE;
+  if (a->resume && !a->output) {
+    cli_error("--resume needs -o FILE, the output to go on with");
+    return CLI_USAGE;
+  }
+  struct stat st;
+  if (a->output &&
+      (!*a->output || strcmp(a->output, "-") == 0 ||
+       (stat(a->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))) {
+    cli_error("-o: found '%s', wanted the name of a file; without -o the lines go to standard "
+              "output",
+              a->output);
+    return CLI_USAGE;
+  }
+  if (cli_together(a) == 0) return CLI_USAGE;
+  if (a->retry_errors && !a->resume) {
+    cli_error("--retry-errors goes with --resume");
+    return CLI_USAGE;
+  }
+  for (size_t i = 0; i < a->boxes.n; i++) {
+    double box[4];
+    if (!cli_parse_box(a->boxes.items[i], box)) {
+      cli_error("--box: found '%s', wanted four numbers x1,y1,x2,y2", a->boxes.items[i]);
+      return CLI_USAGE;
+    }
+    if (!cli_boxes_add(&job->boxes, &job->n_boxes, box)) return CLI_SOME_FAILED;
+  }
+  return CLI_DONE;
+}
+
+static int prepare_pictures(cli_batch *b) {
+  const cli_args *a = b->job->args;
+  if (a->draw && a->explain && strcmp(a->draw, a->explain) == 0) {
+    cli_error("--draw and --explain: found %s twice, wanted two places", a->draw);
+    return CLI_USAGE;
+  }
+  int code = cli_picture_paths_prepare("draw", a->draw, &b->inputs, &b->job->draw_name);
+  if (code != CLI_DONE) return code;
+  return cli_picture_paths_prepare("explain", a->explain, &b->inputs, &b->job->explain_name);
+}
+
+/* Where the lines go, and what is made of them at the end: with a format of its own, -o FILE is
+ * the export and its lines stand beside it. */
+static int prepare_export(cli_batch *b) {
+  const cli_args *a = b->job->args;
+  cli_format format;
+  if (!cli_format_named(a->format, &format)) {
+    cli_error("-f: found '%s', wanted json, csv, coco, yolo, voc or labelstudio", a->format);
+    return CLI_USAGE;
+  }
+  if (b->job->run_image && format != FORMAT_JSON && format != FORMAT_CSV) {
+    cli_error("-f %s is for regions; classify has json and csv", a->format);
+    return CLI_USAGE;
+  }
+  b->lines = a->json || a->format || a->output;
+  if (a->output) {
+    size_t length = strlen(a->output);
+    while (format != FORMAT_JSON && length > 1 && a->output[length - 1] == '/') length--;
+    b->export_path = strndup(a->output, length);
+    if (!b->export_path || asprintf(&b->output, "%s%s", b->export_path,
+                                    format == FORMAT_JSON ? "" : ".jsonl") < 0) {
+      b->output = NULL;
+      return CLI_SOME_FAILED;
+    }
+    if (!cli_format_may_replace(FORMAT_JSON, b->output)) return CLI_USAGE;
+    if (format != FORMAT_JSON && !cli_format_is_folder(format) &&
+        !cli_format_may_replace(format, b->export_path))
+      return CLI_USAGE;
+  }
+  b->export = (cli_export){.format = format,
+                           .path = b->export_path,
+                           .confidence = a->save_conf,
+                           .classification = b->job->run_image != NULL,
+                           .again = a->resume};
+  if (format == FORMAT_JSON) return CLI_DONE;
+  if (b->job->format != BOX_XYXY) {
+    cli_error("--box-format %s goes with JSON; -f %s has its own boxes",
+              cli_box_format_name(b->job->format), a->format);
+    return CLI_USAGE;
+  }
+  if (!cli_export_check(&b->export, b->inputs.names, b->inputs.n)) return CLI_USAGE;
+  if (!b->output) b->kept = tmpfile();
+  if (b->output || b->kept) return CLI_DONE;
+  cli_error("cannot make a temporary file: %s", strerror(errno));
+  return CLI_SOME_FAILED;
+}
+
+static int prepare_ledger(cli_batch *b) {
+  const cli_args *a = b->job->args;
+  if (!b->output) return CLI_DONE;
+  json_t *run = cli_run_settings(b->job, b->regions, b->n_regions, b->model_hash, b->clip_hash);
+  int code = run ? cli_ledger_open(b->output, run, a->resume, a->retry_errors, &b->ledger)
+                 : CLI_SOME_FAILED;
+  json_decref(run);
+  return code;
+}
+
+/* Opens Groma if scenes are wanted; hashes the models if results are kept. */
+static int prepare_models(cli_batch *b) {
+  const cli_args *a = b->job->args;
+  if (b->job->run) {
+    int code = cli_open_model(a, b->inputs.n, &b->model);
+    if (code != CLI_DONE) return code;
+    b->info = gm_model_get_info(b->model);
+    b->export.model = b->info.name;
+    b->export.classes = b->job->classes;
+    b->export.n_classes = b->job->n_classes;
+  }
+  if (!a->output && !a->verbose) return CLI_DONE;
+  gm_error err = {0};
+  gm_status status = b->model ? gm_model_sha256(b->model, b->model_hash, &err) : GM_OK;
+  if (status == GM_OK && b->job->clip)
+    status = gm_clip_sha256(b->job->clip, b->clip_hash, &err);
+  if (status == GM_OK) return CLI_DONE;
+  cli_error("%s", err.message);
+  return CLI_MODEL;
+}
+
+int cli_batch_set_up(cli_batch *b, const cli_list *inputs) {
+  const cli_args *a = b->job->args;
+  int code = check_arguments(b->job, inputs);
+  if (code == CLI_DONE) code = cli_expand_inputs(inputs, a->recursive, &b->inputs);
+  if (code == CLI_DONE) code = prepare_pictures(b);
+  if (code == CLI_DONE) code = prepare_export(b);
+  if (code == CLI_DONE && a->regions_file &&
+      !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))
+    code = CLI_USAGE;
+  if (code == CLI_DONE && b->job->prepare) code = b->job->prepare(b->job);
+  if (code == CLI_DONE) code = prepare_models(b);
+  if (code != CLI_DONE) return code;
+  return prepare_ledger(b);
+}
+
+void cli_batch_free(cli_batch *b) {
+  gm_model_free(b->model);
+  cli_inputs_free(&b->inputs);
+  if (b->kept) fclose(b->kept);
+  free(b->output);
+  free(b->export_path);
+  free(b->regions);
+  free(b->job->boxes);
+}

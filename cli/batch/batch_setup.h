@@ -1,0 +1,39 @@
+/* batch_setup.h - all that can be known and opened before the first picture: arguments, inputs,
+ * where results go, models, the ledger. What is wrong is said before anything is computed. */
+#ifndef CLI_BATCH_SETUP_H
+#define CLI_BATCH_SETUP_H
+
+#include "export.h"
+#include "inputs.h"
+#include "job.h"
+#include "ledger.h"
+#include "terminal.h"
+
+typedef struct cli_batch {
+  cli_job *job;
+  gm_model *model; /* NULL where no scenes are wanted */
+  gm_model_info info;
+  char model_hash[65], clip_hash[65]; /* "" where the job has no such model */
+  bool lines;                         /* results are JSON lines, for whoever reads them */
+  char *output;                       /* the file of lines; NULL: none */
+  cli_ledger *ledger;                 /* of output */
+  FILE *kept;                         /* lines that only an export to standard output reads */
+  cli_export export;
+  char *export_path;
+  cli_inputs inputs;
+  double (*regions)[4]; /* [n_regions] of --regions */
+  size_t n_regions;
+  /* of the run: */
+  cli_progress progress;
+  size_t done, failed;
+  size_t looked_at; /* pictures that did not fail */
+  size_t found;     /* on them */
+  bool fatal;
+} cli_batch;
+
+/* Fills a batch that has its job. Returns an exit code, after a message if it is not CLI_DONE.
+ * Free in any case; the ledger is closed by the run. */
+int cli_batch_set_up(cli_batch *b, const cli_list *inputs);
+void cli_batch_free(cli_batch *b);
+
+#endif

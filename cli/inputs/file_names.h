@@ -1,0 +1,17 @@
+/* file_names.h - what a file's name tells of it. */
+#ifndef CLI_FILE_NAMES_H
+#define CLI_FILE_NAMES_H
+
+#include <stdbool.h>
+
+/* True for .jpg, .jpeg, .png and .webp that do not begin with a dot. */
+bool cli_is_picture_name(const char *name);
+
+/* True where a word reads as the name of a file: it has a slash, or an ending that begins with
+ * a letter (names.txt), and no comma. */
+bool cli_reads_as_file(const char *word);
+
+/* True where the name ends as those of pictures do that can be drawn: .png, .jpg, .jpeg. */
+bool cli_is_drawn_name(const char *name);
+
+#endif
