@@ -21,11 +21,11 @@ gm_status gm_asked_make(gm_asked *out, gm_scene *scene, const char *text,
 void gm_asked_free(gm_asked *asked);
 
 /* Answers the last question of n talks as one batch; answers[i] is talk i's, asked with
- * asked[i]. The talks may be about several scenes of one model, whose turn c is. turn tells the sampling of a conversation's turns apart. The text callback is used
- * where n is 1. GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED: answers that have begun are given as
- * far as they came, the others are NULL. Any other failure: all are NULL. */
-gm_status gm_answer_talks(gm_compute *c, gm_talk *const *talks, size_t n,
-                          const gm_asked *asked, const gm_callbacks *callbacks, uint64_t turn,
-                          gm_answer **answers);
+ * asked[i]. The talks may be about several scenes of one model, whose turn c is. turn tells the
+ * sampling of a conversation's turns apart. The text callback is used where n is 1.
+ * GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED: answers that have begun are given as far as they
+ * came, the others are NULL. Any other failure: all are NULL. */
+gm_status gm_answer_talks(gm_compute *c, gm_talk *const *talks, size_t n, const gm_asked *asked,
+                          const gm_callbacks *callbacks, uint64_t turn, gm_answer **answers);
 
 #endif

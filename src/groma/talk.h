@@ -50,9 +50,9 @@ typedef gm_status (*gm_next_fn)(void *user, size_t i, const float *logits, int32
                                 bool *more);
 
 /* Runs n talks, of one picture or of several of one model, as one batch until all rest; what
- * several first questions of a picture begin with is computed once. full[i] becomes true where talk i
- * had to rest because the context has no room for it. On failure the talks stay as they were
- * after the last whole step, and can go on from there. */
+ * several first questions of a picture begin with is computed once. full[i] becomes true where
+ * talk i had to rest because the context has no room for it. On failure the talks stay as they
+ * were after the last whole step, and can go on from there. */
 gm_status gm_talks_run(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next,
                        void *user, bool *full);
 
