@@ -167,8 +167,14 @@ static void test_conv_of_types(void **state) {
     bool quantised = gm_type_traits_of(types[i])->quantised;
     /* By taps, block types use int8 products: 2304 of them, each off by at most 1/254 of the
      * input's largest value (uniform: deviation 1/254/sqrt 3) times a weight of deviation 0.58,
-     * give a deviation of 0.58 * 0.0023 * 48 = 0.064; six of these. The rest as above. */
-    check_type(&exact, types[i], 6, 256, 8, quantised ? 0.4 : UNIT * 2314 * 9);
+     * give a deviation of 0.58 * 0.0023 * 48 = 0.064; six of these. Of quads the weights have
+     * steps of 4 / 125.5 at most, four of one sign being 1 each: a deviation of 0.0092, in all
+     * 0.264. The rest as above. */
+    bool quads = exact.matmul[types[i]]->form == GM_TILE_QUADS;
+    check_type(&exact, types[i], 6, 256, 8,
+               quads       ? 6 * 0.264
+               : quantised ? 0.4
+                           : UNIT * 2314 * 9);
     check_type(&exact, types[i], 10, 512, 40, UNIT * 4618 * 9);
     /* Rounded to bf16 in Winograd's domain: 1.14 % of the result's deviation, which is
      * sqrt(4608) / 3 = 22.6 (winograd_points.h), six times. */

@@ -97,31 +97,43 @@ static float rounded_to_bf16(float x) {
   return gm_bf16_to_f32(gm_f32_to_bf16(x));
 }
 
-/* Forms 3 and 4 of activations.h, element by element. */
+static size_t tile_chunk(gm_tile_form form) {
+  return form == GM_TILE_WORDS ? GM_XW_CHUNK : GM_X_CHUNK;
+}
+
+static size_t tile_chunk_bytes(gm_tile_form form) {
+  return form == GM_TILE_BYTES   ? GM_XT_BYTES
+         : form == GM_TILE_WORDS ? GM_XW_BYTES
+                                 : GM_XU_BYTES;
+}
+
+/* Forms 3 to 5 of activations.h, element by element. */
 static void pack_tile(gm_tile_form form, void *out, const float *x, size_t ldx, size_t rows,
                       size_t group, size_t k) {
-  bool words = form == GM_TILE_WORDS;
+  bool words = form == GM_TILE_WORDS, quads = form == GM_TILE_QUADS;
   size_t part = words ? 16 : 32; /* elements of 32 bytes */
+  size_t chunk = tile_chunk(form);
   unsigned char *dst = out;
-  for (size_t at = 0; at < k; at += GM_X_CHUNK) {
+  for (size_t at = 0; at < k; at += chunk) {
     for (size_t r = 0; r < rows; r++) {
       float most = words ? GM_XW_TOP : 127, top = 0;
-      float *d = (float *)(void *)(dst + (words ? 512 : 256) * group) + r;
+      float *d = (float *)(void *)(dst + (words ? 128 : 256) * group) + r;
       int32_t *s = (int32_t *)(void *)(dst + 260 * group) + r;
-      for (size_t i = at; i < k && i < at + GM_X_CHUNK; i++)
-        top = fmaxf(top, fabsf(x[r * ldx + i]));
+      for (size_t i = at; i < k && i < at + chunk; i++) top = fmaxf(top, fabsf(x[r * ldx + i]));
       float inverse = top > GM_X_TINY ? most / top : 0.0f;
       *d = top > GM_X_TINY ? top / most : 0.0f;
-      for (size_t i = at; i < k && i < at + GM_X_CHUNK; i++) {
+      for (size_t i = at; i < k && i < at + chunk; i++) {
         int16_t q = (int16_t)rintf(x[r * ldx + i] * inverse);
         unsigned char *place = dst + ((i - at) / part * group + r) * 32;
         if (words)
           memcpy(place + i % part * 2, &q, 2);
+        else if (quads)
+          place[i % part] = (unsigned char)(q + 128);
         else
           place[i % part] = (unsigned char)(q & 0xFF), *s -= 128 * q;
       }
     }
-    dst += (words ? GM_XW_BYTES : GM_XT_BYTES) * group;
+    dst += tile_chunk_bytes(form) * group;
   }
 }
 
@@ -133,7 +145,9 @@ static float unpacked(const product *p, const unsigned char *chunk, size_t block
     return (float)gm_x_q(chunk, 1, i / 32, 0)[i % 32] * gm_xt_d(chunk, 1)[0];
   case GM_TILE_WORDS:
     memcpy(&word, chunk + 2 * i, 2);
-    return (float)word * *(const float *)(const void *)(chunk + 512);
+    return (float)word * *(const float *)(const void *)(chunk + 128);
+  case GM_TILE_QUADS:
+    return (float)(chunk[i] - 128) * *(const float *)(const void *)(chunk + 256);
   default:
     return (float)(block == 32 ? gm_x_q : gm_xk_q)(chunk, 1, i / 32, 0)[i % 32] *
            (block == 32 ? gm_x32_d(chunk, 1)[i / 32] : gm_xk_d(chunk, 1)[0]);
@@ -142,35 +156,34 @@ static float unpacked(const product *p, const unsigned char *chunk, size_t block
 
 /* Row r of x as it is packed in p->form; the packing itself has a test of its own. */
 static void packed_row(const product *p, size_t r, float *row) {
-  if (p->rounded) {
+  bool own = p->form != GM_TILE_AS_ROWS;
+  if (p->rounded && !own) {
     for (size_t i = 0; i < p->k; i++) row[i] = rounded_to_bf16(p->x[r * p->k + i]);
     return;
   }
   const gm_matmul *ref = gm_kernels_at(0)->matmul[p->type];
-  size_t chunks = (p->k + ref->chunk - 1) / ref->chunk;
-  size_t chunk_bytes = p->form == GM_TILE_BYTES   ? GM_XT_BYTES
-                       : p->form == GM_TILE_WORDS ? GM_XW_BYTES
-                                                  : ref->row_chunk_bytes;
+  size_t elements = own ? tile_chunk(p->form) : ref->chunk;
+  size_t chunks = (p->k + elements - 1) / elements;
+  size_t chunk_bytes = own ? tile_chunk_bytes(p->form) : ref->row_chunk_bytes;
   unsigned char *packed = calloc(chunks, chunk_bytes);
   assert_non_null(packed);
-  if (p->form == GM_TILE_AS_ROWS)
-    ref->pack_x(packed, p->x + r * p->k, p->k, 1, 1, p->k);
-  else
+  if (own)
     pack_tile(p->form, packed, p->x + r * p->k, p->k, 1, 1, p->k);
+  else
+    ref->pack_x(packed, p->x + r * p->k, p->k, 1, 1, p->k);
   for (size_t i = 0; i < p->k; i++) {
-    const unsigned char *chunk = packed + i / ref->chunk * chunk_bytes;
-    if (ref->block == 1)
+    const unsigned char *chunk = packed + i / elements * chunk_bytes;
+    if (ref->block == 1 && !own)
       memcpy(&row[i], chunk, sizeof(float));
     else
-      row[i] = unpacked(p, chunk, ref->block, i % GM_X_CHUNK);
+      row[i] = unpacked(p, chunk, ref->block, i % elements);
   }
   free(packed);
 }
 
-/* The step to which up to 256 elements of a row of w are rounded: of bytes, so that the largest
- * that their own scales allow is 127 steps (of Q8_0: 127 of the largest scale); of words 32
- * times finer. */
-static double tile_step(gm_tile_form form, const unsigned char *w, gm_type type, size_t n) {
+/* The step of bytes to which up to 256 elements of a row of w are rounded, so that the largest
+ * that their own scales allow is 127 steps (of Q8_0: 127 of the largest scale). */
+static double byte_step(const unsigned char *w, gm_type type, size_t n) {
   const gm_type_traits *traits = gm_type_traits_of(type);
   double top = 0;
   for (size_t at = 0; at < n; at += traits->block, w += traits->block_bytes) {
@@ -190,8 +203,54 @@ static double tile_step(gm_tile_form form, const unsigned char *w, gm_type type,
         top = fmax(top, fmax(fabs(least * m[i]), fabs(15 * scale * s[i] - least * m[i])));
     }
   }
-  if (form == GM_TILE_BYTES) return top / 127;
-  return form == GM_TILE_WORDS ? top / 127 / 32 : 0;
+  return top / 127;
+}
+
+/* The steps of 8 elements each of up to 256 elements w of a row: those of one sign among the
+ * four whose products a tile sums in 16 bits, {0, 1, 4, 5} and {2, 3, 6, 7}, are 125.5 steps
+ * together; a step is 127 / 125.5 of the block's own at least, and is rounded up to a multiple
+ * of the largest / 1023. */
+static void quad_steps(double steps[32], const float *w, const unsigned char *blocks,
+                       gm_type type, size_t n) {
+  double top = 0;
+  for (size_t g = 0; g < n / 8; g++) {
+    uint16_t d;
+    memcpy(&d,
+           type == GM_TYPE_Q6_K ? blocks + offsetof(gm_block_q6_k, d)
+                                : blocks + g / 4 * sizeof(gm_block_q8_0),
+           2);
+    double most = 127 * fabs((double)gm_f16_to_f32(d));
+    for (size_t i = 0; i < 2; i++) {
+      double above = 0, below = 0;
+      for (size_t j = 0; j < 4; j++) {
+        double v = (double)w[g * 8 + i * 2 + j / 2 * 4 + j % 2];
+        above += fmax(v, 0), below += fmax(-v, 0);
+      }
+      most = fmax(most, fmax(above, below));
+    }
+    steps[g] = most / 125.5;
+    top = fmax(top, steps[g]);
+  }
+  for (size_t g = 0; g < n / 8; g++) steps[g] += top / 1023;
+}
+
+/* The step to which each element w of row j is rounded, 0: as it is. */
+static void tile_steps(double *steps, const product *p, const float *w, size_t j) {
+  const gm_type_traits *traits = gm_type_traits_of(p->type);
+  size_t chunk = tile_chunk(p->form);
+  for (size_t at = 0; at < p->k; at += chunk) {
+    const unsigned char *block =
+        p->w + j * p->row_bytes + at / traits->block * traits->block_bytes;
+    size_t n = p->k - at < chunk ? p->k - at : chunk;
+    double parts[32], top = 0;
+    for (size_t i = 0; i < n; i++) top = fmax(top, (double)fabsf(w[at + i]));
+    if (p->form == GM_TILE_QUADS) quad_steps(parts, w + at, block, p->type, n);
+    for (size_t i = 0; i < n; i++)
+      steps[at + i] = p->form == GM_TILE_QUADS   ? parts[i / 8]
+                      : p->form == GM_TILE_WORDS ? top / GM_WW_TOP
+                      : p->form == GM_TILE_BYTES ? byte_step(block, p->type, n)
+                                                 : 0;
+  }
 }
 
 static void product_make(product *p) {
@@ -219,12 +278,14 @@ static void product_make(product *p) {
 static void product_expect(product *p, gm_tile_form form) {
   const gm_type_traits *traits = gm_type_traits_of(p->type);
   float *row = malloc(p->k * sizeof(float)), *weights = malloc(p->n * p->k * sizeof(float));
-  assert_true(row && weights);
+  double *all_steps = malloc(p->n * p->k * sizeof(double));
+  assert_true(row && weights && all_steps);
   p->form = form;
   for (size_t j = 0; j < p->n; j++)
     traits->to_float(weights + j * p->k, p->w + j * p->row_bytes, p->k);
-  for (size_t i = 0; p->rounded && i < p->n * p->k; i++)
+  for (size_t i = 0; p->rounded && form == GM_TILE_AS_ROWS && i < p->n * p->k; i++)
     weights[i] = rounded_to_bf16(weights[i]);
+  for (size_t j = 0; j < p->n; j++) tile_steps(all_steps + j * p->k, p, weights + j * p->k, j);
 
   /* A chain of s rounded sums of rounded products is off by at most about s * 2^-24 times the
    * sum of magnitudes (Higham, 3.1); the sums are k, or one a block with some rounded factors.
@@ -235,23 +296,24 @@ static void product_expect(product *p, gm_tile_form form) {
   for (size_t r = 0; r < p->m; r++) {
     packed_row(p, r, row);
     for (size_t j = 0; j < p->n; j++) {
-      double top = form == GM_TILE_BYTES ? 127 : 4096;
-      double sum = 0, size = 0, step = 0, worst = 0, likely = 0;
+      double part = form == GM_TILE_QUADS ? 0.57 : 0.51;
+      double sum = 0, size = 0, worst = 0, likely = 0;
       for (size_t i = 0; i < p->k; i++) {
         double v = (double)row[i], w = (double)weights[j * p->k + i];
+        double step = all_steps[j * p->k + i];
         const unsigned char *block =
             p->w + j * p->row_bytes + i / traits->block * traits->block_bytes;
-        if (form != GM_TILE_AS_ROWS && i % GM_X_CHUNK == 0)
-          step = tile_step(form, block, p->type, p->k - i < GM_X_CHUNK ? p->k - i : GM_X_CHUNK);
         sum += v * w;
         size += fabs(v) * (traits->quantised ? block_top(block, p->type) : fabs(w));
-        worst += fabs(v) * (0.51 * step + (step > 0 ? fmax(0, fabs(w) - top * step) : 0));
+        worst += fabs(v) * part * step;
+        if (form == GM_TILE_BYTES) worst += fabs(v) * fmax(0, fabs(w) - 127 * step);
         likely += v * v * step * step;
       }
-      /* A tile's weights are off by half a step, one in 100 of a step more for its
-       * 16-bit arithmetic, and by what is beyond 127 steps (-128 of Q8_0 in bytes). Of ordinary
-       * values these are independent and even, of a deviation of a step / sqrt(12) each; 8 of
-       * the deviations of the sum never happen. */
+      /* A tile's weights are off by half a step, one in 100 of a step more for its 16-bit
+       * arithmetic (of quads, whose words have 2^14 and factors 2^-16, 2^-4), and by what is
+       * beyond 127 steps (-128 of Q8_0 in bytes). Of ordinary values these are independent and
+       * even, of a deviation of a step / sqrt(12) each; 8 of the deviations of the sum never
+       * happen. */
       if (p->how == FILL_PLAIN) worst = fmin(worst, 8 * sqrt(likely / 12));
       p->y[r * p->n + j] = sum;
       p->bound[r * p->n + j] = worst + steps * (size * 0x1p-24 + smallest);
@@ -259,6 +321,7 @@ static void product_expect(product *p, gm_tile_form form) {
   }
   free(row);
   free(weights);
+  free(all_steps);
 }
 
 static void product_free(product *p) {
@@ -275,7 +338,7 @@ static void check(const product *p, const char *way, size_t r, size_t j, float g
       "%s%s %s%s %s, %s values, seed %llu, m %zu n %zu k %zu: y[%zu,%zu] is %.9g, want %.9g "
       "within %.3g",
       p->table->name, p->table->features, gm_type_traits_of(p->type)->name,
-      p->rounded ? " as bf16" : "", way, fill_names[p->how], (unsigned long long)p->seed, p->m,
+      p->rounded ? " rounded" : "", way, fill_names[p->how], (unsigned long long)p->seed, p->m,
       p->n, p->k, r, j, (double)got, p->y[at], p->bound[at]);
 }
 
@@ -404,7 +467,7 @@ static void check_poison(const product *p, const char *way, const poisoned *at, 
   if (isnan(got) == (r == at->x_row || j == at->w_row)) return;
   fail_msg("%s%s %s%s %s k %zu: y[%zu,%zu] is %g, NaN is in row %zd of x or %zd of w",
            p->table->name, p->table->features, gm_type_traits_of(p->type)->name,
-           p->rounded ? " as bf16" : "", way, p->k, r, j, (double)got, (ssize_t)at->x_row,
+           p->rounded ? " rounded" : "", way, p->k, r, j, (double)got, (ssize_t)at->x_row,
            (ssize_t)at->w_row);
 }
 
@@ -432,13 +495,6 @@ static void check_poisoned(const product *p, const poisoned *at) {
     for (size_t j = 0; j < p->n; j++) check_poison(p, "gemv", at, r, j, y[r * p->n + j]);
   free(x);
   free(y);
-}
-
-/* AVX2 takes NaN for 0 where it rounds, and AVX-512 without VNNI has its block types. */
-static bool loses_nan(const gm_kernels *table, gm_type type) {
-  bool vnni = strstr(table->features, "vnni") != NULL, neon = strcmp(table->name, "neon") == 0;
-  return gm_type_traits_of(type)->quantised && !neon && strcmp(table->name, "ref") != 0 &&
-         !(vnni && strcmp(table->name, "avx512") == 0);
 }
 
 /* Of the scales of one row of w, each in turn. */
@@ -486,7 +542,6 @@ static void not_a_number(void **state) {
   const gm_kernels *table;
   for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
     for (size_t i = 0; i < TYPES; i++) {
-      if (loses_nan(table, types[i])) continue;
       poison(table, types[i], false);
       if (table->rounded[types[i]]) poison(table, types[i], true);
     }

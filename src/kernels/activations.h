@@ -11,14 +11,17 @@
  *                                          float d[group]         x = d * q; then 12 unused
  *                                                                 bytes a row
  *   GM_TILE_BYTES                          GM_TILE_WORDS
- *   int8  q[8][group][32]                  int16 q[16][group][16]
+ *   int8  q[8][group][32]                  int16 q[4][group][16]  chunks are of 64 elements
  *   float d[group]       x = d * q         float d[group]         x = d * q
  *   int32 s[group]       -128 * sum of q
+ *   GM_TILE_QUADS
+ *   uint8 q[8][group][32]
+ *   float d[group]       x = d * (q - 128)
  *
- * q = x / d rounded to nearest even, d = max |x| / 127 over the block, or of words max |x| /
- * 2047; NaN where a value is. The sums take back offsets that make weights unsigned: 32 for
- * Q6_K, 128 for Q8_0 and Q4_0 (there with the factor). Neighbouring 16-bit sums stand side by
- * side for products of pairs. */
+ * q = x / d rounded to nearest even (of quads 128 more), d = max |x| / 127 over the block, or
+ * of words max |x| / 4095; NaN where a value is. The sums take back offsets that make weights
+ * unsigned: 32 for Q6_K, 128 for Q8_0 and Q4_0 (there with the factor). Neighbouring 16-bit
+ * sums stand side by side for products of pairs. */
 #ifndef GM_ACTIVATIONS_H
 #define GM_ACTIVATIONS_H
 
@@ -30,11 +33,15 @@ enum {
   GM_X32_BYTES = 320,
   GM_XK_BYTES = 320,
   GM_XT_BYTES = 264,
-  GM_XW_BYTES = 516
+  GM_XW_CHUNK = 64,
+  GM_XW_BYTES = 132,
+  GM_XU_BYTES = 260
 };
 
-/* The largest magnitude of words: 256 products with 13 bits stay below 2^31. */
-#define GM_XW_TOP 2047
+/* The largest magnitudes of words, of activations and weights: 64 of their products stay below
+ * 2^31. */
+#define GM_XW_TOP 4095
+#define GM_WW_TOP 8191
 
 /* Rows whose largest magnitude is below this are taken as zero: 127 / max must stay finite. */
 #define GM_X_TINY 1e-30f

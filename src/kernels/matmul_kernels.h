@@ -21,10 +21,17 @@ typedef struct gm_epilogue {
   bool accumulate;
 } gm_epilogue;
 
-/* How the tiles of a type with blocks hold their numbers: as gemv has them; or activations and
- * weights both rounded anew with one scale in 256 elements of a row, to bytes or to words
- * (forms 3 and 4 of activations.h). Then tile() differs from gemv() by that rounding. */
-typedef enum gm_tile_form { GM_TILE_AS_ROWS, GM_TILE_BYTES, GM_TILE_WORDS } gm_tile_form;
+/* How tiles hold their numbers: as gemv has them, or as bf16; or rounded anew (forms 3 to 5 of
+ * activations.h): activations and weights to bytes with one scale in 256 elements of a row;
+ * both to words with one scale in 64; or activations to such bytes, and weights to bytes with a
+ * step of their own for 8 elements, at which those of one sign among four neighbours add up to
+ * 128 at most. Then tile() differs from gemv() by that rounding. */
+typedef enum gm_tile_form {
+  GM_TILE_AS_ROWS,
+  GM_TILE_BYTES,
+  GM_TILE_WORDS,
+  GM_TILE_QUADS
+} gm_tile_form;
 
 /* The product y[m, n] = x[m, k] . w[n, k]^T for one type of w, in two ways.
  *

@@ -1,27 +1,10 @@
 /* activations_avx2.c - AVX2: rounds rows of activations to int8, as activations.h says. */
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
+#include "avx2/top_avx2.h"
 #include "avx2/transpose_avx2.h"
 
 #include <string.h>
-
-static inline __m256 magnitude(__m256 x) {
-  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-}
-
-static inline float top_of(__m256 v) {
-  __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-  return _mm_cvtss_f32(_mm_max_ss(m, _mm_shuffle_ps(m, m, 1)));
-}
-
-static inline float inverse_scale(float top) {
-  return top > GM_X_TINY ? 127.0f / top : 0.0f;
-}
-
-static inline float scale_of(float top) {
-  return top > GM_X_TINY ? top / 127.0f : 0.0f;
-}
 
 static inline __m256i round8(const float *x, __m256 inverse) {
   /* Not a number converts to the least integer. */
@@ -42,9 +25,8 @@ static inline void round32(int8_t *q, const float *x, float inverse, int *low, i
   _mm256_storeu_si256((__m256i *)(void *)q, all);
 }
 
-static inline __m256 top32(__m256 top, const float *x) {
-  for (size_t i = 0; i < 32; i += 8)
-    top = _mm256_max_ps(magnitude(_mm256_loadu_ps(x + i)), top);
+static inline __m256i top32(__m256i top, const float *x) {
+  for (size_t i = 0; i < 32; i += 8) top = gm_top_bits_avx2(top, _mm256_loadu_ps(x + i));
   return top;
 }
 
@@ -59,10 +41,11 @@ void gm_pack_x32_avx2(void *dst, const float *x, size_t ldx, size_t rows, size_t
     for (size_t b = 0; b < blocks; b++)
       for (size_t r = 0; r < rows; r++) {
         const float *in = x + r * ldx + first + b * 32;
-        float top = top_of(top32(_mm256_setzero_ps(), in));
+        float top = gm_top_avx2(top32(_mm256_setzero_si256(), in));
         int low, high;
-        round32((int8_t *)chunk + (b * group + r) * 32, in, inverse_scale(top), &low, &high);
-        d[b * group + r] = scale_of(top);
+        round32((int8_t *)chunk + (b * group + r) * 32, in, gm_x_inverse(top, 127), &low,
+                &high);
+        d[b * group + r] = gm_x_step(top, 127);
         s[b * group + r] = -128 * (low + high);
       }
   }
@@ -78,14 +61,14 @@ void gm_pack_xk_avx2(void *dst, const float *x, size_t ldx, size_t rows, size_t 
     if (rows < group) memset(chunk, 0, GM_XK_BYTES * group);
     for (size_t r = 0; r < rows; r++) {
       const float *in = x + r * ldx + first;
-      __m256 tops = _mm256_setzero_ps();
+      __m256i tops = _mm256_setzero_si256();
       for (size_t i = 0; i < GM_X_CHUNK; i += 32) tops = top32(tops, in + i);
-      float top = top_of(tops);
-      d[r] = scale_of(top);
+      float top = gm_top_avx2(tops);
+      d[r] = gm_x_step(top, 127);
       for (size_t b = 0; b < 8; b++) {
         int low, high;
         int8_t *q = (int8_t *)chunk + (gm_xk_place(b) * group + r) * 32;
-        round32(q, in + b * 32, inverse_scale(top), &low, &high);
+        round32(q, in + b * 32, gm_x_inverse(top, 127), &low, &high);
         s16[(b * group + r) * 2] = (int16_t)low;
         s16[(b * group + r) * 2 + 1] = (int16_t)high;
         s32[(b / 2 * group + r) * 2 + b % 2] = (int16_t)(low + high);

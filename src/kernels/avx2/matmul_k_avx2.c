@@ -1,18 +1,20 @@
-/* matmul_k_avx2.c - AVX2: products with Q4_K and Q6_K weights and int8 activations.
+/* matmul_k_avx2.c - AVX2: products with Q4_K weights and int8 activations, and of few rows with
+ * Q6_K; those of many rows are in matmul_quads_avx2.c.
  *
  * The weights are unsigned as they stand. Q4_K's half bytes are summed in 16 bits over a whole
- * sub-block of 32 (16 products of 15 * 127 are below 2^15), Q6_K's over 8 elements (4 products
- * of 63 * 127); vpmaddwd then widens the sums and multiplies them by the sub-block's scale in
- * one. Q6_K's offset of 32 and Q4_K's minima are small products with the activations' sums.
+ * sub-block of 32 (16 products of 15 * 127 are below 2^15); vpmaddwd then widens the sums and
+ * multiplies them by the sub-block's scale in one. Q6_K's offset of 32 and Q4_K's minima are
+ * small products with the activations' sums.
  *
  * Panel of 16 rows of w, per block of 256 elements: bytes [64][16][4] (element / 4, row,
  * element % 4); then
  *   Q4_K: int16 scale [8][16][2] (twice the same), int16 min [4][16][2] (two neighbours),
  *         float d[16], float dmin[16]
  *   Q6_K: int16 scale [16][16][2] (twice the same), int16 scale [8][16][2] (two neighbours),
- *         float d[16] */
+ *         float d[16]; for AVX-VNNI */
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
+#include "avx2/quants_avx2.h"
 #include "avx2/transpose_avx2.h"
 #include "k_scales.h"
 #include "prefetch.h"
@@ -33,34 +35,6 @@ static inline __m256i broadcast4(const void *p) {
 
 /* Elements 32 b .. 32 b + 31 of a block. */
 typedef __m256i (*load_fn)(const bytes *block, size_t b);
-
-static inline __m256i load_q4_k(const bytes *block, size_t b) {
-  const gm_block_q4_k *w = (const gm_block_q4_k *)(const void *)block;
-  __m256i q = load(w->qs + b / 2 * 32);
-  if (b % 2 == 1) q = _mm256_srli_epi16(q, 4);
-  return _mm256_and_si256(q, _mm256_set1_epi8(15));
-}
-
-static inline __m256i load_q6_k(const bytes *block, size_t b) {
-  const gm_block_q6_k *w = (const gm_block_q6_k *)(const void *)block;
-  __m256i low = load(w->ql + b / 4 * 64 + b % 2 * 32), high = load(w->qh + b / 4 * 32);
-  if (b / 2 % 2 == 1) low = _mm256_srli_epi16(low, 4);
-  switch (b % 4) {
-  case 0:
-    high = _mm256_slli_epi16(high, 4);
-    break;
-  case 1:
-    high = _mm256_slli_epi16(high, 2);
-    break;
-  case 2:
-    break;
-  default:
-    high = _mm256_srli_epi16(high, 2);
-    break;
-  }
-  return _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(0x0F)),
-                         _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
-}
 
 static inline __attribute__((always_inline)) void
 pack_quants(bytes *panel, const bytes *w, size_t row_bytes, size_t rows, load_fn load_block) {
@@ -83,7 +57,7 @@ void gm_pack_w_q4_k_avx2(void *panel, const void *w, size_t row_bytes, size_t ro
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q4_K_BYTES, in += sizeof(gm_block_q4_k)) {
-    pack_quants(out, in, row_bytes, rows, load_q4_k);
+    pack_quants(out, in, row_bytes, rows, gm_q4_k_quants_avx2);
     int16_t *scale = (int16_t *)(void *)(out + 256 * NR);
     int16_t *min = (int16_t *)(void *)(out + 288 * NR);
     float *d = (float *)(void *)(out + 304 * NR);
@@ -107,7 +81,7 @@ void gm_pack_w_q6_k_avx2(void *panel, const void *w, size_t row_bytes, size_t ro
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q6_K_BYTES, in += sizeof(gm_block_q6_k)) {
-    pack_quants(out, in, row_bytes, rows, load_q6_k);
+    pack_quants(out, in, row_bytes, rows, gm_q6_k_quants_avx2);
     int16_t *scale = (int16_t *)(void *)(out + 256 * NR);
     int16_t *pairs = (int16_t *)(void *)(out + 320 * NR);
     float *d = (float *)(void *)(out + 352 * NR);
@@ -185,45 +159,6 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
   }
 }
 
-static void tile_q6_k(float *acc, const void *x, const void *panel, size_t k, bool first) {
-  const bytes *a = x, *w = panel;
-  if (first) memset(acc, 0, MR * NR * sizeof(float));
-  for (size_t at = 0; at < k; at += 256, a += MR * GM_XK_BYTES, w += NR * Q6_K_BYTES) {
-    const int16_t *scale = (const int16_t *)(const void *)(w + 256 * NR);
-    const float *dw = (const float *)(const void *)(w + 352 * NR), *dx = gm_xk_d(a, MR);
-    __m256i dot[MR][2];
-    dot_pairs(dot, (const int16_t *)(const void *)(w + 320 * NR), gm_xk_s16(a, MR), 8);
-#pragma GCC unroll 4
-    for (size_t r = 0; r < MR; r++) {
-      dot[r][0] = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(dot[r][0], 5));
-      dot[r][1] = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(dot[r][1], 5));
-    }
-    for (size_t g = 0; g < 32; g++) { /* of 8 elements */
-      const bytes *q = w + g * 2 * NR * 4;
-      const int8_t *v = gm_xk_q(a, MR, g / 4, 0) + g % 4 * 8;
-      __m256i w00 = load(q), w01 = load(q + 32), w10 = load(q + 64), w11 = load(q + 96);
-      __m256i s0 = load(scale + g / 2 * NR * 2), s1 = load(scale + g / 2 * NR * 2 + 16);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < MR; r++) {
-        __m256i t0 = broadcast4(v + r * 32), t1 = broadcast4(v + r * 32 + 4);
-        __m256i a0 =
-            _mm256_add_epi16(_mm256_maddubs_epi16(w00, t0), _mm256_maddubs_epi16(w10, t1));
-        __m256i a1 =
-            _mm256_add_epi16(_mm256_maddubs_epi16(w01, t0), _mm256_maddubs_epi16(w11, t1));
-        dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(a0, s0));
-        dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(a1, s1));
-      }
-    }
-#pragma GCC unroll 8
-    for (size_t i = 0; i < 2 * MR; i++) {
-      float *out = acc + i / 2 * NR + i % 2 * 8;
-      __m256 d = _mm256_mul_ps(_mm256_loadu_ps(dw + i % 2 * 8), _mm256_set1_ps(dx[i / 2]));
-      __m256 v = _mm256_cvtepi32_ps(dot[i / 2][i % 2]);
-      _mm256_storeu_ps(out, _mm256_fmadd_ps(v, d, _mm256_loadu_ps(out)));
-    }
-  }
-}
-
 /* ---- few rows -------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) void
@@ -246,7 +181,7 @@ gemv_row_q4_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
     for (size_t r = 0; r < R; r++) dot[r] = _mm256_setzero_si256();
 #pragma GCC unroll 8
     for (size_t b = 0; b < 8; b++) {
-      __m256i q = load_q4_k(w, b);
+      __m256i q = gm_q4_k_quants_avx2(w, b);
       __m256i s =
           _mm256_shuffle_epi8(scale, _mm256_set1_epi16((short)(0x0100 + 0x0202 * (int)b)));
 #pragma GCC unroll 4
@@ -295,7 +230,7 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
       short first = (short)(0x0100 + 0x0404 * (int)(b % 4));
       __m256i at16 =
           _mm256_setr_m128i(_mm_set1_epi16(first), _mm_set1_epi16((short)(first + 0x0202)));
-      __m256i q = load_q6_k(w, b), s = _mm256_shuffle_epi8(b < 4 ? low : high, at16);
+      __m256i q = gm_q6_k_quants_avx2(w, b), s = _mm256_shuffle_epi8(b < 4 ? low : high, at16);
 #pragma GCC unroll 4
       for (size_t r = 0; r < R; r++) {
         __m256i pairs = _mm256_maddubs_epi16(q, load(gm_xk_q(x + r * x_row, 1, b, 0)));
@@ -343,19 +278,6 @@ const gm_matmul gm_matmul_q4_k_avx2 = {MR,
                                        gm_pack_w_q4_k_avx2,
                                        tile_q4_k,
                                        gm_gemv_q4_k_avx2,
-                                       GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES,
-                                       NULL};
-const gm_matmul gm_matmul_q6_k_avx2 = {MR,
-                                       NR,
-                                       256,
-                                       GM_X_CHUNK,
-                                       GM_XK_BYTES,
-                                       Q6_K_BYTES,
-                                       gm_pack_xk_avx2,
-                                       gm_pack_w_q6_k_avx2,
-                                       tile_q6_k,
-                                       gm_gemv_q6_k_avx2,
                                        GM_TILE_AS_ROWS,
                                        GM_XK_BYTES,
                                        NULL};

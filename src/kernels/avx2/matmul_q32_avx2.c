@@ -1,5 +1,5 @@
 /* matmul_q32_avx2.c - AVX2: products with Q4_0 weights and int8 activations, and of few rows
- * with Q8_0; those of many rows are in matmul_q8_0_avx2.c.
+ * with Q8_0; those of many rows are in matmul_quads_avx2.c.
  *
  * vpmaddubsw multiplies unsigned by signed bytes and adds two neighbours in 16 bits,
  * saturating. With a first factor of at most 15 the sums of a whole block of 32 stay below
