@@ -19,7 +19,7 @@ const cli_option_row cli_option_rows[] = {
     {"cache-type-v", 0, TEXT, AT(cache_type_v), GROUP_MODEL | GROUP_BENCH, "TYPE",
      "of its values (-ctv)"},
     {"fast", 0, FLAG, AT(fast), GROUP_MODEL | GROUP_BENCH, NULL,
-     "round f32 weights' products to bf16 where that is faster, the cache to q8_0"},
+     "round f32 weights' products to 16 bits where that is faster, the cache to q8_0"},
     {"no-mmap", 0, FLAG, AT(no_mmap), GROUP_MODEL, NULL,
      "read the model instead of mapping it"},
     {"mlock", 0, FLAG, AT(mlock), GROUP_MODEL, NULL, "keep the model in memory"},

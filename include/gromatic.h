@@ -87,8 +87,8 @@ typedef struct gm_model_params {
   /* How that cache keeps keys and values: "f32", "f16", or "q8_0" (8 bits and a scale for every
    * 32, about half of f16's memory). NULL: f16, but f32 for f32 weights, q8_0 if fast. */
   const char *cache_type_k, *cache_type_v;
-  bool fast; /* round where that is faster, weights of f32 too: factors of products to bf16, the
-                cache to q8_0 where no type is given; docs/SPEED.md says what it costs */
+  bool fast; /* round where that is faster, weights of f32 too: factors of products to 16 bits,
+                the cache to q8_0 where no type is given; docs/SPEED.md says what it costs */
   const char *cache;    /* directory that keeps what is known of pictures between runs, so that
                            the next question about one begins at once, and unpacked weights;
                            results are the same to the bit. NULL: none. docs/CACHE.md */
@@ -325,7 +325,7 @@ typedef struct gm_clip gm_clip;
 typedef struct gm_clip_params {
   unsigned threads;    /* 0: CPUs that this process may use */
   bool no_mmap, mlock; /* as in gm_model_params */
-  bool fast; /* round factors of products to bf16 where that is faster, in f32 files too */
+  bool fast; /* round factors of products to 16 bits where that is faster, in f32 files too */
   const char *cache;    /* directory that keeps features between runs; NULL: none */
   uint64_t cache_bytes; /* its limit, oldest entries go first; 0: 4 GiB */
 } gm_clip_params;

@@ -1,6 +1,7 @@
 /* test_attention.c - gm_attention against softmax(q k^T) v in double precision, over every
  * combination of the paths inside: few and many queries, caches of every type, causal or not,
  * grouped heads, several spans, batches. */
+#include "activations.h"
 #include "ops_support.h"
 
 #include <math.h>
@@ -139,11 +140,17 @@ static void expect(const attention_data *d, size_t entry, size_t query, size_t h
  * itself (numerator and denominator) plus the sums over the keys and a few roundings of exp.
  * For keys in Q8_0 q is rounded to steps of 1/32767 at most: half a step in each of dim
  * products, over sqrt(dim). Rounded: q, k and v are bf16 as they stand, so only the weights are
- * rounded, by 2^-9 of themselves; their sum is not. */
-static double bound_of(const attention_data *d) {
+ * rounded, by 2^-9 of themselves; their sum is not. Rounded to words: q and k by half a step of
+ * 1/4095 and 1/8191 at most, in a score each dim times over sqrt(dim); v by half a step;
+ * weights by half a step of the largest in 64, which is below 8 times their mean, since scores
+ * have a deviation of 1/3. */
+static double bound_of(const attention_data *d, const gm_kernels *kernels) {
   double dim = (double)d->shape.head_dim;
   double steps = d->shape.k_type == GM_TYPE_Q8_0 ? 2 * sqrt(dim) / 65534 : 0;
   if (d->shape.rounded) steps = 0x1p-9;
+  if (d->shape.rounded && kernels->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS)
+    steps = 2 * sqrt(dim) * (0.5 / GM_XW_TOP + 0.5 / GM_WW_TOP) + 0.5 / GM_WW_TOP +
+            8 * 0.5 / GM_XW_TOP;
   return steps + UNIT * (2 * (dim + 2) * sqrt(dim) + 2 * (double)d->tk + 16);
 }
 
@@ -163,7 +170,7 @@ static void check_case(const gm_kernels *kernels, const attention_case *shape, u
     for (size_t h = 0; h < shape->heads; h++) {
       expect(d, row / shape->tq, row % shape->tq, h, want);
       assert_within(out + row * d->out_row + h * shape->head_dim, want, shape->head_dim,
-                    bound_of(d), what);
+                    bound_of(d, kernels), what);
     }
     /* What lies between the rows is not ours. */
     assert_same_bits(out + row * d->out_row + width, d->out + row * d->out_row + width, 5,
@@ -296,7 +303,7 @@ static void check_parts(const attention_case *shape, const size_t *tq, const siz
                  p.shared, query, h);
         expect(p.each[i], 0, query, h, want);
         assert_within(out + row * out_row + h * shape->head_dim, want, shape->head_dim,
-                      bound_of(p.each[i]), what);
+                      bound_of(p.each[i], NULL), what);
       }
   for (size_t i = 0; i < PARTS; i++) free_data(p.each[i]);
   free(p.q);

@@ -138,7 +138,8 @@ static void fill_tables(void) {
   state.fast = *best;
   if (!best->rounds[GM_TYPE_F16]) return;
   state.fast.rounds[GM_TYPE_F32] = true;
-  (void)snprintf(state.fast_features, sizeof state.fast_features, "%s+fast", best->features);
+  (void)snprintf(state.fast_features, sizeof state.fast_features, "%s%sfast", best->features,
+                 *best->features ? "+" : "");
   state.fast.features = state.fast_features;
 }
 

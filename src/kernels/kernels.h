@@ -18,12 +18,13 @@ typedef struct gm_kernels {
 
   /* Matrix products, by type of the weights; NULL for numbers that are no type. */
   const gm_matmul *matmul[GM_TYPE_COUNT];
-  /* Products for many rows that round activations and weights to bf16 and sum in f32, for
-   * weights in F32, F16 and BF16; NULL for other types. Inexact beside matmul: each factor
-   * loses 2^-9 at most. */
+  /* Products for many rows that round activations and weights to bf16 and sum in f32, or, if
+   * their form is GM_TILE_WORDS, to 16-bit integers; for weights in F32, F16 and BF16; NULL for
+   * other types. Inexact beside matmul: a factor loses 2^-9 of itself at most, or of words half
+   * a step of 1/4095 of the largest of its 64. */
   const gm_matmul *rounded[GM_TYPE_COUNT];
-  /* Whether what is computed with weights of this type rounds its factors to bf16 (products of
-   * many rows, attention, convolutions): where that is faster, but for weights in F32. */
+  /* Whether what is computed with weights of this type rounds its factors so (products of many
+   * rows, attention, convolutions): where that is faster, but for weights in F32. */
   bool rounds[GM_TYPE_COUNT];
   /* Types of weights whose panels are worth keeping on disk (packs.h): they are as large as the
    * weights, and products of about 1000 rows gain more than noise by not unpacking. */

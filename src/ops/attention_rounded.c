@@ -1,4 +1,4 @@
-/* attention_rounded.c - ops.h: attention of whole sequences, its factors rounded to bf16.
+/* attention_rounded.c - ops.h: attention of whole sequences, its factors rounded to 16 bits.
  *
  * A task is (batch entry, head, chunk of queries). It packs the head's keys [T, d] and values,
  * transposed, [d, T] as weights of two matrix products, and takes the queries in tiles: scores

@@ -21,9 +21,9 @@ typedef struct gm_linear_out {
 } gm_linear_out;
 
 /* Products of one x[m,k] (row stride ldx) with several matrices: x is packed or quantised once.
- * Weights in f32, f16, bf16 compute in f32, but many rows in products of bf16 where the kernels
- * round weights of that type; block types with int8 activations (block of the type's dot
- * partner). */
+ * Weights in f32, f16, bf16 compute in f32, but many rows in products of bf16 or of 16-bit
+ * integers where the kernels round weights of that type; block types with int8 activations
+ * (block of the type's dot partner). */
 gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
                     const gm_linear_out *outs, size_t n_outs);
 
@@ -94,8 +94,8 @@ typedef struct gm_attention_args {
 } gm_attention_args;
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
 /* The same for one span of F32 and as many kv heads as heads, where queries, keys, the
- * softmax's weights and values are rounded to bf16 (sums and softmax are f32). For who asked
- * the kernels whether they round (gm_kernels.rounds). */
+ * softmax's weights and values are rounded to 16 bits (gm_kernels.rounded; sums and softmax are
+ * f32). For who asked the kernels whether they round (gm_kernels.rounds). */
 gm_status gm_attention_rounded(gm_compute *c, const gm_attention_args *args);
 
 /* Cosines and sines of the rotary position, once per forward pass: table[t, head_dim] holds for
@@ -115,7 +115,7 @@ void gm_patches(gm_compute *c, float *out, const float *pixels, size_t size, siz
 /* 3x3 convolution, padding 1, stride 1, of b maps of h x w positions: v[b,h,w,co] =
  * x[b,h,w,ci] * weight[3,3,co,ci] (tap row, tap column, out, in) + bias. Weights of any type;
  * maps and channels of some size go through Winograd's algorithm, in f32 or, where the weights
- * are not f32 and it is faster, in products of bf16; small ones through gm_linear. */
+ * are not f32 and it is faster, in products of 16 bits; small ones through gm_linear. */
 typedef struct gm_conv_args {
   const float *x;
   size_t b, h, w;

@@ -7,6 +7,7 @@
 extern const gm_matmul gm_matmul_f32_avx2, gm_matmul_f16_avx2, gm_matmul_bf16_avx2;
 extern const gm_matmul gm_matmul_q8_0_avx2, gm_matmul_q4_0_avx2;
 extern const gm_matmul gm_matmul_q4_k_avx2, gm_matmul_q6_k_avx2;
+extern const gm_matmul gm_rounded_f32_avx2, gm_rounded_f16_avx2, gm_rounded_bf16_avx2;
 
 /* Parts of the above that AVX-VNNI shares; the panels are described beside them. */
 void gm_pack_w_q8_0_avx2(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k);

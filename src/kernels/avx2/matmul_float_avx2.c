@@ -1,6 +1,7 @@
 /* matmul_float_avx2.c - AVX2 and FMA: products with weights in f32, f16 and bf16, computed in
  * f32 in tiles of 6 x 16: twelve sums, two vectors of the panel and one broadcast activation
  * fill 15 of the 16 registers. */
+#include "avx2/float_loads_avx2.h"
 #include "avx2/kernels_avx2.h"
 #include "avx2/transpose_avx2.h"
 #include "ref/kernels_ref.h"
@@ -9,43 +10,13 @@
 
 enum { MR = 6, NR = 16 };
 
-static const int32_t masks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
-
-/* The first n <= 8 lanes. */
-static inline __m256i lanes(size_t n) {
-  return _mm256_loadu_si256((const __m256i *)(const void *)(masks + 8 - n));
-}
-
-/* The first n <= 8 elements at p as f32; the others are zero and not touched. */
-typedef __m256 (*load_fn)(const void *p, size_t n);
-
-static inline __m256 load_f32(const void *p, size_t n) {
-  if (n == 8) return _mm256_loadu_ps(p);
-  return _mm256_maskload_ps(p, lanes(n));
-}
-
-static inline __m128i load_half(const void *p, size_t n) {
-  if (n == 8) return _mm_loadu_si128(p);
-  uint16_t part[8] = {0};
-  for (size_t i = 0; i < n; i++) part[i] = ((const uint16_t *)p)[i];
-  return _mm_loadu_si128((const __m128i *)(const void *)part);
-}
-
-static inline __m256 load_f16(const void *p, size_t n) {
-  return _mm256_cvtph_ps(load_half(p, n));
-}
-
-static inline __m256 load_bf16(const void *p, size_t n) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_half(p, n)), 16));
-}
-
 /* Writes `rows` <= 8 rows of k elements as columns: dst[i * stride + row], 8 at a time. Where
  * the stride is below 8, a store runs over into the next one's place, which is then
  * overwritten; the last are masked. */
 static inline __attribute__((always_inline)) void interleave(float *dst, size_t stride,
                                                              const char *src, size_t row_bytes,
                                                              size_t element, size_t rows,
-                                                             size_t k, load_fn load) {
+                                                             size_t k, gm_load_avx2 load) {
   for (size_t i = 0; i < k; i += 8) {
     size_t n = k - i < 8 ? k - i : 8;
     __m256 r[8];
@@ -58,7 +29,7 @@ static inline __attribute__((always_inline)) void interleave(float *dst, size_t 
 #pragma GCC unroll 8
       for (size_t j = 0; j < 8; j++) _mm256_storeu_ps(out + j * stride, r[j]);
     } else {
-      __m256i mask = lanes(stride < 8 ? stride : 8);
+      __m256i mask = gm_lanes_avx2(stride < 8 ? stride : 8);
 #pragma GCC unroll 8
       for (size_t j = 0; j < 8; j++)
         if (j < n) _mm256_maskstore_ps(out + j * stride, mask, r[j]);
@@ -68,29 +39,30 @@ static inline __attribute__((always_inline)) void interleave(float *dst, size_t 
 
 static inline __attribute__((always_inline)) void pack_w(float *panel, const char *w,
                                                          size_t row_bytes, size_t element,
-                                                         size_t rows, size_t k, load_fn load) {
+                                                         size_t rows, size_t k,
+                                                         gm_load_avx2 load) {
   size_t low = rows < 8 ? rows : 8;
   interleave(panel, NR, w, row_bytes, element, low, k, load);
   interleave(panel + 8, NR, w + 8 * row_bytes, row_bytes, element, rows - low, k, load);
 }
 
 static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 4, rows, k, load_f32);
+  pack_w(panel, w, row_bytes, 4, rows, k, gm_load_f32_avx2);
 }
 
 static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_f16);
+  pack_w(panel, w, row_bytes, 2, rows, k, gm_load_f16_avx2);
 }
 
 static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_bf16);
+  pack_w(panel, w, row_bytes, 2, rows, k, gm_load_bf16_avx2);
 }
 
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
   if (group == 1)
     memcpy(dst, x, k * sizeof(float));
   else if (group == MR)
-    interleave(dst, MR, (const char *)x, ldx * sizeof(float), 4, rows, k, load_f32);
+    interleave(dst, MR, (const char *)x, ldx * sizeof(float), 4, rows, k, gm_load_f32_avx2);
   else
     gm_pack_x_f32_ref(dst, x, ldx, rows, group, k);
 }
@@ -123,7 +95,7 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
  * and R do not show in the result. */
 static inline __attribute__((always_inline)) void
 gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char *w,
-           size_t row_bytes, size_t element, size_t k, load_fn load) {
+           size_t row_bytes, size_t element, size_t k, gm_load_avx2 load) {
   __m256 sum[8][4];
 #pragma GCC unroll 8
   for (size_t j = 0; j < J; j++)
@@ -133,7 +105,7 @@ gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char 
     size_t n = k - i < 8 ? k - i : 8;
     __m256 v[4];
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; r++) v[r] = load_f32(x + r * k + i, n);
+    for (size_t r = 0; r < R; r++) v[r] = gm_load_f32_avx2(x + r * k + i, n);
 #pragma GCC unroll 8
     for (size_t j = 0; j < J; j++) {
       __m256 weights = load(w + j * row_bytes + i * element, n);
@@ -148,10 +120,9 @@ gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char 
 }
 
 /* R rows of x: at most 8 sums. */
-static inline __attribute__((always_inline)) void gemv_rows(size_t R, float *y, size_t ldy,
-                                                            const float *x, const char *w,
-                                                            size_t row_bytes, size_t element,
-                                                            size_t n, size_t k, load_fn load) {
+static inline __attribute__((always_inline)) void
+gemv_rows(size_t R, float *y, size_t ldy, const float *x, const char *w, size_t row_bytes,
+          size_t element, size_t n, size_t k, gm_load_avx2 load) {
   size_t j = 0, step = 8 / R;
   for (; j + step <= n; j += step)
     gemv_block(step, R, y + j, ldy, x, w + j * row_bytes, row_bytes, element, k, load);
@@ -162,7 +133,7 @@ static inline __attribute__((always_inline)) void gemv_rows(size_t R, float *y, 
 static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, const float *x,
                                                        size_t m, const char *w,
                                                        size_t row_bytes, size_t element,
-                                                       size_t n, size_t k, load_fn load) {
+                                                       size_t n, size_t k, gm_load_avx2 load) {
   for (; m >= 4; m -= 4, x += 4 * k, y += 4 * ldy)
     gemv_rows(4, y, ldy, x, w, row_bytes, element, n, k, load);
   if (m >= 2) {
@@ -174,17 +145,17 @@ static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, con
 
 static void gemv_f32(float *y, size_t ldy, const void *x, size_t m, const void *w,
                      size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 4, n, k, load_f32);
+  gemv(y, ldy, x, m, w, row_bytes, 4, n, k, gm_load_f32_avx2);
 }
 
 static void gemv_f16(float *y, size_t ldy, const void *x, size_t m, const void *w,
                      size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_f16);
+  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, gm_load_f16_avx2);
 }
 
 static void gemv_bf16(float *y, size_t ldy, const void *x, size_t m, const void *w,
                       size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_bf16);
+  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, gm_load_bf16_avx2);
 }
 
 const gm_matmul gm_matmul_f32_avx2 = {

@@ -10,6 +10,10 @@ void gm_kernels_use_avx2(gm_kernels *k) {
   k->matmul[GM_TYPE_Q4_0] = &gm_matmul_q4_0_avx2;
   k->matmul[GM_TYPE_Q4_K] = &gm_matmul_q4_k_avx2;
   k->matmul[GM_TYPE_Q6_K] = &gm_matmul_q6_k_avx2;
+  k->rounded[GM_TYPE_F32] = &gm_rounded_f32_avx2;
+  k->rounded[GM_TYPE_F16] = &gm_rounded_f16_avx2;
+  k->rounded[GM_TYPE_BF16] = &gm_rounded_bf16_avx2;
+  for (int type = 0; type < GM_TYPE_COUNT; type++) k->rounds[type] = type != GM_TYPE_F32;
   k->epilogue = gm_epilogue_avx2;
   gm_row_kernels_use_avx2(&k->rows);
   k->probe = gm_probe_avx2;
