@@ -167,9 +167,9 @@ void gm_bench_report_free(gm_bench_report *report) {
 
 /* Both names in one; a literal. */
 static const char *kernels_name(const gm_kernels *k) {
-  static const char *const names[] = {"avx2 avxvnni",     "avx512 vnni",
-                                      "avx512 vnni+bf16", "avx512 vnni+bf16+fast",
-                                      "neon dotprod",     "neon dotprod+i8mm"};
+  static const char *const names[] = {
+      "avx2 fast",        "avx2 avxvnni",          "avx2 avxvnni+fast", "avx512 vnni",
+      "avx512 vnni+bf16", "avx512 vnni+bf16+fast", "neon dotprod",      "neon dotprod+i8mm"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t n = strlen(k->name);
     if (strncmp(names[i], k->name, n) == 0 && names[i][n] == ' ' &&
@@ -273,9 +273,16 @@ void gm_bench_weights(const gm_model_file *file, const char *prefix, double *ele
   }
 }
 
+const char *gm_bench_rounded_limit(const gm_kernels *kernels, gm_type type) {
+  if (!kernels->rounds[type]) return "fp32";
+  /* 16-bit integers take a multiplication and an addition for half as many products as bytes
+   * take two and one for: of the former there are as many in either case, and they decide. */
+  return kernels->probe.bf16 ? "bf16" : "int8";
+}
+
 const char *gm_bench_limit_of(const gm_kernels *kernels, gm_type type) {
   if (gm_type_traits_of(type)->quantised) return "int8";
-  return kernels->rounds[type] ? "bf16" : "fp32";
+  return gm_bench_rounded_limit(kernels, type);
 }
 
 /* ---- choosing stages ---- */

@@ -46,8 +46,10 @@ gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_jo
 /* Elements and bytes of the tensors whose upstream names start with prefix. */
 void gm_bench_weights(const gm_model_file *file, const char *prefix, double *elements,
                       double *bytes);
-/* The limit of products of many rows with weights of this type: "int8" for block types, "bf16"
- * where these kernels round them so, else "fp32". */
+/* The limit of convolutions with weights of this type: "fp32", or where these kernels round
+ * both factors "bf16", or "int8" where they make 16-bit integers of them. */
+const char *gm_bench_rounded_limit(const gm_kernels *kernels, gm_type type);
+/* The limit of products of many rows: "int8" for block types, else as above. */
 const char *gm_bench_limit_of(const gm_kernels *kernels, gm_type type);
 
 /* Whether `stages` (names with commas between; NULL: all) has this one. */

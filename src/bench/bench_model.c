@@ -160,7 +160,7 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
 
   double cells = 21 * d.n * d.n, conv = 2 * 9 * d.R * d.R;
   job.stage = "maps";
-  job.limit = c->kernels->rounds[d.region->type] ? "bf16" : "fp32"; /* of convolutions */
+  job.limit = gm_bench_rounded_limit(c->kernels, d.region->type);
   snprintf(job.shape, sizeof job.shape, "%.0f steps, 3 maps up to %.0f squared x %.0f", d.fuse,
            4 * d.n, d.R);
   job.operations = d.fuse * conv * cells + 2 * d.C * d.R * cells;
