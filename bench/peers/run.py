@@ -49,8 +49,9 @@ def llama_for_avx2(python, directory):
     """A second llama.cpp of the environment's version, built for AVX2 where it is missing (ten minutes)."""
     if not os.path.exists(os.path.join(directory, "llama_cpp")):
         version = versions(python)["llama_cpp_python"]
-        subprocess.run([python, "-m", "pip", "install", "--no-deps", "--no-binary", "llama-cpp-python", "--target",
-                        directory, "llama-cpp-python==" + version], check=True,
+        # pip keeps the wheel that it built for all that the processor has
+        subprocess.run([python, "-m", "pip", "install", "--no-deps", "--no-cache-dir", "--no-binary",
+                        "llama-cpp-python", "--target", directory, "llama-cpp-python==" + version], check=True,
                        env=dict(os.environ, CMAKE_ARGS=LLAMA_FLAGS))
     return os.path.abspath(directory)
 
