@@ -188,7 +188,8 @@ static void test_orders_of_questions(void **state) {
 static void test_a_box_after_the_whole(void **state) {
   (void)state;
   check_order(1);
-  assert_int_equal(count_entries(), 4); /* picture, vectors, prefix; the box's vector */
+  /* picture, maps, vectors, prefix; the box's vector and its list */
+  assert_int_equal(count_entries(), 6);
 }
 
 /* Another picture, another type of the cache, other regions: all right, none from the entries

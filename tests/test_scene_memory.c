@@ -3,7 +3,9 @@
  * question failed answers the next one. The linker puts these allocators under the library. */
 #include "scene_support.h"
 
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +29,7 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
 char *__wrap_strdup(const char *string);
+int __wrap_asprintf(char **out, const char *format, ...);
 void __wrap_free(void *block);
 
 static atomic_long until_failure = -1; /* successes left; negative: never fail */
@@ -64,6 +67,16 @@ void *__wrap_aligned_alloc(size_t align, size_t size) {
 
 char *__wrap_strdup(const char *string) {
   return fails() ? NULL : counted(__real_strdup(string));
+}
+
+int __wrap_asprintf(char **out, const char *format, ...) {
+  if (fails()) return -1;
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vasprintf(out, format, arguments);
+  va_end(arguments);
+  if (length >= 0) counted(*out);
+  return length;
 }
 
 void __wrap_free(void *block) {
@@ -194,9 +207,11 @@ static void encoding_a_picture(void **state) {
   assert_many(n);
 }
 
-static void asking(question_fn ask) {
+/* cache: a directory that the first answer fills; NULL: none */
+static void asking(question_fn ask, const char *cache) {
   char want[1024], text[1024];
-  gm_model *model = test_model("groma-mini", NULL, &(gm_model_params){.threads = 1});
+  const gm_model_params params = {.threads = 1, .cache = cache};
+  gm_model *model = test_model("groma-mini", NULL, &params);
   gm_scene *scene = test_scene(model, "world/scenes/images/000.png", NULL);
   assert_int_equal(ask(scene, want, sizeof want), GM_OK);
   gm_scene_free(scene);
@@ -205,7 +220,7 @@ static void asking(question_fn ask) {
   long n = 0;
   for (; status != GM_OK; n += STEP) {
     long before = atomic_load(&live);
-    model = test_model("groma-mini", NULL, &(gm_model_params){.threads = 1});
+    model = test_model("groma-mini", NULL, &params);
     scene = test_scene(model, "world/scenes/images/000.png", NULL);
     gm_arena_trim(&model->compute.arena); /* so that scratch is asked for again */
     atomic_store(&until_failure, n);
@@ -225,29 +240,42 @@ static void asking(question_fn ask) {
 
 static void captions(void **state) {
   (void)state;
-  asking(caption);
+  asking(caption, NULL);
 }
 
 static void descriptions(void **state) {
   (void)state;
-  asking(describe);
+  asking(describe, NULL);
+}
+
+static void descriptions_from_a_cache(void **state) {
+  (void)state;
+  char cache[] = "/tmp/gromatic-memory-XXXXXX", command[64];
+  assert_non_null(mkdtemp(cache));
+  asking(describe, cache);
+  snprintf(command, sizeof command, "rm -r %s", cache);
+  assert_int_equal(system(command), 0);
 }
 
 static void groundings(void **state) {
   (void)state;
-  asking(ground);
+  asking(ground, NULL);
 }
 
 static void conversations(void **state) {
   (void)state;
-  asking(two_turns);
+  asking(two_turns, NULL);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(opening_a_model), cmocka_unit_test(encoding_a_picture),
-      cmocka_unit_test(captions),        cmocka_unit_test(descriptions),
-      cmocka_unit_test(groundings),      cmocka_unit_test(conversations),
+      cmocka_unit_test(opening_a_model),
+      cmocka_unit_test(encoding_a_picture),
+      cmocka_unit_test(captions),
+      cmocka_unit_test(descriptions),
+      cmocka_unit_test(descriptions_from_a_cache),
+      cmocka_unit_test(groundings),
+      cmocka_unit_test(conversations),
   };
   return cmocka_run_group_tests(tests, open_image, close_image);
 }

@@ -15,6 +15,7 @@ struct gm_kv_block {
   size_t references, capacity;
   unsigned char *bytes;
   gm_mapping file; /* that the bytes lie in, only to be read; all zero: they are our own */
+  bool closed;     /* takes no more positions */
 };
 
 /* Bytes of the keys or of the values of one layer; the next begin where floats may. */
@@ -52,7 +53,7 @@ static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t 
   }
   gm_kv_block *block = malloc(sizeof *block);
   if (!block) return NULL;
-  *block = (gm_kv_block){1, capacity, gm_pages_alloc(*bytes), {0}};
+  *block = (gm_kv_block){1, capacity, gm_pages_alloc(*bytes), {0}, false};
   if (!block->bytes) {
     free(block);
     return NULL;
@@ -76,7 +77,7 @@ static void release(gm_kv_block *block) {
 }
 
 static size_t room_in(const gm_kv_part *part) {
-  bool closed = part->block->references > 1 || part->block->file.data;
+  bool closed = part->block->references > 1 || part->block->closed;
   return closed ? 0 : part->block->capacity - part->n;
 }
 
@@ -94,6 +95,7 @@ gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err) {
   *out = (gm_kv_seq){.shape = parent->shape};
   GM_TRY(grow_parts(out, parent->n_parts, err));
   for (size_t i = 0; i < parent->n_parts; i++) {
+    if (parent->parts[i].n == 0) continue; /* a reserved piece */
     parent->parts[i].block->references++;
     out->parts[out->n_parts++] = parent->parts[i];
   }
@@ -101,20 +103,36 @@ gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err) {
   return GM_OK;
 }
 
+static gm_status add_block(gm_kv_seq *seq, size_t capacity, gm_error *err) {
+  size_t bytes;
+  GM_TRY(grow_parts(seq, seq->n_parts + 1, err));
+  gm_kv_block *block = new_block(&seq->shape, capacity, &bytes);
+  if (!block) return gm_fail_memory(err, "the language model's cache", bytes);
+  seq->parts[seq->n_parts++] = (gm_kv_part){block, 0};
+  return GM_OK;
+}
+
 gm_status gm_kv_extend(gm_kv_seq *seq, size_t n, gm_error *err) {
   size_t parts = seq->n_parts, room = parts > 0 ? room_in(&seq->parts[parts - 1]) : 0;
-  size_t here = n < room ? n : room;
-  if (n > room) {
-    GM_TRY(grow_parts(seq, parts + 1, err));
-    size_t least = seq->least ? seq->least : BLOCK;
-    size_t capacity = n - room < least ? least : n - room, bytes;
-    gm_kv_block *block = new_block(&seq->shape, capacity, &bytes);
-    if (!block) return gm_fail_memory(err, "the language model's cache", bytes);
-    seq->parts[seq->n_parts++] = (gm_kv_part){block, n - room};
+  size_t here = n < room ? n : room, rest = n - here;
+  size_t least = seq->least ? seq->least : BLOCK;
+  if (rest > 0) {
+    GM_TRY(add_block(seq, rest < least ? least : rest, err));
+    seq->parts[parts].n = rest;
   }
   if (here > 0) seq->parts[parts - 1].n += here;
   seq->n += n;
   return GM_OK;
+}
+
+void gm_kv_close(gm_kv_seq *seq) {
+  for (size_t i = 0; i < seq->n_parts; i++) seq->parts[i].block->closed = true;
+}
+
+gm_status gm_kv_reserve_piece(gm_kv_seq *seq, size_t n, gm_error *err) {
+  gm_kv_truncate(seq, seq->n); /* a piece reserved before */
+  gm_kv_close(seq);
+  return add_block(seq, n, err);
 }
 
 static void store(const gm_kv_shape *shape, const gm_row_kernels *kernels, gm_type type,
@@ -201,17 +219,19 @@ void gm_kv_truncate(gm_kv_seq *seq, size_t n) {
   seq->n = n;
 }
 
-const void *gm_kv_whole(const gm_kv_seq *seq) {
-  if (seq->n_parts == 0 || seq->parts[0].n != seq->n) return NULL;
-  return seq->parts[0].block->capacity == seq->n ? seq->parts[0].block->bytes : NULL;
+const void *gm_kv_piece(const gm_kv_seq *seq, size_t first, size_t n) {
+  for (size_t i = 0, at = 0; i < seq->n_parts && at <= first; at += seq->parts[i++].n) {
+    const gm_kv_part *part = &seq->parts[i];
+    if (at == first && part->n == n && part->block->capacity == n) return part->block->bytes;
+  }
+  return NULL;
 }
 
 gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n,
                       gm_error *err) {
-  assert(seq->n == 0 && n > 0 && file->size - offset == gm_kv_bytes(&seq->shape, n));
-  gm_kv_clear(seq);
+  assert(n > 0 && file->size - offset == gm_kv_bytes(&seq->shape, n));
   gm_kv_block *block = malloc(sizeof *block);
-  gm_status status = block ? grow_parts(seq, 1, err)
+  gm_status status = block ? grow_parts(seq, seq->n_parts + 1, err)
                            : gm_fail_memory(err, "the language model's cache", sizeof *block);
   if (status != GM_OK) {
     free(block);
@@ -219,10 +239,11 @@ gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n,
     return status;
   }
   unsigned char *bytes = (unsigned char *)(uintptr_t)(file->data + offset);
-  *block = (gm_kv_block){1, n, bytes, *file};
+  *block = (gm_kv_block){1, n, bytes, *file, true};
   *file = (gm_mapping){0};
+  gm_kv_truncate(seq, seq->n); /* a piece reserved before */
   seq->parts[seq->n_parts++] = (gm_kv_part){block, n};
-  seq->n = n;
+  seq->n += n;
   return GM_OK;
 }
 

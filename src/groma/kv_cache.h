@@ -57,16 +57,23 @@ size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t first, size_t end,
 /* Positions at the start that both sequences have in the same place of memory. */
 size_t gm_kv_common(const gm_kv_seq *a, const gm_kv_seq *b);
 
+/* Makes room for n more positions as one block of just that size, all of them in it. Where
+ * spans begin shows in the last bits of what attends to them, so a piece that may come from a
+ * file (gm_kv_adopt) has the same spans when it is computed. */
+gm_status gm_kv_reserve_piece(gm_kv_seq *seq, size_t n, gm_error *err);
+/* No position is added to the blocks that the sequence has, as to those of a file. */
+void gm_kv_close(gm_kv_seq *seq);
+
 /* Forgets the positions from n on (n <= seq->n). */
 void gm_kv_truncate(gm_kv_seq *seq, size_t n);
 
-/* The bytes of a sequence as one piece, for keeping them between runs; NULL where it is not one
- * block, filled to its end. They are those of gm_kv_bytes(shape, seq->n). */
-const void *gm_kv_whole(const gm_kv_seq *seq);
+/* The bytes of n positions from `first` on as one piece, for keeping them between runs; NULL
+ * where they are not one block, filled to its end. They are gm_kv_bytes(shape, n). */
+const void *gm_kv_piece(const gm_kv_seq *seq, size_t first, size_t n);
 /* Of n positions; 0 where the number would wrap. */
 size_t gm_kv_bytes(const gm_kv_shape *shape, size_t n);
-/* Puts n positions, that gm_kv_whole gave once, into an empty sequence: they stand at `offset`
- * of the file, which the sequence takes over (in any case) and only reads. */
+/* Puts n positions, that gm_kv_piece gave once, behind those of a sequence: they stand at
+ * `offset` of the file, which the sequence takes over (in any case) and only reads. */
 gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n, gm_error *err);
 
 /* Empties the sequence and frees blocks that no other sequence shares; the shape stays. */

@@ -1,14 +1,12 @@
-/* llama.c - see llama.h. The rows of all runs are worked on together, at most ROWS at a time:
- * norms and products see one matrix, attention sees positions that all sequences share once and
- * then each sequence by itself. */
+/* llama.c - see llama.h. The rows of all runs are worked on together, at most GM_LLAMA_ROWS at
+ * a time: norms and products see one matrix, attention sees positions that all sequences share
+ * once and then each sequence by itself. */
 #include "llama.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ROWS = 768 };
 
 /* ---- loading ---- */
 
@@ -347,14 +345,15 @@ static gm_status add_piece(batch *b, const gm_llama_run *run, size_t done, size_
   return GM_OK;
 }
 
-/* Splits the runs into batches of at most ROWS rows, in order. */
+/* Splits the runs into batches of at most GM_LLAMA_ROWS rows, in order. */
 static gm_status forward_runs(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
                               size_t n_runs, piece *pieces, meter *m) {
   gm_status status = GM_OK;
   for (size_t run = 0, done = 0; run < n_runs && status == GM_OK;) {
     batch b = {.pieces = pieces};
-    while (run < n_runs && b.n < ROWS) {
-      size_t left = runs[run].n - done, n = left < ROWS - b.n ? left : ROWS - b.n;
+    while (run < n_runs && b.n < GM_LLAMA_ROWS) {
+      size_t left = runs[run].n - done,
+             n = left < GM_LLAMA_ROWS - b.n ? left : GM_LLAMA_ROWS - b.n;
       GM_TRY(add_piece(&b, &runs[run], done, n, c->err));
       done = n == left ? 0 : done + n;
       if (done == 0) run++;

@@ -68,6 +68,9 @@ typedef struct gm_llama_run {
   const struct gm_llama_run *behind;
 } gm_llama_run;
 
+/* Rows that are worked on together; more go in batches, whose last rows may be few. */
+enum { GM_LLAMA_ROWS = 768 };
+
 /* Runs several sequences at once: each weight is read once for all of them. Their lengths may
  * differ, and a sequence's result does not depend on the others beyond rounding (of sums, and
  * of factors where more than GM_GEMV_ROWS rows go another way: linear.c).

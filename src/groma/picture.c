@@ -152,30 +152,31 @@ static size_t collect_missing(const gm_picture *picture, gm_region_list *const *
   return n;
 }
 
-static gm_status encode_regions(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
-                                size_t n, float *vectors) {
-  const gm_vision *vision = picture->groma->vision;
-  gm_watch_begin(picture->watch, "regions");
-  if (!picture->fused) GM_TRY(gm_vision_fuse(c, vision, picture->vision));
-  picture->fused = true;
-  return gm_vision_region_features(c, vision, picture->vision, boxes, n, vectors);
+static bool in_base(const gm_picture *picture, gm_rel_box box) {
+  for (size_t i = 0; i < picture->base.n; i++)
+    if (same_box(picture->base.regions[i].box, box)) return true;
+  return false;
 }
 
-/* The base list's vectors, if the cache has them: most other lists have most of its boxes. */
-static gm_status load_base(gm_picture *picture, gm_compute *c) {
-  size_t n = picture->base.n, dim = picture->groma->llama->dim;
-  picture->base_sought = true;
-  gm_rel_box *boxes = gm_scratch(c, n * sizeof *boxes, "the regions");
-  float *vectors = gm_scratch_f32(c, n * dim, "the regions' vectors");
-  if (!boxes || !vectors) return GM_ERR_MEMORY;
-  for (size_t i = 0; i < n; i++) boxes[i] = picture->base.regions[i].box;
-  const gm_scene_part part = {vectors, n * dim * sizeof *vectors};
-  char key[65];
-  gm_scene_key_boxes(picture->key, "vectors", boxes, n, key);
-  if (!gm_scene_load(picture->cache, key, &part, 1)) return GM_OK;
-  for (size_t i = 0; i < n; i++)
-    if (!find_vector(picture, boxes[i]))
-      GM_TRY(remember(picture, boxes[i], vectors + i * dim, c->err));
+/* The fused maps, from the cache or made and kept there. */
+static gm_status fuse(gm_picture *picture, gm_compute *c) {
+  const gm_vision *vision = picture->groma->vision;
+  const gm_scene_cache *cache = picture->cache;
+  char *key = picture->entries[GM_ENTRY_MAPS];
+  size_t bytes = gm_vision_maps_bytes(vision);
+  gm_mapping file;
+  if (picture->fused) return GM_OK;
+  if (cache)
+    gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], "maps", &(gm_rel_box){0}, 0, key);
+  if (cache && gm_scene_map(cache, key, bytes, &file)) {
+    gm_vision_adopt_maps(vision, picture->vision, &file, GM_SCENE_HEAD);
+  } else {
+    GM_TRY(gm_vision_fuse(c, vision, picture->vision));
+    const void *maps = gm_vision_maps(picture->vision);
+    const gm_scene_part part = {(void *)(uintptr_t)maps, bytes};
+    if (cache) gm_scene_store(cache, key, &part, 1);
+  }
+  picture->fused = true;
   return GM_OK;
 }
 
@@ -184,35 +185,136 @@ static gm_status compute_vectors(gm_picture *picture, gm_compute *c, const gm_re
   size_t dim = picture->groma->llama->dim;
   float *vectors = gm_scratch_f32(c, n * dim, "the regions' vectors");
   if (!vectors) return GM_ERR_MEMORY;
-  const gm_scene_part part = {vectors, n * dim * sizeof *vectors};
-  char key[65];
-  if (picture->cache) gm_scene_key_boxes(picture->key, "vectors", boxes, n, key);
-  if (!picture->cache || !gm_scene_load(picture->cache, key, &part, 1)) {
-    GM_TRY(encode_regions(picture, c, boxes, n, vectors));
-    if (picture->cache) gm_scene_store(picture->cache, key, &part, 1);
-  }
+  gm_watch_begin(picture->watch, "regions");
+  GM_TRY(fuse(picture, c));
+  GM_TRY(
+      gm_vision_region_features(c, picture->groma->vision, picture->vision, boxes, n, vectors));
   for (size_t i = 0; i < n; i++) GM_TRY(remember(picture, boxes[i], vectors + i * dim, c->err));
+  return GM_OK;
+}
+
+/* ---- vectors in the cache: those of the base list together, since every list has most of its
+ * boxes, and those of other boxes each by itself ---- */
+
+/* Boxes, and room for their vectors. */
+typedef struct group {
+  gm_rel_box *boxes;
+  float *vectors;
+  size_t n, dim;
+  char key[65];
+} group;
+
+static gm_status make_group(const gm_picture *picture, gm_compute *c, size_t n, group *g) {
+  *g = (group){.n = n, .dim = picture->groma->llama->dim};
+  g->boxes = gm_scratch(c, n * sizeof *g->boxes, "the regions");
+  g->vectors = gm_scratch_f32(c, n * g->dim, "the regions' vectors");
+  return g->boxes && g->vectors ? GM_OK : GM_ERR_MEMORY;
+}
+
+static gm_status base_group(const gm_picture *picture, gm_compute *c, group *g) {
+  GM_TRY(make_group(picture, c, picture->base.n, g));
+  for (size_t i = 0; i < g->n; i++) g->boxes[i] = picture->base.regions[i].box;
+  gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], "vectors", g->boxes, g->n, g->key);
+  return GM_OK;
+}
+
+static gm_status box_group(const gm_picture *picture, gm_compute *c, gm_rel_box box, group *g) {
+  GM_TRY(make_group(picture, c, 1, g));
+  g->boxes[0] = box;
+  gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], "vectors", g->boxes, 1, g->key);
+  return GM_OK;
+}
+
+static gm_status load_group(gm_picture *picture, const group *g, gm_error *err) {
+  const gm_scene_part part = {g->vectors, g->n * g->dim * sizeof *g->vectors};
+  if (!gm_scene_load(picture->cache, g->key, &part, 1)) return GM_OK;
+  for (size_t i = 0; i < g->n; i++)
+    if (!find_vector(picture, g->boxes[i]))
+      GM_TRY(remember(picture, g->boxes[i], g->vectors + i * g->dim, err));
+  return GM_OK;
+}
+
+/* Its vectors are known. */
+static void store_group(const gm_picture *picture, const group *g) {
+  size_t bytes = g->dim * sizeof *g->vectors;
+  const gm_scene_part part = {g->vectors, g->n * bytes};
+  for (size_t i = 0; i < g->n; i++)
+    memcpy(g->vectors + i * g->dim, find_vector(picture, g->boxes[i]), bytes);
+  gm_scene_store(picture->cache, g->key, &part, 1);
+}
+
+static gm_status load_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *missing,
+                              size_t n) {
+  group g;
+  if (!picture->base_sought) {
+    picture->base_sought = true;
+    GM_TRY(base_group(picture, c, &g));
+    GM_TRY(load_group(picture, &g, c->err));
+    memcpy(picture->entries[GM_ENTRY_VECTORS], g.key, sizeof g.key);
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (in_base(picture, missing[i])) continue;
+    GM_TRY(box_group(picture, c, missing[i], &g));
+    GM_TRY(load_group(picture, &g, c->err));
+  }
+  return GM_OK;
+}
+
+static gm_status store_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
+                               size_t n) {
+  group g;
+  bool base = false;
+  for (size_t i = 0; i < n; i++) {
+    if (in_base(picture, boxes[i])) {
+      base = true;
+      continue;
+    }
+    GM_TRY(box_group(picture, c, boxes[i], &g));
+    store_group(picture, &g);
+  }
+  if (!base) return GM_OK;
+  GM_TRY(base_group(picture, c, &g));
+  store_group(picture, &g);
+  return GM_OK;
+}
+
+/* Where one box of the base list is missing, so are all that have no vector: they are kept
+ * together. Returns the new number. */
+static size_t complete_base(const gm_picture *picture, gm_rel_box *missing, size_t n) {
+  size_t asked = n;
+  bool any = false;
+  for (size_t i = 0; i < asked; i++) any = any || in_base(picture, missing[i]);
+  for (size_t i = 0; i < picture->base.n && any; i++) {
+    gm_rel_box box = picture->base.regions[i].box;
+    size_t seen = 0;
+    while (seen < n && !same_box(missing[seen], box)) seen++;
+    if (seen == n && !find_vector(picture, box)) missing[n++] = box;
+  }
+  return n;
+}
+
+static gm_status fill(gm_picture *picture, gm_compute *c, gm_region_list *const *lists,
+                      size_t n_lists) {
+  size_t room = picture->base.n;
+  for (size_t l = 0; l < n_lists; l++) room += lists[l]->n;
+  gm_rel_box *missing = gm_scratch(c, room * sizeof *missing, "the regions");
+  if (!missing) return GM_ERR_MEMORY;
+  size_t n = collect_missing(picture, lists, n_lists, missing);
+  if (n > 0 && picture->cache) {
+    GM_TRY(load_vectors(picture, c, missing, n));
+    n = complete_base(picture, missing, collect_missing(picture, lists, n_lists, missing));
+  }
+  if (n == 0) return GM_OK;
+  GM_TRY(compute_vectors(picture, c, missing, n));
+  if (picture->cache) GM_TRY(store_vectors(picture, c, missing, n));
+  collect_missing(picture, lists, n_lists, missing);
   return GM_OK;
 }
 
 gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *const *lists,
                           size_t n_lists) {
-  size_t all = 0;
-  for (size_t l = 0; l < n_lists; l++) all += lists[l]->n;
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_rel_box *missing = gm_scratch(c, all * sizeof *missing, "the regions");
-  gm_status status = missing ? GM_OK : GM_ERR_MEMORY;
-  if (status == GM_OK) {
-    size_t n = collect_missing(picture, lists, n_lists, missing);
-    if (n > 0 && picture->cache && !picture->base_sought) {
-      status = load_base(picture, c);
-      n = collect_missing(picture, lists, n_lists, missing);
-    }
-    if (n > 0 && status == GM_OK) {
-      status = compute_vectors(picture, c, missing, n);
-      if (status == GM_OK) collect_missing(picture, lists, n_lists, missing);
-    }
-  }
+  gm_status status = fill(picture, c, lists, n_lists);
   gm_arena_restore(&c->arena, mark);
   gm_arena_trim(&c->arena); /* the region encoder's scratch is the largest of all */
   return status;
@@ -235,48 +337,56 @@ static gm_status prefix_rows(const gm_picture *picture, bool whole, gm_rows *row
   return gm_rows_add_ids(rows, prompt->tail.ids, prompt->tail.n, err);
 }
 
-/* The prefix's key: type, which positions, and the regions among them. */
-static gm_status prefix_key(const gm_picture *picture, size_t n, bool whole, char key[65],
-                            gm_error *err) {
-  size_t regions = whole ? picture->base.n : 0;
-  char what[64];
-  gm_rel_box *boxes = malloc((regions + 1) * sizeof *boxes);
-  if (!boxes) return gm_fail_memory(err, "the regions", regions * sizeof *boxes);
-  for (size_t i = 0; i < regions; i++) boxes[i] = picture->base.regions[i].box;
+/* The key of positions from `first` on that hold the list (NULL: none) and what is behind it.
+ */
+static gm_status key_of(const gm_picture *picture, const char *what, size_t first,
+                        const gm_region_list *list, char key[65], gm_error *err) {
+  size_t n = list ? list->n : 0;
+  char which[64];
+  gm_rel_box *boxes = malloc((n + 1) * sizeof *boxes);
+  if (!boxes) return gm_fail_memory(err, "the regions", n * sizeof *boxes);
+  for (size_t i = 0; i < n; i++) boxes[i] = list->regions[i].box;
   const gm_kv_shape *shape = &picture->prefix.shape;
-  snprintf(what, sizeof what, "prefix %s %s %zu", gm_type_traits_of(shape->k_type)->name,
-           gm_type_traits_of(shape->v_type)->name, n);
-  gm_scene_key_boxes(picture->key, what, boxes, regions, key);
+  snprintf(which, sizeof which, "%s %s %s %zu", what, gm_type_traits_of(shape->k_type)->name,
+           gm_type_traits_of(shape->v_type)->name, first);
+  gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], which, boxes, n, key);
   free(boxes);
   return GM_OK;
 }
 
-/* Takes n positions from the cache; where they are not there, *found stays false. */
-static gm_status load_prefix(gm_picture *picture, const char *key, size_t n, bool *found,
-                             gm_error *err) {
+static gm_status prefix_key(const gm_picture *picture, bool whole, char key[65],
+                            gm_error *err) {
+  return key_of(picture, "prefix", 0, whole ? &picture->base : NULL, key, err);
+}
+
+/* Puts n positions from the cache behind those of seq; where they are not there, *found stays
+ * false. */
+static gm_status load_positions(const gm_picture *picture, const char *key, gm_kv_seq *seq,
+                                size_t n, bool *found, gm_error *err) {
   gm_mapping file;
-  size_t bytes = gm_kv_bytes(&picture->prefix.shape, n);
-  if (!gm_scene_map(picture->cache, key, bytes, &file)) return GM_OK;
+  if (!gm_scene_map(picture->cache, key, gm_kv_bytes(&seq->shape, n), &file)) return GM_OK;
   *found = true;
-  return gm_kv_adopt(&picture->prefix, &file, GM_SCENE_HEAD, n, err);
+  return gm_kv_adopt(seq, &file, GM_SCENE_HEAD, n, err);
+}
+
+static void store_positions(const gm_picture *picture, const char *key, const gm_kv_seq *seq,
+                            size_t first, size_t n) {
+  const void *bytes = gm_kv_piece(seq, first, n);
+  const gm_scene_part part = {(void *)(uintptr_t)bytes, gm_kv_bytes(&seq->shape, n)};
+  if (bytes) gm_scene_store(picture->cache, key, &part, 1);
 }
 
 /* The image part as the first positions of a whole prefix: no position depends on those behind
  * it. What is behind is cut off, so that another list has the same sums with and without. */
-static gm_status load_image_part(gm_picture *picture, bool *found, gm_error *err) {
-  char key[65];
-  size_t n = picture->n_image + 2 * picture->base.n + picture->groma->prompt->tail.n;
-  GM_TRY(prefix_key(picture, n, true, key, err));
-  GM_TRY(load_prefix(picture, key, n, found, err));
-  if (*found) gm_kv_truncate(&picture->prefix, picture->n_image);
+static gm_status load_image_part(gm_picture *picture, char *key, bool *found, gm_error *err) {
+  size_t n = gm_picture_positions(picture, &picture->base);
+  char whole[65];
+  GM_TRY(prefix_key(picture, true, whole, err));
+  GM_TRY(load_positions(picture, whole, &picture->prefix, n, found, err));
+  if (!*found) return GM_OK;
+  gm_kv_truncate(&picture->prefix, picture->n_image);
+  memcpy(key, whole, sizeof whole);
   return GM_OK;
-}
-
-static void store_prefix(const gm_picture *picture, const char *key) {
-  const void *bytes = gm_kv_whole(&picture->prefix);
-  const gm_scene_part part = {(void *)(uintptr_t)bytes,
-                              gm_kv_bytes(&picture->prefix.shape, picture->prefix.n)};
-  if (bytes) gm_scene_store(picture->cache, key, &part, 1);
 }
 
 /* Computes the rows that the prefix lacks. Only a prefix that is made at once is kept, so that
@@ -285,18 +395,19 @@ static gm_status extend_prefix(gm_picture *picture, gm_compute *c, const gm_rows
                                bool whole) {
   size_t done = picture->prefix.n;
   bool kept = picture->cache && done == 0, found = false;
-  char key[65];
+  char *key = picture->entries[GM_ENTRY_PREFIX];
   gm_watch_begin(picture->watch, "prefill");
   if (kept) {
-    GM_TRY(prefix_key(picture, rows->n, whole, key, c->err));
-    GM_TRY(load_prefix(picture, key, rows->n, &found, c->err));
-    if (!found && !whole) GM_TRY(load_image_part(picture, &found, c->err));
+    GM_TRY(prefix_key(picture, whole, key, c->err));
+    GM_TRY(load_positions(picture, key, &picture->prefix, rows->n, &found, c->err));
+    if (!found && !whole) GM_TRY(load_image_part(picture, key, &found, c->err));
     if (found) return GM_OK;
   }
+  GM_TRY(gm_kv_reserve_piece(&picture->prefix, rows->n - done, c->err));
   const gm_llama_run run = {&picture->prefix, rows->rows + done, rows->n - done, NULL, NULL};
   GM_TRY(
       gm_llama_forward(picture->groma->llama, c, &run, 1, gm_watch_progress, picture->watch));
-  if (kept) store_prefix(picture, key);
+  if (kept) store_positions(picture, key, &picture->prefix, 0, rows->n);
   return GM_OK;
 }
 
@@ -314,6 +425,32 @@ gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole) {
   if (status == GM_OK) status = extend_prefix(picture, c, &rows, whole);
   gm_rows_free(&rows);
   return status;
+}
+
+/* ---- other lists ---- */
+
+size_t gm_picture_positions(const gm_picture *picture, const gm_region_list *list) {
+  return picture->n_image + 2 * list->n + picture->groma->prompt->tail.n;
+}
+
+gm_status gm_picture_find_list(const gm_picture *picture, const gm_region_list *list,
+                               gm_kv_seq *seq, bool *found, gm_error *err) {
+  char key[65];
+  *found = false;
+  if (!picture->cache) return GM_OK;
+  GM_TRY(key_of(picture, "list", seq->n, list, key, err));
+  return load_positions(picture, key, seq, gm_picture_positions(picture, list) - seq->n, found,
+                        err);
+}
+
+gm_status gm_picture_keep_list(const gm_picture *picture, const gm_region_list *list,
+                               const gm_kv_seq *seq, size_t first, gm_error *err) {
+  char key[65];
+  if (!picture->cache) return GM_OK;
+  GM_TRY(key_of(picture, "list", first, list, key, err));
+  for (size_t i = 0; i < GM_ENTRIES; i++) gm_scene_used(picture->cache, picture->entries[i]);
+  store_positions(picture, key, seq, first, gm_picture_positions(picture, list) - first);
+  return GM_OK;
 }
 
 /* ---- the picture ---- */
@@ -349,12 +486,13 @@ static gm_status see(gm_picture *picture, gm_compute *c, const float *pixels, bo
   if (!picture->cache) return run_vision(picture, c, pixels, propose);
   n = gm_vision_image_arrays(groma->vision, picture->vision, propose, arrays);
   for (size_t i = 0; i < n; i++) parts[i] = (gm_scene_part){arrays[i].at, arrays[i].bytes};
-  gm_scene_key_picture(picture->cache, pixels, 3 * size * size, propose, picture->key);
-  if (gm_scene_load(picture->cache, picture->key, parts, n) &&
+  char *key = picture->entries[GM_ENTRY_PICTURE];
+  gm_scene_key_picture(picture->cache, pixels, 3 * size * size, propose, key);
+  if (gm_scene_load(picture->cache, key, parts, n) &&
       (!propose || gm_vision_check(picture->vision, NULL) == GM_OK))
     return GM_OK;
   GM_TRY(run_vision(picture, c, pixels, propose));
-  gm_scene_store(picture->cache, picture->key, parts, n);
+  gm_scene_store(picture->cache, key, parts, n);
   return GM_OK;
 }
 

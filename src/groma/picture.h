@@ -37,11 +37,20 @@ typedef struct gm_picture_settings {
   const gm_scene_cache *cache; /* where results are kept between runs; NULL: nowhere */
 } gm_picture_settings;
 
+/* Entries of the cache that most questions about a picture want. */
+typedef enum gm_picture_entry {
+  GM_ENTRY_PICTURE,
+  GM_ENTRY_MAPS,
+  GM_ENTRY_VECTORS,
+  GM_ENTRY_PREFIX,
+  GM_ENTRIES
+} gm_picture_entry;
+
 typedef struct gm_picture {
   const gm_groma *groma;
   gm_watch *watch;
-  const gm_scene_cache *cache; /* NULL: none */
-  char key[65];                /* of the picture, in the cache */
+  const gm_scene_cache *cache;  /* NULL: none */
+  char entries[GM_ENTRIES][65]; /* their keys in the cache; empty: not wanted yet */
   gm_region_rule rule;
   bool append;
   uint64_t shuffle_seed;
@@ -85,5 +94,15 @@ gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *co
 
 /* Computes the prefix as far as the image part, or to its end (with the base list). */
 gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole);
+
+/* Positions of the image part, a list and the tail. */
+size_t gm_picture_positions(const gm_picture *picture, const gm_region_list *list);
+/* Keys and values of a list of its own and of the tail, in the cache: find puts them behind
+ * seq, which has the positions before them from the picture's prefix, keep stores them from
+ * seq, where they are one piece from `first` on (gm_kv_reserve_piece). GM_ERR_MEMORY. */
+gm_status gm_picture_find_list(const gm_picture *picture, const gm_region_list *list,
+                               gm_kv_seq *seq, bool *found, gm_error *err);
+gm_status gm_picture_keep_list(const gm_picture *picture, const gm_region_list *list,
+                               const gm_kv_seq *seq, size_t first, gm_error *err);
 
 #endif

@@ -73,10 +73,14 @@ const void *gm_scene_parse(const void *bytes, size_t size, const char *key, size
   return at;
 }
 
+void gm_scene_used(const gm_scene_cache *cache, const char *key) {
+  gm_cache_dir_used(cache->dir, key, KIND);
+}
+
 bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file) {
   if (!gm_cache_dir_map(cache->dir, key, KIND, file)) return false;
   if (gm_scene_parse(file->data, file->size, key, size)) {
-    gm_cache_dir_used(cache->dir, key, KIND);
+    gm_scene_used(cache, key);
     return true;
   }
   gm_unmap(file);

@@ -1,11 +1,14 @@
 /* scene_cache.h - what is known of a picture, kept between runs as entries of a cache directory
  * (cache_dir.h), so that the next question about it, in another process, begins at once.
  *
- * Three kinds of entries, each keyed by all that it depends on:
+ * Five kinds of entries, each keyed by all that it depends on:
  *   picture   image tokens, the hidden states that regions are made of, proposals; by model and
  *             pixels
- *   vectors   of a list of boxes; by picture and boxes
+ *   maps      fused, that regions' vectors are read from; by picture
+ *   vectors   of the list without a box of the user's, or of one such box; by picture and boxes
  *   prefix    keys and values of the prompt's beginning; by picture, list of regions and type
+ *   list      those of a list that a box has changed, and of what follows it; by the same and
+ *             the position where they begin
  *
  *   "GMSCENE\1"  u64 body bytes  u8 key[32]  u64 sum  u64 0  body
  *
@@ -42,6 +45,8 @@ bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_scene_
                    size_t n);
 void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_scene_part *parts,
                     size_t n);
+/* The entry becomes the youngest, without being read. */
+void gm_scene_used(const gm_scene_cache *cache, const char *key);
 /* The entry itself, in *file (gm_unmap it); its body, of `size` bytes, begins GM_SCENE_HEAD
  * bytes in. */
 bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file);

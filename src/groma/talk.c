@@ -13,7 +13,7 @@ static const gm_prompt *prompt_of(const gm_talk *talk) {
 
 /* Positions before the first that was said. */
 static size_t prefix_of(const gm_talk *talk) {
-  return talk->picture->n_image + 2 * talk->list.n + prompt_of(talk)->tail.n;
+  return gm_picture_positions(talk->picture, &talk->list);
 }
 
 size_t gm_talk_positions(const gm_talk *talk) {
@@ -55,7 +55,10 @@ gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t
       gm_picture_append(talk->picture, &talk->list, boxes, n, in_use, index, &first, err);
   free(in_use);
   size_t kept = talk->picture->n_image + 2 * first;
-  if (talk->seq.n > kept && first < talk->list.n) gm_kv_truncate(&talk->seq, kept);
+  if (first == talk->list.n) return status;
+  if (talk->seq.n > kept) gm_kv_truncate(&talk->seq, kept);
+  gm_kv_close(&talk->seq); /* a list that is mapped has no room for other regions either */
+  talk->list_at = 0;
   return status;
 }
 
@@ -78,6 +81,11 @@ static gm_status take_prefix(gm_talk *talk, gm_error *err) {
   gm_kv_clear(&talk->seq);
   GM_TRY(gm_kv_fork(&talk->seq, prefix, err));
   if (n < talk->seq.n) gm_kv_truncate(&talk->seq, n);
+  bool found;
+  if (talk->seq.n == prefix_of(talk)) return GM_OK;
+  talk->list_at = talk->seq.n;
+  GM_TRY(gm_picture_find_list(talk->picture, &talk->list, &talk->seq, &found, err));
+  if (found) talk->list_at = 0;
   return GM_OK;
 }
 
@@ -91,7 +99,8 @@ gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n) {
     lists[i] = &talks[i]->list;
     if (talks[i]->seq.n >= picture->n_image) continue;
     any_new = true;
-    whole = whole || common_regions(talks[i]) == picture->base.n;
+    /* Lists that go on from the base list's positions make them worth while. */
+    whole = whole || 2 * common_regions(talks[i]) >= picture->base.n;
   }
   gm_status status = gm_picture_fill(picture, c, lists, n);
   if (status == GM_OK && any_new) status = gm_picture_prefill(picture, c, whole);
@@ -151,6 +160,66 @@ static gm_status all_rows(const gm_talk *talk, gm_rows *rows, gm_error *err) {
   return gm_rows_add(rows, talk->said.rows, talk->said.n, err);
 }
 
+/* Positions that a talk has still to compute; 0 where the context has no room for them. */
+static size_t positions_left(const gm_talk *talk) {
+  size_t all = gm_talk_positions(talk);
+  return all > talk->picture->groma->context ? 0 : all - talk->seq.n;
+}
+
+/* Positions of its own list that it has still to read. */
+static size_t list_left(const gm_talk *talk) {
+  return talk->list_at && positions_left(talk) ? prefix_of(talk) - talk->list_at : 0;
+}
+
+/* How many positions of lists may be read together with the questions behind them: as long as
+ * all are one batch, and the questions alone make its products those of many rows, logits do
+ * not show whether lists were read in it. */
+static size_t room_beside_questions(const batch *b) {
+  size_t asked = 0;
+  for (size_t i = 0; i < b->n; i++)
+    asked += positions_left(b->talks[i]) - list_left(b->talks[i]);
+  return asked > GM_GEMV_ROWS && asked < GM_LLAMA_ROWS ? GM_LLAMA_ROWS - asked : 0;
+}
+
+/* Reads lists that the questions' batch has no room for by themselves, so that an answer is the
+ * same to the bit whether its list was kept or is read now. */
+static gm_status read_lists(batch *b) {
+  const gm_picture *picture = b->talks[0]->picture;
+  size_t n_runs = 0, room = room_beside_questions(b);
+  for (size_t i = 0; i < b->n; i++) {
+    gm_talk *talk = b->talks[i];
+    size_t n = list_left(talk);
+    if (n == 0) continue;
+    GM_TRY(gm_kv_reserve_piece(&talk->seq, n, b->c->err));
+    if (n <= room) {
+      room -= n;
+      continue;
+    }
+    GM_TRY(all_rows(talk, &b->rows[i], b->c->err));
+    const gm_llama_row *rows = b->rows[i].rows + (talk->list_at - picture->n_image);
+    b->runs[n_runs++] = (gm_llama_run){&talk->seq, rows, n, NULL, NULL};
+  }
+  if (n_runs == 0) return GM_OK;
+  gm_watch_begin(picture->watch, "prefill");
+  bool steady = b->c->steady;
+  b->c->steady = true; /* other lists don't show */
+  gm_status status = gm_llama_forward(picture->groma->llama, b->c, b->runs, n_runs,
+                                      gm_watch_progress, picture->watch);
+  b->c->steady = steady;
+  return status;
+}
+
+static gm_status keep_lists(const batch *b) {
+  for (size_t i = 0; i < b->n; i++) {
+    gm_talk *talk = b->talks[i];
+    if (talk->list_at == 0 || talk->seq.n < prefix_of(talk)) continue;
+    GM_TRY(
+        gm_picture_keep_list(talk->picture, &talk->list, &talk->seq, talk->list_at, b->c->err));
+    talk->list_at = 0;
+  }
+  return GM_OK;
+}
+
 /* Fills runs with what the talks that do not rest have to compute; returns their number. */
 static gm_status make_runs(batch *b, size_t *n_runs) {
   *n_runs = 0;
@@ -177,13 +246,16 @@ static gm_status make_runs(batch *b, size_t *n_runs) {
   return GM_OK;
 }
 
-/* True where all runs go on from the same positions. */
-static bool begin_alike(const gm_llama_run *runs, size_t n) {
-  for (size_t i = 1; i < n; i++)
-    if (runs[i].seq->n != runs[0].seq->n ||
-        gm_kv_common(runs[0].seq, runs[i].seq) != runs[0].seq->n)
+/* True where all talks that do not rest have only questions to read, behind the same positions.
+ * Lists stay whole: where their spans begin shows in the last bits. */
+static bool begin_alike(const batch *b, size_t n_runs) {
+  for (size_t i = 0; i < b->n; i++)
+    if (b->talks[i]->list_at > 0) return false;
+  for (size_t i = 1; i < n_runs; i++)
+    if (b->runs[i].seq->n != b->runs[0].seq->n ||
+        gm_kv_common(b->runs[0].seq, b->runs[i].seq) != b->runs[0].seq->n)
       return false;
-  return n > 1;
+  return n_runs > 1;
 }
 
 static gm_status forward(batch *b, size_t n_runs, bool first) {
@@ -191,7 +263,7 @@ static gm_status forward(batch *b, size_t n_runs, bool first) {
   const gm_llama *llama = picture->groma->llama;
   if (!first) return gm_llama_forward(llama, b->c, b->runs, n_runs, NULL, NULL);
   gm_row_tree tree = {.runs = b->runs, .n = n_runs};
-  bool grown = begin_alike(b->runs, n_runs);
+  bool grown = begin_alike(b, n_runs);
   gm_status status = grown ? gm_row_tree_grow(&tree, b->runs, n_runs, b->c->err) : GM_OK;
   if (status == GM_OK)
     status =
@@ -212,12 +284,14 @@ static void watch_begin(const batch *b, const char *stage) {
 
 static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
   const gm_llama *llama = b->talks[0]->picture->groma->llama;
+  GM_TRY(read_lists(b));
   for (bool first = true;; first = false) {
     size_t n_runs;
     GM_TRY(make_runs(b, &n_runs));
     if (n_runs == 0) return GM_OK;
     if (first) watch_begin(b, "prefill");
     GM_TRY(forward(b, n_runs, first));
+    if (first) GM_TRY(keep_lists(b));
     if (first) watch_begin(b, "generate");
     for (size_t i = 0; i < b->n; i++) {
       if (b->resting[i]) continue;

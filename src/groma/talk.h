@@ -13,8 +13,9 @@
 typedef struct gm_talk {
   gm_picture *picture; /* must outlive the talk */
   gm_region_list list;
-  gm_rows said;  /* questions and answers */
-  gm_kv_seq seq; /* positions that are computed */
+  gm_rows said;   /* questions and answers */
+  gm_kv_seq seq;  /* positions that are computed */
+  size_t list_at; /* where a list of its own begins that run has to read; 0: there is none */
 } gm_talk;
 
 /* A talk whose first question refers to n boxes; index[n] becomes the regions that stand for
@@ -29,7 +30,8 @@ gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t
                         gm_error *err);
 
 /* After begin or refer, before ask: computes the vectors of all lists and the picture's part of
- * the cache, and puts it under the talks that have none. */
+ * the cache, and puts it under the talks that have none, with a list of their own where one is
+ * kept. */
 gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n);
 
 /* Adds a question; index as begin or refer gave it. From the second on, </s> goes in front

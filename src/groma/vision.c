@@ -7,6 +7,7 @@
 #include "region_encoder.h"
 #include "visual_tokens.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -29,7 +30,9 @@ struct gm_vision_image {
   size_t n_proposals;
   gm_rel_box *proposals; /* [n_proposals] */
   float *scores;
-  float *maps[GM_REGION_LEVELS]; /* fused: [4n, 4n, R], [2n, 2n, R], [n, n, R] */
+  const float *maps[GM_REGION_LEVELS]; /* fused: [4n, 4n, R], [2n, 2n, R], [n, n, R] */
+  float *own_maps;                     /* what they lie in: memory of the picture's own, */
+  gm_mapping maps_file;                /* or a file */
 };
 
 /* ---- model */
@@ -99,11 +102,6 @@ static bool allocate(gm_vision_image *image, const gm_vision *v) {
   image->n_proposals = v->hparams.proposals;
   image->proposals = malloc(image->n_proposals * sizeof *image->proposals);
   image->scores = malloc(image->n_proposals * sizeof *image->scores);
-  for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
-    size_t side = gm_region_level_side(&v->region_encoder, k);
-    image->maps[k] = malloc(side * side * v->region_encoder.channels * sizeof(float));
-    if (!image->maps[k]) return false;
-  }
   return image->tokens && image->proposals && image->scores;
 }
 
@@ -112,10 +110,16 @@ gm_status gm_vision_image_create(gm_vision_image **out, const gm_vision *vision,
   gm_vision_image *image = calloc(1, sizeof *image);
   if (!image || !allocate(image, vision)) {
     gm_vision_image_free(image);
-    return gm_fail(err, GM_ERR_MEMORY, "not enough memory for the maps of a picture");
+    return gm_fail(err, GM_ERR_MEMORY, "not enough memory for the states of a picture");
   }
   *out = image;
   return GM_OK;
+}
+
+static void drop_maps(gm_vision_image *image) {
+  free(image->own_maps);
+  image->own_maps = NULL;
+  if (image->maps_file.data) gm_unmap(&image->maps_file);
 }
 
 void gm_vision_image_free(gm_vision_image *image) {
@@ -126,7 +130,7 @@ void gm_vision_image_free(gm_vision_image *image) {
   free(image->tokens);
   free(image->proposals);
   free(image->scores);
-  for (size_t k = 0; k < GM_REGION_LEVELS; k++) free(image->maps[k]);
+  drop_maps(image);
   free(image);
 }
 
@@ -241,19 +245,56 @@ gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_vision_im
   return status;
 }
 
+/* ---- fused maps: one piece of memory, level after level */
+
+static size_t level_floats(const gm_vision *v, size_t level) {
+  size_t side = gm_region_level_side(&v->region_encoder, level);
+  return side * side * v->region_encoder.channels;
+}
+
+size_t gm_vision_maps_bytes(const gm_vision *v) {
+  size_t floats = 0;
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) floats += level_floats(v, k);
+  return floats * sizeof(float);
+}
+
+static void place_maps(const gm_vision *v, gm_vision_image *image, const float *at) {
+  for (size_t k = 0; k < GM_REGION_LEVELS; at += level_floats(v, k++)) image->maps[k] = at;
+}
+
 gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_vision_image *image) {
   const float *states[GM_REGION_LEVELS];
-  for (size_t k = 0; k < GM_REGION_LEVELS; k++)
+  float *maps[GM_REGION_LEVELS];
+  size_t bytes = gm_vision_maps_bytes(vision);
+  drop_maps(image);
+  float *at = image->own_maps = malloc(bytes);
+  if (!at) return gm_fail_memory(c->err, "the maps of a picture", bytes);
+  place_maps(vision, image, at);
+  for (size_t k = 0; k < GM_REGION_LEVELS; at += level_floats(vision, k++)) {
     states[k] = image->states[image->n_states - GM_REGION_LEVELS + k];
-  return gm_region_encoder_fuse(c, &vision->region_encoder, states, image->maps);
+    maps[k] = at;
+  }
+  return gm_region_encoder_fuse(c, &vision->region_encoder, states, maps);
+}
+
+const void *gm_vision_maps(const gm_vision_image *image) {
+  return image->maps[0];
+}
+
+void gm_vision_adopt_maps(const gm_vision *vision, gm_vision_image *image, gm_mapping *file,
+                          size_t offset) {
+  assert(file->size - offset == gm_vision_maps_bytes(vision));
+  drop_maps(image);
+  image->maps_file = *file;
+  *file = (gm_mapping){0};
+  place_maps(vision, image, (const float *)(const void *)(image->maps_file.data + offset));
 }
 
 gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
                                     const gm_vision_image *image, const gm_rel_box *boxes,
                                     size_t n, float *out) {
-  const float *maps[GM_REGION_LEVELS];
-  for (size_t k = 0; k < GM_REGION_LEVELS; k++) maps[k] = image->maps[k];
-  gm_status status = gm_region_encoder_forward(c, &vision->region_encoder, maps, boxes, n, out);
+  gm_status status =
+      gm_region_encoder_forward(c, &vision->region_encoder, image->maps, boxes, n, out);
   gm_model_file_release(vision->file, "region_encoder.");
   return status;
 }

@@ -18,6 +18,7 @@
 
 #include "compute.h"
 #include "groma_hparams.h"
+#include "mapping.h"
 #include "regions.h"
 
 /* The tensors whose panels are worth keeping (packs.h): always multiplied by many rows. */
@@ -61,6 +62,13 @@ typedef struct gm_vision_array {
 } gm_vision_array;
 size_t gm_vision_image_arrays(const gm_vision *vision, gm_vision_image *image, bool proposed,
                               gm_vision_array out[GM_VISION_ARRAYS]);
+/* What fuse leaves behind, as one piece: [4n, 4n, R], [2n, 2n, R], [n, n, R] floats. adopt puts
+ * maps in its place that stand at `offset`, a multiple of 64, of a file as long as they ask
+ * for; the picture takes the file over and only reads it. */
+size_t gm_vision_maps_bytes(const gm_vision *vision);
+const void *gm_vision_maps(const gm_vision_image *image);
+void gm_vision_adopt_maps(const gm_vision *vision, gm_vision_image *image, gm_mapping *file,
+                          size_t offset);
 /* GM_ERR_MODEL where a proposal is no number, which the choice of regions must not see. */
 gm_status gm_vision_check(const gm_vision_image *image, gm_error *err);
 

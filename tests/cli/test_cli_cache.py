@@ -38,6 +38,22 @@ class Cache(unittest.TestCase):
         _, stages = self.stages("caption", scene(1), "-n", "5")
         self.assertIn("vision", stages)
 
+    def test_a_box_asked_before(self):
+        # behind a caption: the box's own region is encoded once, and its list is read once
+        self.stages("caption", scene(0), "-n", "5")
+        asked = ("describe", scene(0), "--box", "9,167,60,217")
+        first, stages = self.stages(*asked)
+        self.assertIn("regions", stages)
+        self.assertFalse({"vision", "proposer"} & stages)
+        made = sorted(os.listdir(self.cache))
+        again, stages = self.stages(*asked)
+        self.assertFalse({"vision", "proposer", "regions"} & stages)
+        self.assertEqual(first, again)
+        self.assertEqual(sorted(os.listdir(self.cache)), made)
+        [plain] = lines(*asked, "--no-cache", "-v")
+        plain.pop("timings")
+        self.assertEqual(first, plain)
+
     def test_only_the_owner_may_look(self):
         run("detect", scene(0), "--cache", self.cache)
         self.assertEqual(os.stat(self.cache).st_mode & 0o777, 0o700)
