@@ -33,7 +33,7 @@ static int make(void **state) {
   snprintf(directory, sizeof directory, "%s/cache", folder);
   snprintf(other, sizeof other, "%s/other", folder);
   snprintf(file, sizeof file, "%s/m.gguf", folder);
-  return gm_convert(GM_MODELS "/groma-mini", file, &convert, NULL, &err);
+  return gm_convert(GM_MODELS "/groma-mini", file, &convert, NULL, &err) != GM_OK;
 }
 
 static int remove_all(void **state) {
