@@ -242,12 +242,13 @@ static void tile_steps(double *steps, const product *p, const float *w, size_t j
     const unsigned char *block =
         p->w + j * p->row_bytes + at / traits->block * traits->block_bytes;
     size_t n = p->k - at < chunk ? p->k - at : chunk;
-    double parts[32], top = 0;
-    for (size_t i = 0; i < n; i++) top = fmax(top, (double)fabsf(w[at + i]));
+    double parts[32];
+    float top = 0; /* a double here stops gcc 12 for ARM */
+    for (size_t i = 0; i < n; i++) top = fmaxf(top, fabsf(w[at + i]));
     if (p->form == GM_TILE_QUADS) quad_steps(parts, w + at, block, p->type, n);
     for (size_t i = 0; i < n; i++)
       steps[at + i] = p->form == GM_TILE_QUADS   ? parts[i / 8]
-                      : p->form == GM_TILE_WORDS ? top / GM_WW_TOP
+                      : p->form == GM_TILE_WORDS ? (double)top / GM_WW_TOP
                       : p->form == GM_TILE_BYTES ? byte_step(block, p->type, n)
                                                  : 0;
   }
