@@ -16,7 +16,9 @@ static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYP
 enum { TYPES = sizeof types / sizeof types[0] };
 
 /* How values are drawn: ordinary ones; magnitudes from tiny to huge side by side; extremes that
- * saturate 16-bit sums, in mixed signs and all the same way; zeros; denormals. */
+ * saturate 16-bit sums, in mixed signs, all the same way and in regular turns; zeros;
+ * denormals; activations near the largest float; block scales of all magnitudes side by side.
+ */
 typedef enum fill {
   FILL_PLAIN,
   FILL_WIDE,
@@ -24,9 +26,13 @@ typedef enum fill {
   FILL_TOP,
   FILL_ZERO,
   FILL_DENORMAL,
+  FILL_TURNS,
+  FILL_HUGE,
+  FILL_SCALES,
   FILLS
 } fill;
-static const char *const fill_names[] = {"plain", "wide", "extreme", "top", "zero", "denormal"};
+static const char *const fill_names[] = {"plain",    "wide",  "extreme", "top",   "zero",
+                                         "denormal", "turns", "huge",    "scales"};
 
 typedef struct product {
   const gm_kernels *table;
@@ -50,6 +56,8 @@ static float draw(gm_rng *rng, fill how) {
     return ldexpf(v, (int)(gm_rng_u64(rng) % 24) - 12);
   case FILL_EXTREME:
     return v < 0 ? -1.0f : 1.0f;
+  case FILL_TURNS:
+    return 1.0f;
   case FILL_ZERO:
     return 0.0f;
   case FILL_DENORMAL:
@@ -59,16 +67,50 @@ static float draw(gm_rng *rng, fill how) {
   }
 }
 
+static float draw_x(gm_rng *rng, fill how) {
+  return draw(rng, how) * (how == FILL_HUGE ? 1e30f : 1.0f);
+}
+
+/* +1 or -1 for element i of row j: all of one sign, or signs in turn by one, two, four. */
+static float turn(size_t j, size_t i) {
+  size_t each = j % 5;
+  bool minus = each < 2 ? each == 1 : i / ((size_t)1 << (each - 2)) % 2;
+  return minus ? -1.0f : 1.0f;
+}
+
+/* Rows of blocks whose integers are the largest or the least, in the turns above. */
+static void blocks_in_turns(unsigned char *w, size_t rows, size_t row_bytes, gm_type type) {
+  size_t block = gm_type_traits_of(type)->block_bytes;
+  bool whole =
+      type == GM_TYPE_Q8_0; /* a byte is an element; else parts of some, as far apart */
+  size_t first = whole ? offsetof(gm_block_q8_0, qs) : 0;
+  for (size_t j = 0; j < rows; j++)
+    for (size_t i = 0; i < row_bytes; i++) {
+      bool minus = turn(j, i % block - first) < 0;
+      w[j * row_bytes + i] = whole ? (minus ? 0x80 : 0x7F) : minus ? 0 : 0xFF;
+    }
+  for (size_t at = 0; type == GM_TYPE_Q6_K && at < rows * row_bytes; at += block)
+    memset(w + at + offsetof(gm_block_q6_k, scales), at / row_bytes % 2 ? 0x80 : 0x7F, 16);
+}
+
+/* A block's scale: from the smallest of f16 to the largest. */
+static uint16_t draw_scale(gm_rng *rng, fill how, float unit) {
+  static const uint16_t all[] = {0x0001, 0x8001, 0x03FF, 0x0400, 0x9C00,
+                                 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x8000};
+  if (how == FILL_SCALES) return all[gm_rng_u64(rng) % (sizeof all / sizeof all[0])];
+  return gm_f32_to_f16(draw(rng, how) * unit);
+}
+
 /* Blocks of any bits but for their scales, which stay finite. */
 static void random_blocks(unsigned char *w, size_t bytes, gm_type type, gm_rng *rng, fill how) {
-  for (size_t i = 0; i < bytes; i++)
+  for (size_t i = 0; i < bytes && how != FILL_TURNS; i++)
     w[i] = how == FILL_ZERO      ? 0
            : how == FILL_EXTREME ? (gm_rng_u64(rng) & 1 ? 0x80 : 0xFF)
            : how == FILL_TOP     ? (type == GM_TYPE_Q8_0 ? 0x80 : 0xFF)
                                  : (unsigned char)gm_rng_u64(rng);
   size_t block = gm_type_traits_of(type)->block_bytes;
   for (size_t at = 0; at < bytes; at += block) {
-    uint16_t d = gm_f32_to_f16(draw(rng, how) * 0.01f), dmin = gm_f32_to_f16(draw(rng, how));
+    uint16_t d = draw_scale(rng, how, 0.01f), dmin = draw_scale(rng, how, 1);
     memcpy(w + at + (type == GM_TYPE_Q6_K ? offsetof(gm_block_q6_k, d) : 0), &d, 2);
     if (type == GM_TYPE_Q4_K) memcpy(w + at + 2, &dmin, 2);
   }
@@ -264,12 +306,15 @@ static void product_make(product *p) {
   p->bound = calloc(p->m * p->n, sizeof(double));
   float *row = malloc(p->k * sizeof(float));
   assert_true(p->x && p->w && p->y && p->bound && row);
-  for (size_t i = 0; i < p->m * p->k; i++) p->x[i] = draw(&rng, p->how);
+  for (size_t i = 0; i < p->m * p->k; i++) p->x[i] = draw_x(&rng, p->how);
+  if (traits->quantised && p->how == FILL_TURNS)
+    blocks_in_turns(p->w, p->n, p->row_bytes, p->type);
   if (traits->quantised)
     random_blocks(p->w, p->n * p->row_bytes, p->type, &rng, p->how);
   else
     for (size_t j = 0; j < p->n; j++) {
-      for (size_t i = 0; i < p->k; i++) row[i] = draw(&rng, p->how);
+      for (size_t i = 0; i < p->k; i++)
+        row[i] = draw(&rng, p->how) * (p->how == FILL_TURNS ? turn(j, i) : 1.0f);
       traits->from_float(p->w + j * p->row_bytes, row, p->k);
     }
   free(row);
@@ -570,7 +615,7 @@ static void packing(void **state) {
         const gm_matmul *mm = table->matmul[types[i]];
         const gm_matmul *ref = gm_kernels_at(0)->matmul[types[i]];
         gm_rng rng = {(uint64_t)how + 5};
-        for (size_t j = 0; j < ROWS * (K + 5); j++) x[j] = draw(&rng, (fill)how);
+        for (size_t j = 0; j < ROWS * (K + 5); j++) x[j] = draw_x(&rng, (fill)how);
         size_t k = mm->block == 256 ? 768 : K, chunks = (k + mm->chunk - 1) / mm->chunk;
         size_t groups[2] = {1, mm->mr};
         for (size_t g = 0; g < 2; g++) {
