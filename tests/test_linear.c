@@ -1,5 +1,5 @@
 /* test_linear.c - gm_linear and gm_get_rows as wholes: cuts, tails, several outputs, and that
- * neither threads nor the number of rows change a result. */
+ * neither threads nor the numbers of rows and columns change a result. */
 #include "ops.h"
 #include "rng.h"
 #include "support.h"
@@ -151,6 +151,91 @@ static void same_bits(void **state) {
   }
 }
 
+/* A product of 40 rows and columns, of which each number of rows and columns alone is the same
+ * to the bit and leaves alone what lies beside it. */
+typedef struct whole_product {
+  gm_compute *c;
+  const matrix *w;
+  const float *x, *y; /* [SIDE, k], [SIDE, SIDE] */
+  size_t k;
+} whole_product;
+
+enum { SIDE = 40 };
+
+/* The first m rows with the first n columns, each operand in memory that ends behind it. */
+static void check_part(const whole_product *p, size_t m, size_t n) {
+  size_t ldx = p->k + 3, ldy = n + m % 4, row_bytes = p->w->tensor.row_bytes;
+  float *x = malloc(((m - 1) * ldx + p->k) * sizeof *x);
+  float *y = malloc(((m - 1) * ldy + n) * sizeof *y);
+  void *bytes = malloc(n * row_bytes);
+  assert_true(x && y && bytes);
+  for (size_t i = 0; i < (m - 1) * ldx + p->k; i++) x[i] = NAN;
+  for (size_t r = 0; r < m; r++) memcpy(x + r * ldx, p->x + r * p->k, p->k * sizeof *x);
+  for (size_t i = 0; i < (m - 1) * ldy + n; i++) y[i] = 12345;
+  memcpy(bytes, p->w->bytes, n * row_bytes);
+  gm_tensor w = {p->w->tensor.type, 2, {n, p->k, 1, 1}, row_bytes, bytes};
+  gm_linear_out out = {.w = &w, .y = y, .ldy = ldy};
+  assert_ok(gm_linear(p->c, x, ldx, m, &out, 1), p->c->err);
+  for (size_t r = 0; r < m; r++) {
+    if (memcmp(y + r * ldy, p->y + r * SIDE, n * sizeof *y) != 0)
+      fail_msg("%s%s %s k %zu: row %zu of %zu x %zu differs from the same of %d x %d",
+               p->c->kernels->name, p->c->kernels->features, gm_type_traits_of(w.type)->name,
+               p->k, r, m, n, SIDE, SIDE);
+    for (size_t j = n; j < ldy && r + 1 < m; j++) assert_true(y[r * ldy + j] == 12345);
+  }
+  free(x), free(y), free(bytes);
+}
+
+/* In f64, within the rounding of a type's two sides (see check_linear). */
+static void check_whole(const whole_product *p) {
+  gm_type type = p->w->tensor.type;
+  bool exact = !gm_type_traits_of(type)->quantised && !p->c->kernels->rounds[type];
+  float want[SIDE * SIDE];
+  for (size_t r = 0; r < SIDE; r++)
+    for (size_t j = 0; j < SIDE; j++) {
+      double sum = 0;
+      for (size_t i = 0; i < p->k; i++)
+        sum += (double)p->x[r * p->k + i] * (double)p->w->values[j * p->k + i];
+      want[r * SIDE + j] = (float)sum;
+    }
+  assert_close(p->y, want, SIDE * SIDE, exact ? 1e-5 : 0.02, gm_type_traits_of(type)->name);
+}
+
+/* few: as few rows, one by one; else in tiles whatever their number. */
+static void check_parts(gm_compute *c, gm_type type, size_t k, bool few) {
+  matrix w = make_matrix(type, SIDE, k, k);
+  float *x = random_floats(SIDE * k, 2), *y = random_floats(SIDE * SIDE, 3);
+  whole_product p = {c, &w, x, y, k};
+  size_t most = few ? GM_GEMV_ROWS : SIDE;
+  c->steady = !few;
+  for (size_t r = 0; r < SIDE; r += most) {
+    gm_linear_out out = {.w = &w.tensor, .y = y + r * SIDE, .ldy = SIDE};
+    assert_ok(gm_linear(c, x + r * k, k, most, &out, 1), c->err);
+  }
+  check_whole(&p);
+  for (size_t m = 1; m <= most; m++)
+    for (size_t n = 1 + m % 3; n <= SIDE; n += 3) check_part(&p, m, n);
+  free(x), free(y);
+  free_matrix(&w);
+}
+
+static void parts_of_a_product(void **state) {
+  (void)state;
+  static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYPE_Q8_0,
+                                  GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
+  static const size_t ks[] = {1, 31, 32, 33, 63, 64, 65, 96, 224, 255, 256, 257, 288, 512};
+  gm_error err = {0};
+  gm_compute c = make_compute(1, &err);
+  for (size_t i = 0; (c.kernels = gm_kernels_at(i)) != NULL; i++)
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
+      for (size_t j = (i + t) % 2; j < sizeof ks / sizeof ks[0]; j += 2) {
+        if (ks[j] % c.kernels->matmul[types[t]]->block != 0) continue;
+        check_parts(&c, types[t], ks[j], true);
+        check_parts(&c, types[t], ks[j], false);
+      }
+  free_compute(&c);
+}
+
 /* Several outputs of one input, of different types and widths, equal one call each. */
 static void several_outputs(void **state) {
   (void)state;
@@ -195,9 +280,8 @@ static void rows_of_a_table(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(linear_shapes),
-      cmocka_unit_test(same_bits),
-      cmocka_unit_test(several_outputs),
+      cmocka_unit_test(linear_shapes),      cmocka_unit_test(same_bits),
+      cmocka_unit_test(parts_of_a_product), cmocka_unit_test(several_outputs),
       cmocka_unit_test(rows_of_a_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

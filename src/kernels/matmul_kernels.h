@@ -46,7 +46,7 @@ typedef enum gm_tile_form {
 typedef struct gm_matmul {
   size_t mr, nr; /* rows of a tile, rows of w in a panel */
   size_t block;  /* 1, 32 or 256 */
-  size_t chunk;  /* 1, 32 or 256: x and panel bytes below are per chunk, begun ones whole */
+  size_t chunk;  /* 1, 32, 64 or 256: x and panel bytes below are per chunk, begun ones whole */
   size_t x_chunk_bytes; /* packed activations: bytes per row and chunk, a multiple of 4 */
   size_t w_chunk_bytes; /* panel: bytes per row of w and chunk, a multiple of 4 */
   /* Packs `rows` <= group rows of x (row stride ldx) as one tile of `group` rows (mr, or 1 for
