@@ -605,7 +605,7 @@ typedef struct gm_bench_stage {
   const char *stage;   /* "vision", "prefill", ... or a kernel's name */
   const char *kernels; /* the instruction set that was timed: "avx2", "avx512 vnni", ... */
   char shape[64];
-  double seconds_min, seconds_median;
+  double seconds_min, seconds_median; /* of two in the middle the larger */
   double operations; /* per run, 2 per multiply-add of the straightforward algorithm */
   double bytes;      /* weights and cache read per run */
   const char

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool on_cancelled(void *user) {
   (void)user;
@@ -63,17 +64,19 @@ static void print_json(const gm_bench_report *r, const char *what) {
   json_decref(root);
 }
 
-/* The first picture stage by stage; of several, how many an hour become captions. */
+/* The first picture stage by stage; of several, how many an hour become captions. These first:
+ * the report's memory is the most that the process had. */
 static gm_status run_pictures(const cli_list *pictures, size_t together, const char *model,
                               const gm_bench_params *params, const gm_callbacks *callbacks,
                               gm_bench_report **out, gm_error *err) {
-  gm_status status = gm_bench_image(out, pictures->items[0], model, params, callbacks, err);
-  if (status != GM_OK || pictures->n == 1 || params->stages) return status;
-  status = cli_bench_pictures(pictures, together, model, params, callbacks,
-                              &(*out)->pictures_per_hour, err);
-  if (status == GM_OK) return GM_OK;
-  gm_bench_report_free(*out);
-  *out = NULL;
+  bool several = pictures->n > 1 && !params->stages;
+  double per_hour = 0;
+  gm_status status = GM_OK;
+  if (several)
+    status = cli_bench_pictures(pictures, together, model, params, callbacks, &per_hour, err);
+  if (status != GM_OK) return status;
+  status = gm_bench_image(out, pictures->items[0], model, params, callbacks, err);
+  if (status == GM_OK && several) (*out)->pictures_per_hour = per_hour;
   return status;
 }
 
@@ -114,6 +117,19 @@ static gm_status run_kernels(const cli_args *args, gm_bench_report **out, gm_err
   return gm_bench_kernels(out, &params, &callbacks, err);
 }
 
+static bool all_there(const cli_list *files) {
+  for (size_t i = 0; i < files->n; i++)
+    if (access(files->items[i], F_OK) != 0) return false;
+  return true;
+}
+
+/* A file that is not there is the model, or one of the pictures. */
+static int exit_code(gm_status status, const cli_list *pictures) {
+  if (status == GM_ERR_MODEL || (status == GM_ERR_FILE_NOT_FOUND && all_there(pictures)))
+    return CLI_MODEL;
+  return cli_exit_code(status);
+}
+
 int cmd_bench(const cli_args *args) {
   const char *what = args->inputs.n > 0 ? args->inputs.items[0] : "";
   bool kernels = strcmp(what, "kernels") == 0, clip = strcmp(what, "clip") == 0;
@@ -137,8 +153,7 @@ int cmd_bench(const cli_args *args) {
                              : run_model(args, clip, &pictures, &report, &err);
   if (status != GM_OK) {
     cli_report_error(&err);
-    return status == GM_ERR_MODEL || status == GM_ERR_FILE_NOT_FOUND ? CLI_MODEL
-                                                                     : cli_exit_code(status);
+    return exit_code(status, &pictures);
   }
   if (args->json)
     print_json(report, what);

@@ -16,6 +16,7 @@ typedef struct image_bench {
   gm_bench_chain chain;
   gm_model *model;
   gm_mapping file;
+  const char *path; /* of the same */
   gm_image *image;
   gm_scene *scene; /* that phrases are grounded on */
   char (*words)[32];
@@ -32,7 +33,8 @@ static gm_status run_picture(gm_compute *c, void *user) {
   (void)c;
   image_bench *b = user;
   gm_image_free(b->image);
-  return gm_image_from_memory(&b->image, b->file.data, b->file.size, NULL, b->err);
+  gm_status status = gm_image_from_memory(&b->image, b->file.data, b->file.size, NULL, b->err);
+  return status == GM_OK ? GM_OK : gm_fail_prefix(b->err, status, "%s", b->path);
 }
 
 static gm_status run_pixels(gm_compute *c, void *user) {
@@ -197,7 +199,8 @@ gm_status gm_bench_image(gm_bench_report **out, const char *image, const char *m
                          gm_error *err) {
   *out = NULL;
   gm_bench_params p = params ? *params : (gm_bench_params){0};
-  image_bench b = {.n_phrases = p.count ? p.count : 32, .callbacks = callbacks, .err = err};
+  image_bench b = {
+      .path = image, .n_phrases = p.count ? p.count : 32, .callbacks = callbacks, .err = err};
   b.chain.tokens = p.tokens ? p.tokens : 48;
   b.chain.stages = p.stages;
   b.chain.repeat = p.repeat ? p.repeat : 3;

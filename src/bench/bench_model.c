@@ -179,6 +179,14 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   return time_stage(b, c, &job, false);
 }
 
+/* Whether a token that is decoded reads the tensor. */
+static bool is_decoded(const char *name) {
+  static const char *const prefixes[] = {"llm.model.layers.", "llm.lm_head.", "extra_lm_head."};
+  for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+    if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
+  return false;
+}
+
 /* The weights that one token reads, in pieces; *n of them. NULL without memory. */
 static gm_read_piece *decoded_weights(const gm_model_file *file, size_t *n) {
   gm_read_piece *pieces = NULL;
@@ -187,8 +195,7 @@ static gm_read_piece *decoded_weights(const gm_model_file *file, size_t *n) {
     for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
       const char *name;
       const gm_tensor *t = gm_model_file_tensor_at(file, i, &name);
-      if (strncmp(name, "llm.model.layers.", 17) != 0 && strncmp(name, "llm.lm_head.", 12) != 0)
-        continue;
+      if (!is_decoded(name)) continue;
       size_t bytes = gm_tensor_rows(t) * t->row_bytes;
       for (size_t at = 0; at < bytes; at += GM_READ_PIECE, count++)
         if (pieces)
@@ -215,11 +222,11 @@ static double prefill_operations(const gm_llama *llama, double elements, double 
 
 gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *model) {
   const gm_llama *llama = b->groma->llama;
-  double layers, layer_bytes, head, head_bytes, unused;
+  double layers, layer_bytes, head, head_bytes, added, added_bytes;
   double T = (double)b->prompt;
   gm_bench_weights(model->file, "llm.model.layers.", &layers, &layer_bytes);
   gm_bench_weights(model->file, "llm.lm_head.", &head, &head_bytes);
-  gm_bench_weights(model->file, "extra_lm_head.", &unused, &unused);
+  gm_bench_weights(model->file, "extra_lm_head.", &added, &added_bytes);
   gm_bench_job job = {.stage = "prefill",
                       .limit = gm_bench_limit_of(c->kernels, llama->layers[0].gate.type),
                       .operations = prefill_operations(llama, layers, T),
@@ -237,8 +244,8 @@ gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *mo
   double cache = (double)(row_bytes * llama->n_layers) * (T + (double)b->tokens / 2);
   job.stage = "decode";
   job.limit = "read";
-  job.operations = (double)b->tokens * 2 * (layers + head);
-  job.bytes = (double)b->tokens * (layer_bytes + head_bytes + cache);
+  job.operations = (double)b->tokens * 2 * (layers + head + added);
+  job.bytes = (double)b->tokens * (layer_bytes + head_bytes + added_bytes + cache);
   job.setup = cut_cache;
   job.run = run_decode;
   snprintf(job.shape, sizeof job.shape, "%zu tokens behind %zu, %s and %s cache", b->tokens,

@@ -165,11 +165,26 @@ class Usage(unittest.TestCase):
         self.assertIn("mix_f32", err)
         run("bench", "kernels", "--count", "3", code=2)
 
+    def test_the_benchmarks_keys(self):
+        for what in (["kernels", "--stage", "add,gemv q4_0"], ["model", "--stage", "decode", "-n", "1"],
+                     ["clip", "--stage", "texts", "--count", "1"], ["image", scene(0), "--stage", "picture"]):
+            out, _ = run("bench", *what, "--repeat", "1", "--json")
+            report = json.loads(out)
+            self.assertEqual(set(report), {"bench", "processor", "kernels", "threads", "limits", "stages", "peak_bytes",
+                                           "pictures_per_hour"})
+            self.assertEqual(report["bench"], what[0])
+            self.assertEqual(set(report["limits"]), {"fp32_gflops", "bf16_gflops", "int8_gops", "read_gbs",
+                                                     "read_small_pages_gbs"})
+            for stage in report["stages"]:
+                self.assertEqual(set(stage), {"stage", "kernels", "shape", "seconds_min", "seconds_median", "operations",
+                                              "bytes", "limit", "limit_rate", "share"})
+                self.assertEqual(stage["limit"] == "", stage["limit_rate"] == 0)
+
     def test_benchmark_of_several_pictures(self):
         [got] = lines("bench", "image", scene(0), scene(1), "-m", "groma-mini", "-n", "4", "--count", "2", "--repeat", "1")
         self.assertGreater(got["pictures_per_hour"], 0)
         self.assertIn("ground", [stage["stage"] for stage in got["stages"]])
-        run("bench", "image", scene(0), "/nonexistent.png", "--repeat", "1", "--count", "1", "-n", "1", code=3)
+        run("bench", "image", scene(0), "/nonexistent.png", "--repeat", "1", "--count", "1", "-n", "1", code=1)
         run("bench", "image", code=2)
 
     def test_benchmark_of_a_clip(self):
@@ -197,8 +212,11 @@ class Usage(unittest.TestCase):
         spent = sum(s["seconds_median"] for s in report["stages"][:8])
         self.assertAlmostEqual(report["pictures_per_hour"] * spent / 3600, 1, delta=1e-3)
         run("bench", "image", code=2)
-        _, err = run("bench", "image", "/nonexistent.jpg", code=3)
+        _, err = run("bench", "image", "/nonexistent.jpg", code=1)
         self.assertIn("/nonexistent.jpg", err)
+        _, err = run("bench", "image", __file__, code=1)
+        self.assertIn(f"{__file__}: found an unknown format", err)
+        run("bench", "image", scene(0), "-m", "/nonexistent.gguf", code=3)
 
     def test_text_that_is_no_utf8(self):
         _, err = run("ground", scene(0), b"a \xff", code=2)
