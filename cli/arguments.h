@@ -9,6 +9,8 @@
 
 enum { CLI_DONE = 0, CLI_SOME_FAILED = 1, CLI_USAGE = 2, CLI_MODEL = 3, CLI_INTERRUPTED = 130 };
 
+enum { CLI_MOST_TOGETHER = 8 }; /* pictures of --parallel at most */
+
 typedef struct cli_list {
   const char **items; /* point into argv or the environment */
   size_t n;

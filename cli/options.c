@@ -61,12 +61,12 @@ static void report_unknown(const cli_command *command, const char *given) {
 
 /* ---- parsing ---- */
 
-static bool parse_count(const char *text, uint64_t most, uint64_t *out) {
+static bool parse_count(const char *text, uint64_t *out) {
   char *end;
   errno = 0;
   if (!isdigit((unsigned char)text[0])) return false;
   unsigned long long value = strtoull(text, &end, 10);
-  if (errno || *end || value > most) return false;
+  if (errno || *end) return false;
   *out = value;
   return true;
 }
@@ -89,11 +89,13 @@ static bool list_add(cli_list *list, const char *item) {
 
 #define AT(member) offsetof(cli_args, member)
 
-/* Numbers that are not free. Other commands' limits than the options' own stand there. */
-static const struct {
+typedef struct number_range {
   size_t offset; /* in cli_args */
   double least, most;
-} ranges[] = {
+} number_range;
+
+/* Numbers that are not free. Other commands' limits than the options' own stand there. */
+static const number_range ranges[] = {
     {AT(threads), 0, 1024},     {AT(max_det), 0, 100000},
     {AT(conf), 0, 1},           {AT(iou), 0, 1},
     {AT(min_score), 0, 1},      {AT(temperature), 0, HUGE_VAL},
@@ -104,27 +106,41 @@ static const struct {
     {AT(none), -1, 1},          {AT(stop), 0, 1},
     {AT(dedup_iou), 0, 1},      {AT(dedup_cosine), 0, 1},
     {AT(seeds), 1, 1000},       {AT(timeout), 1, 86400},
+    {AT(repeat), 0, 1000},      {AT(parallel), 0, CLI_MOST_TOGETHER},
 };
 
-/* False after a message. */
-static bool in_range(const cli_command *command, const cli_option_row *row, const char *value,
-                     double number) {
-  size_t i = 0, n = sizeof ranges / sizeof ranges[0];
-  while (i < n && ranges[i].offset != row->offset) i++;
-  if (i == n || (number >= ranges[i].least && number <= ranges[i].most)) return true;
-  fprintf(stderr, "gromatic %s: --%s: found '%s', wanted ", command->name, row->name, value);
-  if (isfinite(ranges[i].most))
-    fprintf(stderr, "%g to %g\n", ranges[i].least, ranges[i].most);
-  else
-    fprintf(stderr, "%g or more\n", ranges[i].least);
+/* Of the option's value, and whether it has one; else all that its kind can hold. */
+static bool range_of(const cli_option_row *row, number_range *out) {
+  for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+    if (ranges[i].offset == row->offset) {
+      *out = ranges[i];
+      return true;
+    }
+  *out = (number_range){row->offset, row->kind == NUMBER ? -HUGE_VAL : 0,
+                        row->kind == COUNT ? UINT32_MAX : HUGE_VAL};
   return false;
+}
+
+static int report_value(const cli_command *command, const cli_option_row *row,
+                        const char *value) {
+  number_range range;
+  bool limited = range_of(row, &range);
+  fprintf(stderr, "gromatic %s: --%s: found '%s', wanted ", command->name, row->name, value);
+  fputs(row->kind == NUMBER ? "a number" : "a whole number", stderr);
+  if (isfinite(range.most))
+    fprintf(stderr, " from %.10g to %.10g\n", range.least, range.most);
+  else
+    fputs(limited || row->kind != NUMBER ? ", 0 or more\n" : "\n", stderr);
+  return CLI_USAGE;
 }
 
 static int set_option(const cli_command *command, const cli_option_row *row, const char *value,
                       cli_args *args) {
   char *target = (char *)args + row->offset;
+  number_range range;
+  double number = 0;
   bool ok = true;
-  const char *wanted = "";
+  (void)range_of(row, &range);
   switch (row->kind) {
   case FLAG:
     *(bool *)target = true;
@@ -136,28 +152,20 @@ static int set_option(const cli_command *command, const cli_option_row *row, con
     *(const char **)(void *)target = value;
     break;
   case LIST:
-    ok = list_add((cli_list *)(void *)target, value);
-    break;
+    return list_add((cli_list *)(void *)target, value) ? CLI_DONE : CLI_USAGE;
   case COUNT:
-    ok = parse_count(value, UINT32_MAX, (uint64_t *)(void *)target);
-    wanted = "a whole number from 0 to 4294967295";
-    if (ok && !in_range(command, row, value, (double)*(uint64_t *)(void *)target))
-      return CLI_USAGE;
-    break;
   case BIG:
-    ok = parse_count(value, UINT64_MAX, (uint64_t *)(void *)target);
-    wanted = "a whole number, 0 or more";
+    ok = parse_count(value, (uint64_t *)(void *)target);
+    number = (double)*(uint64_t *)(void *)target;
     break;
   case NUMBER:
     ok = parse_number(value, (double *)(void *)target);
-    wanted = "a number";
-    if (ok && !in_range(command, row, value, *(double *)(void *)target)) return CLI_USAGE;
+    number = *(double *)(void *)target;
     break;
   }
-  if (ok) return CLI_DONE;
-  fprintf(stderr, "gromatic %s: --%s: found '%s', wanted %s\n", command->name, row->name, value,
-          wanted);
-  return CLI_USAGE;
+  bool numeric = row->kind == COUNT || row->kind == BIG || row->kind == NUMBER;
+  if (ok && (!numeric || (number >= range.least && number <= range.most))) return CLI_DONE;
+  return report_value(command, row, value);
 }
 
 /* GROMATIC_ARG_CTX_SIZE=4096 and the like; the command line wins. Lists and flags take none. */

@@ -59,8 +59,5 @@ gm_ask_params cli_ask_params(const cli_args *args) {
 }
 
 size_t cli_together(const cli_args *args) {
-  if (args->parallel <= CLI_MOST_TOGETHER) return args->parallel ? (size_t)args->parallel : 1;
-  cli_error("--parallel: found %llu, wanted at most %d", (unsigned long long)args->parallel,
-            CLI_MOST_TOGETHER);
-  return 0;
+  return args->parallel ? (size_t)args->parallel : 1;
 }

@@ -20,9 +20,7 @@ gm_scene_params cli_scene_params(const cli_args *args);
 bool cli_above_conf(const cli_args *args, const gm_region *region);
 gm_ask_params cli_ask_params(const cli_args *args);
 
-/* Pictures that are worked on together (--parallel), 1 to CLI_MOST_TOGETHER; 0: more are asked
- * for, which is said on stderr. */
-enum { CLI_MOST_TOGETHER = 8 };
+/* Pictures that are worked on together (--parallel), 1 to CLI_MOST_TOGETHER. */
 size_t cli_together(const cli_args *args);
 
 #endif

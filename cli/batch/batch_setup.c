@@ -49,7 +49,6 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
               a->output);
     return CLI_USAGE;
   }
-  if (cli_together(a) == 0) return CLI_USAGE;
   if (a->retry_errors && !a->resume) {
     cli_error("--retry-errors goes with --resume");
     return CLI_USAGE;

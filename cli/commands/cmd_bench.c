@@ -144,7 +144,6 @@ int cmd_bench(const cli_args *args) {
     cli_error("bench: --count and --shape are for bench model, clip and image");
     return CLI_USAGE;
   }
-  if (cli_together(args) == 0) return CLI_USAGE;
   cli_catch_interrupt();
   gm_bench_report *report = NULL;
   gm_error err = {0};

@@ -52,7 +52,7 @@ class Inputs(unittest.TestCase):
         with open(out) as file:
             self.assertEqual(sorted(file.read().splitlines()), sorted(alone.splitlines()))
         _, err = run("caption", "--parallel", "9", scene(0), code=2)
-        self.assertIn("at most 8", err)
+        self.assertIn("found '9', wanted a whole number from 0 to 8", err)
 
     def test_drawings_of_pictures_with_one_name(self):
         """In a folder a drawing has as much of its picture's name as tells all of a run apart."""

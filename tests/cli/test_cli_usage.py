@@ -65,6 +65,21 @@ class Usage(unittest.TestCase):
             _, err = run(*args, "x", code=2)
             self.assertIn(args[1] if args[1].startswith("--") else "gromatic", err)
 
+    def test_a_wrong_number_gets_the_options_own_range(self):
+        for command, option, wrong, wanted in (
+                ("detect", "--threads", "-1", "a whole number from 0 to 1024"),
+                ("detect", "--threads", "1.5", "a whole number from 0 to 1024"),
+                ("detect", "--threads", "5000", "a whole number from 0 to 1024"),
+                ("bench", "--parallel", "two", "a whole number from 0 to 8"),
+                ("bench", "--repeat", "1001", "a whole number from 0 to 1000"),
+                ("caption", "--top-k", "-1", "a whole number from 0 to 4294967295"),
+                ("caption", "--seed", "-1", "a whole number, 0 or more"),
+                ("caption", "--temp", "hot", "a number, 0 or more"),
+                ("caption", "--top-p", "x", "a number from 0 to 1"),
+                ("classify", "--image-scale", "14", "a number from -13 to 13")):
+            _, err = run(command, option, wrong, "x", code=2)
+            self.assertEqual(err, f"gromatic {command}: {option}: found '{wrong}', wanted {wanted}\n")
+
     def test_numbers_of_the_classes_out_of_range(self):
         for args in (["--dedup-iou", "-0.1"], ["--dedup-iou", "1.1"], ["--dedup-cosine", "-1"],
                      ["--dedup-cosine", "2"], ["--crops", "0"], ["--crops", "65537"], ["--crops", "-1"],
