@@ -60,7 +60,8 @@ static gm_status prepare_talks(gm_compute *c, gm_talk *const *talks, size_t n) {
   return GM_OK;
 }
 
-/* Questions [n] as one batch, n <= BATCH, each a talk of its own. */
+/* Questions [n] as one batch, n <= BATCH, each a talk of its own. callbacks: for the
+ * text where it is the only question of the call, else NULL. */
 static gm_status ask_batch(gm_compute *c, const gm_asked *asked, size_t n,
                            const gm_callbacks *callbacks, gm_answer **answers) {
   gm_talk talks[BATCH], *each[BATCH];
@@ -90,7 +91,7 @@ static gm_status ask_all(const gm_asked *asked, size_t n, const gm_callbacks *ca
   for (size_t i = 1; i < n; i++) asked[i].scene->watch.callbacks = callbacks;
   for (size_t i = 0; i < n && status == GM_OK; i += BATCH) {
     size_t some = n - i < BATCH ? n - i : BATCH;
-    status = ask_batch(c, asked + i, some, callbacks, answers + i);
+    status = ask_batch(c, asked + i, some, n == 1 ? callbacks : NULL, answers + i);
     if (status != GM_ERR_CONTEXT_FULL) continue;
     cut = status;
     status = GM_OK;
