@@ -275,7 +275,7 @@ GM_API gm_status gm_chat_create(gm_chat **out, gm_scene *scene, gm_error *err);
 /* One turn; question, params and failures as in gm_ask. Boxes of the first question take part
  * in the choice of regions; those of later ones go behind the list, so that regions named
  * before keep their numbers. A partial answer stays in the conversation; a turn whose answer
- * had not begun is forgotten. */
+ * had not begun is forgotten, its boxes too. */
 GM_API gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
                              const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 GM_API void gm_chat_free(gm_chat *chat);

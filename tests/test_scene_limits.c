@@ -158,6 +158,40 @@ static void a_cancelled_turn_leaves_the_conversation(void **state) {
   gm_scene_free(scene);
 }
 
+/* Its regions are not in the later prompts either: drawn at random, the words would show it. */
+static void a_cancelled_turn_takes_its_boxes_along(void **state) {
+  (void)state;
+  gm_error err;
+  gm_answer *answer, *second, *want;
+  const gm_box boxes[] = {{104, 134, 155, 192}, {9, 167, 60, 217}, {30, 40, 150, 200}};
+  gm_ask_params draw = {.max_tokens = 40, .sampling = {.temperature = 3, .seed = 5}};
+  gm_ask_params with = {.boxes = boxes, .n_boxes = 3};
+  gm_scene *scene = test_scene(mini, caption.picture, NULL);
+  gm_chat *chat, *other;
+  assert_ok(gm_chat_create(&chat, scene, &err), &err);
+  assert_ok(gm_chat_create(&other, scene, &err), &err);
+  assert_ok(gm_chat_ask(other, "Where is it?", NULL, NULL, &answer, &err), &err);
+  gm_answer_free(answer);
+  assert_ok(gm_chat_ask(other, "How many?", &draw, NULL, &want, &err), &err);
+  assert_ok(gm_chat_ask(chat, "Where is it?", NULL, NULL, &answer, &err), &err);
+  gm_answer_free(answer);
+  for (int at = 0; at < 4; at++) { /* while regions are encoded, and while they are read */
+    canceller c = {.at = at};
+    gm_callbacks callbacks = callbacks_of(&c);
+    assert_int_equal(
+        gm_chat_ask(chat, "What is {1}, {2}, {3}?", &with, &callbacks, &answer, &err),
+        GM_ERR_CANCELLED);
+    assert_null(answer);
+  }
+  assert_ok(gm_chat_ask(chat, "How many?", &draw, NULL, &second, &err), &err);
+  assert_same_answer(second, want);
+  gm_answer_free(second);
+  gm_answer_free(want);
+  gm_chat_free(chat);
+  gm_chat_free(other);
+  gm_scene_free(scene);
+}
+
 /* ---- the context ---- */
 
 static gm_status caption_within(uint32_t context, gm_answer **answer, gm_error *err) {
@@ -368,6 +402,7 @@ int main(void) {
       cmocka_unit_test(encoding_can_be_cancelled_everywhere),
       cmocka_unit_test(questions_can_be_cancelled_everywhere),
       cmocka_unit_test(a_cancelled_turn_leaves_the_conversation),
+      cmocka_unit_test(a_cancelled_turn_takes_its_boxes_along),
       cmocka_unit_test(a_full_context_keeps_the_answer_so_far),
       cmocka_unit_test(a_conversation_fills_its_context),
       cmocka_unit_test(an_answer_ends_at_max_tokens),

@@ -41,12 +41,12 @@ static gm_status add_question(gm_chat *chat, gm_compute *c, const gm_asked *aske
   return status;
 }
 
-/* A turn without an answer is forgotten; before the first answer so is the talk, whose list of
- * regions came from the question. */
-static void forget_turn(gm_chat *chat, size_t n_said) {
+/* A turn without an answer is forgotten, its boxes too; before the first answer so is the talk,
+ * whose list of regions came from the question. */
+static void forget_turn(gm_chat *chat, const gm_talk_mark *before) {
   if (!chat->begun) return;
-  if (n_said > 0) {
-    gm_talk_rewind(&chat->talk, n_said);
+  if (before->n_said > 0) {
+    gm_talk_go_back(&chat->talk, before);
   } else {
     gm_talk_free(&chat->talk);
     chat->begun = false;
@@ -55,15 +55,17 @@ static void forget_turn(gm_chat *chat, size_t n_said) {
 
 static gm_status run_turn(gm_chat *chat, gm_compute *c, const gm_asked *asked,
                           const gm_callbacks *callbacks, gm_answer **out) {
-  size_t n_said = chat->begun ? chat->talk.said.n : 0;
+  gm_talk_mark before = {0};
   gm_talk *talk = &chat->talk;
+  if (chat->begun) GM_TRY(gm_talk_mark_set(&before, talk, c->err));
   gm_status status = add_question(chat, c, asked);
   if (status == GM_OK)
     status = gm_answer_talks(c, &talk, 1, asked, callbacks, chat->turns, out);
   if (*out)
     chat->turns++;
   else
-    forget_turn(chat, n_said);
+    forget_turn(chat, &before);
+  gm_talk_mark_free(&before);
   return status;
 }
 

@@ -44,6 +44,14 @@ static void mark_named(const gm_talk *talk, bool *in_use) {
   }
 }
 
+/* The list has changed from region `first` on. */
+static void cut_cache(gm_talk *talk, size_t first) {
+  size_t kept = talk->picture->n_image + 2 * first;
+  if (talk->seq.n > kept) gm_kv_truncate(&talk->seq, kept);
+  gm_kv_close(&talk->seq); /* a list that is mapped has no room for other regions either */
+  talk->list_at = 0;
+}
+
 gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t *index,
                         gm_error *err) {
   if (n == 0) return GM_OK;
@@ -54,29 +62,25 @@ gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t
   gm_status status =
       gm_picture_append(talk->picture, &talk->list, boxes, n, in_use, index, &first, err);
   free(in_use);
-  size_t kept = talk->picture->n_image + 2 * first;
-  if (first == talk->list.n) return status;
-  if (talk->seq.n > kept) gm_kv_truncate(&talk->seq, kept);
-  gm_kv_close(&talk->seq); /* a list that is mapped has no room for other regions either */
-  talk->list_at = 0;
+  if (first < talk->list.n) cut_cache(talk, first);
   return status;
 }
 
 /* ---- the cache under a talk ---- */
 
-/* Regions at the start of the list that are the base list's too. */
-static size_t common_regions(const gm_talk *talk) {
-  const gm_region_list *base = &talk->picture->base, *own = &talk->list;
+/* Regions at the start of both lists that are the same. */
+static size_t common_regions(const gm_region_list *a, const gm_region_list *b) {
   size_t i = 0;
-  while (i < base->n && i < own->n &&
-         memcmp(&base->regions[i].box, &own->regions[i].box, sizeof(gm_rel_box)) == 0)
+  while (i < a->n && i < b->n &&
+         memcmp(&a->regions[i].box, &b->regions[i].box, sizeof(gm_rel_box)) == 0)
     i++;
   return i;
 }
 
 static gm_status take_prefix(gm_talk *talk, gm_error *err) {
   gm_kv_seq *prefix = &talk->picture->prefix;
-  size_t common = common_regions(talk), n = talk->picture->n_image + 2 * common;
+  size_t common = common_regions(&talk->picture->base, &talk->list);
+  size_t n = talk->picture->n_image + 2 * common;
   if (common == talk->list.n && common == talk->picture->base.n) n = prefix_of(talk);
   gm_kv_clear(&talk->seq);
   GM_TRY(gm_kv_fork(&talk->seq, prefix, err));
@@ -100,7 +104,7 @@ gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n) {
     if (talks[i]->seq.n >= picture->n_image) continue;
     any_new = true;
     /* Lists that go on from the base list's positions make them worth while. */
-    whole = whole || 2 * common_regions(talks[i]) >= picture->base.n;
+    whole = whole || 2 * common_regions(&picture->base, lists[i]) >= picture->base.n;
   }
   gm_status status = gm_picture_fill(picture, c, lists, n);
   if (status == GM_OK && any_new) status = gm_picture_prefill(picture, c, whole);
@@ -132,8 +136,25 @@ gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *
   return status;
 }
 
-void gm_talk_rewind(gm_talk *talk, size_t n_said) {
-  talk->said.n = n_said;
+gm_status gm_talk_mark_set(gm_talk_mark *mark, const gm_talk *talk, gm_error *err) {
+  size_t bytes = talk->list.n * sizeof *talk->list.regions;
+  *mark = (gm_talk_mark){{malloc(bytes), talk->list.n}, talk->said.n};
+  if (!mark->list.regions) return gm_fail_memory(err, "the regions", bytes);
+  memcpy(mark->list.regions, talk->list.regions, bytes);
+  return GM_OK;
+}
+
+void gm_talk_mark_free(gm_talk_mark *mark) {
+  gm_region_list_free(&mark->list);
+}
+
+void gm_talk_go_back(gm_talk *talk, const gm_talk_mark *mark) {
+  gm_region_list *list = &talk->list;
+  size_t first = common_regions(list, &mark->list);
+  if (first < list->n) cut_cache(talk, first); /* a list never becomes shorter in a turn */
+  memcpy(list->regions, mark->list.regions, mark->list.n * sizeof *list->regions);
+  list->n = mark->list.n;
+  talk->said.n = mark->n_said;
   if (talk->seq.n > gm_talk_positions(talk))
     gm_kv_truncate(&talk->seq, gm_talk_positions(talk));
 }

@@ -40,8 +40,16 @@ gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *
                       gm_error *err);
 /* Adds an id, as if the model had said it. */
 gm_status gm_talk_say(gm_talk *talk, int32_t id, gm_error *err);
-/* Forgets what was said from row n_said on. */
-void gm_talk_rewind(gm_talk *talk, size_t n_said);
+/* Where a talk was before a turn, to go back to. */
+typedef struct gm_talk_mark {
+  gm_region_list list; /* a copy */
+  size_t n_said;
+} gm_talk_mark;
+/* Free with gm_talk_mark_free, after GM_ERR_MEMORY too. */
+gm_status gm_talk_mark_set(gm_talk_mark *mark, const gm_talk *talk, gm_error *err);
+void gm_talk_mark_free(gm_talk_mark *mark);
+/* Forgets what was said since the mark was set, and the boxes that were referred to. */
+void gm_talk_go_back(gm_talk *talk, const gm_talk_mark *mark);
 
 /* Positions of the talk with all that was said. */
 size_t gm_talk_positions(const gm_talk *talk);
