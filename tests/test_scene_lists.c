@@ -97,8 +97,34 @@ static void say(gm_talk *talk, const char *text, const size_t *index) {
   gm_question_free(&question);
 }
 
+/* Asks for its polls, of which one says stop. */
+typedef struct stopper {
+  int polls, at;
+} stopper;
+
+static bool stops(void *user) {
+  stopper *s = user;
+  return s->polls++ == s->at;
+}
+
+/* Stopped at every poll in turn, the talks go on each time from where they were. */
+static void run_in_bits(gm_compute *c, gm_talk *const *talks, size_t n, steps *out) {
+  bool full[MOST];
+  stopper s = {0};
+  gm_status status = GM_ERR_CANCELLED;
+  c->cancelled = stops;
+  c->cancel_user = &s;
+  for (; status != GM_OK; s.at++) {
+    s.polls = 0;
+    status = gm_talks_run(c, talks, n, take_step, out, full);
+    assert_true(status == GM_OK || status == GM_ERR_CANCELLED);
+  }
+  assert_true(s.at > 3); /* in the lists and in the questions */
+  c->cancelled = NULL;
+}
+
 /* Asks about the first n boxes as one batch; returns how many lists came from the cache. */
-static size_t ask(gm_scene *scene, size_t n, steps *out) {
+static size_t ask(gm_scene *scene, size_t n, bool in_bits, steps *out) {
   gm_error err;
   gm_rel_box *rel;
   gm_talk talks[MOST], *each[MOST];
@@ -118,7 +144,10 @@ static size_t ask(gm_scene *scene, size_t n, steps *out) {
     say(each[i], WHAT, &index[i]);
   }
   assert_true(found == n || (to_read > GM_LLAMA_ROWS) == (n == MOST));
-  assert_ok(gm_talks_run(c, each, n, take_step, out, full), &err);
+  if (in_bits)
+    run_in_bits(c, each, n, out);
+  else
+    assert_ok(gm_talks_run(c, each, n, take_step, out, full), &err);
   for (size_t i = 0; i < n; i++) gm_talk_free(&talks[i]);
   free(rel);
   gm_scene_leave(scene, GM_OK);
@@ -130,7 +159,7 @@ static size_t ask(gm_scene *scene, size_t n, steps *out) {
 typedef struct process {
   const char *source, *cache, *cache_type;
   gm_scene_params scene;
-  bool caption_first;
+  bool caption_first, in_bits;
   size_t n; /* boxes */
 } process;
 
@@ -144,7 +173,7 @@ static size_t run(const process *p, steps *out) {
     assert_ok(gm_caption(scene, &brief, NULL, &caption, &err), &err);
     gm_answer_free(caption);
   }
-  size_t found = ask(scene, p->n, out);
+  size_t found = ask(scene, p->n, p->in_bits, out);
   gm_scene_free(scene);
   gm_model_free(model);
   return found;
@@ -200,6 +229,19 @@ static void test_appended_boxes(void **state) {
   check_process(p, SOME);
   p.scene.max_regions = 3;
   check_process(p, SOME);
+}
+
+/* Lists that were read stay so where their questions were not answered. */
+static void test_a_run_that_is_stopped(void **state) {
+  (void)state;
+  steps want;
+  process p = {.source = file, .n = MOST};
+  run(&p, &want);
+  p.in_bits = true;
+  assert_runs_as(p, NULL, &want, 0);
+  assert_runs_as(p, directory, &want, 0);
+  assert_runs_as(p, directory, &want, MOST);
+  free(want.logits);
 }
 
 /* ---- what is kept ---- */
@@ -393,6 +435,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_weights_of_q8_0, forget),
       cmocka_unit_test_teardown(test_many_boxes, forget),
       cmocka_unit_test_teardown(test_appended_boxes, forget),
+      cmocka_unit_test_teardown(test_a_run_that_is_stopped, forget),
       cmocka_unit_test_teardown(test_entries_of_a_batch, forget),
       cmocka_unit_test_teardown(test_maps, forget),
       cmocka_unit_test_teardown(test_many_lists_leave_the_picture, forget),

@@ -187,9 +187,11 @@ static size_t positions_left(const gm_talk *talk) {
   return all > talk->picture->groma->context ? 0 : all - talk->seq.n;
 }
 
-/* Positions of its own list that it has still to read. */
+/* Positions of its own list that it has still to read; none where an earlier run has read the
+ * list and then failed. */
 static size_t list_left(const gm_talk *talk) {
-  return talk->list_at && positions_left(talk) ? prefix_of(talk) - talk->list_at : 0;
+  bool unread = talk->list_at && talk->seq.n < prefix_of(talk);
+  return unread && positions_left(talk) ? prefix_of(talk) - talk->list_at : 0;
 }
 
 /* How many positions of lists may be read together with the questions behind them: as long as
