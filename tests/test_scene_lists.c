@@ -159,7 +159,7 @@ static size_t ask(gm_scene *scene, size_t n, bool in_bits, steps *out) {
 typedef struct process {
   const char *source, *cache, *cache_type;
   gm_scene_params scene;
-  bool caption_first, in_bits;
+  bool ask_first, caption_first, in_bits;
   size_t n; /* boxes */
 } process;
 
@@ -167,6 +167,10 @@ static size_t run(const process *p, steps *out) {
   gm_error err;
   gm_model *model = open_model(p->source, p->cache, p->cache_type);
   gm_scene *scene = test_scene(model, PICTURE, &p->scene);
+  if (p->ask_first) {
+    ask(scene, p->n, false, out);
+    free(out->logits);
+  }
   if (p->caption_first) {
     gm_answer *caption;
     gm_ask_params brief = {.max_tokens = 1};
@@ -242,6 +246,29 @@ static void test_a_run_that_is_stopped(void **state) {
   assert_runs_as(p, directory, &want, 0);
   assert_runs_as(p, directory, &want, MOST);
   free(want.logits);
+}
+
+/* A box whose list begins as the scene's own does, asked about before the caption and after:
+ * the prefix is two pieces then, and what is behind it has other sums. */
+static void test_a_prefix_in_two_pieces(void **state) {
+  (void)state;
+  const float scores[] = {2, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f};
+  process one = {.source = "groma-mini", .caption_first = true, .n = 1}, two;
+  one.scene = (gm_scene_params){
+      .regions = boxes + 3, .region_scores = scores, .n_regions = 6, .nms_thres = 1};
+  two = one;
+  two.ask_first = true;
+  steps want_one, want_two;
+  run(&one, &want_one);
+  run(&two, &want_two);
+  assert_runs_as(one, directory, &want_one, 0);
+  assert_runs_as(two, directory, &want_two, 0);
+  assert_runs_as(one, directory, &want_one, 1);
+  assert_int_equal(forget(NULL), 0);
+  assert_runs_as(two, directory, &want_two, 0);
+  assert_runs_as(one, directory, &want_one, 0);
+  free(want_one.logits);
+  free(want_two.logits);
 }
 
 /* ---- what is kept ---- */
@@ -436,6 +463,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_many_boxes, forget),
       cmocka_unit_test_teardown(test_appended_boxes, forget),
       cmocka_unit_test_teardown(test_a_run_that_is_stopped, forget),
+      cmocka_unit_test_teardown(test_a_prefix_in_two_pieces, forget),
       cmocka_unit_test_teardown(test_entries_of_a_batch, forget),
       cmocka_unit_test_teardown(test_maps, forget),
       cmocka_unit_test_teardown(test_many_lists_leave_the_picture, forget),

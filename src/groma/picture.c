@@ -433,11 +433,17 @@ size_t gm_picture_positions(const gm_picture *picture, const gm_region_list *lis
   return picture->n_image + 2 * list->n + picture->groma->prompt->tail.n;
 }
 
+/* Where spans begin shows in the last bits of what attends to them, so lists are kept only
+ * behind positions in one piece: not where the image part was computed before the rest. */
+static bool may_keep_list(const gm_picture *picture, const gm_kv_seq *seq, size_t first) {
+  return picture->cache && seq->n_parts > 0 && seq->parts[0].n == first;
+}
+
 gm_status gm_picture_find_list(const gm_picture *picture, const gm_region_list *list,
                                gm_kv_seq *seq, bool *found, gm_error *err) {
   char key[65];
   *found = false;
-  if (!picture->cache) return GM_OK;
+  if (!may_keep_list(picture, seq, seq->n)) return GM_OK;
   GM_TRY(key_of(picture, "list", seq->n, list, key, err));
   return load_positions(picture, key, seq, gm_picture_positions(picture, list) - seq->n, found,
                         err);
@@ -446,7 +452,7 @@ gm_status gm_picture_find_list(const gm_picture *picture, const gm_region_list *
 gm_status gm_picture_keep_list(const gm_picture *picture, const gm_region_list *list,
                                const gm_kv_seq *seq, size_t first, gm_error *err) {
   char key[65];
-  if (!picture->cache) return GM_OK;
+  if (!may_keep_list(picture, seq, first)) return GM_OK;
   GM_TRY(key_of(picture, "list", first, list, key, err));
   for (size_t i = 0; i < GM_ENTRIES; i++) gm_scene_used(picture->cache, picture->entries[i]);
   store_positions(picture, key, seq, first, gm_picture_positions(picture, list) - first);
