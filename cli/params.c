@@ -29,6 +29,14 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   return cli_model_exit_code(status);
 }
 
+void cli_close_model(const cli_args *args, gm_model *model) {
+  size_t n;
+  if (!model) return;
+  const gm_cache_refusal *refusals = gm_model_refusals(model, &n);
+  cli_tell_refusals(args, refusals, n);
+  gm_model_free(model);
+}
+
 gm_image_params cli_image_params(const cli_args *args) {
   return (gm_image_params){.max_pixels = args->max_pixels, .max_bytes = CLI_MAX_FILE};
 }

@@ -27,20 +27,16 @@ static void make_right(uint8_t *entry, size_t body) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (size < 3) return 0;
   size_t wanted = (size_t)bytes[0] | (size_t)bytes[1] << 8, n = size - 3;
-  const void *body = gm_scene_parse(bytes + 3, n, key, wanted);
-  if (body) {
-    fuzz_check(n == GM_SCENE_HEAD + wanted);
-    fuzz_touch(body, wanted);
-  }
-  fuzz_check(!gm_scene_parse(bytes + 3, n, key, SIZE_MAX));
+  if (!gm_scene_fault(bytes + 3, n, key, wanted)) fuzz_check(n == GM_SCENE_HEAD + wanted);
+  fuzz_check(gm_scene_fault(bytes + 3, n, key, SIZE_MAX) != NULL);
   if (n <= GM_SCENE_HEAD) return 0;
   uint8_t *copy = malloc(n);
   fuzz_check(copy != NULL);
   memcpy(copy, bytes + 3, n);
   make_right(copy, n - GM_SCENE_HEAD);
-  fuzz_check(gm_scene_parse(copy, n, key, n - GM_SCENE_HEAD) == copy + GM_SCENE_HEAD);
+  fuzz_check(!gm_scene_fault(copy, n, key, n - GM_SCENE_HEAD));
   copy[GM_SCENE_HEAD + bytes[2] % (n - GM_SCENE_HEAD)] ^= (uint8_t)(1 + bytes[0] % 255);
-  fuzz_check(!gm_scene_parse(copy, n, key, n - GM_SCENE_HEAD));
+  fuzz_check(gm_scene_fault(copy, n, key, n - GM_SCENE_HEAD) != NULL);
   free(copy);
   return 0;
 }

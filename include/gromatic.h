@@ -124,6 +124,16 @@ typedef struct gm_model_info {
 /* Strings live as long as the model. */
 GM_API gm_model_info gm_model_get_info(const gm_model *model);
 
+/* A file of the cache that was there and of no use: cut short, damaged, another entry's, or not
+ * to be read. It counts as absent: what it should hold is computed, and kept anew. */
+typedef struct gm_cache_refusal {
+  const char *path;
+  const char *why; /* "found other bytes than were written", ... */
+} gm_cache_refusal;
+/* Those met since the model was opened, each file once, the first 16 of them. They live as long
+ * as the model; the array only grows. NULL with *n 0 where nothing is kept. Thread-safe. */
+GM_API const gm_cache_refusal *gm_model_refusals(const gm_model *model, size_t *n);
+
 /* SHA-256 of the model's bytes in hex (64 characters and NUL). Reads the whole file once. */
 GM_API gm_status gm_model_sha256(gm_model *model, char out[65], gm_error *err);
 
@@ -348,6 +358,8 @@ typedef struct gm_clip_info {
 } gm_clip_info;
 /* Strings live as long as the model. */
 GM_API gm_clip_info gm_clip_get_info(const gm_clip *clip);
+/* As gm_model_refusals. */
+GM_API const gm_cache_refusal *gm_clip_refusals(const gm_clip *clip, size_t *n);
 /* SHA-256 of the model's bytes in hex. */
 GM_API gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err);
 

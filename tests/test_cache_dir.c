@@ -140,12 +140,45 @@ static void test_half_written_entries_go_after_a_day(void **state) {
   assert_int_equal(access(foreign, F_OK), 0);
 }
 
+/* Each file once, no more than sixteen, in the order met; what is absent is no refusal. */
+static void test_refusals(void **state) {
+  (void)state;
+  char key[65], path[160];
+  size_t n;
+  gm_mapping file;
+  gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
+  key_of(0, key);
+  assert_false(gm_cache_dir_map(dir, key, "scene", &file));
+  gm_cache_dir_refusals(dir, &n);
+  assert_int_equal(n, 0);
+  path_of(key, ".scene", path, sizeof path);
+  assert_int_equal(mkdir(path, 0700), 0);
+  for (int again = 0; again < 2; again++) {
+    assert_false(gm_cache_dir_map(dir, key, "scene", &file));
+    const gm_cache_refusal *refusals = gm_cache_dir_refusals(dir, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(refusals[0].path, path);
+    assert_string_equal(refusals[0].why, GM_REFUSED_FILE);
+  }
+  for (size_t i = 1; i < 20; i++) {
+    key_of(i, key);
+    gm_cache_dir_refuse(dir, key, "features", GM_REFUSED_SUM);
+    const gm_cache_refusal *refusals = gm_cache_dir_refusals(dir, &n);
+    assert_int_equal(n, i < 15 ? i + 1 : 16);
+    path_of(key, ".features", path, sizeof path);
+    if (i < 16) assert_string_equal(refusals[i].path, path);
+  }
+  gm_cache_dir_refuse(dir, "no key", "features", GM_REFUSED_SUM);
+  gm_cache_dir_free(dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_pieces_come_back_as_one, make, remove_all),
       cmocka_unit_test_setup_teardown(test_one_limit_for_all_kinds, make, remove_all),
       cmocka_unit_test_setup_teardown(test_a_large_entry_stays, make, remove_all),
       cmocka_unit_test(test_no_name_is_no_directory),
+      cmocka_unit_test_setup_teardown(test_refusals, make, remove_all),
       cmocka_unit_test_setup_teardown(test_half_written_entries_go_after_a_day, make,
                                       remove_all),
   };

@@ -89,19 +89,19 @@ static void test_damaged_entries_are_absent(void **state) {
   size_t size;
   unsigned char *entry = read_entry(path, &size);
   assert_int_equal(size, HEAD + BYTES);
-  assert_true(gm_feature_cache_parse(entry, size, key_a, ROWS, COLUMNS, back));
+  assert_null(gm_feature_cache_read(entry, size, key_a, ROWS, COLUMNS, back));
   for (size_t i = 0; i < size; i++) {
     entry[i] ^= 1;
-    assert_false(gm_feature_cache_parse(entry, size, key_a, ROWS, COLUMNS, back));
+    assert_non_null(gm_feature_cache_read(entry, size, key_a, ROWS, COLUMNS, back));
     entry[i] ^= 1;
-    assert_false(gm_feature_cache_parse(entry, i, key_a, ROWS, COLUMNS, back));
+    assert_non_null(gm_feature_cache_read(entry, i, key_a, ROWS, COLUMNS, back));
   }
   char other[65];
   memcpy(other, key_a, sizeof other);
   other[0] = 'f';
-  assert_false(gm_feature_cache_parse(entry, size, other, ROWS, COLUMNS, back));
-  assert_false(gm_feature_cache_parse(entry, size, "short", ROWS, COLUMNS, back));
-  assert_false(gm_feature_cache_parse(entry, size, key_a, SIZE_MAX, COLUMNS, back));
+  assert_non_null(gm_feature_cache_read(entry, size, other, ROWS, COLUMNS, back));
+  assert_non_null(gm_feature_cache_read(entry, size, "short", ROWS, COLUMNS, back));
+  assert_non_null(gm_feature_cache_read(entry, size, key_a, SIZE_MAX, COLUMNS, back));
   free(entry);
   /* With a right sum: rows that are no unit vectors, and NaN. */
   values[0] = 2;

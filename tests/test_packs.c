@@ -183,22 +183,22 @@ static void test_damaged_files_are_made_anew(void **state) {
   char *path = path_of(f, packs);
   size_t size;
   unsigned char *bytes = test_read_file(path, &size);
-  assert_true(gm_packs_accepts(packs, bytes, size, NULL));
+  assert_null(gm_packs_fault(packs, bytes, size, NULL));
   for (size_t i = 0; i < HEAD + 2 * (ENTRY + SUM); i++)
     for (int bit = 0; bit < 8; bit++) {
       bytes[i] ^= (unsigned char)(1 << bit);
-      assert_false(gm_packs_accepts(packs, bytes, size, NULL));
+      assert_non_null(gm_packs_fault(packs, bytes, size, NULL));
       bytes[i] ^= (unsigned char)(1 << bit);
     }
   const size_t in_panels[] = {PANELS, PANELS + 9999, size - 1};
   for (size_t i = 0; i < sizeof in_panels / sizeof in_panels[0]; i++) {
     bytes[in_panels[i]] ^= 16;
-    assert_false(gm_packs_accepts(packs, bytes, size, NULL));
+    assert_non_null(gm_packs_fault(packs, bytes, size, NULL));
     bytes[in_panels[i]] ^= 16;
   }
   for (size_t n = 0; n < size; n += n < 200 ? 1 : 4096)
-    assert_false(gm_packs_accepts(packs, bytes, n, NULL));
-  assert_false(gm_packs_accepts(packs, bytes, size + 1, NULL));
+    assert_non_null(gm_packs_fault(packs, bytes, n, NULL));
+  assert_non_null(gm_packs_fault(packs, bytes, size + 1, NULL));
 
   for (int damage = 0; damage < 4; damage++) {
     gm_packs *reader = new_packs(f, f->file);
@@ -215,6 +215,11 @@ static void test_damaged_files_are_made_anew(void **state) {
     assert_memory_equal(anew, bytes, size);
     free(anew);
   }
+  size_t n;
+  const gm_cache_refusal *refusals = gm_cache_dir_refusals(f->dir, &n);
+  assert_int_equal(n, 1); /* the file, once */
+  assert_string_equal(refusals[0].path, path);
+  assert_string_equal(refusals[0].why, GM_REFUSED_HEAD);
   free(bytes);
   gm_packs_free(packs);
 }
@@ -241,7 +246,7 @@ static void test_keys(void **state) {
   assert_ok(gm_model_file_open(&other, model, true, false, &err), &err);
   gm_packs *others = new_packs(f, other);
   assert_string_not_equal(gm_packs_key(packs), gm_packs_key(others));
-  assert_false(gm_packs_accepts(others, bytes, size, NULL));
+  assert_non_null(gm_packs_fault(others, bytes, size, NULL));
   gm_packs_free(others);
   gm_model_file_close(other);
 
@@ -252,7 +257,7 @@ static void test_keys(void **state) {
   others = new_packs(f, f->file);
   f->kernels.matmul[GM_TYPE_Q8_0] = before;
   assert_string_not_equal(gm_packs_key(packs), gm_packs_key(others));
-  assert_false(gm_packs_accepts(others, bytes, size, NULL));
+  assert_non_null(gm_packs_fault(others, bytes, size, NULL));
   gm_packs_free(others);
   gm_packs_free(packs);
   free(bytes);

@@ -168,7 +168,7 @@ int cli_batch_set_up(cli_batch *b, const cli_list *inputs) {
 }
 
 void cli_batch_free(cli_batch *b) {
-  gm_model_free(b->model);
+  cli_close_model(b->job->args, b->model);
   cli_inputs_free(&b->inputs);
   if (b->kept) fclose(b->kept);
   free(b->output);

@@ -40,6 +40,14 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   return cli_model_exit_code(status);
 }
 
+void cli_close_clip(const cli_args *args, gm_clip *clip) {
+  size_t n;
+  if (!clip) return;
+  const gm_cache_refusal *refusals = gm_clip_refusals(clip, &n);
+  cli_tell_refusals(args, refusals, n);
+  gm_clip_free(clip);
+}
+
 bool cli_method(const cli_args *args, gm_method *out) {
   *out = GM_METHOD_WCA;
   if (!args->method || gm_method_named(args->method, out)) return true;

@@ -12,6 +12,8 @@
 /* Opens a CLIP (NULL: clip-mini) with the threads and the cache of the arguments; on failure
  * says so on stderr and returns an exit code. */
 int cli_open_clip(const cli_args *args, const char *model, gm_clip **out);
+/* With -v tells what it refused of the cache. NULL is allowed. */
+void cli_close_clip(const cli_args *args, gm_clip *clip);
 
 /* --method; false after a message. */
 bool cli_method(const cli_args *args, gm_method *out);

@@ -48,11 +48,11 @@ int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const 
   return code;
 }
 
-void cli_naming_close(cli_naming *naming) {
+void cli_naming_close(cli_naming *naming, const cli_args *args) {
   free(naming->names);
   json_decref(naming->settings);
   gm_classes_free(naming->classes);
-  gm_clip_free(naming->clip);
+  cli_close_clip(args, naming->clip);
   *naming = (cli_naming){0};
 }
 

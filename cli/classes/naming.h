@@ -24,7 +24,7 @@ typedef struct cli_naming {
  * says so on stderr and returns an exit code. Close in any case. */
 int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const *names,
                     size_t n, const gm_callbacks *callbacks);
-void cli_naming_close(cli_naming *naming);
+void cli_naming_close(cli_naming *naming, const cli_args *args);
 
 /* The best class of each region of the scene: an array of gm_scene_regions' length, freed with
  * cli_named_free. */

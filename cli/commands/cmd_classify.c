@@ -164,8 +164,8 @@ int cmd_classify(const cli_args *args) {
     code = cli_run_batch(&j.job, &args->inputs);
   }
   json_decref(settings);
-  gm_model_free(j.groma);
+  cli_close_model(args, j.groma);
   gm_classes_free(j.classes);
-  gm_clip_free(j.job.clip);
+  cli_close_clip(args, j.job.clip);
   return code;
 }

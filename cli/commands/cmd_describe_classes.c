@@ -190,7 +190,7 @@ int cmd_describe_classes(const cli_args *args) {
   if (code == CLI_DONE) code = describe_all(args, &d, names, n);
   chat_endpoint_close(d.endpoint);
   gm_scene_free(d.scene);
-  gm_model_free(d.model);
+  cli_close_model(args, d.model);
   cli_names_free(names, n);
   return code;
 }

@@ -298,7 +298,7 @@ int cmd_eval(const cli_args *args) {
   cli_progress progress = cli_progress_begin(args->quiet);
   for (size_t k = 0; code == CLI_DONE && k < N_TASKS; k++)
     if (wanted[k]) code = run_task(&e, k, &progress);
-  gm_model_free(e.model);
+  cli_close_model(args, e.model);
   dataset_free(&e.set);
   return code;
 }

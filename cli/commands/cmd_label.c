@@ -68,6 +68,6 @@ int cmd_label(const cli_args *args) {
                      "all",
                  .naming = &naming};
   int code = cli_run_batch(&job, &args->inputs);
-  cli_naming_close(&naming);
+  cli_naming_close(&naming, args);
   return code;
 }

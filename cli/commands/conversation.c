@@ -291,7 +291,7 @@ int cli_converse(const cli_args *args) {
   gm_chat_free(c.chat);
   gm_scene_free(c.scene);
   gm_image_free(c.image);
-  gm_model_free(c.model);
+  cli_close_model(args, c.model);
   free(c.image_name);
   json_decref(c.turns);
   return code;

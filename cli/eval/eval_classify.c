@@ -355,8 +355,8 @@ int cli_eval_classify(const cli_args *args, const char *path) {
     print_measure(&e, &e.measures[i], path);
   for (size_t i = 0; i < e.n_measures; i++) measure_free(&e.measures[i]);
   free(e.of_class);
-  gm_clip_free(e.clip);
-  gm_model_free(e.groma);
+  cli_close_clip(args, e.clip);
+  cli_close_model(args, e.groma);
   labelled_set_free(&e.set);
   return code;
 }

@@ -255,8 +255,8 @@ int cli_eval_label(const cli_args *args) {
   int code = open_naming(&e);
   if (code == CLI_DONE) code = cli_open_model(args, 0, &e.model);
   if (code == CLI_DONE) code = run_set(&e);
-  gm_model_free(e.model);
-  cli_naming_close(&e.naming);
+  cli_close_model(args, e.model);
+  cli_naming_close(&e.naming, args);
   dataset_free(&e.set);
   free(e.found);
   free(e.truth);

@@ -91,6 +91,11 @@ const char *gm_clip_maker(gm_clip *clip) {
   return clip->maker;
 }
 
+const gm_cache_refusal *gm_clip_refusals(const gm_clip *clip, size_t *n) {
+  *n = 0;
+  return clip->cache ? gm_cache_dir_refusals(clip->cache, n) : NULL;
+}
+
 gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err) {
   (void)gm_clip_enter(clip, NULL, err);
   memcpy(out, gm_clip_sum(clip), 65);

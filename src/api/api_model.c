@@ -91,6 +91,11 @@ gm_status gm_model_sha256(gm_model *model, char out[65], gm_error *err) {
   return GM_OK;
 }
 
+const gm_cache_refusal *gm_model_refusals(const gm_model *model, size_t *n) {
+  *n = 0;
+  return model->dir ? gm_cache_dir_refusals(model->dir, n) : NULL;
+}
+
 gm_compute *gm_model_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err) {
   pthread_mutex_lock(&model->turn);
   model->compute.err = err;

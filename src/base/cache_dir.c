@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEY = 64, MAX_NAME = KEY + 32, STALE_SECONDS = 24 * 60 * 60 };
+enum { KEY = 64, MAX_NAME = KEY + 32, STALE_SECONDS = 24 * 60 * 60, MOST_REFUSALS = 16 };
 
 static const uint64_t default_limit = (uint64_t)4 << 30;
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz", hex[] = "0123456789abcdef";
@@ -24,7 +24,9 @@ struct gm_cache_dir {
   char *directory;
   uint64_t limit, used; /* used: as far as known; counted at the first store */
   bool counted;
-  pthread_mutex_t lock; /* guards used and counted */
+  gm_cache_refusal refusals[MOST_REFUSALS]; /* [n_refusals], whose paths are our own */
+  size_t n_refusals;
+  pthread_mutex_t lock; /* guards used, counted and the refusals */
 };
 
 gm_cache_dir *gm_cache_dir_open(const char *directory, uint64_t limit) {
@@ -40,6 +42,7 @@ gm_cache_dir *gm_cache_dir_open(const char *directory, uint64_t limit) {
 
 void gm_cache_dir_free(gm_cache_dir *dir) {
   if (!dir) return;
+  for (size_t i = 0; i < dir->n_refusals; i++) free((char *)(uintptr_t)dir->refusals[i].path);
   pthread_mutex_destroy(&dir->lock);
   free(dir->directory);
   free(dir);
@@ -59,12 +62,40 @@ static char *path_of(const gm_cache_dir *dir, const char *key, const char *kind,
   return asprintf(&path, "%s/%s.%s%s", dir->directory, key, kind, ending) < 0 ? NULL : path;
 }
 
-bool gm_cache_dir_map(const gm_cache_dir *dir, const char *key, const char *kind,
-                      gm_mapping *out) {
-  char *path = path_of(dir, key, kind, "");
-  bool found = path && gm_map_file(out, path, true, NULL) == GM_OK;
+/* Takes path over. */
+static void refuse(gm_cache_dir *dir, char *path, const char *why) {
+  bool known = false;
+  pthread_mutex_lock(&dir->lock);
+  for (size_t i = 0; path && i < dir->n_refusals; i++)
+    known = known || strcmp(dir->refusals[i].path, path) == 0;
+  if (path && !known && dir->n_refusals < MOST_REFUSALS) {
+    dir->refusals[dir->n_refusals++] = (gm_cache_refusal){path, why};
+    path = NULL;
+  }
+  pthread_mutex_unlock(&dir->lock);
   free(path);
-  return found;
+}
+
+bool gm_cache_dir_map(gm_cache_dir *dir, const char *key, const char *kind, gm_mapping *out) {
+  char *path = path_of(dir, key, kind, "");
+  gm_status status = path ? gm_map_file(out, path, true, NULL) : GM_ERR_FILE_NOT_FOUND;
+  if (status == GM_ERR_IO)
+    refuse(dir, path, GM_REFUSED_FILE);
+  else
+    free(path);
+  return status == GM_OK;
+}
+
+void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind,
+                         const char *why) {
+  refuse(dir, path_of(dir, key, kind, ""), why);
+}
+
+const gm_cache_refusal *gm_cache_dir_refusals(gm_cache_dir *dir, size_t *n) {
+  pthread_mutex_lock(&dir->lock);
+  *n = dir->n_refusals;
+  pthread_mutex_unlock(&dir->lock);
+  return dir->refusals;
 }
 
 void gm_cache_dir_used(const gm_cache_dir *dir, const char *key, const char *kind) {

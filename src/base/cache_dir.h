@@ -4,9 +4,9 @@
  * The key is the SHA-256, in hex, of all that the entry's bytes depend on; the kind (lower-case
  * letters) tells entries of different formats apart. An entry appears whole or not at all
  * (written beside its name, then renamed); it is not synced, so whoever reads it checks a sum
- * of its own. Whatever is wrong with an entry, it counts as absent: a cache never
- * makes a call fail. The limit holds for all kinds together; the entries that were not used for
- * the longest time go first. */
+ * of its own. Whatever is wrong with an entry, it counts as absent: a cache never makes a call
+ * fail; which entries were refused can be asked (gm_cache_dir_refusals). The limit holds for
+ * all kinds together; the entries that were not used for the longest time go first. */
 #ifndef GM_CACHE_DIR_H
 #define GM_CACHE_DIR_H
 
@@ -20,10 +20,18 @@ gm_cache_dir *gm_cache_dir_open(const char *directory, uint64_t limit);
 void gm_cache_dir_free(gm_cache_dir *dir);
 uint64_t gm_cache_dir_limit(const gm_cache_dir *dir);
 
-/* Maps the entry's bytes (gm_unmap them); false where there is none. Its pages stay valid when
- * the entry is replaced or removed meanwhile. */
-bool gm_cache_dir_map(const gm_cache_dir *dir, const char *key, const char *kind,
-                      gm_mapping *out);
+/* Maps the entry's bytes (gm_unmap them); false where there is none, or none that can be read,
+ * which is a refusal. Its pages stay valid when the entry is replaced or removed meanwhile. */
+bool gm_cache_dir_map(gm_cache_dir *dir, const char *key, const char *kind, gm_mapping *out);
+/* Its bytes are not as wanted; why: one of these. */
+void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind, const char *why);
+#define GM_REFUSED_FILE "found no file that can be read"
+#define GM_REFUSED_SIZE "found another size than it has to have"
+#define GM_REFUSED_HEAD "found the head of another entry"
+#define GM_REFUSED_SUM "found other bytes than were written"
+#define GM_REFUSED_FEATURES "found features that are no unit vectors"
+/* See gm_model_refusals. */
+const gm_cache_refusal *gm_cache_dir_refusals(gm_cache_dir *dir, size_t *n);
 /* The entry was of use: it becomes the youngest. */
 void gm_cache_dir_used(const gm_cache_dir *dir, const char *key, const char *kind);
 

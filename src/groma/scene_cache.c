@@ -5,13 +5,12 @@
 #include "sha256.h"
 #include "sum64.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define VERSION "gromatic scene 1 "
 #define KIND "scene"
 
-enum { MAX_PARTS = 8 };
+enum { MAX_PARTS = 8, SUM_AT = 48 };
 
 static const unsigned char magic[8] = "GMSCENE\1";
 
@@ -42,15 +41,6 @@ void gm_scene_key_boxes(const char *picture, const char *what, const gm_rel_box 
 
 /* ---- entries ---- */
 
-static bool read_key(const char *key, unsigned char out[32]) {
-  if (strlen(key) != 64 || strspn(key, "0123456789abcdef") != 64) return false;
-  for (size_t i = 0; i < 32; i++) {
-    char digits[3] = {key[2 * i], key[2 * i + 1], 0};
-    out[i] = (unsigned char)strtoul(digits, NULL, 16);
-  }
-  return true;
-}
-
 static void put_u64(unsigned char *at, uint64_t value) {
   for (int i = 0; i < 8; i++) at[i] = (unsigned char)(value >> 8 * i);
 }
@@ -60,17 +50,16 @@ static bool make_head(unsigned char head[GM_SCENE_HEAD], const char *key, uint64
   memset(head, 0, GM_SCENE_HEAD);
   memcpy(head, magic, sizeof magic);
   put_u64(head + 8, size);
-  put_u64(head + 48, sum);
-  return read_key(key, head + 16);
+  put_u64(head + SUM_AT, sum);
+  return gm_sha256_bytes(key, head + 16);
 }
 
-const void *gm_scene_parse(const void *bytes, size_t size, const char *key, size_t body) {
+const char *gm_scene_fault(const void *bytes, size_t size, const char *key, size_t body) {
   unsigned char head[GM_SCENE_HEAD];
-  if (size < GM_SCENE_HEAD || size - GM_SCENE_HEAD != body) return NULL;
-  const unsigned char *at = (const unsigned char *)bytes + GM_SCENE_HEAD;
-  if (!make_head(head, key, body, gm_sum64(at, body)) || memcmp(bytes, head, sizeof head))
-    return NULL;
-  return at;
+  if (size < GM_SCENE_HEAD || size - GM_SCENE_HEAD != body) return GM_REFUSED_SIZE;
+  uint64_t sum = gm_sum64((const unsigned char *)bytes + GM_SCENE_HEAD, body);
+  if (!make_head(head, key, body, sum) || memcmp(bytes, head, SUM_AT)) return GM_REFUSED_HEAD;
+  return memcmp(bytes, head, sizeof head) ? GM_REFUSED_SUM : NULL;
 }
 
 void gm_scene_used(const gm_scene_cache *cache, const char *key) {
@@ -79,10 +68,12 @@ void gm_scene_used(const gm_scene_cache *cache, const char *key) {
 
 bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file) {
   if (!gm_cache_dir_map(cache->dir, key, KIND, file)) return false;
-  if (gm_scene_parse(file->data, file->size, key, size)) {
+  const char *fault = gm_scene_fault(file->data, file->size, key, size);
+  if (!fault) {
     gm_scene_used(cache, key);
     return true;
   }
+  gm_cache_dir_refuse(cache->dir, key, KIND, fault);
   gm_unmap(file);
   return false;
 }
@@ -100,7 +91,7 @@ bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_scene_
   return true;
 }
 
-/* One sum over all parts, as gm_scene_parse takes it over the whole body. */
+/* One sum over all parts, as gm_scene_fault takes it over the whole body. */
 static uint64_t sum_of(const gm_scene_part *parts, size_t n) {
   gm_sum64_state sum = gm_sum64_begin();
   for (size_t i = 0; i < n; i++) gm_sum64_add(&sum, parts[i].at, parts[i].size);

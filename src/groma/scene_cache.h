@@ -51,7 +51,8 @@ void gm_scene_used(const gm_scene_cache *cache, const char *key);
  * bytes in. */
 bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file);
 
-/* Checks the bytes of an entry: NULL where anything is not as wanted, else its body. */
-const void *gm_scene_parse(const void *bytes, size_t size, const char *key, size_t body);
+/* Checks the bytes of an entry, with a body of that size: NULL where all is as wanted, else
+ * what is not (GM_REFUSED_...). */
+const char *gm_scene_fault(const void *bytes, size_t size, const char *key, size_t body);
 
 #endif

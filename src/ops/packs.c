@@ -211,10 +211,12 @@ static void sum_panels(const gm_packs *p, const unsigned char *bytes, gm_pool *p
   gm_pool_run(pool, sum_tensor, &s, p->n);
 }
 
-bool gm_packs_accepts(const gm_packs *p, const void *bytes, size_t size, gm_pool *pool) {
-  if (size != p->size || memcmp(bytes, p->head, p->head_bytes) != 0) return false;
+const char *gm_packs_fault(const gm_packs *p, const void *bytes, size_t size, gm_pool *pool) {
+  if (size != p->size) return GM_REFUSED_SIZE;
+  if (memcmp(bytes, p->head, p->head_bytes) != 0) return GM_REFUSED_HEAD;
   sum_panels(p, bytes, pool);
-  return memcmp((const unsigned char *)bytes + p->head_bytes, p->sums, p->n * SUM) == 0;
+  bool same = memcmp((const unsigned char *)bytes + p->head_bytes, p->sums, p->n * SUM) == 0;
+  return same ? NULL : GM_REFUSED_SUM;
 }
 
 const char *gm_packs_key(const gm_packs *packs) {
@@ -223,10 +225,12 @@ const char *gm_packs_key(const gm_packs *packs) {
 
 static bool open_file(gm_packs *p, gm_pool *pool) {
   if (!gm_cache_dir_map(p->dir, p->key, kind, &p->mapping)) return false;
-  if (gm_packs_accepts(p, p->mapping.data, p->mapping.size, pool)) {
+  const char *fault = gm_packs_fault(p, p->mapping.data, p->mapping.size, pool);
+  if (!fault) {
     gm_cache_dir_used(p->dir, p->key, kind);
     return true;
   }
+  gm_cache_dir_refuse(p->dir, p->key, kind, fault);
   gm_unmap(&p->mapping);
   return false;
 }

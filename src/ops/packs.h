@@ -46,9 +46,10 @@ const unsigned char *gm_packs_find(const gm_packs *packs, const gm_tensor *w,
 /* The panels are not needed for now (see gm_model_file_release). packs may be NULL. */
 void gm_packs_release(const gm_packs *packs);
 
-/* Whether these are the bytes of the file that packs wants, whole: all of them are read. Not
- * while another thread uses packs. */
-bool gm_packs_accepts(const gm_packs *packs, const void *bytes, size_t size, gm_pool *pool);
+/* NULL where these are the bytes of the file that packs wants, whole (all of them are read),
+ * else what is not as wanted (GM_REFUSED_...). Not while another thread uses packs. */
+const char *gm_packs_fault(const gm_packs *packs, const void *bytes, size_t size,
+                           gm_pool *pool);
 /* Its name in the cache directory, without the kind, "panels". */
 const char *gm_packs_key(const gm_packs *packs);
 

@@ -39,22 +39,22 @@ static bool are_units(const float *values, size_t rows, size_t columns) {
   return true;
 }
 
-bool gm_feature_cache_parse(const void *bytes, size_t size, const char *key, size_t rows,
-                            size_t columns, float *values) {
+const char *gm_feature_cache_read(const void *bytes, size_t size, const char *key, size_t rows,
+                                  size_t columns, float *values) {
   const unsigned char *at = bytes;
   unsigned char wanted[32], sum[32];
   size_t n, value_bytes;
-  if (!gm_mul_size(rows, columns, &n) || !gm_mul_size(n, sizeof *values, &value_bytes))
-    return false;
-  if (size < HEAD || size - HEAD != value_bytes || memcmp(at, magic, sizeof magic) != 0 ||
-      load_u32(at + 8) != columns || load_u32(at + 12) != rows)
-    return false;
+  if (!gm_mul_size(rows, columns, &n) || !gm_mul_size(n, sizeof *values, &value_bytes) ||
+      size < HEAD || size - HEAD != value_bytes)
+    return GM_REFUSED_SIZE;
+  if (memcmp(at, magic, sizeof magic) != 0 || load_u32(at + 8) != columns ||
+      load_u32(at + 12) != rows || !gm_sha256_bytes(key, wanted) ||
+      memcmp(at + 16, wanted, 32) != 0)
+    return GM_REFUSED_HEAD;
   sum_values(at + HEAD, value_bytes, sum);
-  if (!gm_sha256_bytes(key, wanted) || memcmp(at + 16, wanted, 32) != 0 ||
-      memcmp(at + 48, sum, 32) != 0)
-    return false;
+  if (memcmp(at + 48, sum, 32) != 0) return GM_REFUSED_SUM;
   memcpy(values, at + HEAD, value_bytes);
-  return are_units(values, rows, columns);
+  return are_units(values, rows, columns) ? NULL : GM_REFUSED_FEATURES;
 }
 
 /* ---- entries as files ---- */
@@ -63,10 +63,13 @@ bool gm_feature_cache_load(gm_cache_dir *cache, const char *key, size_t rows, si
                            float *values) {
   gm_mapping file;
   if (!gm_cache_dir_map(cache, key, KIND, &file)) return false;
-  bool found = gm_feature_cache_parse(file.data, file.size, key, rows, columns, values);
+  const char *fault = gm_feature_cache_read(file.data, file.size, key, rows, columns, values);
   gm_unmap(&file);
-  if (found) gm_cache_dir_used(cache, key, KIND);
-  return found;
+  if (fault)
+    gm_cache_dir_refuse(cache, key, KIND, fault);
+  else
+    gm_cache_dir_used(cache, key, KIND);
+  return !fault;
 }
 
 void gm_feature_cache_store(gm_cache_dir *cache, const char *key, size_t rows, size_t columns,

@@ -16,9 +16,9 @@ bool gm_feature_cache_load(gm_cache_dir *cache, const char *key, size_t rows, si
 void gm_feature_cache_store(gm_cache_dir *cache, const char *key, size_t rows, size_t columns,
                             const float *values);
 
-/* Checks the bytes of an entry and copies its values; false where anything is not as wanted:
- * the size, the key, the sum, or rows that are no unit vectors. */
-bool gm_feature_cache_parse(const void *bytes, size_t size, const char *key, size_t rows,
-                            size_t columns, float *values);
+/* Checks the bytes of an entry and copies its values. NULL, or what is not as wanted: the size,
+ * the head, the sum, or rows that are no unit vectors (GM_REFUSED_...). */
+const char *gm_feature_cache_read(const void *bytes, size_t size, const char *key, size_t rows,
+                                  size_t columns, float *values);
 
 #endif

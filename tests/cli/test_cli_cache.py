@@ -112,6 +112,49 @@ class Cache(unittest.TestCase):
             self.assertEqual(lines(*asked, "--cache", self.cache, env=env),
                              lines(*asked, "--no-cache", env=env))
 
+    def refused(self, *args, **options):
+        """The lines on standard error, as {file: why and what instead}."""
+        _, err = run(*args, "--cache", self.cache, **options)
+        told = [line.split(": ", 2) for line in err.splitlines()]
+        self.assertEqual({t[0] for t in told} - {"gromatic"}, set())
+        return {os.path.relpath(t[1], self.cache): t[2] for t in told}
+
+    def test_refused_files_are_told(self):
+        asked = ("label", scene(0), "--classes", "tree,guitar")
+        self.assertEqual(self.refused(*asked, "-v"), {})
+        names = sorted(os.listdir(self.cache))
+        kinds = [name.split(".")[1] for name in names]
+        self.assertEqual(sorted(kinds), ["features", "features", "scene"])
+        original = {}
+        for name in names:
+            with open(os.path.join(self.cache, name), "rb") as file:
+                original[name] = file.read()
+
+        def put(change):
+            for name in names:
+                with open(os.path.join(self.cache, name), "wb") as file:
+                    file.write(change(original[name]))
+
+        def changed(content, at):
+            return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+
+        instead = "; not used, computed anew"
+        for why, change in (
+                ("found another size than it has to have", lambda b: b[:-1]),
+                ("found another size than it has to have", lambda b: b""),
+                ("found the head of another entry", lambda b: changed(b, 20)),
+                ("found other bytes than were written", lambda b: changed(b, len(b) - 9))):
+            put(change)
+            self.assertEqual(self.refused(*asked, "-v"), dict.fromkeys(names, why + instead))
+            self.assertEqual(self.refused(*asked, "-v"), {})  # kept anew
+            put(change)
+            self.assertEqual(self.refused(*asked), {})  # not told unless asked for
+        for name in names:
+            os.remove(os.path.join(self.cache, name))
+            os.mkdir(os.path.join(self.cache, name))
+        self.assertEqual(self.refused(*asked, "-v"),
+                         dict.fromkeys(names, "found no file that can be read" + instead))
+
     def test_an_empty_name(self):
         _, err = run("detect", scene(0), "--cache", "", code=2)
         self.assertIn("--cache", err)
