@@ -14,7 +14,8 @@
 #include "scene_cache.h"
 #include "watch.h"
 
-/* Region i of a list is <ri>. vector [dim] is NULL until gm_picture_fill. */
+/* Region i of a list is <ri>. vector [dim] is NULL until gm_picture_fill
+ * (picture_vectors.h). */
 typedef struct gm_listed_region {
   gm_rel_box box;
   float score;
@@ -87,10 +88,6 @@ gm_status gm_picture_append(const gm_picture *picture, gm_region_list *list,
                             const gm_rel_box *boxes, size_t n, bool *in_use, size_t *index,
                             size_t *first_changed, gm_error *err);
 void gm_region_list_free(gm_region_list *list);
-
-/* Computes the vectors that the lists lack, of all of them at once. */
-gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *const *lists,
-                          size_t n_lists);
 
 /* Computes the prefix as far as the image part, or to its end (with the base list). */
 gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole);

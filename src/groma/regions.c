@@ -5,7 +5,6 @@
 #include "rng.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 float gm_region_score(float coco_logit, float sa1b_logit) {
   return powf(gm_sigmoid(coco_logit), 0.4f) * powf(gm_sigmoid(sa1b_logit), 0.6f);
@@ -14,6 +13,10 @@ float gm_region_score(float coco_logit, float sa1b_logit) {
 gm_corners gm_rel_box_corners(gm_rel_box b) {
   return (gm_corners){b.cx - 0.5f * b.w, b.cy - 0.5f * b.h, b.cx + 0.5f * b.w,
                       b.cy + 0.5f * b.h};
+}
+
+bool gm_rel_box_same(gm_rel_box a, gm_rel_box b) {
+  return a.cx == b.cx && a.cy == b.cy && a.w == b.w && a.h == b.h;
 }
 
 float gm_region_iou(gm_rel_box a, gm_rel_box b) {

@@ -6,6 +6,7 @@
 #ifndef GM_REGIONS_H
 #define GM_REGIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ typedef struct gm_corners {
   float x1, y1, x2, y2;
 } gm_corners;
 gm_corners gm_rel_box_corners(gm_rel_box box);
+bool gm_rel_box_same(gm_rel_box a, gm_rel_box b);
 
 _Static_assert(sizeof(gm_rel_box) == 4 * sizeof(float), "boxes are rows of 4 floats");
 

@@ -1,6 +1,7 @@
 /* talk.c - see talk.h. */
 #include "talk.h"
 
+#include "picture_vectors.h"
 #include "row_tree.h"
 
 #include <assert.h>
@@ -71,9 +72,7 @@ gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t
 /* Regions at the start of both lists that are the same. */
 static size_t common_regions(const gm_region_list *a, const gm_region_list *b) {
   size_t i = 0;
-  while (i < a->n && i < b->n &&
-         memcmp(&a->regions[i].box, &b->regions[i].box, sizeof(gm_rel_box)) == 0)
-    i++;
+  while (i < a->n && i < b->n && gm_rel_box_same(a->regions[i].box, b->regions[i].box)) i++;
   return i;
 }
 

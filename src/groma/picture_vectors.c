@@ -1,0 +1,223 @@
+/* picture_vectors.c - see picture_vectors.h. */
+#include "picture_vectors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A region whose vector was computed; a list, since there are at most some hundreds. */
+typedef struct gm_known_region {
+  struct gm_known_region *next;
+  gm_rel_box box;
+  float vector[];
+} gm_known_region;
+
+/* ---- vectors that are known ---- */
+
+static const float *find_vector(const gm_picture *picture, gm_rel_box box) {
+  for (const gm_known_region *k = picture->known; k; k = k->next)
+    if (gm_rel_box_same(k->box, box)) return k->vector;
+  return NULL;
+}
+
+static gm_status remember(gm_picture *picture, gm_rel_box box, const float *vector,
+                          gm_error *err) {
+  size_t bytes = picture->groma->llama->dim * sizeof *vector;
+  gm_known_region *k = malloc(sizeof *k + bytes);
+  if (!k) return gm_fail_memory(err, "a region's vector", sizeof *k + bytes);
+  k->next = picture->known;
+  k->box = box;
+  memcpy(k->vector, vector, bytes);
+  picture->known = k;
+  return GM_OK;
+}
+
+void gm_picture_free_vectors(gm_picture *picture) {
+  for (gm_known_region *k = picture->known, *next; k; k = next) {
+    next = k->next;
+    free(k);
+  }
+  picture->known = NULL;
+}
+
+/* Boxes of the lists without a vector, each once; missing has room for all. */
+static size_t collect_missing(const gm_picture *picture, gm_region_list *const *lists,
+                              size_t n_lists, gm_rel_box *missing) {
+  size_t n = 0;
+  for (size_t l = 0; l < n_lists; l++)
+    for (size_t i = 0; i < lists[l]->n; i++) {
+      gm_listed_region *region = &lists[l]->regions[i];
+      region->vector = find_vector(picture, region->box);
+      size_t seen = 0;
+      while (seen < n && !gm_rel_box_same(missing[seen], region->box)) seen++;
+      if (!region->vector && seen == n) missing[n++] = region->box;
+    }
+  return n;
+}
+
+static bool in_base(const gm_picture *picture, gm_rel_box box) {
+  for (size_t i = 0; i < picture->base.n; i++)
+    if (gm_rel_box_same(picture->base.regions[i].box, box)) return true;
+  return false;
+}
+
+/* The fused maps, from the cache or made and kept there. */
+static gm_status fuse(gm_picture *picture, gm_compute *c) {
+  const gm_vision *vision = picture->groma->vision;
+  const gm_scene_cache *cache = picture->cache;
+  char *key = picture->entries[GM_ENTRY_MAPS];
+  size_t bytes = gm_vision_maps_bytes(vision);
+  gm_mapping file;
+  if (picture->fused) return GM_OK;
+  if (cache)
+    gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], "maps", &(gm_rel_box){0}, 0, key);
+  if (cache && gm_scene_map(cache, key, bytes, &file)) {
+    gm_vision_adopt_maps(vision, picture->vision, &file, GM_SCENE_HEAD);
+  } else {
+    GM_TRY(gm_vision_fuse(c, vision, picture->vision));
+    const void *maps = gm_vision_maps(picture->vision);
+    const gm_scene_part part = {(void *)(uintptr_t)maps, bytes};
+    if (cache) gm_scene_store(cache, key, &part, 1);
+  }
+  picture->fused = true;
+  return GM_OK;
+}
+
+static gm_status compute_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
+                                 size_t n) {
+  size_t dim = picture->groma->llama->dim;
+  float *vectors = gm_scratch_f32(c, n * dim, "the regions' vectors");
+  if (!vectors) return GM_ERR_MEMORY;
+  gm_watch_begin(picture->watch, "regions");
+  GM_TRY(fuse(picture, c));
+  GM_TRY(
+      gm_vision_region_features(c, picture->groma->vision, picture->vision, boxes, n, vectors));
+  for (size_t i = 0; i < n; i++) GM_TRY(remember(picture, boxes[i], vectors + i * dim, c->err));
+  return GM_OK;
+}
+
+/* ---- vectors in the cache: those of the base list together, since every list has most of its
+ * boxes, and those of other boxes each by itself ---- */
+
+/* Boxes, and room for their vectors. */
+typedef struct group {
+  gm_rel_box *boxes;
+  float *vectors;
+  size_t n, dim;
+  char key[65];
+} group;
+
+static gm_status make_group(const gm_picture *picture, gm_compute *c, size_t n, group *g) {
+  *g = (group){.n = n, .dim = picture->groma->llama->dim};
+  g->boxes = gm_scratch(c, n * sizeof *g->boxes, "the regions");
+  g->vectors = gm_scratch_f32(c, n * g->dim, "the regions' vectors");
+  return g->boxes && g->vectors ? GM_OK : GM_ERR_MEMORY;
+}
+
+static gm_status base_group(const gm_picture *picture, gm_compute *c, group *g) {
+  GM_TRY(make_group(picture, c, picture->base.n, g));
+  for (size_t i = 0; i < g->n; i++) g->boxes[i] = picture->base.regions[i].box;
+  gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], "vectors", g->boxes, g->n, g->key);
+  return GM_OK;
+}
+
+static gm_status box_group(const gm_picture *picture, gm_compute *c, gm_rel_box box, group *g) {
+  GM_TRY(make_group(picture, c, 1, g));
+  g->boxes[0] = box;
+  gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], "vectors", g->boxes, 1, g->key);
+  return GM_OK;
+}
+
+static gm_status load_group(gm_picture *picture, const group *g, gm_error *err) {
+  const gm_scene_part part = {g->vectors, g->n * g->dim * sizeof *g->vectors};
+  if (!gm_scene_load(picture->cache, g->key, &part, 1)) return GM_OK;
+  for (size_t i = 0; i < g->n; i++)
+    if (!find_vector(picture, g->boxes[i]))
+      GM_TRY(remember(picture, g->boxes[i], g->vectors + i * g->dim, err));
+  return GM_OK;
+}
+
+/* Its vectors are known. */
+static void store_group(const gm_picture *picture, const group *g) {
+  size_t bytes = g->dim * sizeof *g->vectors;
+  const gm_scene_part part = {g->vectors, g->n * bytes};
+  for (size_t i = 0; i < g->n; i++)
+    memcpy(g->vectors + i * g->dim, find_vector(picture, g->boxes[i]), bytes);
+  gm_scene_store(picture->cache, g->key, &part, 1);
+}
+
+static gm_status load_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *missing,
+                              size_t n) {
+  group g;
+  if (!picture->base_sought) {
+    picture->base_sought = true;
+    GM_TRY(base_group(picture, c, &g));
+    GM_TRY(load_group(picture, &g, c->err));
+    memcpy(picture->entries[GM_ENTRY_VECTORS], g.key, sizeof g.key);
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (in_base(picture, missing[i])) continue;
+    GM_TRY(box_group(picture, c, missing[i], &g));
+    GM_TRY(load_group(picture, &g, c->err));
+  }
+  return GM_OK;
+}
+
+static gm_status store_vectors(gm_picture *picture, gm_compute *c, const gm_rel_box *boxes,
+                               size_t n) {
+  group g;
+  bool base = false;
+  for (size_t i = 0; i < n; i++) {
+    if (in_base(picture, boxes[i])) {
+      base = true;
+      continue;
+    }
+    GM_TRY(box_group(picture, c, boxes[i], &g));
+    store_group(picture, &g);
+  }
+  if (!base) return GM_OK;
+  GM_TRY(base_group(picture, c, &g));
+  store_group(picture, &g);
+  return GM_OK;
+}
+
+/* Where one box of the base list is missing, so are all that have no vector: they are kept
+ * together. Returns the new number. */
+static size_t complete_base(const gm_picture *picture, gm_rel_box *missing, size_t n) {
+  size_t asked = n;
+  bool any = false;
+  for (size_t i = 0; i < asked; i++) any = any || in_base(picture, missing[i]);
+  for (size_t i = 0; i < picture->base.n && any; i++) {
+    gm_rel_box box = picture->base.regions[i].box;
+    size_t seen = 0;
+    while (seen < n && !gm_rel_box_same(missing[seen], box)) seen++;
+    if (seen == n && !find_vector(picture, box)) missing[n++] = box;
+  }
+  return n;
+}
+
+static gm_status fill(gm_picture *picture, gm_compute *c, gm_region_list *const *lists,
+                      size_t n_lists) {
+  size_t room = picture->base.n;
+  for (size_t l = 0; l < n_lists; l++) room += lists[l]->n;
+  gm_rel_box *missing = gm_scratch(c, room * sizeof *missing, "the regions");
+  if (!missing) return GM_ERR_MEMORY;
+  size_t n = collect_missing(picture, lists, n_lists, missing);
+  if (n > 0 && picture->cache) {
+    GM_TRY(load_vectors(picture, c, missing, n));
+    n = complete_base(picture, missing, collect_missing(picture, lists, n_lists, missing));
+  }
+  if (n == 0) return GM_OK;
+  GM_TRY(compute_vectors(picture, c, missing, n));
+  if (picture->cache) GM_TRY(store_vectors(picture, c, missing, n));
+  collect_missing(picture, lists, n_lists, missing);
+  return GM_OK;
+}
+
+gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *const *lists,
+                          size_t n_lists) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = fill(picture, c, lists, n_lists);
+  gm_arena_restore(&c->arena, mark);
+  gm_arena_trim(&c->arena); /* the region encoder's scratch is the largest of all */
+  return status;
+}
