@@ -47,11 +47,17 @@ class Terminal:
 
 class Interrupt(unittest.TestCase):
     def test_a_stopped_batch_resumes(self):
-        names = [scene(i) for i in range(12)]
+        self.stop_and_resume("detect", *(scene(i) for i in range(12)))
+
+    def test_a_stopped_batch_of_several_together_resumes(self):
+        # the four that are begun when Ctrl-C comes have no line, and are captioned with others later
+        self.stop_and_resume("caption", "--parallel", "4", *(scene(i) for i in range(15)))
+
+    def stop_and_resume(self, *command):
         with tempfile.TemporaryDirectory() as folder:
             whole, output = os.path.join(folder, "whole"), os.path.join(folder, "out.jsonl")
-            run("detect", *names, "-o", whole)
-            process = subprocess.Popen([GROMATIC, "detect", *names, "-o", output],
+            run(*command, "-o", whole)
+            process = subprocess.Popen([GROMATIC, *command, "-o", output],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             part = output + ".part"
             while process.poll() is None and not (os.path.exists(part) and os.path.getsize(part)):
@@ -59,7 +65,9 @@ class Interrupt(unittest.TestCase):
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(), 130)
             self.assertFalse(os.path.exists(output))
-            run("detect", *names, "-o", output, "--resume")
+            with open(part) as file:
+                self.assertIn(len(file.readlines()), range(1, 15))
+            run(*command, "-o", output, "--resume")
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
 
