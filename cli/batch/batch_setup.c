@@ -22,6 +22,11 @@ static int check_words(const char *option, const cli_list *words) {
   return CLI_DONE;
 }
 
+static int no_memory(void) {
+  cli_error("no memory to begin with");
+  return CLI_SOME_FAILED;
+}
+
 static int check_arguments(cli_job *job, const cli_list *inputs) {
   const cli_args *a = job->args;
   if (inputs->n == 0) {
@@ -59,7 +64,7 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
       cli_error("--box: found '%s', wanted four numbers x1,y1,x2,y2", a->boxes.items[i]);
       return CLI_USAGE;
     }
-    if (!cli_boxes_add(&job->boxes, &job->n_boxes, box)) return CLI_SOME_FAILED;
+    if (!cli_boxes_add(&job->boxes, &job->n_boxes, box)) return no_memory();
   }
   return CLI_DONE;
 }
@@ -96,7 +101,7 @@ static int prepare_export(cli_batch *b) {
     if (!b->export_path || asprintf(&b->output, "%s%s", b->export_path,
                                     format == FORMAT_JSON ? "" : ".jsonl") < 0) {
       b->output = NULL;
-      return CLI_SOME_FAILED;
+      return no_memory();
     }
     if (!cli_format_may_replace(FORMAT_JSON, b->output)) return CLI_USAGE;
     if (format != FORMAT_JSON && !cli_format_is_folder(format) &&
@@ -126,7 +131,7 @@ static int prepare_ledger(cli_batch *b) {
   if (!b->output) return CLI_DONE;
   json_t *run = cli_run_settings(b->job, b->regions, b->n_regions, b->model_hash, b->clip_hash);
   int code = run ? cli_ledger_open(b->output, run, a->resume, a->retry_errors, &b->ledger)
-                 : CLI_SOME_FAILED;
+                 : no_memory();
   json_decref(run);
   return code;
 }
