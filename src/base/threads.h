@@ -21,18 +21,21 @@ unsigned gm_usable_cpus(void);
  * its test. */
 double gm_cgroup_cpus(const char *membership, const char *root);
 
-/* threads 0: gm_usable_cpus(). The calling thread is one of them. Workers sleep when idle. */
+/* threads: at most 1024; 0: gm_usable_cpus(). The calling thread is one of them. Workers sleep
+ * when idle. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY (a thread could not be started). */
 gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err);
+/* No job is running. NULL is allowed. */
 void gm_pool_free(gm_pool *pool);
+/* 1 where pool is NULL. */
 unsigned gm_pool_threads(const gm_pool *pool);
 
 /* Runs fn for every task and returns when all are done. Tasks are handed out in order to
- * whichever thread is free. One job at a time: callers on several threads take turns. pool may
- * be NULL: then the caller runs every task. Must not be called from inside a task. */
+ * whichever thread is free. One job at a time: callers on several threads take turns, but where
+ * the pool has one thread, or is NULL, or there is one task: then each runs its own at once, as
+ * worker 0. Must not be called from inside a task. Fewer than UINT32_MAX tasks. */
 void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks);
 /* The same, for tasks that read memory in the order of their numbers: each thread takes
- * neighbours one after another, its own share of them first, then from the end of another's.
- * At most UINT32_MAX tasks. */
+ * neighbours one after another, its own share of them first, then from the end of another's. */
 void gm_pool_run_near(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks);
 
 #endif
