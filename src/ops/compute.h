@@ -21,8 +21,9 @@ typedef struct gm_compute {
   /* Polled between layers and tokens; may be NULL. */
   bool (*cancelled)(void *user);
   void *cancel_user;
-  /* Matrix products and attention go the way of many rows whatever their number, so that a
-   * row's result is the same to the bit in every batch (see linear.c and attention.c). */
+  /* Matrix products, attention and convolutions go the way of many rows whatever their number,
+   * so that a row's result is the same to the bit in every batch (see linear.c, attention.c,
+   * conv_winograd.h). */
   bool steady;
   gm_packs *packs; /* panels that are kept (packs.h); may be NULL */
 } gm_compute;
