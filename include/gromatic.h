@@ -272,10 +272,11 @@ GM_API gm_status gm_ask(gm_scene *scene, const char *const *questions,
 GM_API gm_status gm_caption(gm_scene *scene, const gm_ask_params *params,
                             const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 /* The captions of n scenes of one model, at least one: answers[i] is what gm_caption gives for
- * scenes[i], bit for bit. Eight at a time are put into words together, so that a word of each
- * costs little more than a word of one, whose weights have to be read from memory. Every scene
- * keeps its cache meanwhile. Seconds that gm_scene_timings tells of that step are those of all.
- * Failures as in gm_ask; GM_ERR_ARGUMENT also where the models differ. */
+ * scenes[i], bit for bit where no scene stands there twice. Eight at a time are put into words
+ * together, so that a word of each costs little more than a word of one, whose weights have to
+ * be read from memory. Every scene keeps its cache meanwhile. Seconds that gm_scene_timings
+ * tells of that step are those of all. Failures as in gm_ask; GM_ERR_ARGUMENT also where the
+ * models differ. */
 GM_API gm_status gm_captions(gm_scene *const *scenes, size_t n, const gm_ask_params *params,
                              const gm_callbacks *callbacks, gm_answer **answers, gm_error *err);
 

@@ -103,6 +103,17 @@ class Cache(unittest.TestCase):
             subprocess.run(command, env=env, cwd="/", capture_output=True, check=True)
             self.assertEqual(len(os.listdir(self.cache)), entries)
 
+    def test_scenes_of_other_kernels(self):
+        model = os.path.join(self.folder, "groma.gguf")
+        run("convert", os.path.join(MODELS, "groma-mini"), "-o", model, "--type", "q8_0")
+        asked = ("ground", "-m", model, scene(0), "a guitar", "--all")
+        for env in ({"GROMATIC_CPU": "avx2"}, {}, {"GROMATIC_CPU": "avx2"}):
+            self.assertEqual(lines(*asked, "--cache", self.cache, env=env),
+                             lines(*asked, "--no-cache", env=env))
+        for fast in ((), ("--fast",), ()):  # f32, whose products it rounds
+            asked = ("ground", scene(0), "a guitar", "--all", *fast)
+            self.assertEqual(lines(*asked, "--cache", self.cache), lines(*asked, "--no-cache"))
+
     def test_features_of_other_kernels(self):
         # quantised weights: kernels differ by more than rounding
         model = os.path.join(self.folder, "clip.gguf")
