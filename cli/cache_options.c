@@ -51,6 +51,5 @@ bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) 
 
 void cli_tell_refusals(const cli_args *args, const gm_cache_refusal *refusals, size_t n) {
   for (size_t i = 0; args->verbose && i < n; i++)
-    cli_error("%s: %s; not used, computed anew", refusals[i].path,
-              refusals[i].why);
+    cli_error("%s: %s; not used, computed anew", refusals[i].path, refusals[i].why);
 }
