@@ -13,6 +13,7 @@
 #include "avx2/transpose_avx2.h"
 #include "prefetch.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MR = 4, NR = 16, W_BYTES = 288 };
@@ -166,7 +167,8 @@ static inline __attribute__((always_inline)) void gemv_row(size_t R, float *y, s
         float d = dw * gm_x32_d(chunk, 1)[b];
         __m256i pairs = dot(w, load(gm_x_q(chunk, 1, b, 0)));
         __m256 products = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, one));
-        if (offset_scale != 0) offset[r] += d * (float)gm_x32_s(chunk, 1)[b];
+        /* Fused by name: else the compiler may fuse for one R and not for another. */
+        if (offset_scale != 0) offset[r] = fmaf(d, (float)gm_x32_s(chunk, 1)[b], offset[r]);
         if (b % 2 == 0)
           sum[r][0] = _mm256_fmadd_ps(products, _mm256_set1_ps(d), sum[r][0]);
         else
@@ -176,7 +178,8 @@ static inline __attribute__((always_inline)) void gemv_row(size_t R, float *y, s
   }
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; r++)
-    y[r * ldy] = gm_sum8_avx2(_mm256_add_ps(sum[r][0], sum[r][1])) + offset[r] * offset_scale;
+    y[r * ldy] =
+        fmaf(offset[r], offset_scale, gm_sum8_avx2(_mm256_add_ps(sum[r][0], sum[r][1])));
 }
 
 static inline __attribute__((always_inline)) void
