@@ -3,10 +3,8 @@
  * 32 registers. */
 #include "avx512/kernels_avx512.h"
 #include "avx512/transpose_avx512.h"
-#include "ref/kernels_ref.h"
 
 #include <immintrin.h>
-#include <string.h>
 
 enum { MR = 14, NR = 32 };
 
@@ -60,35 +58,6 @@ static inline __attribute__((always_inline)) void interleave(float *dst, size_t 
         if (j < k - i) _mm512_mask_storeu_ps(out + j * stride, last, r[j]);
     }
   }
-}
-
-static inline __attribute__((always_inline)) void pack_w(float *panel, const char *w,
-                                                         size_t row_bytes, size_t element,
-                                                         size_t rows, size_t k, load_fn load) {
-  size_t low = rows < 16 ? rows : 16;
-  interleave(panel, NR, w, row_bytes, element, low, k, load);
-  interleave(panel + 16, NR, w + 16 * row_bytes, row_bytes, element, rows - low, k, load);
-}
-
-static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 4, rows, k, load_f32);
-}
-
-static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_f16);
-}
-
-static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_bf16);
-}
-
-static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
-  if (group == 1)
-    memcpy(dst, x, k * sizeof(float));
-  else if (group == MR)
-    interleave(dst, MR, (const char *)x, ldx * sizeof(float), 4, rows, k, load_f32);
-  else
-    gm_pack_x_f32_ref(dst, x, ldx, rows, group, k);
 }
 
 static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
@@ -151,44 +120,11 @@ gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char 
     for (size_t r = 0; r < R; r++) y[r * ldy + j] = _mm512_reduce_add_ps(sum[j][r]);
 }
 
-static inline __attribute__((always_inline)) void gemv_rows(size_t R, float *y, size_t ldy,
-                                                            const float *x, const char *w,
-                                                            size_t row_bytes, size_t element,
-                                                            size_t n, size_t k, load_fn load) {
-  size_t j = 0, step = R == 1 ? 8 : 4;
-  for (; j + step <= n; j += step)
-    gemv_block(step, R, y + j, ldy, x, w + j * row_bytes, row_bytes, element, k, load);
-  for (; j < n; j++)
-    gemv_block(1, R, y + j, ldy, x, w + j * row_bytes, row_bytes, element, k, load);
+static inline size_t gemv_columns(size_t R) {
+  return R == 1 ? 8 : 4;
 }
 
-static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, const float *x,
-                                                       size_t m, const char *w,
-                                                       size_t row_bytes, size_t element,
-                                                       size_t n, size_t k, load_fn load) {
-  for (; m >= 4; m -= 4, x += 4 * k, y += 4 * ldy)
-    gemv_rows(4, y, ldy, x, w, row_bytes, element, n, k, load);
-  if (m >= 2) {
-    gemv_rows(2, y, ldy, x, w, row_bytes, element, n, k, load);
-    m -= 2, x += 2 * k, y += 2 * ldy;
-  }
-  if (m == 1) gemv_rows(1, y, ldy, x, w, row_bytes, element, n, k, load);
-}
-
-static void gemv_f32(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 4, n, k, load_f32);
-}
-
-static void gemv_f16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_f16);
-}
-
-static void gemv_bf16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_bf16);
-}
+#include "matmul_float_vec.h"
 
 const gm_matmul gm_matmul_f32_avx512 = {
     MR, NR, 1, 1, 4, 4, pack_x, pack_w_f32, tile, gemv_f32, GM_TILE_AS_ROWS, 4, NULL};
