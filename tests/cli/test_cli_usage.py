@@ -180,6 +180,22 @@ class Usage(unittest.TestCase):
         self.assertIn("mix_f32", err)
         run("bench", "kernels", "--count", "3", code=2)
 
+    def test_a_benchmark_refuses_what_it_would_not_use(self):
+        _, err = run("bench", "model", "--type", "q8_0", code=2)
+        self.assertIn("--shape", err)
+        for what in (["model"], ["kernels"], ["image", scene(0)]):
+            _, err = run("bench", *what, "--parallel", "2", code=2)
+            self.assertIn("several pictures", err)
+
+    def test_a_benchmarks_table(self):
+        out, _ = run("bench", "image", scene(0), "--stage", "picture,vision,ground 1", "--repeat", "1")
+        rows = {line[:14].strip(): line for line in out.splitlines()}
+        # "picture" counts no operations, "ground 1" neither these nor bytes: no rate of 0 is printed.
+        self.assertNotIn(" 0.0", rows["picture"])
+        self.assertGreater(float(rows["picture"].split()[-1]), 0)
+        self.assertRegex(rows["ground 1"], r"e-0\d +\S+e-0\d *$")
+        self.assertRegex(rows["vision"], r"\d % of [\d.]+ \w+$")
+
     def test_the_benchmarks_keys(self):
         for what in (["kernels", "--stage", "add,gemv q4_0"], ["model", "--stage", "decode", "-n", "1"],
                      ["clip", "--stage", "texts", "--count", "1"], ["image", scene(0), "--stage", "picture"]):
