@@ -168,6 +168,18 @@ static void add_entry_key(const cli_batch *b, json_t *object) {
   if (string) json_object_set_new(json_object_get(object, "image"), "key", string);
 }
 
+static void print_result(cli_batch *b, const char *name, cli_report *report) {
+  if (b->inputs.n > 1) {
+    fputs("== ", stdout);
+    cli_put_column(stdout, name, 0);
+    putchar('\n');
+  }
+  fflush(report->text);
+  fwrite(report->text_bytes, 1, report->text_size, stdout);
+  if (b->inputs.n > 1) putchar('\n');
+  if (fflush(stdout) != 0) b->fatal = true;
+}
+
 static void finish_picture(cli_batch *b, const char *name, const char *key, gm_status status,
                            cli_report *report, gm_error *err) {
   cli_progress_clear(&b->progress);
@@ -179,8 +191,11 @@ static void finish_picture(cli_batch *b, const char *name, const char *key, gm_s
     if (!err->message[0])
       snprintf(err->message, sizeof err->message, "%s", gm_status_name(status));
     err->status = status;
-    if (!b->lines || b->ledger || b->kept) cli_error("%s: %s", name, err->message);
   }
+  /* Before the error: a streamed answer is on the screen already, its line not yet ended. */
+  if (!b->lines && (status == GM_OK || partial)) print_result(b, name, report);
+  if (status != GM_OK && (!b->lines || b->ledger || b->kept))
+    cli_error("%s: %s", name, err->message);
   if (b->lines) {
     json_t *object =
         status == GM_OK || partial ? json_incref(report->json) : error_json(name, err);
@@ -192,16 +207,6 @@ static void finish_picture(cli_batch *b, const char *name, const char *key, gm_s
     add_entry_key(b, json_is_array(object) ? json_array_get(object, 0) : object);
     if (!emit(b, key, object, status != GM_OK)) b->fatal = true;
     json_decref(object);
-  } else if (status == GM_OK || partial) {
-    if (b->inputs.n > 1) {
-      fputs("== ", stdout);
-      cli_put_column(stdout, name, 0);
-      putchar('\n');
-    }
-    fflush(report->text);
-    fwrite(report->text_bytes, 1, report->text_size, stdout);
-    if (b->inputs.n > 1) putchar('\n');
-    if (fflush(stdout) != 0) b->fatal = true;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "terminal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,8 +141,12 @@ static bool load_expressions(dataset *set, const char *file) {
 
 static json_t *load_json(const char *path) {
   json_error_t where;
+  errno = 0;
   json_t *root = json_load_file(path, 0, &where);
-  if (!root) cli_error("%s: line %d: %s", path, where.line, where.text);
+  if (!root && where.line < 0)
+    cli_error("%s: cannot read: %s", path, strerror(errno));
+  else if (!root)
+    cli_error("%s: line %d: %s; wanted JSON", path, where.line, where.text);
   return root;
 }
 

@@ -59,6 +59,14 @@ static bool is_directory(DIR *parent, const struct dirent *entry) {
          S_ISDIR(st.st_mode);
 }
 
+/* A pipe in a directory would be waited for, whatever it is called. What cannot be looked at is
+ * told later, with its name. */
+static bool is_picture(DIR *parent, const struct dirent *entry) {
+  struct stat st;
+  return cli_is_picture_name(entry->d_name) &&
+         (fstatat(dirfd(parent), entry->d_name, &st, 0) != 0 || S_ISREG(st.st_mode));
+}
+
 /* depth: of directories below that are read too. False after a message. */
 static bool read_directory(cli_inputs *inputs, const char *path, int depth) {
   DIR *dir = opendir(path);
@@ -68,7 +76,7 @@ static bool read_directory(cli_inputs *inputs, const char *path, int depth) {
   }
   bool ok = true;
   for (struct dirent *entry; ok && (entry = readdir(dir));) {
-    bool picture = cli_is_picture_name(entry->d_name);
+    bool picture = is_picture(dir, entry);
     bool folder = depth > 0 && is_directory(dir, entry);
     if (!picture && !folder) continue;
     char *full = NULL;

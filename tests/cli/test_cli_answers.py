@@ -237,6 +237,11 @@ class Answers(unittest.TestCase):
                 _, err = run("detect", "/nonexistent.png", "--draw", os.path.join(folder, name), code=2)
                 self.assertIn("ends in .png, .jpg or .jpeg", err)
             _, err = run("detect", scene(0), "--draw", "/nonexistent/x.png", code=1)
+            # A streamed answer has its line ended before the error's begins.
+            both = subprocess.run([GROMATIC, "caption", scene(0), "--draw", "/nonexistent/x.png"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300).stdout.decode()
+            out, _ = run("caption", scene(0))
+            self.assertTrue(both.startswith(out + "gromatic: "), both)
             self.assertIn("/nonexistent/x.png", err)
 
     def test_killed_run_resumes_to_the_same_bytes(self):

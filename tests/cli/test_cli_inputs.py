@@ -28,6 +28,8 @@ class Inputs(unittest.TestCase):
         self.put(3, "b", "c", "d.png")
         self.put(3, ".hidden", "e.png")
         os.symlink(self.folder, self.path("b", "loop"))
+        os.mkfifo(self.path("b", "pipe.png"))  # nobody writes to it
+        os.mkdir(self.path("folder.png"))
         self.assertEqual(len(lines("detect", self.folder)), 1)
         got = lines("detect", "-r", self.folder)
         self.assertEqual([g["image"]["file"] for g in got],

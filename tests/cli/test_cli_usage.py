@@ -180,6 +180,12 @@ class Usage(unittest.TestCase):
         self.assertIn("mix_f32", err)
         run("bench", "kernels", "--count", "3", code=2)
 
+    def test_annotations_that_are_not_there(self):
+        _, err = run("eval", "detect", "--coco", "/nonexistent.json", code=2)
+        self.assertEqual(err, "gromatic: /nonexistent.json: cannot read: No such file or directory\n")
+        _, err = run("eval", "detect", "--coco", __file__, code=2)
+        self.assertIn(f"{__file__}: line 1: ", err)
+
     def test_a_benchmark_refuses_what_it_would_not_use(self):
         _, err = run("bench", "model", "--type", "q8_0", code=2)
         self.assertIn("--shape", err)
