@@ -69,6 +69,15 @@ static attention_data *make_data(const attention_case *shape, uint64_t seed) {
   return d;
 }
 
+/* Where factors are rounded to bf16, what is left of keys and values of other types too. */
+static void round_stored(attention_data *d, const gm_kernels *kernels) {
+  if (!d->shape.rounded || kernels->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS) return;
+  for (size_t i = 0; i < d->shape.n_spans; i++) {
+    round_floats(d->keys[i], d->shape.batch * d->shape.span[i] * d->row);
+    round_floats(d->values[i], d->shape.batch * d->shape.span[i] * d->row);
+  }
+}
+
 static void free_data(attention_data *d) {
   free(d->q);
   free(d->out);
@@ -156,6 +165,7 @@ static double bound_of(const attention_data *d, const gm_kernels *kernels) {
 
 static void check_case(const gm_kernels *kernels, const attention_case *shape, uint64_t seed) {
   attention_data *d = make_data(shape, seed);
+  round_stored(d, kernels);
   size_t n = d->queries * d->out_row, width = shape->heads * shape->head_dim;
   char what[160];
   snprintf(what, sizeof what,
@@ -216,9 +226,17 @@ static void test_rounded_attention_against_double(void **state) {
   (void)state;
 #define ROUNDED GM_TYPE_F32, GM_TYPE_F32, true
   static const attention_case cases[] = {
-      {1, 1, 1, 1, 1, 1, {1}, false, ROUNDED},    {3, 50, 3, 3, 64, 1, {50}, false, ROUNDED},
-      {4, 17, 2, 2, 20, 1, {17}, true, ROUNDED},  {1, 40, 2, 2, 80, 1, {70}, true, ROUNDED},
-      {2, 3, 1, 1, 33, 1, {257}, false, ROUNDED}, {1, 530, 2, 2, 64, 1, {530}, true, ROUNDED},
+      {1, 1, 1, 1, 1, 1, {1}, false, ROUNDED},
+      {3, 50, 3, 3, 64, 1, {50}, false, ROUNDED},
+      {4, 17, 2, 2, 20, 1, {17}, true, ROUNDED},
+      {1, 40, 2, 2, 80, 1, {70}, true, ROUNDED},
+      {2, 3, 1, 1, 33, 1, {257}, false, ROUNDED},
+      {1, 530, 2, 2, 64, 1, {530}, true, ROUNDED},
+      {1, 20, 4, 1, 64, 3, {1, 130, 20}, true, GM_TYPE_F16, GM_TYPE_F16, true},
+      {1, 300, 4, 2, 32, 2, {7, 300}, true, GM_TYPE_Q8_0, GM_TYPE_Q8_0, true},
+      {1, 15, 6, 3, 96, 3, {63, 2, 64}, true, GM_TYPE_F16, GM_TYPE_Q8_0, true},
+      {2, 5, 2, 1, 128, 2, {40, 70}, false, GM_TYPE_Q8_0, GM_TYPE_F32, true},
+      {1, 1, 1, 1, 256, 2, {31, 2}, true, GM_TYPE_F32, GM_TYPE_F16, true},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (size_t t = 0; gm_kernels_at(t); t++) check_case(gm_kernels_at(t), &cases[i], 177 + i);
@@ -267,6 +285,12 @@ static void make_parts(parts_data *p, const attention_case *shape, const size_t 
     memcpy(p->q + at * q_row, p->each[i]->q, tq[i] * q_row * sizeof *p->q);
 }
 
+static void free_parts(parts_data *p) {
+  for (size_t i = 0; i < PARTS; i++) free_data(p->each[i]);
+  free(p->q);
+  free(p->out);
+}
+
 static void run_parts(gm_compute *c, void *arg, float *out) {
   const parts_data *p = arg;
   const attention_data *first = p->each[0];
@@ -286,14 +310,17 @@ static void run_parts(gm_compute *c, void *arg, float *out) {
                             .n_parts = PARTS,
                             .out = out,
                             .out_row = first->out_row};
-  assert_ok(gm_attention(c, &args), c->err);
+  bool rounded = first->shape.rounded;
+  assert_ok(rounded ? gm_attention_rounded(c, &args) : gm_attention(c, &args), c->err);
 }
 
-static void check_parts(const attention_case *shape, const size_t *tq, const size_t *own) {
+static void check_parts(const gm_kernels *kernels, const attention_case *shape,
+                        const size_t *tq, const size_t *own) {
   parts_data p;
   make_parts(&p, shape, tq, own);
+  for (size_t i = 0; i < PARTS; i++) round_stored(p.each[i], kernels);
   size_t out_row = p.each[0]->out_row, row = 0;
-  float *out = run_op(run_parts, &p, p.out, p.queries * out_row, "parts");
+  float *out = run_op_with(kernels, run_parts, &p, p.out, p.queries * out_row, "parts");
   double want[GM_MAX_HEAD_DIM];
   char what[80];
   for (size_t i = 0; i < PARTS; i++)
@@ -303,11 +330,9 @@ static void check_parts(const attention_case *shape, const size_t *tq, const siz
                  p.shared, query, h);
         expect(p.each[i], 0, query, h, want);
         assert_within(out + row * out_row + h * shape->head_dim, want, shape->head_dim,
-                      bound_of(p.each[i], NULL), what);
+                      bound_of(p.each[i], kernels), what);
       }
-  for (size_t i = 0; i < PARTS; i++) free_data(p.each[i]);
-  free(p.q);
-  free(p.out);
+  free_parts(&p);
   free(out);
 }
 
@@ -315,12 +340,123 @@ static void check_parts(const attention_case *shape, const size_t *tq, const siz
  * queries, and more than a tile of them. */
 static void test_parts_behind_shared_keys(void **state) {
   (void)state;
-  check_parts(&(attention_case){1, 0, 4, 2, 64, 2, {300}, true, HALF},
+  check_parts(NULL, &(attention_case){1, 0, 4, 2, 64, 2, {300}, true, HALF},
               (size_t[]){1, 1, 1, 1, 1}, (size_t[]){1, 5, 1, 200, 17});
-  check_parts(&(attention_case){1, 0, 2, 2, 40, 3, {7, 131}, true, FULL},
+  check_parts(NULL, &(attention_case){1, 0, 2, 2, 40, 3, {7, 131}, true, FULL},
               (size_t[]){14, 1, 47, 160, 3}, (size_t[]){14, 9, 47, 161, 150});
-  check_parts(&(attention_case){1, 0, 8, 2, 32, 2, {1}, true, EIGHT},
+  check_parts(NULL, &(attention_case){1, 0, 8, 2, 32, 2, {1}, true, EIGHT},
               (size_t[]){60, 70, 3, 1, 2}, (size_t[]){61, 70, 3, 20, 2});
+}
+
+/* By every table of kernels: shared keys that fill no chunk, a chunk and a rest, or chunks
+ * alone; tiles of several parts, and parts of several tiles. */
+static void test_rounded_parts_behind_shared_keys(void **state) {
+  (void)state;
+  for (size_t t = 0; gm_kernels_at(t); t++) {
+    const gm_kernels *kernels = gm_kernels_at(t);
+    check_parts(
+        kernels,
+        &(attention_case){1, 0, 4, 2, 64, 2, {300}, true, GM_TYPE_F16, GM_TYPE_F16, true},
+        (size_t[]){1, 1, 1, 1, 1}, (size_t[]){1, 5, 1, 200, 17});
+    check_parts(kernels, &(attention_case){1, 0, 2, 2, 40, 3, {7, 121}, true, ROUNDED},
+                (size_t[]){14, 1, 47, 160, 3}, (size_t[]){14, 9, 47, 161, 150});
+    check_parts(
+        kernels,
+        &(attention_case){1, 0, 8, 2, 32, 2, {3}, true, GM_TYPE_Q8_0, GM_TYPE_Q8_0, true},
+        (size_t[]){60, 70, 3, 1, 2}, (size_t[]){61, 70, 3, 20, 2});
+  }
+}
+
+/* Each part by itself gives the same bits, where factors are rounded one by one. */
+static void test_rounded_parts_do_not_show_in_each_other(void **state) {
+  (void)state;
+  static const size_t tq[] = {14, 1, 47, 160, 3}, own[] = {14, 9, 47, 161, 150};
+  for (size_t t = 0; gm_kernels_at(t); t++) {
+    if (gm_kernels_at(t)->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS) continue;
+    parts_data p;
+    make_parts(
+        &p,
+        &(attention_case){1, 0, 4, 2, 64, 3, {7, 140}, true, GM_TYPE_F16, GM_TYPE_F16, true},
+        tq, own);
+    size_t out_row = p.each[0]->out_row, row = 0;
+    float *all =
+        run_op_with(gm_kernels_at(t), run_parts, &p, p.out, p.queries * out_row, "all");
+    for (size_t i = 0; i < PARTS; row += tq[i++]) {
+      float *alone = run_op_with(gm_kernels_at(t), run, p.each[i], p.each[i]->out,
+                                 tq[i] * out_row, "alone");
+      for (size_t j = 0; j < tq[i]; j++)
+        assert_same_bits(all + (row + j) * out_row, alone + j * out_row,
+                         p.each[i]->shape.heads * p.each[i]->shape.head_dim, "a part's row");
+      free(alone);
+    }
+    free(all);
+    free_parts(&p);
+  }
+}
+
+/* Queries 55 to 131 of 200 by themselves, their keys in other spans: the same bits, where
+ * factors are rounded one by one; keys that a query does not see do not show either. */
+static void test_rounded_attention_does_not_show_where_it_was_cut(void **state) {
+  (void)state;
+  static const attention_case shape = {1,     200,  4,           2,           64,  1,
+                                       {240}, true, GM_TYPE_F16, GM_TYPE_F16, true};
+  for (size_t t = 0; gm_kernels_at(t); t++) {
+    if (gm_kernels_at(t)->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS) continue;
+    attention_data *d = make_data(&shape, 11);
+    size_t n = shape.tq * d->out_row, width = shape.heads * shape.head_dim;
+    float *whole = run_op_with(gm_kernels_at(t), run, d, d->out, n, "whole");
+    attention_data cut = *d;
+    enum { FIRST = 55, TQ = 77, KEYS = 172, BEFORE = 45 };
+    size_t before = gm_type_row_bytes(GM_TYPE_F16, BEFORE * d->row);
+    cut.shape.tq = cut.queries = TQ;
+    cut.shape.n_spans = 2;
+    cut.q += FIRST * d->q_row;
+    cut.spans[0].n = BEFORE;
+    cut.spans[1] = cut.spans[0];
+    cut.spans[1].n = KEYS - BEFORE;
+    cut.spans[1].k = (const char *)cut.spans[0].k + before;
+    cut.spans[1].v = (const char *)cut.spans[0].v + before;
+    float *part = run_op_with(gm_kernels_at(t), run, &cut, d->out, TQ * d->out_row, "cut");
+    for (size_t i = 0; i < TQ; i++)
+      assert_same_bits(part + i * d->out_row, whole + (FIRST + i) * d->out_row, width, "a row");
+    free(part);
+    free(whole);
+    free_data(d);
+  }
+}
+
+/* A query, a key or a value that is no number shows in all that depend on it: query 30 alone,
+ * a key or a value in queries 10 and later. What depends on none stays as it was, but for
+ * values: they are read with weight 0 by queries of the same tile. */
+static void test_rounded_attention_keeps_what_is_no_number(void **state) {
+  (void)state;
+  static const attention_case shape = {1, 40, 1, 1, 32, 1, {40}, true, ROUNDED};
+  static const float bad[] = {NAN, INFINITY};
+  for (size_t t = 0; gm_kernels_at(t); t++)
+    for (size_t i = 0; i < 6; i++) {
+      /* An infinite number takes the step of its neighbours with it. */
+      bool words = gm_kernels_at(t)->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS;
+      if (words && i % 2 == 1) continue;
+      attention_data *d = make_data(&shape, 5);
+      size_t n = shape.tq * d->out_row;
+      float *clean = run_op_with(gm_kernels_at(t), run, d, d->out, n, "clean");
+      float *keys = d->stored_keys[0], *values = d->stored_values[0];
+      float *to[] = {d->q + 30 * d->q_row, keys + 10 * d->row, values + 10 * d->row};
+      to[i / 2][3] = bad[i % 2];
+      float *out = run_op_with(gm_kernels_at(t), run, d, d->out, n, "not finite");
+      for (size_t row = 0; row < shape.tq; row++) {
+        bool depends = i / 2 == 0 ? row == 30 : row >= 10;
+        const float *got = out + row * d->out_row;
+        /* A score of -infinity is a weight of 0. */
+        bool none = i == 3 && d->q[row * d->q_row + 3] < 0;
+        if (depends && !none) assert_true(!isfinite(got[3]));
+        if (!depends && i / 2 < 2 && i % 2 == 0)
+          assert_same_bits(got, clean + row * d->out_row, shape.head_dim, "another row");
+      }
+      free(out);
+      free(clean);
+      free_data(d);
+    }
 }
 
 /* Two keys whose scores differ by ln 3: weights 1/4 and 3/4, by hand. */
@@ -386,6 +522,10 @@ int main(void) {
       cmocka_unit_test(test_attention_against_double),
       cmocka_unit_test(test_rounded_attention_against_double),
       cmocka_unit_test(test_parts_behind_shared_keys),
+      cmocka_unit_test(test_rounded_parts_behind_shared_keys),
+      cmocka_unit_test(test_rounded_parts_do_not_show_in_each_other),
+      cmocka_unit_test(test_rounded_attention_does_not_show_where_it_was_cut),
+      cmocka_unit_test(test_rounded_attention_keeps_what_is_no_number),
       cmocka_unit_test(test_attention_by_hand),
       cmocka_unit_test(test_attention_with_huge_scores),
   };

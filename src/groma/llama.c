@@ -129,7 +129,8 @@ static void embed(const gm_llama *llama, const batch *b) {
     }
 }
 
-static gm_attention_args attention_of(const gm_llama *llama, const batch *b) {
+static gm_attention_args attention_of(const gm_llama *llama, const gm_compute *c,
+                                      const batch *b) {
   const gm_kv_shape *shape = &b->pieces[0].seq->shape;
   return (gm_attention_args){
       .q_row = llama->dim,
@@ -140,6 +141,7 @@ static gm_attention_args attention_of(const gm_llama *llama, const batch *b) {
       .head_dim = llama->head_dim,
       .scale = 1 / sqrtf((float)llama->head_dim),
       .causal = true,
+      .rounded = c->kernels->rounds[llama->layers[0].q.type],
       .out_row = llama->dim,
   };
 }
@@ -147,7 +149,7 @@ static gm_attention_args attention_of(const gm_llama *llama, const batch *b) {
 /* The pieces together: what is common to all of them is read once. */
 static gm_status attend_shared(const gm_llama *llama, gm_compute *c, const batch *b,
                                size_t layer) {
-  gm_attention_args args = attention_of(llama, b);
+  gm_attention_args args = attention_of(llama, c, b);
   gm_kv_span *spans = b->spans;
   args.q = b->q;
   args.out = b->mixed;
@@ -171,7 +173,7 @@ static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, si
   if (b->common > 0) return attend_shared(llama, c, b, layer);
   for (size_t i = 0; i < b->n_pieces; i++) {
     const piece *p = &b->pieces[i];
-    gm_attention_args args = attention_of(llama, b);
+    gm_attention_args args = attention_of(llama, c, b);
     args.q = b->q + p->at * dim;
     args.out = b->mixed + p->at * dim;
     args.tq = p->asking;

@@ -73,7 +73,7 @@ enum { GM_LLAMA_ROWS = 768 };
 
 /* Runs several sequences at once: each weight is read once for all of them. Their lengths may
  * differ, and a sequence's result does not depend on the others beyond rounding (of sums, and
- * of factors where more than GM_GEMV_ROWS rows go another way: linear.c).
+ * of factors where more than GM_GEMV_ROWS rows go another way: linear.c, attention.c).
  * progress (may be NULL) is told the share done, 0..1. On failure (GM_ERR_MEMORY,
  * GM_ERR_CANCELLED) every sequence is as it was before. */
 gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,

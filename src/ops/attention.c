@@ -11,9 +11,13 @@
  * keys), reads the range once as it lies in the cache, and leaves a partial result per query;
  * these are then merged in order. Ranges of a head, and heads, lie behind each other.
  *
+ * Many queries whose factors may be rounded are attention_rounded.c's.
+ *
  * The sizes of chunks, tiles and ranges are constants, so the result is the same for every
  * number of threads. */
 #include "ops.h"
+
+#include "kv_rows.h"
 
 #include <assert.h>
 #include <math.h>
@@ -51,16 +55,12 @@ typedef struct key_tile {
   size_t n;
 } key_tile;
 
-static const void *kv_at(gm_type type, const void *base, size_t elements) {
-  return (const unsigned char *)base + gm_type_row_bytes(type, elements);
-}
-
 /* Keys first .. first + n - 1 of a span, in batch entry and kv head. */
 static key_tile tile_of(const gm_attention_args *a, const gm_kv_span *span, size_t entry,
                         size_t kv_head, size_t first, size_t n) {
   size_t at = (entry * span->n + first) * span->row + kv_head * span->head;
-  return (key_tile){kv_at(a->k_type, span->k, at), kv_at(a->v_type, span->v, at), span->row,
-                    first, n};
+  return (key_tile){gm_kv_at(a->k_type, span->k, at), gm_kv_at(a->v_type, span->v, at),
+                    span->row, first, n};
 }
 
 /* Neighbouring queries that see the same keys but for the last ones: query i of them sees
@@ -133,25 +133,12 @@ static chunk_state start_chunk(const attention_job *job, float *scratch, size_t 
   return s;
 }
 
-/* [n, head_dim] floats from rows of the cache. */
-static void copy_rows(const attention_job *job, float *out, gm_type type, const void *rows,
-                      size_t ld, size_t n) {
-  size_t d = job->a->head_dim;
-  for (size_t j = 0; j < n; j++, out += d) {
-    const void *in = kv_at(type, rows, j * ld);
-    if (type == GM_TYPE_F16)
-      job->k->widen_f16(out, in, d);
-    else if (type == GM_TYPE_Q8_0)
-      job->k->widen_q8_0(out, in, d);
-    else
-      memcpy(out, in, d * sizeof *out);
-  }
-}
-
 static void load_tile(const attention_job *job, chunk_state *s, const key_tile *tile) {
-  copy_rows(job, s->values, job->a->k_type, tile->k, tile->row, tile->n);
-  job->k->transpose(s->keys, KEYS, s->values, job->a->head_dim, tile->n, job->a->head_dim);
-  copy_rows(job, s->values, job->a->v_type, tile->v, tile->row, tile->n);
+  const gm_attention_args *a = job->a;
+  size_t d = a->head_dim;
+  gm_kv_widen(job->k, s->values, a->k_type, tile->k, tile->row, tile->n, d);
+  job->k->transpose(s->keys, KEYS, s->values, d, tile->n, d);
+  gm_kv_widen(job->k, s->values, a->v_type, tile->v, tile->row, tile->n, d);
 }
 
 /* ROW_BLOCK queries of a run, from row `block` of it on, in one head and against one tile:
@@ -363,6 +350,14 @@ static gm_status attend_few(gm_compute *c, attention_job *job) {
   return GM_OK;
 }
 
+/* Whether many queries are rounded. Few sequences that go on by a token each aren't, as
+ * products of so few rows aren't (linear.c). Nor do words serve: neighbours have their step in
+ * common, also those that a query does not see. */
+static bool rounds(const gm_compute *c, const gm_attention_args *args) {
+  if (!args->rounded || c->kernels->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS) return false;
+  return !args->parts || c->steady || args->tq > GM_GEMV_ROWS;
+}
+
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
   attention_job job = {.a = args,
                        .k = &c->kernels->rows,
@@ -375,6 +370,7 @@ gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
   if (args->tq == 0) return GM_OK;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   bool few = args->tq <= FEW_QUERIES && !args->parts && !c->steady;
+  if (!few && rounds(c, args)) return gm_attention_rounded(c, args);
   gm_status status = few ? attend_few(c, &job) : attend_many(c, &job);
   gm_arena_restore(&c->arena, mark);
   return status;

@@ -89,13 +89,15 @@ typedef struct gm_attention_args {
    * are read and converted once for all. */
   const gm_attention_part *parts;
   size_t n_parts;
-  float *out; /* [tq, heads * head_dim], row stride out_row */
+  bool rounded; /* more than a few queries may go to gm_attention_rounded, where a row's result
+                   does not depend on keys that it does not see: not in words */
+  float *out;   /* [tq, heads * head_dim], row stride out_row */
   size_t out_row;
 } gm_attention_args;
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
-/* The same for one span of F32 and as many kv heads as heads, where queries, keys, the
- * softmax's weights and values are rounded to 16 bits (gm_kernels.rounded; sums and softmax are
- * f32). For who asked the kernels whether they round (gm_kernels.rounds). */
+/* The same, where queries, keys, the softmax's weights and values are rounded to 16 bits
+ * (gm_kernels.rounded; sums and softmax are f32). For who asked the kernels whether they round
+ * (gm_kernels.rounds). */
 gm_status gm_attention_rounded(gm_compute *c, const gm_attention_args *args);
 
 /* Cosines and sines of the rotary position, once per forward pass: table[t, head_dim] holds for
