@@ -292,6 +292,39 @@ static void check_blocks(const gm_row_kernels *k, size_t size, gm_rng *rng, cons
   }
 }
 
+/* NaN, wherever it is in its block, makes that block NaN and no other one; as a key or a query
+ * it makes the product NaN, as a value what stands in its block of the sum. */
+static void check_blocks_nan(const gm_row_kernels *k, const char *what) {
+  enum { D = 96, N = 5, KEY = 2 };
+  for (size_t at = 0; at < D; at++) {
+    float kv[N * D], back[N * D], q[D], p[N], s[N], o[D];
+    gm_block_q8_0 blocks[N * D / 32];
+    for (size_t i = 0; i < N * D; i++) kv[i] = 1 + (float)(i % 7);
+    for (size_t i = 0; i < D; i++) q[i] = 1;
+    for (size_t i = 0; i < N; i++) p[i] = 1;
+    kv[KEY * D + at] = at % 2 ? NAN : -NAN;
+    k->narrow_q8_0(blocks, kv, N * D);
+    k->widen_q8_0(back, blocks, N * D);
+    k->dots_q8_0(s, q, blocks, D, N, D);
+    k->mix_q8_0(o, p, blocks, D, N, D);
+    for (size_t i = 0; i < N * D; i++)
+      if (isnan(back[i]) != (i / 32 == (KEY * D + at) / 32))
+        fail_msg("%s: element %zu reads %g, NaN was %zu", what, i, (double)back[i],
+                 KEY * D + at);
+    for (size_t i = 0; i < N; i++)
+      if (isnan(s[i]) != (i == KEY)) fail_msg("%s: product %zu is %g", what, i, (double)s[i]);
+    for (size_t i = 0; i < D; i++)
+      if (isnan(o[i]) != (i / 32 == at / 32))
+        fail_msg("%s: sum %zu is %g, NaN was %zu", what, i, (double)o[i], at);
+    kv[KEY * D + at] = 1;
+    q[at] = at % 2 ? NAN : -NAN;
+    k->narrow_q8_0(blocks, kv, N * D);
+    k->dots_q8_0(s, q, blocks, D, N, D);
+    for (size_t i = 0; i < N; i++)
+      if (!isnan(s[i])) fail_msg("%s: query %zu is NaN, a product %g", what, at, (double)s[i]);
+  }
+}
+
 /* Conversion is exact one way and correctly rounded the other, denormals and infinities
  * included. */
 static void check_halves(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
@@ -368,6 +401,12 @@ static void test_kernel(void **state) {
   for_all(k->check, k->name);
 }
 
+static void blocks_nan(void **state) {
+  (void)state;
+  const gm_kernels *k;
+  for (size_t i = 0; (k = gm_kernels_at(i)) != NULL; i++) check_blocks_nan(&k->rows, k->name);
+}
+
 int main(void) {
   static kernel_check checks[] = {
       {"add", check_add},
@@ -386,8 +425,9 @@ int main(void) {
       {"winograd", check_winograd},
   };
   enum { CHECKS = sizeof checks / sizeof *checks };
-  struct CMUnitTest tests[CHECKS];
+  struct CMUnitTest tests[CHECKS + 1];
   for (size_t i = 0; i < CHECKS; i++)
     tests[i] = (struct CMUnitTest){checks[i].name, test_kernel, NULL, NULL, &checks[i]};
+  tests[CHECKS] = (struct CMUnitTest)cmocka_unit_test(blocks_nan);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -503,7 +503,8 @@ static void products(void **state) {
 }
 
 /* What is no number stays none, whatever is rounded on the way: NaN among a row's activations
- * makes all of its products NaN, and in a block's scale all of that row of w. */
+ * makes all of its products NaN, and among a row's weights or in a block's scale all of that
+ * row of w. */
 typedef struct poisoned {
   size_t x_row, w_row; /* SIZE_MAX: none */
 } poisoned;
@@ -561,6 +562,21 @@ static void poison_scales(product *p) {
     }
 }
 
+/* Each weight of a row that is no number by itself, in turn. */
+static void poison_weights(product *p) {
+  const gm_type_traits *traits = gm_type_traits_of(p->type);
+  const poisoned at = {SIZE_MAX, 2};
+  const float nan = NAN;
+  for (size_t i = 0; i < p->k; i++) {
+    unsigned char *place = p->w + at.w_row * p->row_bytes + i * traits->block_bytes;
+    unsigned char before[sizeof nan];
+    memcpy(before, place, traits->block_bytes);
+    traits->from_float(place, &nan, 1);
+    check_poisoned(p, &at);
+    memcpy(place, before, traits->block_bytes);
+  }
+}
+
 static void poison(const gm_kernels *table, gm_type type, bool rounded) {
   product p = {.table = table,
                .mm = rounded ? table->rounded[type] : table->matmul[type],
@@ -579,7 +595,10 @@ static void poison(const gm_kernels *table, gm_type type, bool rounded) {
     check_poisoned(&p, &at);
     p.x[p.k + i] = before;
   }
-  if (gm_type_traits_of(type)->quantised) poison_scales(&p);
+  if (gm_type_traits_of(type)->quantised)
+    poison_scales(&p);
+  else
+    poison_weights(&p);
   product_free(&p);
 }
 

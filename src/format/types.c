@@ -50,14 +50,19 @@ static void q8_0_to_float(float *y, const void *x, size_t n) {
   }
 }
 
+/* A value that is NaN makes its block's scale NaN, so that the block reads as NaN. */
 static void q8_0_from_float(void *y, const float *x, size_t n) {
   gm_block_q8_0 *b = y;
   for (size_t i = 0; i < n / 32; i++, x += 32) {
     float largest = 0;
-    for (size_t j = 0; j < 32; j++) largest = fmaxf(largest, fabsf(x[j]));
+    for (size_t j = 0; j < 32; j++)
+      if (isnan(x[j]) || fabsf(x[j]) > largest) largest = fabsf(x[j]);
     float d = largest / 127.0f, inverse = inverse_of(d);
     b[i].d = gm_f32_to_f16(d);
-    for (size_t j = 0; j < 32; j++) b[i].qs[j] = (int8_t)roundf(x[j] * inverse);
+    for (size_t j = 0; j < 32; j++) {
+      float q = roundf(x[j] * inverse);
+      b[i].qs[j] = isnan(q) ? 0 : (int8_t)q;
+    }
   }
 }
 

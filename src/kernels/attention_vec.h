@@ -207,11 +207,20 @@ static inline vec vec_abs(vec x) {
   return vec_max(x, vec_sub(vec_set(0), x));
 }
 
+/* The largest magnitude of n values, a multiple of VEC; NaN where one of them is. */
+static inline __attribute__((always_inline)) float top_magnitude(const float *x, size_t n) {
+  vec top = vec_set(0), none = top; /* none: 0, or NaN once one has been met */
+  for (size_t i = 0; i < n; i += VEC) {
+    vec a = vec_abs(vec_load(x + i));
+    top = vec_max(a, top);
+    none = vec_add(none, vec_min(vec_set(0), a));
+  }
+  return vec_top(top) + vec_sum(none);
+}
+
 /* q in 16 bits; returns the size of a step. */
 static inline float round_query(int16_t *out, const float *q, size_t d) {
-  vec top = vec_set(0);
-  for (size_t i = 0; i < d; i += VEC) top = vec_max(vec_abs(vec_load(q + i)), top);
-  float largest = vec_top(top);
+  float largest = top_magnitude(q, d);
   vec inverse = vec_set(largest > 1e-30F ? 32767 / largest : 0);
   for (size_t i = 0; i < d; i += VEC) vec_store_i16(out + i, vec_mul(vec_load(q + i), inverse));
   return largest / 32767;
@@ -293,9 +302,7 @@ static void widen_q8_0_vec(float *y, const void *x, size_t n) {
 static void narrow_q8_0_vec(void *y, const float *x, size_t n) {
   gm_block_q8_0 *block = y;
   for (size_t i = 0; i < n; i += 32, block++) {
-    vec top = vec_set(0);
-    for (size_t j = 0; j < 32; j += VEC) top = vec_max(vec_abs(vec_load(x + i + j)), top);
-    float d = vec_top(top) / 127;
+    float d = top_magnitude(x + i, 32) / 127;
     vec inverse = vec_set(d > 1e-30F ? 1 / d : 0);
     vec_store_half_part(&block->d, vec_set(d), 1);
     for (size_t j = 0; j < 32; j += VEC)
