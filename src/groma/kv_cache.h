@@ -5,7 +5,8 @@
  * their own: a picture's prefix is computed once and stands behind every question, and a chat
  * can go back to an earlier point. Nothing is ever copied or moved.
  *
- * Not thread-safe: the sequences that share blocks belong to one thread at a time. */
+ * A status is GM_OK or GM_ERR_MEMORY. Not thread-safe: the sequences that share blocks belong
+ * to one thread at a time. */
 #ifndef GM_KV_CACHE_H
 #define GM_KV_CACHE_H
 
@@ -73,7 +74,8 @@ const void *gm_kv_piece(const gm_kv_seq *seq, size_t first, size_t n);
 /* Of n positions; 0 where the number would wrap. */
 size_t gm_kv_bytes(const gm_kv_shape *shape, size_t n);
 /* Puts n positions, that gm_kv_piece gave once, behind those of a sequence: they stand at
- * `offset` of the file, which the sequence takes over (in any case) and only reads. */
+ * `offset` of the file (a multiple of 64), which the sequence takes over (in any case) and only
+ * reads. */
 gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n, gm_error *err);
 
 /* Empties the sequence and frees blocks that no other sequence shares; the shape stays. */

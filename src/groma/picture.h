@@ -69,7 +69,8 @@ typedef struct gm_picture {
 
 /* Encodes the picture's pixels[3, S, S], or finds it in the cache, and chooses its regions. The
  * settings are copied; watch and cache must outlive the picture. What comes from the cache is
- * bit by bit what would have been computed. */
+ * bit by bit what would have been computed. Errors: GM_ERR_MEMORY, GM_ERR_CANCELLED,
+ * GM_ERR_MODEL (a proposal is no number). */
 gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute *c,
                             const float *pixels, const gm_picture_settings *settings,
                             gm_watch *watch);
@@ -83,7 +84,8 @@ gm_status gm_picture_refer(const gm_picture *picture, const gm_rel_box *boxes, s
 /* Puts n more boxes behind a list that is in use, without moving a region: a box that is there
  * already keeps its index; where the region tokens are all taken, the last region for which
  * in_use[i] is false gives up its place. in_use [max_regions] is updated. *first_changed
- * becomes the first index whose region is new (list->n before if none). */
+ * becomes the first index whose region is new (list->n before if none). GM_ERR_ARGUMENT where
+ * no place is left, with the boxes before in the list. */
 gm_status gm_picture_append(const gm_picture *picture, gm_region_list *list,
                             const gm_rel_box *boxes, size_t n, bool *in_use, size_t *index,
                             size_t *first_changed, gm_error *err);

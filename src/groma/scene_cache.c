@@ -5,6 +5,7 @@
 #include "sha256.h"
 #include "sum64.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define VERSION "gromatic scene 1 "
@@ -103,7 +104,7 @@ void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_scene
   unsigned char head[GM_SCENE_HEAD];
   gm_cache_piece pieces[1 + MAX_PARTS] = {{head, sizeof head}};
   size_t size = 0;
-  if (n > MAX_PARTS) return;
+  assert(n <= MAX_PARTS);
   for (size_t i = 0; i < n; i++) {
     pieces[1 + i] = (gm_cache_piece){parts[i].at, parts[i].size};
     size += parts[i].size;

@@ -26,7 +26,7 @@ typedef struct gm_scene_cache {
   char model[65]; /* of all that decides results besides the picture */
 } gm_scene_cache;
 
-/* A part of an entry's body in memory. */
+/* A part of an entry's body in memory, the caller's. */
 typedef struct gm_scene_part {
   void *at;
   size_t size;
@@ -40,7 +40,7 @@ void gm_scene_key_picture(const gm_scene_cache *cache, const float *pixels, size
 void gm_scene_key_boxes(const char *picture, const char *what, const gm_rel_box *boxes,
                         size_t n, char key[65]);
 
-/* Fills the parts; false where there is no whole entry of just that size. */
+/* At most 8 parts. load fills them; false where there is no whole entry of just that size. */
 bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_scene_part *parts,
                    size_t n);
 void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_scene_part *parts,

@@ -25,13 +25,15 @@ gm_status gm_talk_begin(gm_talk *talk, gm_picture *picture, const gm_rel_box *bo
 void gm_talk_free(gm_talk *talk);
 
 /* Boxes of a later question: they go behind the list, so that regions named so far keep their
- * numbers; the cache is cut back to the first region that is new. */
+ * numbers; the cache is cut back to the first region that is new. On failure (GM_ERR_MEMORY;
+ * GM_ERR_ARGUMENT where all that the model can name is named) the list may have some of the
+ * boxes: gm_talk_go_back takes them out. */
 gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t *index,
                         gm_error *err);
 
 /* After begin or refer, before ask: computes the vectors of all lists and the picture's part of
  * the cache, and puts it under the talks that have none, with a list of their own where one is
- * kept. */
+ * kept. The talks, at least one, are of one picture. */
 gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n);
 
 /* Adds a question; index as begin or refer gave it. From the second on, </s> goes in front
