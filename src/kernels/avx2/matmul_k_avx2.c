@@ -27,6 +27,10 @@ static inline __m256i load(const void *p) {
   return _mm256_loadu_si256(p);
 }
 
+static inline void store(void *p, __m256i v) {
+  _mm256_storeu_si256(p, v);
+}
+
 static inline __m256i broadcast4(const void *p) {
   int32_t four;
   memcpy(&four, p, 4);
@@ -159,52 +163,158 @@ static void tile_q4_k(float *acc, const void *x, const void *panel, size_t k, bo
   }
 }
 
-/* ---- few rows -------------------------------------------------------------------------- */
+static inline __m128i load16(const void *p) {
+  return _mm_loadu_si128((const __m128i *)p);
+}
 
-static inline __attribute__((always_inline)) void
-gemv_row_q4_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, size_t k) {
-  size_t x_row = k / 256 * GM_XK_BYTES;
-  __m256 sum[4];
-  __m128 min_sum[4];
+/* The sums of two rows' eight lanes as four lanes of each. */
+static inline __m256i fold(__m256i first, __m256i second) {
+  return _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x21),
+                          _mm256_blend_epi32(first, second, 0xF0));
+}
+
+static inline float sum4(__m128 s) {
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* y of W rows of w from the folded sums of its pairs. */
+static inline __attribute__((always_inline)) void store_sums(size_t W, float *y,
+                                                             const __m256 sum[2]) {
+  y[0] = sum4(_mm256_castps256_ps128(sum[0]));
+  if (W == 1) return;
+  y[1] = sum4(_mm256_extractf128_ps(sum[0], 1));
+  if (W == 2) return;
+  y[2] = sum4(_mm256_castps256_ps128(sum[1]));
+  y[3] = sum4(_mm256_extractf128_ps(sum[1], 1));
+}
+
+/* ---- Q4_K, few rows
+ *
+ * Rows of w go in pairs, whose scales are unpacked together and whose sums share a vector
+ * at the end of a block: the first row's in its low half, the second's in its high half. Of a
+ * row alone (W = 1) the high half is of no use. */
+
+static inline const gm_block_q4_k *block_q4_k(const bytes *w, size_t row_bytes, size_t j) {
+  return (const gm_block_q4_k *)(const void *)(w + j * row_bytes);
+}
+
+/* Eight scales, then eight minima of two blocks as bytes, each in 128 bits: gm_q4_k_scales in
+ * vectors. */
+static inline __m256i scales_q4_k(const gm_block_q4_k *first, const gm_block_q4_k *second) {
+  __m256i packed = _mm256_setr_m128i(load16(first->scales), load16(second->scales));
+  __m256i low = _mm256_shuffle_epi32(packed, _MM_SHUFFLE(2, 1, 2, 0));
+  __m256i high = _mm256_shuffle_epi32(packed, _MM_SHUFFLE(1, 1, 0, 0));
+  low = _mm256_srlv_epi32(low, _mm256_setr_epi32(0, 0, 0, 4, 0, 0, 0, 4));
+  low = _mm256_and_si256(low, _mm256_set1_epi64x(0x0F0F0F0F3F3F3F3F));
+  high = _mm256_and_si256(_mm256_srli_epi32(high, 2), _mm256_set1_epi64x(0x3030303000000000));
+  return _mm256_or_si256(low, high);
+}
+
+/* d and dmin of W blocks: of rows 0 and 2 in the low half, of 1 and 3 in the high half. */
+static inline __attribute__((always_inline)) __m256 steps_q4_k(size_t W, const bytes *w,
+                                                               size_t row_bytes) {
+  int32_t halves[4] = {0};
 #pragma GCC unroll 4
-  for (size_t r = 0; r < R; r++) sum[r] = _mm256_setzero_ps(), min_sum[r] = _mm_setzero_ps();
+  for (size_t j = 0; j < W; j++) memcpy(&halves[j], &block_q4_k(w, row_bytes, j)->d, 4);
+  return _mm256_cvtph_ps(_mm_setr_epi32(halves[0], halves[2], halves[1], halves[3]));
+}
+
+/* W rows of w (1, 2 or 4) with R rows of x. */
+static inline __attribute__((always_inline)) void gemv_rows_q4_k(size_t W, size_t R, float *y,
+                                                                 size_t ldy, const bytes *x,
+                                                                 const bytes *w,
+                                                                 size_t row_bytes, size_t k) {
+  const __m256i low = _mm256_set1_epi8(15);
+  size_t x_row = k / 256 * GM_XK_BYTES, in_pair = W > 1 ? 2 : 1;
+  __m256 sum[4][2];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
   for (size_t at = 0; at < k; at += 256, x += GM_XK_BYTES, w += sizeof(gm_block_q4_k)) {
-    const gm_block_q4_k *block = (const gm_block_q4_k *)(const void *)w;
-    gm_prefetch_ahead(w, sizeof *block);
-    uint8_t scales[8], mins[8];
-    gm_q4_k_scales(scales, mins, block->scales);
-    __m128i scale8 = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)scales));
-    __m256i scale = _mm256_broadcastsi128_si256(scale8);
-    __m128i min = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)mins));
-    __m256i dot[4];
+    __m256 steps = steps_q4_k(W, w, row_bytes), step[4];
+    __m256i dot[4][4];
+    /* Each scale twice as words, in memory: a load that spreads it costs no arithmetic. */
+    int32_t spread[2][2][8];
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; r++) dot[r] = _mm256_setzero_si256();
-#pragma GCC unroll 8
-    for (size_t b = 0; b < 8; b++) {
-      __m256i q = gm_q4_k_quants_avx2(w, b);
-      __m256i s =
-          _mm256_shuffle_epi8(scale, _mm256_set1_epi16((short)(0x0100 + 0x0202 * (int)b)));
+    for (size_t r = 0; r < R; r++)
+      step[r] = _mm256_mul_ps(steps, _mm256_set1_ps(gm_xk_d(x + r * x_row, 1)[0]));
+#pragma GCC unroll 2
+    for (size_t j = 0; j < W; j += 2) {
+      __m256i scales =
+          scales_q4_k(block_q4_k(w, row_bytes, j), block_q4_k(w, row_bytes, j + in_pair - 1));
+      __m256i minima = _mm256_unpackhi_epi8(scales, _mm256_setzero_si256());
+      __m256i words = _mm256_unpacklo_epi8(scales, _mm256_setzero_si256());
+      store(spread[j / 2][0], _mm256_unpacklo_epi16(words, words));
+      store(spread[j / 2][1], _mm256_unpackhi_epi16(words, words));
 #pragma GCC unroll 4
       for (size_t r = 0; r < R; r++) {
-        __m256i pairs = _mm256_maddubs_epi16(q, load(gm_xk_q(x + r * x_row, 1, b, 0)));
-        dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs, s));
+        __m256i s = _mm256_broadcastsi128_si256(load16(gm_xk_s32(x + r * x_row, 1)));
+        __m256 minus = _mm256_cvtepi32_ps(_mm256_madd_epi16(minima, s));
+        __m256 d = j == 0 ? _mm256_permute_ps(step[r], 0x55) : _mm256_permute_ps(step[r], 0xFF);
+        sum[r][j / 2] = _mm256_fnmadd_ps(minus, d, sum[r][j / 2]);
       }
     }
-    float d = _cvtsh_ss(block->d), dmin = _cvtsh_ss(block->dmin);
+    __asm__("" : "+m"(spread)); /* without this gcc takes the scales from registers */
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; r++) {
-      const bytes *chunk = x + r * x_row;
-      float dx = gm_xk_d(chunk, 1)[0];
-      __m128i s = _mm_loadu_si128((const __m128i *)(const void *)gm_xk_s32(chunk, 1));
-      sum[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r]), _mm256_set1_ps(d * dx), sum[r]);
-      min_sum[r] = _mm_fnmadd_ps(_mm_cvtepi32_ps(_mm_madd_epi16(min, s)),
-                                 _mm_set1_ps(dmin * dx), min_sum[r]);
+    for (size_t j = 0; j < W; j++) {
+      gm_prefetch(block_q4_k(w, row_bytes, j), sizeof(gm_block_q4_k),
+                  W > 1 ? W * row_bytes : GM_PREFETCH_AHEAD);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; r++) dot[r][j] = _mm256_setzero_si256();
     }
+#pragma GCC unroll 4
+    for (size_t b = 0; b < 8; b += 2)
+#pragma GCC unroll 4
+      for (size_t j = 0; j < W; j++) {
+        __m256i both = gm_keep_avx2(load(block_q4_k(w, row_bytes, j)->qs + b * 16));
+        __m256i q0 = _mm256_and_si256(both, low);
+        __m256i q1 = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
+        const int32_t *s = spread[j / 2][b / 4] + j % 2 * 4 + b % 4;
+        __m256i s0 = _mm256_set1_epi32(s[0]), s1 = _mm256_set1_epi32(s[1]);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < R; r++) {
+          __m256i x0 = load(gm_xk_q(x + r * x_row, 1, b, 0));
+          __m256i x1 = load(gm_xk_q(x + r * x_row, 1, b + 1, 0));
+          x0 = _mm256_madd_epi16(_mm256_maddubs_epi16(q0, x0), s0);
+          x1 = _mm256_madd_epi16(_mm256_maddubs_epi16(q1, x1), s1);
+          dot[r][j] = _mm256_add_epi32(dot[r][j], x0);
+          dot[r][j] = gm_keep_avx2(_mm256_add_epi32(dot[r][j], x1));
+        }
+      }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++)
+#pragma GCC unroll 2
+      for (size_t j = 0; j < W; j += 2) {
+        __m256 d = j == 0 ? _mm256_permute_ps(step[r], 0x00) : _mm256_permute_ps(step[r], 0xAA);
+        __m256i two = fold(dot[r][j], dot[r][j + in_pair - 1]);
+        sum[r][j / 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(two), d, sum[r][j / 2]);
+      }
   }
 #pragma GCC unroll 4
-  for (size_t r = 0; r < R; r++)
-    y[r * ldy] = gm_sum8_avx2(_mm256_add_ps(sum[r], _mm256_zextps128_ps256(min_sum[r])));
+  for (size_t r = 0; r < R; r++) store_sums(W, y + r * ldy, sum[r]);
 }
+
+/* R rows of x with all rows of w, W of them at a time. */
+static inline __attribute__((always_inline)) void
+gemv_all_q4_k(size_t W, size_t R, float *y, size_t ldy, const bytes *x, const bytes *w,
+              size_t row_bytes, size_t n, size_t k) {
+  size_t j = 0;
+  for (; j + W <= n; j += W)
+    gemv_rows_q4_k(W, R, y + j, ldy, x, w + j * row_bytes, row_bytes, k);
+  for (; j < n; j++) gemv_rows_q4_k(1, R, y + j, ldy, x, w + j * row_bytes, row_bytes, k);
+}
+
+void gm_gemv_q4_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                       size_t row_bytes, size_t n, size_t k) {
+  const bytes *in = x;
+  size_t x_row = k / 256 * GM_XK_BYTES;
+  for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)
+    gemv_all_q4_k(2, 4, y, ldy, in, w, row_bytes, n, k);
+  for (; m >= 1; m--, in += x_row, y += ldy)
+    gemv_all_q4_k(4, 1, y, ldy, in, w, row_bytes, n, k);
+}
+
+/* ---- Q6_K, few rows */
 
 static inline __attribute__((always_inline)) void
 gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, size_t k) {
@@ -246,16 +356,6 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
   }
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; r++) y[r * ldy] = gm_sum8_avx2(sum[r]);
-}
-
-void gm_gemv_q4_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                       size_t row_bytes, size_t n, size_t k) {
-  const bytes *in = x, *rows = w;
-  size_t x_row = k / 256 * GM_XK_BYTES;
-  for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)
-    for (size_t j = 0; j < n; j++) gemv_row_q4_k(4, y + j, ldy, in, rows + j * row_bytes, k);
-  for (; m >= 1; m--, in += x_row, y += ldy)
-    for (size_t j = 0; j < n; j++) gemv_row_q4_k(1, y + j, ldy, in, rows + j * row_bytes, k);
 }
 
 void gm_gemv_q6_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
