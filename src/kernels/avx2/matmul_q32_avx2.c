@@ -42,9 +42,10 @@ static inline __m256i load_q8_0(const bytes *block) {
 }
 
 static inline __m256i load_q4_0(const bytes *block) {
-  __m128i q = _mm_loadu_si128((const __m128i *)(const void *)(block + 2));
-  __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(q), _mm_srli_epi16(q, 4), 1);
-  return _mm256_and_si256(both, _mm256_set1_epi8(15));
+  __m256i q =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(block + 2)));
+  q = _mm256_srlv_epi32(q, _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4));
+  return _mm256_and_si256(q, _mm256_set1_epi8(15));
 }
 
 static inline float scale_of(const bytes *block) {
@@ -146,40 +147,72 @@ static inline __m256i dot_q4_0(const bytes *block, __m256i v) {
   return _mm256_maddubs_epi16(load_q4_0(block), v);
 }
 
+/* The scales of the blocks of a chunk; lanes from `blocks` on are zero. */
+static inline __attribute__((always_inline)) __m256
+scales_of(const bytes *w, size_t block_bytes, size_t blocks) {
+  int16_t d[8] = {0};
+  for (size_t b = 0; b < blocks; b++) memcpy(&d[b], w + b * block_bytes, 2);
+  return _mm256_cvtph_ps(_mm_setr_epi16(d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]));
+}
+
+/* What a row of x adds up: products, by even and odd blocks, and the weights' offset. */
+typedef struct row_sum {
+  __m256 products[2], offset;
+} row_sum;
+
+/* A chunk of one row of w with R rows of x, x_row bytes apart. The scales of all its blocks are
+ * widened and multiplied at once. */
+static inline __attribute__((always_inline)) void
+gemv_chunk(size_t R, row_sum sum[4], const bytes *x, size_t x_row, const bytes *w,
+           size_t blocks, size_t block_bytes, bool has_offset, dot_fn dot) {
+  const __m256i one = _mm256_set1_epi16(1);
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  __m256i there = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)blocks), lane);
+  __m256 dw = scales_of(w, block_bytes, blocks), d[4];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) {
+    const bytes *chunk = x + r * x_row;
+    d[r] = _mm256_mul_ps(dw, _mm256_maskload_ps(gm_x32_d(chunk, 1), there));
+    if (has_offset) {
+      __m256i s = _mm256_maskload_epi32(gm_x32_s(chunk, 1), there);
+      sum[r].offset = _mm256_fmadd_ps(d[r], _mm256_cvtepi32_ps(s), sum[r].offset);
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t b = 0; b < blocks; b++, w += block_bytes) {
+    __m256i each = _mm256_set1_epi32((int)b);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) {
+      __m256i pairs = dot(w, load(gm_x_q(x + r * x_row, 1, b, 0)));
+      __m256 products = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, one));
+      __m256 *to = &sum[r].products[b % 2];
+      *to = _mm256_fmadd_ps(products, _mm256_permutevar8x32_ps(d[r], each), *to);
+    }
+  }
+}
+
 /* y of one row of w with R rows of x; the weights' offset is `offset_scale` of 128. */
 static inline __attribute__((always_inline)) void gemv_row(size_t R, float *y, size_t ldy,
                                                            const bytes *x, const bytes *w,
                                                            size_t k, size_t block_bytes,
                                                            float offset_scale, dot_fn dot) {
-  const __m256i one = _mm256_set1_epi16(1);
-  size_t x_row = (k + GM_X_CHUNK - 1) / GM_X_CHUNK * GM_X32_BYTES;
-  __m256 sum[4][2];
-  float offset[4] = {0};
-#pragma GCC unroll 4
-  for (size_t r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-  for (size_t at = 0; at < k; at += GM_X_CHUNK, x += GM_X32_BYTES) {
-    gm_prefetch_ahead(w, 8 * block_bytes);
-    for (size_t b = 0; b < chunk_blocks(k, at); b++, w += block_bytes) {
-      float dw = scale_of(w);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < R; r++) {
-        const bytes *chunk = x + r * x_row;
-        float d = dw * gm_x32_d(chunk, 1)[b];
-        __m256i pairs = dot(w, load(gm_x_q(chunk, 1, b, 0)));
-        __m256 products = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, one));
-        /* Fused by name: else the compiler may fuse for one R and not for another. */
-        if (offset_scale != 0) offset[r] = fmaf(d, (float)gm_x32_s(chunk, 1)[b], offset[r]);
-        if (b % 2 == 0)
-          sum[r][0] = _mm256_fmadd_ps(products, _mm256_set1_ps(d), sum[r][0]);
-        else
-          sum[r][1] = _mm256_fmadd_ps(products, _mm256_set1_ps(d), sum[r][1]);
-      }
-    }
-  }
+  size_t x_row = (k + GM_X_CHUNK - 1) / GM_X_CHUNK * GM_X32_BYTES, at = 0;
+  bool has_offset = offset_scale != 0;
+  row_sum sum[4];
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; r++)
-    y[r * ldy] =
-        fmaf(offset[r], offset_scale, gm_sum8_avx2(_mm256_add_ps(sum[r][0], sum[r][1])));
+    sum[r].products[0] = sum[r].products[1] = sum[r].offset = _mm256_setzero_ps();
+  for (; at + GM_X_CHUNK <= k; at += GM_X_CHUNK, x += GM_X32_BYTES, w += 8 * block_bytes) {
+    gm_prefetch_ahead(w, 8 * block_bytes);
+    gemv_chunk(R, sum, x, x_row, w, 8, block_bytes, has_offset, dot);
+  }
+  if (at < k) gemv_chunk(R, sum, x, x_row, w, (k - at) / 32, block_bytes, has_offset, dot);
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r++) {
+    __m256 all = _mm256_add_ps(sum[r].products[0], sum[r].products[1]);
+    if (has_offset) all = _mm256_fmadd_ps(sum[r].offset, _mm256_set1_ps(offset_scale), all);
+    y[r * ldy] = gm_sum8_avx2(all);
+  }
 }
 
 static inline __attribute__((always_inline)) void
