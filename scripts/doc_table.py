@@ -4,12 +4,22 @@ import os
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def write(page, name, table):
-    """Replaces what stands between <!-- name --> and <!-- end of name --> in docs/page; table ends with a newline."""
+def split(page, name):
+    """docs/page before the comment <!-- name -->, from it to the end of <!-- end of name -->, and behind."""
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
-    path = os.path.join(ROOT, "docs", page)
-    with open(path) as file:
+    with open(os.path.join(ROOT, "docs", page)) as file:
         head, rest = file.read().split(begin)
-    _, tail = rest.split(end)
-    with open(path, "w") as file:
-        file.write(head + begin + table + end + tail)
+    table, tail = rest.split(end)
+    return head, begin + table + end, tail
+
+
+def block(page, name):
+    """The table of that name with its two comments."""
+    return split(page, name)[1]
+
+
+def write(page, name, table):
+    """Replaces what stands between the two comments; table ends with a newline."""
+    head, _, tail = split(page, name)
+    with open(os.path.join(ROOT, "docs", page), "w") as file:
+        file.write(f"{head}<!-- {name} -->\n{table}<!-- end of {name} -->\n{tail}")

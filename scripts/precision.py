@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Which tensors of Groma need precision: each group of groma-mini's tensors alone in a smaller type,
-the others in f32, against f32 throughout. Prints the table of docs/FORMAT.md. (Half precision is not
+the others in f32, against f32 throughout. Writes the table of docs/ACCURACY.md; one group is printed only. (Half precision is not
 tried: the checkpoint is in it.)
 
 Usage: .venv/bin/python scripts/precision.py [PROGRAM [GROUP]]   (default build/release/gromatic, all)
@@ -15,6 +15,8 @@ import tempfile
 
 import numpy as np
 from gguf import GGMLQuantizationType as Type, GGUFReader, GGUFWriter, quants
+
+import doc_table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build/release/gromatic")
@@ -124,8 +126,8 @@ def main():
     chosen = range(0, len(names), STEP)
     pictures = [os.path.join(SCENES, "images", names[i]) for i in chosen]
     phrases = [[r["expression"] for r in referring if r["image_id"] == i + 1] for i in chosen]
-    print("| alone in a smaller type | type | box, px | its score | regions lost or new | phrase score | other region |")
-    print("|---|---|---|---|---|---|---|")
+    table = ("| alone in a smaller type | type | box, px | its score | regions lost or new | phrase score | other region |\n"
+             "|---|---|---|---|---|---|---|\n")
     with tempfile.TemporaryDirectory() as folder:
         base = os.path.join(folder, "f32.gguf")
         subprocess.run([PROGRAM, "convert", os.path.join(ROOT, "models/groma-mini"), "-o", base, "--type", "f32", "-q"], check=True)
@@ -137,7 +139,11 @@ def main():
                 if not write_mixed(path, reader, pattern, kind):
                     sys.exit(f"no tensor fits {pattern}")
                 row = compare(results(path, pictures, phrases), exact)
-                print("| %s | %s | %.3f | %.4f | %.1f %% | %.4f | %.1f %% |" % (label, kind, *row), flush=True)
+                line = "| %s | %s | %.3f | %.4f | %.1f %% | %.4f | %.1f %% |" % (label, kind, *row)
+                print(line, flush=True)
+                table += line + "\n"
+    if not ONLY:
+        doc_table.write("ACCURACY.md", "phrases", table)
 
 
 main()
