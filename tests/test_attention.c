@@ -459,6 +459,66 @@ static void test_rounded_attention_keeps_what_is_no_number(void **state) {
     }
 }
 
+/* gm_attention of tq queries, told that it may round; alone, or as one part behind the first
+ * span; and what the two ways give. */
+static void check_way(const gm_kernels *kernels, size_t tq, bool part, bool steady,
+                      bool rounds) {
+  attention_data *d = make_data(
+      &(attention_case){1, tq, 2, 1, 32, 2, {70, 20}, true, GM_TYPE_F16, GM_TYPE_F16, false},
+      9);
+  gm_compute *c = compute_open(2, kernels);
+  size_t n = tq * d->out_row;
+  float *got = zeros(n), *exact = zeros(n), *rounded = zeros(n);
+  gm_attention_part own = {d->spans + 1, 1, tq};
+  gm_attention_args args = {.q = d->q,
+                            .q_row = d->q_row,
+                            .spans = d->spans,
+                            .n_spans = part ? 1 : 2,
+                            .k_type = GM_TYPE_F16,
+                            .v_type = GM_TYPE_F16,
+                            .tq = tq,
+                            .heads = 2,
+                            .kv_heads = 1,
+                            .head_dim = 32,
+                            .scale = 1,
+                            .causal = true,
+                            .parts = part ? &own : NULL,
+                            .n_parts = part,
+                            .out = exact,
+                            .out_row = d->out_row};
+  char what[120];
+  snprintf(what, sizeof what, "%s%s: %zu queries, part %d, steady %d", kernels->name,
+           kernels->features, tq, part, steady);
+  c->steady = steady;
+  assert_ok(gm_attention(c, &args), c->err);
+  args.out = rounded;
+  assert_ok(gm_attention_rounded(c, &args), c->err);
+  args.out = got;
+  args.rounded = true;
+  assert_ok(gm_attention(c, &args), c->err);
+  assert_same_bits(got, rounds ? rounded : exact, n, what);
+  assert_memory_not_equal(exact, rounded, n * sizeof *exact);
+  compute_close(c);
+  free(got), free(exact), free(rounded);
+  free_data(d);
+}
+
+/* What decodes stays exact, as do products of few rows, and words are never used; without leave
+ * nothing is rounded. */
+static void test_which_attention_is_rounded(void **state) {
+  (void)state;
+  for (size_t t = 0; gm_kernels_at(t); t++) {
+    const gm_kernels *kernels = gm_kernels_at(t);
+    bool bf16 = kernels->rounded[GM_TYPE_F32]->form != GM_TILE_WORDS;
+    check_way(kernels, 4, false, false, false);
+    check_way(kernels, 5, false, false, bf16);
+    check_way(kernels, 4, false, true, bf16);
+    check_way(kernels, GM_GEMV_ROWS, true, false, false);
+    check_way(kernels, GM_GEMV_ROWS + 1, true, false, bf16);
+    check_way(kernels, 1, true, true, bf16);
+  }
+}
+
 /* Two keys whose scores differ by ln 3: weights 1/4 and 3/4, by hand. */
 static void test_attention_by_hand(void **state) {
   (void)state;
@@ -526,6 +586,7 @@ int main(void) {
       cmocka_unit_test(test_rounded_parts_do_not_show_in_each_other),
       cmocka_unit_test(test_rounded_attention_does_not_show_where_it_was_cut),
       cmocka_unit_test(test_rounded_attention_keeps_what_is_no_number),
+      cmocka_unit_test(test_which_attention_is_rounded),
       cmocka_unit_test(test_attention_by_hand),
       cmocka_unit_test(test_attention_with_huge_scores),
   };
