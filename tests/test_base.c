@@ -48,8 +48,6 @@ static void pool_runs_every_task_once(void **state) {
       unsigned char *seen = calloc(n + 1, 1);
       gm_pool_run(pool, count_task, seen, n);
       for (size_t i = 0; i < n; i++) assert_int_equal(seen[i], 1);
-      gm_pool_run_near(pool, count_task, seen, n);
-      for (size_t i = 0; i < n; i++) assert_int_equal(seen[i], 2);
       free(seen);
     }
     gm_pool_free(pool);
@@ -57,6 +55,34 @@ static void pool_runs_every_task_once(void **state) {
 }
 
 enum { NEAR = 100 };
+
+/* What each worker did, in order. */
+typedef struct turns {
+  size_t n[3], task[3][NEAR];
+} turns;
+
+static void turn_task(void *arg, size_t task, size_t worker) {
+  turns *t = arg;
+  t->task[worker][t->n[worker]++] = task;
+}
+
+static void threads_begin_with_their_own_share(void **state) {
+  (void)state;
+  gm_pool *pool;
+  gm_error err;
+  assert_ok(gm_pool_create(&pool, 3, &err), &err);
+  for (size_t run = 0; run < 50; run++) {
+    turns t = {0};
+    gm_pool_run(pool, turn_task, &t, NEAR);
+    assert_int_equal(t.n[0] + t.n[1] + t.n[2], NEAR);
+    for (size_t w = 0; w < 3; w++)
+      for (size_t i = 0; i < t.n[w]; i++) {
+        size_t begin = NEAR * w / 3, task = t.task[w][i];
+        if (task >= begin && task < NEAR * (w + 1) / 3) assert_int_equal(task, begin + i);
+      }
+  }
+  gm_pool_free(pool);
+}
 
 /* The first task ends when all others have: its thread needs help with its share. */
 static void waiting_task(void *arg, size_t task, size_t worker) {
@@ -73,7 +99,7 @@ static void held_up_thread_is_helped_with_its_share(void **state) {
   assert_ok(gm_pool_create(&pool, 2, &err), &err);
   for (size_t run = 0; run < 20; run++) {
     atomic_int done = 0;
-    gm_pool_run_near(pool, waiting_task, &done, NEAR);
+    gm_pool_run(pool, waiting_task, &done, NEAR);
     assert_int_equal(atomic_load(&done), NEAR);
   }
   gm_pool_free(pool);
@@ -194,6 +220,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(arena_reuses_its_chunks),
       cmocka_unit_test(pool_runs_every_task_once),
+      cmocka_unit_test(threads_begin_with_their_own_share),
       cmocka_unit_test(held_up_thread_is_helped_with_its_share),
       cmocka_unit_test(arithmetic_refuses_to_wrap),
       cmocka_unit_test(random_numbers_are_splitmix64),

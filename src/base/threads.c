@@ -1,6 +1,7 @@
-/* threads.c - see threads.h. A job is published with a ticket, its number and its next task in
- * one word; whoever takes a task moves the ticket on, and the caller waits until all tasks are
- * done, not for the workers: one that the system does not let run misses jobs and holds up
+/* threads.c - see threads.h. A job's tasks lie in shares, one a thread, and the job is a call a
+ * thread to work through them. It is published with a ticket, its number and its next call in
+ * one word; whoever takes a call moves the ticket on, and the caller waits until all calls have
+ * ended, not for the workers: one that the system does not let run misses jobs and holds up
  * nobody. Workers spin for some microseconds after a job, since the next one usually follows at
  * once, and then sleep. */
 #include "threads.h"
@@ -19,7 +20,7 @@ enum {
   APART = 128  /* bytes between what threads write: a cache line and its neighbour */
 };
 
-/* A thread's share of a job of near tasks: the first that nobody has taken << 32 | the end. */
+/* A thread's share of a job's tasks: the first that nobody has taken << 32 | the end. */
 typedef struct share {
   _Alignas(APART) atomic_uint_least64_t left;
 } share;
@@ -33,11 +34,10 @@ struct gm_pool {
   pthread_mutex_t lock;
   pthread_cond_t wake;
   atomic_bool stop;
-  atomic_uint_least64_t ticket; /* job number << 32 | next task */
+  atomic_uint_least64_t ticket; /* job number << 32 | next call */
   _Atomic(gm_task_fn) fn;
   _Atomic(void *) arg;
-  atomic_size_t n_tasks;
-  atomic_size_t done; /* tasks of the job that are finished */
+  atomic_size_t done; /* calls of the job that have ended */
 };
 
 struct gm_worker {
@@ -58,18 +58,39 @@ static uint32_t job_of(uint64_t ticket) {
   return (uint32_t)(ticket >> 32);
 }
 
-/* Takes tasks of the job until none is left or another job has come. The members may be those
- * of a later job already; then the ticket has moved on and no task is taken. */
-static void take_tasks(gm_pool *pool, uint32_t job, unsigned worker) {
+/* Takes the first task of a share, or the last one; false: none is left. */
+static bool take_task(share *from, bool first, size_t *task) {
+  uint64_t left = atomic_load_explicit(&from->left, memory_order_acquire), next;
+  do {
+    uint32_t begin = (uint32_t)(left >> 32), end = (uint32_t)left;
+    if (begin == end) return false;
+    *task = first ? begin : end - 1;
+    next = first ? left + ((uint64_t)1 << 32) : left - 1;
+  } while (!atomic_compare_exchange_weak_explicit(&from->left, &left, next,
+                                                  memory_order_acq_rel, memory_order_acquire));
+  return true;
+}
+
+/* What one thread does of a job: its own share from the first task on, then others' from the
+ * end. Called twice, since another thread is late, it finds nothing the second time. */
+static void work_through(gm_pool *pool, gm_task_fn fn, void *arg, unsigned worker) {
+  for (unsigned i = 0; i < pool->threads; i++) {
+    share *from = &pool->shares[(worker + i) % pool->threads];
+    for (size_t task; take_task(from, i == 0, &task);) fn(arg, task, worker);
+  }
+}
+
+/* Takes calls of the job until none is left or another job has come. The members may be those
+ * of a later job already; then the ticket has moved on and no call is taken. */
+static void take_calls(gm_pool *pool, uint32_t job, unsigned worker) {
   gm_task_fn fn = atomic_load_explicit(&pool->fn, memory_order_acquire);
   void *arg = atomic_load_explicit(&pool->arg, memory_order_acquire);
-  size_t n_tasks = atomic_load_explicit(&pool->n_tasks, memory_order_acquire);
   uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
-  while (job_of(ticket) == job && (uint32_t)ticket < n_tasks) {
+  while (job_of(ticket) == job && (uint32_t)ticket < pool->threads) {
     if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket + 1,
                                                memory_order_acq_rel, memory_order_acquire))
       continue;
-    fn(arg, (uint32_t)ticket, worker);
+    work_through(pool, fn, arg, worker);
     atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
     ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
   }
@@ -104,18 +125,22 @@ static void *worker_main(void *arg) {
   for (;;) {
     seen = wait_for_job(pool, seen);
     if (atomic_load(&pool->stop)) return NULL;
-    take_tasks(pool, seen, self->index);
+    take_calls(pool, seen, self->index);
   }
 }
 
-/* Closes the last job, so that nobody takes a task of it with this one's members, and opens
+/* Closes the last job, so that nobody takes a call of it with this one's members, and opens
  * this one. Returns its number. */
 static uint32_t publish(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
   uint32_t job = job_of(atomic_load_explicit(&pool->ticket, memory_order_relaxed));
   atomic_store(&pool->ticket, (uint64_t)(job + 1) << 32);
   atomic_store_explicit(&pool->fn, fn, memory_order_release);
   atomic_store_explicit(&pool->arg, arg, memory_order_release);
-  atomic_store_explicit(&pool->n_tasks, n_tasks, memory_order_release);
+  for (size_t i = 0, begin = 0, end; i < pool->threads; i++, begin = end) {
+    end = n_tasks * (i + 1) / pool->threads;
+    atomic_store_explicit(&pool->shares[i].left, (uint64_t)begin << 32 | end,
+                          memory_order_release);
+  }
   atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
   pthread_mutex_lock(&pool->lock);
   atomic_store(&pool->ticket, (uint64_t)(job + 2) << 32);
@@ -130,67 +155,18 @@ static bool runs_alone(const gm_pool *pool, gm_task_fn fn, void *arg, size_t n_t
   return true;
 }
 
-/* The caller's lock is held. */
-static void run_tasks(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
+void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
+  if (runs_alone(pool, fn, arg, n_tasks)) return;
   assert(n_tasks < UINT32_MAX);
-  take_tasks(pool, publish(pool, fn, arg, n_tasks), 0);
-  for (unsigned spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != n_tasks;
-       spins++) {
+  pthread_mutex_lock(&pool->caller);
+  take_calls(pool, publish(pool, fn, arg, n_tasks), 0);
+  for (unsigned spins = 0;
+       atomic_load_explicit(&pool->done, memory_order_acquire) != pool->threads; spins++) {
     if (spins < SPIN)
       cpu_pause();
     else
       sched_yield();
   }
-}
-
-void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
-  if (runs_alone(pool, fn, arg, n_tasks)) return;
-  pthread_mutex_lock(&pool->caller);
-  run_tasks(pool, fn, arg, n_tasks);
-  pthread_mutex_unlock(&pool->caller);
-}
-
-typedef struct near_job {
-  gm_pool *pool;
-  gm_task_fn fn;
-  void *arg;
-} near_job;
-
-/* Takes the first task of a share, or the last one; false: none is left. */
-static bool take_near(share *from, bool first, size_t *task) {
-  uint64_t left = atomic_load_explicit(&from->left, memory_order_acquire), next;
-  do {
-    uint32_t begin = (uint32_t)(left >> 32), end = (uint32_t)left;
-    if (begin == end) return false;
-    *task = first ? begin : end - 1;
-    next = first ? left + ((uint64_t)1 << 32) : left - 1;
-  } while (!atomic_compare_exchange_weak_explicit(&from->left, &left, next,
-                                                  memory_order_acq_rel, memory_order_acquire));
-  return true;
-}
-
-/* What one thread does of a job of near tasks, whatever the number of this call: a thread that
- * is called twice, since another one is late, finds nothing the second time. */
-static void near_task(void *arg, size_t call, size_t worker) {
-  (void)call;
-  const near_job *job = arg;
-  for (size_t i = 0, task; i < job->pool->threads; i++) {
-    share *from = &job->pool->shares[(worker + i) % job->pool->threads];
-    while (take_near(from, i == 0, &task)) job->fn(job->arg, task, worker);
-  }
-}
-
-void gm_pool_run_near(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
-  if (runs_alone(pool, fn, arg, n_tasks)) return;
-  assert(n_tasks < UINT32_MAX);
-  pthread_mutex_lock(&pool->caller);
-  for (size_t i = 0, begin = 0, end; i < pool->threads; i++, begin = end) {
-    end = n_tasks * (i + 1) / pool->threads;
-    atomic_store_explicit(&pool->shares[i].left, (uint64_t)begin << 32 | end,
-                          memory_order_relaxed);
-  }
-  near_job job = {pool, fn, arg};
-  run_tasks(pool, near_task, &job, pool->threads);
   pthread_mutex_unlock(&pool->caller);
 }
 

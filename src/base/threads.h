@@ -29,13 +29,12 @@ void gm_pool_free(gm_pool *pool);
 /* 1 where pool is NULL. */
 unsigned gm_pool_threads(const gm_pool *pool);
 
-/* Runs fn for every task and returns when all are done. Tasks are handed out in order to
- * whichever thread is free. One job at a time: callers on several threads take turns, but where
- * the pool has one thread, or is NULL, or there is one task: then each runs its own at once, as
- * worker 0. Must not be called from inside a task. Fewer than UINT32_MAX tasks. */
+/* Runs fn for every task and returns when all are done. Each thread takes its own share of
+ * neighbouring tasks first, in order, then from the end of another's: what it reads in one job
+ * is often what it wrote in the one before, and still in its caches. One job at a time: callers
+ * on several threads take turns, but where the pool has one thread, or is NULL, or there is one
+ * task: then each runs its own at once, as worker 0. Must not be called from inside a task.
+ * Fewer than UINT32_MAX tasks. */
 void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks);
-/* The same, for tasks that read memory in the order of their numbers: each thread takes
- * neighbours one after another, its own share of them first, then from the end of another's. */
-void gm_pool_run_near(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks);
 
 #endif

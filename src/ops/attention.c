@@ -345,8 +345,8 @@ static gm_status attend_few(gm_compute *c, attention_job *job) {
   job->scratch = gm_scratch_f32(c, entries * a->heads * a->tq * job->ranges * (a->head_dim + 2),
                                 "attention");
   if (!job->scratch) return GM_ERR_MEMORY;
-  gm_pool_run_near(c->pool, range_task, job, entries * a->kv_heads * job->ranges);
-  gm_pool_run_near(c->pool, merge_task, job, entries * a->heads * a->tq);
+  gm_pool_run(c->pool, range_task, job, entries * a->kv_heads * job->ranges);
+  gm_pool_run(c->pool, merge_task, job, entries * a->heads * a->tq);
   return GM_OK;
 }
 

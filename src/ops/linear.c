@@ -7,7 +7,8 @@
  * tiles over them. Where not even one panel of all of k fits, a block has at most BLOCK_ROWS
  * rows, and k is cut: the sums wait in scratch for the next cut. Panels that are kept (packs.h)
  * are taken as they are. While a thread multiplies, it asks for the weights that it unpacks
- * next.
+ * next. Where unpacking costs little, each thread keeps to its share of the rows, whatever the
+ * product: it finds in its own caches what it wrote before.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
  * above, which differ in the order of sums and, where the kernels round weights of that type or
@@ -26,6 +27,7 @@ enum {
   PANEL_BYTES = 288 << 10, /* of weights unpacked at once by a thread: half of a small L2 */
   BLOCK_PANELS = 4,
   BLOCK_ROWS = 512,  /* most, where k is cut */
+  SHARE_ROWS = 256,  /* least of a thread that keeps to its rows and unpacks all weights */
   LEAST_ROWS = 192,  /* of a block that is there to give every thread something to do */
   WORKER_BLOCKS = 8, /* blocks that a thread wants: the last ones end at about the same time */
   LINE = 64          /* bytes that a request for weights brings */
@@ -37,10 +39,10 @@ typedef struct linear_part {
   const gm_matmul *mm;
   const unsigned char *x; /* packed activations */
   size_t n, k;
-  size_t first_task, row_blocks;
-  size_t columns;              /* of a task: rows of w */
-  size_t cut;                  /* of k: elements unpacked at once */
-  const unsigned char *panels; /* all of them, where they are kept; else NULL */
+  size_t first_task, row_blocks; /* in a share of the rows */
+  size_t columns;                /* of a task: rows of w */
+  size_t cut;                    /* of k: elements unpacked at once */
+  const unsigned char *panels;   /* all of them, where they are kept; else NULL */
 } linear_part;
 
 typedef struct linear_job {
@@ -48,7 +50,8 @@ typedef struct linear_job {
   linear_part *parts;
   size_t n_parts;
   bool few;
-  size_t first_row, m; /* the slab's rows */
+  size_t first_row, m;            /* the slab's rows */
+  size_t row_shares, share_tasks; /* of rows: tasks of each lie together */
   size_t workers, tasks;
   unsigned char *scratch;
   size_t scratch_bytes; /* per worker */
@@ -71,8 +74,8 @@ static size_t packed_row_bytes(const gm_matmul *mm, size_t group, size_t k) {
 }
 
 static const linear_part *part_of(const linear_job *job, size_t task) {
-  size_t i = 0;
-  while (i + 1 < job->n_parts && task >= job->parts[i + 1].first_task) i++;
+  size_t i = 0, in_share = task % job->share_tasks;
+  while (i + 1 < job->n_parts && in_share >= job->parts[i + 1].first_task) i++;
   return &job->parts[i];
 }
 
@@ -114,6 +117,7 @@ static size_t plan_gemv(linear_job *job) {
     job->scratch_bytes =
         gm_max_size(job->scratch_bytes, part->columns * GM_GEMV_ROWS * sizeof(float));
   }
+  job->share_tasks = tasks;
   return tasks;
 }
 
@@ -142,19 +146,19 @@ typedef struct weight_cut {
   size_t column, columns, at, n;
 } weight_cut;
 
-static size_t first_column(const linear_part *part, size_t task) {
-  return (task - part->first_task) / part->row_blocks * part->columns;
+static size_t first_column(const linear_job *job, const linear_part *part, size_t task) {
+  return (task % job->share_tasks - part->first_task) / part->row_blocks * part->columns;
 }
 
-/* The cut behind `now`, of the task that this thread will probably take next if need be; none
+/* The cut behind `now`, of the next task if need be, which this thread will probably take; none
  * (no columns) where panels are kept, or at the end. */
 static weight_cut next_cut(const linear_job *job, size_t task, const weight_cut *now) {
   weight_cut next = *now;
   next.at += now->n;
   if (next.at == now->part->k) {
-    if (task + job->workers >= job->tasks) return (weight_cut){.part = now->part};
-    next.part = part_of(job, task + job->workers);
-    next.column = first_column(next.part, task + job->workers);
+    if (task + 1 >= job->tasks) return (weight_cut){.part = now->part};
+    next.part = part_of(job, task + 1);
+    next.column = first_column(job, next.part, task + 1);
     next.columns = gm_min_size(next.part->columns, next.part->n - next.column);
     next.at = 0;
   }
@@ -185,10 +189,12 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
   const linear_part *part = part_of(job, task);
   const gm_matmul *mm = part->mm;
   size_t mr = mm->mr, nr = mm->nr, k = part->k, tiles = gm_ceil_div(job->m, mr);
-  size_t block = (task - part->first_task) % part->row_blocks;
-  size_t begin = tiles * block / part->row_blocks;
-  size_t end = tiles * (block + 1) / part->row_blocks, x_row = packed_row_bytes(mm, mr, k);
-  weight_cut w = {.part = part, .column = first_column(part, task)};
+  size_t blocks = part->row_blocks * job->row_shares;
+  size_t block = task / job->share_tasks * part->row_blocks +
+                 (task % job->share_tasks - part->first_task) % part->row_blocks;
+  size_t begin = tiles * block / blocks, end = tiles * (block + 1) / blocks;
+  size_t x_row = packed_row_bytes(mm, mr, k);
+  weight_cut w = {.part = part, .column = first_column(job, part, task)};
   w.columns = gm_min_size(part->columns, part->n - w.column);
   size_t panels = gm_ceil_div(w.columns, nr);
   bool whole = part->cut >= k; /* then a tile's sums are not needed for long */
@@ -244,16 +250,33 @@ static size_t plan_part(linear_part *part, size_t m, size_t workers) {
          part->cut / mm->chunk * panels * chunk_bytes + LINE;
 }
 
-static size_t plan_gemm(linear_job *job, size_t workers) {
+/* True where each thread should have its own rows: of weights that take little to unpack, as
+ * each then unpacks all of them, and with enough rows. */
+static bool rows_stay(const linear_job *job) {
+  if (job->m < SHARE_ROWS * job->workers) return false;
+  for (size_t i = 0; i < job->n_parts; i++)
+    if (gm_type_traits_of(job->parts[i].out->w->type)->block > 1 ||
+        job->parts[i].cut < job->parts[i].k)
+      return false;
+  return true;
+}
+
+static size_t plan_gemm(linear_job *job) {
+  for (size_t i = 0; i < job->n_parts; i++) {
+    size_t bytes = plan_part(&job->parts[i], job->m, job->workers);
+    job->scratch_bytes = gm_max_size(job->scratch_bytes, gm_ceil_div(bytes, LINE) * LINE);
+  }
+  bool stay = rows_stay(job);
   size_t tasks = 0;
   for (size_t i = 0; i < job->n_parts; i++) {
     linear_part *part = &job->parts[i];
-    size_t bytes = plan_part(part, job->m, workers);
-    job->scratch_bytes = gm_max_size(job->scratch_bytes, gm_ceil_div(bytes, LINE) * LINE);
+    if (stay) part->row_blocks = 1;
     part->first_task = tasks;
     tasks += gm_ceil_div(part->n, part->columns) * part->row_blocks;
   }
-  return tasks;
+  job->row_shares = stay ? job->workers : 1;
+  job->share_tasks = tasks;
+  return tasks * job->row_shares;
 }
 
 /* ---- both ------------------------------------------------------------------------------ */
@@ -281,13 +304,10 @@ static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, siz
   for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
   job->scratch_bytes = 0;
   job->workers = workers_of(c);
-  job->tasks = job->few ? plan_gemv(job) : plan_gemm(job, job->workers);
+  job->tasks = job->few ? plan_gemv(job) : plan_gemm(job);
   job->scratch = gm_scratch(c, job->workers * job->scratch_bytes, "a matrix product");
   if (!job->scratch) return GM_ERR_MEMORY;
-  if (job->few)
-    gm_pool_run_near(c->pool, gemv_task, job, job->tasks);
-  else
-    gm_pool_run(c->pool, gemm_task, job, job->tasks);
+  gm_pool_run(c->pool, job->few ? gemv_task : gemm_task, job, job->tasks);
   return GM_OK;
 }
 
