@@ -33,12 +33,21 @@ static char *directory_of(const cli_args *args) {
   return n < 0 ? NULL : path;
 }
 
+/* Whether the value is the environment's own: the command line wins over such a one. */
+static bool from_environment(const char *value) {
+  return value == getenv("GROMATIC_ARG_CACHE");
+}
+
 bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) {
   *bytes = 0;
   *directory = NULL;
   if (args->cache_size && !parse_size(args->cache_size, bytes)) {
     cli_error("--cache-size: found '%s', wanted a size as 500M or 4G; --no-cache keeps nothing",
               args->cache_size);
+    return false;
+  }
+  if (args->no_cache && args->cache && !from_environment(args->cache)) {
+    cli_error("--cache: found --no-cache besides, wanted one of them");
     return false;
   }
   if (args->cache && !*args->cache && !args->no_cache) {

@@ -43,6 +43,18 @@ class Usage(unittest.TestCase):
         _, err = run("detect", scene(0), "--cache-size", "0", code=2)
         self.assertIn("--no-cache", err)
 
+    def test_a_cache_is_kept_or_not(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for command in ["detect", scene(0)], ["label", scene(0), "--classes", "a,b"], \
+                    ["classify", scene(0), "--classes", "a,b"]:
+                for options in ["--cache", folder, "--no-cache"], ["--no-cache", "--cache", folder]:
+                    out, err = run(*command, *options, code=2)
+                    self.assertEqual(out, "")
+                    self.assertEqual(err, "gromatic: --cache: found --no-cache besides, wanted one of them\n")
+            # The command line wins over the environment.
+            run("detect", scene(0), "--no-cache", env={"GROMATIC_ARG_CACHE": folder})
+            self.assertEqual(os.listdir(folder), [])
+
     def test_unknown_words_get_a_suggestion(self):
         _, err = run("captoin", "x.png", code=2)
         self.assertIn("did you mean caption?", err)
