@@ -231,6 +231,19 @@ static const cli_args defaults = {
     .none = -2,
 };
 
+/* -ctkq8_0 would be a value of -c, as which it can only be wrong. */
+static bool is_glued(const char *given, const char *value) {
+  return (strncmp(given, "-ctk", 4) == 0 || strncmp(given, "-ctv", 4) == 0) &&
+         value == given + 2;
+}
+
+static int report_glued(const cli_command *command, const char *given) {
+  const char *value = given + 4 + (given[4] == '=');
+  fprintf(stderr, "gromatic %s: found '%s', wanted the value of %.4s apart: %.4s %s\n",
+          command->name, given, given, given, *value ? value : "TYPE");
+  return CLI_USAGE;
+}
+
 enum { LONG_ONLY = 1000 }; /* what getopt_long returns for the first row; letters are below */
 
 /* The command's options as getopt_long takes them. */
@@ -270,6 +283,8 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
   optind = 1;
   for (int c; (c = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
     const cli_option_row *row = found_row(command, c);
+    if (row && is_glued(argv[optind - 1], optarg))
+      return report_glued(command, argv[optind - 1]);
     if (row) {
       code = set_option(command, row, optarg, args);
       if (code != CLI_DONE) return code;

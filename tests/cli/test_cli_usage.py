@@ -109,6 +109,15 @@ class Usage(unittest.TestCase):
             _, err = run(command, scene(0), "--classes", "a,b", *args, code=2)
             self.assertIn(args[0], err)
 
+    def test_a_value_glued_to_a_name_of_two_letters(self):
+        for command in ["detect", scene(0)], ["bench", "model"]:
+            for given, wanted in ("-ctkq8_0", "-ctk q8_0"), ("-ctv=f16", "-ctv f16"), ("-ctv=", "-ctv TYPE"):
+                _, err = run(*command, given, code=2)
+                self.assertEqual(err, f"gromatic {command[0]}: found '{given}', wanted the value of {given[:4]} apart: "
+                                      f"{wanted}\n")
+        _, err = run("detect", scene(0), "-c", "-ctkq8_0", code=2)  # here it is a value
+        self.assertIn("--ctx-size: found '-ctkq8_0'", err)
+
     def test_a_wrong_value_is_usage_whoever_finds_it(self):
         """The library knows some options' values, and says so with a status of its own."""
         for command in ["detect", scene(0)], ["bench", "model"]:
