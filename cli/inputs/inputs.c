@@ -130,7 +130,10 @@ int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out) {
     const char *name = given->items[i];
     struct stat st;
     int code = CLI_DONE;
-    if (name[0] == '@' && name[1])
+    if (!name[0]) {
+      cli_error("picture %zu: found an empty name, wanted that of a file", i + 1);
+      code = CLI_USAGE;
+    } else if (name[0] == '@' && name[1])
       code = add_list_file(out, name + 1);
     else if (strcmp(name, "-") != 0 && stat(name, &st) == 0 && S_ISDIR(st.st_mode))
       code = add_directory(out, name, recursive);

@@ -37,6 +37,16 @@ class Inputs(unittest.TestCase):
         _, err = run("detect", self.path("b"), code=2)
         self.assertIn("-r", err)
 
+    def test_an_empty_name(self):
+        """What a shell makes of a variable that is not set."""
+        for names, number in ([""], 1), ([scene(0), ""], 2):
+            for options in [], ["--json"]:
+                out, err = run("detect", *names, *options, code=2)
+                self.assertEqual((out, err), ("", f"gromatic: picture {number}: found an empty name, wanted that of a "
+                                                  "file\n"))
+        _, err = run("ground", "", "a dog", code=2)
+        self.assertIn("found an empty name", err)
+
     def test_several_together(self):
         """--parallel changes no line, nor their order, nor what a broken picture does to the others."""
         for number in range(4):
