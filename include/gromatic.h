@@ -103,7 +103,8 @@ GM_API gm_model_params gm_model_params_default(void);
 /* Opens a model: a GGUF file made by gromatic convert; the name of an embedded model
  * ("groma-mini"; NULL means the default one); or "synthetic:NAME[:TYPE]" (groma-7b-2l,
  * groma-7b; ":fast" behind a block type fills it with random levels, for timing only). A file
- * of that name is preferred where path has a '/' or ends in ".gguf". */
+ * of that name is preferred where path has a '/' or ends in ".gguf". GM_ERR_ARGUMENT where a
+ * param, or the environment's GROMATIC_CPU, is no name that is known. */
 GM_API gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params *params,
                                gm_error *err);
 /* Scenes of the model must be freed before. NULL is allowed, as in every _free of this header.

@@ -20,6 +20,7 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   gm_model_params how = {.no_mmap = params->no_mmap, .mlock = params->mlock};
   clip->path = strdup(path ? path : DEFAULT_CLIP);
   if (!clip->path) return gm_fail_memory(err, "the model's name", 1);
+  GM_TRY(gm_kernels_check(err));
   GM_TRY(gm_pool_create(&clip->pool, params->threads, err));
   GM_TRY(gm_model_file_resolve(&clip->file, clip->path, &how, clip->pool, err));
   GM_TRY(gm_clip_model_load(&clip->model, clip->file, err));

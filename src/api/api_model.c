@@ -25,6 +25,7 @@ const char *gm_main_type(const gm_model_file *file) {
 
 static gm_status open_parts(gm_model *model, const char *path, const gm_model_params *params,
                             gm_error *err) {
+  GM_TRY(gm_kernels_check(err));
   GM_TRY(gm_pool_create(&model->pool, params->threads, err));
   GM_TRY(gm_model_file_resolve(&model->file, path, params, model->pool, err));
   gm_groma_cache cache = {params->context, params->cache_type_k, params->cache_type_v,

@@ -268,6 +268,7 @@ gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,
   if (repeat > 1000)
     return gm_fail(err, GM_ERR_ARGUMENT, "found %u runs, wanted at most 1000", repeat);
   GM_TRY(check_stages(p.stages, err));
+  GM_TRY(gm_kernels_check(err));
   gm_compute c = {.kernels = gm_kernels_best(), .err = err};
   if (callbacks) c.cancelled = callbacks->cancelled, c.cancel_user = callbacks->user;
   GM_TRY(gm_pool_create(&c.pool, p.threads, err));

@@ -107,19 +107,24 @@ static struct {
   size_t best;
   gm_kernels tables[LEVELS], fast;
   char fast_features[32];
+  char unknown_cap[41]; /* the value of GROMATIC_CPU, cut, where it is none of caps; else "" */
 } state = {.once = PTHREAD_ONCE_INIT};
+
+/* The values of GROMATIC_CPU on any processor. */
+static const char *const caps[] = {"ref",       "avx2",         "avxvnni",
+                                   "avx512f",   "avx512vnni",   "avx512",
+                                   "neon-base", "neon-dotprod", "neon"};
+enum { CAPS = sizeof caps / sizeof caps[0] };
 
 /* Index of the highest level that GROMATIC_CPU allows. */
 static size_t capped_level(void) {
-  static const char *const known[] = {"ref",       "avx2",         "avxvnni",
-                                      "avx512f",   "avx512vnni",   "avx512",
-                                      "neon-base", "neon-dotprod", "neon"};
   const char *cap = getenv("GROMATIC_CPU");
   if (!cap || !*cap) return LEVELS - 1;
   for (size_t i = 0; i < LEVELS; i++)
     if (strcmp(cap, levels[i].cap) == 0) return i;
-  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-    if (strcmp(cap, known[i]) == 0) return 0;
+  for (size_t i = 0; i < CAPS; i++)
+    if (strcmp(cap, caps[i]) == 0) return 0;
+  (void)snprintf(state.unknown_cap, sizeof state.unknown_cap, "%s", cap);
   return LEVELS - 1;
 }
 
@@ -151,6 +156,18 @@ const gm_kernels *gm_kernels_best(void) {
 const gm_kernels *gm_kernels_fast(void) {
   (void)pthread_once(&state.once, fill_tables);
   return &state.fast;
+}
+
+gm_status gm_kernels_check(gm_error *err) {
+  (void)pthread_once(&state.once, fill_tables);
+  if (!state.unknown_cap[0]) return GM_OK;
+  char names[128] = "";
+  for (size_t i = 0, used = 0; i < CAPS && used < sizeof names; i++) {
+    const char *between = i == 0 ? "" : i + 1 < CAPS ? ", " : " or ";
+    used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", between, caps[i]);
+  }
+  return gm_fail(err, GM_ERR_ARGUMENT, "the environment's GROMATIC_CPU: found '%s', wanted %s",
+                 state.unknown_cap, names);
 }
 
 const gm_kernels *gm_kernels_at(size_t i) {

@@ -11,6 +11,7 @@
 #include "matmul_kernels.h"
 #include "probe_kernels.h"
 #include "row_kernels.h"
+#include "status.h"
 
 typedef struct gm_kernels {
   const char *name;     /* "ref", "avx2", "avx512", "neon" */
@@ -41,11 +42,15 @@ typedef struct gm_kernels {
 /* The best table for this processor, capped by the environment variable GROMATIC_CPU at the
  * first call: ref, avx2 (nothing above AVX2), avxvnni, avx512f (no VNNI), avx512vnni (no BF16),
  * avx512 (all that x86 has), neon-base, neon-dotprod, neon (all that ARM has). A name of
- * another architecture gives ref; an unknown one is no cap. */
+ * another architecture gives ref; an unknown one is no cap, see gm_kernels_check. */
 const gm_kernels *gm_kernels_best(void);
 /* The same, but weights in F32 are rounded like others (rounds), where that is faster: then
  * another table, with "fast" among its features. */
 const gm_kernels *gm_kernels_fast(void);
+
+/* GM_ERR_ARGUMENT where GROMATIC_CPU was an unknown name at the first call: who wanted fewer
+ * instructions, and misspelt it, is not to get them all. */
+gm_status gm_kernels_check(gm_error *err);
 
 /* The i-th table that this processor can run, plain C first, whatever GROMATIC_CPU says; NULL
  * past the last. For tests and timing. */

@@ -118,6 +118,16 @@ class Usage(unittest.TestCase):
         _, err = run("detect", scene(0), "-c", "-ctkq8_0", code=2)  # here it is a value
         self.assertIn("--ctx-size: found '-ctkq8_0'", err)
 
+    def test_an_unknown_instruction_set(self):
+        """Who misspells a cap is not to get all instructions that there are."""
+        for command in ["detect", scene(0)], ["classify", scene(0), "--classes", "a,b"], ["bench", "model"], \
+                ["bench", "kernels"]:
+            _, err = run(*command, code=2, env={"GROMATIC_CPU": "avx-2"})
+            self.assertEqual(err, "gromatic: the environment's GROMATIC_CPU: found 'avx-2', wanted ref, avx2, avxvnni, "
+                                  "avx512f, avx512vnni, avx512, neon-base, neon-dotprod or neon\n")
+        for known in "", "ref", "neon", "avx2":  # whatever processor this is
+            run("detect", scene(0), env={"GROMATIC_CPU": known})
+
     def test_a_wrong_value_is_usage_whoever_finds_it(self):
         """The library knows some options' values, and says so with a status of its own."""
         for command in ["detect", scene(0)], ["bench", "model"]:
