@@ -78,7 +78,7 @@ static json_t *model_json(const cli_batch *b) {
   }
   json_t *model = json_pack("{s:o, s:s, s:s}", "file", cli_json_text(path ? path : ""),
                             "sha256", hash, "type", type);
-  if (!b->job->run_image) {
+  if (b->job->language) {
     json_object_set_new(model, "cache_type_k", json_string(b->info.cache_type_k));
     json_object_set_new(model, "cache_type_v", json_string(b->info.cache_type_v));
   }
@@ -102,7 +102,7 @@ static void add_verbose(const cli_batch *b, cli_report *report, const gm_scene *
   const gm_timing *t = scene ? gm_scene_timings(scene, &n) : &whole;
   json_t *timings = json_object();
   fputc('\n', report->text);
-  if (scene)
+  if (b->job->language)
     fprintf(report->text, "  cache of the language model: keys %s, values %s\n",
             b->info.cache_type_k, b->info.cache_type_v);
   add_stages(report, timings, report->stages, scene ? 0 : report->n_stages);

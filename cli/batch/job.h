@@ -37,7 +37,8 @@ struct cli_job {
   size_t n_classes;
   gm_callbacks callbacks;
   cli_drawn_name draw_name, explain_name; /* how their pictures are named */
-  bool stream; /* words go to stdout as they come: one picture, text output */
+  bool language; /* the language model is asked, whose cache -v tells of */
+  bool stream;   /* words go to stdout as they come: one picture, text output */
 };
 
 #endif

@@ -35,6 +35,7 @@ int cmd_caption(const cli_args *args) {
                  .command = "caption",
                  .run = run,
                  .run_together = run_together,
+                 .language = true,
                  .stream = true};
   return cli_run_batch(&job, &args->inputs);
 }

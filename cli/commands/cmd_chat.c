@@ -66,6 +66,10 @@ static bool check_questions(const cli_args *args) {
 int cmd_chat(const cli_args *args) {
   if (args->prompts.n == 0) return cli_converse(args);
   if (!check_questions(args)) return CLI_USAGE;
-  cli_job job = {.args = args, .command = "chat", .run = run, .stream = args->prompts.n == 1};
+  cli_job job = {.args = args,
+                 .command = "chat",
+                 .run = run,
+                 .language = true,
+                 .stream = args->prompts.n == 1};
   return cli_run_batch(&job, &args->inputs);
 }

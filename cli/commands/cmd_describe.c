@@ -86,6 +86,6 @@ int cmd_describe(const cli_args *args) {
     cli_error("describe: no box given; say which with --box x1,y1,x2,y2");
     return CLI_USAGE;
   }
-  cli_job job = {.args = args, .command = "describe", .run = run};
+  cli_job job = {.args = args, .command = "describe", .run = run, .language = true};
   return cli_run_batch(&job, &args->inputs);
 }

@@ -64,6 +64,7 @@ int cmd_ground(const cli_args *args) {
   cli_job job = {.args = args,
                  .command = "ground",
                  .run = run,
+                 .language = true,
                  .nothing = "no region's score reaches --min-score"};
   /* ground IMAGE PHRASE...  or  ground --phrase P ... IMAGE... */
   cli_list inputs = args->inputs, phrases = args->phrases;

@@ -330,6 +330,20 @@ class Answers(unittest.TestCase):
         [got] = lines("caption", scene(0), "-v", "--cache-type-v", "q8_0")
         self.assertEqual(got["model"]["cache_type_v"], "q8_0")
 
+    def test_verbose_tells_of_the_cache_where_one_is_used(self):
+        picture, label, box = scene(0), ["--classes", "dog,cat", "--none", "-1"], ["--box", "10,10,90,90"]
+        for command, used in ((["caption", picture, "-n", "2"], True), (["ground", picture, "a dog"], True),
+                              (["describe", picture, *box, "-n", "2"], True),
+                              (["chat", picture, "-p", "what?", "-n", "2"], True),
+                              (["detect", picture], False), (["label", picture, *label], False),
+                              (["classify", picture, *label[:2], "--method", "clip"], False)):
+            with self.subTest(command):
+                out, _ = run(*command, "-v")
+                self.assertEqual("cache of the language model" in out, used)
+                [got] = lines(*command, "-v")
+                self.assertEqual({"cache_type_k", "cache_type_v"} <= set(got["model"]), used)
+                self.assertTrue(set(got["model"]) >= {"file", "sha256", "type"})
+
 
 if __name__ == "__main__":
     unittest.main()
