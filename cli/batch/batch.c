@@ -218,6 +218,7 @@ typedef struct turn {
   cli_picture picture; /* with what went wrong so far */
   cli_report report;
   gm_scene *scene;
+  bool answered; /* together with others */
   double seconds;
 } turn;
 
@@ -238,7 +239,7 @@ static void begin_turn(cli_batch *b, turn *t) {
 
 static void run_alone(cli_batch *b, turn *t) {
   gm_error *err = &t->picture.err;
-  if (t->picture.done || t->picture.status != GM_OK) return;
+  if (t->picture.done || t->answered || t->picture.status != GM_OK) return;
   double began = cli_now();
   if (b->job->run_image)
     t->picture.status = b->job->run_image(b->job, t->picture.image, t->name, &t->report, err);
@@ -247,22 +248,26 @@ static void run_alone(cli_batch *b, turn *t) {
   t->seconds += cli_now() - began;
 }
 
-/* False where they are to run alone. */
-static bool run_together(cli_batch *b, turn *turns, size_t n) {
+/* Those that are not answered then are to run alone. */
+static void run_together(cli_batch *b, turn *turns, size_t n) {
+  turn *each[CLI_MOST_TOGETHER];
   gm_scene *scenes[CLI_MOST_TOGETHER];
   cli_report *reports[CLI_MOST_TOGETHER];
+  bool answered[CLI_MOST_TOGETHER] = {false};
   gm_error err = {0};
   size_t together = 0;
   for (size_t i = 0; i < n; i++) {
     if (!turns[i].scene) continue;
+    each[together] = &turns[i];
     scenes[together] = turns[i].scene;
     reports[together++] = &turns[i].report;
   }
-  if (together < 2) return false;
-  gm_status status = b->job->run_together(b->job, scenes, reports, together, &err);
-  for (size_t i = 0; i < n && status == GM_ERR_CANCELLED; i++)
-    if (turns[i].scene) turns[i].picture.status = status;
-  return status == GM_OK || status == GM_ERR_CANCELLED;
+  if (together < 2) return;
+  gm_status status = b->job->run_together(b->job, scenes, reports, together, answered, &err);
+  for (size_t i = 0; i < together; i++) {
+    each[i]->answered = answered[i];
+    if (status == GM_ERR_CANCELLED) each[i]->picture.status = status;
+  }
 }
 
 static void finish_turn(cli_batch *b, turn *t) {
@@ -351,10 +356,10 @@ static void run_turns(cli_batch *b, cli_ahead *ahead, size_t n) {
     cli_ahead_next(ahead, &t->picture);
     begin_turn(b, t);
   }
-  bool done = n > 1 && run_together(b, turns, begun);
+  if (n > 1) run_together(b, turns, begun);
   for (size_t i = 0; i < begun; i++, b->done++) {
     if (b->fatal) turns[i].picture.status = GM_ERR_CANCELLED;
-    if (!done) run_alone(b, &turns[i]);
+    run_alone(b, &turns[i]);
     finish_turn(b, &turns[i]);
   }
 }

@@ -13,10 +13,12 @@ struct cli_job {
   /* What the command does with one scene. On an error the report is thrown away, unless
    * partial. */
   gm_status (*run)(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err);
-  /* Besides run: the same with n scenes at once, 2 <= n <= CLI_MOST_TOGETHER. After a failure,
-   * which leaves the reports as they were, each runs alone. NULL: they always do. */
+  /* Besides run: the same with n scenes at once, 2 <= n <= CLI_MOST_TOGETHER; answered[i],
+   * false before, tells whose reports are as run would have made them. The others, after a
+   * failure, are as they were and run alone. NULL: all do. */
   gm_status (*run_together)(const cli_job *job, gm_scene *const *scenes,
-                            cli_report *const *reports, size_t n, gm_error *err);
+                            cli_report *const *reports, size_t n, bool *answered,
+                            gm_error *err);
   /* Called when the pictures are known, before the model is opened: may set what follows.
    * Returns an exit code. NULL: none. */
   int (*prepare)(cli_job *job);

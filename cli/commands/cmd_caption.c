@@ -19,12 +19,16 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
 }
 
 static gm_status run_together(const cli_job *job, gm_scene *const *scenes,
-                              cli_report *const *reports, size_t n, gm_error *err) {
+                              cli_report *const *reports, size_t n, bool *answered,
+                              gm_error *err) {
   gm_ask_params params = cli_ask_params(job->args);
   gm_answer *answers[CLI_MOST_TOGETHER] = {NULL};
   gm_status status = gm_captions(scenes, n, &params, &job->callbacks, answers, err);
   for (size_t i = 0; i < n; i++) {
-    if (status == GM_OK) report_answer(job, answers[i], reports[i]);
+    /* Where the context is full for one, the others' ends may have been seen. */
+    answered[i] = status == GM_OK ||
+                  (status == GM_ERR_CONTEXT_FULL && answers[i] && answers[i]->complete);
+    if (answered[i]) report_answer(job, answers[i], reports[i]);
     gm_answer_free(answers[i]);
   }
   return status;

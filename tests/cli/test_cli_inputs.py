@@ -66,6 +66,16 @@ class Inputs(unittest.TestCase):
         _, err = run("caption", "--parallel", "9", scene(0), code=2)
         self.assertIn("found '9', wanted a whole number from 0 to 8", err)
 
+    def test_together_where_the_context_is_full_for_some(self):
+        """Those whose end was seen before are kept, the others asked alone: each line is as it would be alone."""
+        pictures = [scene(number) for number in range(4)]
+        for context in 250, 260, 280:
+            alone, _ = run("caption", "-j", "-c", context, *pictures, code=1)
+            together, _ = run("caption", "-j", "-c", context, "--parallel", 4, *pictures, code=1)
+            self.assertEqual(together, alone)
+            full = ["error" in json.loads(line) for line in alone.splitlines()]
+            self.assertEqual(set(full), {False, True})
+
     def test_drawings_of_pictures_with_one_name(self):
         """In a folder a drawing has as much of its picture's name as tells all of a run apart."""
         self.put(0, "a", "1.png")
