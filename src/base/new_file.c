@@ -3,12 +3,14 @@
 
 #include "write_all.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +25,15 @@ static char *real_name(const char *path) {
   return real ? real : strdup(path);
 }
 
+/* Marks the file as being written, for as long as fd is open. False where it was taken for a
+ * dead one and removed before. A file system without locks has no removal either. */
+static bool claim(int fd) {
+  struct stat st;
+  while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+  }
+  return fstat(fd, &st) != 0 || st.st_nlink > 0;
+}
+
 /* A name beside path that is not there yet, opened with the rights that a new file gets. */
 static int open_beside(gm_new_file *file) {
   size_t size = strlen(file->path) + 32;
@@ -31,10 +42,49 @@ static int open_beside(gm_new_file *file) {
   for (unsigned i = 0; i < 1000; i++) {
     snprintf(file->temporary, size, "%s.%ld-%u.part", file->path, (long)getpid(), i);
     int fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0 || errno != EEXIST) return fd;
+    if (fd >= 0 ? claim(fd) : errno != EEXIST) return fd;
+    if (fd >= 0) close(fd);
   }
   return -1;
 }
+
+/* ---- what the dead left ---- */
+
+/* NAME.PID-N.part, as open_beside has it. */
+static bool is_part_of(const char *entry, const char *name) {
+  static const char digits[] = "0123456789";
+  size_t n = strlen(name);
+  if (strncmp(entry, name, n) != 0 || entry[n] != '.') return false;
+  const char *pid = entry + n + 1, *dash = pid + strspn(pid, digits);
+  if (dash == pid || *dash != '-') return false;
+  const char *number = dash + 1, *end = number + strspn(number, digits);
+  return end > number && strcmp(end, ".part") == 0;
+}
+
+/* Who writes holds the lock until the file has its own name; it is let go with the process. */
+static void remove_if_dead(int directory, const char *entry) {
+  struct stat held, named;
+  int fd = openat(directory, entry, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return;
+  if (fstat(fd, &held) == 0 && S_ISREG(held.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+      fstatat(directory, entry, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+      named.st_dev == held.st_dev && named.st_ino == held.st_ino)
+    unlinkat(directory, entry, 0);
+  close(fd);
+}
+
+void gm_new_file_remove_dead(const char *path) {
+  char *real = real_name(path), *copy = real ? strdup(real) : NULL;
+  const char *slash = real ? strrchr(real, '/') : NULL, *name = slash ? slash + 1 : real;
+  DIR *dir = copy ? opendir(dirname(copy)) : NULL;
+  for (struct dirent *entry; dir && (entry = readdir(dir));)
+    if (is_part_of(entry->d_name, name)) remove_if_dead(dirfd(dir), entry->d_name);
+  if (dir) closedir(dir);
+  free(copy);
+  free(real);
+}
+
+/* ---- writing ---- */
 
 gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err) {
   *file = (gm_new_file){.fd = -1, .path = real_name(path)};

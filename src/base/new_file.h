@@ -11,6 +11,10 @@ typedef struct gm_new_file {
   char *temporary; /* NULL: path is a pipe or a device, which is written directly */
 } gm_new_file;
 
+/* Removes the parts that killed processes left of this file, FILE.PID-N.part: those that nobody
+ * holds locked, as gm_new_file_begin has them. Reads the directory. Never fails. */
+void gm_new_file_remove_dead(const char *path);
+
 /* Errors of all three: GM_ERR_IO, GM_ERR_MEMORY; the message names path. */
 gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err);
 gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_error *err);

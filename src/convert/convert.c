@@ -53,6 +53,7 @@ static gm_status write_synthetic(const char *spec, const char *destination, unsi
   size_t size;
   GM_TRY(gm_pool_create(&pool, threads, err));
   gm_status status = gm_synthetic_model(&model, spec, pool, err);
+  if (status == GM_OK) gm_new_file_remove_dead(destination);
   if (status == GM_OK) status = gm_new_file_begin(&file, destination, err);
   if (status == GM_OK) {
     const void *bytes = gm_model_file_bytes(model, &size);

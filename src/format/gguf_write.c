@@ -4,6 +4,7 @@
 
 #include "checked.h"
 #include "model_file_bytes.h"
+#include "new_file.h"
 #include "tensor_names.h"
 
 #include <errno.h>
@@ -31,9 +32,8 @@ typedef struct planned_tensor {
 } planned_tensor;
 
 struct gm_gguf_writer {
-  char *path, *temporary; /* NULL: in memory */
-  int fd;
-  buffer header; /* keys, until begin puts counts in front and the tensor list behind */
+  gm_new_file file; /* path NULL: in memory */
+  buffer header;    /* keys, until begin puts counts in front and the tensor list behind */
   size_t n_keys;
   planned_tensor *tensors;
   size_t n_tensors, capacity;
@@ -80,36 +80,21 @@ static void append_string(buffer *b, const char *s) {
 
 /* ---- creation */
 
-static gm_status open_temporary(gm_gguf_writer *w, const char *path, gm_error *err) {
+static gm_status open_file(gm_gguf_writer *w, const char *path, gm_error *err) {
   struct stat st; /* told now, not when the work is done */
   if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
     return gm_fail(err, GM_ERR_ARGUMENT, "%s: found %s there, wanted the name of a file", path,
                    S_ISDIR(st.st_mode) ? "a directory" : "a special file");
-  w->path = strdup(path);
-  if (!w->path || asprintf(&w->temporary, "%s.XXXXXX", path) < 0) {
-    w->temporary = NULL;
-    return gm_fail_memory(err, path, strlen(path) + 8);
-  }
-  w->fd = mkostemp(w->temporary, O_CLOEXEC);
-  if (w->fd < 0) {
-    int code = errno;
-    free(w->temporary);
-    w->temporary = NULL;
-    return gm_fail(err, GM_ERR_IO, "%s: cannot write there: %s", path, strerror(code));
-  }
-  /* mkostemp makes a private file; give it the mode that open would. */
-  mode_t mask = umask(0);
-  umask(mask);
-  fchmod(w->fd, 0666 & ~mask);
-  return GM_OK;
+  gm_new_file_remove_dead(path);
+  return gm_new_file_begin(&w->file, path, err);
 }
 
 gm_status gm_gguf_writer_create(gm_gguf_writer **out, const char *path, gm_error *err) {
   *out = NULL;
   gm_gguf_writer *w = calloc(1, sizeof *w);
   if (!w) return gm_fail_memory(err, "the GGUF writer", sizeof *w);
-  w->fd = -1;
-  gm_status status = path ? open_temporary(w, path, err) : GM_OK;
+  w->file.fd = -1;
+  gm_status status = path ? open_file(w, path, err) : GM_OK;
   if (status == GM_OK)
     *out = w;
   else
@@ -119,10 +104,7 @@ gm_status gm_gguf_writer_create(gm_gguf_writer **out, const char *path, gm_error
 
 void gm_gguf_writer_free(gm_gguf_writer *w) {
   if (!w) return;
-  if (w->fd >= 0) close(w->fd);
-  if (w->temporary) unlink(w->temporary);
-  free(w->temporary);
-  free(w->path);
+  gm_new_file_end(&w->file);
   free(w->header.bytes);
   free(w->tensors);
   free(w->memory);
@@ -287,10 +269,10 @@ static gm_status write_at(const gm_gguf_writer *w, size_t at, const void *bytes,
   }
   for (size_t done = 0; done < n;) {
     ssize_t k =
-        pwrite(w->fd, (const unsigned char *)bytes + done, n - done, (off_t)(at + done));
+        pwrite(w->file.fd, (const unsigned char *)bytes + done, n - done, (off_t)(at + done));
     if (k < 0 && errno == EINTR) continue;
     if (k <= 0)
-      return gm_fail(err, GM_ERR_IO, "%s: wrote %zu of %zu bytes: %s", w->path, at + done,
+      return gm_fail(err, GM_ERR_IO, "%s: wrote %zu of %zu bytes: %s", w->file.path, at + done,
                      w->total, k < 0 ? strerror(errno) : "the disk takes no more");
     done += (size_t)k;
   }
@@ -300,14 +282,14 @@ static gm_status write_at(const gm_gguf_writer *w, size_t at, const void *bytes,
 gm_status gm_gguf_begin(gm_gguf_writer *w, gm_error *err) {
   if (w->refused[0]) return gm_fail(err, GM_ERR_MODEL, "cannot be written: %s", w->refused);
   GM_TRY(lay_out(w, err));
-  if (!w->path) {
+  if (!w->file.path) {
     size_t size;
     if (!gm_align_size(w->total, 64, &size)) size = SIZE_MAX;
     w->memory = aligned_alloc(64, size);
     if (!w->memory) return gm_fail_memory(err, "the model", w->total);
-  } else if (ftruncate(w->fd, (off_t)w->total) != 0) {
-    return gm_fail(err, GM_ERR_IO, "%s: cannot make a file of %zu bytes: %s", w->path, w->total,
-                   strerror(errno));
+  } else if (ftruncate(w->file.fd, (off_t)w->total) != 0) {
+    return gm_fail(err, GM_ERR_IO, "%s: cannot make a file of %zu bytes: %s", w->file.path,
+                   w->total, strerror(errno));
   }
   return write_at(w, 0, w->header.bytes, w->header.size, err);
 }
@@ -341,17 +323,8 @@ static void sync_directory(const char *path) {
 
 gm_status gm_gguf_finish_file(gm_gguf_writer *w, gm_error *err) {
   GM_TRY(write_at(w, 0, w->header.bytes, w->header.size, err));
-  if (fsync(w->fd) != 0 || close(w->fd) != 0) {
-    w->fd = -1;
-    return gm_fail(err, GM_ERR_IO, "%s: cannot bring it to disk: %s", w->path, strerror(errno));
-  }
-  w->fd = -1;
-  if (rename(w->temporary, w->path) != 0)
-    return gm_fail(err, GM_ERR_IO, "%s: cannot rename %s to it: %s", w->path, w->temporary,
-                   strerror(errno));
-  free(w->temporary);
-  w->temporary = NULL;
-  sync_directory(w->path);
+  GM_TRY(gm_new_file_commit(&w->file, err));
+  sync_directory(w->file.path);
   return GM_OK;
 }
 

@@ -2,10 +2,12 @@
 import json
 import os
 import resource
+import signal
+import subprocess
 import tempfile
 import unittest
 
-from program import lines, run, scene
+from program import GROMATIC, lines, run, scene
 
 CHECKPOINT = os.path.join(os.environ["GM_MODELS"], "groma-mini")
 
@@ -25,6 +27,40 @@ class Models(unittest.TestCase):
                 self.assertEqual(lines("caption", scene(0), "--raw", *way), [want], way)
             [plain] = lines("caption", scene(0), "--raw", env={"GROMATIC_CPU": "ref"})
             self.assertEqual(plain["raw"], want["raw"])
+
+    def test_what_a_killed_convert_left_goes(self):
+        """A part is removed by the next convert to that file unless somebody still writes it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model.gguf")
+            alike = {f"model.gguf{end}" for end in (".backup", ".sha256", ".part", ".1-.part", ".-1.part", ".1-2.part.txt",
+                                                    "2.1-2.part", ".1-2.part/")}
+            for name in alike:
+                if name.endswith("/"):
+                    os.mkdir(os.path.join(folder, name))
+                else:
+                    open(os.path.join(folder, name), "w").close()
+            os.symlink(os.path.join(folder, "model.gguf.backup"), os.path.join(folder, "model.gguf.3-4.part"))
+            others = {name.rstrip("/") for name in alike} | {"model.gguf.3-4.part", "model.gguf"}
+
+            writer = None
+            while writer is None:  # one that is stopped in the middle
+                writer = subprocess.Popen([GROMATIC, "convert", CHECKPOINT, "-o", path, "--type", "q6_k", "-q", "-t", "1"])
+                part = f"model.gguf.{writer.pid}-0.part"
+                while writer.poll() is None and part not in os.listdir(folder):
+                    pass
+                writer.send_signal(signal.SIGSTOP)
+                if part not in os.listdir(folder):
+                    writer.kill()
+                    writer.wait()
+                    writer = None
+            self.addCleanup(writer.kill)
+            run("convert", CHECKPOINT, "-o", path, "-q")
+            self.assertEqual(set(os.listdir(folder)), others | {part})
+            writer.kill()
+            self.assertEqual(writer.wait(), -signal.SIGKILL)
+            self.assertEqual(set(os.listdir(folder)), others | {part})
+            run("convert", CHECKPOINT, "-o", path, "-q")
+            self.assertEqual(set(os.listdir(folder)), others)
 
     def test_verify_finds_a_changed_byte(self):
         with tempfile.TemporaryDirectory() as folder:
