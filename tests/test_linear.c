@@ -276,6 +276,36 @@ static void several_outputs(void **state) {
   free_compute(&c);
 }
 
+/* Two threads, rows enough for each to keep to its own, several tasks of columns a share. A row
+ * of all must be what it is among few rows: too few for that, but more than gemv takes. */
+static void rows_that_stay(void **state) {
+  (void)state;
+  enum { K = 96, N = 300, M = 521, SOME = 20 };
+  static const gm_type types[] = {GM_TYPE_F32, GM_TYPE_F16, GM_TYPE_BF16};
+  gm_error err = {0};
+  gm_compute c = make_compute(2, &err);
+  matrix w[3];
+  gm_linear_out outs[3];
+  float *x = random_floats(M * K, 9), *y[3], *some = random_floats(SOME * N, 1);
+  for (size_t i = 0; i < 3; i++) {
+    w[i] = make_matrix(types[i], N - 70 * i, K, i);
+    y[i] = random_floats(M * N, 1);
+    outs[i] = (gm_linear_out){.w = &w[i].tensor, .y = y[i], .ldy = N};
+  }
+  assert_ok(gm_linear(&c, x, K, M, outs, 3), &err);
+  for (size_t i = 0; i < 3; i++) {
+    outs[i].y = some;
+    for (size_t first = 0; first + SOME <= M; first += SOME) {
+      assert_ok(gm_linear(&c, x + first * K, K, SOME, &outs[i], 1), &err);
+      for (size_t r = 0; r < SOME; r++)
+        assert_memory_equal(some + r * N, y[i] + (first + r) * N, (N - 70 * i) * sizeof(float));
+    }
+  }
+  for (size_t i = 0; i < 3; i++) free_matrix(&w[i]), free(y[i]);
+  free(x), free(some);
+  free_compute(&c);
+}
+
 static void rows_of_a_table(void **state) {
   (void)state;
   matrix w = make_matrix(GM_TYPE_Q8_0, 9, 64, 1);
@@ -291,7 +321,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(linear_shapes),      cmocka_unit_test(same_bits),
       cmocka_unit_test(parts_of_a_product), cmocka_unit_test(several_outputs),
-      cmocka_unit_test(rows_of_a_table),
+      cmocka_unit_test(rows_that_stay),     cmocka_unit_test(rows_of_a_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static void cpu_pause(void) {
 #endif
 }
 
-/* Job numbers are odd while the job's members are being written: then there is no task. */
+/* Job numbers are odd while the job's members are being written: then there is no call. */
 static uint32_t job_of(uint64_t ticket) {
   return (uint32_t)(ticket >> 32);
 }
@@ -72,7 +72,7 @@ static bool take_task(share *from, bool first, size_t *task) {
 }
 
 /* What one thread does of a job: its own share from the first task on, then others' from the
- * end. Called twice, since another thread is late, it finds nothing the second time. */
+ * end, until no task is left to take. */
 static void work_through(gm_pool *pool, gm_task_fn fn, void *arg, unsigned worker) {
   for (unsigned i = 0; i < pool->threads; i++) {
     share *from = &pool->shares[(worker + i) % pool->threads];
@@ -80,8 +80,19 @@ static void work_through(gm_pool *pool, gm_task_fn fn, void *arg, unsigned worke
   }
 }
 
-/* Takes calls of the job until none is left or another job has come. The members may be those
- * of a later job already; then the ticket has moved on and no call is taken. */
+/* Takes all calls that are left, since they would find no task. Returns how many. */
+static size_t end_calls(gm_pool *pool, uint32_t job) {
+  uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+  while (job_of(ticket) == job && (uint32_t)ticket < pool->threads)
+    if (atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket,
+                                              (uint64_t)job << 32 | pool->threads,
+                                              memory_order_acq_rel, memory_order_acquire))
+      return pool->threads - (uint32_t)ticket;
+  return 0;
+}
+
+/* Takes a call of the job, unless none is left or another job has come. The members may be
+ * those of a later job already; then the ticket has moved on and no call is taken. */
 static void take_calls(gm_pool *pool, uint32_t job, unsigned worker) {
   gm_task_fn fn = atomic_load_explicit(&pool->fn, memory_order_acquire);
   void *arg = atomic_load_explicit(&pool->arg, memory_order_acquire);
@@ -91,8 +102,8 @@ static void take_calls(gm_pool *pool, uint32_t job, unsigned worker) {
                                                memory_order_acq_rel, memory_order_acquire))
       continue;
     work_through(pool, fn, arg, worker);
-    atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
-    ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    atomic_fetch_add_explicit(&pool->done, 1 + end_calls(pool, job), memory_order_release);
+    return;
   }
 }
 

@@ -150,8 +150,8 @@ static size_t first_column(const linear_job *job, const linear_part *part, size_
   return (task % job->share_tasks - part->first_task) / part->row_blocks * part->columns;
 }
 
-/* The cut behind `now`, of the next task if need be, which this thread will probably take; none
- * (no columns) where panels are kept, or at the end. */
+/* The cut behind `now`, of the next task if need be, which this thread will take unless its
+ * share is done; none (no columns) where panels are kept, or at the end. */
 static weight_cut next_cut(const linear_job *job, size_t task, const weight_cut *now) {
   weight_cut next = *now;
   next.at += now->n;
