@@ -1,4 +1,5 @@
 """Ways to open a model: by name, from a file, mapped or read; and what inspect says of a damaged one."""
+import fcntl
 import json
 import os
 import resource
@@ -10,6 +11,18 @@ import unittest
 from program import GROMATIC, lines, run, scene
 
 CHECKPOINT = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+
+
+def is_locked(path):
+    """Whether somebody holds the file's lock; False where there is none of that name."""
+    try:
+        with open(path) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 class Models(unittest.TestCase):
@@ -49,7 +62,8 @@ class Models(unittest.TestCase):
                 while writer.poll() is None and part not in os.listdir(folder):
                     pass
                 writer.send_signal(signal.SIGSTOP)
-                if part not in os.listdir(folder):
+                os.waitid(os.P_PID, writer.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                if not is_locked(os.path.join(folder, part)):  # stopped too early, or too late
                     writer.kill()
                     writer.wait()
                     writer = None
