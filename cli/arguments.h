@@ -46,7 +46,7 @@ typedef struct cli_args {
   double temperature, top_p;
   uint64_t top_k, seed, max_tokens;
   /* output */
-  bool json, raw, resume, retry_errors, quiet;
+  bool json, raw, resume, retry_errors, force, quiet;
   const char *output, *draw, *format;
   bool save_conf;
   /* describe-classes */

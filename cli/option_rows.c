@@ -156,6 +156,8 @@ const cli_option_row cli_option_rows[] = {
      "go on where an earlier -o FILE stopped"},
     {"retry-errors", 0, FLAG, AT(retry_errors), GROUP_OUTPUT, NULL,
      "with --resume: try pictures again whose line is an error; the new lines come last"},
+    {"force", 0, FLAG, AT(force), GROUP_OUTPUT | GROUP_ENDPOINT | GROUP_CONVERT, NULL,
+     "replace files that gromatic did not make, begin an earlier result anew"},
     {"quiet", 'q', FLAG, AT(quiet), GROUP_OUTPUT | GROUP_ENDPOINT | GROUP_CONVERT, NULL,
      "no progress"},
     {"verbose", 'v', LEVEL, AT(verbose), GROUP_ALL, NULL,
