@@ -52,38 +52,6 @@ double cli_now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-cli_progress cli_progress_begin(bool quiet) {
-  cli_progress progress = {0};
-  progress.shown = !quiet && isatty(STDERR_FILENO);
-  progress.began = cli_now();
-  return progress;
-}
-
-void cli_progress_update(cli_progress *progress, const char *what, double done) {
-  double now = cli_now();
-  if (!progress->shown || now - progress->last < 0.1) return;
-  progress->last = now;
-  progress->drawn = true;
-  enum { WIDTH = 24 };
-  char bar[WIDTH + 1];
-  int filled = (int)(done * WIDTH);
-  for (int i = 0; i < WIDTH; i++) bar[i] = i < filled ? '#' : '.';
-  bar[WIDTH] = 0;
-  double elapsed = now - progress->began, left = done > 0 ? elapsed / done - elapsed : 0;
-  char rate[32] = "";
-  if (progress->total_bytes && elapsed > 0)
-    snprintf(rate, sizeof rate, " %.0f MB/s",
-             done * (double)progress->total_bytes / elapsed * 1e-6);
-  fprintf(stderr, "\r\033[K[%s] %3.0f %%%s, %.0f s left  %.40s", bar, 100 * done, rate, left,
-          what);
-  fflush(stderr);
-}
-
-void cli_progress_clear(cli_progress *progress) {
-  if (progress->drawn) fputs("\r\033[K", stderr);
-  progress->drawn = false;
-}
-
 void cli_put_text(FILE *out, const char *text, size_t length) {
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)text[i];

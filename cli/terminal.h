@@ -1,4 +1,4 @@
-/* terminal.h - what the program shows a person: colours, progress on stderr, Ctrl-C. */
+/* terminal.h - what the program shows a person: colours, messages, Ctrl-C. */
 #ifndef CLI_TERMINAL_H
 #define CLI_TERMINAL_H
 
@@ -16,17 +16,6 @@ const char *cli_colour(FILE *out, int32_t index);
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 void cli_clear_interrupt(void);
-
-/* A progress line on stderr, drawn only where that is a terminal and not quiet. Done in 0..1;
- * the rest of the time is estimated from the rate so far. */
-typedef struct cli_progress {
-  bool shown, drawn;
-  double began, last;
-  uint64_t total_bytes; /* for a rate; 0: none */
-} cli_progress;
-cli_progress cli_progress_begin(bool quiet);
-void cli_progress_update(cli_progress *progress, const char *what, double done);
-void cli_progress_clear(cli_progress *progress);
 
 double cli_now(void); /* seconds, monotonic */
 

@@ -7,6 +7,7 @@
 #include "inputs.h"
 #include "job.h"
 #include "ledger.h"
+#include "progress.h"
 #include "terminal.h"
 
 typedef struct cli_batch {

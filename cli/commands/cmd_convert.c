@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "export_formats.h"
 #include "gromatic.h"
+#include "progress.h"
 #include "terminal.h"
 
 #include <dirent.h>

@@ -6,6 +6,7 @@
 #include "class_options.h"
 #include "commands.h"
 #include "export_formats.h"
+#include "progress.h"
 #include "terminal.h"
 
 #include <ctype.h>

@@ -14,6 +14,7 @@
 #include "dataset.h"
 #include "eval_classify.h"
 #include "eval_label.h"
+#include "progress.h"
 #include "terminal.h"
 
 #include <ctype.h>

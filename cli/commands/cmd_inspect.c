@@ -2,6 +2,7 @@
  */
 #include "commands.h"
 #include "gromatic.h"
+#include "progress.h"
 #include "report.h"
 #include "terminal.h"
 

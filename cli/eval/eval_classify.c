@@ -14,6 +14,7 @@
 #include "batch.h"
 #include "class_options.h"
 #include "labelled_set.h"
+#include "progress.h"
 #include "proposals.h"
 #include "terminal.h"
 

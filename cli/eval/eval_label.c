@@ -6,6 +6,7 @@
 #include "class_options.h"
 #include "dataset.h"
 #include "naming.h"
+#include "progress.h"
 #include "terminal.h"
 
 #include <stdlib.h>
