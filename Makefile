@@ -18,6 +18,8 @@ demo: deps
 	cmake --build --preset release --target gromatic_cli
 	build/release/gromatic caption $(DEMO_IMAGE) --draw demo.png
 	@echo "The annotated picture is $(CURDIR)/demo.png"
+	@echo "The program is not on your PATH yet: type build/release/gromatic here, or, for all folders,"
+	@echo "    PATH=\"$(CURDIR)/build/release:\$$PATH\""
 
 test:
 	@sh scripts/install-deps.sh test
