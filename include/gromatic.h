@@ -546,6 +546,12 @@ GM_API gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_m
 GM_API gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
                                      const gm_label *label, const char *path, gm_error *err);
 
+/* Whether the file is a drawing of one of the two calls above: they write a mark into it, which
+ * programs that change a picture seldom leave in its place. Not drawn, and no error: a file
+ * that is not there, is no regular file, or was drawn before there was a mark. Reads at most 64
+ * bytes. GM_ERR_IO where a file is there that cannot be read. */
+GM_API gm_status gm_drawn_by_gromatic(const char *path, bool *drawn, gm_error *err);
+
 /* ---- conversion and inspection ---- */
 
 typedef struct gm_convert_params {

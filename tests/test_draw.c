@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <zlib.h>
+
 /* A directory of the test's own; its files are removed at the end. */
 static char folder[] = "/tmp/gromatic-draw-XXXXXX";
 
@@ -328,6 +330,113 @@ static void the_name_gives_the_format(void **state) {
   gm_image_free(image);
 }
 
+static bool is_drawn(const char *name) {
+  gm_error err;
+  bool drawn = true;
+  assert_ok(gm_drawn_by_gromatic(in_folder(name), &drawn, &err), &err);
+  return drawn;
+}
+
+static void put_file(const char *name, const void *bytes, size_t n) {
+  FILE *file = fopen(in_folder(name), "w");
+  assert_non_null(file);
+  assert_int_equal(fwrite(bytes, 1, n, file), n);
+  assert_int_equal(fclose(file), 0);
+}
+
+/* Chunks as PNG has them, up to IEND; the mark's sum is right. */
+static void check_chunks(const uint8_t *bytes, size_t size) {
+  size_t at = 8, marks = 0;
+  while (at + 12 <= size) {
+    size_t n = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+    n |= (size_t)bytes[at] << 24 | (size_t)bytes[at + 1] << 16;
+    assert_true(n <= size - at - 12);
+    uint32_t sum = 0;
+    for (int i = 0; i < 4; i++) sum = sum << 8 | bytes[at + 8 + n + (size_t)i];
+    assert_int_equal(sum, crc32(0, bytes + at + 4, (uInt)(n + 4)));
+    marks += n > 18 && memcmp(bytes + at + 4, "tEXtSoftware\0gromatic ", 22) == 0;
+    at += 12 + n;
+  }
+  assert_int_equal(at, size);
+  assert_int_equal(marks, 1);
+}
+
+static void drawings_are_known_again(void **state) {
+  (void)state;
+  gm_error err;
+  gm_image *image = grey_image(640, 480);
+  gm_crop_share crop = {{0, 0, 64, 64}, 1, 0.5f};
+  gm_text_share text = {"a thing", 1, 0.5f};
+  const gm_explanation e = {0.5f, &crop, 1, &text, 1};
+  const gm_label label = {0, "thing", 1, 0.5f};
+  static const char *const names[] = {"a.png", "a.jpg"};
+  for (size_t i = 0; i < 2; i++) {
+    assert_ok(gm_draw_explanation(image, &e, &label, in_folder(names[i]), &err), &err);
+    assert_true(is_drawn(names[i]));
+    assert_ok(gm_draw(image, NULL, 0, "a caption", NULL, 0, in_folder(names[i]), &err), &err);
+    assert_true(is_drawn(names[i]));
+    size_t size;
+    char *bytes = test_read_file(in_folder(names[i]), &size);
+    if (i == 0) check_chunks((const uint8_t *)bytes, size);
+    unlink(in_folder(names[i]));
+    free(bytes);
+  }
+  assert_false(is_drawn("a.png")); /* not there */
+  assert_false(is_drawn("a.png/below"));
+  assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("a.png"), &err), &err);
+  assert_false(is_drawn("a.png/below"));
+  assert_false(is_drawn(".")); /* a folder */
+  assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+  assert_false(is_drawn("pipe")); /* nobody writes to it */
+  unlink(in_folder("pipe"));
+  bool drawn = true;
+  assert_ok(gm_drawn_by_gromatic("/dev/zero", &drawn, &err), &err);
+  assert_false(drawn);
+  char endless[5000];
+  memset(endless, 'a', sizeof endless - 1);
+  endless[sizeof endless - 1] = 0;
+  assert_int_equal(gm_drawn_by_gromatic(endless, &drawn, &err), GM_ERR_IO);
+  gm_image_free(image);
+}
+
+/* Every head of a drawing that is cut short or has one bit changed in the header's marks. */
+static void what_looks_like_a_drawing_is_not_one(void **state) {
+  (void)state;
+  gm_error err;
+  gm_image *image = grey_image(64, 64);
+  static const char *const names[] = {"a.png", "a.jpg"};
+  /* signature, IHDR, tEXt .. "gromatic " and the same of JPEG: which bytes must be so */
+  static const struct {
+    size_t from, to;
+  } must[2][2] = {{{0, 16}, {37, 59}}, {{0, 11}, {20, 33}}};
+  for (size_t i = 0; i < 2; i++) {
+    assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder(names[i]), &err), &err);
+    size_t size;
+    char *bytes = test_read_file(in_folder(names[i]), &size);
+    for (size_t n = 0; n <= 80; n++) {
+      put_file("b.png", bytes, n);
+      assert_int_equal(is_drawn("b.png"), n >= must[i][1].to);
+    }
+    for (size_t bit = 0; bit < 8 * 80; bit++) {
+      bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+      put_file("b.png", bytes, 100);
+      bool in_mark = false;
+      for (size_t k = 0; k < 2; k++)
+        in_mark |= bit / 8 >= must[i][k].from && bit / 8 < must[i][k].to;
+      if (i == 1 && bit / 8 == 23) in_mark = false; /* the length of JPEG's comment */
+      assert_int_equal(is_drawn("b.png"), !in_mark);
+      bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+    }
+    free(bytes);
+    unlink(in_folder(names[i]));
+  }
+  unlink(in_folder("b.png"));
+  bool drawn = true;
+  assert_ok(gm_drawn_by_gromatic(test_data("photos/koala.png"), &drawn, &err), &err);
+  assert_false(drawn);
+  gm_image_free(image);
+}
+
 static void failures_leave_no_file(void **state) {
   (void)state;
   gm_error err;
@@ -404,6 +513,8 @@ int main(void) {
       cmocka_unit_test(letters_contrast_with_their_colour),
       cmocka_unit_test(marks_of_one_box_are_all_seen),
       cmocka_unit_test(the_name_gives_the_format),
+      cmocka_unit_test(drawings_are_known_again),
+      cmocka_unit_test(what_looks_like_a_drawing_is_not_one),
       cmocka_unit_test(failures_leave_no_file),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

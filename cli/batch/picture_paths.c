@@ -60,6 +60,20 @@ bool cli_same_file(const char *a, const char *b) {
   return id_of(a, &first) && id_of(b, &second) && by_id(&first, &second) == 0;
 }
 
+gm_status cli_drawing_may_replace(const char *path, bool force, gm_error *err) {
+  struct stat st;
+  bool drawn;
+  if (force || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return GM_OK;
+  gm_status status = gm_drawn_by_gromatic(path, &drawn, err);
+  if (status != GM_OK || drawn) return status;
+  err->status = GM_ERR_ARGUMENT;
+  snprintf(err->message, sizeof err->message,
+           "%s: this file is not known as a drawing made by gromatic and would be lost; give "
+           "another name, or --force to replace it",
+           path);
+  return err->status;
+}
+
 static int by_text(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }

@@ -3,6 +3,7 @@
 #ifndef CLI_PICTURE_PATHS_H
 #define CLI_PICTURE_PATHS_H
 
+#include "gromatic.h"
 #include "inputs.h"
 
 /* How much of an input's name its picture's name has in a folder: as little as tells all inputs
@@ -23,6 +24,10 @@ int cli_picture_paths_prepare(const char *option, const char *given, const cli_i
 /* Where the picture made of `name` goes. */
 void cli_picture_path(const char *given, cli_drawn_name how, const char *name, char *path,
                       size_t size);
+
+/* GM_OK where a drawing may be put at path: nothing is there that could be lost, gromatic drew
+ * what is there, or force. Else an error that says what to do. */
+gm_status cli_drawing_may_replace(const char *path, bool force, gm_error *err);
 
 /* Whether both are names of one file that is there. */
 bool cli_same_file(const char *a, const char *b);

@@ -74,7 +74,8 @@ static gm_status explain(const classify_job *j, gm_view *view, const gm_image *i
   if (status == GM_OK) {
     json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
     cli_picture_path(j->job.args->explain, j->job.explain_name, name, path, sizeof path);
-    status = gm_draw_explanation(image, e, label, path, err);
+    status = cli_drawing_may_replace(path, j->job.args->force, err);
+    if (status == GM_OK) status = gm_draw_explanation(image, e, label, path, err);
   }
   gm_explanation_free(e);
   return status;
@@ -135,6 +136,14 @@ static json_t *settings_of(const cli_args *args, gm_model *groma) {
   return all;
 }
 
+/* False after a message where --explain would replace another's file: seen before any work. */
+static bool spares_file(const cli_args *args) {
+  gm_error err = {0};
+  if (cli_drawing_may_replace(args->explain, args->force, &err) == GM_OK) return true;
+  cli_error("--explain %s", err.message);
+  return false;
+}
+
 int cmd_classify(const cli_args *args) {
   classify_job j = {.job = {.args = args, .command = "classify", .run_image = run}};
   if (args->inputs.n == 0) {
@@ -153,6 +162,7 @@ int cmd_classify(const cli_args *args) {
     return CLI_USAGE;
   }
   j.params.top = (size_t)args->top;
+  if (args->explain && !spares_file(args)) return CLI_USAGE;
   int code = cli_open_clip(args, spec, &j.job.clip);
   if (code == CLI_DONE)
     code = cli_make_classes(args, j.job.clip, method, NULL, 0, false, &callbacks, &j.classes);

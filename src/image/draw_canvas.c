@@ -2,6 +2,7 @@
 #include "draw_canvas.h"
 
 #include "draw_jpeg.h"
+#include "draw_mark.h"
 #include "draw_shapes.h"
 #include "resize.h"
 
@@ -72,18 +73,35 @@ gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t
 
 typedef struct png_target {
   gm_new_file *file;
+  size_t written; /* without the mark */
   gm_status status;
   gm_error *err;
 } png_target;
 
+static gm_status write_part(png_target *target, const unsigned char *bytes, size_t n) {
+  target->written += n;
+  return gm_new_file_write(target->file, bytes, n, target->err);
+}
+
+/* What cairo writes, with the mark in its place: cairo has no call for texts in a PNG. */
+static gm_status write_marked(png_target *target, const unsigned char *bytes, size_t n) {
+  size_t before =
+      target->written < GM_MARK_PNG_AT ? GM_MARK_PNG_AT - target->written : SIZE_MAX;
+  if (n < before) return write_part(target, bytes, n);
+  uint8_t mark[GM_MARK_SIZE];
+  GM_TRY(write_part(target, bytes, before));
+  GM_TRY(gm_new_file_write(target->file, mark, gm_mark_png_chunk(mark), target->err));
+  return write_part(target, bytes + before, n - before);
+}
+
 static cairo_status_t write_bytes(void *closure, const unsigned char *bytes, unsigned n) {
   png_target *target = closure;
-  target->status = gm_new_file_write(target->file, bytes, n, target->err);
+  target->status = write_marked(target, bytes, n);
   return target->status == GM_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
 static gm_status write_png(const gm_canvas *canvas, gm_new_file *file, gm_error *err) {
-  png_target target = {file, GM_OK, err};
+  png_target target = {.file = file, .err = err};
   cairo_status_t written =
       cairo_surface_write_to_png_stream(canvas->surface, write_bytes, &target);
   if (target.status != GM_OK || written == CAIRO_STATUS_SUCCESS) return target.status;

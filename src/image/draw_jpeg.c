@@ -2,6 +2,8 @@
  * a jpeg_writer, never in locals of the function that called setjmp. */
 #include "draw_jpeg.h"
 
+#include "draw_mark.h"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,10 +89,17 @@ static void open_writer(jpeg_writer *w) {
     leave(w, gm_fail_memory(w->err, "a row of a drawing", (size_t)w->jpeg.image_width * 3));
 }
 
+static void write_mark(jpeg_writer *w) {
+  char text[GM_MARK_SIZE / 2];
+  gm_mark_text(text);
+  jpeg_write_marker(&w->jpeg, JPEG_COM, (const JOCTET *)text, (unsigned)strlen(text));
+}
+
 static void write_rows(jpeg_writer *w) {
   const unsigned char *data = cairo_image_surface_get_data(w->surface);
   size_t stride = (size_t)cairo_image_surface_get_stride(w->surface);
   jpeg_start_compress(&w->jpeg, TRUE);
+  write_mark(w);
   while (w->jpeg.next_scanline < w->jpeg.image_height) {
     const unsigned char *from = data + w->jpeg.next_scanline * stride;
     for (size_t x = 0; x < w->jpeg.image_width; x++) {

@@ -90,6 +90,26 @@ class Classify(unittest.TestCase):
             self.assertAlmostEqual(total, why["raw_score"], delta=1e-6 * (1 + len(why[part])))
         self.assertEqual(why["raw_score"], got["results"][0]["raw_score"])
 
+    def test_explain_replaces_only_drawings(self):
+        arguments = ["classify", picture("koala"), "--classes", "koala,bus", "--method", "clip", "--explain"]
+        with tempfile.TemporaryDirectory() as folder:
+            for given, name in ("why.png", "why.png"), ("why.jpg", "why.jpg"), ("d/", "d/0.png"):
+                given, name = os.path.join(folder, given), os.path.join(folder, name)
+                run(*arguments, given)
+                run(*arguments, given)  # its own may be replaced
+                with open(picture("koala"), "rb") as file:
+                    foreign = file.read()
+                with open(name, "wb") as file:
+                    file.write(foreign)
+                _, err = run(*arguments, given, code=1 if given.endswith("/") else 2)
+                self.assertIn(name + ": this file is not known as a drawing made by gromatic", err)
+                self.assertIn("--force", err)
+                with open(name, "rb") as file:
+                    self.assertEqual(file.read(), foreign)
+                run(*arguments, given, "--force")
+                with open(name, "rb") as file:
+                    self.assertIn(b"gromatic", file.read(64))
+
     def test_tar_is_its_pictures_with_keys(self):
         with tempfile.TemporaryDirectory() as folder:
             for ending, mode in (("tar", "w"), ("tar.gz", "w:gz")):

@@ -1,0 +1,18 @@
+/* draw_mark.h - what tells a drawing of ours from any other picture: a comment at a fixed place
+ * in the file, right behind the header.
+ *
+ *   PNG    at byte 33, behind IHDR: the chunk tEXt, "Software" NUL "gromatic VERSION"
+ *   JPEG   at byte 20, behind JFIF: the segment COM, "gromatic VERSION" */
+#ifndef GM_DRAW_MARK_H
+#define GM_DRAW_MARK_H
+
+#include "status.h"
+
+enum { GM_MARK_PNG_AT = 33, GM_MARK_SIZE = 64 };
+
+/* "gromatic VERSION" */
+void gm_mark_text(char out[GM_MARK_SIZE / 2]);
+/* The whole chunk; returns its size. */
+size_t gm_mark_png_chunk(uint8_t out[GM_MARK_SIZE]);
+
+#endif
