@@ -87,7 +87,9 @@ enum {
   GROUP_CLASSIFY = 1 << 17,
   GROUP_PARALLEL = 1 << 18, /* several pictures at once */
   GROUP_ENDPOINT = 1 << 20,
-  GROUP_ALL = 1 << 21
+  GROUP_ALL = 1 << 21,
+  GROUP_LANGUAGE = 1 << 22, /* the language model is asked */
+  GROUP_PROPOSED = 1 << 23  /* regions of one picture at a time */
 };
 
 typedef struct cli_command {
@@ -97,6 +99,7 @@ typedef struct cli_command {
   const char *details;  /* paragraphs and examples, or NULL */
   unsigned groups;
   int (*run)(const cli_args *args);
+  const char *words; /* "model,clip": what its first argument is one of; NULL: anything */
 } cli_command;
 
 /* The commands in the order of the help; ends with a NULL name. Defined in commands.c. */

@@ -1,14 +1,17 @@
 /* commands.c - the table of commands. */
 #include "commands.h"
 
-enum { PICTURE = GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_OUTPUT };
+enum {
+  PICTURE = GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_PROPOSED | GROUP_OUTPUT,
+  ASKED = PICTURE | GROUP_LANGUAGE
+};
 
 const cli_command cli_commands[] = {
     {"caption", "[OPTION]... PICTURE...",
      "Describe a picture in words, every phrase tied to boxes",
      "  gromatic caption dog.jpg --draw out.png\n"
      "  gromatic caption photos/ -o captions.jsonl --resume",
-     PICTURE | GROUP_TEXT | GROUP_PARALLEL, cmd_caption},
+     ASKED | GROUP_TEXT | GROUP_PARALLEL, cmd_caption, NULL},
     {"chat", "[OPTION]... PICTURE [-p QUESTION]", "Talk about a picture",
      "Without -p it is a conversation: /image FILE, /box x1,y1,x2,y2, /clear, /save FILE, "
      "/quit.\n"
@@ -16,43 +19,44 @@ const cli_command cli_commands[] = {
      "  gromatic chat dog.jpg -p 'What is the dog doing?'\n"
      "  gromatic chat dog.jpg -p 'How does {1} differ from {2}?' --box 1,2,90,80 --box "
      "5,5,60,70",
-     PICTURE | GROUP_TEXT | GROUP_BOXES | GROUP_CHAT, cmd_chat},
+     ASKED | GROUP_TEXT | GROUP_BOXES | GROUP_CHAT, cmd_chat, NULL},
     {"ground", "[OPTION]... PICTURE PHRASE...", "Find the things that phrases name",
      "  gromatic ground dog.jpg 'the brown dog' 'a pizza'\n"
      "  gromatic ground --all --phrase 'a cup' photos/ --json",
-     PICTURE | GROUP_GROUND | GROUP_EXPORT, cmd_ground},
+     ASKED | GROUP_GROUND | GROUP_EXPORT, cmd_ground, NULL},
     {"describe", "[OPTION]... --box X1,Y1,X2,Y2 PICTURE...", "Say what is in a box",
      "  gromatic describe dog.jpg --box 10,20,200,180 --long",
-     PICTURE | GROUP_TEXT | GROUP_BOXES | GROUP_DESCRIBE, cmd_describe},
+     ASKED | GROUP_TEXT | GROUP_BOXES | GROUP_DESCRIBE, cmd_describe, NULL},
     {"detect", "[OPTION]... PICTURE...", "List the regions of a picture, with scores",
      "  gromatic detect dog.jpg --conf 0.3 --draw out.png\n"
      "  gromatic detect photos/ -f coco -o regions.json",
-     PICTURE | GROUP_EXPORT, cmd_detect},
+     PICTURE | GROUP_EXPORT, cmd_detect, NULL},
     {"classify", "[OPTION]... --classes A,B,C|FILE PICTURE...",
      "Say which of your classes a picture shows",
      "  gromatic classify dog.jpg --classes dog,cat,horse --method clip\n"
      "  gromatic classify photos/ --descriptions pets.json --explain why/ -o out.jsonl",
-     GROUP_MODEL | GROUP_IMAGE | GROUP_OUTPUT | GROUP_CLASSES | GROUP_CLASSIFY, cmd_classify},
+     GROUP_MODEL | GROUP_IMAGE | GROUP_OUTPUT | GROUP_CLASSES | GROUP_CLASSIFY, cmd_classify,
+     NULL},
     {"label", "[OPTION]... --classes FILE|A,B,C PICTURE...",
      "Find and name things by a list of your own",
      "Regions are Groma's (-m), names are CLIP's (--clip-model) by weighted cross "
      "alignment.\n\n"
      "  gromatic label street.jpg --classes 'a dog,a bicycle' --draw out.png\n"
      "  gromatic label photos/ --classes names.txt -f coco -o labels.json",
-     PICTURE | GROUP_EXPORT | GROUP_CLASSES | GROUP_LABEL, cmd_label},
+     PICTURE | GROUP_EXPORT | GROUP_CLASSES | GROUP_LABEL, cmd_label, NULL},
     {"describe-classes", "[OPTION]... --classes FILE|A,B,C -o FILE.json",
      "Let a language model write what the classes look like",
      "The result is what --descriptions of classify and label takes.\n\n"
      "  gromatic describe-classes --classes names.txt --endpoint https://api.openai.com/v1 "
      "--endpoint-model NAME -o descriptions.json",
-     GROUP_MODEL | GROUP_ENDPOINT, cmd_describe_classes},
+     GROUP_MODEL | GROUP_LANGUAGE | GROUP_ENDPOINT, cmd_describe_classes, NULL},
     {"convert", "[OPTION]... CHECKPOINT -o FILE.gguf",
      "Make one model file from a checkpoint, or change the type of one",
      "  gromatic convert groma-7b-finetune/ -o groma-7b-q4_k.gguf --type q4_k", GROUP_CONVERT,
-     cmd_convert},
+     cmd_convert, NULL},
     {"inspect", "[OPTION]... MODEL", "Show what a model file holds",
-     "  gromatic inspect groma-7b-q4_k.gguf --tensors", GROUP_INSPECT | GROUP_JSON,
-     cmd_inspect},
+     "  gromatic inspect groma-7b-q4_k.gguf --tensors", GROUP_INSPECT | GROUP_JSON, cmd_inspect,
+     NULL},
     {"eval",
      "[OPTION]... ground|describe|caption|detect|label --coco FILE [--refs FILE], or classify "
      "FOLDER|FILE.csv",
@@ -64,9 +68,9 @@ const cli_command cli_commands[] = {
      "  gromatic eval ground --coco annotations.json --refs referring.json\n"
      "  gromatic eval label --coco annotations.json\n"
      "  gromatic eval classify pets/ --descriptions pets.json --preset pets",
-     GROUP_MODEL | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON | GROUP_CLASSES |
-         GROUP_LABEL,
-     cmd_eval},
+     GROUP_MODEL | GROUP_LANGUAGE | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON |
+         GROUP_CLASSES | GROUP_LABEL,
+     cmd_eval, "ground,describe,caption,detect,label,classify"},
     {"bench", "[OPTION]... model|clip|kernels|image FILE...",
      "Measure the speed on this machine",
      "  gromatic bench kernels\n"
@@ -75,8 +79,9 @@ const cli_command cli_commands[] = {
      "  gromatic bench clip --shape clip-vit-b-32 --type q8_0\n"
      "  gromatic bench image dog.jpg\n"
      "  gromatic bench image photos/*.jpg",
-     GROUP_BENCH | GROUP_JSON, cmd_bench},
+     GROUP_BENCH | GROUP_JSON, cmd_bench, "model,clip,kernels,image"},
+    {"help", "[COMMAND]", "Show the options of a command", NULL, 0, cmd_help, NULL},
     {"completion", "bash|zsh|fish", "Print a completion script for the shell",
-     "  source <(gromatic completion bash)", 0, cmd_completion},
-    {0},
+     "  source <(gromatic completion bash)", 0, cmd_completion, "bash,zsh,fish"},
+    {.name = NULL},
 };

@@ -5,114 +5,76 @@
 
 #include <string.h>
 
+enum { HELP_COLUMN = 31, HELP_WIDTH = 96 };
+
 void cli_print_overview(FILE *out) {
   fprintf(out, "gromatic says where, what and which about a picture, on your own processor.\n\n"
                "usage: gromatic COMMAND [OPTION]... [PICTURE]...\n\n");
   for (const cli_command *c = cli_commands; c->name; c++)
-    fprintf(out, "  %-12s %s\n", c->name, c->summary);
-  fprintf(out, "\n'gromatic COMMAND --help' tells more; 'gromatic --version' the version.\n"
+    fprintf(out, "  %-17s %s\n", c->name, c->summary);
+  fprintf(out, "\n'gromatic help COMMAND' shows a command's options; 'gromatic --version' the "
+               "version.\n"
                "exit codes: 0 done, 1 some inputs failed, 2 usage, 3 model unusable, "
                "130 interrupted\n");
+}
+
+/* ---- help ---- */
+
+/* The words from `column` on, in lines of HELP_WIDTH that all begin at HELP_COLUMN. */
+static void print_wrapped(FILE *out, const char *text, int column) {
+  if (column >= HELP_COLUMN) {
+    fputc('\n', out);
+    column = 0;
+  }
+  fprintf(out, "%*s", HELP_COLUMN - column, "");
+  column = HELP_COLUMN;
+  for (const char *separator = ""; *text; separator = " ") {
+    int length = (int)strcspn(text, " ");
+    if (column + (int)strlen(separator) + length > HELP_WIDTH && *separator) {
+      fprintf(out, "\n%*s", HELP_COLUMN, "");
+      column = HELP_COLUMN;
+      separator = "";
+    }
+    fprintf(out, "%s%.*s", separator, length, text);
+    column += (int)strlen(separator) + length;
+    text += length;
+    text += strspn(text, " ");
+  }
+  fputc('\n', out);
+}
+
+static void print_option(FILE *out, const cli_option_row *row) {
+  char letter[8] = "    ";
+  if (row->letter) snprintf(letter, sizeof letter, "-%c, ", row->letter);
+  int column = fprintf(out, "  %s--%s%s%s", letter, row->name, row->value ? " " : "",
+                       row->value ? row->value : "");
+  print_wrapped(out, row->help, column + 2 > HELP_COLUMN ? HELP_COLUMN : column);
+}
+
+/* The command's next row of a section at or after `row`; NULL: none is left. */
+static const cli_option_row *next_row(const cli_command *command, cli_section section,
+                                      const cli_option_row *row) {
+  for (; row->name; row++)
+    if (row->section == section && cli_option_admitted(command, row)) return row;
+  return NULL;
+}
+
+static void print_section(FILE *out, const cli_command *command, cli_section section) {
+  const cli_option_row *row = next_row(command, section, cli_option_rows);
+  if (!row) return;
+  fprintf(out, "\n%s:\n", cli_section_titles[section]);
+  for (; row; row = next_row(command, section, row + 1)) print_option(out, row);
 }
 
 void cli_print_help(FILE *out, const cli_command *command) {
   fprintf(out, "usage: gromatic %s %s\n\n%s.\n", command->name, command->synopsis,
           command->summary);
   if (command->details) fprintf(out, "\n%s\n", command->details);
-  fprintf(out, "\noptions:\n");
-  for (const cli_option_row *row = cli_option_rows; row->name; row++) {
-    if (!cli_option_admitted(command, row)) continue;
-    char left[64], letter[8] = "    ";
-    if (row->letter) snprintf(letter, sizeof letter, "-%c, ", row->letter);
-    snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name, row->value ? " " : "",
-             row->value ? row->value : "");
-    fprintf(out, "  %-28s %s\n", left, row->help);
-  }
+  for (int s = 1; s < N_SECTIONS; s++) print_section(out, command, (cli_section)s);
+  print_section(out, command, SECTION_OTHER);
 }
 
-/* Whether a value is the name of a file, so that a shell offers some. */
-static bool names_file(const cli_option_row *row) {
-  static const char *const kinds[] = {"FILE", "DIR", "MODEL", "OUT.png"};
-  for (size_t i = 0; row->value && i < sizeof kinds / sizeof *kinds; i++)
-    if (strncmp(row->value, kinds[i], strlen(kinds[i])) == 0) return true;
-  return false;
-}
-
-/* Options whose value is a word of another kind, as a pattern of `case`. */
-static void print_word_options(FILE *out) {
-  const char *before = "";
-  for (const cli_option_row *row = cli_option_rows; row->name; row++) {
-    if (!row->value || names_file(row) || !cli_option_first(row)) continue;
-    fprintf(out, "%s--%s", before, row->name);
-    before = "|";
-    if (row->letter) fprintf(out, "|-%c", row->letter);
-  }
-}
-
-static void print_bash(FILE *out) {
-  fprintf(out, "_gromatic() {\n  local cur=${COMP_WORDS[COMP_CWORD]} options=\n"
-               "  if [ \"$COMP_CWORD\" = 1 ]; then\n    COMPREPLY=($(compgen -W \"");
-  for (const cli_command *c = cli_commands; c->name; c++) fprintf(out, "%s ", c->name);
-  fprintf(out,
-          "--help --version\" -- \"$cur\"))\n    return\n  fi\n  case ${COMP_WORDS[1]} in\n");
-  for (const cli_command *c = cli_commands; c->name; c++) {
-    fprintf(out, "  %s) options='", c->name);
-    for (const cli_option_row *row = cli_option_rows; row->name; row++)
-      if (cli_option_admitted(c, row)) fprintf(out, "--%s ", row->name);
-    fprintf(out, "' ;;\n");
-  }
-  fprintf(out, "  esac\n  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ");
-  print_word_options(out);
-  fprintf(out, ") return ;;\n  esac\n  case $cur in\n  -*) COMPREPLY=($(compgen -W "
-               "\"$options\" -- \"$cur\")) ;;\n"
-               "  *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\n"
-               "complete -o filenames -F _gromatic gromatic\n");
-}
-
-static void print_zsh(FILE *out) {
-  fprintf(out, "#compdef gromatic\n_gromatic() {\n  local -a commands\n  commands=(\n");
-  for (const cli_command *c = cli_commands; c->name; c++)
-    fprintf(out, "    '%s:%s'\n", c->name, c->summary);
-  fprintf(out, "  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n"
-               "  case $words[2] in\n");
-  for (const cli_command *c = cli_commands; c->name; c++) {
-    fprintf(out, "  %s) _arguments", c->name);
-    for (const cli_option_row *row = cli_option_rows; row->name; row++)
-      if (cli_option_admitted(c, row))
-        fprintf(out, " '--%s%s'", row->name,
-                !row->value       ? ""
-                : names_file(row) ? "=:file:_files"
-                                  : "=:value: ");
-    fprintf(out, " '*:file:_files' ;;\n");
-  }
-  fprintf(out, "  esac\n}\ncompdef _gromatic gromatic\n");
-}
-
-static void print_fish(FILE *out) {
-  for (const cli_command *c = cli_commands; c->name; c++) {
-    fprintf(out, "complete -c gromatic -n __fish_use_subcommand -a %s -d '%s'\n", c->name,
-            c->summary);
-    for (const cli_option_row *row = cli_option_rows; row->name; row++)
-      if (cli_option_admitted(c, row))
-        fprintf(out, "complete -c gromatic -n '__fish_seen_subcommand_from %s' -l %s%s\n",
-                c->name, row->name,
-                !row->value       ? ""
-                : names_file(row) ? " -r -F"
-                                  : " -x");
-  }
-}
-
-bool cli_print_completion(FILE *out, const char *shell) {
-  if (strcmp(shell, "bash") == 0)
-    print_bash(out);
-  else if (strcmp(shell, "zsh") == 0)
-    print_zsh(out);
-  else if (strcmp(shell, "fish") == 0)
-    print_fish(out);
-  else
-    return false;
-  return true;
-}
+/* ---- the manual ---- */
 
 /* Plain text as roff: hyphens are minus signs, quotes and dots at a line's start are text. */
 static void print_roff(FILE *out, const char *text) {
@@ -136,8 +98,10 @@ static void print_whose(FILE *out, const cli_option_row *row) {
   if (differ) fputs(": ", out);
 }
 
-void cli_print_man_options(FILE *out) {
+static void print_man_section(FILE *out, cli_section section) {
+  fprintf(out, ".SS %s\n", cli_section_titles[section]);
   for (const cli_option_row *row = cli_option_rows; row->name; row++) {
+    if (row->section != section) continue;
     if (cli_option_first(row)) {
       fprintf(out, ".TP\n");
       if (row->letter) fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
@@ -153,6 +117,11 @@ void cli_print_man_options(FILE *out) {
     print_roff(out, row->help);
     fputc('\n', out);
   }
+}
+
+void cli_print_man_options(FILE *out) {
+  for (int s = 1; s < N_SECTIONS; s++) print_man_section(out, (cli_section)s);
+  print_man_section(out, SECTION_OTHER);
 }
 
 void cli_print_man_commands(FILE *out) {

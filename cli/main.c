@@ -25,17 +25,13 @@ static int run(int argc, char **argv) {
     printf("gromatic %s\n", gm_version());
     return CLI_DONE;
   }
-  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
     cli_print_overview(argc > 1 ? stdout : stderr);
     return argc > 1 ? CLI_DONE : CLI_USAGE;
   }
-  for (const cli_command *command = cli_commands; command->name; command++)
-    if (strcmp(command->name, name) == 0) return run_command(command, argc - 1, argv + 1);
-  const char *near_name = cli_suggest_command(name);
-  if (near_name)
-    cli_error("unknown command '%s'; did you mean %s?", name, near_name);
-  else
-    cli_error("unknown command '%s'; try 'gromatic --help'", name);
+  const cli_command *command = cli_command_named(name);
+  if (command) return run_command(command, argc - 1, argv + 1);
+  cli_report_unknown_command(name);
   return CLI_USAGE;
 }
 

@@ -8,6 +8,25 @@
 /* COUNT: 32 bits, BIG: 64 */
 typedef enum cli_option_kind { FLAG, TEXT, COUNT, BIG, NUMBER, LIST, LEVEL } cli_option_kind;
 
+/* The headings of --help, in the order shown; see cli_section_titles. */
+typedef enum cli_section {
+  SECTION_OTHER, /* shown last */
+  SECTION_QUESTION,
+  SECTION_CLASSES,
+  SECTION_CROPS,
+  SECTION_REGIONS,
+  SECTION_PICTURES,
+  SECTION_ANSWER,
+  SECTION_SERVER,
+  SECTION_MEASURE,
+  SECTION_OUTPUT,
+  SECTION_MODEL,
+  SECTION_SPEED,
+  SECTION_CACHE,
+  N_SECTIONS
+} cli_section;
+extern const char *const cli_section_titles[N_SECTIONS];
+
 typedef struct cli_option_row {
   const char *name;
   char letter; /* 0: none */
@@ -16,6 +35,8 @@ typedef struct cli_option_row {
   unsigned groups;
   const char *value; /* placeholder; NULL for flags */
   const char *help;
+  cli_section section;
+  const char *choices; /* "f32,f16": what a shell offers as its value; NULL: no fixed list */
 } cli_option_row;
 
 /* Ends with a NULL name. Rows of one name stand together: of these a command has the first one

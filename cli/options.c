@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "option_rows.h"
+#include "terminal.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -38,12 +39,37 @@ static bool near(const char *word, const char *name, size_t *best) {
   return true;
 }
 
-const char *cli_suggest_command(const char *word) {
+const cli_command *cli_command_named(const char *name) {
+  for (const cli_command *c = cli_commands; c->name; c++)
+    if (strcmp(c->name, name) == 0) return c;
+  return NULL;
+}
+
+void cli_report_unknown_command(const char *word) {
   const char *found = NULL;
   size_t best = 4;
   for (const cli_command *c = cli_commands; c->name; c++)
     if (near(word, c->name, &best)) found = c->name;
-  return found;
+  if (found)
+    cli_error("unknown command '%s'; did you mean %s?", word, found);
+  else
+    cli_error("unknown command '%s'; try 'gromatic --help'", word);
+}
+
+/* "; it is an option of caption, chat" where other commands have it; whether any does. */
+static bool report_whose(const char *word) {
+  const cli_option_row *row = cli_option_rows;
+  while (row->name && strcmp(row->name, word) != 0) row++;
+  const char *before = "; it is an option of ";
+  for (const cli_command *c = cli_commands; row->name && c->name; c++) {
+    bool has = false;
+    for (const cli_option_row *r = row; r->name && strcmp(r->name, word) == 0; r++)
+      has = has || cli_option_admitted(c, r);
+    if (!has) continue;
+    fprintf(stderr, "%s%s", before, c->name);
+    before = ", ";
+  }
+  return row->name != NULL;
 }
 
 static void report_unknown(const cli_command *command, const char *given) {
@@ -55,7 +81,7 @@ static void report_unknown(const cli_command *command, const char *given) {
   for (const cli_option_row *row = cli_option_rows; row->name; row++)
     if (cli_option_admitted(command, row) && near(word, row->name, &best)) found = row->name;
   fprintf(stderr, "gromatic %s: unknown option '%s'", command->name, given);
-  if (found) fprintf(stderr, "; did you mean --%s?", found);
+  if (!report_whose(word) && found) fprintf(stderr, "; did you mean --%s?", found);
   fprintf(stderr, "\nTry 'gromatic %s --help'.\n", command->name);
 }
 

@@ -9,7 +9,9 @@
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
 void cli_args_free(cli_args *args);
 
-/* The best match of `word` among the commands' names, or NULL if none is near. */
-const char *cli_suggest_command(const char *word);
+/* NULL where no command has that name. */
+const cli_command *cli_command_named(const char *name);
+/* Says so on stderr, with the command that was perhaps meant. */
+void cli_report_unknown_command(const char *word);
 
 #endif

@@ -1,6 +1,7 @@
 /* cmd_completion.c - gromatic completion: a completion script for a shell, or the manual's
  * options. */
 #include "commands.h"
+#include "completion.h"
 #include "help.h"
 #include "terminal.h"
 

@@ -23,26 +23,6 @@ class Usage(unittest.TestCase):
             self.assertIn("usage: gromatic " + command, text)
             self.assertLessEqual(max(map(len, text.splitlines())), 130)
 
-    def test_help_says_what_this_command_can_do(self):
-        helps = {}
-        for command in ("caption", "chat", "ground", "describe", "detect", "classify", "label", "describe-classes", "convert",
-                        "inspect", "eval", "bench"):
-            text, _ = run(command, "--help")
-            helps[command] = dict(re.findall(r"^  (?:-., |    )--([a-z-]+)(?: \S+)? +(.*)$", text, re.M))
-            names = re.findall(r"^  (?:-., |    )--([a-z-]+)", text, re.M)
-            self.assertEqual(len(names), len(set(names)), command)  # each option once
-        for command in "caption", "chat", "describe", "convert", "describe-classes":
-            self.assertNotIn("-f", helps[command]["output"])
-            self.assertNotIn("format", helps[command])
-        self.assertNotIn("yolo", helps["classify"]["format"])
-        run("classify", scene(0), "--classes", "a,b", "--save-conf", code=2)  # of yolo and voc
-        self.assertIn("yolo", helps["detect"]["format"])
-        for command, option in ("detect", "threads"), ("convert", "threads"), ("caption", "n-predict"), ("detect", "max-det"), \
-                ("ground", "max-det"), ("detect", "ctx-size"), ("eval", "limit"), ("bench", "count"), ("caption", "top-k"):
-            self.assertIn("(0, the default: ", helps[command][option])
-        _, err = run("detect", scene(0), "--cache-size", "0", code=2)
-        self.assertIn("--no-cache", err)
-
     def test_a_cache_is_kept_or_not(self):
         with tempfile.TemporaryDirectory() as folder:
             for command in ["detect", scene(0)], ["label", scene(0), "--classes", "a,b"], \
@@ -110,12 +90,12 @@ class Usage(unittest.TestCase):
             self.assertIn(args[0], err)
 
     def test_a_value_glued_to_a_name_of_two_letters(self):
-        for command in ["detect", scene(0)], ["bench", "model"]:
+        for command in ["caption", scene(0)], ["bench", "model"]:
             for given, wanted in ("-ctkq8_0", "-ctk q8_0"), ("-ctv=f16", "-ctv f16"), ("-ctv=", "-ctv TYPE"):
                 _, err = run(*command, given, code=2)
                 self.assertEqual(err, f"gromatic {command[0]}: found '{given}', wanted the value of {given[:4]} apart: "
                                       f"{wanted}\n")
-        _, err = run("detect", scene(0), "-c", "-ctkq8_0", code=2)  # here it is a value
+        _, err = run("caption", scene(0), "-c", "-ctkq8_0", code=2)  # here it is a value
         self.assertIn("--ctx-size: found '-ctkq8_0'", err)
 
     def test_an_unknown_instruction_set(self):
@@ -130,11 +110,11 @@ class Usage(unittest.TestCase):
 
     def test_a_wrong_value_is_usage_whoever_finds_it(self):
         """The library knows some options' values, and says so with a status of its own."""
-        for command in ["detect", scene(0)], ["bench", "model"]:
+        for command in ["caption", scene(0)], ["bench", "model"]:
             for option in ["-ctk", "q5"], ["--cache-type-v", "q5"]:
                 _, err = run(*command, *option, code=2)
                 self.assertIn("found cache type q5", err)
-        _, err = run("detect", scene(0), "-c", "4294967295", code=2)
+        _, err = run("caption", scene(0), "-c", "4294967295", code=2)
         self.assertIn("context", err)
 
     def test_a_full_disk_is_no_success(self):
@@ -301,25 +281,8 @@ class Usage(unittest.TestCase):
     def test_environment_sets_options(self):
         _, err = run("detect", scene(0), code=3, env={"GROMATIC_ARG_MODEL": "/nonexistent.gguf"})
         self.assertIn("/nonexistent.gguf", err)
-        _, err = run("detect", scene(0), code=2, env={"GROMATIC_ARG_CTX_SIZE": "wide"})
+        _, err = run("caption", scene(0), code=2, env={"GROMATIC_ARG_CTX_SIZE": "wide"})
         self.assertIn("GROMATIC_ARG_CTX_SIZE", err)
-
-    def test_bash_offers_files_only_where_one_is_wanted(self):
-        script, _ = run("completion", "bash")
-        for option, some in ("--model", True), ("--phrase", False), ("-n", False), ("--classes", True):
-            words = f"COMP_WORDS=(gromatic caption {option} ''); COMP_CWORD=3; _gromatic; echo ${{#COMPREPLY[@]}}"
-            got = subprocess.run(["bash", "-c", script + words], stdout=subprocess.PIPE, text=True, check=True)
-            self.assertEqual(int(got.stdout) > 0, some, option)
-
-    def test_completion_scripts(self):
-        out, _ = run("completion", "bash")
-        self.assertIn("complete -o filenames -F _gromatic gromatic", out)
-        out, _ = run("completion", "zsh")
-        self.assertTrue(out.startswith("#compdef gromatic"))
-        self.assertIn("'--phrase=:value: '", out)
-        self.assertIn("'--model=:file:_files'", out)
-        out, _ = run("completion", "fish")
-        self.assertIn("complete -c gromatic", out)
 
 
 if __name__ == "__main__":
