@@ -13,6 +13,7 @@ import pathlib
 import pickle
 import struct
 import zipfile
+import zlib
 
 from PIL import Image
 
@@ -47,6 +48,25 @@ def exif(orientation):
     return data.tobytes()
 
 
+def png_chunk(kind, body):
+    return (struct.pack(">I", len(body)) + kind + body
+            + struct.pack(">I", zlib.crc32(kind + body)))
+
+
+def texts():
+    """Chunks that tell an orientation, and one that stands before the header."""
+    data = exif(6)
+    raw = b"\nexif\n%8d\n%s\n" % (len(data), data.hex().encode())
+    packet = b'<a tiff:Orientation="6"/>'
+    return {
+        "raw-profile": png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw)),
+        "raw-text": png_chunk(b"tEXt", b"Raw profile type exif\0" + raw),
+        "xmp": png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet),
+        "xmp-packed": png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(packet)),
+        "early-text": png_chunk(b"tEXt", struct.pack(">II", 9, 1000)),
+    }
+
+
 def pictures():
     rgb, grey, cmyk = gradient("RGB"), gradient("L"), gradient("CMYK")
     save("jpeg", "baseline", encoded(rgb, "JPEG"))
@@ -59,6 +79,10 @@ def pictures():
         save("png", mode.lower(), encoded(gradient(mode), "PNG"))
     save("png", "grey16", encoded(gradient("L").convert("I;16"), "PNG"))
     save("png", "turned", encoded(rgb, "PNG", exif=exif(8)))
+    for name, chunks in texts().items():
+        data = encoded(rgb, "PNG")
+        at = 8 if name == "early-text" else data.index(b"IDAT") - 4
+        save("png", name, data[:at] + chunks + data[at:])
     save("png", "palette-transparent", encoded(gradient("P"), "PNG", transparency=0))
     save("webp", "lossy", encoded(rgb, "WEBP", quality=50))
     save("webp", "lossless", encoded(rgb, "WEBP", lossless=True))

@@ -120,17 +120,29 @@ static file png_at_the_limit(void) {
   return png_end(png_begin(8192, 8192, 1, 0, 0), 8192 * 1025 / 258 + 1);
 }
 
-/* A profile and a text that unpack to 256 MiB each, in a picture of one pixel. */
+static void put_swollen(file *f, const char *kind, const char *head, size_t n, size_t matches) {
+  file body = {0};
+  put(&body, head, n); /* keyword and method */
+  put_zeros(&body, matches);
+  put_chunk(f, kind, body.bytes, body.size);
+  free(body.bytes);
+}
+
+/* A profile and texts that unpack to 256 MiB each, in a picture of one pixel. */
 static file png_with_swollen_chunks(void) {
   file f = png_begin(1, 1, 8, 0, 0);
-  static const char *const kinds[] = {"iCCP", "zTXt"};
-  for (int i = 0; i < 2; i++) {
-    file body = {0};
-    put(&body, "a\0", 3); /* keyword and method */
-    put_zeros(&body, 1u << 20);
-    put_chunk(&f, kinds[i], body.bytes, body.size);
-    free(body.bytes);
-  }
+  put_swollen(&f, "iCCP", "a\0", 3, 1 << 20);
+  put_swollen(&f, "zTXt", "a\0", 3, 1 << 20);
+  put_swollen(&f, "zTXt", "Raw profile type exif\0", 23, 1 << 20);
+  put_swollen(&f, "iTXt", "XML:com.adobe.xmp\0\1\0\0", 22, 1 << 20);
+  return png_end(f, 1);
+}
+
+/* 4000 texts of 1 MiB: unpacking all of them would take minutes. */
+static file png_with_many_texts(void) {
+  file f = png_begin(1, 1, 8, 0, 0);
+  for (int i = 0; i < 4000; i++)
+    put_swollen(&f, "zTXt", "Raw profile type exif\0", 23, (1 << 20) / 258 - 1);
   return png_end(f, 1);
 }
 
@@ -232,6 +244,7 @@ static const struct bomb {
     {"PNG of 60000 squared, 16-bit RGBA", png_deep_and_wide, GM_ERR_IMAGE_TOO_LARGE},
     {"PNG of 64 Mi pixels", png_at_the_limit, GM_ERR_MEMORY},
     {"PNG with swollen profile and text", png_with_swollen_chunks, GM_OK},
+    {"PNG with 4000 texts of 1 MiB", png_with_many_texts, GM_OK},
     {"PNG with a chunk of 2 GiB", png_with_endless_chunk, GM_ERR_IMAGE_TRUNCATED},
     {"PNG of 1 x 65535", png_one_wide, GM_OK},
     {"PNG of 65535 x 1", png_one_high, GM_OK},

@@ -1,16 +1,14 @@
 /* exif.h - the one thing wanted of a picture's EXIF data: its orientation.
  *
  * Follows EXIF 2.32 / TIFF 6.0: a byte order mark, the offset of the first directory, and in it
- * entries of 12 bytes, of which tag 0x0112 counts. Nothing else is followed, and
- * orientations in XMP or in a PNG's text, which Pillow takes where EXIF has none, are not read.
- */
+ * entries of 12 bytes, of which tag 0x0112 counts. Nothing else is followed. */
 #ifndef GM_EXIF_H
 #define GM_EXIF_H
 
 #include <stddef.h>
 
-/* 1..8; 1 (upright) where there is none or the data is damaged. bytes begins with the TIFF
- * header, or with "Exif\0\0" before it. */
+/* 1..8; 1 (upright) where the tag holds anything else; 0 where there is no such tag, or the
+ * data is damaged. bytes begins with the TIFF header, or with "Exif\0\0" before it. */
 int gm_exif_orientation(const unsigned char *bytes, size_t size);
 
 #endif

@@ -22,7 +22,7 @@ gm_status gm_image_create(gm_image **out, uint64_t width, uint64_t height, uint6
   size_t bytes;
   if (!gm_mul_size((size_t)width * (size_t)height, 3, &bytes)) bytes = SIZE_MAX;
   gm_image *image = calloc(1, sizeof *image);
-  if (image) image->rgb = bytes < SIZE_MAX ? malloc(bytes) : NULL;
+  if (image) image->rgb = bytes < SIZE_MAX ? calloc(bytes, 1) : NULL;
   if (!image || !image->rgb) {
     free(image);
     return gm_fail_memory(err, "a picture", bytes);

@@ -2,7 +2,8 @@
  *
  * A decoder is given the whole file and returns pixels as Pillow's convert("RGB") gives them:
  * alpha dropped, not blended; ICC profiles and gamma ignored; 16-bit channels cut to their high
- * byte. It asks gm_image_create for the size that the header tells before it decodes anything.
+ * byte. It asks gm_image_create for the size that the format's library found in the header
+ * before any pixel is decoded, and checks that the library then writes just as many.
  * Damaged data is an error (GM_ERR_IMAGE_TRUNCATED), never grey pixels. */
 #ifndef GM_IMAGE_H
 #define GM_IMAGE_H
@@ -24,13 +25,13 @@ typedef struct gm_image_source {
   uint64_t max_pixels;
 } gm_image_source;
 
-/* A picture with room for its pixels (not cleared), once width x height has been found to be
+/* A picture with room for its pixels, black, once width x height has been found to be
  * within the limits: GM_ERR_IMAGE_TOO_LARGE, GM_ERR_IMAGE_TRUNCATED (a side is 0),
  * GM_ERR_MEMORY. */
 gm_status gm_image_create(gm_image **out, uint64_t width, uint64_t height, uint64_t max_pixels,
                           gm_error *err);
 
-/* Orientation 1..8 as in gm_exif_orientation; errors: GM_ERR_IMAGE_*, GM_ERR_MEMORY. */
+/* Orientation as in gm_exif_orientation; errors: GM_ERR_IMAGE_*, GM_ERR_MEMORY. */
 gm_status gm_jpeg_decode(gm_image **out, const gm_image_source *source, int *orientation,
                          gm_error *err);
 gm_status gm_png_decode(gm_image **out, const gm_image_source *source, int *orientation,
@@ -38,7 +39,7 @@ gm_status gm_png_decode(gm_image **out, const gm_image_source *source, int *orie
 gm_status gm_webp_decode(gm_image **out, const gm_image_source *source, int *orientation,
                          gm_error *err);
 
-/* Turns the picture upright, in place of the old pixels. 1 does nothing. */
+/* Turns the picture upright, in place of the old pixels. 0 and 1 do nothing. */
 gm_status gm_image_turn(gm_image *image, int orientation, gm_error *err);
 
 #endif

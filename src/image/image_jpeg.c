@@ -146,7 +146,7 @@ static int orientation_of(const jpeg_reader *r) {
     if (m->marker == JPEG_APP0 + 1 && m->data_length >= 6 &&
         memcmp(m->data, "Exif\0\0", 6) == 0)
       return gm_exif_orientation(m->data, m->data_length);
-  return 1;
+  return 0;
 }
 
 /* a * b / 255, rounded as Pillow rounds. */
@@ -180,6 +180,13 @@ static void read_header(jpeg_reader *r) {
 
 static void read_rows(jpeg_reader *r) {
   jpeg_start_decompress(&r->jpeg);
+  if (r->jpeg.output_width != r->image->width || r->jpeg.output_height != r->image->height ||
+      r->jpeg.output_components != (r->cmyk ? 4 : 3))
+    leave(r, gm_fail(r->err, GM_ERR_IMAGE_UNSUPPORTED,
+                     "found a JPEG of %u x %u pixels that decodes to %u x %u of %d channels; "
+                     "save it again as baseline JPEG or PNG",
+                     r->image->width, r->image->height, r->jpeg.output_width,
+                     r->jpeg.output_height, r->jpeg.output_components));
   while (r->jpeg.output_scanline < r->jpeg.output_height) {
     uint8_t *rgb = r->image->rgb + (size_t)r->jpeg.output_scanline * r->image->width * 3;
     JSAMPROW row = r->cmyk ? r->cmyk : rgb;

@@ -2,8 +2,8 @@
  *
  * libpng reports by longjmp: all that lives across it stands in a png_reader, never in locals
  * of the function that called setjmp. */
-#include "exif.h"
 #include "image.h"
+#include "png_orientation.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -27,6 +27,7 @@ typedef struct png_reader {
   gm_error *err;
   gm_image *image;
   png_bytep *rows;
+  gm_png_orientation orientation;
   bool no_memory; /* the failure that libpng is about to report */
 } png_reader;
 
@@ -61,8 +62,7 @@ static void read_bytes(png_structp png, png_bytep out, size_t n) {
   r->at += n;
 }
 
-/* libpng 1.6 allocates what an eXIf chunk's length says, up to 2 GB, before it looks for the
- * bytes. Nothing that a picture needs is larger than both its file and the widest row. */
+/* Nothing that a picture needs is larger than both its file and the widest row. */
 static png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
   png_reader *r = png_get_mem_ptr(png);
   if (bytes > r->input->size && bytes > WIDEST_ROW) return NULL;
@@ -76,17 +76,31 @@ static void release(png_structp png, png_voidp p) {
   free(p);
 }
 
-/* Chunks that could unpack to much, or that would change pixels, and that we do not use. */
+/* Called for the chunks that tell an orientation, before and behind the pixels. */
+static int read_chunk(png_structp png, png_unknown_chunkp chunk) {
+  png_reader *r = png_get_user_chunk_ptr(png);
+  gm_status status = gm_png_orientation_chunk(&r->orientation, (const char *)chunk->name,
+                                              chunk->data, chunk->size, r->err);
+  if (status != GM_OK) leave(r, status);
+  return 1; /* done with it */
+}
+
+/* Chunks that could unpack to much, or that would change pixels, and that we do not use; and
+ * those that we read by ourselves, so that libpng keeps nothing of them. */
 static void set_limits(png_reader *r) {
   static const unsigned char unused[] =
-      "cHRM\0gAMA\0iCCP\0sRGB\0sBIT\0bKGD\0hIST\0pHYs\0sPLT\0tIME\0tEXt\0zTXt\0iTXt\0oFFs\0"
-      "pCAL\0sCAL";
+      "cHRM\0gAMA\0iCCP\0sRGB\0sBIT\0bKGD\0hIST\0pHYs\0sPLT\0tIME\0oFFs\0pCAL\0sCAL";
+  static const unsigned char ours[] = "eXIf\0tEXt\0zTXt\0iTXt";
   png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, unused, sizeof unused / 5);
-  png_set_user_limits(r->png, r->image->width, r->image->height);
+  png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_ALWAYS, ours, sizeof ours / 5);
+  png_set_read_user_chunk_fn(r->png, r, read_chunk);
+  png_set_user_limits(r->png, PNG_UINT_31_MAX,
+                      PNG_UINT_31_MAX); /* gm_image_create's are less */
   png_set_chunk_malloc_max(r->png, CHUNK_BYTES_MAX);
   png_set_chunk_cache_max(r->png, CHUNKS_MAX);
 }
 
+/* All up to the first pixels. The size is what libpng found, wherever the header stands. */
 static void read_header(png_reader *r) {
   r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, fail_png, ignore_warning, r,
                                     allocate, release);
@@ -95,6 +109,13 @@ static void read_header(png_reader *r) {
   png_set_read_fn(r->png, r, read_bytes);
   set_limits(r);
   png_read_info(r->png, r->info);
+  gm_status status =
+      gm_image_create(&r->image, png_get_image_width(r->png, r->info),
+                      png_get_image_height(r->png, r->info), r->input->max_pixels, r->err);
+  if (status != GM_OK) leave(r, status);
+}
+
+static void set_form(png_reader *r) {
   png_set_strip_16(r->png); /* keeps the high byte */
   png_set_expand_gray_1_2_4_to_8(r->png);
   png_set_palette_to_rgb(r->png);
@@ -102,7 +123,8 @@ static void read_header(png_reader *r) {
   png_set_strip_alpha(r->png);
   png_set_interlace_handling(r->png);
   png_read_update_info(r->png, r->info);
-  if (png_get_rowbytes(r->png, r->info) != (size_t)r->image->width * 3)
+  if (png_get_rowbytes(r->png, r->info) != (size_t)r->image->width * 3 ||
+      png_get_image_height(r->png, r->info) != r->image->height)
     leave(r, gm_fail(r->err, GM_ERR_IMAGE_UNSUPPORTED,
                      "found a PNG that does not become 8-bit RGB; save it again as RGB"));
 }
@@ -113,26 +135,7 @@ static void read_rows(png_reader *r) {
   if (!r->rows) leave(r, gm_fail_memory(r->err, "the rows of a PNG", height * sizeof *r->rows));
   for (size_t y = 0; y < height; y++) r->rows[y] = r->image->rgb + y * r->image->width * 3;
   png_read_image(r->png, r->rows);
-  png_read_end(r->png, r->info); /* eXIf may stand behind the pixels */
-}
-
-static int orientation_of(png_reader *r) {
-  png_uint_32 size = 0;
-  png_bytep bytes = NULL;
-  if (!png_get_eXIf_1(r->png, r->info, &size, &bytes)) return 1;
-  return gm_exif_orientation(bytes, size);
-}
-
-/* Width and height stand at fixed places: the size is known before libpng sees anything. */
-static gm_status create_from_header(png_reader *r) {
-  const unsigned char *b = r->input->bytes;
-  if (r->input->size < 24)
-    return gm_fail(
-        r->err, GM_ERR_IMAGE_TRUNCATED,
-        "the PNG picture ends after %zu bytes, inside its header; get the whole file",
-        r->input->size);
-  return gm_image_create(&r->image, png_get_uint_32(b + 16), png_get_uint_32(b + 20),
-                         r->input->max_pixels, r->err);
+  png_read_end(r->png, r->info); /* the orientation may stand behind the pixels */
 }
 
 gm_status gm_png_decode(gm_image **out, const gm_image_source *source, int *orientation,
@@ -141,11 +144,11 @@ gm_status gm_png_decode(gm_image **out, const gm_image_source *source, int *orie
   if (!r) return gm_fail_memory(err, "a PNG decoder", sizeof *r);
   r->input = source;
   r->err = err;
-  r->status = create_from_header(r);
-  if (r->status == GM_OK && setjmp(r->escape) == 0) {
+  if (setjmp(r->escape) == 0) {
     read_header(r);
+    set_form(r);
     read_rows(r);
-    *orientation = orientation_of(r);
+    *orientation = gm_png_orientation_of(&r->orientation);
   }
   gm_status status = r->status;
   if (status == GM_OK)

@@ -49,7 +49,7 @@ gm_status gm_image_turn(gm_image *image, int orientation, gm_error *err) {
   if (orientation <= 1 || orientation > 8) return GM_OK;
   ptrdiff_t w = (ptrdiff_t)image->width, h = (ptrdiff_t)image->height;
   size_t bytes = (size_t)w * (size_t)h * 3;
-  uint8_t *out = malloc(bytes);
+  uint8_t *out = calloc(bytes, 1);
   if (!out) return gm_fail_memory(err, "turning a picture upright", bytes);
   turning t = turning_of(orientation, w, h);
   for (ptrdiff_t y = 0; y < h; y += TILE)

@@ -4,8 +4,6 @@
 #include "exif.h"
 #include "image.h"
 
-#include <string.h>
-
 #include <webp/decode.h>
 #include <webp/demux.h>
 
@@ -40,7 +38,7 @@ static gm_status status_of(VP8StatusCode code, const gm_image_source *source, gm
 
 static int orientation_of(const WebPDemuxer *demux) {
   WebPChunkIterator chunk;
-  int orientation = 1;
+  int orientation = 0;
   if (WebPDemuxGetChunk(demux, "EXIF", 1, &chunk))
     orientation = gm_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
   WebPDemuxReleaseChunkIterator(&chunk);
@@ -62,15 +60,16 @@ static gm_status decode_frame(gm_image *image, const WebPIterator *frame,
   GM_TRY(status_of(code, source, err));
   if (config.input.width != frame->width || config.input.height != frame->height)
     return fail_damaged(err);
-  if (w < image->width || h < image->height) memset(image->rgb, 0, row * image->height);
   config.output.colorspace = MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = image->rgb + y * row + x * 3;
   config.output.u.RGBA.stride = (int)row;
   config.output.u.RGBA.size = (h - 1) * row + w * 3;
   code = WebPDecode(frame->fragment.bytes, frame->fragment.size, &config);
+  bool whole = config.output.width == frame->width && config.output.height == frame->height;
   WebPFreeDecBuffer(&config.output);
-  return status_of(code, source, err);
+  GM_TRY(status_of(code, source, err));
+  return whole ? GM_OK : fail_damaged(err);
 }
 
 static gm_status decode_first(gm_image **out, WebPDemuxer *demux, const gm_image_source *source,

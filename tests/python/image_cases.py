@@ -99,6 +99,9 @@ def jpegs():
         yield f"turned-{i}.jpg", saved(rgb, "JPEG", exif=b"Exif\0\0" + tiff(i, "<>"[i % 2]))
     yield "turned-9.jpg", saved(rgb, "JPEG", exif=b"Exif\0\0" + tiff(9))
     yield "turned-long.jpg", saved(rgb, "JPEG", exif=b"Exif\0\0" + tiff(6, ">", 4))
+    plain = saved(rgb, "JPEG")  # Pillow 10.4 takes XMP's orientation in PNG only
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + xmp(6)
+    yield "xmp-6.jpg", plain[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(packet)) + packet + plain[2:]
 
 
 # ---- PNG ----------------------------------------------------------------------------------
@@ -199,6 +202,82 @@ def pngs():
     for i in (3, 6, 8):
         yield f"turned-{i}.png", png(2, 8, rgb, False, chunk(b"eXIf", tiff(i)))
     yield "turned-late-5.png", png(2, 8, rgb, False, b"", chunk(b"eXIf", tiff(5, ">")))
+    yield from pngs_turned_by_text(rgb)
+    # The 8 bytes where IHDR's size would stand say 9 x 1000, then 1000 x 9.
+    plain = png(2, 8, rgb)
+    for size in ((9, 1000), (1000, 9)):
+        early = chunk(b"tEXt", struct.pack(">II", *size))
+        yield f"early-text-{size[0]}.png", plain[:8] + early + plain[8:]
+
+
+def raw_profile(data):
+    """EXIF as ImageMagick and ExifTool write it into a text."""
+    digits = data.hex()
+    lines = "\n".join(digits[i:i + 72] for i in range(0, len(digits), 72))
+    return f"\nexif\n{len(data):8d}\n{lines}\n".encode()
+
+
+def xmp(orientation, element=False):
+    tag = f"<tiff:Orientation>{orientation}</tiff:Orientation>" if element else ""
+    attribute = "" if element else f'tiff:Orientation="{orientation}"'
+    return (f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-'
+            f'rdf-syntax-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+            f"{attribute}>{tag}</rdf:Description></rdf:RDF></x:xmpmeta>").encode()
+
+
+def ztxt(keyword, text):
+    return chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(text))
+
+
+def itxt(keyword, text, packed=False, language=b"", method=0):
+    return chunk(b"iTXt", keyword + bytes([0, packed, method]) + language + b"\0\0"
+                 + (zlib.compress(text) if packed else text))
+
+
+RAW, XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
+
+
+def pngs_turned_by_text(rgb):
+    """name says where the orientation stands; with two of them the picture tells which counts."""
+    none = tiff(0x0112).replace(b"\x12\x01\x03", b"\x13\x01\x03")  # EXIF without an orientation
+    exif, raw = b"Exif\0\0" + tiff(6), raw_profile(b"Exif\0\0" + tiff(8, ">"))
+    texts = {
+        "raw-ztxt": ztxt(RAW, raw),
+        "raw-text": chunk(b"tEXt", RAW + b"\0" + raw),
+        "raw-itxt": itxt(RAW, raw),
+        "raw-bare": ztxt(RAW, raw_profile(tiff(5))),
+        "raw-upper": ztxt(RAW, raw.upper().replace(b"EXIF", b"exif")),
+        "raw-over-xmp": ztxt(RAW, raw) + itxt(XMP, xmp(3)),
+        "raw-none-then-xmp": ztxt(RAW, raw_profile(none)) + itxt(XMP, xmp(3)),
+        "raw-last-of-two": ztxt(RAW, raw) + chunk(b"tEXt", RAW + b"\0" + raw_profile(tiff(6))),
+        "raw-damaged": ztxt(RAW, raw) + chunk(b"zTXt", RAW + b"\0\0no deflate stream"),
+        "raw-cut": chunk(b"zTXt", RAW + b"\0\0" + zlib.compress(raw)[:-4]),
+        "raw-header-only": chunk(b"tEXt", RAW + b"\0\nexif\n       0\n"),
+        "raw-other-keyword": ztxt(b"Raw profile type APP1", raw),
+        "exif-over-raw": chunk(b"eXIf", tiff(3)) + ztxt(RAW, raw),
+        "exif-over-late-raw": ztxt(RAW, raw) + chunk(b"eXIf", tiff(3)),
+        "exif-none-over-raw": chunk(b"eXIf", none) + ztxt(RAW, raw),
+        "exif-none-then-xmp": chunk(b"eXIf", none) + ztxt(RAW, raw) + itxt(XMP, xmp(2)),
+        "exif-1-over-xmp": chunk(b"eXIf", tiff(1)) + itxt(XMP, xmp(6)),
+        "exif-9-over-xmp": chunk(b"eXIf", tiff(9)) + itxt(XMP, xmp(6)),
+        "exif-text": chunk(b"tEXt", b"exif\0" + exif),
+        "xmp": itxt(XMP, xmp(6)),
+        "xmp-element": itxt(XMP, xmp(8, True)),
+        "xmp-packed": itxt(XMP, xmp(7), True),
+        "xmp-text": chunk(b"tEXt", XMP + b"\0" + xmp(4)),
+        "xmp-ztxt": ztxt(XMP, xmp(5)),
+        "xmp-first-match": itxt(XMP, b'tiff:Orientation="x" ' + xmp(6) + xmp(3)),
+        "xmp-9": itxt(XMP, xmp(9) + xmp(6)),
+        "xmp-last-of-two": itxt(XMP, xmp(6)) + itxt(XMP, xmp(3)),
+        "xmp-not-utf8": itxt(XMP, xmp(6) + b"\xff"),
+        "xmp-language-not-utf8": itxt(XMP, xmp(6), False, b"\xff"),
+        "xmp-other-method": itxt(XMP, xmp(6), True, b"", 1),
+        "xmp-single-quotes": itxt(XMP, xmp(6).replace(b'"6"', b"'6'")),
+    }
+    for name, chunks in texts.items():
+        yield f"turned-{name}.png", png(2, 8, rgb, False, chunks)
+    yield "turned-late-raw.png", png(2, 8, rgb, False, b"", texts["raw-ztxt"])
+    yield "turned-late-xmp.png", png(2, 8, rgb, False, b"", texts["xmp"])
 
 
 # ---- WebP ---------------------------------------------------------------------------------
@@ -246,6 +325,7 @@ def webps():
     image = next(webp_chunks(lossy))
     yield "turned-6.webp", webp_extended(8, W, H, image, (b"EXIF", tiff(6)))
     yield "turned-7.webp", webp_extended(8, W, H, image, (b"EXIF", b"Exif\0\0" + tiff(7, ">")))
+    yield "xmp-6.webp", webp_extended(4, W, H, image, (b"XMP ", xmp(6)))
 
 
 def cases():
