@@ -66,7 +66,7 @@ static bool report_whose(const char *word) {
     for (const cli_option_row *r = row; r->name && strcmp(r->name, word) == 0; r++)
       has = has || cli_option_admitted(c, r);
     if (!has) continue;
-    fprintf(stderr, "%s%s", before, c->name);
+    cli_print(stderr, "%s%s", before, c->name);
     before = ", ";
   }
   return row->name != NULL;
@@ -80,9 +80,9 @@ static void report_unknown(const cli_command *command, const char *given) {
   size_t best = 4;
   for (const cli_option_row *row = cli_option_rows; row->name; row++)
     if (cli_option_admitted(command, row) && near(word, row->name, &best)) found = row->name;
-  fprintf(stderr, "gromatic %s: unknown option '%s'", command->name, given);
-  if (!report_whose(word) && found) fprintf(stderr, "; did you mean --%s?", found);
-  fprintf(stderr, "\nTry 'gromatic %s --help'.\n", command->name);
+  cli_print(stderr, "gromatic %s: unknown option '%s'", command->name, given);
+  if (!report_whose(word) && found) cli_print(stderr, "; did you mean --%s?", found);
+  cli_print(stderr, "\nTry 'gromatic %s --help'.\n", command->name);
 }
 
 /* ---- parsing ---- */
@@ -151,10 +151,10 @@ static int report_value(const cli_command *command, const cli_option_row *row,
                         const char *value) {
   number_range range;
   bool limited = range_of(row, &range);
-  fprintf(stderr, "gromatic %s: --%s: found '%s', wanted ", command->name, row->name, value);
+  cli_print(stderr, "gromatic %s: --%s: found '%s', wanted ", command->name, row->name, value);
   fputs(row->kind == NUMBER ? "a number" : "a whole number", stderr);
   if (isfinite(range.most))
-    fprintf(stderr, " from %.10g to %.10g\n", range.least, range.most);
+    cli_print(stderr, " from %.10g to %.10g\n", range.least, range.most);
   else
     fputs(limited || row->kind != NUMBER ? ", 0 or more\n" : "\n", stderr);
   return CLI_USAGE;
@@ -208,7 +208,7 @@ static int read_environment(const cli_command *command, cli_args *args) {
     if (!value) continue;
     int code = set_option(command, row, value, args);
     if (code != CLI_DONE) {
-      fprintf(stderr, "(from the environment variable %s)\n", name);
+      cli_print(stderr, "(from the environment variable %s)\n", name);
       return code;
     }
   }
@@ -229,7 +229,7 @@ static int take_llama_names(int argc, char **argv) {
       argv[kept++] = argv[i];
       continue;
     }
-    fprintf(stderr, "gromatic: %s is ignored: gromatic computes on the CPU\n", argv[i]);
+    cli_print(stderr, "gromatic: %s is ignored: gromatic computes on the CPU\n", argv[i]);
     if (i + 1 < argc) i++;
   }
   argv[kept] = NULL;
@@ -265,8 +265,8 @@ static bool is_glued(const char *given, const char *value) {
 
 static int report_glued(const cli_command *command, const char *given) {
   const char *value = given + 4 + (given[4] == '=');
-  fprintf(stderr, "gromatic %s: found '%s', wanted the value of %.4s apart: %.4s %s\n",
-          command->name, given, given, given, *value ? value : "TYPE");
+  cli_print(stderr, "gromatic %s: found '%s', wanted the value of %.4s apart: %.4s %s\n",
+            command->name, given, given, given, *value ? value : "TYPE");
   return CLI_USAGE;
 }
 
@@ -315,8 +315,8 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
       code = set_option(command, row, optarg, args);
       if (code != CLI_DONE) return code;
     } else if (c == ':') {
-      fprintf(stderr, "gromatic %s: option '%s' wants a value\n", command->name,
-              argv[optind - 1]);
+      cli_print(stderr, "gromatic %s: option '%s' wants a value\n", command->name,
+                argv[optind - 1]);
       return CLI_USAGE;
     } else {
       char letter[3] = {'-', (char)optopt, 0};

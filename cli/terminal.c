@@ -52,24 +52,6 @@ double cli_now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-void cli_put_text(FILE *out, const char *text, size_t length) {
-  for (size_t i = 0; i < length; i++) {
-    unsigned char c = (unsigned char)text[i];
-    unsigned char next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
-    bool c1 = c == 0xC2 && next >= 0x80 && next < 0xA0; /* U+0080 to U+009F */
-    bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F || c1;
-    fputc(control ? '?' : c, out);
-    i += c1;
-  }
-}
-
-void cli_put_column(FILE *out, const char *text, size_t width) {
-  size_t length = strlen(text), shown = 0;
-  cli_put_text(out, text, length);
-  for (size_t i = 0; i < length; i++) shown += ((unsigned char)text[i] & 0xC0) != 0x80;
-  for (; shown < width; shown++) fputc(' ', out);
-}
-
 void cli_error(const char *format, ...) {
   char *message = NULL;
   va_list args;
@@ -77,7 +59,7 @@ void cli_error(const char *format, ...) {
   if (vasprintf(&message, format, args) < 0) message = NULL;
   va_end(args);
   fputs("gromatic: ", stderr);
-  if (message) cli_put_text(stderr, message, strlen(message));
+  cli_put_name(stderr, message ? message : "no memory to say what is wrong");
   fputc('\n', stderr);
   free(message);
 }

@@ -3,6 +3,7 @@
 #define CLI_TERMINAL_H
 
 #include "gromatic.h"
+#include "terminal_text.h"
 
 #include <stdio.h>
 
@@ -19,14 +20,7 @@ void cli_clear_interrupt(void);
 
 double cli_now(void); /* seconds, monotonic */
 
-/* Text of a model or of a file's name: control characters, which could steer a terminal, become
- * '?'; tabs and line ends stay. */
-void cli_put_text(FILE *out, const char *text, size_t length);
-
-/* The same, filled up with spaces to `width` characters. */
-void cli_put_column(FILE *out, const char *text, size_t width);
-
-/* "gromatic: MESSAGE" on stderr, with control characters as in cli_put_text. */
+/* "gromatic: MESSAGE" on stderr, on one line, as cli_put_name. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with what the library says; of a call that Ctrl-C stopped "interrupted". */
 void cli_report_error(const gm_error *err);

@@ -196,7 +196,11 @@ static void messages_are_clean(void **state) {
       {"\x1b[31mred\n\x7f", "?[31mred??"},
       {"\xc2\x9b"
        "31m",
-       "??31m"},                                     /* CSI as one character */
+       "?31m"}, /* CSI as one character */
+      {"a\xe2\x80\xae"
+       "b\xe2\x81\xa6"
+       "c\xe2\x80\xa8",
+       "a?b?c?"},                                    /* direction, line */
       {"\xff\x80\xc0\xaf\xe0\x80\x80", "???????"},   /* stray, overlong */
       {"\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????"}, /* surrogate, past the last */
       {"cut \xe4\xb8", "cut ??"},

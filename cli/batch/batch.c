@@ -151,7 +151,7 @@ static bool emit(cli_batch *b, const char *key, json_t *json, bool failed) {
   bool ok = line != NULL;
   if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line, failed);
   if (ok && b->kept) ok = fputs(line, b->kept) >= 0 && fputc('\n', b->kept) >= 0;
-  if (ok && !b->ledger && !b->kept) ok = puts(line) >= 0 && fflush(stdout) == 0;
+  if (ok && !b->ledger && !b->kept) ok = cli_put_json(stdout, line) && fflush(stdout) == 0;
   /* The ledger has told it, and main tells it of standard output. */
   if (!ok && (b->kept || !line)) cli_error("cannot write the result: %s", strerror(errno));
   free(line);
@@ -171,7 +171,7 @@ static void add_entry_key(const cli_batch *b, json_t *object) {
 static void print_result(cli_batch *b, const char *name, cli_report *report) {
   if (b->inputs.n > 1) {
     fputs("== ", stdout);
-    cli_put_column(stdout, name, 0);
+    cli_put_name(stdout, name);
     putchar('\n');
   }
   fflush(report->text);
@@ -316,7 +316,9 @@ static gm_status cannot_read(int code, gm_error *err) {
              CLI_MAX_FILE);
     return GM_ERR_IMAGE_TOO_LARGE;
   }
-  snprintf(err->message, sizeof err->message, "cannot read: %s", strerror(code));
+  snprintf(err->message, sizeof err->message, "cannot read: %s",
+           code == EBUSY ? "standard input is read for something else already"
+                         : strerror(code));
   return code == ENOENT || code == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO;
 }
 

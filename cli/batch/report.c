@@ -93,6 +93,12 @@ static const char *tint(const cli_report *report, int32_t index) {
   return report->colour ? cli_colour(stdout, index) : "";
 }
 
+void cli_report_print_name(cli_report *report, const char *name, int32_t colour) {
+  fputs(tint(report, colour), report->text);
+  cli_put_column(report->text, name, 24);
+  fprintf(report->text, "%s ", tint(report, -1));
+}
+
 static void print_words(cli_report *report, const gm_answer *answer) {
   size_t at = 0;
   for (size_t i = 0; i < answer->n_groundings; i++) {
@@ -140,9 +146,8 @@ void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answ
     json_array_append_new(groundings, grounding_json(report, g));
     add_span(report, g->span_begin, g->span_end, (int32_t)i);
     for (size_t k = 0; k < g->n_regions; k++) {
-      fprintf(report->text, "  %s", tint(report, (int32_t)i));
-      cli_put_column(report->text, g->phrase, 24);
-      fprintf(report->text, "%s ", tint(report, -1));
+      fputs("  ", report->text);
+      cli_report_print_name(report, g->phrase, (int32_t)i);
       cli_report_print_box(report, g->regions[k].box);
       fprintf(report->text, "  %.2f\n", (double)g->regions[k].score);
       cli_report_mark(report, g->regions[k].box, g->phrase, (int32_t)i);
@@ -152,7 +157,7 @@ void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answ
   if (raw) {
     json_object_set_new(object, "raw", json_string(answer->raw));
     fputs("\nraw: ", report->text);
-    cli_put_column(report->text, answer->raw, 0);
+    cli_put_text(report->text, answer->raw, strlen(answer->raw));
     fputc('\n', report->text);
   }
   free(report->caption);

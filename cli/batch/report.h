@@ -52,6 +52,8 @@ json_t *cli_json_number(double value);
 /* Copies the label. */
 void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t colour);
 /* "x1, y1 - x2, y2" as a person reads it, in the report's format. */
+/* In a column of its own, in its colour. */
+void cli_report_print_name(cli_report *report, const char *name, int32_t colour);
 void cli_report_print_box(cli_report *report, gm_box box);
 
 /* The stage has ended that began at `began` (cli_now). stage: a string that lives on. */

@@ -3,12 +3,11 @@
 
 #include "cache_options.h"
 #include "file_names.h"
-#include "inputs.h"
 #include "presets.h"
 #include "terminal.h"
+#include "text_file.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -59,21 +58,11 @@ bool cli_method(const cli_args *args, gm_method *out) {
 
 /* ---- files ---- */
 
-/* The whole file with a NUL behind it; NULL after a message. */
-static char *read_text(const char *option, const char *path) {
-  size_t size = 0;
-  char *bytes = cli_read_all(path, MAX_CLASS_FILE, &size);
-  char *text = bytes ? realloc(bytes, size + 1) : NULL;
-  if (!text) {
-    cli_error("--%s %s: cannot read: %s", option, path, strerror(errno));
-    free(bytes);
-    return NULL;
-  }
-  text[size] = 0;
-  if (strlen(text) == size) return text;
-  cli_error("--%s %s: found a zero byte, wanted text", option, path);
-  free(text);
-  return NULL;
+/* NULL after a message. */
+static const char *read_text(const char *option, const char *path, size_t *size) {
+  char name[32];
+  snprintf(name, sizeof name, "--%s", option);
+  return cli_kept_text(name, path, MAX_CLASS_FILE, size);
 }
 
 /* ---- names ---- */
@@ -91,7 +80,7 @@ static bool add_name(char ***names, size_t *n, char *name) {
 }
 
 static int by_name(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
+  return gm_name_compare(*(char *const *)a, *(char *const *)b);
 }
 
 /* False after a message. */
@@ -103,7 +92,7 @@ static bool names_differ(const cli_args *args, char *const *names, size_t n) {
     qsort(sorted, n, sizeof *sorted, by_name);
   }
   for (size_t i = 1; ok && i < n; i++)
-    if (strcmp(sorted[i - 1], sorted[i]) == 0) {
+    if (gm_name_compare(sorted[i - 1], sorted[i]) == 0) {
       cli_error("--classes %.100s: found '%s' twice, wanted each name once", args->classes,
                 sorted[i]);
       ok = false;
@@ -112,16 +101,29 @@ static bool names_differ(const cli_args *args, char *const *names, size_t n) {
   return ok;
 }
 
-/* --classes is either a file or a list. False after a message where it is neither: a name that
- * reads as a file's where there is none, or none that can be read twice. */
+/* --classes is a list, or a file ("-": standard input). False after a message where it reads as
+ * a file's name and there is none. */
 static bool is_file_or_list(const char *classes, bool *file) {
   struct stat st;
   bool there = stat(classes, &st) == 0;
-  *file = there && S_ISREG(st.st_mode);
+  *file = strcmp(classes, "-") == 0 || (there && !S_ISDIR(st.st_mode));
   if (*file || !cli_reads_as_file(classes)) return true;
   cli_error("--classes %s: %s; wanted a file of names, or a list (of one name: '%s,')", classes,
-            there ? "this is no regular file" : "there is no such file", classes);
+            there ? "this is a directory" : "there is no such file", classes);
   return false;
+}
+
+/* The names' text, to be cut into pieces and freed; NULL after a message. */
+static char *names_text(const char *classes, bool file) {
+  const char *kept = file ? read_text("classes", classes, NULL) : NULL;
+  if (file && !kept) return NULL;
+  char *text = strdup(file ? kept : classes);
+  size_t length = text ? strlen(text) : 0;
+  gm_error err = {0};
+  if (text && (file || gm_text_import(text, &length, "--classes", &err) == GM_OK)) return text;
+  cli_error("%s", text ? err.message : "no memory for the names");
+  free(text);
+  return NULL;
 }
 
 bool cli_class_names(const cli_args *args, char ***names, size_t *n) {
@@ -130,7 +132,7 @@ bool cli_class_names(const cli_args *args, char ***names, size_t *n) {
   if (!args->classes) return true;
   bool file;
   if (!is_file_or_list(args->classes, &file)) return false;
-  char *text = file ? read_text("classes", args->classes) : strdup(args->classes), *rest = text;
+  char *text = names_text(args->classes, file), *rest = text;
   bool ok = text != NULL;
   for (char *name; ok && (name = strsep(&rest, file ? "\n" : ","));)
     ok = add_name(names, n, name);
@@ -165,20 +167,20 @@ static char *empty_descriptions(const char *const *names, size_t n) {
 /* ---- classes ---- */
 
 typedef struct class_files {
-  char *descriptions, *templates, *descriptors, *words;
+  const char *descriptions, *templates, *descriptors, *words;
+  char *own; /* descriptions that no file has; or NULL */
 } class_files;
 
 static bool read_files(const cli_args *args, class_files *files) {
   const struct {
-    const char *option, *path;
-    char **text;
+    const char *option, *path, **text;
   } all[] = {{"descriptions", args->descriptions, &files->descriptions},
              {"templates", args->templates, &files->templates},
              {"descriptors", args->descriptors, &files->descriptors},
              {"words", args->words, &files->words}};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
     if (!all[i].path) continue;
-    *all[i].text = read_text(all[i].option, all[i].path);
+    *all[i].text = read_text(all[i].option, all[i].path, NULL);
     if (!*all[i].text) return false;
   }
   return true;
@@ -244,16 +246,13 @@ int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
   }
   bool wca = method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
   if (code == CLI_DONE && wca && plain_names && n && !files.descriptions) {
-    files.descriptions = empty_descriptions(names, n);
+    files.descriptions = files.own = empty_descriptions(names, n);
     if (!files.descriptions) code = CLI_USAGE;
   }
   if (code == CLI_DONE)
     code = create_classes(args, clip, method, names, n, &files, callbacks, out);
   cli_names_free(own, n_own);
-  free(files.descriptions);
-  free(files.templates);
-  free(files.descriptors);
-  free(files.words);
+  free(files.own);
   return code;
 }
 
@@ -322,15 +321,25 @@ static json_t *count_json(uint64_t value) {
   return value == UINT64_MAX ? json_null() : json_integer((json_int_t)value);
 }
 
-/* A file counts by what is in it. */
+/* A file counts by what is in it, which is what the classes were made of. */
 static void add_file(json_t *all, const char *option, const char *path) {
   size_t size;
-  char name[40], sum[65] = "";
-  void *bytes = path ? cli_read_all(path, MAX_CLASS_FILE, &size) : NULL;
-  if (bytes) gm_sha256(bytes, size, sum);
-  free(bytes);
+  char name[40], sum[65];
+  const char *text = path ? read_text(option, path, &size) : NULL;
+  if (text) gm_sha256(text, size, sum);
   snprintf(name, sizeof name, "--%s: the file's SHA-256", option);
-  json_object_set_new(all, name, text_json(bytes ? sum : NULL));
+  json_object_set_new(all, name, text_json(text ? sum : NULL));
+}
+
+/* The names themselves, wherever they stood. */
+static json_t *names_json(const cli_args *args) {
+  char **names;
+  size_t n;
+  if (!args->classes || !cli_class_names(args, &names, &n)) return json_null();
+  json_t *list = json_array();
+  for (size_t i = 0; list && i < n; i++) json_array_append_new(list, text_json(names[i]));
+  cli_names_free(names, n);
+  return list ? list : json_null();
 }
 
 json_t *cli_class_settings(const cli_args *a) {
@@ -353,8 +362,7 @@ json_t *cli_class_settings(const cli_args *a) {
   json_object_set_new(all, "--top", count_json(a->top));
   json_object_set_new(all, "--proposals", json_boolean(a->proposals));
   json_object_set_new(all, "--explain", json_boolean(a->explain != NULL));
-  json_object_set_new(all, "--classes", text_json(a->classes));
-  add_file(all, "classes", a->classes);
+  json_object_set_new(all, "--classes", names_json(a));
   add_file(all, "descriptions", a->descriptions);
   add_file(all, "templates", a->templates);
   add_file(all, "descriptors", a->descriptors);

@@ -75,7 +75,7 @@ static void print_json(const gm_bench_report *r, const char *what) {
       r->limits.read_small_pages_gbs, "stages", stages, "peak_bytes", (json_int_t)r->peak_bytes,
       "pictures_per_hour", r->pictures_per_hour);
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(7));
-  if (text) puts(text);
+  if (text) cli_put_json(stdout, text);
   free(text);
   json_decref(root);
 }

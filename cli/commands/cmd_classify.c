@@ -38,7 +38,9 @@ static void report_labels(cli_report *report, const gm_classification *found) {
   for (size_t i = 0; i < found->n_labels; i++) {
     const gm_label *label = &found->labels[i];
     json_array_append_new(results, label_json(label));
-    fprintf(report->text, "%6.2f %%  %s\n", 100 * (double)label->score, label->name);
+    fprintf(report->text, "%6.2f %%  ", 100 * (double)label->score);
+    cli_put_name(report->text, label->name);
+    fputc('\n', report->text);
   }
   json_object_set_new(report->json, "results", results);
   if (found->n_labels) mark_best(report, &found->labels[0]);

@@ -64,10 +64,10 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
       json_array_append_new(results, one);
       cli_report_print_box(report, boxes[i]);
       fputs("  ", report->text);
-      cli_put_column(report->text, answers[i]->text, 0);
+      cli_put_text(report->text, answers[i]->text, strlen(answers[i]->text));
       if (job->args->raw) {
         fputs("\nraw: ", report->text);
-        cli_put_column(report->text, answers[i]->raw, 0);
+        cli_put_text(report->text, answers[i]->raw, strlen(answers[i]->raw));
       }
       fputc('\n', report->text);
       if (!mark(report, boxes[i], i, answers[i]->text, below))

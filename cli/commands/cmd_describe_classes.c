@@ -8,6 +8,7 @@
 #include "export_formats.h"
 #include "progress.h"
 #include "terminal.h"
+#include "text_file.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -109,12 +110,12 @@ static bool save(const char *path, const json_t *all) {
 /* What an earlier run has written, with --resume; NULL after a message where that is something
  * else, which is not to be overwritten. */
 static json_t *read_earlier(const cli_args *args) {
-  json_error_t why;
+  enum { MOST = 256 << 20 };
   if (!args->resume || access(args->output, F_OK) != 0) return json_object();
-  json_t *all = json_load_file(args->output, JSON_REJECT_DUPLICATES, &why);
-  if (json_is_object(all)) return all;
-  cli_error("--resume: %s: wanted the descriptions of an earlier run%s%s", args->output,
-            all ? "" : ": ", all ? "" : why.text);
+  json_t *all = cli_read_json("--resume: wanted an earlier run:", args->output, MOST,
+                              JSON_REJECT_DUPLICATES);
+  if (!all || json_is_object(all)) return all;
+  cli_error("--resume: %s: wanted the descriptions of an earlier run", args->output);
   json_decref(all);
   return NULL;
 }

@@ -72,7 +72,7 @@ static void tell(const char *method, const data_picture *p, json_t *item, bool r
   json_object_set_new(item, "image", json_string(p->path));
   json_object_set_new(item, "right", json_boolean(right));
   char *line = json_dumps(item, JSON_COMPACT | JSON_REAL_PRECISION(10));
-  if (line) puts(line);
+  if (line) cli_put_json(stdout, line);
   free(line);
   json_decref(item);
 }
@@ -234,7 +234,7 @@ static void print_result(const evaluation *e, size_t task, double seconds) {
     if (tasks[task].measure_b)
       json_object_set_new(line, tasks[task].measure_b, cli_json_number(b));
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
-    if (text) puts(text);
+    if (text) cli_put_json(stdout, text);
     free(text);
     json_decref(line);
     return;

@@ -13,13 +13,15 @@ static void report_phrase(const cli_job *job, cli_report *report, json_t *result
   json_t *regions = json_array();
   for (size_t k = 0; k < result->n_regions; k++) {
     json_array_append_new(regions, cli_json_region(report, &result->regions[k]));
-    fprintf(report->text, "%s%-24s%s ", report->colour ? cli_colour(stdout, (int32_t)i) : "",
-            phrase, report->colour ? cli_colour(stdout, -1) : "");
+    cli_report_print_name(report, phrase, (int32_t)i);
     cli_report_print_box(report, result->regions[k].box);
     fprintf(report->text, "  %.2f\n", (double)result->regions[k].score);
     cli_report_mark(report, result->regions[k].box, phrase, (int32_t)i);
   }
-  if (result->n_regions == 0) fprintf(report->text, "%-24s not found\n", phrase);
+  if (result->n_regions == 0) {
+    cli_put_column(report->text, phrase, 24);
+    fputs(" not found\n", report->text);
+  }
   json_array_append_new(results, json_pack("{s:s, s:o}", "phrase", phrase, "regions", regions));
 }
 

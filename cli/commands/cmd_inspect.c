@@ -51,7 +51,7 @@ static void print_json(const gm_inspection *in) {
   if (in->verified)
     json_object_set_new(root, "damaged", json_integer((json_int_t)in->n_damaged));
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
-  if (text) puts(text);
+  if (text) cli_put_json(stdout, text);
   free(text);
   json_decref(root);
 }
@@ -85,14 +85,15 @@ static void print_tensor(const gm_inspect_tensor *t, bool verified) {
 }
 
 static void print_text(const gm_inspection *in, bool tensors) {
-  printf("%s: %.1f MB, %.1f M parameters, %zu tensors\n\n", in->path,
-         (double)in->file_bytes * 1e-6, (double)in->parameters * 1e-6, in->n_tensors);
+  cli_put_name(stdout, in->path);
+  printf(": %.1f MB, %.1f M parameters, %zu tensors\n\n", (double)in->file_bytes * 1e-6,
+         (double)in->parameters * 1e-6, in->n_tensors);
   for (size_t i = 0; i < in->n_keys; i++) {
     const gm_inspect_key *key = &in->keys[i];
     fputs("  ", stdout);
     cli_put_column(stdout, key->name, 44);
     printf(" %-5s ", key->type);
-    cli_put_text(stdout, key->value, strlen(key->value));
+    cli_put_name(stdout, key->value);
     if (key->is_array && key->n > 8) printf(" (%zu in all)", key->n);
     putchar('\n');
   }

@@ -17,8 +17,7 @@ static void report_region(const cli_job *job, cli_report *report, json_t *list,
   json_array_append_new(list, object);
   if (none) return;
   int32_t colour = (int32_t)best->class_index;
-  fprintf(report->text, "%s%-24s%s ", report->colour ? cli_colour(stdout, colour) : "",
-          best->name, report->colour ? cli_colour(stdout, -1) : "");
+  cli_report_print_name(report, best->name, colour);
   cli_report_print_box(report, region->box);
   fprintf(report->text, "  %.2f\n", (double)(region->score * best->score));
   cli_report_mark(report, region->box, best->name, colour);

@@ -2,10 +2,12 @@
 #include "dataset.h"
 
 #include "terminal.h"
+#include "text_file.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MAX_JSON = INT32_MAX };
 
 static bool read_box(json_t *values, gm_box *out) {
   double v[4];
@@ -139,24 +141,13 @@ static bool load_expressions(dataset *set, const char *file) {
   return true;
 }
 
-static json_t *load_json(const char *path) {
-  json_error_t where;
-  errno = 0;
-  json_t *root = json_load_file(path, 0, &where);
-  if (!root && where.line < 0)
-    cli_error("%s: cannot read: %s", path, strerror(errno));
-  else if (!root)
-    cli_error("%s: line %d: %s; wanted JSON", path, where.line, where.text);
-  return root;
-}
-
 bool dataset_load(dataset *set, const char *coco, const char *refs, const char *images,
                   size_t limit) {
   *set = (dataset){0};
-  set->coco = load_json(coco);
+  set->coco = cli_read_json("", coco, MAX_JSON, 0);
   bool ok = set->coco && load_pictures(set, coco, images, limit) && load_objects(set, coco);
   if (ok && refs) {
-    set->refs = load_json(refs);
+    set->refs = cli_read_json("", refs, MAX_JSON, 0);
     ok = set->refs && load_expressions(set, refs);
   }
   if (!ok) dataset_free(set);

@@ -151,7 +151,7 @@ static void measure_free(measure *m) {
 static bool class_of(const evaluation *e, const labelled_picture *p, size_t *out) {
   const gm_classes *classes = e->measures[0].classes;
   for (*out = 0; *out < e->n_classes; ++*out)
-    if (strcmp(gm_classes_name(classes, *out), p->label) == 0) return true;
+    if (gm_name_compare(gm_classes_name(classes, *out), p->label) == 0) return true;
   cli_error("%s: its class '%s' is not among the classes", p->path, p->label);
   return false;
 }
@@ -309,7 +309,7 @@ static void print_json(const evaluation *e, const measure *m, const char *path,
     json_object_set_new(line, "stop_changed",
                         cli_json_number((double)m->changed / (double)(e->set.n * m->draws)));
   char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
-  if (text) puts(text);
+  if (text) cli_put_json(stdout, text);
   free(text);
   json_decref(line);
 }

@@ -57,7 +57,7 @@ static bool add_judged(evaluation *e, double raw_score, bool right) {
 
 static size_t class_of(const evaluation *e, const char *name) {
   size_t i = 0;
-  while (i < e->naming.n_names && strcmp(e->naming.names[i], name) != 0) i++;
+  while (i < e->naming.n_names && gm_name_compare(e->naming.names[i], name) != 0) i++;
   return i;
 }
 
@@ -97,7 +97,7 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
   }
   bool on = most > ON_OBJECT;
   bool known = on && class_of(e, object->category) < e->naming.n_names;
-  bool right = on && strcmp(object->category, label->name) == 0;
+  bool right = on && gm_name_compare(object->category, label->name) == 0;
   e->on_object += known;
   e->named_right += right && !cli_naming_is_none(&e->naming, found);
   bool nothing = on ? !known : most < OFF_OBJECTS && !in_a_crowd(p, region->box);
@@ -207,7 +207,7 @@ static void print_result(evaluation *e, double seconds) {
                 cli_json_number(own), "best_none", cli_json_number(limit), "best_none_rate",
                 cli_json_number(rate), "seconds", cli_json_number(seconds));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
-  if (text) puts(text);
+  if (text) cli_put_json(stdout, text);
   free(text);
   json_decref(line);
 }

@@ -3,12 +3,14 @@
 
 #include "inputs.h"
 #include "terminal.h"
+#include "text_file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 enum { MAX_CSV = 256 << 20 };
@@ -72,11 +74,13 @@ static bool load_folders(labelled_set *set, const char *path) {
 
 /* ---- CSV ---- */
 
-/* The next field of *line, unquoted in place (RFC 4180, no line ends inside quotes); NULL past
- * the last. */
+/* The next field of *line, unquoted in place (RFC 4180, no line ends inside quotes), without
+ * the spaces around what is quoted or is not; NULL past the last. */
 static char *next_field(char **line) {
-  char *field = *line, *to = field, *at = field;
+  char *field = *line;
   if (!field) return NULL;
+  field += strspn(field, " \t");
+  char *to = field, *at = field, *kept = field; /* kept: what no trailing space goes below */
   bool quoted = *at == '"';
   if (quoted) at++;
   for (; *at; at++) {
@@ -84,6 +88,7 @@ static char *next_field(char **line) {
       at++;
     } else if (quoted && *at == '"') {
       quoted = false;
+      kept = to;
       continue;
     } else if (!quoted && *at == ',') {
       break;
@@ -91,6 +96,7 @@ static char *next_field(char **line) {
     *to++ = *at;
   }
   *line = *at ? at + 1 : NULL;
+  while (to > kept && (to[-1] == ' ' || to[-1] == '\t')) to--;
   *to = 0;
   return field;
 }
@@ -103,10 +109,10 @@ static bool read_header(char *line, columns *found) {
   bool file = false, label = false;
   size_t i = 0;
   for (char *field; (field = next_field(&line)); i++) {
-    if (strcmp(field, "file") == 0) {
+    if (strcasecmp(field, "file") == 0) {
       found->file = i;
       file = true;
-    } else if (strcmp(field, "label") == 0) {
+    } else if (strcasecmp(field, "label") == 0) {
       found->label = i;
       label = true;
     }
@@ -127,16 +133,13 @@ static bool add_row(labelled_set *set, char *line, const columns *c, const char 
 }
 
 static bool load_csv(labelled_set *set, const char *path) {
-  size_t size, number = 0;
-  char *bytes = cli_read_all(path, MAX_CSV, &size), *folder = strdup(path);
-  char *text = bytes && folder ? realloc(bytes, size + 1) : NULL;
-  if (!text) {
-    cli_error("%s: cannot read: %s", path, strerror(errno));
-    free(bytes);
+  size_t number = 0;
+  char *text = cli_read_text("", path, MAX_CSV, NULL), *folder = strdup(path);
+  if (!text || !folder) {
+    free(text);
     free(folder);
     return false;
   }
-  text[size] = 0;
   char *slash = strrchr(folder, '/'), *rest = text;
   if (slash)
     *slash = 0;
@@ -145,10 +148,9 @@ static bool load_csv(labelled_set *set, const char *path) {
   columns c = {0, 1};
   bool ok = true;
   for (char *line; ok && (line = strsep(&rest, "\n"));) {
-    line[strcspn(line, "\r")] = 0;
     number++;
     if (!*line) continue;
-    char *copy = number == 1 ? strdup(line) : NULL;
+    char *copy = set->n == 0 ? strdup(line) : NULL;
     bool header = copy && read_header(copy, &c);
     free(copy);
     if (header) continue;
@@ -191,7 +193,7 @@ const char **labelled_set_labels(const labelled_set *set, size_t *n) {
     bool known = false;
     /* Folders come one after another: the last label is the likeliest. */
     for (size_t k = *n; !known && k-- > 0;)
-      known = strcmp(labels[k], set->pictures[i].label) == 0;
+      known = gm_name_compare(labels[k], set->pictures[i].label) == 0;
     if (!known) labels[(*n)++] = set->pictures[i].label;
   }
   return labels;

@@ -2,10 +2,9 @@
 #include "boxes_file.h"
 
 #include "box_format.h"
-#include "inputs.h"
 #include "terminal.h"
+#include "text_file.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,15 +48,8 @@ static bool boxes_from_json(const char *path, const char *text, double (**out)[4
 bool cli_read_boxes_file(const char *path, double (**out)[4], size_t *n) {
   *out = NULL;
   *n = 0;
-  size_t size;
-  char *bytes = cli_read_all(path, MAX_BOXES_FILE, &size);
-  char *text = bytes ? realloc(bytes, size + 1) : NULL;
-  if (!text) {
-    cli_error("%s: cannot read: %s", path, strerror(errno));
-    free(bytes);
-    return false;
-  }
-  text[size] = 0;
+  char *text = cli_read_text("--regions", path, MAX_BOXES_FILE, NULL);
+  if (!text) return false;
   bool ok = true;
   if (text[strspn(text, " \t\r\n")] == '[') {
     ok = boxes_from_json(path, text, out, n);
@@ -66,7 +58,6 @@ bool cli_read_boxes_file(const char *path, double (**out)[4], size_t *n) {
     size_t number = 0;
     for (char *line; ok && (line = strsep(&rest, "\n"));) {
       number++;
-      line[strcspn(line, "\r")] = 0;
       if (line[strspn(line, " \t")] == 0) continue;
       double box[4];
       ok = cli_parse_box(line, box) && cli_boxes_add(out, n, box);

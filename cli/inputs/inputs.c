@@ -4,6 +4,7 @@
 #include "file_names.h"
 #include "tar_file.h"
 #include "terminal.h"
+#include "text_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -105,7 +106,7 @@ static int add_directory(cli_inputs *inputs, const char *path, bool recursive) {
 }
 
 static int add_list_file(cli_inputs *inputs, const char *path) {
-  FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+  FILE *file = strcmp(path, "-") == 0 ? cli_take_stdin() : fopen(path, "re");
   if (!file) {
     cli_error("%s: cannot read the list: %s", path, strerror(errno));
     return CLI_USAGE;
@@ -114,6 +115,8 @@ static int add_list_file(cli_inputs *inputs, const char *path) {
   size_t capacity = 0, before = inputs->n;
   bool ok = true;
   for (ssize_t n; ok && (n = getline(&line, &capacity, file)) >= 0;) {
+    size_t length = (size_t)n;
+    (void)gm_text_import(line, &length, path, NULL); /* names may be any bytes */
     line[strcspn(line, "\r\n")] = 0;
     if (line[0]) ok = add_name(inputs, line);
   }
@@ -180,12 +183,13 @@ void *cli_inputs_read(cli_inputs *inputs, size_t i, size_t limit, size_t *size) 
 }
 
 void *cli_read_all(const char *name, size_t limit, size_t *size) {
-  FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "rbe");
+  FILE *file = strcmp(name, "-") == 0 ? cli_take_stdin() : fopen(name, "rbe");
   if (!file) return NULL;
   size_t capacity = 1 << 16, used = 0;
   char *bytes = malloc(capacity);
   int code = bytes ? 0 : ENOMEM;
   while (!code) {
+    errno = 0;
     used += fread(bytes + used, 1, capacity - used, file);
     if (ferror(file)) code = errno ? errno : EIO;
     if (used > limit) code = EFBIG;

@@ -1,32 +1,26 @@
 /* status.c - see status.h. */
 #include "status.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Length of the UTF-8 character at s (Unicode's table 3-7), 0 if there is none that a person
- * could be shown: control characters, stray bytes, one that the message's end cuts. */
-static size_t shown_length(const unsigned char *s) {
-  if (s[0] < 0x80) return s[0] >= ' ' && s[0] != 0x7f;
-  if (s[0] == 0xc2 && s[1] < 0xa0) return 0; /* C1 controls */
-  size_t n = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80) return 0;
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0)) return 0;
-  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90)) return 0;
-  return n;
-}
-
 /* Messages quote names out of files, which may hold anything: escape codes for the terminal,
  * no valid text. */
 static void clean_message(gm_error *err) {
-  unsigned char *s = (unsigned char *)err->message;
-  while (*s) {
-    size_t n = shown_length(s);
-    if (n == 0) *s = '?';
-    s += n ? n : 1;
+  char *to = err->message;
+  for (const char *at = to; *at;) {
+    uint32_t code;
+    size_t n = gm_utf8_read(at, strlen(at), &code);
+    bool shown = n > 0 && !gm_is_control(code);
+    if (n == 0) n = 1;
+    if (!shown) *to++ = '?';
+    for (size_t i = 0; i < n; i++, at++)
+      if (shown) *to++ = *at;
   }
+  *to = 0;
 }
 
 gm_status(gm_fail)(gm_error *err, gm_status status, const char *format, ...) {

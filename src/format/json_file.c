@@ -2,6 +2,7 @@
 #include "json_file.h"
 
 #include "mapping.h"
+#include "text_input.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,11 @@ gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char
   if (size > GM_JSON_MAX_FILE)
     return gm_fail(err, GM_ERR_MODEL, "%s: found %zu bytes, wanted at most %d", name, size,
                    GM_JSON_MAX_FILE);
+  size_t skip;
+  GM_TRY(gm_text_check(bytes, size, name, GM_ERR_MODEL, &skip, err));
   json_error_t why;
-  json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &why);
+  json_t *root =
+      json_loadb((const char *)bytes + skip, size - skip, JSON_REJECT_DUPLICATES, &why);
   /* jansson has no words for an allocation that failed. */
   if (!root && !why.text[0]) return gm_fail_memory(err, name, size);
   if (!root)

@@ -10,8 +10,8 @@
 /* Parsed JSON takes up to 50 times its bytes: this bounds what a file of "[[],[],..." costs. */
 enum { GM_JSON_MAX_FILE = 16 << 20 };
 
-/* Bytes that must be a JSON object; `name` is for messages. GM_ERR_MODEL if they are none (or a
- * key comes twice). json_decref it. */
+/* Bytes that must be a JSON object in UTF-8, with a byte order mark or without; `name` is for
+ * messages. GM_ERR_MODEL if they are none (or a key comes twice). json_decref it. */
 gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char *name,
                         gm_error *err);
 /* Reads directory/name, likewise. GM_ERR_FILE_NOT_FOUND if there is none. */

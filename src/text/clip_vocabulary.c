@@ -3,6 +3,7 @@
 #include "clip_vocabulary.h"
 
 #include "json_file.h"
+#include "text_input.h"
 
 #include "text_buffer.h"
 #include "utf8.h"
@@ -62,8 +63,7 @@ static gm_status split_merges(strings *merges, char *text, size_t limit, gm_erro
     line++;
     size_t length = strcspn(line, "\n");
     char *next = line[length] ? line + length : NULL;
-    if (length && line[length - 1] == '\r') length--;
-    if (length == 0 && strspn(line, "\r\n") == strlen(line)) break;
+    if (length == 0 && strspn(line, "\n") == strlen(line)) break;
     line[length] = 0;
     const char *space = strchr(line, ' ');
     if (!space || space == line || space[1] == 0 || strchr(space + 1, ' '))
@@ -201,6 +201,8 @@ static gm_status find_specials(gm_clip_vocabulary *v, const char *pad_token, gm_
 static gm_status take_merges(gm_clip_vocabulary *v, gm_text *text, size_t limit,
                              gm_error *err) {
   strings merges = {0};
+  if (text->bytes)
+    GM_TRY(gm_text_clean(text->bytes, &text->length, "merges", GM_ERR_MODEL, err));
   v->merge_text = text->bytes;
   *text = (gm_text){0};
   gm_status status = split_merges(&merges, v->merge_text, limit, err);
@@ -252,10 +254,9 @@ gm_status gm_clip_vocabulary_from_files(gm_clip_vocabulary *out, const char *voc
                                         size_t merges_size, const char *pad_token,
                                         gm_error *err) {
   *out = (gm_clip_vocabulary){0};
-  if (merges_size > GM_CLIP_MAX_FILE || (merges_size && memchr(merges_txt, 0, merges_size)))
-    return gm_fail(err, GM_ERR_MODEL, "merges.txt: %zu bytes%s; want text of at most %d bytes",
-                   merges_size, merges_size > GM_CLIP_MAX_FILE ? "" : " with a NUL",
-                   GM_CLIP_MAX_FILE);
+  if (merges_size > GM_CLIP_MAX_FILE)
+    return gm_fail(err, GM_ERR_MODEL, "merges.txt: %zu bytes; want text of at most %d bytes",
+                   merges_size, GM_CLIP_MAX_FILE);
   gm_text text = {0};
   gm_status status = gm_text_append(&text, merges_txt, merges_size, err);
   if (status == GM_OK) status = read_files(out, &text, vocab_json, vocab_size, pad_token, err);

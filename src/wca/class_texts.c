@@ -3,6 +3,7 @@
 #include "class_texts.h"
 
 #include "piece_table.h"
+#include "text_input.h"
 #include "waffle.h"
 
 #include <jansson.h>
@@ -88,12 +89,12 @@ static gm_status parse(const char *text, const char *what, bool object, json_t *
   json_error_t why;
   if (!text)
     return gm_fail(err, GM_ERR_ARGUMENT, "this method wants %s, and none were given", what);
-  size_t size = strlen(text);
-  *out = size <= MAX_FILE ? json_loadb(text, size, JSON_REJECT_DUPLICATES, &why) : NULL;
-  if (!*out)
-    return gm_fail(err, GM_ERR_ARGUMENT, "%s: line %d: %s", what,
-                   size <= MAX_FILE ? why.line : 0,
-                   size <= MAX_FILE ? why.text : "found more than 256 MiB");
+  size_t size = strlen(text), skip;
+  if (size > MAX_FILE)
+    return gm_fail(err, GM_ERR_ARGUMENT, "%s: found more than %d MiB", what, MAX_FILE >> 20);
+  GM_TRY(gm_text_check(text, size, what, GM_ERR_ARGUMENT, &skip, err));
+  *out = json_loadb(text + skip, size - skip, JSON_REJECT_DUPLICATES, &why);
+  if (!*out) return gm_fail(err, GM_ERR_ARGUMENT, "%s: line %d: %s", what, why.line, why.text);
   if (object ? json_is_object(*out) : json_is_array(*out)) return GM_OK;
   json_decref(*out);
   *out = NULL;
@@ -101,10 +102,36 @@ static gm_status parse(const char *text, const char *what, bool object, json_t *
                  object ? "object {class: [text, ...]}" : "list [text, ...]");
 }
 
+/* Lists by class. */
+typedef struct class_lists {
+  json_t *as_given, *nfc; /* the same lists by their keys in NFC */
+} class_lists;
+
+static gm_status normalise_keys(class_lists *lists, const char *what, gm_error *err) {
+  const char *key;
+  json_t *value;
+  lists->nfc = json_object();
+  if (!lists->nfc) return gm_fail_memory(err, what, 1);
+  json_object_foreach(lists->as_given, key, value) {
+    char *nfc = gm_name_nfc(key);
+    bool twice = nfc && json_object_get(lists->nfc, nfc);
+    bool ok = nfc && !twice && json_object_set(lists->nfc, nfc, value) == 0;
+    free(nfc);
+    if (twice)
+      return gm_fail(err, GM_ERR_ARGUMENT,
+                     "%s: found class \"%.80s\" twice, in two forms of Unicode", what, key);
+    if (!ok) return gm_fail_memory(err, what, strlen(key));
+  }
+  return GM_OK;
+}
+
 /* The class's list of strings. */
-static gm_status list_of(const json_t *root, const char *what, const char *name,
+static gm_status list_of(const class_lists *lists, const char *what, const char *name,
                          const json_t **out, gm_error *err) {
-  *out = json_object_get(root, name);
+  *out = json_object_get(lists->as_given, name);
+  char *nfc = *out ? NULL : gm_name_nfc(name);
+  if (nfc) *out = json_object_get(lists->nfc, nfc);
+  free(nfc);
   if (!*out)
     return gm_fail(err, GM_ERR_ARGUMENT, "%s: found nothing for class \"%.80s\"", what, name);
   bool ok = json_is_array(*out);
@@ -118,14 +145,15 @@ static gm_status list_of(const json_t *root, const char *what, const char *name,
 /* ---- the methods: entries of one class */
 
 typedef struct sources {
-  json_t *descriptions, *templates, *descriptors;
+  class_lists descriptions, descriptors;
+  json_t *templates;
   gm_text phrases; /* Waffle's, each with its NUL */
 } sources;
 
 static gm_status add_descriptions(gm_class_texts *t, const sources *s, const char *name,
                                   gm_error *err) {
   const json_t *list;
-  GM_TRY(list_of(s->descriptions, "descriptions", name, &list, err));
+  GM_TRY(list_of(&s->descriptions, "descriptions", name, &list, err));
   for (size_t i = 0; i < json_array_size(list); i++)
     GM_TRY(add_entry(t, strdup(json_string_value(json_array_get(list, i))), err));
   if (json_array_size(list) == 0) return add_entry(t, format_text(LABEL_PROMPT, name, ""), err);
@@ -135,7 +163,7 @@ static gm_status add_descriptions(gm_class_texts *t, const sources *s, const cha
 static gm_status add_descriptors(gm_class_texts *t, const sources *s, const char *name,
                                  gm_error *err) {
   const json_t *list;
-  GM_TRY(list_of(s->descriptors, "descriptors", name, &list, err));
+  GM_TRY(list_of(&s->descriptors, "descriptors", name, &list, err));
   for (size_t i = 0; i < json_array_size(list); i++) {
     const char *descriptor = json_string_value(json_array_get(list, i));
     GM_TRY(add_entry(t, format_text("%s, which has %s.", name, descriptor), err));
@@ -195,15 +223,21 @@ static gm_status add_class(gm_class_texts *t, const sources *s, gm_method method
 
 /* ---- all classes */
 
+static gm_status parse_lists(const char *text, const char *what, class_lists *out,
+                             gm_error *err) {
+  GM_TRY(parse(text, what, true, &out->as_given, err));
+  return normalise_keys(out, what, err);
+}
+
 static gm_status read_sources(sources *s, const gm_classes_params *p, gm_error *err) {
   bool from_descriptions = p->method == GM_METHOD_WCA || p->method == GM_METHOD_WCA_RELEASED ||
                            p->method == GM_METHOD_CUPL;
   if (from_descriptions || (!p->names && p->descriptions))
-    GM_TRY(parse(p->descriptions, "descriptions", true, &s->descriptions, err));
+    GM_TRY(parse_lists(p->descriptions, "descriptions", &s->descriptions, err));
   if (p->method == GM_METHOD_CLIP_E)
     GM_TRY(parse(p->templates, "templates", false, &s->templates, err));
   if (p->method == GM_METHOD_CLIP_D)
-    GM_TRY(parse(p->descriptors, "descriptors", true, &s->descriptors, err));
+    GM_TRY(parse_lists(p->descriptors, "descriptors", &s->descriptors, err));
   if (p->method == GM_METHOD_WAFFLE)
     GM_TRY(gm_waffle_phrases(&s->phrases, p->words, p->seed, err));
   return GM_OK;
@@ -211,7 +245,7 @@ static gm_status read_sources(sources *s, const gm_classes_params *p, gm_error *
 
 static gm_status add_classes(gm_class_texts *t, const sources *s, const gm_classes_params *p,
                              gm_error *err) {
-  json_t *keys = s->descriptions ? s->descriptions : s->descriptors;
+  json_t *keys = s->descriptions.as_given ? s->descriptions.as_given : s->descriptors.as_given;
   size_t n = p->names ? p->n_names : json_object_size(keys);
   if (n == 0 || n > GM_MAX_CLASSES)
     return gm_fail(err, GM_ERR_ARGUMENT,
@@ -268,9 +302,11 @@ gm_status gm_class_texts_read(gm_class_texts *out, const gm_classes_params *para
   gm_status status = read_sources(&s, params, err);
   if (status == GM_OK) status = add_classes(out, &s, params, err);
   if (status == GM_OK) status = unify(out, err);
-  json_decref(s.descriptions);
+  json_decref(s.descriptions.as_given);
+  json_decref(s.descriptions.nfc);
+  json_decref(s.descriptors.as_given);
+  json_decref(s.descriptors.nfc);
   json_decref(s.templates);
-  json_decref(s.descriptors);
   gm_text_free(&s.phrases);
   return status;
 }

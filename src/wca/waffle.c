@@ -1,6 +1,8 @@
 /* waffle.c - see waffle.h. */
 #include "waffle.h"
 
+#include "text_input.h"
+
 #include "rng.h"
 
 #include <stdlib.h>
@@ -62,10 +64,10 @@ static gm_status split_words(const char *text, word **out, size_t *n, gm_error *
   *out = malloc(lines * sizeof **out);
   if (!*out) return gm_fail_memory(err, "the words", lines * sizeof **out);
   for (const char *at = text; *at;) {
-    size_t length = strcspn(at, "\r\n");
+    size_t length = strcspn(at, "\n");
     if (length) (*out)[(*n)++] = (word){at, length};
     at += length;
-    at += strspn(at, "\r\n");
+    at += strspn(at, "\n");
   }
   if (*n >= 2) return GM_OK;
   return gm_fail(err, GM_ERR_ARGUMENT,
@@ -100,15 +102,28 @@ static gm_status append_string(gm_text *out, const word *words, size_t n, gm_rng
   return gm_text_append(out, "", 1, err);
 }
 
+/* The caller's list, cleaned, to be free()d; NULL in *out where there is none. */
+static gm_status clean_words(const char *words, char **out, gm_error *err) {
+  size_t length = words ? strlen(words) : 0;
+  *out = NULL;
+  if (!words) return GM_OK;
+  *out = strdup(words);
+  if (!*out) return gm_fail_memory(err, "the words", length + 1);
+  return gm_text_clean(*out, &length, "words", GM_ERR_ARGUMENT, err);
+}
+
 gm_status gm_waffle_phrases(gm_text *out, const char *words, uint64_t seed, gm_error *err) {
-  word *list;
-  size_t n;
+  word *list = NULL;
+  char *given;
+  size_t n = 0;
   gm_rng rng = {gm_mix64(seed) ^ gm_fnv1a("waffle", 6)};
-  gm_status status = split_words(words ? words : own_words, &list, &n, err);
+  gm_status status = clean_words(words, &given, err);
+  if (status == GM_OK) status = split_words(given ? given : own_words, &list, &n, err);
   for (int i = 0; status == GM_OK && i < GM_WAFFLE_PAIRS; i++)
     status = append_pair(out, list, n, &rng, err);
   for (int i = 0; status == GM_OK && i < GM_WAFFLE_STRINGS; i++)
     status = append_string(out, list, n, &rng, err);
   free(list);
+  free(given);
   return status;
 }

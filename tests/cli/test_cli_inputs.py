@@ -183,7 +183,7 @@ class Inputs(unittest.TestCase):
                     _, err = run(*command, "--classes", name, code=2)
                     self.assertIn(name + ": there is no such file", err)
         _, err = run("label", scene(0), "--classes", self.folder, code=2)
-        self.assertIn("no regular file", err)
+        self.assertIn("this is a directory", err)
         for name in "a.b,", "version 2.0", "st. bernard":  # names as they stand
             [got] = lines("classify", scene(0), "--classes", name, "--method", "clip")
             self.assertEqual(got["results"][0]["label"], name.rstrip(","))

@@ -80,6 +80,12 @@ gm_status gm_utf8_append_valid(gm_text *out, const char *bytes, size_t n, gm_err
   return gm_text_append(out, bytes ? bytes + begin : "", n - begin, err);
 }
 
+bool gm_is_control(uint32_t code) {
+  if (code < 0xA0) return code < 0x20 || code >= 0x7F;
+  return (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x206F) ||
+         code == 0xFEFF || (code >= 0xFFF9 && code <= 0xFFFB);
+}
+
 bool gm_is_space(uint32_t code) {
   if (code < 0x80) return (code >= 0x09 && code <= 0x0D) || (code >= 0x1C && code <= 0x20);
   return code == 0x85 || code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) ||

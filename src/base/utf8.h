@@ -26,6 +26,10 @@ size_t gm_utf8_write(char out[4], uint32_t code);
 /* Appends bytes, each one that is no part of a valid character as U+FFFD. */
 gm_status gm_utf8_append_valid(gm_text *out, const char *bytes, size_t n, gm_error *err);
 
+/* True for what can steer a terminal or hide what a text says: C0, DEL, C1, separators of lines
+ * and paragraphs, embeddings, overrides and isolates of direction, marks that show nothing. */
+bool gm_is_control(uint32_t code);
+
 /* White space as Python's str.isspace and str.strip see it: the characters with the property
  * White_Space, and U+001C..U+001F. */
 bool gm_is_space(uint32_t code);
