@@ -14,6 +14,7 @@
 #include "dataset.h"
 #include "eval_classify.h"
 #include "eval_label.h"
+#include "eval_run.h"
 #include "progress.h"
 #include "terminal.h"
 
@@ -32,6 +33,7 @@ typedef struct evaluation {
   const cli_args *args;
   gm_model *model;
   dataset set;
+  eval_run run;
   tally a, b; /* two measures of a task */
   gm_callbacks callbacks;
 } evaluation;
@@ -54,9 +56,9 @@ static bool same_words(const char *a, const char *b) {
   return !*a && !*b;
 }
 
-static void name_of(const data_object *object, char *out, size_t size) {
-  snprintf(out, size, "%s%s%s", object->article, object->article[0] ? " " : "",
-           object->category);
+static void name_of(const evaluation *e, const data_object *object, char *out, size_t size) {
+  const data_category *c = &e->set.categories[object->category];
+  snprintf(out, size, "%s%s%s", c->article, c->article[0] ? " " : "", c->name);
 }
 
 /* Measured with the model's own boxes, as the reference is: some stand out of the picture a
@@ -153,7 +155,7 @@ static gm_status describe(evaluation *e, gm_scene *scene, const data_picture *p,
     status = gm_describe(scene, boxes, n, false, &params, &e->callbacks, answers, err);
   for (size_t i = 0; status == GM_OK && i < n; i++) {
     char name[300];
-    name_of(&p->objects[i], name, sizeof name);
+    name_of(e, &p->objects[i], name, sizeof name);
     bool right = same_words(answers[i]->text, name);
     e->a.sum += right;
     e->a.n++;
@@ -181,7 +183,7 @@ static gm_status caption(evaluation *e, gm_scene *scene, const data_picture *p, 
   for (size_t i = 0; used && i < answer->n_groundings; i++)
     for (size_t k = 0; k < p->n_objects; k++) {
       char name[300];
-      name_of(&p->objects[k], name, sizeof name);
+      name_of(e, &p->objects[k], name, sizeof name);
       if (used[k] || !same_words(answer->groundings[i].phrase, name)) continue;
       used[k] = true;
       common++;
@@ -228,9 +230,10 @@ static gm_status run_picture(evaluation *e, const data_picture *p, task_fn *run,
 static void print_result(const evaluation *e, size_t task, double seconds) {
   double a = e->a.n ? e->a.sum / (double)e->a.n : 0, b = e->b.n ? e->b.sum / (double)e->b.n : 0;
   if (e->args->json) {
-    json_t *line = json_pack("{s:s, s:s, s:I, s:o, s:o}", "set", e->args->coco, "method",
+    json_t *line = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "set", e->args->coco, "method",
                              tasks[task].name, "n", (json_int_t)e->a.n, tasks[task].measure_a,
-                             cli_json_number(a), "seconds", cli_json_number(seconds));
+                             cli_json_number(a), "seconds", cli_json_number(seconds), "skipped",
+                             eval_run_skipped(&e->run));
     if (tasks[task].measure_b)
       json_object_set_new(line, tasks[task].measure_b, cli_json_number(b));
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
@@ -244,20 +247,20 @@ static void print_result(const evaluation *e, size_t task, double seconds) {
   printf("  %.1f s\n", seconds);
 }
 
-static int run_task(evaluation *e, size_t task, cli_progress *progress) {
+static int run_task(evaluation *e, size_t task) {
   double began = cli_now();
   e->a = e->b = (tally){0};
   for (size_t i = 0; i < e->set.n_pictures; i++) {
+    data_picture *p = &e->set.pictures[i];
     gm_error err = {0};
-    cli_progress_update(progress, tasks[task].name, (double)i / (double)e->set.n_pictures);
-    gm_status status = run_picture(e, &e->set.pictures[i], tasks[task].run, &err);
-    if (status == GM_OK) continue;
-    cli_progress_clear(progress);
-    if (status != GM_ERR_CANCELLED) cli_error("%s: %s", e->set.pictures[i].path, err.message);
-    return cli_exit_code(status);
+    if (p->failed) continue; /* in a task before */
+    eval_run_at(&e->run, tasks[task].name, i);
+    gm_status status = run_picture(e, p, tasks[task].run, &err);
+    p->failed = status != GM_OK;
+    if (p->failed && !eval_run_fail(&e->run, p->path, status, &err)) return CLI_INTERRUPTED;
   }
-  cli_progress_clear(progress);
-  print_result(e, task, cli_now() - began);
+  cli_progress_clear(&e->run.progress);
+  if (e->run.n_failed < e->set.n_pictures) print_result(e, task, cli_now() - began);
   return CLI_DONE;
 }
 
@@ -296,9 +299,11 @@ int cmd_eval(const cli_args *args) {
   if (!dataset_load(&e.set, args->coco, args->refs, args->images, (size_t)args->limit))
     return CLI_USAGE;
   int code = cli_open_model(args, 0, &e.model);
-  cli_progress progress = cli_progress_begin(args->quiet);
+  e.run = eval_run_begin(args, e.set.n_pictures, e.set.n_objects, dataset_left_out(&e.set));
+  bool opened = code == CLI_DONE;
   for (size_t k = 0; code == CLI_DONE && k < N_TASKS; k++)
-    if (wanted[k]) code = run_task(&e, k, &progress);
+    if (wanted[k]) code = run_task(&e, k);
+  if (opened) code = eval_run_end(&e.run, code);
   cli_close_model(args, e.model);
   dataset_free(&e.set);
   return code;

@@ -4,25 +4,25 @@
 #define CLI_DATASET_H
 
 #include "gromatic.h"
+#include "left_out.h"
 
-#include <jansson.h>
+typedef struct data_category {
+  char *name;
+  char
+      *article; /* "a", "an", "the" or ""; the category's "article", else by its first letter */
+} data_category;
 
 typedef struct data_object {
-  int64_t id;
-  gm_box box;           /* pixels */
-  const char *category; /* its name */
-  const char
-      *article; /* "a", "an", "the" or ""; the category's "article", else by its first letter */
+  gm_box box;      /* pixels */
+  size_t category; /* its place in dataset.categories */
 } data_object;
 
 typedef struct data_expression {
-  int64_t object_id;
   gm_box box;
-  const char *text;
+  char *text;
 } data_expression;
 
 typedef struct data_picture {
-  int64_t id;
   char *path;
   data_object *objects;
   size_t n_objects;
@@ -30,21 +30,33 @@ typedef struct data_picture {
   size_t n_crowds;
   data_expression *expressions; /* at most one an object: its first */
   size_t n_expressions;
+  bool failed; /* it could not be read, which has been told */
 } data_picture;
 
 typedef struct dataset {
   data_picture *pictures; /* in the file's order */
   size_t n_pictures;
-  json_t *coco, *refs; /* the JSON that strings point into */
+  data_category *categories; /* each name once */
+  size_t n_categories;
+  data_object *objects; /* of all pictures */
+  data_expression *expressions;
+  size_t n_objects, n_expressions;
+  left_out images, annotations, kinds,
+      refs; /* entries that cannot be used; kinds: categories */
 } dataset;
 
 /* coco: annotations with images, annotations (bbox xywh) and categories. refs (may be NULL): a
  * list of {image_id, expression, annotation_id, bbox}. images: the folder, NULL for images/
- * beside coco. limit: the first N pictures, 0 for all. False after a message on stderr. Free
- * with dataset_free. */
+ * beside coco. limit: the first N pictures, 0 for all.
+ *
+ * An id is a number or a string; 1 and 1.0 are the same. An entry that cannot be used is left
+ * out, counted, and told on stderr. False after a message where nothing is left, where the
+ * files cannot be read, or where the folder is not there. Free with dataset_free. */
 bool dataset_load(dataset *set, const char *coco, const char *refs, const char *images,
                   size_t limit);
 void dataset_free(dataset *set);
+/* All entries that were left out. */
+size_t dataset_left_out(const dataset *set);
 
 double data_iou(gm_box a, gm_box b);
 /* The share of a's area that is inside of b. */

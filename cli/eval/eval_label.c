@@ -5,8 +5,9 @@
 #include "batch.h"
 #include "class_options.h"
 #include "dataset.h"
+#include "eval_run.h"
 #include "naming.h"
-#include "progress.h"
+#include "room.h"
 #include "terminal.h"
 
 #include <stdlib.h>
@@ -24,7 +25,9 @@ typedef struct evaluation {
   const cli_args *args;
   gm_model *model;
   dataset set;
+  eval_run run;
   cli_naming naming;
+  size_t *class_of; /* [set.n_categories]: the class of that name, or naming.n_names */
   gm_callbacks callbacks;
   ap_box *found, *truth;
   size_t n_found, n_truth;
@@ -40,7 +43,7 @@ static bool on_cancelled(void *user) {
 }
 
 static bool add_box(ap_box **boxes, size_t *n, ap_box box) {
-  ap_box *grown = realloc(*boxes, (*n + 1) * sizeof *grown);
+  ap_box *grown = room_for_one(*boxes, *n, sizeof *grown);
   if (!grown) return false;
   *boxes = grown;
   grown[(*n)++] = box;
@@ -48,23 +51,17 @@ static bool add_box(ap_box **boxes, size_t *n, ap_box box) {
 }
 
 static bool add_judged(evaluation *e, double raw_score, bool right) {
-  judged *grown = realloc(e->judged, (e->n_judged + 1) * sizeof *grown);
+  judged *grown = room_for_one(e->judged, e->n_judged, sizeof *grown);
   if (!grown) return false;
   e->judged = grown;
   grown[e->n_judged++] = (judged){raw_score, right};
   return true;
 }
 
-static size_t class_of(const evaluation *e, const char *name) {
-  size_t i = 0;
-  while (i < e->naming.n_names && gm_name_compare(e->naming.names[i], name) != 0) i++;
-  return i;
-}
-
 static bool add_true_boxes(evaluation *e, size_t picture, const data_object *objects, size_t n,
                            bool crowd) {
   for (size_t i = 0; i < n; i++) {
-    size_t class_index = class_of(e, objects[i].category);
+    size_t class_index = e->class_of[objects[i].category];
     if (class_index == e->naming.n_names) continue;
     const ap_box box = {picture, class_index, objects[i].box, 0, crowd};
     if (!add_box(&e->truth, &e->n_truth, box)) return false;
@@ -96,8 +93,8 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
     object = &p->objects[i];
   }
   bool on = most > ON_OBJECT;
-  bool known = on && class_of(e, object->category) < e->naming.n_names;
-  bool right = on && gm_name_compare(object->category, label->name) == 0;
+  bool known = on && e->class_of[object->category] < e->naming.n_names;
+  bool right = on && e->class_of[object->category] == label->class_index;
   e->on_object += known;
   e->named_right += right && !cli_naming_is_none(&e->naming, found);
   bool nothing = on ? !known : most < OFF_OBJECTS && !in_a_crowd(p, region->box);
@@ -199,13 +196,13 @@ static void print_result(evaluation *e, double seconds) {
            seconds);
     return;
   }
-  json_t *line =
-      json_pack("{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "set", e->args->coco,
-                "method", "label", "n", (json_int_t)e->n_objects, "ap50", cli_json_number(ap),
-                "accuracy", cli_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object,
-                "none", cli_json_number((double)e->naming.none), "none_rate",
-                cli_json_number(own), "best_none", cli_json_number(limit), "best_none_rate",
-                cli_json_number(rate), "seconds", cli_json_number(seconds));
+  json_t *line = json_pack(
+      "{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "set", e->args->coco,
+      "method", "label", "n", (json_int_t)e->n_objects, "ap50", cli_json_number(ap), "accuracy",
+      cli_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
+      cli_json_number((double)e->naming.none), "none_rate", cli_json_number(own), "best_none",
+      cli_json_number(limit), "best_none_rate", cli_json_number(rate), "seconds",
+      cli_json_number(seconds), "skipped", eval_run_skipped(&e->run));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
   if (text) cli_put_json(stdout, text);
   free(text);
@@ -213,33 +210,35 @@ static void print_result(evaluation *e, double seconds) {
 }
 
 static int run_set(evaluation *e) {
-  double began = cli_now();
-  cli_progress progress = cli_progress_begin(e->args->quiet);
   for (size_t i = 0; i < e->set.n_pictures; i++) {
     gm_error err = {0};
-    cli_progress_update(&progress, "label", (double)i / (double)e->set.n_pictures);
+    eval_run_at(&e->run, "label", i);
     gm_status status = run_picture(e, i, &err);
-    if (status == GM_OK) continue;
-    cli_progress_clear(&progress);
-    if (status != GM_ERR_CANCELLED) cli_error("%s: %s", e->set.pictures[i].path, err.message);
-    return cli_exit_code(status);
+    if (status != GM_OK && !eval_run_fail(&e->run, e->set.pictures[i].path, status, &err))
+      return CLI_INTERRUPTED;
   }
-  cli_progress_clear(&progress);
-  print_result(e, cli_now() - began);
+  cli_progress_clear(&e->run.progress);
+  if (e->run.n_failed < e->set.n_pictures) print_result(e, cli_now() - e->run.began);
   return CLI_DONE;
 }
 
 /* The categories' names, unless the user gives classes. */
 static int open_naming(evaluation *e) {
-  json_t *categories = json_object_get(e->set.coco, "categories"), *category;
-  size_t n = 0, i;
-  const char **names = calloc(json_array_size(categories) + 1, sizeof *names);
-  if (!names) return CLI_SOME_FAILED;
-  if (!e->args->classes) json_array_foreach(categories, i, category) {
-      const char *name = json_string_value(json_object_get(category, "name"));
-      if (name) names[n++] = name;
-    }
-  int code = cli_naming_open(&e->naming, e->args, names, n, &e->callbacks);
+  size_t n = e->set.n_categories;
+  const char **names = calloc(n + 1, sizeof *names);
+  e->class_of = calloc(n + 1, sizeof *e->class_of);
+  if (!names || !e->class_of) {
+    free(names);
+    return CLI_SOME_FAILED;
+  }
+  for (size_t i = 0; i < n; i++) names[i] = e->set.categories[i].name;
+  int code =
+      cli_naming_open(&e->naming, e->args, names, e->args->classes ? 0 : n, &e->callbacks);
+  for (size_t i = 0; code == CLI_DONE && i < n; i++) {
+    size_t k = 0;
+    while (k < e->naming.n_names && gm_name_compare(e->naming.names[k], names[i]) != 0) k++;
+    e->class_of[i] = k;
+  }
   free(names);
   return code;
 }
@@ -255,12 +254,16 @@ int cli_eval_label(const cli_args *args) {
     return CLI_USAGE;
   int code = open_naming(&e);
   if (code == CLI_DONE) code = cli_open_model(args, 0, &e.model);
-  if (code == CLI_DONE) code = run_set(&e);
+  if (code == CLI_DONE) {
+    e.run = eval_run_begin(args, e.set.n_pictures, e.set.n_objects, dataset_left_out(&e.set));
+    code = eval_run_end(&e.run, run_set(&e));
+  }
   cli_close_model(args, e.model);
   cli_naming_close(&e.naming, args);
   dataset_free(&e.set);
   free(e.found);
   free(e.truth);
   free(e.judged);
+  free(e.class_of);
   return code;
 }

@@ -1,0 +1,272 @@
+/* json_pull.c - see json_pull.h. */
+#include "json_pull.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEEPEST = 512 };
+
+pull_reader pull_begin(const char *text) {
+  return (pull_reader){.begin = text, .at = text};
+}
+
+static bool miss(pull_reader *p, const char *wanted) {
+  if (!p->wanted) p->wanted = wanted;
+  return false;
+}
+
+static char next_byte(pull_reader *p) {
+  while (*p->at == ' ' || *p->at == '\n' || *p->at == '\r' || *p->at == '\t') p->at++;
+  return *p->at;
+}
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* ---- values that hold no others ---- */
+
+/* At the opening quote. */
+static bool read_string(pull_reader *p) {
+  const char *c = p->at + 1;
+  for (; *c != '"'; c++) {
+    if ((unsigned char)*c < 0x20) { /* the end of the text too */
+      p->at = c;
+      return miss(p, *c ? "no control character in a string" : "the end of a string");
+    }
+    if (*c != '\\') continue;
+    c++;
+    bool known = *c && strchr("\"\\/bfnrt", *c);
+    if (*c == 'u' && is_hex(c[1]) && is_hex(c[2]) && is_hex(c[3]) && is_hex(c[4])) {
+      c += 4;
+      known = true;
+    }
+    if (known) continue;
+    p->at = c;
+    return miss(p, "an escape of JSON behind \\");
+  }
+  p->at = c + 1;
+  return true;
+}
+
+static const char *read_digits(const char *c) {
+  while (is_digit(*c)) c++;
+  return c;
+}
+
+static bool read_word(pull_reader *p, const char *word) {
+  size_t length = strlen(word);
+  if (strncmp(p->at, word, length) != 0) return miss(p, "a value");
+  p->at += length;
+  return true;
+}
+
+static bool read_number(pull_reader *p) {
+  if (*p->at == 'N') return read_word(p, "NaN");
+  if (*p->at == '-') p->at++;
+  if (*p->at == 'I') return read_word(p, "Infinity");
+  const char *c = read_digits(p->at);
+  bool ok = c > p->at && (*p->at != '0' || c == p->at + 1);
+  if (ok && *c == '.') {
+    const char *fraction = c + 1;
+    c = read_digits(fraction);
+    ok = c > fraction;
+  }
+  if (ok && (*c == 'e' || *c == 'E')) {
+    c += c[1] == '+' || c[1] == '-' ? 2 : 1;
+    const char *exponent = c;
+    c = read_digits(exponent);
+    ok = c > exponent;
+  }
+  p->at = c;
+  return ok || miss(p, "a number of JSON");
+}
+
+pull_kind pull_peek(pull_reader *p) {
+  char c = next_byte(p);
+  switch (c) {
+  case '"':
+    return PULL_STRING;
+  case '{':
+    return PULL_OBJECT;
+  case '[':
+    return PULL_ARRAY;
+  case 't':
+    return PULL_TRUE;
+  case 'f':
+    return PULL_FALSE;
+  case 'n':
+    return PULL_NULL;
+  default:
+    return is_digit(c) || c == '-' || c == 'N' || c == 'I' ? PULL_NUMBER : PULL_NONE;
+  }
+}
+
+/* ---- values that hold others ---- */
+
+static bool pass_over(pull_reader *p, unsigned depth) {
+  switch (pull_peek(p)) {
+  case PULL_STRING:
+    return read_string(p);
+  case PULL_NUMBER:
+    return read_number(p);
+  case PULL_TRUE:
+    return read_word(p, "true");
+  case PULL_FALSE:
+    return read_word(p, "false");
+  case PULL_NULL:
+    return read_word(p, "null");
+  case PULL_NONE:
+    return miss(p, "a value");
+  case PULL_ARRAY:
+    if (depth == DEEPEST) return miss(p, "lists less deep");
+    for (pull_enter(p); pull_element(p);)
+      if (!pass_over(p, depth + 1)) return false;
+    break;
+  case PULL_OBJECT: {
+    pull_value key;
+    if (depth == DEEPEST) return miss(p, "objects less deep");
+    for (pull_enter(p); pull_member(p, &key);)
+      if (!pass_over(p, depth + 1)) return false;
+    break;
+  }
+  }
+  return !p->wanted;
+}
+
+bool pull_read(pull_reader *p, pull_value *out) {
+  *out = (pull_value){pull_peek(p), p->at, 0};
+  if (p->wanted || !pass_over(p, 0)) return false;
+  bool string = out->kind == PULL_STRING;
+  out->text += string;
+  out->length = (size_t)(p->at - out->text) - string;
+  return true;
+}
+
+bool pull_enter(pull_reader *p) {
+  pull_kind kind = pull_peek(p);
+  if (p->wanted || (kind != PULL_ARRAY && kind != PULL_OBJECT)) return miss(p, "{ or [");
+  p->at++;
+  p->first = true;
+  return true;
+}
+
+/* Behind an element or an opening bracket: true where another element follows. */
+static bool another(pull_reader *p, char closing, const char *wanted) {
+  if (p->wanted) return false;
+  char c = next_byte(p);
+  bool first = p->first;
+  p->first = false;
+  if (c == closing) {
+    p->at++;
+    return false;
+  }
+  if (first) return true;
+  if (c != ',') return miss(p, wanted);
+  p->at++;
+  return true;
+}
+
+bool pull_element(pull_reader *p) {
+  return another(p, ']', ", or ]");
+}
+
+bool pull_member(pull_reader *p, pull_value *key) {
+  if (!another(p, '}', ", or }")) return false;
+  if (pull_peek(p) != PULL_STRING) return miss(p, "a member's name in quotes");
+  *key = (pull_value){PULL_STRING, p->at + 1, 0};
+  if (!read_string(p)) return false;
+  key->length = (size_t)(p->at - key->text) - 1;
+  if (next_byte(p) != ':') return miss(p, "a colon");
+  p->at++;
+  return true;
+}
+
+bool pull_end(pull_reader *p) {
+  return !p->wanted && (!next_byte(p) || miss(p, "nothing more"));
+}
+
+size_t pull_line(const pull_reader *p) {
+  size_t line = 1;
+  for (const char *c = p->begin; c < p->at; c++) line += *c == '\n';
+  return line;
+}
+
+/* ---- what a value says ---- */
+
+static uint32_t hex4(const char *c) {
+  uint32_t value = 0;
+  for (int i = 0; i < 4; i++)
+    value = value << 4 | (uint32_t)(is_digit(c[i]) ? c[i] - '0' : (c[i] | 0x20) - 'a' + 10);
+  return value;
+}
+
+static char *put_utf8(char *to, uint32_t c) {
+  if (c < 0x80) {
+    *to++ = (char)c;
+  } else if (c < 0x800) {
+    *to++ = (char)(0xC0 | c >> 6);
+    *to++ = (char)(0x80 | (c & 0x3F));
+  } else if (c < 0x10000) {
+    *to++ = (char)(0xE0 | c >> 12);
+    *to++ = (char)(0x80 | (c >> 6 & 0x3F));
+    *to++ = (char)(0x80 | (c & 0x3F));
+  } else {
+    *to++ = (char)(0xF0 | c >> 18);
+    *to++ = (char)(0x80 | (c >> 12 & 0x3F));
+    *to++ = (char)(0x80 | (c >> 6 & 0x3F));
+    *to++ = (char)(0x80 | (c & 0x3F));
+  }
+  return to;
+}
+
+/* At the first digit of \uXXXX; goes behind the last, of a pair's second half too. */
+static uint32_t code_point(const char **at, const char *end) {
+  const char *c = *at;
+  uint32_t high = hex4(c), low;
+  *at += 4;
+  if (high == 0 || (high >= 0xDC00 && high < 0xE000)) return 0xFFFD;
+  if (high < 0xD800 || high >= 0xE000) return high;
+  if (end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u') return 0xFFFD;
+  low = hex4(*at + 2);
+  if (low < 0xDC00 || low >= 0xE000) return 0xFFFD;
+  *at += 6;
+  return 0x10000 + ((high - 0xD800) << 10 | (low - 0xDC00));
+}
+
+char *pull_string(const pull_value *value) {
+  if (value->kind != PULL_STRING) return NULL;
+  char *text = malloc(value->length + 1), *to = text; /* \uXXXX is longer than what it means */
+  const char *c = value->text, *end = c + value->length;
+  if (!text) return NULL;
+  while (c < end) {
+    if (*c != '\\') {
+      *to++ = *c++;
+      continue;
+    }
+    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    c++;
+    if (*c == 'u') {
+      c++;
+      to = put_utf8(to, code_point(&c, end));
+    } else {
+      *to++ = meanings[strchr(letters, *c++) - letters];
+    }
+  }
+  *to = 0;
+  return text;
+}
+
+bool pull_is(const pull_value *value, const char *text) {
+  return strlen(text) == value->length && memcmp(text, value->text, value->length) == 0;
+}
+
+double pull_number(const pull_value *value) {
+  return value->kind == PULL_NUMBER ? strtod(value->text, NULL) : NAN;
+}

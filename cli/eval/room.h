@@ -1,0 +1,14 @@
+/* room.h - lists that grow by one entry at a time. */
+#ifndef CLI_ROOM_H
+#define CLI_ROOM_H
+
+#include <stdlib.h>
+
+/* The list of n entries of `size` bytes with place for one more: it grows to the next power of
+ * two. NULL leaves it as it is. */
+static inline void *room_for_one(void *list, size_t n, size_t size) {
+  if (n & (n - 1)) return list;
+  return realloc(list, (n ? 2 * n : 1) * size);
+}
+
+#endif
