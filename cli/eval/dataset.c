@@ -295,7 +295,8 @@ static bool read_coco(reader *r) {
   pull_value key, other;
   bool there[3] = {false};
   if (pull_peek(p) != PULL_OBJECT) {
-    if (pull_read(p, &other)) cli_error("%s: wanted an object as COCO's", r->file);
+    if (pull_read(p, &other) && pull_end(p))
+      cli_error("%s: wanted an object as COCO's", r->file);
     return false;
   }
   for (pull_enter(p); pull_member(p, &key);) {
@@ -319,7 +320,7 @@ static bool read_refs(reader *r) {
   pull_value other;
   if (pull_peek(&r->json) == PULL_ARRAY)
     return read_list(r, read_expression) && pull_end(&r->json);
-  if (pull_read(&r->json, &other))
+  if (pull_read(&r->json, &other) && pull_end(&r->json))
     cli_error("%s: wanted a list of {image_id, expression, annotation_id, bbox}", r->file);
   return false;
 }
