@@ -144,6 +144,20 @@ class Entries(Data):
         [got], _ = self.evaluate("label")
         self.assertEqual(got["n"], 3)
 
+    def test_names_as_unicode_sees_them(self):
+        self.set["categories"] = [{"id": 1, "name": "caf\u00e9"}, {"id": 2, "name": "cafe\u0301"}]
+        [got], _ = self.evaluate("label")
+        self.assertEqual(got["n"], 2)  # one class, and not the same name twice
+
+    def test_marks_and_encodings(self):
+        path = self.write("\ufeff" + json.dumps(self.set))
+        out, err = run("eval", "detect", "--coco", path, "--json")
+        self.assertEqual((json.loads(out)["n"], err), (2, ""))
+        with open(path, "w", encoding="utf-16") as file:
+            json.dump(self.set, file)
+        _, err = run("eval", "detect", "--coco", path, code=2)
+        self.assertIn("UTF-16", err)
+
     def test_order_of_the_lists(self):
         for order in (["annotations", "categories", "images"], ["categories", "images", "annotations"],
                       ["info", "images", "annotations", "categories"]):
