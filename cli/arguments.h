@@ -48,7 +48,9 @@ typedef struct cli_args {
   /* output */
   bool json, raw, resume, retry_errors, force, quiet;
   const char *output, *draw, *format;
-  bool save_conf;
+  bool save_conf, link_images;
+  double split; /* < 0: not given */
+  const char *label_config, *url_prefix;
   /* describe-classes */
   const char *endpoint, *endpoint_model;
   uint64_t rate, timeout, retries;
@@ -86,6 +88,7 @@ enum {
   GROUP_LABEL = 1 << 16,
   GROUP_CLASSIFY = 1 << 17,
   GROUP_PARALLEL = 1 << 18, /* several pictures at once */
+  GROUP_LINES = 1 << 19,    /* export: JSON lines instead of pictures */
   GROUP_ENDPOINT = 1 << 20,
   GROUP_ALL = 1 << 21,
   GROUP_LANGUAGE = 1 << 22, /* the language model is asked */

@@ -44,6 +44,14 @@ const cli_command cli_commands[] = {
      "  gromatic label street.jpg --classes 'a dog,a bicycle' --draw out.png\n"
      "  gromatic label photos/ --classes names.txt -f coco -o labels.json",
      PICTURE | GROUP_EXPORT | GROUP_CLASSES | GROUP_LABEL, cmd_label, NULL},
+    {"export", "[OPTION]... LINES.jsonl -f FORMAT -o OUT",
+     "Make a data set or a table of JSON lines that other commands wrote",
+     "The lines are those of detect, label, ground, caption or describe, or with -f csv of "
+     "classify;\n"
+     "- reads them from standard input.\n\n"
+     "  gromatic export labels.jsonl -f coco -o labels.json\n"
+     "  gromatic export labels.jsonl -f yolo -o dataset --link-images --split 0.8",
+     GROUP_EXPORT | GROUP_LINES, cmd_export, NULL},
     {"describe-classes", "[OPTION]... --classes FILE|A,B,C -o FILE.json",
      "Let a language model write what the classes look like",
      "The result is what --descriptions of classify and label takes.\n\n"

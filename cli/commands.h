@@ -12,6 +12,7 @@ int cmd_describe_classes(const cli_args *args);
 int cmd_label(const cli_args *args);
 int cmd_detect(const cli_args *args);
 int cmd_classify(const cli_args *args);
+int cmd_export(const cli_args *args);
 int cmd_convert(const cli_args *args);
 int cmd_inspect(const cli_args *args);
 int cmd_eval(const cli_args *args);

@@ -255,6 +255,7 @@ static const cli_args defaults = {
     .image_scale = NAN,
     .text_scale = NAN,
     .none = -2,
+    .split = -1,
 };
 
 /* -ctkq8_0 would be a value of -c, as which it can only be wrong. */

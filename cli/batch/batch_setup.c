@@ -84,11 +84,8 @@ static int prepare_pictures(cli_batch *b) {
  * the export and its lines stand beside it. */
 static int prepare_export(cli_batch *b) {
   const cli_args *a = b->job->args;
-  cli_format format;
-  if (!cli_format_named(a->format, &format)) {
-    cli_error("-f: found '%s', wanted json, csv, coco, yolo, voc or labelstudio", a->format);
-    return CLI_USAGE;
-  }
+  if (!cli_export_options(a, &b->export)) return CLI_USAGE;
+  cli_format format = b->export.format;
   if (b->job->run_image && format != FORMAT_JSON && format != FORMAT_CSV) {
     cli_error("-f %s is for regions; classify has json and csv", a->format);
     return CLI_USAGE;
@@ -108,11 +105,8 @@ static int prepare_export(cli_batch *b) {
         !cli_format_may_replace(format, b->export_path))
       return CLI_USAGE;
   }
-  b->export = (cli_export){.format = format,
-                           .path = b->export_path,
-                           .confidence = a->save_conf,
-                           .classification = b->job->run_image != NULL,
-                           .again = a->resume};
+  b->export.path = b->export_path;
+  b->export.classification = b->job->run_image != NULL;
   if (format == FORMAT_JSON) return CLI_DONE;
   if (b->job->format != BOX_XYXY) {
     cli_error("--box-format %s goes with JSON; -f %s has its own boxes",
@@ -168,6 +162,7 @@ int cli_batch_set_up(cli_batch *b, const cli_list *inputs) {
     code = CLI_USAGE;
   if (code == CLI_DONE && b->job->prepare) code = b->job->prepare(b->job);
   if (code == CLI_DONE) code = prepare_models(b);
+  if (code == CLI_DONE && !cli_export_check_classes(&b->export)) code = CLI_USAGE;
   if (code != CLI_DONE) return code;
   return prepare_ledger(b);
 }

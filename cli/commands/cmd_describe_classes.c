@@ -101,7 +101,7 @@ static json_t *describe(const describer *d, const char *name) {
 
 static bool save(const char *path, const json_t *all) {
   export_file file;
-  bool ok = export_file_open(&file, NULL, path);
+  bool ok = export_file_open(&file, path);
   if (ok) ok = export_file_close(&file, json_dumpf(all, file.out, JSON_INDENT(1)) == 0);
   if (!ok) cli_error("%s: cannot write: %s", path, strerror(errno));
   return ok;

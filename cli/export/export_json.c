@@ -2,7 +2,10 @@
  * tasks with predictions. Written entry by entry, so that a long run needs little memory. */
 #include "export_formats.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(10) };
 
@@ -45,8 +48,8 @@ static bool put_coco_regions(FILE *out, bool *first, const export_picture *p, js
   return ok;
 }
 
-static int put_coco_list(const cli_export *export, FILE *lines, FILE *out, bool regions) {
-  export_reader reader = export_lines_begin(export, lines);
+static int put_coco_list(export_job *job, FILE *out, bool regions) {
+  export_reader reader = export_job_lines(job);
   export_picture p;
   json_int_t id = 0;
   bool first = true, ok = true;
@@ -55,20 +58,21 @@ static int put_coco_list(const cli_export *export, FILE *lines, FILE *out, bool 
     ok = regions ? put_coco_regions(out, &first, &p, &id) : put_coco_image(out, &first, &p);
     export_picture_free(&p);
   }
+  export_lines_end(&reader);
   return !ok ? 1 : more < 0 ? -1 : 0;
 }
 
-int export_coco(const cli_export *export, FILE *lines, FILE *out) {
+int export_coco(export_job *job, FILE *out) {
   fputs(EXPORT_COCO_HEAD ",\n\"images\":[", out);
-  int code = put_coco_list(export, lines, out, false);
+  int code = put_coco_list(job, out, false);
   fputs("],\n\"annotations\":[", out);
-  if (code == 0) code = put_coco_list(export, lines, out, true);
+  if (code == 0) code = put_coco_list(job, out, true);
   fputs("],\n\"categories\":[", out);
   bool first = true, ok = true;
-  for (size_t i = 0; ok && i < export->n_classes; i++)
-    ok =
-        put_entry(out, &first,
-                  json_pack("{s:I, s:s}", "id", (json_int_t)i + 1, "name", export->classes[i]));
+  for (size_t i = 0; ok && i < job->counts.classes; i++)
+    ok = put_entry(out, &first,
+                   json_pack("{s:I, s:s}", "id", (json_int_t)i + 1, "name",
+                             export_class_name(&job->classes, i)));
   fputs("]}\n", out);
   return code ? code : !ok || ferror(out);
 }
@@ -90,6 +94,36 @@ static json_t *labelstudio_result(const export_picture *p, const export_region *
                    0, "value", value, "score", rounded(r->score, 1e6));
 }
 
+/* The picture's address: the prefix and the name with all but letters, digits, "-._~" and
+ * slashes as %XX; the name as it is without a prefix. NULL if memory is short. */
+static char *address(const char *prefix, const char *file) {
+  char *text = NULL;
+  size_t size;
+  if (!prefix) return strdup(file);
+  FILE *out = open_memstream(&text, &size);
+  if (!out) return NULL;
+  fputs(prefix, out);
+  while (strncmp(file, "./", 2) == 0) file += 2;
+  if (*prefix && prefix[strlen(prefix) - 1] == '/') file += strspn(file, "/");
+  for (const unsigned char *c = (const unsigned char *)file; *c; c++)
+    if ((*c < 0x80 && isalnum(*c)) || strchr("-._~/", *c))
+      fputc(*c, out);
+    else
+      fprintf(out, "%%%02X", *c);
+  if (fclose(out) == 0) return text;
+  free(text);
+  return NULL;
+}
+
+/* The model's name: the lines of -v have its file. */
+static const char *model_name(const cli_export *export, const export_picture *p) {
+  const json_t *file = json_object_get(json_object_get(p->line, "model"), "file");
+  const char *path = json_string_value(file);
+  if (export->model) return export->model;
+  if (!path || !*path) return "gromatic";
+  return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+}
+
 /* A task's score, by which Label Studio sorts, is the mean of its regions'. */
 static json_t *labelstudio_task(const cli_export *export, const export_picture *p) {
   json_t *results = json_array();
@@ -99,20 +133,25 @@ static json_t *labelstudio_task(const cli_export *export, const export_picture *
     sum += p->regions[i].score;
   }
   json_t *score = rounded(p->n_regions ? sum / (double)p->n_regions : 0, 1e6);
-  return json_pack("{s:{s:s}, s:[{s:s, s:o, s:o}]}", "data", "image", p->file, "predictions",
-                   "model_version", export->model, "score", score, "result", results);
+  char *image = address(export->url_prefix, p->file);
+  json_t *task = json_pack("{s:{s:o}, s:[{s:s, s:o, s:o}]}", "data", "image",
+                           json_string(image ? image : p->file), "predictions", "model_version",
+                           model_name(export, p), "score", score, "result", results);
+  free(image);
+  return task;
 }
 
-int export_labelstudio(const cli_export *export, FILE *lines, FILE *out) {
-  export_reader reader = export_lines_begin(export, lines);
+int export_labelstudio(export_job *job, FILE *out) {
+  export_reader reader = export_job_lines(job);
   export_picture p;
   bool first = true, ok = true;
   int more;
   fputc('[', out);
   while (ok && (more = export_lines_next(&reader, &p)) == 1) {
-    ok = put_entry(out, &first, labelstudio_task(export, &p));
+    ok = put_entry(out, &first, labelstudio_task(&job->export, &p));
     export_picture_free(&p);
   }
+  export_lines_end(&reader);
   fputs("]\n", out);
   return !ok || ferror(out) ? 1 : more < 0 ? -1 : 0;
 }

@@ -1,15 +1,10 @@
-/* export_file.c - files that appear whole or not at all and replace only their like, and
- * numbers in them. */
+/* export_text.c - numbers and XML in exports, and files that may be replaced. */
 #include "export_formats.h"
 
 #include "file_names.h"
 #include "terminal.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static bool begins_with(const char *bytes, size_t n, const char *head) {
   return head && n >= strlen(head) && memcmp(bytes, head, strlen(head)) == 0;
@@ -34,41 +29,6 @@ bool export_may_replace(const char *path, const char *kind, const char *const he
   return false;
 }
 
-bool export_file_open(export_file *file, const char *folder, const char *name) {
-  *file = (export_file){0};
-  if (asprintf(&file->path, "%s%s%s", folder ? folder : "", folder ? "/" : "", name) < 0)
-    file->path = NULL;
-  if (!file->path || asprintf(&file->part, "%s.XXXXXX", file->path) < 0) file->part = NULL;
-  int fd = file->part ? mkstemp(file->part) : -1;
-  if (fd >= 0) {
-    mode_t mask = umask(0);
-    umask(mask);
-    if (fchmod(fd, 0666 & ~mask) == 0) file->out = fdopen(fd, "w");
-    if (!file->out) {
-      close(fd);
-      unlink(file->part);
-    }
-  }
-  if (file->out) return true;
-  int code = errno;
-  free(file->path);
-  free(file->part);
-  errno = code;
-  return false;
-}
-
-bool export_file_close(export_file *file, bool keep) {
-  bool ok = keep && fflush(file->out) == 0 && fsync(fileno(file->out)) == 0;
-  int code = errno;
-  if (fclose(file->out) != 0 && ok) ok = false, code = errno;
-  if (ok && rename(file->part, file->path) != 0) ok = false, code = errno;
-  if (!ok) unlink(file->part);
-  free(file->path);
-  free(file->part);
-  errno = code;
-  return ok;
-}
-
 void export_number(FILE *out, double v, int decimals) {
   char text[64];
   int n = snprintf(text, sizeof text, "%.*f", decimals, v);
@@ -78,4 +38,26 @@ void export_number(FILE *out, double v, int decimals) {
     if (text[n - 1] == '.') text[--n] = 0;
   }
   fputs(strcmp(text, "-0") == 0 ? "0" : text, out);
+}
+
+void export_xml(FILE *out, const char *text) {
+  for (; *text; text++) {
+    unsigned char c = (unsigned char)*text;
+    if (c == '&')
+      fputs("&amp;", out);
+    else if (c == '<')
+      fputs("&lt;", out);
+    else if (c == '>')
+      fputs("&gt;", out);
+    else if (c == '"')
+      fputs("&quot;", out);
+    else if (c == '\r' || c == '\n' || c == '\t')
+      fprintf(out, "&#%d;", c); /* as they are, an attribute would lose them */
+    else if (c < ' ')
+      fputc('?', out);
+    else if (strncmp(text, "\xEF\xBF\xBE", 3) == 0 || strncmp(text, "\xEF\xBF\xBF", 3) == 0)
+      fputc('?', out), text += 2;
+    else
+      fputc(c, out);
+  }
 }

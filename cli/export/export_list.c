@@ -1,0 +1,144 @@
+/* export_list.c - see export_list.h. */
+#include "export_list.h"
+
+#include "export_folder.h"
+#include "export_lines.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *export_join(const char *folder, const char *name) {
+  char *path = NULL;
+  return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+/* Below the folder: relative, without "..". A list may come from somebody else. */
+static bool stays_inside(const char *name) {
+  if (!name || !*name || *name == '/') return false;
+  for (const char *part = name; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+    if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == 0)) return false;
+  return true;
+}
+
+static bool are_names(const json_t *list) {
+  size_t i;
+  json_t *name;
+  if (!json_is_array(list)) return false;
+  json_array_foreach(list, i, name) if (!stays_inside(json_string_value(name))) return false;
+  return true;
+}
+
+json_t *export_list_read(const char *folder) {
+  char *path = export_join(folder, EXPORT_LIST);
+  json_t *list = path ? json_load_file(path, 0, NULL) : NULL;
+  free(path);
+  if (json_is_string(json_object_get(list, "format")) &&
+      json_is_array(json_object_get(list, "classes")) &&
+      are_names(json_object_get(list, "files")) && are_names(json_object_get(list, "links")))
+    return list;
+  json_decref(list);
+  return NULL;
+}
+
+bool export_list_write(const char *folder, json_t *list) {
+  char *path = export_join(folder, EXPORT_LIST);
+  FILE *file = path ? fopen(path, "we") : NULL;
+  free(path);
+  if (!file) return false;
+  bool ok = json_dumpf(list, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF;
+  return export_folder_close(file) && ok;
+}
+
+/* ---- before the run ---- */
+
+/* A folder that is there without a list: nobody's, or an earlier version's. */
+static bool admits_unlisted(const cli_export *export, const char *inside) {
+  char *path = export_join(export->path, inside);
+  struct stat st;
+  bool labelled =
+      path && lstat(path, &st) == 0 && !(S_ISDIR(st.st_mode) && export_folder_is_empty(path));
+  free(path);
+  if (!labelled || (export->again && !export->force)) return true;
+  cli_error("-o %s: %s/ has files in it that no list of gromatic's names (%s there), so they "
+            "stay, also with --force; remove them first, or choose another folder",
+            export->path, inside, EXPORT_LIST);
+  return false;
+}
+
+bool export_list_admits(const cli_export *export, const char *format, const char *inside) {
+  struct stat st;
+  if (stat(export->path, &st) != 0 && errno == ENOENT) return true;
+  if (!S_ISDIR(st.st_mode) || access(export->path, R_OK | X_OK) != 0) {
+    cli_error("-o %s: wanted a folder to make: %s", export->path,
+              S_ISDIR(st.st_mode) ? strerror(errno) : "a file has that name");
+    return false;
+  }
+  export_folder_recover(export->path);
+  if (export_folder_is_empty(export->path)) return true;
+  if (!export->again && !export->force) {
+    cli_error("-o %s: the folder has something in it; choose another, go on with --resume, or "
+              "replace an earlier export with --force",
+              export->path);
+    return false;
+  }
+  json_t *list = export_list_read(export->path);
+  if (!list) return admits_unlisted(export, inside);
+  const char *before = json_string_value(json_object_get(list, "format"));
+  bool same = export->force || strcmp(before, format) == 0;
+  if (!same)
+    cli_error("-o %s: the folder holds an export with -f %s, wanted one with -f %s; choose "
+              "another, or replace it with --force",
+              export->path, before, format);
+  json_decref(list);
+  return same;
+}
+
+/* The lines of classes.txt, for a folder of an earlier version; NULL where there is none. */
+static json_t *read_class_file(const char *folder) {
+  char *path = export_join(folder, "classes.txt"), *line = NULL;
+  FILE *file = path ? fopen(path, "re") : NULL;
+  json_t *names = file ? json_array() : NULL;
+  size_t capacity = 0;
+  while (names && getline(&line, &capacity, file) > 0) {
+    line[strcspn(line, "\r\n")] = 0;
+    json_array_append_new(names, json_string(line));
+  }
+  if (file) fclose(file);
+  free(line);
+  free(path);
+  return names;
+}
+
+static bool tell_difference(const char *folder, const json_t *before, const json_t *now) {
+  size_t i = 0, n = json_array_size(before), m = json_array_size(now);
+  while (i < n && i < m && json_equal(json_array_get(before, i), json_array_get(now, i))) i++;
+  if (i == n && i == m) return true;
+  const char *earlier = json_string_value(json_array_get(before, i));
+  const char *today = json_string_value(json_array_get(now, i));
+  cli_error("-o %s: its labels were written with other classes: number %zu %s%s%s, now %s%s%s; "
+            "give the same classes, choose another folder, or begin anew with --force",
+            folder, i, earlier ? "is '" : "is not there", earlier ? earlier : "",
+            earlier ? "'" : "", today ? "'" : "not there", today ? today : "",
+            today ? "'" : "");
+  return false;
+}
+
+bool export_list_has_classes(const cli_export *export) {
+  if (export->force || !export->again) return true;
+  json_t *list = export_list_read(export->path);
+  json_t *before =
+      list ? json_incref(json_object_get(list, "classes")) : read_class_file(export->path);
+  export_classes now;
+  bool same = true;
+  if (before && export_classes_begin(export, &now)) {
+    same = tell_difference(export->path, before, now.names);
+    export_classes_free(&now);
+  }
+  json_decref(before);
+  json_decref(list);
+  return same;
+}

@@ -1,0 +1,118 @@
+/* export_part.c - see export_part.h. */
+#include "export_part.h"
+
+#include "gromatic.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SUM = 8, RANDOM = 6 };
+
+/* Bytes of the folder in front of the base name, its slash too. */
+static size_t folder_length(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+/* ".gromatic-SUM-" of a path's base name. */
+static void part_head(const char *path, char head[32]) {
+  const char *base = path + folder_length(path);
+  char sum[65];
+  gm_sha256(base, strlen(base), sum);
+  snprintf(head, 32, ".gromatic-%.*s-", SUM, sum);
+}
+
+char *export_part_template(const char *path) {
+  char head[32], *name = NULL;
+  part_head(path, head);
+  int n = asprintf(&name, "%.*s%sXXXXXX", (int)folder_length(path), path, head);
+  return n < 0 ? NULL : name;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
+  (void)st;
+  (void)kind;
+  (void)ftw;
+  return remove(path);
+}
+
+void export_remove_tree(const char *path) {
+  enum { DESCRIPTORS = 8 };
+  int code = errno;
+  nftw(path, remove_entry, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+  errno = code;
+}
+
+void export_part_hold(int fd) {
+  /* Some file systems have no locks: there it may be taken for a dead one. */
+  (void)flock(fd, LOCK_EX | LOCK_NB);
+}
+
+static void remove_if_dead(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) export_remove_tree(path);
+  close(fd);
+}
+
+void export_parts_remove(const char *path) {
+  char head[32], *folder = NULL;
+  size_t length = folder_length(path);
+  part_head(path, head);
+  folder = length ? strndup(path, length) : strdup("./");
+  if (!folder) return;
+  DIR *dir = opendir(folder);
+  for (struct dirent *entry; dir && (entry = readdir(dir));) {
+    char *part = NULL;
+    bool ours = strncmp(entry->d_name, head, strlen(head)) == 0 &&
+                strlen(entry->d_name) == strlen(head) + RANDOM;
+    if (!ours || asprintf(&part, "%s%s", folder, entry->d_name) < 0) continue;
+    remove_if_dead(part);
+    free(part);
+  }
+  if (dir) closedir(dir);
+  free(folder);
+}
+
+/* ---- one file ---- */
+
+bool export_file_open(export_file *file, const char *path) {
+  *file = (export_file){.path = strdup(path), .part = export_part_template(path)};
+  export_parts_remove(path);
+  int fd = file->path && file->part ? mkostemp(file->part, O_CLOEXEC) : -1;
+  if (fd >= 0) {
+    export_part_hold(fd);
+    mode_t mask = umask(0);
+    umask(mask);
+    if (fchmod(fd, 0666 & ~mask) == 0) file->out = fdopen(fd, "w");
+    if (!file->out) {
+      close(fd);
+      unlink(file->part);
+    }
+  }
+  if (file->out) return true;
+  int code = errno;
+  free(file->path);
+  free(file->part);
+  errno = code;
+  return false;
+}
+
+bool export_file_close(export_file *file, bool keep) {
+  bool ok = keep && fflush(file->out) == 0 && fsync(fileno(file->out)) == 0;
+  if (ok) ok = rename(file->part, file->path) == 0;
+  int code = errno;
+  if (!ok) unlink(file->part);
+  if (fclose(file->out) != 0 && ok) ok = false, code = errno;
+  free(file->path);
+  free(file->part);
+  errno = code;
+  return ok;
+}
