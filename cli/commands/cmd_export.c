@@ -4,6 +4,7 @@
 #include "export.h"
 #include "picture_paths.h"
 #include "terminal.h"
+#include "text_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 static FILE *open_lines(const char *name) {
   char bytes[1 << 16];
   struct stat st;
-  FILE *in = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
+  FILE *in = strcmp(name, "-") == 0 ? cli_take_stdin() : fopen(name, "re");
   if (!in || fstat(fileno(in), &st) != 0) {
     cli_error("%s: cannot read: %s", name, strerror(errno));
     return NULL;
