@@ -1,0 +1,177 @@
+/* test_threads.c - the promise that a model, a CLIP and classes may be used from several
+ * threads: eight of them caption, ground, label, cancel and free at the same time, with two
+ * different pictures, and every answer is that of one thread alone. Under ThreadSanitizer
+ * (preset tsan) this finds races. cmocka's assertions belong to the main thread: the others
+ * count faults. */
+#include "gromatic.h"
+#include "support.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 8, ROUNDS = 3, PICTURES = 2 };
+
+static const char *const pictures[PICTURES] = {GM_TEST_DATA "/world/scenes/images/000.png",
+                                               GM_TEST_DATA "/world/scenes/images/064.jpg"};
+
+typedef struct shared {
+  gm_model *model;
+  gm_clip *clip;
+  gm_classes *classes;
+  gm_image *images[PICTURES];
+  char *captions[PICTURES];
+  gm_region best[PICTURES];  /* for "the guitar" */
+  float raw_score[PICTURES]; /* of the first label of the first region */
+  atomic_int faults;
+} shared;
+
+typedef struct caller {
+  shared *s;
+  int number;
+} caller;
+
+static bool fails(shared *s, gm_status status, gm_status wanted, const char *what,
+                  const gm_error *err) {
+  if (status == wanted) return false;
+  fprintf(stderr, "%s: found %s, wanted %s: %s\n", what, gm_status_name(status),
+          gm_status_name(wanted), err->message);
+  atomic_fetch_add(&s->faults, 1);
+  return true;
+}
+
+static void expect(shared *s, bool holds, const char *what) {
+  if (holds) return;
+  fprintf(stderr, "%s differs from that of one thread alone\n", what);
+  atomic_fetch_add(&s->faults, 1);
+}
+
+static gm_scene *scene_of(shared *s, int picture) {
+  gm_scene *scene = NULL;
+  gm_error err = {0};
+  fails(s, gm_scene_create(&scene, s->model, s->images[picture], NULL, NULL, &err), GM_OK,
+        "scene", &err);
+  return scene;
+}
+
+static char *caption_of(shared *s, gm_scene *scene) {
+  gm_answer *answer = NULL;
+  gm_error err = {0};
+  if (fails(s, gm_caption(scene, NULL, NULL, &answer, &err), GM_OK, "caption", &err))
+    return NULL;
+  char *text = strdup(answer->text);
+  gm_answer_free(answer);
+  return text;
+}
+
+static gm_region ground(shared *s, gm_scene *scene) {
+  const char *const phrases[] = {"the guitar"};
+  gm_ground_result result = {0};
+  gm_region best = {0};
+  gm_error err = {0};
+  if (fails(s, gm_ground(scene, phrases, 1, NULL, NULL, &result, &err), GM_OK, "ground", &err))
+    return best;
+  if (result.n_regions > 0) best = result.regions[0];
+  gm_ground_result_free(&result);
+  return best;
+}
+
+static float label(shared *s, gm_scene *scene, int picture) {
+  size_t n;
+  const gm_region *regions = gm_scene_regions(scene, &n);
+  gm_classification *named = NULL;
+  gm_error err = {0};
+  if (n == 0 || fails(s,
+                      gm_label_regions(s->clip, s->images[picture], &regions[0].box, 1,
+                                       s->classes, NULL, NULL, NULL, &named, &err),
+                      GM_OK, "label", &err))
+    return -2;
+  float score = named->labels[0].raw_score;
+  gm_classification_free(named);
+  return score;
+}
+
+/* Ends a call when it has asked some times. */
+static bool cancel_later(void *user) {
+  int *left = user;
+  return --*left < 0;
+}
+
+static void cancel(shared *s, gm_scene *scene, int polls) {
+  gm_callbacks callbacks = {.user = &polls, .cancelled = cancel_later};
+  gm_answer *answer = NULL;
+  gm_error err = {0};
+  gm_status status = gm_caption(scene, NULL, &callbacks, &answer, &err);
+  if (status != GM_OK) fails(s, status, GM_ERR_CANCELLED, "cancelled caption", &err);
+  gm_answer_free(answer);
+}
+
+static void *call(void *arg) {
+  const caller *c = arg;
+  shared *s = c->s;
+  for (int round = 0; round < ROUNDS; round++) {
+    int picture = (c->number + round) % PICTURES;
+    gm_scene *scene = scene_of(s, picture);
+    if (!scene) return NULL;
+    if (c->number % 2) cancel(s, scene, 3 * c->number + round);
+    char *text = caption_of(s, scene);
+    expect(s, text && strcmp(text, s->captions[picture]) == 0, "caption");
+    free(text);
+    gm_region best = ground(s, scene);
+    expect(s, memcmp(&best, &s->best[picture], sizeof best) == 0, "ground");
+    float score = label(s, scene, picture);
+    expect(s, memcmp(&score, &s->raw_score[picture], sizeof score) == 0, "label");
+    gm_scene_free(scene);
+  }
+  return NULL;
+}
+
+static void test_eight_threads_share_what_may_be_shared(void **state) {
+  (void)state;
+  shared s = {0};
+  gm_error err = {0};
+  gm_model_params params = gm_model_params_default();
+  gm_clip_params clip_params = gm_clip_params_default();
+  gm_classes_params classes = gm_classes_params_default();
+  const char *const names[] = {"guitar", "rabbit", "sun"};
+  params.threads = 2;
+  clip_params.threads = 2;
+  classes.method = GM_METHOD_CLIP;
+  classes.names = names;
+  classes.n_names = 3;
+  assert_int_equal(gm_model_open(&s.model, NULL, &params, &err), GM_OK);
+  assert_int_equal(gm_clip_open(&s.clip, NULL, &clip_params, &err), GM_OK);
+  assert_int_equal(gm_classes_create(&s.classes, s.clip, &classes, NULL, &err), GM_OK);
+  for (int i = 0; i < PICTURES; i++) {
+    assert_int_equal(gm_image_open(&s.images[i], pictures[i], NULL, &err), GM_OK);
+    gm_scene *scene = scene_of(&s, i);
+    s.captions[i] = caption_of(&s, scene);
+    s.best[i] = ground(&s, scene);
+    s.raw_score[i] = label(&s, scene, i);
+    gm_scene_free(scene);
+    assert_non_null(s.captions[i]);
+  }
+  pthread_t threads[THREADS];
+  caller callers[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    callers[i] = (caller){&s, i};
+    assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  assert_int_equal(atomic_load(&s.faults), 0);
+  for (int i = 0; i < PICTURES; i++) {
+    gm_image_free(s.images[i]);
+    free(s.captions[i]);
+  }
+  gm_classes_free(s.classes);
+  gm_clip_free(s.clip);
+  gm_model_free(s.model);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_eight_threads_share_what_may_be_shared)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
