@@ -33,7 +33,7 @@ const cli_command cli_commands[] = {
      PICTURE | GROUP_EXPORT, cmd_detect, NULL},
     {"classify", "[OPTION]... --classes A,B,C|FILE PICTURE...",
      "Say which of your classes a picture shows",
-     "  gromatic classify dog.jpg --classes dog,cat,horse --method clip\n"
+     "  gromatic classify dog.jpg --classes dog,cat,horse\n"
      "  gromatic classify photos/ --descriptions pets.json --explain why/ -o out.jsonl",
      GROUP_MODEL | GROUP_IMAGE | GROUP_OUTPUT | GROUP_CLASSES | GROUP_CLASSIFY, cmd_classify,
      NULL},

@@ -186,11 +186,10 @@ static bool read_files(const cli_args *args, class_files *files) {
   return true;
 }
 
-/* What a method cannot do without, by the flag that gives it. */
+/* What a method cannot do without, by the flag that gives it: it would be clip under another
+ * name. */
 static const char *missing_flag(gm_method method, const class_files *files) {
   switch (method) {
-  case GM_METHOD_WCA:
-  case GM_METHOD_WCA_RELEASED:
   case GM_METHOD_CUPL:
     return files->descriptions ? NULL : "descriptions";
   case GM_METHOD_CLIP_E:
@@ -207,8 +206,14 @@ static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
                           const gm_callbacks *callbacks, gm_classes **out) {
   const char *flag = missing_flag(method, files);
   if (flag) {
-    cli_error("--method %s wants --%s FILE; --method clip needs the names only",
+    cli_error("--method %s wants --%s FILE; wca, wca-released, clip and waffle need the names "
+              "only",
               gm_method_name(method), flag);
+    return CLI_USAGE;
+  }
+  if (n == 0 && !files->descriptions) {
+    cli_error("no names of classes given; say which with --classes a,b,c or --classes FILE, or "
+              "with --descriptions FILE");
     return CLI_USAGE;
   }
   gm_classes_params params = gm_classes_params_default();
@@ -231,8 +236,8 @@ static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
 }
 
 int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
-                     const char *const *names, size_t n, bool plain_names,
-                     const gm_callbacks *callbacks, gm_classes **out) {
+                     const char *const *names, size_t n, const gm_callbacks *callbacks,
+                     gm_classes **out) {
   *out = NULL;
   class_files files = {0};
   char **own = NULL;
@@ -245,7 +250,7 @@ int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
     n = n_own;
   }
   bool wca = method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
-  if (code == CLI_DONE && wca && plain_names && n && !files.descriptions) {
+  if (code == CLI_DONE && wca && n && !files.descriptions) {
     files.descriptions = files.own = empty_descriptions(names, n);
     if (!files.descriptions) code = CLI_USAGE;
   }

@@ -26,11 +26,11 @@ void cli_names_free(char **names, size_t n);
 
 /* The classes of the arguments, read from their files and encoded. Names given (from
  * cli_class_names or elsewhere) take the place of --classes where n > 0; without
- * --descriptions, wca knows them by their label prompt alone if plain_names. Returns an exit
+ * --descriptions, wca and wca-released know them by their label prompt alone. Returns an exit
  * code, after a message if it is not CLI_DONE. */
 int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
-                     const char *const *names, size_t n, bool plain_names,
-                     const gm_callbacks *callbacks, gm_classes **out);
+                     const char *const *names, size_t n, const gm_callbacks *callbacks,
+                     gm_classes **out);
 
 /* The crops of the arguments, where they say nothing those of the preset, the region or the
  * method. False after a message. */

@@ -167,7 +167,7 @@ int cmd_classify(const cli_args *args) {
   if (args->explain && !spares_file(args)) return CLI_USAGE;
   int code = cli_open_clip(args, spec, &j.job.clip);
   if (code == CLI_DONE)
-    code = cli_make_classes(args, j.job.clip, method, NULL, 0, false, &callbacks, &j.classes);
+    code = cli_make_classes(args, j.job.clip, method, NULL, 0, &callbacks, &j.classes);
   if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &j.groma);
   json_t *settings = code == CLI_DONE ? settings_of(args, j.groma) : NULL;
   if (code == CLI_DONE && !settings) code = CLI_SOME_FAILED;

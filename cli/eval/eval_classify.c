@@ -53,7 +53,8 @@ typedef struct evaluation {
 
 /* ---- methods ---- */
 
-/* Those of --method (a list with commas), else all that have their files. */
+/* Those of --method (a list with commas), else all that have their files: wca without
+ * descriptions takes long, and is done where it is asked for. */
 static bool is_wanted(const cli_args *args, gm_method method) {
   const char *name = gm_method_name(method), *at = args->method;
   switch (method) {
@@ -113,8 +114,7 @@ static int add_measure(evaluation *e, gm_method method, const char *const *names
   m->view.cache = true;
   if (method != GM_METHOD_WCA) m->params.stop = 0;
   e->n_measures++;
-  int code =
-      cli_make_classes(e->args, e->clip, method, names, n, false, &e->callbacks, &m->classes);
+  int code = cli_make_classes(e->args, e->clip, method, names, n, &e->callbacks, &m->classes);
   if (code != CLI_DONE) return code;
   set_draws(e->args, m);
   e->n_classes = gm_classes_count(m->classes);

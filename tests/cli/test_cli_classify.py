@@ -62,10 +62,37 @@ class Classify(unittest.TestCase):
         self.assertEqual(theirs, again)
         self.assertNotEqual([r["raw_score"] for r in theirs["results"]], [r["raw_score"] for r in ours["results"]])
 
+    def test_names_alone(self):
+        """Every class has its label prompt as its one description."""
+        names = "bus", "dog", "green apple"
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "prompts.json")
+            with open(path, "w") as file:
+                json.dump({name: [f"a photo of a {name}."] for name in names}, file)
+            for method in "wca", "wca-released":
+                common = picture("bus"), "--method", method, "--crops", "10", "--no-cache"
+                [alone] = classify(*common, "--classes", " bus, dog,,green apple ,")
+                [given] = classify(*common, "--descriptions", path)
+                self.assertEqual([r["label"] for r in alone["results"]], [r["label"] for r in given["results"]])
+                for one, other in zip(alone["results"], given["results"]):
+                    self.assertAlmostEqual(one["raw_score"], other["raw_score"], places=5)
+            [default] = classify(picture("bus"), "--classes", "bus,dog,green apple", "--crops", "10", "--no-cache")
+            [wca] = classify(picture("bus"), "--classes", "bus,dog,green apple", "--crops", "10", "--no-cache",
+                             "--method", "wca")
+            self.assertEqual(default, wca)
+            [got] = lines("eval", "classify", WORLD, "--method", "wca", "--crops", "2", "--seeds", "1", "--limit", "4",
+                          "--no-cache")
+            self.assertEqual((got["method"], got["n"]), ("wca", 4))
+
+    def test_names_that_are_none(self):
+        for arguments, says in ((["--classes", " , "], "no names"), (["--classes", "a, a"], "found 'a' twice"),
+                                ([], "no names of classes given; say which with --classes a,b,c"),
+                                (["--method", "waffle"], "no names of classes given")):
+            _, err = run("classify", picture("bus"), *arguments, code=2)
+            self.assertIn(says, err)
+
     def test_a_method_without_its_file_names_the_flag(self):
-        for method, flag in (("wca", "--descriptions"), ("wca-released", "--descriptions"),
-                             ("cupl", "--descriptions"), ("clip-e", "--templates"),
-                             ("clip-d", "--descriptors")):
+        for method, flag in (("cupl", "--descriptions"), ("clip-e", "--templates"), ("clip-d", "--descriptors")):
             _, err = run("classify", picture("bus"), "--classes", "a,b", "--method", method, code=2)
             self.assertIn(flag, err)
         run("classify", picture("bus"), "--classes", "a,b", "--method", "clip", "--stop", "0.1", code=2)
