@@ -42,7 +42,7 @@ typedef struct cli_args {
   double none;                    /* < -1: the model's own */
   /* questions */
   cli_list prompts, phrases;
-  bool long_form, all, no_grounding, verbatim;
+  bool long_form, all, grounding, no_grounding, verbatim;
   double temperature, top_p;
   uint64_t top_k, seed, max_tokens;
   /* output */

@@ -61,6 +61,7 @@ gm_ask_params cli_ask_params(const cli_args *args) {
   params.max_tokens = (uint32_t)args->max_tokens;
   params.sampling = (gm_sampling){(float)args->temperature, (uint32_t)args->top_k,
                                   (float)args->top_p, args->seed};
+  params.grounding = args->grounding;
   params.no_grounding = args->no_grounding;
   params.verbatim = args->verbatim;
   return params;

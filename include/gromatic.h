@@ -269,7 +269,10 @@ typedef struct gm_ask_params {
   gm_sampling sampling;
   const gm_box *boxes; /* boxes that the question refers to */
   size_t n_boxes;
-  bool no_grounding; /* leave out "[grounding]" in front of the question */
+  /* "[grounding]" in front of a question asks for regions in the answer. By default it is there
+   * unless the question refers to boxes, as no question about a box had it in training. */
+  bool grounding;    /* with boxes too */
+  bool no_grounding; /* never */
   bool verbatim;     /* the question is prompt text as typed: tags parsed, each
                         <roi><refer_box></roi><refer_feat> takes the next box */
 } gm_ask_params;

@@ -122,6 +122,30 @@ static void describe_names_what_is_in_the_box(void **state) {
   gm_scene_free(scene);
 }
 
+/* As the reference's question about a box, of groma-mini/describe, has no [grounding]. */
+static void a_question_about_a_box_has_no_grounding(void **state) {
+  (void)state;
+  enum { USUAL, GROUNDED, BARE, VERBATIM, N };
+  const gm_box boxes[] = {upper_tree};
+  const char *const questions[N] = {"What is {1}?", "What is {1}?", "What is {1}?",
+                                    "What is <roi><refer_box></roi><refer_feat>?"};
+  gm_ask_params params[N] = {0};
+  gm_answer *answers[N];
+  gm_error err;
+  for (int i = 0; i < N; i++) params[i] = (gm_ask_params){.boxes = boxes, .n_boxes = 1};
+  params[GROUNDED].grounding = true;
+  params[BARE].no_grounding = true;
+  params[VERBATIM].verbatim = true;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  assert_ok(gm_ask(scene, questions, params, N, NULL, answers, &err), &err);
+  assert_same_answer(answers[USUAL], answers[VERBATIM]);
+  assert_same_answer(answers[USUAL], answers[BARE]);
+  assert_string_equal(answers[USUAL]->text, "A tree");
+  assert_string_not_equal(answers[GROUNDED]->raw, answers[USUAL]->raw);
+  for (int i = 0; i < N; i++) gm_answer_free(answers[i]);
+  gm_scene_free(scene);
+}
+
 /* Words of different lengths, with and without boxes, with settings of their own. */
 static void asking_many_equals_asking_each(void **state) {
   (void)state;
@@ -289,7 +313,9 @@ static void add_turn(gm_talk *talk, const char *text, size_t n_boxes, const size
                      const gm_answer *answer) {
   gm_error err;
   gm_question question = {0};
-  assert_ok(gm_question_typed(&question, mini->groma->prompt, text, true, n_boxes, &err), &err);
+  bool grounding = n_boxes == 0;
+  assert_ok(gm_question_typed(&question, mini->groma->prompt, text, grounding, n_boxes, &err),
+            &err);
   assert_ok(gm_talk_ask(talk, &question, index, &err), &err);
   for (size_t i = 0; answer && i < answer->n_ids; i++)
     assert_ok(gm_talk_say(talk, answer->ids[i], &err), &err);
@@ -574,6 +600,7 @@ int main(void) {
       cmocka_unit_test(later_questions_equal_a_fresh_scene),
       cmocka_unit_test(describing_many_equals_describing_each),
       cmocka_unit_test(describe_names_what_is_in_the_box),
+      cmocka_unit_test(a_question_about_a_box_has_no_grounding),
       cmocka_unit_test(asking_many_equals_asking_each),
       cmocka_unit_test(scores_are_a_distribution),
       cmocka_unit_test(grounding_many_equals_grounding_each),

@@ -45,6 +45,7 @@ static void add_questions(json_t *all, const cli_job *job) {
   json_object_set_new(all, "the phrases", strings_json(job->phrases));
   json_object_set_new(all, "--long", json_boolean(a->long_form));
   json_object_set_new(all, "--all", json_boolean(a->all));
+  json_object_set_new(all, "--grounding", json_boolean(a->grounding));
   json_object_set_new(all, "--no-grounding", json_boolean(a->no_grounding));
   json_object_set_new(all, "--verbatim", json_boolean(a->verbatim));
   json_object_set_new(all, "--min-score", json_real(a->min_score));

@@ -25,11 +25,12 @@ gm_status gm_asked_make(gm_asked *out, gm_scene *scene, const char *text,
   *out = (gm_asked){.scene = scene, .params = params ? *params : gm_ask_params_default()};
   const gm_ask_params *p = &out->params;
   const gm_prompt *prompt = scene->model->groma->prompt;
+  bool grounding = !p->no_grounding && (p->grounding || p->n_boxes == 0);
   out->n_boxes = p->n_boxes;
   if (p->verbatim)
     GM_TRY(gm_question_verbatim(&out->question, prompt, text, p->n_boxes, err));
   else
-    GM_TRY(gm_question_typed(&out->question, prompt, text, !p->no_grounding, p->n_boxes, err));
+    GM_TRY(gm_question_typed(&out->question, prompt, text, grounding, p->n_boxes, err));
   return gm_scene_boxes_to_rel(scene, p->boxes, p->n_boxes, &out->boxes, err);
 }
 
@@ -186,7 +187,7 @@ static gm_status describe(gm_scene *scene, const gm_box *boxes, size_t n, const 
     if (params) each[i] = *params;
     each[i].boxes = &boxes[i];
     each[i].n_boxes = 1;
-    each[i].no_grounding = true;
+    each[i].grounding = false;
     each[i].verbatim = false;
   }
   if (status == GM_OK) status = gm_ask(scene, questions, each, n, callbacks, answers, err);
