@@ -2,6 +2,7 @@
 #include "batch.h"
 #include "commands.h"
 #include "conversation.h"
+#include "questions.h"
 #include "terminal.h"
 
 #include <stdlib.h>
@@ -46,24 +47,21 @@ static bool check_questions(const cli_args *args) {
       cli_error("-p: question %zu is empty, wanted words", i + 1);
       return false;
     }
-    if (args->verbatim) continue;
-    for (const char *at = text; (at = strchr(at, '{')); at++) {
-      char digits[10];
-      int end = 0;
-      if (sscanf(at, "{%9[0-9]}%n", digits, &end) != 1 || !end) continue;
-      unsigned long k = strtoul(digits, NULL, 10);
-      if (k >= 1 && k <= args->boxes.n) continue;
-      cli_error(
-          "-p: the question says {%s}, but %zu boxes were given; number the boxes from {1} "
-          "and give a --box for each",
-          digits, args->boxes.n);
-      return false;
-    }
+    char place[CLI_PLACE];
+    if (args->verbatim || !cli_place_without_box(text, args->boxes.n, place)) continue;
+    cli_error("-p: the question says %s, but %zu boxes were given; number the boxes from {1} "
+              "and give a --box for each",
+              place, args->boxes.n);
+    return false;
   }
   return true;
 }
 
 int cmd_chat(const cli_args *args) {
+  if (args->grounding && args->no_grounding) {
+    cli_error("chat: found --grounding and --no-grounding, wanted one of them");
+    return CLI_USAGE;
+  }
   if (args->prompts.n == 0) return cli_converse(args);
   if (!check_questions(args)) return CLI_USAGE;
   cli_job job = {.args = args,

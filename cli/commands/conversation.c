@@ -4,12 +4,14 @@
 #include "conversation.h"
 
 #include "batch.h"
-#include "export.h"
 #include "file_names.h"
+#include "line_editor.h"
+#include "picture_paths.h"
+#include "questions.h"
+#include "saving.h"
 #include "terminal.h"
 
-#include <editline/readline.h>
-#include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +22,8 @@ typedef struct conversation {
   gm_image *image;
   gm_scene *scene;
   gm_chat *chat;
-  char *image_name;
+  char **names; /* of all pictures so far, the last one's is the present one's */
+  size_t n_names;
   cli_box_format format;
   gm_box *boxes; /* for the next question */
   size_t n_boxes;
@@ -33,6 +36,23 @@ static void forget_boxes(conversation *c) {
   free(c->boxes);
   c->boxes = NULL;
   c->n_boxes = 0;
+}
+
+/* Like cli_error, on standard output. */
+static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void tell(const char *format, ...) {
+  char *message = NULL;
+  va_list args;
+  va_start(args, format);
+  if (vasprintf(&message, format, args) < 0) message = NULL;
+  va_end(args);
+  if (message) cli_put_text(stdout, message, strlen(message));
+  putchar('\n');
+  free(message);
+}
+
+static const char *image_name(const conversation *c) {
+  return c->names[c->n_names - 1];
 }
 
 static void on_text(void *user, const char *text, size_t length) {
@@ -58,6 +78,14 @@ static bool fresh_chat(conversation *c) {
   return false;
 }
 
+static bool remember_name(conversation *c, const char *path) {
+  char **grown = realloc(c->names, (c->n_names + 1) * sizeof *grown);
+  if (!grown) return false;
+  c->names = grown;
+  grown[c->n_names] = strdup(path);
+  return grown[c->n_names] && ++c->n_names;
+}
+
 /* The old picture stays if the new one cannot be had. */
 static bool load_image(conversation *c, const char *path) {
   gm_error err = {0};
@@ -69,12 +97,17 @@ static bool load_image(conversation *c, const char *path) {
   gm_status status = gm_image_open(&image, path, &image_params, &err);
   if (status == GM_OK)
     status = gm_scene_create(&scene, c->model, image, &params, &callbacks, &err);
+  if (status == GM_OK && !remember_name(c, path)) {
+    snprintf(err.message, sizeof err.message, "no memory for its name");
+    status = err.status = GM_ERR_MEMORY;
+  }
   if (status != GM_OK) {
     bool named = status == GM_ERR_CANCELLED || strncmp(err.message, path, strlen(path)) == 0;
     if (named)
       cli_report_error(&err);
     else
       cli_error("%s: %s", path, err.message);
+    gm_scene_free(scene);
     gm_image_free(image);
     return false;
   }
@@ -82,75 +115,89 @@ static bool load_image(conversation *c, const char *path) {
   c->chat = NULL;
   gm_scene_free(c->scene);
   gm_image_free(c->image);
-  free(c->image_name);
   c->scene = scene;
   c->image = image;
-  c->image_name = strdup(path);
   size_t n;
   gm_scene_regions(scene, &n);
   if (c->terminal)
-    printf("%s: %u x %u, %zu regions\n", path, gm_image_width(image), gm_image_height(image),
-           n);
+    tell("%s: %u x %u, %zu regions", path, gm_image_width(image), gm_image_height(image), n);
   return fresh_chat(c);
 }
 
+/* /image of a name as a terminal gives it that a file was dropped on: in quotes. */
+static void load_typed(conversation *c, char *path) {
+  size_t n = strlen(path);
+  if (n == 0) {
+    cli_error("/image wants a file: /image dog.jpg");
+    return;
+  }
+  bool quoted = n > 2 && (path[0] == '\'' || path[0] == '"') && path[n - 1] == path[0];
+  if (quoted && access(path, F_OK) != 0) {
+    path[n - 1] = 0;
+    path++;
+  }
+  load_image(c, path);
+}
+
 static void add_box(conversation *c, const char *text) {
+  const char *format = cli_box_format_name(c->format);
   double values[4];
   gm_box box;
   if (!c->image) {
     cli_error("no picture yet: /image FILE");
-  } else if (!cli_parse_box(text, values) ||
-             !cli_box_to_pixels(c->format, values, gm_image_width(c->image),
-                                gm_image_height(c->image), &box)) {
-    cli_error("/box: found '%s', wanted a box on the picture as %s", text,
-              cli_box_format_name(c->format));
+    return;
+  }
+  uint32_t width = gm_image_width(c->image), height = gm_image_height(c->image);
+  if (!cli_parse_box(text, values)) {
+    cli_error("/box: found '%s', wanted four numbers with commas between them, a box as %s",
+              text, format);
+  } else if (!cli_box_to_pixels(c->format, values, width, height, &box)) {
+    cli_error("/box %s: as %s it covers nothing of this picture of %u x %u pixels", text,
+              format, width, height);
   } else {
     gm_box *grown = realloc(c->boxes, (c->n_boxes + 1) * sizeof *grown);
     if (!grown) return;
     c->boxes = grown;
     grown[c->n_boxes++] = box;
-    if (c->terminal) printf("box {%zu} for the next question\n", c->n_boxes);
+    if (c->terminal) tell("box {%zu} for the next question", c->n_boxes);
   }
 }
 
-static void save_drawing(const conversation *c, const char *path) {
-  gm_error err = {0};
-  if (!c->image || !c->last.caption)
-    cli_error("nothing to draw yet");
-  else if (cli_same_file(path, c->image_name))
-    cli_error("/save %s: this is the picture itself; give another name", path);
-  else if (gm_draw(c->image, c->last.marks, c->last.n_marks, c->last.caption, c->last.spans,
-                   c->last.n_spans, path, &err) != GM_OK)
-    cli_error("%s", err.message);
-  else
-    printf("wrote %s\n", path);
-}
-
-static void save_turns(const conversation *c, const char *path) {
-  size_t i;
-  json_t *turn;
-  if (!cli_format_may_replace(FORMAT_JSON, path)) return;
-  FILE *file = fopen(path, "we");
-  bool ok = file != NULL;
-  if (ok) json_array_foreach(c->turns, i, turn) {
-      ok = ok && json_dumpf(turn, file, JSON_COMPACT | JSON_REAL_PRECISION(10)) == 0 &&
-           fputc('\n', file) != EOF;
-    }
-  if (file && fclose(file) != 0) ok = false;
-  if (ok)
-    printf("wrote %s\n", path);
-  else
-    cli_error("%s: cannot write: %s", path, strerror(errno));
-}
-
-static void save(const conversation *c, const char *path) {
-  if (!path[0])
+/* force: whatever is there. */
+static void save(const conversation *c, const char *path, bool force) {
+  if (!path[0]) {
     cli_error("/save wants a file: OUT.png or OUT.jpg for the annotated picture, else the "
               "conversation");
-  else if (cli_is_drawn_name(path))
-    save_drawing(c, path);
-  else
-    save_turns(c, path);
+    return;
+  }
+  for (size_t i = 0; i < c->n_names; i++)
+    if (cli_same_file(path, c->names[i])) {
+      cli_error("/save %s: this is the picture itself; give another name", path);
+      return;
+    }
+  bool drawing = cli_is_drawn_name(path);
+  if (drawing && (!c->image || !c->last.caption))
+    cli_error("nothing to draw yet");
+  else if (drawing ? cli_save_drawing(path, c->image, &c->last, force)
+                   : cli_save_turns(path, c->turns, force))
+    tell("wrote %s", path);
+}
+
+/* Before it is asked, so that the boxes given stay for the question put right. */
+static bool check_question(const conversation *c, const char *question) {
+  char place[CLI_PLACE];
+  json_t *words = json_string(question);
+  json_decref(words);
+  if (!words) {
+    cli_error("found a question that is not UTF-8");
+  } else if (!c->args->verbatim && cli_place_without_box(question, c->n_boxes, place)) {
+    cli_error("the question says %s, but %zu boxes were given; give each with /box "
+              "x1,y1,x2,y2 before the question: boxes last one question",
+              place, c->n_boxes);
+  } else {
+    return true;
+  }
+  return false;
 }
 
 static void ask(conversation *c, const char *question) {
@@ -158,6 +205,7 @@ static void ask(conversation *c, const char *question) {
     cli_error("no picture yet: /image FILE");
     return;
   }
+  if (!check_question(c, question)) return;
   gm_error err = {0};
   gm_callbacks callbacks = {c, on_cancelled, NULL, c->args->json ? NULL : on_text};
   gm_ask_params params = cli_ask_params(c->args);
@@ -169,7 +217,7 @@ static void ask(conversation *c, const char *question) {
   if (!c->args->json) putchar('\n');
   if (answer) {
     cli_report_free(&c->last);
-    if (cli_report_begin(&c->last, c->image_name, gm_image_width(c->image),
+    if (cli_report_begin(&c->last, image_name(c), gm_image_width(c->image),
                          gm_image_height(c->image), c->format, cli_has_colour(stdout))) {
       json_object_set_new(c->last.json, "question", json_string(question));
       cli_report_answer(&c->last, c->last.json, answer, c->args->raw, true);
@@ -193,12 +241,17 @@ static void ask(conversation *c, const char *question) {
   cli_clear_interrupt();
 }
 
+static const cli_line_command commands[] = {
+    {"/image", true}, {"/box", false},  {"/clear", false}, {"/save", true},
+    {"/save!", true}, {"/help", false}, {"/quit", false},  {0}};
+
 static const char commands_help[] =
-    "/image FILE         another picture\n"
+    "/image FILE         another picture; Tab completes the name\n"
     "/box x1,y1,x2,y2    a box for the next question: {1}, {2}, ... in it, else at its end\n"
     "/clear              forget the conversation, keep the picture\n"
     "/save FILE          the conversation as JSON lines; FILE.png, FILE.jpg: the annotated "
     "picture\n"
+    "/save! FILE         the same, over a file that is not gromatic's\n"
     "/quit               end (also Ctrl-D); Ctrl-C stops an answer\n";
 
 /* False when the conversation is over. */
@@ -207,57 +260,66 @@ static bool handle_line(conversation *c, char *line) {
   while (end > line && strchr(" \t\r\n", end[-1])) *--end = 0;
   line += strspn(line, " \t");
   if (!*line) return true;
+  if (line[0] != '/') {
+    ask(c, line);
+    return true;
+  }
   char *argument = line + strcspn(line, " \t");
   if (*argument) *argument++ = 0;
   argument += strspn(argument, " \t");
-  bool has_argument = *argument != 0;
   if (strcmp(line, "/quit") == 0 || strcmp(line, "/exit") == 0) return false;
   if (strcmp(line, "/help") == 0) {
     fputs(commands_help, stdout);
-  } else if (strcmp(line, "/image") == 0 && has_argument) {
-    load_image(c, argument);
-  } else if (strcmp(line, "/box") == 0 && has_argument) {
+  } else if (strcmp(line, "/image") == 0) {
+    load_typed(c, argument);
+  } else if (strcmp(line, "/box") == 0) {
     add_box(c, argument);
   } else if (strcmp(line, "/clear") == 0) {
     if (c->scene) fresh_chat(c);
-  } else if (strcmp(line, "/save") == 0) {
-    save(c, argument);
-  } else if (line[0] == '/') {
+  } else if (strcmp(line, "/save") == 0 || strcmp(line, "/save!") == 0) {
+    save(c, argument, line[5] == '!' || c->args->force);
+  } else {
     cli_error("%s: wanted /image FILE, /box x1,y1,x2,y2, /clear, /save FILE, /help or /quit",
               line);
-  } else {
-    if (has_argument) line[strlen(line)] = ' '; /* put the question together again */
-    ask(c, line);
   }
   return true;
 }
 
-static void read_lines(conversation *c) {
-  if (!c->terminal) {
-    char *line = NULL;
-    size_t capacity = 0;
-    while (getline(&line, &capacity, stdin) >= 0 && handle_line(c, line)) {
-    }
-    free(line);
+static void read_piped(conversation *c) {
+  char *line = NULL;
+  size_t capacity = 0;
+  while (getline(&line, &capacity, stdin) >= 0 && handle_line(c, line)) {
+  }
+  free(line);
+}
+
+static void read_typed(conversation *c) {
+  cli_line_editor *editor = cli_line_editor_open(commands);
+  if (!editor) {
+    read_piped(c);
     return;
   }
-  using_history();
   printf("Ask about the picture; /help lists the commands.\n");
-  for (;;) {
+  for (bool more = true; more;) {
+    char *line;
     cli_clear_interrupt();
-    char *line = readline("> ");
-    if (!line && errno == EINTR) {
+    switch (cli_line_editor_read(editor, &line)) {
+    case LINE_READ:
+      more = handle_line(c, line);
+      break;
+    case LINE_INTERRUPTED:
       putchar('\n');
-      errno = 0;
-      continue;
+      break;
+    case LINE_NOT_UTF8:
+      putchar('\n');
+      cli_error("found bytes that are not UTF-8; set the terminal to UTF-8");
+      break;
+    case LINE_END:
+      putchar('\n');
+      more = false;
     }
-    if (!line) break;
-    if (*line) add_history(line);
-    bool more = handle_line(c, line);
-    free(line);
-    if (!more) return;
   }
-  putchar('\n');
+  cli_line_editor_close(editor);
 }
 
 int cli_converse(const cli_args *args) {
@@ -285,14 +347,16 @@ int cli_converse(const cli_args *args) {
     code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
   for (size_t i = 0; code == CLI_DONE && i < args->boxes.n; i++)
     add_box(&c, args->boxes.items[i]);
-  if (code == CLI_DONE) read_lines(&c);
+  if (code == CLI_DONE && c.terminal) read_typed(&c);
+  if (code == CLI_DONE && !c.terminal) read_piped(&c);
   cli_report_free(&c.last);
   forget_boxes(&c);
   gm_chat_free(c.chat);
   gm_scene_free(c.scene);
   gm_image_free(c.image);
   cli_close_model(args, c.model);
-  free(c.image_name);
+  for (size_t i = 0; i < c.n_names; i++) free(c.names[i]);
+  free(c.names);
   json_decref(c.turns);
   return code;
 }

@@ -1,7 +1,5 @@
 """Ctrl-C: in a batch it leaves what --resume goes on with, in a conversation it stops the answer."""
 import os
-import pty
-import select
 import signal
 import subprocess
 import tempfile
@@ -9,40 +7,9 @@ import time
 import unittest
 
 from program import DATA, GROMATIC, run, scene
+from terminal import Terminal
 
 WORLD = os.path.join(DATA, "world", "classify")
-
-
-class Terminal:
-    """gromatic on a terminal of its own."""
-
-    def __init__(self, *args):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(GROMATIC, [GROMATIC, *args], dict(os.environ, TERM="dumb", NO_COLOR="1"))
-
-    def type(self, text):
-        os.write(self.fd, text)
-
-    def interrupt(self, line=b""):
-        """Ctrl-C at the prompt: the prompt is there a moment before the terminal is the editor's, and until
-        then the kernel would throw away what was typed."""
-        time.sleep(0.5)
-        self.type(line + b"\x03")
-
-    def until(self, text, seconds=120):
-        """What the program writes, up to and with text."""
-        got, end = b"", time.time() + seconds
-        while text not in got:
-            assert time.time() < end, (text, got)
-            if select.select([self.fd], [], [], 0.2)[0]:
-                got += os.read(self.fd, 1)
-        return got
-
-    def wait(self):
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(status)
 
 
 class Interrupt(unittest.TestCase):
