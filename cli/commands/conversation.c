@@ -10,8 +10,8 @@
 #include "questions.h"
 #include "saving.h"
 #include "terminal.h"
+#include "terminal_text.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,19 +36,6 @@ static void forget_boxes(conversation *c) {
   free(c->boxes);
   c->boxes = NULL;
   c->n_boxes = 0;
-}
-
-/* Like cli_error, on standard output. */
-static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void tell(const char *format, ...) {
-  char *message = NULL;
-  va_list args;
-  va_start(args, format);
-  if (vasprintf(&message, format, args) < 0) message = NULL;
-  va_end(args);
-  if (message) cli_put_text(stdout, message, strlen(message));
-  putchar('\n');
-  free(message);
 }
 
 static const char *image_name(const conversation *c) {
@@ -120,7 +107,8 @@ static bool load_image(conversation *c, const char *path) {
   size_t n;
   gm_scene_regions(scene, &n);
   if (c->terminal)
-    tell("%s: %u x %u, %zu regions", path, gm_image_width(image), gm_image_height(image), n);
+    cli_print(stdout, "%s: %u x %u, %zu regions\n", path, gm_image_width(image),
+              gm_image_height(image), n);
   return fresh_chat(c);
 }
 
@@ -159,7 +147,7 @@ static void add_box(conversation *c, const char *text) {
     if (!grown) return;
     c->boxes = grown;
     grown[c->n_boxes++] = box;
-    if (c->terminal) tell("box {%zu} for the next question", c->n_boxes);
+    if (c->terminal) cli_print(stdout, "box {%zu} for the next question\n", c->n_boxes);
   }
 }
 
@@ -180,7 +168,7 @@ static void save(const conversation *c, const char *path, bool force) {
     cli_error("nothing to draw yet");
   else if (drawing ? cli_save_drawing(path, c->image, &c->last, force)
                    : cli_save_turns(path, c->turns, force))
-    tell("wrote %s", path);
+    cli_print(stdout, "wrote %s\n", path);
 }
 
 /* Before it is asked, so that the boxes given stay for the question put right. */
@@ -224,8 +212,9 @@ static void ask(conversation *c, const char *question) {
       json_array_append(c->turns, c->last.json);
       fflush(c->last.text);
       if (c->args->json) {
-        json_dumpf(c->last.json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
-        putchar('\n');
+        char *line = json_dumps(c->last.json, JSON_COMPACT | JSON_REAL_PRECISION(10));
+        if (line) cli_put_json(stdout, line);
+        free(line);
       } else {
         fwrite(c->last.text_bytes, 1, c->last.text_size, stdout);
       }
@@ -252,7 +241,30 @@ static const char commands_help[] =
     "/save FILE          the conversation as JSON lines; FILE.png, FILE.jpg: the annotated "
     "picture\n"
     "/save! FILE         the same, over a file that is not gromatic's\n"
-    "/quit               end (also Ctrl-D); Ctrl-C stops an answer\n";
+    "/quit               end (also Ctrl-D); Ctrl-C stops an answer\n"
+    "\n"
+    "Questions that the model was trained on, about a box that /box gave:\n"
+    "  What is {1}?\n"
+    "  Please briefly describe {1}.\n"
+    "  Provide a short description for {1}.\n"
+    "  Please give a concise description of region {1}.\n"
+    "  Please describe {1} in details.\n"
+    "  Can you provide me with a detailed description of {1}?\n"
+    "  I'm curious about {1} in the photo. Can you describe it in detail?\n"
+    "  Please give a comprehensive description of the object {1}.\n"
+    "  What does the object {1} in the picture look like? Could you give me a detailed "
+    "description?\n"
+    "and about the whole picture:\n"
+    "  Give me a concise description of the image.\n"
+    "  Please briefly summarize the content of this image.\n"
+    "  What does this picture show? Please summarize briefly.\n"
+    "  Can you give me a quick overview of what's depicted in this image?\n"
+    "  Could you describe the key elements in this photograph?\n"
+    "  Offer a brief explanation of what this image represents.\n"
+    "  Sum up the contents of this picture in one or two sentences.\n"
+    "The small model inside the program knows no others: to those it says \"No.\", or "
+    "anything.\n"
+    "A large one answers free questions too. 'gromatic ground' finds what a phrase names.\n";
 
 /* False when the conversation is over. */
 static bool handle_line(conversation *c, char *line) {
@@ -285,10 +297,21 @@ static bool handle_line(conversation *c, char *line) {
   return true;
 }
 
+/* A name of a file need not be UTF-8, what else it must be its reader says. */
+static bool handle_piped(conversation *c, const char *line) {
+  size_t length = strlen(line);
+  char *clean = strdup(line);
+  if (!clean) return false;
+  if (gm_text_import(clean, &length, "", NULL) != GM_OK) strcpy(clean, line);
+  bool more = handle_line(c, clean);
+  free(clean);
+  return more;
+}
+
 static void read_piped(conversation *c) {
   char *line = NULL;
   size_t capacity = 0;
-  while (getline(&line, &capacity, stdin) >= 0 && handle_line(c, line)) {
+  while (getline(&line, &capacity, stdin) >= 0 && handle_piped(c, line)) {
   }
   free(line);
 }

@@ -2,7 +2,7 @@
  * readline cuts words at spaces, and a file's name may have some. */
 #include "line_editor.h"
 
-#include "terminal.h"
+#include "terminal_text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -85,7 +85,7 @@ static size_t common_length(const offers *o) {
 static void list_offers(const offers *o) {
   putchar('\n');
   for (size_t i = 0; i < o->n; i++) {
-    cli_put_text(stdout, o->items[i], strlen(o->items[i]));
+    cli_put_name(stdout, o->items[i]);
     putchar('\n');
   }
   fflush(stdout);

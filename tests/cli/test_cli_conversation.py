@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import unittest
 
-from program import run, scene
+from program import SCENES, run, scene
 from terminal import Terminal
 
 LOCALES = {"LC_ALL": None, "LC_CTYPE": None, "LANG": None}
@@ -178,6 +178,42 @@ class Piped(unittest.TestCase):
                                  args=args)
             self.assertEqual(out.count("wrote "), 2, err)
             self.assertEqual(json.loads(self.content("notes.txt"))["question"], first[1])
+
+    def test_the_questions_of_help_are_answered(self):
+        """All that /help lists, on pictures whose objects and boxes are known."""
+        out, _ = run("chat", stdin=b"/help\n")
+        questions = [line.strip() for line in out.splitlines() if line.startswith("  ")]
+        self.assertEqual(sum("{1}" in q for q in questions), 9)
+        self.assertEqual(len(questions), 16)
+        pictures = (("064.jpg", "34,19,106,72", "grapes", {"grapes", "crown", "green apple", "pineapple"}),
+                    ("000.png", "9,167,60,217", "guitar", {"tree", "guitar"}))
+        for name, box, thing, things in pictures:
+            script = f"/image {os.path.join(SCENES, name)}\n"
+            for question in questions:
+                script += f"/clear\n/box {box}\n{question}\n" if "{1}" in question else f"/clear\n{question}\n"
+            out, _ = run("chat", "--json", stdin=script.encode())
+            answers = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual([a["question"] for a in answers], questions)
+            for answer in answers:
+                with self.subTest(answer["question"]):
+                    if "{1}" in answer["question"]:
+                        self.assertIn(thing, answer["text"].lower())
+                    else:
+                        phrases = " ".join(g["phrase"] for g in answer["grounding"]).lower()
+                        self.assertGreaterEqual(sum(t in phrases for t in things), len(things) - 1, phrases)
+
+    def test_grounding_of_a_question_about_a_box(self):
+        asked = ("chat", scene(0), "-p", "What is {1}?", "--box", "9,167,60,217", "--raw", "--json")
+        usual, bare, grounded = (json.loads(run(*asked, *more)[0]) for more in ([], ["--no-grounding"], ["--grounding"]))
+        self.assertEqual((usual["text"], usual["raw"]), (bare["text"], bare["raw"]))
+        self.assertEqual(usual["text"], "A guitar")
+        self.assertNotEqual(usual["raw"], grounded["raw"])
+        _, err = run(*asked, "--grounding", "--no-grounding", code=2)
+        self.assertIn("wanted one of them", err)
+
+    def test_a_mark_and_line_ends_of_windows(self):
+        [turn] = (json.loads(line) for line in run("chat", "--json", scene(0), stdin=b"\xef\xbb\xbf/clear\r\nWhat?\r\n")[0].splitlines())
+        self.assertEqual(turn["question"], "What?")
 
     def test_a_question_that_is_no_utf8(self):
         _, err = run("chat", "-n", "5", scene(0), stdin=b"What is \xff?\n")
