@@ -2,7 +2,7 @@
 #include "saving.h"
 
 #include "export.h"
-#include "export_formats.h"
+#include "export_part.h"
 #include "file_names.h"
 #include "picture_paths.h"
 #include "terminal.h"
@@ -44,7 +44,7 @@ bool cli_save_turns(const char *path, const json_t *turns, bool force) {
     return false;
   }
   if (!force && is_there(path) && !cli_format_may_replace(FORMAT_JSON, path)) return false;
-  bool ok = export_file_open(&file, NULL, path);
+  bool ok = export_file_open(&file, path);
   if (ok) {
     json_array_foreach(turns, i, turn) ok =
         ok && json_dumpf(turn, file.out, JSON_COMPACT | JSON_REAL_PRECISION(10)) == 0 &&
