@@ -493,7 +493,8 @@ typedef struct gm_classification {
   size_t n_crops; /* that were looked at */
 } gm_classification;
 
-/* Scores the picture against the classes, with their method. */
+/* Scores the picture against the classes, with their method. GM_ERR_ARGUMENT where view and
+ * classes are of different models; two handles of equal files are one model. */
 GM_API gm_status gm_classify(gm_view *view, const gm_classes *classes,
                              const gm_classify_params *params, const gm_callbacks *callbacks,
                              gm_classification **out, gm_error *err);
@@ -511,7 +512,7 @@ GM_API gm_view_params gm_label_view_params_default(gm_method method);
  * neither other regions nor other classes have a part in a raw score. All regions are encoded
  * as one batch, and kept together where view->cache is set. view: part and boxes are not used;
  * NULL for the defaults. classify may be NULL; its stop is not used. On failure all results are
- * NULL; free them one by one. progress: "crops". */
+ * NULL; free them one by one. Models differ: as in gm_classify. progress: "crops". */
 GM_API gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
                                   size_t n, const gm_classes *classes,
                                   const gm_view_params *view,
@@ -537,6 +538,7 @@ typedef struct gm_explanation {
   gm_text_share *texts; /* in the order given; texts live as long as the classes */
   size_t n_texts;
 } gm_explanation;
+/* Models differ: as in gm_classify. */
 GM_API gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_index,
                             const gm_classify_params *params, const gm_callbacks *callbacks,
                             gm_explanation **out, gm_error *err);
@@ -562,7 +564,8 @@ GM_API gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_m
                          const char *path, gm_error *err);
 
 /* Writes, as gm_draw does, what decided for a label: the picture with a heat map and the
- * outlines of its heaviest crops, and beside it the descriptions with their shares. */
+ * outlines of its heaviest crops, and beside it the descriptions with their shares.
+ * GM_ERR_ARGUMENT where a crop is not on the picture: it is another's explanation. */
 GM_API gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
                                      const gm_label *label, const char *path, gm_error *err);
 

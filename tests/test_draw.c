@@ -142,6 +142,28 @@ static void small_and_thin_pictures_are_legible(void **state) {
   }
 }
 
+/* Crops that lie on no such picture: the explanation is another's. */
+static void an_explanation_of_another_picture_is_refused(void **state) {
+  (void)state;
+  static const gm_box wrong[] = {{0, 0, 17, 8}, {0, 0, 16, 9}, {-1, 0, 4, 4}, {0, NAN, 4, 4}};
+  uint8_t rgb[16 * 8 * 3] = {0};
+  gm_crop_share crops[] = {{{0, 0, 16, 8}, 1, 0.5f}, {{0, 0, 0, 0}, 0, 0}};
+  gm_text_share text = {"a thing", 1, 0.5f};
+  const gm_explanation e = {0.5f, crops, 2, &text, 1};
+  const gm_label label = {0, "thing", 1, 0.5f};
+  gm_image *image;
+  gm_error err;
+  assert_ok(gm_image_from_rgb(&image, rgb, 16, 8, &err), &err);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    crops[1].box = wrong[i];
+    assert_int_equal(gm_draw_explanation(image, &e, &label, in_folder("no.png"), &err),
+                     GM_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "crop 2"));
+    assert_int_not_equal(access(in_folder("no.png"), F_OK), 0);
+  }
+  gm_image_free(image);
+}
+
 /* The heat map shows on pictures of any colour: where all of the score lies is lighter than
  * where none does by what the key's ends differ, 0.937 - 0.079 of white, of which 0.65 is laid
  * over the picture's grey: 142.3; three roundings are at most 0.5 each on either side. */
@@ -505,6 +527,7 @@ int main(void) {
       cmocka_unit_test(boxes_stand_where_they_should),
       cmocka_unit_test(captions_stand_below),
       cmocka_unit_test(small_and_thin_pictures_are_legible),
+      cmocka_unit_test(an_explanation_of_another_picture_is_refused),
       cmocka_unit_test(heat_shows_on_any_picture),
       cmocka_unit_test(hostile_marks_do_no_harm),
       cmocka_unit_test(text_is_made_harmless),

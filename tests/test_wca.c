@@ -510,6 +510,58 @@ static void test_arguments_that_are_wrong(void **state) {
   assert_int_equal(gm_model_open(&model, "clip-mini", NULL, &err), GM_ERR_MODEL);
 }
 
+static void refused(gm_clip *looking, gm_clip *other, const gm_image *image) {
+  gm_error err;
+  const gm_box box = {0, 0, 20, 20};
+  gm_classes *classes = make_classes(other, GM_METHOD_CLIP, "descriptions/world.json");
+  gm_view *view = make_view(looking, image, gm_view_params_default(GM_METHOD_CLIP));
+  gm_classification *r = NULL;
+  gm_explanation *e = NULL;
+  assert_int_equal(gm_classify(view, classes, NULL, NULL, &r, &err), GM_ERR_ARGUMENT);
+  assert_non_null(strstr(err.message, gm_clip_get_info(looking).path));
+  assert_non_null(strstr(err.message, gm_clip_get_info(other).path));
+  assert_int_equal(gm_explain(view, classes, 0, NULL, NULL, &e, &err), GM_ERR_ARGUMENT);
+  for (size_t n = 0; n < 2; n++)
+    assert_int_equal(
+        gm_label_regions(looking, image, &box, n, classes, NULL, NULL, NULL, &r, &err),
+        GM_ERR_ARGUMENT);
+  assert_null(r);
+  assert_null(e);
+  gm_view_free(view);
+  gm_classes_free(classes);
+}
+
+/* Whether their features are of one length or not; a second handle of the same file is no other
+ * model. */
+static void test_classes_of_another_model_are_refused(void **state) {
+  (void)state;
+  gm_error err;
+  gm_image *image = test_image("world/classify/bus/0.png");
+  gm_clip *like = convert_and_open(test_data("models/clip-tiny-openclip"), 1), *again;
+  assert_int_equal(gm_clip_get_info(like).features, gm_clip_get_info(tiny).features);
+  assert_int_not_equal(gm_clip_get_info(mini).features, gm_clip_get_info(tiny).features);
+  refused(tiny, like, image);
+  refused(tiny, mini, image);
+  refused(mini, tiny, image);
+  assert_ok(gm_clip_open(&again, NULL, NULL, &err), &err);
+  gm_classes *classes = make_classes(again, GM_METHOD_CLIP, "descriptions/world.json");
+  gm_classes *own = make_classes(mini, GM_METHOD_CLIP, "descriptions/world.json");
+  gm_view *view = make_view(mini, image, gm_view_params_default(GM_METHOD_CLIP));
+  gm_classification *a, *b;
+  assert_ok(gm_classify(view, classes, NULL, NULL, &a, &err), &err);
+  assert_ok(gm_classify(view, own, NULL, NULL, &b, &err), &err);
+  assert_string_equal(a->labels[0].name, b->labels[0].name);
+  assert_float_equal(a->labels[0].raw_score, b->labels[0].raw_score, 0);
+  gm_classification_free(a);
+  gm_classification_free(b);
+  gm_view_free(view);
+  gm_classes_free(own);
+  gm_classes_free(classes);
+  gm_clip_free(again);
+  gm_clip_free(like);
+  gm_image_free(image);
+}
+
 static bool always(void *user) {
   (void)user;
   return true;
@@ -589,6 +641,7 @@ int main(void) {
       cmocka_unit_test(test_waffle_is_seeded_and_the_same_for_every_class),
       cmocka_unit_test(test_description_dedup),
       cmocka_unit_test(test_arguments_that_are_wrong),
+      cmocka_unit_test(test_classes_of_another_model_are_refused),
       cmocka_unit_test(test_cancelled),
       cmocka_unit_test(test_student_tail),
       cmocka_unit_test(test_stopping_looks_at_fewer_crops),

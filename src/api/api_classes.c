@@ -58,6 +58,7 @@ gm_status gm_classes_create(gm_classes **out, gm_clip *clip, const gm_classes_pa
     status = gm_classes_begin(&classes, params, &texts, clip->model->features, err);
   gm_class_texts_free(&texts);
   if (status == GM_OK) {
+    classes->clip = clip;
     gm_compute *c = gm_clip_enter(clip, callbacks, err);
     status = gm_clip_leave(clip, encode(classes, clip, c, callbacks));
   }

@@ -146,6 +146,7 @@ static gm_status look_in_turn(gm_view *view, const gm_classes *classes,
                               const gm_classify_params *p, const gm_callbacks *callbacks,
                               gm_wca_mix *mix, size_t *n, gm_error *err) {
   *mix = (gm_wca_mix){0};
+  GM_TRY(gm_clip_check_classes(view->clip, classes, err));
   GM_TRY(check(view, classes, p, err));
   gm_compute *c = gm_clip_enter(view->clip, callbacks, err);
   return gm_clip_leave(view->clip, look(view, c, classes, p, callbacks, mix, n));

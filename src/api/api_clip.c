@@ -1,6 +1,7 @@
 /* api_clip.c - gm_clip: opening a CLIP, what is known of it, features of texts and pictures. */
 #include "clip_handles.h"
 
+#include "classes.h"
 #include "handles.h"
 #include "model_file_bytes.h"
 #include "model_resolve.h"
@@ -101,6 +102,22 @@ gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err) {
   (void)gm_clip_enter(clip, NULL, err);
   memcpy(out, gm_clip_sum(clip), 65);
   return gm_clip_leave(clip, GM_OK);
+}
+
+/* One turn after the other, never both at once. The sums are kept, so that only the first of
+ * such questions reads the files. */
+gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes, gm_error *err) {
+  gm_clip *other = classes->clip;
+  if (other == clip) return GM_OK;
+  char own[65], theirs[65];
+  GM_TRY(gm_clip_sha256(clip, own, err));
+  GM_TRY(gm_clip_sha256(other, theirs, err));
+  if (strcmp(own, theirs) == 0) return GM_OK;
+  return gm_fail(
+      err, GM_ERR_ARGUMENT,
+      "found classes made with the CLIP %s, wanted ones made with %s, which looks at "
+      "the picture; make both with one model",
+      other->path, clip->path);
 }
 
 /* ---- turns ---- */

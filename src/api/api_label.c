@@ -93,6 +93,7 @@ gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *r
                            const gm_classify_params *classify, const gm_callbacks *callbacks,
                            gm_classification **results, gm_error *err) {
   for (size_t i = 0; i < n; i++) results[i] = NULL;
+  GM_TRY(gm_clip_check_classes(clip, classes, err));
   if (n == 0) return GM_OK;
   gm_view_params crops = gm_label_view_params_default(classes->method);
   gm_classify_params scoring = classify ? *classify : gm_classify_params_default();

@@ -26,6 +26,11 @@ const char *gm_clip_sum(gm_clip *clip);
  * clip's turn. */
 const char *gm_clip_maker(gm_clip *clip);
 
+/* GM_ERR_ARGUMENT where the classes were made with another model than this one: their vectors
+ * stand for nothing here, and may be of another length. Two handles of equal files are one
+ * model. In no clip's turn. */
+gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes, gm_error *err);
+
 /* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
  * NULL) whether to stop. */
 gm_compute *gm_clip_enter(gm_clip *clip, const gm_callbacks *callbacks, gm_error *err);

@@ -206,8 +206,24 @@ static gm_status draw(explanation_drawing *d, gm_error *err) {
   return draw_panel(d, err);
 }
 
+static gm_status check_crops(const gm_image *image, const gm_explanation *e, gm_error *err) {
+  float w = (float)image->width, h = (float)image->height;
+  for (size_t i = 0; i < e->n_crops; i++) {
+    const gm_box *b = &e->crops[i].box;
+    if (!(b->x1 >= 0 && b->y1 >= 0 && b->x1 <= b->x2 && b->y1 <= b->y2 && b->x2 <= w &&
+          b->y2 <= h))
+      return gm_fail(err, GM_ERR_ARGUMENT,
+                     "crop %zu: found %g,%g,%g,%g on a picture of %ux%u pixels; wanted the "
+                     "picture that was explained",
+                     i + 1, (double)b->x1, (double)b->y1, (double)b->x2, (double)b->y2,
+                     image->width, image->height);
+  }
+  return GM_OK;
+}
+
 gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
                               const gm_label *label, const char *path, gm_error *err) {
+  GM_TRY(check_crops(image, explanation, err));
   explanation_drawing d = {.image = image, .e = explanation, .label = label};
   gm_status status = draw(&d, err);
   if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);

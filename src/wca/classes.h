@@ -12,6 +12,7 @@
 #include "class_texts.h"
 
 struct gm_classes {
+  gm_clip *clip; /* that encodes the texts */
   gm_method method;
   gm_class_texts texts;
   size_t dim;      /* D */
