@@ -209,7 +209,7 @@ gm_status gm_bench_image(gm_bench_report **out, const char *image, const char *m
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found %zu phrases and %u runs, wanted at most %d and 1000", b.n_phrases,
                    b.chain.repeat, MOST_PHRASES);
-  GM_TRY(gm_map_file(&b.file, image, true, err));
+  GM_TRY(gm_map_file(&b.file, image, false, err));
   gm_status status = bench_image(&b, model, &p);
   gm_scene_free(b.scene);
   gm_image_free(b.image);

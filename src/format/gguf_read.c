@@ -89,8 +89,13 @@ static gm_status take_string(cursor *c, const char **out, const char *what) {
   return GM_OK;
 }
 
+static gm_status fail_changed(const cursor *c) {
+  return gm_fail(c->err, GM_ERR_MODEL,
+                 "%s: the file changed while it was read; wait until it is written", c->file);
+}
+
 /* n strings, packed into one block of the arena: a first walk checks and adds up the lengths.
- */
+ * A mapped file can change until the second, which therefore keeps to what the first found. */
 static gm_status take_strings(cursor *c, gm_gguf_key *key) {
   size_t begin = c->at, total = 0, length;
   gm_status status;
@@ -106,12 +111,15 @@ static gm_status take_strings(cursor *c, gm_gguf_key *key) {
   c->at = begin;
   for (size_t i = 0; i < key->n; i++) {
     GM_TRY(take_length(c, &length, "a string of an array"));
+    if (length >= total) return fail_changed(c);
+    total -= length + 1;
     memcpy(text, c->bytes + c->at, length);
     text[length] = 0;
     list[i] = text;
     text += length + 1;
     c->at += length;
   }
+  if (total != 0) return fail_changed(c);
   key->elements = list;
   return GM_OK;
 }

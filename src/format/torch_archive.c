@@ -247,15 +247,28 @@ static bool is_script(loader *l) {
   return gm_zip_find(l->zip, name) != NULL;
 }
 
+/* A copy of the pickle: values point into it, and a mapped file can change between two looks.
+ */
+static gm_status copy_pickle(const torch_checkpoint *c, const gm_zip_entry *pickle,
+                             gm_arena *arena, const unsigned char **out, gm_error *err) {
+  *out = c->file.data + pickle->offset;
+  if (pickle->size > GM_PICKLE_MAX_BYTES) return GM_OK; /* is refused unread */
+  unsigned char *copy = gm_arena_alloc(arena, (size_t)pickle->size);
+  if (!copy) return gm_fail_memory(err, "the pickle", (size_t)pickle->size);
+  *out = memcpy(copy, *out, (size_t)pickle->size);
+  return GM_OK;
+}
+
 static gm_status load(torch_checkpoint *c, const gm_zip *zip, gm_arena *arena, gm_error *err) {
   const gm_zip_entry *pickle;
   GM_TRY(find_pickle(zip, &pickle, err));
   loader l = {.checkpoint = c, .zip = zip, .prefix = pickle->name, .err = err};
   l.prefix_length = strlen(pickle->name) - strlen("data.pkl");
   GM_TRY(check_byte_order(&l, c->file.data));
+  const unsigned char *bytes;
   const gm_pickle_value *root;
-  GM_TRY(gm_torch_unpickle(&root, c->file.data + pickle->offset, (size_t)pickle->size,
-                           is_script(&l), arena, err));
+  GM_TRY(copy_pickle(c, pickle, arena, &bytes, err));
+  GM_TRY(gm_torch_unpickle(&root, bytes, (size_t)pickle->size, is_script(&l), arena, err));
   if (!holds_items(root))
     return gm_fail(err, GM_ERR_MODEL, "it holds no dict of tensors; wanted a state_dict");
   GM_TRY(walk(&l, state_dict(root), 0, 0));

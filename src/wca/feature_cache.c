@@ -51,9 +51,10 @@ const char *gm_feature_cache_read(const void *bytes, size_t size, const char *ke
       load_u32(at + 12) != rows || !gm_sha256_bytes(key, wanted) ||
       memcmp(at + 16, wanted, 32) != 0)
     return GM_REFUSED_HEAD;
-  sum_values(at + HEAD, value_bytes, sum);
+  memcpy(values, at + HEAD,
+         value_bytes); /* the file may change: what is summed is what is used */
+  sum_values(values, value_bytes, sum);
   if (memcmp(at + 48, sum, 32) != 0) return GM_REFUSED_SUM;
-  memcpy(values, at + HEAD, value_bytes);
   return are_units(values, rows, columns) ? NULL : GM_REFUSED_FEATURES;
 }
 
