@@ -507,6 +507,35 @@ static void captions_of_several_pictures(void **state) {
   for (int i = 0; i < N; i++) gm_scene_free(scenes[i]);
 }
 
+/* Phrases are grounded some at a time; their numbers are those of the call. */
+static void a_phrase_that_fails_is_named_by_its_number(void **state) {
+  (void)state;
+  enum { N = 40, LONG = 20000 };
+  gm_error err;
+  gm_scene *scene = test_scene(mini, PICTURE, NULL);
+  const char *phrases[N];
+  gm_ground_result results[N];
+  char *words = malloc(LONG + 1); /* more than any context */
+  for (size_t i = 0; i < LONG; i++) words[i] = "ab "[i % 3];
+  words[LONG] = 0;
+  const struct {
+    size_t at;
+    const char *phrase, *number;
+    gm_status status;
+  } bad[] = {{34, "", "phrase 35: ", GM_ERR_ARGUMENT},
+             {34, words, "phrase 35: ", GM_ERR_CONTEXT_FULL},
+             {0, "", "phrase 1: ", GM_ERR_ARGUMENT}};
+  for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+    for (size_t i = 0; i < N; i++) phrases[i] = i == bad[k].at ? bad[k].phrase : "a tree";
+    assert_int_equal(gm_ground(scene, phrases, N, NULL, NULL, results, &err), bad[k].status);
+    if (strncmp(err.message, bad[k].number, strlen(bad[k].number)) != 0)
+      fail_msg("wanted %s: %s", bad[k].number, err.message);
+    for (size_t i = 0; i < N; i++) assert_null(results[i].regions);
+  }
+  free(words);
+  gm_scene_free(scene);
+}
+
 static void sampling_repeats_with_its_seed(void **state) {
   (void)state;
   gm_error err;
@@ -611,6 +640,7 @@ int main(void) {
       cmocka_unit_test(a_box_in_a_later_turn_equals_the_whole_at_once),
       cmocka_unit_test(streamed_text_is_the_answers),
       cmocka_unit_test(captions_of_several_pictures),
+      cmocka_unit_test(a_phrase_that_fails_is_named_by_its_number),
       cmocka_unit_test(sampling_repeats_with_its_seed),
       cmocka_unit_test(regions_of_the_callers),
       cmocka_unit_test(shuffled_regions_are_the_same_regions),

@@ -40,6 +40,7 @@ typedef struct batch {
   gm_compute *c;
   const gm_prompt *prompt;
   size_t n_regions;
+  size_t first;     /* number of the batch's first phrase in the call */
   int32_t *allowed; /* [n_regions + 1] room for the tokens of a step */
   float *share;     /* [n_regions + 1] their softmax */
   search *searches;
@@ -147,7 +148,8 @@ static gm_status make_result(const batch *b, const search *s, gm_ground_result *
 
 /* ---- batches ---- */
 
-static gm_status begin_talk(const batch *b, const char *phrase, gm_talk *talk) {
+/* i: of the phrase in the batch. */
+static gm_status begin_talk(const batch *b, const char *phrase, size_t i, gm_talk *talk) {
   gm_question question = {0};
   gm_status status =
       gm_question_locate(&question, b->prompt, phrase, b->params->all, b->c->err);
@@ -155,13 +157,14 @@ static gm_status begin_talk(const batch *b, const char *phrase, gm_talk *talk) {
   if (status == GM_OK && !b->params->free)
     status = gm_talk_say(talk, b->prompt->roi, b->c->err);
   gm_question_free(&question);
+  if (status != GM_OK) gm_fail_prefix(b->c->err, status, "phrase %zu", b->first + i + 1);
   return status;
 }
 
 static gm_status run_talks(batch *b, gm_talk *const *talks, const char *const *phrases,
                            size_t n) {
   GM_TRY(gm_talks_prepare(b->c, talks, n));
-  for (size_t i = 0; i < n; i++) GM_TRY(begin_talk(b, phrases[i], talks[i]));
+  for (size_t i = 0; i < n; i++) GM_TRY(begin_talk(b, phrases[i], i, talks[i]));
   for (size_t i = 0; i < n; i++) talks[i]->seq.least = BLOCK;
   bool full[BATCH];
   gm_next_fn next = b->params->free ? next_free : b->params->all ? next_instance : next_best;
@@ -171,7 +174,7 @@ static gm_status run_talks(batch *b, gm_talk *const *talks, const char *const *p
       return gm_fail(b->c->err, GM_ERR_CONTEXT_FULL,
                      "phrase %zu: the context of %zu positions is full; raise it (-c) or ask "
                      "with a shorter phrase",
-                     i + 1, b->scene->model->groma->context);
+                     b->first + i + 1, b->scene->model->groma->context);
   return GM_OK;
 }
 
@@ -190,9 +193,9 @@ static gm_status take_room(batch *b, size_t n) {
   return GM_OK;
 }
 
-/* Phrases [n] as one batch, n <= BATCH. */
+/* Phrases [first, first + n) as one batch, n <= BATCH. */
 static gm_status ground_batch(gm_scene *scene, gm_compute *c, const char *const *phrases,
-                              size_t n, const gm_ground_params *params,
+                              size_t first, size_t n, const gm_ground_params *params,
                               gm_ground_result *results) {
   gm_talk talks[BATCH], *each[BATCH];
   search searches[BATCH] = {{0}};
@@ -201,6 +204,7 @@ static gm_status ground_batch(gm_scene *scene, gm_compute *c, const char *const 
              .c = c,
              .prompt = scene->model->groma->prompt,
              .n_regions = scene->picture->base.n,
+             .first = first,
              .searches = searches};
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = take_room(&b, n);
@@ -209,9 +213,9 @@ static gm_status ground_batch(gm_scene *scene, gm_compute *c, const char *const 
     each[begun] = &talks[begun];
     status = gm_talk_begin(&talks[begun], scene->picture, NULL, 0, NULL, c->err);
   }
-  if (status == GM_OK) status = run_talks(&b, each, phrases, n);
+  if (status == GM_OK) status = run_talks(&b, each, phrases + first, n);
   for (size_t i = 0; i < n && status == GM_OK; i++)
-    status = make_result(&b, &searches[i], &results[i]);
+    status = make_result(&b, &searches[i], &results[first + i]);
   for (size_t i = 0; i < begun; i++) gm_talk_free(&talks[i]);
   for (size_t i = 0; i < n; i++) gm_ids_free(&searches[i].ids);
   gm_arena_restore(&c->arena, mark);
@@ -227,8 +231,8 @@ gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n,
   gm_compute *c = gm_scene_enter(scene, callbacks, err);
   gm_status status = GM_OK;
   for (size_t i = 0; i < n && status == GM_OK; i += BATCH)
-    status = ground_batch(scene, c, phrases + i, n - i < BATCH ? n - i : BATCH,
-                          params ? params : &defaults, results + i);
+    status = ground_batch(scene, c, phrases, i, n - i < BATCH ? n - i : BATCH,
+                          params ? params : &defaults, results);
   if (status != GM_OK)
     for (size_t i = 0; i < n; i++) gm_ground_result_free(&results[i]);
   return gm_scene_leave(scene, status);
