@@ -18,6 +18,12 @@ void cli_progress_update(cli_progress *progress, const char *what, double done) 
   if (!progress->shown || now - progress->last < 0.1) return;
   progress->last = now;
   progress->drawn = true;
+  if (done < 0) {
+    fputs("\r\033[K", stderr);
+    cli_put_name(stderr, what);
+    fflush(stderr);
+    return;
+  }
   enum { WIDTH = 24 };
   char bar[WIDTH + 1];
   int filled = (int)(done * WIDTH);

@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A progress line on stderr, drawn only where that is a terminal and not quiet. Done in 0..1;
- * the rest of the time is estimated from the rate so far. */
+/* A progress line on stderr, drawn only where that is a terminal and not quiet. Done in 0..1,
+ * or CLI_PROGRESS_UNKNOWN: what is said alone, no bar; the rest of the time is estimated from
+ * the rate so far. */
+#define CLI_PROGRESS_UNKNOWN (-1.0)
 typedef struct cli_progress {
   bool shown, drawn;
   double began, last;

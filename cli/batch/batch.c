@@ -169,14 +169,14 @@ static void add_entry_key(const cli_batch *b, json_t *object) {
 }
 
 static void print_result(cli_batch *b, const char *name, cli_report *report) {
-  if (b->inputs.n > 1) {
+  if (b->many) {
     fputs("== ", stdout);
     cli_put_name(stdout, name);
     putchar('\n');
   }
   fflush(report->text);
   fwrite(report->text_bytes, 1, report->text_size, stdout);
-  if (b->inputs.n > 1) putchar('\n');
+  if (b->many) putchar('\n');
   if (fflush(stdout) != 0) b->fatal = true;
 }
 
@@ -291,10 +291,15 @@ static void on_progress(void *user, const char *stage, double done) {
   cli_batch *b = user;
   if (b->job->stream) return;
   char what[300];
-  double overall = b->inputs.n > 1 ? ((double)b->done) / (double)b->inputs.n : done;
-  if (b->inputs.n > 1)
+  if (!b->inputs.whole)
+    snprintf(what, sizeof what, "%zu, %s", b->done + 1, stage);
+  else if (b->many)
     snprintf(what, sizeof what, "%zu of %zu, %s", b->done + 1, b->inputs.n, stage);
-  cli_progress_update(&b->progress, b->inputs.n > 1 ? what : stage, overall);
+  if (!b->inputs.whole)
+    done = CLI_PROGRESS_UNKNOWN;
+  else if (b->many)
+    done = (double)b->done / (double)b->inputs.n;
+  cli_progress_update(&b->progress, b->many ? what : stage, done);
 }
 
 static void on_text(void *user, const char *text, size_t length) {
@@ -316,10 +321,12 @@ static gm_status cannot_read(int code, gm_error *err) {
              CLI_MAX_FILE);
     return GM_ERR_IMAGE_TOO_LARGE;
   }
-  snprintf(err->message, sizeof err->message, "cannot read: %s",
-           code == EBUSY ? "standard input is read for something else already"
-                         : strerror(code));
-  return code == ENOENT || code == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO;
+  const char *why = strerror(code);
+  if (code == EBUSY) why = "standard input is read for something else already";
+  if (code == ENOLINK) why = "it is a link to what is not in this archive";
+  snprintf(err->message, sizeof err->message, "cannot read: %s", why);
+  return code == ENOENT || code == ENOTDIR || code == ENOLINK ? GM_ERR_FILE_NOT_FOUND
+                                                              : GM_ERR_IO;
 }
 
 /* A cli_ahead_calls read; nobody else takes from the ledger, which is written meanwhile. */
@@ -341,24 +348,27 @@ static void read_input(void *user, size_t i, cli_picture *out) {
 }
 
 static bool input_waits(void *user, size_t i) {
-  const cli_batch *b = user;
+  cli_batch *b = user;
   struct stat st;
+  if (cli_inputs_more(&b->inputs, i, false) != NAME_THERE) return true;
   const char *name = b->inputs.names[i];
   if (cli_inputs_entry(&b->inputs, i)) return false;
   return strcmp(name, "-") == 0 || (stat(name, &st) == 0 && !S_ISREG(st.st_mode));
 }
 
-/* The next n pictures, in order; what one costs besides its words is its own. */
+/* The next pictures, n at most, in order; what one costs besides its words is its own. Of those
+ * whose names come one by one, the ones that are there. */
 static void run_turns(cli_batch *b, cli_ahead *ahead, size_t n) {
   turn turns[CLI_MOST_TOGETHER] = {{0}};
   size_t begun = 0;
   for (; begun < n && !cli_interrupted(); begun++) {
     turn *t = &turns[begun];
+    if (cli_inputs_more(&b->inputs, b->done + begun, begun == 0) != NAME_THERE) break;
     t->name = b->inputs.names[b->done + begun];
     cli_ahead_next(ahead, &t->picture);
     begin_turn(b, t);
   }
-  if (n > 1) run_together(b, turns, begun);
+  if (begun > 1) run_together(b, turns, begun);
   for (size_t i = 0; i < begun; i++, b->done++) {
     if (b->fatal) turns[i].picture.status = GM_ERR_CANCELLED;
     run_alone(b, &turns[i]);
@@ -366,14 +376,15 @@ static void run_turns(cli_batch *b, cli_ahead *ahead, size_t n) {
   }
 }
 
+static bool is_over(const cli_batch *b) {
+  return b->inputs.whole && b->done == b->inputs.n;
+}
+
 static bool run_inputs(cli_batch *b) {
   const cli_ahead_calls calls = {b, read_input, input_waits};
-  cli_ahead *ahead = cli_ahead_begin(&calls, b->inputs.n);
+  cli_ahead *ahead = cli_ahead_begin(&calls, b->inputs.whole ? b->inputs.n : SIZE_MAX);
   size_t together = b->job->run_together ? cli_together(b->job->args) : 1;
-  while (ahead && b->done < b->inputs.n && !cli_interrupted() && !b->fatal) {
-    size_t left = b->inputs.n - b->done;
-    run_turns(b, ahead, left < together ? left : together);
-  }
+  while (ahead && !is_over(b) && !cli_interrupted() && !b->fatal) run_turns(b, ahead, together);
   cli_ahead_end(ahead);
   return ahead != NULL;
 }
@@ -409,17 +420,19 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
   job->callbacks = (gm_callbacks){&b, on_cancelled, on_progress, on_text};
   int code = cli_batch_set_up(&b, inputs);
   if (code == CLI_DONE) {
-    job->stream = job->stream && b.inputs.n == 1 && !b.lines;
+    job->stream = job->stream && !b.many && !b.lines;
     bool ran = run_inputs(&b);
     cli_progress_clear(&b.progress);
     tell_nothing(&b);
     if (b.failed || b.fatal || !ran) code = CLI_SOME_FAILED;
+    if (b.inputs.code != CLI_DONE) code = b.inputs.code;
     if (cli_interrupted()) {
       code = CLI_INTERRUPTED;
       cli_error(b.ledger ? "interrupted; --resume goes on" : "interrupted");
     }
   }
-  bool complete = b.done == b.inputs.n && !b.fatal && code != CLI_INTERRUPTED;
+  bool complete =
+      is_over(&b) && b.inputs.code == CLI_DONE && !b.fatal && code != CLI_INTERRUPTED;
   bool opened = b.ledger || b.kept;
   bool again = job->args->resume || b.failed; /* to be gone on with */
   if (!cli_ledger_close(b.ledger, complete, again)) code = CLI_SOME_FAILED;

@@ -134,7 +134,7 @@ static int prepare_ledger(cli_batch *b) {
 static int prepare_models(cli_batch *b) {
   const cli_args *a = b->job->args;
   if (b->job->run) {
-    int code = cli_open_model(a, b->inputs.n, &b->model);
+    int code = cli_open_model(a, b->inputs.whole ? b->inputs.n : 0, &b->model);
     if (code != CLI_DONE) return code;
     b->info = gm_model_get_info(b->model);
     b->export.model = b->info.name;
@@ -151,10 +151,18 @@ static int prepare_models(cli_batch *b) {
   return CLI_MODEL;
 }
 
+/* Whether all names must be known before the first picture: they decide how others are named.
+ */
+static bool knows_all(const cli_args *args) {
+  return args->draw || args->explain || (args->format && strcmp(args->format, "json") != 0);
+}
+
 int cli_batch_set_up(cli_batch *b, const cli_list *inputs) {
   const cli_args *a = b->job->args;
   int code = check_arguments(b->job, inputs);
   if (code == CLI_DONE) code = cli_expand_inputs(inputs, a->recursive, &b->inputs);
+  if (code == CLI_DONE && knows_all(a)) code = cli_inputs_finish(&b->inputs);
+  b->many = b->inputs.n > 1 || !b->inputs.whole;
   if (code == CLI_DONE) code = prepare_pictures(b);
   if (code == CLI_DONE) code = prepare_export(b);
   if (code == CLI_DONE && a->regions_file &&

@@ -22,6 +22,7 @@ typedef struct cli_batch {
   cli_export export;
   char *export_path;
   cli_inputs inputs;
+  bool many;            /* inputs, or it is not yet known how many */
   double (*regions)[4]; /* [n_regions] of --regions */
   size_t n_regions;
   /* of the run: */

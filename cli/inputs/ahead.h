@@ -23,13 +23,14 @@ typedef struct cli_ahead_calls {
   /* Reads and decodes picture i. Called for one picture at a time, in order, on either thread.
    */
   void (*read)(void *user, size_t i, cli_picture *out);
-  /* Whether reading it may wait for somebody (a pipe, standard input): then it is read when it
-   * is its turn, where Ctrl-C interrupts it. */
+  /* Whether reading it may wait for somebody (a pipe, standard input), or its name is not yet
+   * known: then it is read when it is its turn, where Ctrl-C interrupts it. Called while
+   * nothing is being read. */
   bool (*waits)(void *user, size_t i);
 } cli_ahead_calls;
 
-/* n pictures, from the first. NULL if memory is short. Without a thread, reads each in its
- * turn. */
+/* At most n pictures, from the first. NULL if memory is short. Without a thread, reads each in
+ * its turn. */
 cli_ahead *cli_ahead_begin(const cli_ahead_calls *calls, size_t n);
 /* The next picture, and the one behind it is begun. The image is the caller's. */
 void cli_ahead_next(cli_ahead *ahead, cli_picture *out);

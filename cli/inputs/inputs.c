@@ -1,27 +1,38 @@
 /* inputs.c - see inputs.h. */
 #include "inputs.h"
 
-#include "file_names.h"
+#include "folder.h"
 #include "tar_file.h"
 #include "terminal.h"
 #include "text_file.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+/* Where a picture of a tar file is. */
+struct cli_place {
+  size_t archive; /* bytes of the tar file's name in front of the entry's; 0: no tar */
+  size_t entry;   /* its number in there */
+};
+
+/* ---- adding ---- */
+
 static bool add_name(cli_inputs *inputs, const char *name) {
-  char **grown = realloc(inputs->names, (inputs->n + 1) * sizeof *grown);
-  if (grown) inputs->names = grown;
-  size_t *archive = realloc(inputs->archive, (inputs->n + 1) * sizeof *archive);
-  if (archive) inputs->archive = archive;
-  if (!grown || !archive) return false;
-  archive[inputs->n] = 0;
-  grown[inputs->n] = strdup(name);
-  return grown[inputs->n++] != NULL;
+  size_t n = inputs->n;
+  if ((n & (n - 1)) == 0) {
+    size_t room = n ? 2 * n : 1;
+    char **names = realloc(inputs->names, room * sizeof *names);
+    if (names) inputs->names = names;
+    struct cli_place *places = realloc(inputs->places, room * sizeof *places);
+    if (places) inputs->places = places;
+    if (!names || !places) return false;
+  }
+  inputs->places[n] = (struct cli_place){0, 0};
+  inputs->names[n] = strdup(name);
+  if (inputs->names[n]) inputs->n++;
+  return inputs->n > n;
 }
 
 typedef struct archive_adding {
@@ -29,11 +40,11 @@ typedef struct archive_adding {
   const char *path;
 } archive_adding;
 
-static bool add_entry(void *user, const char *entry) {
+static bool add_entry(void *user, const char *entry, size_t number) {
   archive_adding *a = user;
   char *name = NULL;
   bool ok = asprintf(&name, "%s/%s", a->path, entry) >= 0 && add_name(a->inputs, name);
-  if (ok) a->inputs->archive[a->inputs->n - 1] = strlen(a->path);
+  if (ok) a->inputs->places[a->inputs->n - 1] = (struct cli_place){strlen(a->path), number};
   free(name);
   return ok;
 }
@@ -51,135 +62,127 @@ static int by_name(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-enum { MAX_DEPTH = 64 };
-
-static bool is_directory(DIR *parent, const struct dirent *entry) {
-  struct stat st;
-  return entry->d_name[0] != '.' &&
-         fstatat(dirfd(parent), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISDIR(st.st_mode);
+static bool add_picture(void *user, const char *picture) {
+  return add_name(user, picture);
 }
 
-/* A pipe in a directory would be waited for, whatever it is called. What cannot be looked at is
- * told later, with its name. */
-static bool is_picture(DIR *parent, const struct dirent *entry) {
-  struct stat st;
-  return cli_is_picture_name(entry->d_name) &&
-         (fstatat(dirfd(parent), entry->d_name, &st, 0) != 0 || S_ISREG(st.st_mode));
-}
-
-/* depth: of directories below that are read too. False after a message. */
-static bool read_directory(cli_inputs *inputs, const char *path, int depth) {
-  DIR *dir = opendir(path);
-  if (!dir) {
-    cli_error("%s: cannot read the directory: %s", path, strerror(errno));
-    return false;
-  }
-  bool ok = true;
-  for (struct dirent *entry; ok && (entry = readdir(dir));) {
-    bool picture = is_picture(dir, entry);
-    bool folder = depth > 0 && is_directory(dir, entry);
-    if (!picture && !folder) continue;
-    char *full = NULL;
-    size_t length = strlen(path);
-    const char *slash = length > 0 && path[length - 1] == '/' ? "" : "/";
-    ok = asprintf(&full, "%s%s%s", path, slash, entry->d_name) >= 0;
-    if (!ok) break;
-    if (ok) ok = folder ? read_directory(inputs, full, depth - 1) : add_name(inputs, full);
-    free(full);
-  }
-  closedir(dir);
-  return ok;
-}
-
-static int add_directory(cli_inputs *inputs, const char *path, bool recursive) {
+static int add_directory(cli_inputs *inputs, const char *path) {
   size_t first = inputs->n;
-  if (!read_directory(inputs, path, recursive ? MAX_DEPTH : 0)) return CLI_USAGE;
+  if (!cli_folder_list(path, inputs->recursive, add_picture, inputs)) return CLI_USAGE;
   if (inputs->n > first)
     qsort(inputs->names + first, inputs->n - first, sizeof(char *), by_name);
   if (inputs->n == first) {
     cli_error("%s: no pictures (.jpg, .jpeg, .png, .webp) in this directory%s", path,
-              recursive ? "" : "; -r looks into its directories");
+              inputs->recursive ? "" : "; -r looks into its directories");
     return CLI_USAGE;
   }
   return CLI_DONE;
 }
 
-static int add_list_file(cli_inputs *inputs, const char *path) {
-  FILE *file = strcmp(path, "-") == 0 ? cli_take_stdin() : fopen(path, "re");
-  if (!file) {
-    cli_error("%s: cannot read the list: %s", path, strerror(errno));
+/* Of the next argument all but what a list holds, which is opened. */
+static int add_given(cli_inputs *inputs) {
+  const char *name = inputs->given.items[inputs->next++];
+  struct stat st;
+  if (!name[0]) {
+    cli_error("picture %zu: found an empty name, wanted that of a file", inputs->next);
     return CLI_USAGE;
   }
-  char *line = NULL;
-  size_t capacity = 0, before = inputs->n;
-  bool ok = true;
-  for (ssize_t n; ok && (n = getline(&line, &capacity, file)) >= 0;) {
-    size_t length = (size_t)n;
-    (void)gm_text_import(line, &length, path, NULL); /* names may be any bytes */
-    line[strcspn(line, "\r\n")] = 0;
-    if (line[0]) ok = add_name(inputs, line);
+  if (name[0] == '@' && name[1]) {
+    inputs->list = name_list_open(name + 1);
+    return inputs->list ? CLI_DONE : cli_interrupted() ? CLI_INTERRUPTED : CLI_USAGE;
   }
-  free(line);
-  if (file != stdin) fclose(file);
-  if (ok && inputs->n > before) return CLI_DONE;
-  cli_error("%s: %s", path, ok ? "no names in this list" : "no memory for this list");
-  return CLI_USAGE;
+  if (strcmp(name, "-") != 0 && stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+    return add_directory(inputs, name);
+  if (cli_is_archive(name)) return add_archive(inputs, name);
+  if (add_name(inputs, name)) return CLI_DONE;
+  cli_error("no memory for the pictures' names");
+  return CLI_SOME_FAILED;
+}
+
+/* ---- what comes next ---- */
+
+static void end_with(cli_inputs *inputs, int code) {
+  inputs->code = code;
+  inputs->whole = true;
+}
+
+/* One name of the open list. */
+static name_state add_listed(cli_inputs *inputs, bool wait) {
+  const char *name;
+  name_state state = name_list_next(inputs->list, wait, &name);
+  if (state == NAME_THERE && !add_name(inputs, name)) {
+    cli_error("no memory for the pictures' names");
+    state = NAME_WRONG;
+  }
+  if (state == NAME_NONE && name_list_is_empty(inputs->list)) state = NAME_WRONG;
+  if (state == NAME_NONE || state == NAME_WRONG) {
+    name_list_close(inputs->list);
+    inputs->list = NULL;
+  }
+  if (state == NAME_WRONG) end_with(inputs, CLI_USAGE);
+  return state;
+}
+
+name_state cli_inputs_more(cli_inputs *inputs, size_t i, bool wait) {
+  while (i >= inputs->n) {
+    if (!inputs->list && (inputs->whole || inputs->next == inputs->given.n)) {
+      inputs->whole = true;
+      return NAME_NONE;
+    }
+    if (inputs->list) {
+      if (add_listed(inputs, wait) == NAME_LATER) return NAME_LATER;
+      continue;
+    }
+    int code = add_given(inputs);
+    if (code != CLI_DONE) end_with(inputs, code);
+  }
+  return NAME_THERE;
 }
 
 int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out) {
-  *out = (cli_inputs){0};
-  for (size_t i = 0; i < given->n; i++) {
-    const char *name = given->items[i];
-    struct stat st;
-    int code = CLI_DONE;
-    if (!name[0]) {
-      cli_error("picture %zu: found an empty name, wanted that of a file", i + 1);
-      code = CLI_USAGE;
-    } else if (name[0] == '@' && name[1])
-      code = add_list_file(out, name + 1);
-    else if (strcmp(name, "-") != 0 && stat(name, &st) == 0 && S_ISDIR(st.st_mode))
-      code = add_directory(out, name, recursive);
-    else if (cli_is_archive(name))
-      code = add_archive(out, name);
-    else if (!add_name(out, name))
-      code = CLI_USAGE;
-    if (code != CLI_DONE) {
-      cli_inputs_free(out);
-      return code;
-    }
-  }
-  return CLI_DONE;
+  *out = (cli_inputs){.given = *given, .recursive = recursive};
+  while (!out->whole && !(out->list && name_list_comes_slowly(out->list)))
+    (void)cli_inputs_more(out, out->n, false);
+  return out->code;
+}
+
+int cli_inputs_finish(cli_inputs *inputs) {
+  while (cli_inputs_more(inputs, inputs->n, true) == NAME_THERE) continue;
+  if (inputs->whole) return inputs->code;
+  cli_error("interrupted");
+  return CLI_INTERRUPTED;
 }
 
 void cli_inputs_free(cli_inputs *inputs) {
   for (size_t i = 0; i < inputs->n; i++) free(inputs->names[i]);
   free(inputs->names);
-  free(inputs->archive);
+  free(inputs->places);
+  name_list_close(inputs->list);
   cli_archive_close(inputs->open);
   *inputs = (cli_inputs){0};
 }
 
+/* ---- reading ---- */
+
 const char *cli_inputs_entry(const cli_inputs *inputs, size_t i) {
-  size_t length = inputs->archive[i];
+  size_t length = inputs->places[i].archive;
   return length ? inputs->names[i] + length + 1 : NULL;
 }
 
 void *cli_inputs_read(cli_inputs *inputs, size_t i, size_t limit, size_t *size) {
-  const char *name = inputs->names[i], *entry = cli_inputs_entry(inputs, i);
-  if (!entry) return cli_read_all(name, limit, size);
-  size_t length = inputs->archive[i];
+  const char *name = inputs->names[i];
+  const struct cli_place place = inputs->places[i];
+  if (place.archive == 0) return cli_read_all(name, limit, size);
   const char *open = inputs->open ? cli_archive_path(inputs->open) : "";
-  if (strlen(open) != length || strncmp(open, name, length) != 0 || i == 0 ||
-      inputs->archive[i - 1] != length || strncmp(inputs->names[i - 1], name, length) != 0) {
-    char *path = strndup(name, length);
+  if (strlen(open) != place.archive || strncmp(open, name, place.archive) != 0) {
+    char *path = strndup(name, place.archive);
     cli_archive_close(inputs->open);
     inputs->open = path ? cli_archive_open(path) : NULL;
     free(path);
     errno = EIO;
     if (!inputs->open) return NULL;
   }
-  return cli_archive_read(inputs->open, entry, limit, size);
+  return cli_archive_read(inputs->open, place.entry, limit, size);
 }
 
 void *cli_read_all(const char *name, size_t limit, size_t *size) {

@@ -15,6 +15,7 @@ enum { BLOCK = 1 << 16 };
 
 struct cli_archive {
   struct archive *reader;
+  size_t next; /* number of the entry that comes next */
   char *path;
 };
 
@@ -29,22 +30,30 @@ bool cli_is_archive(const char *name) {
   return false;
 }
 
-cli_archive *cli_archive_open(const char *path) {
-  cli_archive *a = calloc(1, sizeof *a);
-  if (a) a->path = strdup(path);
-  if (a) a->reader = archive_read_new();
-  if (!a || !a->path || !a->reader) {
-    cli_archive_close(a);
-    cli_error("%s: no memory", path);
-    return NULL;
+/* At its beginning; false after a message. */
+static bool open_reader(cli_archive *a) {
+  if (a->reader) archive_read_free(a->reader);
+  a->next = 0;
+  a->reader = archive_read_new();
+  if (!a->reader) {
+    cli_error("%s: no memory", a->path);
+    return false;
   }
   archive_read_support_format_tar(a->reader);
   archive_read_support_filter_gzip(a->reader);
   archive_read_support_filter_bzip2(a->reader);
   archive_read_support_filter_xz(a->reader);
   archive_read_support_filter_zstd(a->reader);
-  if (archive_read_open_filename(a->reader, path, BLOCK) == ARCHIVE_OK) return a;
-  cli_error("%s: cannot read the archive: %s", path, archive_error_string(a->reader));
+  if (archive_read_open_filename(a->reader, a->path, BLOCK) == ARCHIVE_OK) return true;
+  cli_error("%s: cannot read the archive: %s", a->path, archive_error_string(a->reader));
+  return false;
+}
+
+cli_archive *cli_archive_open(const char *path) {
+  cli_archive *a = calloc(1, sizeof *a);
+  if (a) a->path = strdup(path);
+  if (a && a->path && open_reader(a)) return a;
+  if (!a || !a->path) cli_error("%s: no memory", path);
   cli_archive_close(a);
   return NULL;
 }
@@ -60,43 +69,168 @@ const char *cli_archive_path(const cli_archive *archive) {
   return archive->path;
 }
 
-/* The next regular file's name: 1; at the end 0; -1 where the archive is damaged. */
-static int next_file(cli_archive *a, const char **name) {
-  struct archive_entry *entry;
-  int code;
-  while ((code = archive_read_next_header(a->reader, &entry)) == ARCHIVE_OK ||
-         code == ARCHIVE_WARN) {
-    *name = archive_entry_pathname(entry);
-    if (*name && archive_entry_filetype(entry) == AE_IFREG) return 1;
+/* The next entry: 1; at the end 0; -1 where the archive is damaged. */
+static int next_entry(cli_archive *a, struct archive_entry **entry) {
+  int code = archive_read_next_header(a->reader, entry);
+  if (code == ARCHIVE_OK || code == ARCHIVE_WARN) {
+    a->next++;
+    return 1;
   }
   return code == ARCHIVE_EOF ? 0 : -1;
 }
 
-bool cli_archive_list(const char *path, bool (*found)(void *user, const char *entry),
-                      void *user) {
+/* ---- listing ---- */
+
+/* A file of the archive, or a link to one. */
+typedef struct member {
+  char *name;
+  char *place;  /* the name without "." and ".." */
+  char *target; /* of a link, likewise; NULL: a file */
+  size_t number;
+} member;
+
+typedef struct members {
+  member *all;
+  size_t n, room;
+  member **by_place; /* files and links, sorted */
+} members;
+
+/* A path without "." and "..", which is the same place in the archive; to be freed. */
+static char *plain_path(const char *folder, size_t length, const char *path) {
+  char *joined = NULL;
+  if (asprintf(&joined, "%.*s/%s", path[0] == '/' ? 0 : (int)length, folder, path) < 0)
+    return NULL;
+  char *to = joined, *rest = joined;
+  for (char *part; (part = strsep(&rest, "/"));) {
+    if (!*part || strcmp(part, ".") == 0) continue;
+    if (strcmp(part, "..") == 0) {
+      while (to > joined && *--to != '/') continue;
+      continue;
+    }
+    size_t n = strlen(part);
+    if (to > joined) *to++ = '/';
+    memmove(to, part, n);
+    to += n;
+  }
+  *to = 0;
+  return joined;
+}
+
+/* The locale may have no form for a name, or the name none in Unicode. */
+static const char *either(const char *plain, const char *utf8) {
+  return plain ? plain : utf8;
+}
+
+/* False where memory is short. */
+static bool add_member(members *m, struct archive_entry *entry, size_t number) {
+  const char *name = either(archive_entry_pathname(entry), archive_entry_pathname_utf8(entry));
+  const char *hard = either(archive_entry_hardlink(entry), archive_entry_hardlink_utf8(entry));
+  const char *soft = either(archive_entry_symlink(entry), archive_entry_symlink_utf8(entry));
+  bool file = archive_entry_filetype(entry) == AE_IFREG;
+  if (!name || !(file || hard || soft)) return true;
+  if (m->n == m->room) {
+    size_t room = m->room ? 2 * m->room : 64;
+    member *grown = realloc(m->all, room * sizeof *grown);
+    if (!grown) return false;
+    m->all = grown;
+    m->room = room;
+  }
+  const char *slash = strrchr(name, '/');
+  member *one = &m->all[m->n++];
+  *one = (member){strdup(name), plain_path("", 0, name), NULL, number};
+  if (hard)
+    one->target = plain_path("", 0, hard);
+  else if (soft)
+    one->target = plain_path(name, slash ? (size_t)(slash - name) : 0, soft);
+  return one->name && one->place && (one->target || !(hard || soft));
+}
+
+/* The later of two that have one name comes last. */
+static int by_place(const void *a, const void *b) {
+  const member *x = *(member *const *)a, *y = *(member *const *)b;
+  int order = strcmp(x->place, y->place);
+  return order ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+static bool sort_members(members *m) {
+  m->by_place = malloc((m->n + 1) * sizeof *m->by_place);
+  for (size_t i = 0; m->by_place && i < m->n; i++) m->by_place[i] = &m->all[i];
+  if (m->by_place) qsort(m->by_place, m->n, sizeof *m->by_place, by_place);
+  return m->by_place != NULL;
+}
+
+/* The last of this place; NULL if there is none. */
+static const member *member_at(const members *m, const char *place) {
+  size_t low = 0, high = m->n;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (strcmp(m->by_place[middle]->place, place) <= 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low > 0 && strcmp(m->by_place[low - 1]->place, place) == 0 ? m->by_place[low - 1]
+                                                                    : NULL;
+}
+
+/* Where the bytes are: of a link in the file that it leads to. */
+static size_t number_of(const members *m, const member *one) {
+  enum { MOST_LINKS = 40 };
+  for (int i = 0; one && one->target && i < MOST_LINKS; i++) one = member_at(m, one->target);
+  return one && !one->target ? one->number : CLI_ARCHIVE_NOWHERE;
+}
+
+static void free_members(members *m) {
+  for (size_t i = 0; i < m->n; i++) {
+    free(m->all[i].name);
+    free(m->all[i].place);
+    free(m->all[i].target);
+  }
+  free(m->all);
+  free(m->by_place);
+}
+
+bool cli_archive_list(const char *path,
+                      bool (*found)(void *user, const char *entry, size_t number), void *user) {
   cli_archive *a = cli_archive_open(path);
   if (!a) return false;
-  const char *name;
+  members m = {0};
+  struct archive_entry *entry;
   int more;
   bool ok = true;
-  while (ok && (more = next_file(a, &name)) == 1) {
-    const char *slash = strrchr(name, '/');
-    if (cli_is_picture_name(slash ? slash + 1 : name)) ok = found(user, name);
-  }
+  while (ok && (more = next_entry(a, &entry)) == 1) ok = add_member(&m, entry, a->next - 1);
   if (ok && more < 0) {
     cli_error("%s: the archive is damaged: %s", path, archive_error_string(a->reader));
     ok = false;
+  } else if (!ok || !sort_members(&m)) {
+    cli_error("%s: no memory for the names in it", path);
+    ok = false;
   }
+  for (size_t i = 0; ok && i < m.n; i++) {
+    const char *slash = strrchr(m.all[i].name, '/');
+    if (cli_is_picture_name(slash ? slash + 1 : m.all[i].name))
+      ok = found(user, m.all[i].name, number_of(&m, &m.all[i]));
+  }
+  free_members(&m);
   cli_archive_close(a);
   return ok;
 }
 
-void *cli_archive_read(cli_archive *archive, const char *entry, size_t limit, size_t *size) {
-  const char *name;
-  int more;
-  while ((more = next_file(archive, &name)) == 1 && strcmp(name, entry) != 0) continue;
+/* ---- reading ---- */
+
+/* Goes to an entry, from the beginning where it has gone by. False with errno set. */
+static bool go_to(cli_archive *a, size_t number) {
+  struct archive_entry *entry;
+  int more = 1;
+  errno = number == CLI_ARCHIVE_NOWHERE ? ENOLINK : EIO;
+  if (number == CLI_ARCHIVE_NOWHERE || (number < a->next && !open_reader(a))) return false;
+  while (a->next <= number && more == 1) more = next_entry(a, &entry);
   errno = more == 0 ? ENOENT : EIO;
-  if (more != 1) return NULL;
+  return more == 1;
+}
+
+void *cli_archive_read(cli_archive *archive, size_t number, size_t limit, size_t *size) {
+  if (!go_to(archive, number)) return NULL;
   size_t used = 0, capacity = BLOCK;
   char *bytes = malloc(capacity);
   for (;;) {

@@ -1,0 +1,91 @@
+/* folder.c - see folder.h. */
+#include "folder.h"
+
+#include "file_names.h"
+#include "terminal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_DEPTH = 64 };
+
+typedef struct walk {
+  bool (*found)(void *user, const char *picture);
+  void *user;
+  size_t links, deep;        /* directories that were left out */
+  char *one_link, *one_deep; /* the first of them */
+} walk;
+
+typedef enum { NOTHING, PICTURE, FOLDER, LINKED_FOLDER } kind;
+
+/* A pipe in a directory would be waited for, whatever it is called. What cannot be looked at is
+ * told later, with its name. */
+static kind kind_of(DIR *parent, const struct dirent *entry, bool recursive) {
+  struct stat st;
+  const char *name = entry->d_name;
+  bool there = fstatat(dirfd(parent), name, &st, 0) == 0, folder = there && S_ISDIR(st.st_mode);
+  if (!folder)
+    return cli_is_picture_name(name) && (!there || S_ISREG(st.st_mode)) ? PICTURE : NOTHING;
+  if (!recursive || name[0] == '.') return NOTHING;
+  bool link =
+      fstatat(dirfd(parent), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+  return link ? LINKED_FOLDER : FOLDER;
+}
+
+static void leave_out(size_t *n, char **one, const char *path) {
+  if (++*n == 1) *one = strdup(path);
+}
+
+/* depth: of directories below that are read too. False after a message. */
+static bool read_directory(walk *w, const char *path, int depth, bool recursive) {
+  DIR *dir = opendir(path);
+  if (!dir) {
+    cli_error("%s: cannot read the directory: %s", path, strerror(errno));
+    return false;
+  }
+  bool ok = true;
+  for (struct dirent *entry; ok && (entry = readdir(dir));) {
+    kind what = kind_of(dir, entry, recursive);
+    if (what == NOTHING) continue;
+    char *full = NULL;
+    size_t length = strlen(path);
+    const char *slash = length > 0 && path[length - 1] == '/' ? "" : "/";
+    ok = asprintf(&full, "%s%s%s", path, slash, entry->d_name) >= 0;
+    if (!ok) break;
+    if (what == PICTURE)
+      ok = w->found(w->user, full);
+    else if (what == LINKED_FOLDER)
+      leave_out(&w->links, &w->one_link, full);
+    else if (depth == 0)
+      leave_out(&w->deep, &w->one_deep, full);
+    else
+      ok = read_directory(w, full, depth - 1, recursive);
+    free(full);
+  }
+  closedir(dir);
+  return ok;
+}
+
+static void tell(size_t n, const char *one, const char *what, const char *why) {
+  if (n > 1)
+    cli_error("%s and %zu other %ss were not read: %s", one, n - 1, what, why);
+  else if (n == 1)
+    cli_error("%s: this %s was not read: %s", one, what, why);
+}
+
+bool cli_folder_list(const char *path, bool recursive,
+                     bool (*found)(void *user, const char *picture), void *user) {
+  walk w = {.found = found, .user = user};
+  bool ok = read_directory(&w, path, recursive ? MAX_DEPTH : 0, recursive);
+  if (ok) {
+    tell(w.links, w.one_link, "link", "-r follows no links to folders; give it by itself");
+    tell(w.deep, w.one_deep, "folder", "it lies too deep; give it by itself");
+  }
+  free(w.one_link);
+  free(w.one_deep);
+  return ok;
+}
