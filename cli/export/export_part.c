@@ -1,6 +1,7 @@
 /* export_part.c - see export_part.h. */
 #include "export_part.h"
 
+#include "file_names.h"
 #include "gromatic.h"
 
 #include <dirent.h>
@@ -84,14 +85,18 @@ void export_parts_remove(const char *path) {
 /* ---- one file ---- */
 
 bool export_file_open(export_file *file, const char *path) {
-  *file = (export_file){.path = strdup(path), .part = export_part_template(path)};
-  export_parts_remove(path);
+  struct stat st;
+  *file = (export_file){.path = cli_real_name(path)};
+  if (file->path) file->part = export_part_template(file->path);
+  if (file->path) export_parts_remove(file->path);
   int fd = file->path && file->part ? mkostemp(file->part, O_CLOEXEC) : -1;
   if (fd >= 0) {
     export_part_hold(fd);
     mode_t mask = umask(0);
     umask(mask);
-    if (fchmod(fd, 0666 & ~mask) == 0) file->out = fdopen(fd, "w");
+    /* Who may read the file that is replaced may read the new one, and nobody else. */
+    mode_t mode = stat(file->path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask;
+    if (fchmod(fd, mode) == 0) file->out = fdopen(fd, "w");
     if (!file->out) {
       close(fd);
       unlink(file->part);

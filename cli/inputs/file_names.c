@@ -3,8 +3,11 @@
 
 #include <ctype.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 bool cli_is_picture_name(const char *name) {
   const char *dot = strrchr(name, '.');
@@ -26,4 +29,21 @@ bool cli_is_drawn_name(const char *name) {
   const char *dot = strrchr(name, '.');
   return dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 ||
                  strcasecmp(dot, ".jpeg") == 0);
+}
+
+char *cli_real_name(const char *path) {
+  enum { MOST_LINKS = 40 };
+  char target[4096], *name = strdup(path);
+  for (int i = 0; name && i < MOST_LINKS; i++) {
+    ssize_t n = readlink(name, target, sizeof target - 1);
+    if (n <= 0) break;
+    target[n] = 0;
+    const char *slash = target[0] == '/' ? NULL : strrchr(name, '/');
+    char *next = NULL;
+    if (asprintf(&next, "%.*s%s", slash ? (int)(slash - name) + 1 : 0, name, target) < 0)
+      next = NULL;
+    free(name);
+    name = next;
+  }
+  return name;
 }

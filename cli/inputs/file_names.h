@@ -14,4 +14,8 @@ bool cli_reads_as_file(const char *word);
 /* True where the name ends as those of pictures do that can be drawn: .png, .jpg, .jpeg. */
 bool cli_is_drawn_name(const char *name);
 
+/* The file that a symbolic link means, though it is not there yet; the path itself where it is
+ * no link. What is written there leaves the link one. free() it; NULL if memory is short. */
+char *cli_real_name(const char *path);
+
 #endif

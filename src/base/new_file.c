@@ -1,6 +1,7 @@
 /* new_file.c - see new_file.h. */
 #include "new_file.h"
 
+#include "rng.h"
 #include "write_all.h"
 
 #include <dirent.h>
@@ -19,10 +20,53 @@ static gm_status fail_at(const gm_new_file *file, const char *what, gm_error *er
                  file->path, what, strerror(errno));
 }
 
-/* The file that a symbolic link means, so that the link stays one. */
+/* What a path relative to a link's folder means; NULL if memory is short. */
+static char *beside_link(const char *link, const char *target) {
+  const char *slash = strrchr(link, '/');
+  char *path = NULL;
+  int n = target[0] == '/' || !slash
+              ? asprintf(&path, "%s", target)
+              : asprintf(&path, "%.*s/%s", (int)(slash - link), link, target);
+  return n < 0 ? NULL : path;
+}
+
+/* The file that a symbolic link means, though it is not there yet, so that the link stays one.
+ */
 static char *real_name(const char *path) {
-  char *real = realpath(path, NULL);
-  return real ? real : strdup(path);
+  enum { MOST_LINKS = 40 };
+  char target[4096], *name = realpath(path, NULL);
+  if (name) return name;
+  name = strdup(path);
+  for (int i = 0; name && i < MOST_LINKS; i++) {
+    ssize_t n = readlink(name, target, sizeof target - 1);
+    if (n <= 0) break;
+    target[n] = 0;
+    char *next = beside_link(name, target);
+    free(name);
+    name = next;
+  }
+  return name;
+}
+
+/* Bytes of name that a part's name begins with: all of it, or where there would be no room for
+ * its ending, whole characters that leave room for a sum of the name too. */
+static size_t kept_length(const char *name) {
+  enum { LONGEST = 255, ENDING = 32, SUM = 17 };
+  size_t n = strlen(name);
+  if (n + ENDING <= LONGEST) return n;
+  n = LONGEST - ENDING - SUM;
+  while (n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80) n--;
+  return n;
+}
+
+/* What the names of its parts begin with; to be freed. */
+static char *part_stem(const char *name) {
+  size_t kept = kept_length(name), n = strlen(name);
+  char *stem = NULL;
+  int length = kept == n ? asprintf(&stem, "%s.", name)
+                         : asprintf(&stem, "%.*s-%016llx.", (int)kept, name,
+                                    (unsigned long long)gm_fnv1a(name, n));
+  return length < 0 ? NULL : stem;
 }
 
 /* Marks the file as being written, for as long as fd is open. False where it was taken for a
@@ -36,11 +80,19 @@ static bool claim(int fd) {
 
 /* A name beside path that is not there yet, opened with the rights that a new file gets. */
 static int open_beside(gm_new_file *file) {
-  size_t size = strlen(file->path) + 32;
-  file->temporary = malloc(size);
-  if (!file->temporary) return -1;
+  const char *slash = strrchr(file->path, '/'), *name = slash ? slash + 1 : file->path;
+  size_t size = strlen(file->path) + 64;
+  char *stem = part_stem(name);
+  file->temporary = stem ? malloc(size) : NULL;
+  if (!file->temporary) {
+    free(stem);
+    return -1;
+  }
+  int used =
+      snprintf(file->temporary, size, "%.*s%s", (int)(name - file->path), file->path, stem);
+  free(stem);
   for (unsigned i = 0; i < 1000; i++) {
-    snprintf(file->temporary, size, "%s.%ld-%u.part", file->path, (long)getpid(), i);
+    snprintf(file->temporary + used, size - (size_t)used, "%ld-%u.part", (long)getpid(), i);
     int fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0 ? claim(fd) : errno != EEXIST) return fd;
     if (fd >= 0) close(fd);
@@ -50,12 +102,12 @@ static int open_beside(gm_new_file *file) {
 
 /* ---- what the dead left ---- */
 
-/* NAME.PID-N.part, as open_beside has it. */
-static bool is_part_of(const char *entry, const char *name) {
+/* STEM PID-N.part, as open_beside has it. */
+static bool is_part_of(const char *entry, const char *stem) {
   static const char digits[] = "0123456789";
-  size_t n = strlen(name);
-  if (strncmp(entry, name, n) != 0 || entry[n] != '.') return false;
-  const char *pid = entry + n + 1, *dash = pid + strspn(pid, digits);
+  size_t n = strlen(stem);
+  if (strncmp(entry, stem, n) != 0) return false;
+  const char *pid = entry + n, *dash = pid + strspn(pid, digits);
   if (dash == pid || *dash != '-') return false;
   const char *number = dash + 1, *end = number + strspn(number, digits);
   return end > number && strcmp(end, ".part") == 0;
@@ -76,10 +128,12 @@ static void remove_if_dead(int directory, const char *entry) {
 void gm_new_file_remove_dead(const char *path) {
   char *real = real_name(path), *copy = real ? strdup(real) : NULL;
   const char *slash = real ? strrchr(real, '/') : NULL, *name = slash ? slash + 1 : real;
-  DIR *dir = copy ? opendir(dirname(copy)) : NULL;
+  char *stem = real ? part_stem(name) : NULL;
+  DIR *dir = copy && stem ? opendir(dirname(copy)) : NULL;
   for (struct dirent *entry; dir && (entry = readdir(dir));)
-    if (is_part_of(entry->d_name, name)) remove_if_dead(dirfd(dir), entry->d_name);
+    if (is_part_of(entry->d_name, stem)) remove_if_dead(dirfd(dir), entry->d_name);
   if (dir) closedir(dir);
+  free(stem);
   free(copy);
   free(real);
 }
@@ -90,11 +144,13 @@ gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err) 
   *file = (gm_new_file){.fd = -1, .path = real_name(path)};
   if (!file->path) return gm_fail_memory(err, "a file name", strlen(path));
   struct stat st;
-  bool special = stat(file->path, &st) == 0 && !S_ISREG(st.st_mode);
+  bool there = stat(file->path, &st) == 0, special = there && !S_ISREG(st.st_mode);
   if (special)
     file->fd = open(file->path, O_WRONLY | O_CLOEXEC);
   else
     file->fd = open_beside(file);
+  /* Who may read the file that is replaced may read the new one, and nobody else. */
+  if (file->fd >= 0 && there && !special) (void)fchmod(file->fd, st.st_mode & 0777);
   if (file->fd >= 0) return GM_OK;
   if (!special) {
     free(file->temporary);

@@ -11,7 +11,8 @@ typedef struct gm_new_file {
   char *temporary; /* NULL: path is a pipe or a device, which is written directly */
 } gm_new_file;
 
-/* Removes the parts that killed processes left of this file, FILE.PID-N.part: those that nobody
+/* Removes the parts that killed processes left of this file, FILE.PID-N.part, where a long FILE
+ * is cut: those that nobody
  * holds locked, as gm_new_file_begin has them. Reads the directory. Never fails. */
 void gm_new_file_remove_dead(const char *path);
 
