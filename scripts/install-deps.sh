@@ -20,7 +20,11 @@ build    pkg-config              -                    command:pkg-config pkgconf
 build    libjpeg-dev             libjpeg62-turbo-dev  libjpeg          libjpeg-turbo-devel libjpeg-turbo  libjpeg-turbo-dev
 build    libpng-dev              =                    libpng           libpng-devel        libpng         libpng-dev
 build    libwebp-dev             =                    libwebp,libwebpdemux libwebp-devel   libwebp        libwebp-dev
-build    libcairo2-dev           =                    cairo            cairo-devel         cairo          cairo-dev
+build    libcairo2-dev           =                    cairo,cairo-ft   cairo-devel         cairo          cairo-dev
+build    libharfbuzz-dev         =                    harfbuzz         harfbuzz-devel      harfbuzz       harfbuzz-dev
+build    libfribidi-dev          =                    fribidi          fribidi-devel       fribidi        fribidi-dev
+build    libfontconfig-dev       =                    fontconfig       fontconfig-devel    fontconfig     fontconfig-dev
+build    libfreetype-dev         =                    freetype2        freetype-devel      freetype2      freetype-dev
 build    libjansson-dev          =                    jansson          jansson-devel       jansson        jansson-dev
 build    libutf8proc-dev         =                    libutf8proc      utf8proc-devel      libutf8proc    utf8proc-dev
 build    libedit-dev             =                    libedit          libedit-devel       libedit        libedit-dev
@@ -29,6 +33,10 @@ build    libarchive-dev          =                    libarchive       libarchiv
 build    libcurl4-openssl-dev    =                    libcurl          libcurl-devel       curl           curl-dev
 build    fonts-dejavu-core       -                    font:DejaVuSans  dejavu-sans-fonts   ttf-dejavu     font-dejavu
 test     libcmocka-dev           =                    cmocka           libcmocka-devel     cmocka         cmocka-dev
+test     fonts-noto-color-emoji  -                    -                google-noto-color-emoji-fonts noto-fonts-emoji font-noto-emoji
+test     fonts-wqy-microhei      -                    -                wqy-microhei-fonts  wqy-microhei   font-wqy-zenhei
+test     fonts-lohit-deva        -                    -                lohit-devanagari-fonts -           -
+test     fonts-tlwg-loma-ttf     -                    -                -                   -              -
 test     python3                 -                    command:python3  python3             python         python3
 test     python3-venv            -                    python:ensurepip python3             python         python3
 ci       clang-14                -                    command:clang-14 -                   -              -

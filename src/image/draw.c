@@ -63,23 +63,19 @@ static void lay_out_picture(drawing *d) {
                          (double)d->height};
 }
 
-/* The caption is measured on a canvas of one row; its lines then give the true one's height. */
+/* The caption's lines give the canvas its height. */
 static gm_status lay_out_caption(drawing *d, const char *caption, const gm_span_colour *spans,
                                  size_t n_spans, double *height, gm_error *err) {
   *height = d->area.h;
   if (!caption) return GM_OK;
   double font = round(1.1 * d->font);
   double room = (CANVAS_HEIGHT - d->area.h - 2 * d->margin) / (1.6 * font);
-  GM_TRY(gm_canvas_create(&d->canvas, d->area.w, 1, err));
-  gm_status status = gm_caption_lay_out(&d->caption, caption, spans, n_spans, d->canvas.cr,
-                                        font, d->area.w - 2 * d->margin, (size_t)room, err);
-  gm_canvas_free(&d->canvas);
+  GM_TRY(gm_caption_lay_out(&d->caption, caption, spans, n_spans, font,
+                            d->area.w - 2 * d->margin, (size_t)room, err));
   if (d->caption.n_lines > 0)
     *height += (double)d->caption.n_lines * d->caption.line_height + 2 * d->margin;
-  return status;
+  return GM_OK;
 }
-
-/* ---- picture ---- */
 
 /* ---- boxes ---- */
 
@@ -119,33 +115,68 @@ static double casing_of(const drawing *d) {
 }
 
 /* Several marks of one box, as phrases tied to one thing have: their frames stand inside each
- * other, as far as there is room, for else only the last would be seen. */
-static gm_rect frame_of(const drawing *d, const gm_mark *marks, size_t i) {
-  gm_rect r = d->boxes[i];
-  double before = 0;
-  for (size_t k = 0; k < i; k++)
-    before += memcmp(&marks[k].box, &marks[i].box, sizeof marks[i].box) == 0;
-  double room = (fmin(r.w, r.h) - 3 * d->line) / 2;
-  double inset = fmin(before * (d->line + casing_of(d)), room);
-  return (gm_rect){r.x + inset, r.y + inset, r.w - 2 * inset, r.h - 2 * inset};
+ * other, as far as there is room; those that have none share the innermost, in dashes that take
+ * turns. Else only the last would be seen. */
+typedef struct frame {
+  gm_rect rect;
+  size_t turn, turns; /* of the dashes; turns 1: a frame of its own */
+} frame;
+
+static bool is_same_box(const drawing *d, size_t i, size_t k) {
+  const gm_rect *a = &d->boxes[i], *b = &d->boxes[k];
+  double far = fmax(fabs(a->x - b->x), fabs(a->y - b->y));
+  far = fmax(far, fmax(fabs(a->x + a->w - b->x - b->w), fabs(a->y + a->h - b->y - b->h)));
+  return far < d->line;
 }
 
-static void draw_box(const drawing *d, gm_rect r, int32_t colour) {
-  double inset = d->line / 2, casing = casing_of(d);
+/* Of the one that is drawn as number `at` of n. */
+static frame frame_of(const drawing *d, size_t at, size_t n) {
+  gm_rect r = d->boxes[d->order[at]];
+  size_t before = 0, all = 0;
+  for (size_t k = 0; k < n; k++) {
+    bool same = is_same_box(d, d->order[at], d->order[k]);
+    all += same;
+    before += same && k < at;
+  }
+  double step = d->line + casing_of(d), room = (fmin(r.w, r.h) - 3 * d->line) / 2;
+  size_t last = (size_t)fmax(0, floor(room / step)); /* the innermost that has room */
+  double inset = step * (double)(before < last ? before : last);
+  return (frame){{r.x + inset, r.y + inset, r.w - 2 * inset, r.h - 2 * inset},
+                 before > last ? before - last : 0,
+                 before >= last && all > last ? all - last : 1};
+}
+
+/* The dashes of one who shares a frame, a turn each, in whole rounds along it. */
+static void set_turns(cairo_t *cr, const frame *f, gm_rect middle, double line) {
+  double radius = fmin(2 * line, fmin(middle.w, middle.h) / 2), turns = (double)f->turns;
+  double around = 2 * (middle.w + middle.h) - 1.717 * radius; /* 8 - 2 pi: round corners */
+  double rounds = fmax(1, floor(around / (4 * line * turns)));
+  double dash = around / (rounds * turns);
+  cairo_set_dash(cr, (double[]){dash, dash * (turns - 1)}, 2, -dash * (double)f->turn);
+}
+
+static void draw_box(const drawing *d, frame f, int32_t colour) {
+  cairo_t *cr = d->canvas.cr;
+  gm_rect r = f.rect;
+  double inset = d->line / 2;
   gm_rect middle = {r.x + inset, r.y + inset, r.w - d->line, r.h - d->line};
   const double dashes[GM_PALETTE_LINES][2] = {
       {0, 0}, {4 * d->line, 2.5 * d->line}, {1.2 * d->line, 1.8 * d->line}};
   int line = gm_palette_line(colour);
-  gm_draw_round(d->canvas.cr, middle, 2 * d->line);
-  cairo_set_dash(d->canvas.cr, NULL, 0, 0);
-  cairo_set_line_width(d->canvas.cr, d->line + 2 * casing);
-  gm_draw_source(d->canvas.cr, (gm_colour){0, 0, 0}, 0.55);
-  cairo_stroke_preserve(d->canvas.cr);
-  if (line > 0) cairo_set_dash(d->canvas.cr, dashes[line], 2, 0);
-  cairo_set_line_width(d->canvas.cr, d->line);
-  gm_draw_source(d->canvas.cr, gm_palette_colour(colour), 1);
-  cairo_stroke(d->canvas.cr);
-  cairo_set_dash(d->canvas.cr, NULL, 0, 0);
+  gm_draw_round(cr, middle, 2 * d->line);
+  if (f.turn == 0) {
+    cairo_set_line_width(cr, d->line + 2 * casing_of(d));
+    gm_draw_source(cr, (gm_colour){0, 0, 0}, 0.55);
+    cairo_stroke_preserve(cr);
+  }
+  if (f.turns > 1)
+    set_turns(cr, &f, middle, d->line);
+  else if (line > 0)
+    cairo_set_dash(cr, dashes[line], 2, 0);
+  cairo_set_line_width(cr, d->line);
+  gm_draw_source(cr, gm_palette_colour(colour), 1);
+  cairo_stroke(cr);
+  cairo_set_dash(cr, NULL, 0, 0);
 }
 
 static gm_status draw_boxes(drawing *d, const gm_mark *marks, size_t n, gm_error *err) {
@@ -159,14 +190,13 @@ static gm_status draw_boxes(drawing *d, const gm_mark *marks, size_t n, gm_error
     d->order[i] = i;
   }
   qsort_r(d->order, n, sizeof *d->order, by_falling_area, d->boxes);
-  for (size_t i = 0; i < n; i++)
-    draw_box(d, frame_of(d, marks, d->order[i]), marks[d->order[i]].colour);
+  for (size_t i = 0; i < n; i++) draw_box(d, frame_of(d, i, n), marks[d->order[i]].colour);
   return GM_OK;
 }
 
 /* ---- labels ---- */
 
-static void draw_tag(const drawing *d, gm_rect tag, const gm_letters *letters, double pad,
+static void draw_tag(const drawing *d, gm_rect tag, const gm_line *line, double pad,
                      gm_colour colour) {
   gm_rect middle = {tag.x + 0.5, tag.y + 0.5, tag.w - 1, tag.h - 1};
   gm_draw_round(d->canvas.cr, middle, 0.3 * d->font);
@@ -177,27 +207,34 @@ static void draw_tag(const drawing *d, gm_rect tag, const gm_letters *letters, d
   cairo_stroke(d->canvas.cr);
   gm_draw_source(d->canvas.cr, gm_palette_ink(colour), 1);
   /* capitals and figures, 0.73 em high, stand in the middle */
-  gm_letters_show(letters, 0, letters->n, d->canvas.cr, d->font, tag.x + pad,
-                  tag.y + tag.h / 2 + 0.365 * d->font);
+  gm_line_show(line, 0, line->n_runs, d->canvas.cr, tag.x + pad,
+               tag.y + tag.h / 2 + 0.365 * d->font);
 }
 
 /* The label of box i of n, clear of the tags placed so far. */
-static gm_status draw_label(drawing *d, const gm_mark *mark, size_t i, size_t n, size_t *placed,
-                            gm_error *err) {
-  size_t length = strlen(mark->label);
-  gm_span_colour whole = {0, length, mark->colour}; /* bold */
-  gm_letters letters;
-  GM_TRY(gm_letters_read(&letters, mark->label, MAX_LABEL, &whole, 1, err));
-  double pad = 0.4 * d->font, widest = fmax(0.5 * d->area.w, d->boxes[i].w);
-  gm_letters_elide(&letters, d->canvas.cr, d->font, fmin(widest, d->area.w) - 2 * pad);
-  gm_rect tag = {0, 0, gm_letters_width(&letters, 0, letters.n) + 2 * pad, 1.5 * d->font};
+static void place_label(drawing *d, const gm_mark *mark, const gm_line *line, double pad,
+                        size_t i, size_t n, size_t *placed) {
+  gm_rect tag = {0, 0, line->width + 2 * pad, 1.5 * d->font};
   gm_tag_place(&tag, i, d->boxes, n, d->tags, *placed, d->area);
   tag.x = round(tag.x);
   tag.y = round(tag.y);
-  draw_tag(d, tag, &letters, pad, gm_palette_colour(mark->colour));
+  draw_tag(d, tag, line, pad, gm_palette_colour(mark->colour));
   d->tags[(*placed)++] = tag;
+}
+
+static gm_status draw_label(drawing *d, const gm_mark *mark, size_t i, size_t n, size_t *placed,
+                            gm_error *err) {
+  gm_span_colour whole = {0, strlen(mark->label), mark->colour}; /* bold */
+  gm_letters letters;
+  gm_line line = {0};
+  double pad = 0.4 * d->font, widest = fmax(0.5 * d->area.w, d->boxes[i].w);
+  gm_status status = gm_letters_read(&letters, mark->label, MAX_LABEL, &whole, 1, err);
+  if (status == GM_OK)
+    status = gm_line_fit(&line, &letters, d->font, fmin(widest, d->area.w) - 2 * pad, err);
+  if (status == GM_OK) place_label(d, mark, &line, pad, i, n, placed);
+  gm_line_free(&line);
   gm_letters_free(&letters);
-  return GM_OK;
+  return status;
 }
 
 static gm_status draw_labels(drawing *d, const gm_mark *marks, size_t n, gm_error *err) {

@@ -1,6 +1,5 @@
-/* draw_caption.c - see draw_caption.h. A run is a stretch of one line inside one span, or
- * outside of all: a span's run is a coloured chip, which is wider than its text by the padding
- * at both ends. */
+/* draw_caption.c - see draw_caption.h. A chip is a stretch of one line inside one span, as it
+ * is seen: it is wider than its text by the padding at both ends. */
 #include "draw_caption.h"
 
 #include "draw_shapes.h"
@@ -14,6 +13,8 @@ static double padding(const gm_caption_layout *c) {
   return 0.28 * c->font_size;
 }
 
+/* ---- wrapping ---- */
+
 /* The letter's width in a line that begins at `begin`: the first of a span's run brings the
  * run's padding. */
 static double width_in_line(const gm_caption_layout *c, size_t begin, size_t i) {
@@ -22,56 +23,117 @@ static double width_in_line(const gm_caption_layout *c, size_t begin, size_t i) 
   return letters[i].advance + (opens ? 2 * padding(c) : 0);
 }
 
-/* The line that begins at `begin`; returns where the next begins. */
-static size_t wrap_line(const gm_caption_layout *c, size_t begin, double width,
-                        gm_caption_line *line) {
+/* The end of the line that begins at `begin`, by the letters' advances. */
+static size_t find_end(const gm_caption_layout *c, size_t begin) {
   const gm_letter *letters = c->letters.at;
-  size_t n = c->letters.n, space = 0, i = begin;
+  size_t last = begin, i = begin;
   double used = 0;
-  for (; i < n; i++) {
+  for (; i < c->letters.n; i++) {
     used += width_in_line(c, begin, i);
-    if (letters[i].space) space = i;
-    if (used > width && i > begin && !letters[i].space) break;
+    if (used > c->width && i > begin && !letters[i].space) break;
+    if (letters[i].breaks) last = i + 1;
   }
-  *line = (gm_caption_line){begin, i};
-  if (i < n && space > begin) line->end = space;
-  size_t next = line->end;
-  while (line->end > begin && letters[line->end - 1].space) line->end--;
-  while (next < n && letters[next].space) next++;
-  return next;
+  return i < c->letters.n && last > begin ? last : i;
 }
 
-gm_status gm_caption_lay_out(gm_caption_layout *out, const char *text,
-                             const gm_span_colour *spans, size_t n_spans, cairo_t *cr,
-                             double font_size, double width, size_t max_lines, gm_error *err) {
-  *out = (gm_caption_layout){.font_size = font_size, .line_height = 1.6 * font_size};
-  GM_TRY(gm_letters_read(&out->letters, text, MAX_LETTERS, spans, n_spans, err));
-  size_t n = out->letters.n, bytes = (n + 1) * sizeof *out->lines;
-  out->lines = malloc(bytes);
-  if (!out->lines) return gm_fail_memory(err, "the lines of a caption", bytes);
-  gm_letters_measure(&out->letters, cr, font_size);
-  size_t at = 0;
-  while (at < n && out->letters.at[at].space) at++;
-  while (at < n && out->n_lines < max_lines)
-    at = wrap_line(out, at, width, &out->lines[out->n_lines++]);
-  if (at < n) {
-    gm_letter *last = &out->letters.at[out->lines[out->n_lines - 1].end - 1];
-    memcpy(last->utf8, "\xE2\x80\xA6", 4);
+/* Shapes letters [begin, end) as the next line; *fits is set. */
+static gm_status try_line(gm_caption_layout *c, size_t begin, size_t end, bool *fits,
+                          gm_error *err) {
+  gm_line *line = &c->lines[c->n_lines++];
+  GM_TRY(gm_line_shape(line, &c->letters, begin, end, c->font_size, err));
+  *fits = gm_caption_width(c, c->n_lines - 1) <= c->width;
+  return GM_OK;
+}
+
+static void take_back(gm_caption_layout *c) {
+  gm_line_free(&c->lines[--c->n_lines]);
+}
+
+/* Letters [begin, end) without the spaces at their end. Where joined forms at its ends, or
+ * chips that the order of seeing divides, make it wider than was measured, the line loses
+ * letters: *end is where it does end. */
+static gm_status add_line(gm_caption_layout *c, size_t begin, size_t *end, gm_error *err) {
+  const gm_letter *letters = c->letters.at;
+  for (;;) {
+    bool fits;
+    size_t trimmed = *end;
+    while (trimmed > begin + 1 && letters[trimmed - 1].space) trimmed--;
+    GM_TRY(try_line(c, begin, trimmed, &fits, err));
+    if (fits || trimmed == begin + 1) return GM_OK;
+    take_back(c);
+    *end = trimmed - 1;
+    while (*end > begin && !letters[*end - 1].breaks) --*end;
+    if (*end == begin) *end = trimmed - 1;
+  }
+}
+
+/* What is left behind the last line, letters [begin, end), becomes an ellipsis in it. */
+static gm_status end_early(gm_caption_layout *c, size_t begin, size_t end, gm_error *err) {
+  for (bool fits = false; !fits && end > begin;) {
+    take_back(c);
+    GM_TRY(gm_letters_cut(&c->letters, --end, err));
+    end = c->letters.n - 1;
+    GM_TRY(try_line(c, begin, end + 1, &fits, err));
   }
   return GM_OK;
 }
 
-void gm_caption_free(gm_caption_layout *caption) {
-  gm_letters_free(&caption->letters);
-  free(caption->lines);
-  caption->lines = NULL;
+static gm_status wrap(gm_caption_layout *c, size_t max_lines, gm_error *err) {
+  const gm_letters *letters = &c->letters;
+  size_t at = 0, begin = 0;
+  while (at < letters->n && letters->at[at].space) at++;
+  while (at < letters->n && c->n_lines < max_lines) {
+    begin = at;
+    at = find_end(c, begin);
+    GM_TRY(add_line(c, begin, &at, err));
+    while (at < letters->n && letters->at[at].space) at++;
+  }
+  return at < letters->n ? end_early(c, begin, at, err) : GM_OK;
 }
 
-/* Letters [begin, end) of one run; returns the x behind it. */
-static double draw_run(const gm_caption_layout *c, size_t begin, size_t end, cairo_t *cr,
-                       double x, double baseline) {
-  const gm_letter *first = &c->letters.at[begin];
-  double width = gm_letters_width(&c->letters, begin, end), pad = 0;
+gm_status gm_caption_lay_out(gm_caption_layout *out, const char *text,
+                             const gm_span_colour *spans, size_t n_spans, double font_size,
+                             double width, size_t max_lines, gm_error *err) {
+  *out = (gm_caption_layout){
+      .font_size = font_size, .line_height = 1.6 * font_size, .width = width};
+  GM_TRY(gm_letters_read(&out->letters, text, MAX_LETTERS, spans, n_spans, err));
+  size_t n = out->letters.n < max_lines ? out->letters.n : max_lines;
+  out->lines = calloc(n + 1, sizeof *out->lines);
+  if (!out->lines) return gm_fail_memory(err, "the lines of a caption", n * sizeof *out->lines);
+  GM_TRY(gm_letters_measure(&out->letters, font_size, err));
+  return wrap(out, max_lines, err);
+}
+
+void gm_caption_free(gm_caption_layout *caption) {
+  for (size_t i = 0; i < caption->n_lines; i++) gm_line_free(&caption->lines[i]);
+  gm_letters_free(&caption->letters);
+  free(caption->lines);
+  *caption = (gm_caption_layout){0};
+}
+
+/* ---- drawing ---- */
+
+/* The runs that stand beside run `begin` and are of its span. */
+static size_t chip_end(const gm_line *line, size_t begin) {
+  size_t end = begin + 1;
+  while (end < line->n_runs && line->runs[end].span == line->runs[begin].span) end++;
+  return end;
+}
+
+double gm_caption_width(const gm_caption_layout *c, size_t l) {
+  const gm_line *line = &c->lines[l];
+  double width = line->width;
+  for (size_t begin = 0; begin < line->n_runs; begin = chip_end(line, begin))
+    if (line->runs[begin].span >= 0) width += 2 * padding(c);
+  return width;
+}
+
+/* Returns the x behind it. */
+static double draw_chip(const gm_caption_layout *c, const gm_line *line, size_t begin,
+                        size_t end, cairo_t *cr, double x, double baseline) {
+  const gm_run *first = &line->runs[begin];
+  double width = 0, pad = 0;
+  for (size_t i = begin; i < end; i++) width += line->runs[i].width;
   if (first->span >= 0) {
     pad = padding(c);
     gm_colour colour = gm_palette_colour(first->colour);
@@ -84,18 +146,18 @@ static double draw_run(const gm_caption_layout *c, size_t begin, size_t end, cai
   } else {
     gm_draw_source(cr, (gm_colour){0.13, 0.14, 0.16}, 1);
   }
-  gm_letters_show(&c->letters, begin, end, cr, c->font_size, x + pad, baseline);
+  gm_line_show(line, begin, end, cr, x + pad, baseline);
   return x + width + 2 * pad;
 }
 
 void gm_caption_draw(const gm_caption_layout *c, cairo_t *cr, double x, double y) {
   for (size_t l = 0; l < c->n_lines; l++) {
+    const gm_line *line = &c->lines[l];
     double at = x, baseline = y + (double)l * c->line_height + 1.12 * c->font_size;
-    for (size_t begin = c->lines[l].begin; begin < c->lines[l].end;) {
-      size_t end = begin + 1;
-      while (end < c->lines[l].end && c->letters.at[end].span == c->letters.at[begin].span)
-        end++;
-      at = draw_run(c, begin, end, cr, at, baseline);
+    if (c->letters.from_right) at += c->width - gm_caption_width(c, l);
+    for (size_t begin = 0; begin < line->n_runs;) {
+      size_t end = chip_end(line, begin);
+      at = draw_chip(c, line, begin, end, cr, at, baseline);
       begin = end;
     }
   }

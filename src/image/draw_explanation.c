@@ -8,8 +8,8 @@
  *
  * In grey, since colours of the picture's own would be taken for heat. */
 #include "draw_canvas.h"
+#include "draw_shape.h"
 #include "draw_shapes.h"
-#include "draw_text.h"
 #include "image.h"
 
 #include <math.h>
@@ -135,12 +135,14 @@ static void draw_crops(const explanation_drawing *d, double scale) {
 static gm_status show(const explanation_drawing *d, const char *text, double size, double x,
                       double baseline, double width, gm_error *err) {
   gm_letters letters;
-  GM_TRY(gm_letters_read(&letters, text, MAX_LETTERS, NULL, 0, err));
-  gm_letters_elide(&letters, d->canvas.cr, size, width);
+  gm_line line = {0};
+  gm_status status = gm_letters_read(&letters, text, MAX_LETTERS, NULL, 0, err);
+  if (status == GM_OK) status = gm_line_fit(&line, &letters, size, width, err);
   gm_draw_source(d->canvas.cr, ink, 1);
-  gm_letters_show(&letters, 0, letters.n, d->canvas.cr, size, x, baseline);
+  if (status == GM_OK) gm_line_show(&line, 0, line.n_runs, d->canvas.cr, x, baseline);
+  gm_line_free(&line);
   gm_letters_free(&letters);
-  return GM_OK;
+  return status;
 }
 
 static gm_status draw_text(const explanation_drawing *d, const gm_text_share *t, double largest,

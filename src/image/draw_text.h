@@ -1,20 +1,20 @@
-/* draw_text.h - untrusted text as letters that can be measured, wrapped and drawn.
+/* draw_text.h - untrusted text as letters: what a reader takes for one (a grapheme cluster: an
+ * accented letter, a syllable, a flag), with where lines may break and which way it runs.
  *
- * Invalid UTF-8, control characters and characters that turn the writing direction become
- * U+FFFD, white space a space. Letters are set one by one, without shaping: right for the
- * alphabetic scripts that the font has, a box for what it has not. */
+ * Invalid UTF-8, control characters and those that force a writing direction become U+FFFD,
+ * white space a space. draw_shape.h makes glyphs of letters. */
 #ifndef GM_DRAW_TEXT_H
 #define GM_DRAW_TEXT_H
 
 #include "status.h"
 
-#include <cairo.h>
-
 enum { GM_COLOUR_NONE = -1 };
 
 typedef struct gm_letter {
-  char utf8[5];
+  size_t begin, end; /* code points */
   bool space;
+  bool breaks;    /* a line may end behind it */
+  int8_t level;   /* of the bidirectional algorithm: odd runs from right to left */
   int32_t colour; /* of the span it is in: set in bold on that colour; or GM_COLOUR_NONE */
   int32_t span;   /* which span, so that neighbours of one colour stay apart; -1: none */
   double advance; /* pixels, from gm_letters_measure */
@@ -23,23 +23,20 @@ typedef struct gm_letter {
 typedef struct gm_letters {
   gm_letter *at;
   size_t n;
+  uint32_t *chars; /* code points of all letters */
+  size_t n_chars;
+  bool from_right; /* the text as a whole runs from right to left */
 } gm_letters;
 
 /* At most max letters of text, an ellipsis for the rest. Spans are byte ranges of text; where
- * they overlap the first counts. Free with gm_letters_free. Errors: GM_ERR_MEMORY. */
+ * they overlap the first counts. Free with gm_letters_free, after a failure too. Errors:
+ * GM_ERR_MEMORY. */
 gm_status gm_letters_read(gm_letters *out, const char *text, size_t max,
                           const gm_span_colour *spans, size_t n_spans, gm_error *err);
 void gm_letters_free(gm_letters *letters);
 
-/* Fills in the advances for the font size. */
-void gm_letters_measure(gm_letters *letters, cairo_t *cr, double font_size);
-double gm_letters_width(const gm_letters *letters, size_t begin, size_t end);
-
-/* Shortens to the width with an ellipsis; at least that is left. Measures by itself. */
-void gm_letters_elide(gm_letters *letters, cairo_t *cr, double font_size, double width);
-
-/* Draws letters [begin, end) with their left end at (x, baseline) in the current source. */
-void gm_letters_show(const gm_letters *letters, size_t begin, size_t end, cairo_t *cr,
-                     double font_size, double x, double baseline);
+/* Keeps the first n letters without the spaces at their end, and puts an ellipsis behind them:
+ * n < letters->n. */
+gm_status gm_letters_cut(gm_letters *letters, size_t n, gm_error *err);
 
 #endif

@@ -1,0 +1,29 @@
+/* draw_fonts.h - which font draws what: DejaVu Sans, else the nearest that fontconfig knows of
+ * with all that is wanted, and for emoji one with colours.
+ *
+ * Fonts are looked up when a text first needs them, and kept for the life of the process, as
+ * fontconfig's own tables are: a run over many pictures asks once. Thread-safe. */
+#ifndef GM_DRAW_FONTS_H
+#define GM_DRAW_FONTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cairo.h>
+#include <hb.h>
+
+typedef struct gm_font {
+  cairo_font_face_t *face;
+  hb_font_t *hb; /* its scale is units per em; NULL: cairo's own strokes, ASCII only */
+  double units;  /* per em */
+} gm_font;
+
+/* The font that draws the cluster of n >= 1 code points: all of it, else as much as the first
+ * font has of it. On a machine without any font it is cairo's own strokes. */
+const gm_font *gm_font_for(const uint32_t *cluster, size_t n, bool bold);
+
+/* Whether the cluster is an emoji to be shown in colours. */
+bool gm_is_emoji(const uint32_t *cluster, size_t n);
+
+#endif
