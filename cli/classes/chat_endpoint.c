@@ -1,6 +1,7 @@
 /* chat_endpoint.c - see chat_endpoint.h. */
 #include "chat_endpoint.h"
 
+#include "json_pull.h"
 #include "terminal.h"
 
 #include <curl/curl.h>
@@ -115,14 +116,42 @@ static bool wait_seconds(double seconds) {
   return !cli_interrupted();
 }
 
-/* The text in choices[0].message.content, or NULL. */
-static char *content_of(const char *bytes) {
-  json_t *root = bytes ? json_loads(bytes, 0, NULL) : NULL;
-  json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
-  json_t *text = json_object_get(json_object_get(choice, "message"), "content");
-  char *answer = json_is_string(text) ? strdup(json_string_value(text)) : NULL;
-  json_decref(root);
-  return answer;
+/* The texts of a list of parts, one behind the other; what is no text is reasoning. */
+static char *join_parts(const pull_value *parts, bool *reasoning) {
+  char *all = strdup(""), *grown;
+  pull_value part;
+  pull_reader p = pull_begin(parts->text);
+  for (pull_enter(&p); all && pull_element(&p) && pull_read(&p, &part);) {
+    pull_value value = pull_member_of(&part, "text");
+    char *text = pull_string(&value);
+    if (!text) *reasoning = true;
+    if (!text) continue;
+    if (asprintf(&grown, "%s%s", all, text) < 0) grown = NULL;
+    free(text);
+    free(all);
+    all = grown;
+  }
+  return all;
+}
+
+static bool has_text(const pull_value *message, const char *name) {
+  pull_value value = pull_member_of(message, name);
+  return value.kind == PULL_STRING && value.length > 0;
+}
+
+/* The text in choices[0].message.content, or NULL. An answer that is reasoning only is "". */
+static char *content_of(const char *bytes, bool *reasoning) {
+  pull_value root, choices, choice, message, content;
+  pull_reader p = pull_begin(bytes ? bytes : "");
+  if (!pull_read(&p, &root)) return NULL;
+  choices = pull_member_of(&root, "choices");
+  choice = pull_first_of(&choices);
+  message = pull_member_of(&choice, "message");
+  content = pull_member_of(&message, "content");
+  *reasoning = has_text(&message, "reasoning_content") || has_text(&message, "reasoning");
+  if (content.kind == PULL_ARRAY) return join_parts(&content, reasoning);
+  if (content.kind == PULL_NULL && *reasoning) return strdup("");
+  return pull_string(&content);
 }
 
 /* What the server says went wrong: error.message of its JSON, else the beginning of the text.
@@ -151,7 +180,7 @@ static double wait_before(const chat_endpoint *e, uint64_t attempt) {
   return seconds < LONGEST_WAIT ? seconds : LONGEST_WAIT;
 }
 
-static char *ask(chat_endpoint *e) {
+static char *ask(chat_endpoint *e, bool *reasoning) {
   for (uint64_t attempt = 0;; attempt++) {
     double gap = e->params.per_minute ? 60.0 / (double)e->params.per_minute : 0;
     if (e->last > 0 && !wait_seconds(e->last + gap - cli_now())) return NULL;
@@ -162,7 +191,7 @@ static char *ask(chat_endpoint *e) {
     long status = 0;
     CURLcode code = curl_easy_perform(e->curl);
     curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
-    char *answer = code == CURLE_OK && status == 200 ? content_of(e->bytes) : NULL;
+    char *answer = code == CURLE_OK && status == 200 ? content_of(e->bytes, reasoning) : NULL;
     if (answer || cli_interrupted()) return answer;
     if (!may_pass(code, status) || attempt >= e->params.retries) {
       if (code == CURLE_OK)
@@ -175,12 +204,14 @@ static char *ask(chat_endpoint *e) {
   }
 }
 
-char *chat_endpoint_ask(chat_endpoint *e, const char *question) {
+char *chat_endpoint_ask(chat_endpoint *e, const char *question, bool *reasoning) {
   json_t *request = json_pack("{s:s, s:[{s:s, s:s}]}", "model", e->params.model, "messages",
                               "role", "user", "content", question);
+  *reasoning = false;
   char *body = request ? json_dumps(request, JSON_COMPACT) : NULL, *answer = NULL;
   json_decref(request);
-  if (body && curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, body) == CURLE_OK) answer = ask(e);
+  if (body && curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, body) == CURLE_OK)
+    answer = ask(e, reasoning);
   free(body);
   return answer;
 }

@@ -1,6 +1,7 @@
 /* cmd_describe_classes.c - gromatic describe-classes: lets a language model write what the
  * classes look like, for classify and label. The questions are in the manner of CuPL (arXiv
  * 2209.03320), in words of our own. */
+#include "answer_lines.h"
 #include "batch.h"
 #include "chat_endpoint.h"
 #include "class_options.h"
@@ -10,7 +11,6 @@
 #include "terminal.h"
 #include "text_file.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +32,8 @@ typedef struct describer {
   chat_endpoint *endpoint; /* or else: */
   gm_model *model;
   gm_scene *scene; /* of a grey picture */
+  answer_drops drops;
+  size_t n_descriptions;
 } describer;
 
 static char *question_for(const char *form, const char *name) {
@@ -66,37 +68,40 @@ static char *ask_model(const describer *d, const char *question) {
   return text;
 }
 
-/* One description a line, bullets and numbers taken off. */
-static void add_lines(json_t *list, char *text) {
-  for (char *line; (line = strsep(&text, "\n"));) {
-    line += strspn(line, " \t\r-*0123456789.)");
-    size_t length = strlen(line);
-    while (length && isspace((unsigned char)line[length - 1])) line[--length] = 0;
-    if (length) json_array_append_new(list, json_string(line));
-  }
+typedef enum outcome {
+  DESCRIBED,
+  NOTHING, /* of this class: others may go better */
+  FAILED
+} outcome;
+
+/* Its reasoning, in a member of its own, is told as one more stretch. */
+static bool ask(describer *d, const char *question, json_t *list) {
+  bool reasoning = false;
+  char *answer = d->endpoint ? chat_endpoint_ask(d->endpoint, question, &reasoning)
+                             : ask_model(d, question);
+  bool ok = answer && answer_lines(list, answer, &d->drops);
+  d->drops.reasoning += reasoning;
+  free(answer);
+  return ok;
 }
 
-/* A list of descriptions, or NULL after a message. */
-static json_t *describe(const describer *d, const char *name) {
+/* The class's descriptions into all, after a message where there are none. */
+static outcome describe(describer *d, const char *name, json_t *all) {
   json_t *list = json_array();
-  for (size_t i = 0; i < N_QUESTIONS && list; i++) {
-    char *question = question_for(questions[i], name), *answer = NULL;
-    if (question)
-      answer = d->endpoint ? chat_endpoint_ask(d->endpoint, question) : ask_model(d, question);
-    if (answer) add_lines(list, answer);
-    if (!answer) {
-      json_decref(list);
-      list = NULL;
-    }
+  bool ok = list != NULL;
+  for (size_t i = 0; i < N_QUESTIONS && ok; i++) {
+    char *question = question_for(questions[i], name);
+    ok = question && ask(d, question, list);
     free(question);
-    free(answer);
   }
-  if (list && json_array_size(list) == 0) {
-    cli_error("%s: the answers were empty", name);
-    json_decref(list);
-    list = NULL;
+  size_t n = json_array_size(list);
+  if (ok && n == 0) cli_error("%s: there were no descriptions in the answers", name);
+  if (ok && n) {
+    d->n_descriptions += n;
+    return json_object_set_new(all, name, list) == 0 ? DESCRIBED : FAILED;
   }
-  return list;
+  json_decref(list);
+  return ok ? NOTHING : FAILED;
 }
 
 static bool save(const char *path, const json_t *all) {
@@ -120,23 +125,39 @@ static json_t *read_earlier(const cli_args *args) {
   return NULL;
 }
 
+/* Dropping is told even where nothing else is. */
+static void tell_all(const describer *d, const cli_args *args, size_t n, size_t failed,
+                     double began) {
+  char dropped[300];
+  if (answer_drops_text(&d->drops, dropped, sizeof dropped))
+    cli_error("left out of the answers: %s", dropped);
+  if (n > 1 && !args->quiet)
+    fprintf(stderr, "gromatic: %zu classes, %zu new descriptions, %zu failure%s, %.1f s\n", n,
+            d->n_descriptions, failed, failed == 1 ? "" : "s", cli_now() - began);
+}
+
 /* The file is written anew after each class, so that a run can be resumed. */
-static int describe_all(const cli_args *args, const describer *d, char **names, size_t n) {
+static int describe_all(const cli_args *args, describer *d, char **names, size_t n) {
   json_t *all = read_earlier(args);
   if (!all) return CLI_USAGE;
   cli_progress progress = cli_progress_begin(args->quiet);
-  int code = CLI_DONE;
-  for (size_t i = 0; code == CLI_DONE && i < n; i++) {
+  double began = cli_now();
+  size_t failed = 0;
+  bool goes_on = true;
+  for (size_t i = 0; goes_on && i < n; i++) {
     if (json_object_get(all, names[i])) continue;
     cli_progress_update(&progress, names[i], (double)i / (double)n);
-    json_t *list = describe(d, names[i]);
-    if (!list || json_object_set_new(all, names[i], list) != 0 || !save(args->output, all))
-      code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
+    outcome found = describe(d, names[i], all);
+    failed += found != DESCRIBED;
+    goes_on = found == NOTHING || (found == DESCRIBED && save(args->output, all));
   }
   cli_progress_clear(&progress);
+  int code = CLI_DONE;
+  if (failed || !goes_on) code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
   if (code != CLI_DONE && json_object_size(all))
     cli_error("%zu of %zu classes are in %s; go on with --resume", json_object_size(all), n,
               args->output);
+  tell_all(d, args, n, failed, began);
   json_decref(all);
   return code;
 }

@@ -163,6 +163,93 @@ class DescribeClasses(unittest.TestCase):
         self.assertEqual(set(self.result()["cat"]), {"Good."})
         self.assertTrue(all("cat" in r[2]["messages"][0]["content"] for r in server.requests))
 
+    def check(self, answer, want, left_out="", code=0):
+        """What is kept of an answer that comes three times, and what is said of the rest."""
+        if os.path.exists(self.out):
+            os.remove(self.out)
+        server = self.serve(lambda n, body: said(answer))
+        _, err = self.ask(server, "dog,", "-q", "--retries", 0, code=code)
+        if want:
+            self.assertEqual(self.result()["dog"], 3 * want, answer)
+        else:
+            self.assertFalse(os.path.exists(self.out))
+            self.assertIn("dog: there were no descriptions in the answers", err)
+        self.assertEqual([line for line in err.splitlines() if "left out" in line],
+                         ["gromatic: left out of the answers: " + left_out] if left_out else [], answer)
+
+    def test_only_marks_of_lists_are_stripped(self):
+        self.check("3D shapes with 2 wheels.\n1950s cars had fins.\n1. A round thing.\n- 4-legged animal",
+                   ["3D shapes with 2 wheels.", "1950s cars had fins.", "A round thing.", "4-legged animal"])
+        self.check("• A round thing.\n– A red thing.\n1) One\n(2) Two\n  10. 3D prints\n* + - \n> 4. Four\n---\n"
+                   "1.A thing\nb) 2.5 metres\n2.5 metres\n4x4 wheels\n007 was here\n(s)he\n1984 (a book)\r\n90 % water",
+                   ["A round thing.", "A red thing.", "One", "Two", "3D prints", "Four", "A thing", "2.5 metres",
+                    "2.5 metres", "4x4 wheels", "007 was here", "(s)he", "1984 (a book)", "90 % water"])
+        self.check("**Shape:** a round thing.\n* **Colour:** red\n1. **It is _very_ big.**\n`Fur` and __ears__.",
+                   ["Shape: a round thing.", "Colour: red", "It is _very_ big.", "Fur and ears."])
+
+    def test_reasoning_is_dropped(self):
+        for answer in ("<think>\nThe user wants dogs.\nLet me think.\n</think>\n\nA dog has fur.",
+                       "The user wants dogs.\n</think>\nA dog has fur.",  # it began in the prompt
+                       "A dog has fur.\n<think>Is that enough?\nI would",  # cut off
+                       "<think>a <think>b</think> c</think>A dog has fur.",
+                       "<THINKING>x</Thinking>\nA dog has fur.", "<reasoning>x\n</reasoning>A dog has fur.",
+                       "[THINK]x[/THINK]A dog has fur.",
+                       "<|channel|>analysis<|message|>Dogs.<|end|><|start|>assistant<|channel|>final<|message|>A dog has fur."):
+            stretches = 6 if "<think>a" in answer else 3
+            self.check(answer, ["A dog has fur."], f"{stretches} stretches of reasoning")
+        self.check("<think>\n\n</think>\n\nA dog has fur.", ["A dog has fur."])  # there was none
+        self.check("<think>A dog has fur.", None, "3 stretches of reasoning", code=1)
+
+    def test_reasoning_in_a_member_of_its_own(self):
+        for member in "reasoning_content", "reasoning":
+            for content, code in (("A dog has fur.", 0), (None, 1), ("", 1)):
+                message = {"role": "assistant", "content": content, member: "The user wants dogs."}
+                server = self.serve(lambda n, body: (200, {"choices": [{"message": message}]}))
+                _, err = self.ask(server, "dog", code=code)
+                self.assertIn("left out of the answers: 3 stretches of reasoning\n", err)
+                if code == 0:
+                    self.assertEqual(self.result()["dog"], 3 * ["A dog has fur."])
+                    os.remove(self.out)
+
+    def test_answers_in_parts(self):
+        self.check([{"type": "text", "text": "A dog "}, {"type": "text", "text": "has fur."}], ["A dog has fur."])
+        self.check([{"type": "thinking", "thinking": [{"type": "text", "text": "Dogs."}]},
+                    {"type": "text", "text": "A dog has fur."}], ["A dog has fur."], "3 stretches of reasoning")
+
+    def test_code_fences(self):
+        self.check("```\nA dog has fur.\n```", ["A dog has fur."], "3 code fences")
+        self.check("~~~markdown\n- A dog has fur.\n~~~\nIt barks.", ["A dog has fur.", "It barks."], "3 code fences")
+        self.check("```python\nprint('dog')\n```\nA dog has fur.\n```", ["A dog has fur."], "6 code fences")
+        self.check("```A dog has fur.```", ["A dog has fur."])
+        self.check("```js\nlet dog", None, "3 code fences", code=1)
+
+    def test_json_gives_its_strings(self):
+        want = ["A dog has fur.", "A dog barks."]
+        self.check('["A dog has fur.", "A dog barks."]', want)
+        self.check('```json\n[\n "A dog has fur.",\n "1. A dog barks."\n]\n```', want, "3 code fences")
+        self.check('Here you are:\n{"dog": {"coat": "A dog has fur.", "n": 3, "voice": ["A dog barks."]}}\nIt runs.',
+                   want + ["It runs."], "3 lines that only announce")
+        self.check("[1] A dog has fur.", ["[1] A dog has fur."])
+
+    def test_tables_and_headings(self):
+        self.check("| a | b |\n|---|---|", None, "6 rows of tables", code=1)
+        self.check("# Dogs\n\nShape | Colour\n--- | ---\nround | red\n\nA dog has fur.\n**Voice**\n**Coat:**\n"
+                   "2. **Tail**", ["A dog has fur."], "9 rows of tables, 12 headings")
+        self.check("Sure! Here are five sentences:\nA dog has fur.", ["A dog has fur."], "3 lines that only announce")
+
+    def test_what_is_no_character(self):
+        self.check("A caf\ud83d has", ["A caf has"], "3 damaged characters")
+        self.check("A dog\0 has fur.", ["A dog has fur."], "3 damaged characters")
+        self.check("A dog \U0001f415 has fur.", ["A dog \U0001f415 has fur."])
+
+    def test_a_class_without_descriptions_leaves_the_others(self):
+        server = self.serve(lambda n, body: said("" if "cat" in body["messages"][0]["content"] else "Good."))
+        _, err = self.ask(server, "cat,dog,cow", code=1)
+        self.assertEqual(self.result(), {"dog": 3 * ["Good."], "cow": 3 * ["Good."]})
+        self.assertIn("cat: there were no descriptions in the answers\n", err)
+        self.assertIn("2 of 3 classes are in", err)
+        self.assertRegex(err.splitlines()[-1], r"^gromatic: 3 classes, 6 new descriptions, 1 failure, \d+\.\d s$")
+
     def test_resume_overwrites_nothing_else(self):
         with open(self.out, "w") as file:
             file.write('{"dog": ["Fine."],')

@@ -267,6 +267,24 @@ bool pull_is(const pull_value *value, const char *text) {
   return strlen(text) == value->length && memcmp(text, value->text, value->length) == 0;
 }
 
+pull_value pull_member_of(const pull_value *object, const char *name) {
+  pull_value found = {0}, key, value;
+  if (object->kind != PULL_OBJECT) return found;
+  pull_reader p = pull_begin(object->text);
+  for (pull_enter(&p); pull_member(&p, &key) && pull_read(&p, &value);)
+    if (pull_is(&key, name)) found = value;
+  return found;
+}
+
+pull_value pull_first_of(const pull_value *array) {
+  pull_value found = {0};
+  if (array->kind != PULL_ARRAY) return found;
+  pull_reader p = pull_begin(array->text);
+  pull_enter(&p);
+  if (!pull_element(&p) || !pull_read(&p, &found)) found = (pull_value){0};
+  return found;
+}
+
 double pull_number(const pull_value *value) {
   return value->kind == PULL_NUMBER ? strtod(value->text, NULL) : NAN;
 }

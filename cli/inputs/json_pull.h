@@ -1,6 +1,7 @@
 /* json_pull.h - reads a JSON text value by value, for files of hundreds of megabytes of which
- * little is wanted: nothing is built of what is passed over, but all of it is checked. As
- * Python's reader it takes NaN and Infinity for numbers, which its writer writes. */
+ * little is wanted, and for what other programs send: nothing is built of what is passed over,
+ * but all of it is checked. As Python's reader it takes NaN and Infinity for numbers, and
+ * halves of pairs in strings, which its writer writes. */
 #ifndef CLI_JSON_PULL_H
 #define CLI_JSON_PULL_H
 
@@ -53,6 +54,10 @@ size_t pull_line(const pull_reader *p); /* of the place it is at; the first is 1
  * where it is no string, or memory is short. */
 char *pull_string(const pull_value *value);
 bool pull_is(const pull_value *value, const char *text);
+/* The last member of that name of an object, the first element of an array; of the kind
+ * PULL_NONE where there is none. */
+pull_value pull_member_of(const pull_value *object, const char *name);
+pull_value pull_first_of(const pull_value *array);
 /* NaN where it is no number. */
 double pull_number(const pull_value *value);
 
