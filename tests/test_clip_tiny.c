@@ -82,7 +82,8 @@ static void check_images(clip_fixture *f, golden *g, const char *name) {
     char path[128];
     snprintf(path, sizeof path, "photos/%s", images[i]);
     gm_image *image = test_image(path);
-    assert_ok(gm_pixels_centre(made, image, NULL, size, &f->model->hparams.norm, NULL, &f->err),
+    assert_ok(gm_pixels_centre(made, image, NULL, &f->model->hparams.resize, size,
+                               &f->model->hparams.norm, NULL, &f->err),
               &f->err);
     same_pixels(made, size, (const float *)pixels.data + i * pixels.n / n, path);
     gm_crop whole = {0, 0, gm_image_width(image), gm_image_height(image)};

@@ -695,7 +695,7 @@ static void epilogues(void **state) {
   float acc[ROWS * COLUMNS], y[ROWS * 40], before[ROWS * 40], bias[COLUMNS], scale[COLUMNS];
   const gm_kernels *table;
   for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
-    for (unsigned how = 0; how < 5 * 8; how++) {
+    for (unsigned how = 0; how < 6 * 8; how++) {
       gm_rng rng = {how};
       gm_epilogue e = {how & 1 ? bias : NULL, how & 2 ? scale : NULL, (gm_act)(how / 8),
                        (how & 4) != 0};
@@ -715,6 +715,8 @@ static void epilogues(void **state) {
           double v = (double)(acc[r * COLUMNS + j] + (e.bias ? bias[j] : 0.0f)), in = v;
           if (e.act == GM_ACT_RELU) v = v > 0 ? v : 0;
           if (e.act == GM_ACT_GELU) v = 0.5 * v * erfc(-v * 0.70710678118654752);
+          if (e.act == GM_ACT_GELU_TANH)
+            v = v / (1 + exp(-2 * sqrt(2 / 3.14159265358979324) * (v + 0.044715 * v * v * v)));
           if (e.act == GM_ACT_QUICK_GELU) v = v / (1 + exp(-1.702 * v));
           if (e.act == GM_ACT_SILU) v = v / (1 + exp(-v));
           double unit = e.act >= GM_ACT_GELU ? 4e-7 * fmin(fabs(in), 1 + fabs(v)) : 0;

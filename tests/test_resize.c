@@ -183,7 +183,9 @@ static void check_clip_pixels(const char *file, const char *const *images, size_
   for (size_t i = 0; i < n_images; i++) {
     gm_error err;
     gm_image *image = open_image(images[i]);
-    assert_ok(gm_pixels_centre(pixels, image, NULL, s, &norm, NULL, &err), &err);
+    assert_ok(gm_pixels_centre(pixels, image, NULL, &(gm_pixel_resize){(uint32_t)s, false}, s,
+                               &norm, NULL, &err),
+              &err);
     for (size_t k = 0; k < each; k++)
       got[k] = pixels[k / (n * n) * s * s + k / n % n * 8 * s + k % n * 8];
     assert_close(got, (const float *)want.data + i * each, each, 1e-6, images[i]);
@@ -220,7 +222,9 @@ static void thin_pictures_need_little_memory(void **state) {
   float *pixels = malloc(3 * S * S * sizeof *pixels);
   for (int tall = 0; tall < 2; tall++) {
     assert_ok(gm_image_from_rgb(&image, rgb, tall ? 1 : LONG, tall ? LONG : 1, &err), &err);
-    assert_ok(gm_pixels_centre(pixels, image, NULL, S, &norm, NULL, &err), &err);
+    assert_ok(gm_pixels_centre(pixels, image, NULL, &(gm_pixel_resize){(uint32_t)S, false}, S,
+                               &norm, NULL, &err),
+              &err);
     /* The picture's middle is the edge between pixels LONG/2 - 1 (black) and LONG/2 (red); the
      * view spans one source pixel about it, from centre to centre. */
     assert_true(pixels[0] < 0.02f);

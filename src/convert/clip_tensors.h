@@ -10,6 +10,7 @@ typedef enum gm_clip_dim {
   CLIP_THREE,
   CLIP_PATCH,
   CLIP_FEATURES,
+  CLIP_IMAGE, /* pixels of a side, by the positions and CLIP_PATCH; set by convert_clip.c */
   V_LAYERS,
   V_DIM,
   V_QKV, /* 3 * V_DIM */

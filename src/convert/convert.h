@@ -30,6 +30,8 @@ typedef struct gm_source {
   const char *directory;       /* where the small files are; NULL: in `files` */
   const gm_source_file *files; /* [n_files] */
   size_t n_files;
+  const char *const *ignore; /* [n_ignore] patterns of gm_convert_params.ignore */
+  size_t n_ignore;
 } gm_source;
 
 /* The small file's bytes, to be freed; GM_ERR_FILE_NOT_FOUND if there is none. */
@@ -127,6 +129,12 @@ gm_status gm_plan_run(const gm_plan *plan, gm_checkpoint *weights, gm_gguf_write
 
 /* ---- architectures */
 
+/* A tensor that is known and not needed. */
+typedef struct gm_spare_tensor {
+  const char *name;   /* a pattern of fnmatch; NULL after the last */
+  const char *reason; /* why it changes nothing */
+} gm_spare_tensor;
+
 typedef struct gm_architecture {
   const char *name; /* general.architecture */
   /* True where the source is such a model, whatever its layout. */
@@ -136,7 +144,14 @@ typedef struct gm_architecture {
                     gm_error *err);
   const gm_tensor_rule *rules; /* of all its layouts: precision by name, for requantising */
   const size_t *n_rules;
+  const gm_spare_tensor *spare;
 } gm_architecture;
+
+/* Every tensor of the source must be in the plan, or known as spare, or named by
+ * source->ignore. Where a rule has two names for a tensor and the source both, they must be
+ * equal. GM_ERR_MODEL counts the others and names some. */
+gm_status gm_plan_check_left_over(const gm_plan *plan, const gm_source *source,
+                                  const gm_architecture *architecture, gm_error *err);
 
 extern const gm_architecture gm_architecture_groma, gm_architecture_clip;
 /* By general.architecture; NULL if unknown. */

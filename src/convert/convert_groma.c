@@ -1,57 +1,24 @@
 /* convert_groma.c - Groma's checkpoints: config.json and its neighbours -> metadata keys (those
  * of groma_hparams.h, general.*, tokenizer.*). What a tensor's shape tells is taken from there;
  * config.json gives the rest, with upstream's defaults (Hugging Face transformers 4.32, spec of
- * docs/MODEL.md) where it is silent. */
+ * docs/MODEL.md) where it is silent. groma_config.c has the tables of what is known. */
+#include "groma_config.h"
 #include "groma_tensors.h"
 #include "json_file.h"
 #include "llama_tokenizer.h"
+#include "pixel_config.h"
+#include "tokenizer_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG "config.json"
-#define PREPROCESSOR "preprocessor_config.json"
-#define ADDED_TOKENS "added_tokens.json"
+#define CONFIG GM_GROMA_CONFIG
 #define VIT_CFG "perceiver_cfg.vis_encoder_cfg."
 #define DDETR_CFG "perceiver_cfg.ddetr_cfg."
 #define LLM_CFG "llm_cfg."
 
 /* ---- config.json */
-
-/* A switch or name that has one value in every model that runs here. */
-static gm_status want_string(const json_t *config, const char *path, const char *wanted,
-                             gm_error *err) {
-  const char *found = wanted;
-  GM_TRY(gm_json_string(config, path, &found, CONFIG, err));
-  if (strcmp(found, wanted) != 0)
-    return gm_fail(err, GM_ERR_MODEL, CONFIG ": %s: found \"%.60s\"; only \"%s\" is computed",
-                   path, found, wanted);
-  return GM_OK;
-}
-
-static gm_status want_bool(const json_t *config, const char *path, bool wanted, gm_error *err) {
-  const json_t *found = gm_json_at(config, path);
-  if (found && (!json_is_boolean(found) || json_is_true(found) != wanted))
-    return gm_fail(err, GM_ERR_MODEL, CONFIG ": %s: only %s is computed", path,
-                   wanted ? "true" : "false");
-  return GM_OK;
-}
-
-/* What other configurations of the same classes would compute otherwise. */
-static gm_status refuse_variants(const json_t *config, gm_error *err) {
-  GM_TRY(want_string(config, VIT_CFG "hidden_act", "gelu", err));
-  GM_TRY(want_bool(config, VIT_CFG "use_swiglu_ffn", false, err));
-  GM_TRY(want_string(config, DDETR_CFG "activation_function", "relu", err));
-  GM_TRY(want_string(config, DDETR_CFG "position_embedding_type", "sine", err));
-  GM_TRY(want_bool(config, DDETR_CFG "two_stage", true, err));
-  GM_TRY(want_bool(config, DDETR_CFG "with_box_refine", true, err));
-  GM_TRY(want_string(config, LLM_CFG "hidden_act", "silu", err));
-  if (gm_json_at(config, LLM_CFG "rope_scaling"))
-    return gm_fail(err, GM_ERR_MODEL,
-                   CONFIG ": " LLM_CFG "rope_scaling: only null is computed");
-  return GM_OK;
-}
 
 /* The number of layers: the tensors tell, and the config must not want more. */
 static gm_status read_layers(const json_t *config, const char *path, size_t *dim, uint32_t *out,
@@ -142,7 +109,16 @@ static gm_status read_llm(gm_groma_hparams *h, size_t *dims, const json_t *confi
   h->llm_rms_eps = 1e-6f;
   GM_TRY(gm_json_f32(config, LLM_CFG "rms_norm_eps", 1e-12f, 1, &h->llm_rms_eps, CONFIG, err));
   h->llm_rope_theta = 10000;
-  return gm_json_f32(config, LLM_CFG "rope_theta", 1, 1e9f, &h->llm_rope_theta, CONFIG, err);
+  GM_TRY(gm_json_f32(config, LLM_CFG "rope_theta", 1, 1e9f, &h->llm_rope_theta, CONFIG, err));
+  GM_TRY(gm_json_f32(config, LLM_CFG "rope_parameters.rope_theta", 1, 1e9f, &h->llm_rope_theta,
+                     CONFIG, err)); /* transformers 5 */
+  uint32_t head_dim = (uint32_t)dims[LLM_Q] / h->llm_heads;
+  GM_TRY(gm_json_u32(config, LLM_CFG "head_dim", 1, 65536, &head_dim, CONFIG, err));
+  if ((size_t)head_dim * h->llm_heads == dims[LLM_Q]) return GM_OK;
+  return gm_fail(err, GM_ERR_MODEL,
+                 CONFIG ": " LLM_CFG "head_dim: found %u with %u heads, but the queries of the "
+                        "weights are %zu wide",
+                 head_dim, h->llm_heads, dims[LLM_Q]);
 }
 
 static void put_hparams(gm_gguf_writer *writer, const gm_groma_hparams *h,
@@ -158,38 +134,33 @@ static void put_hparams(gm_gguf_writer *writer, const gm_groma_hparams *h,
   gm_gguf_put_f32_array(writer, "groma.image_std", h->pixel_norm.std, 3);
 }
 
-static gm_status read_config(const json_t *config, gm_gguf_writer *writer, size_t *dims,
-                             gm_groma_hparams *h, gm_error *err) {
+/* ImageNet's numbers where there is no file. Upstream makes the picture square, as large as the
+ * model has it, before its processor sees it: that must keep this size. transformers 5's
+ * processor_config.json counts before preprocessor_config.json. */
+static gm_status read_preprocessor(const gm_configs *configs, gm_groma_hparams *h,
+                                   gm_error *err) {
+  static const gm_pixel_norm imagenet = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+  const json_t *root =
+      gm_json_at(gm_configs_root(configs, GM_GROMA_PROCESSOR), "image_processor");
+  const char *file = root ? GM_GROMA_PROCESSOR ": image_processor" : GM_GROMA_PREPROCESSOR;
+  h->pixel_norm = imagenet;
+  if (!root) root = gm_configs_root(configs, GM_GROMA_PREPROCESSOR);
+  if (!root) return GM_OK;
+  GM_TRY(gm_pixel_config_norm(root, file, &h->pixel_norm, err));
+  return gm_pixel_config_keeps(root, file, h->image_size, err);
+}
+
+static gm_status read_config(const json_t *config, const gm_configs *configs,
+                             gm_gguf_writer *writer, size_t *dims, gm_groma_hparams *h,
+                             gm_error *err) {
   const char *geometry;
-  GM_TRY(refuse_variants(config, err));
   GM_TRY(read_vision(h, dims, config, err));
   GM_TRY(read_proposer(h, dims, config, err));
   GM_TRY(read_regions(h, &geometry, config, err));
   GM_TRY(read_llm(h, dims, config, err));
+  GM_TRY(read_preprocessor(configs, h, err));
   put_hparams(writer, h, geometry);
   return GM_OK;
-}
-
-/* ImageNet's numbers where there is no preprocessor_config.json. */
-static gm_status read_preprocessor(const gm_source *source, gm_groma_hparams *h,
-                                   gm_error *err) {
-  static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
-  memcpy(h->pixel_norm.mean, mean, sizeof mean);
-  memcpy(h->pixel_norm.std, std, sizeof std);
-  json_t *root;
-  gm_status status = gm_source_json(source, PREPROCESSOR, &root, err);
-  if (status == GM_ERR_FILE_NOT_FOUND) {
-    if (err) *err = (gm_error){GM_OK, ""};
-    return GM_OK;
-  }
-  GM_TRY(status);
-  status = gm_json_f32_array(root, "image_mean", 3, -1e3f, 1e3f, h->pixel_norm.mean,
-                             PREPROCESSOR, err);
-  if (status == GM_OK)
-    status = gm_json_f32_array(root, "image_std", 3, 1e-6f, 1e3f, h->pixel_norm.std,
-                               PREPROCESSOR, err);
-  json_decref(root);
-  return status;
 }
 
 /* ---- vocabulary */
@@ -207,15 +178,14 @@ static gm_status list_added(const json_t *root, const gm_sentencepiece_model *mo
     size_t at = id < 0 || (size_t)id < model->n ? SIZE_MAX : (size_t)id - model->n;
     if (at >= n || names[at] || !*token)
       return gm_fail(err, GM_ERR_MODEL,
-                     ADDED_TOKENS ": token \"%.80s\" has no id of its own from %zu to %zu",
-                     token, model->n, model->n + n - 1);
+                     "the added token \"%.80s\" has no id of its own from %zu to %zu", token,
+                     model->n, model->n + n - 1);
     names[at] = token;
     found++;
   }
   if (found != n)
     return gm_fail(err, GM_ERR_MODEL,
-                   ADDED_TOKENS ": found %zu tokens, but new_input_embs.weight has %zu rows",
-                   found, n);
+                   "found %zu added tokens, but new_input_embs.weight has %zu rows", found, n);
   return GM_OK;
 }
 
@@ -238,39 +208,97 @@ static void put_vocabulary(gm_gguf_writer *writer, const gm_llama_vocabulary *v,
   gm_gguf_put_bool(writer, "tokenizer.ggml.add_space_prefix", true);
 }
 
+static int64_t find_token(const void *vocabulary, const char *token) {
+  const gm_llama_vocabulary *v = vocabulary;
+  for (size_t i = 0; i < v->n; i++)
+    if (strcmp(v->pieces[i], token) == 0) return (int64_t)i;
+  return -1;
+}
+
 static gm_status join_vocabulary(const gm_sentencepiece_model *model, const json_t *added,
-                                 size_t n_added, gm_gguf_writer *writer, gm_error *err) {
+                                 size_t n_added, const gm_configs *configs,
+                                 gm_gguf_writer *writer, gm_error *err) {
   const char **names = calloc(n_added ? n_added : 1, sizeof *names);
-  if (!names) return gm_fail_memory(err, ADDED_TOKENS, n_added * sizeof *names);
+  if (!names) return gm_fail_memory(err, "the added tokens", n_added * sizeof *names);
   gm_llama_vocabulary vocabulary;
   gm_status status = list_added(added, model, names, n_added, err);
   if (status == GM_OK)
     status = gm_llama_vocabulary_join(&vocabulary, model, names, n_added, err);
   if (status == GM_OK) {
-    put_vocabulary(writer, &vocabulary, model->n);
+    status = gm_check_listed_tokens(configs, find_token, &vocabulary, err);
+    if (status == GM_OK) put_vocabulary(writer, &vocabulary, model->n);
     gm_llama_vocabulary_free(&vocabulary);
   }
   free(names);
   return status;
 }
 
-static gm_status convert_tokenizer(const gm_source *source, const size_t *dims,
-                                   gm_gguf_writer *writer, gm_error *err) {
+/* The added tokens: added_tokens.json, else what tokenizer.json or tokenizer_config.json list.
+ */
+static gm_status read_added(const gm_configs *configs, json_t **out, gm_error *err) {
+  const json_t *file = gm_configs_root(configs, GM_ADDED_TOKENS);
+  const json_t *tokenizer = gm_configs_root(configs, GM_TOKENIZER_JSON);
+  const json_t *config = gm_configs_root(configs, GM_TOKENIZER_CONFIG);
+  if (file) {
+    *out = json_incref((json_t *)(uintptr_t)file);
+    return GM_OK;
+  }
+  if (tokenizer) return gm_added_tokens_from_json(out, tokenizer, err);
+  if (config && json_object_get(config, "added_tokens_decoder"))
+    return gm_added_tokens_from_decoder(out, config, err);
+  return gm_fail(err, GM_ERR_FILE_NOT_FOUND,
+                 "found no added tokens; wanted " GM_ADDED_TOKENS ", " GM_TOKENIZER_JSON
+                 " or \"added_tokens_decoder\" in " GM_TOKENIZER_CONFIG);
+}
+
+/* tokenizer.model and tokenizer.json, where both are there, must be one vocabulary. */
+static gm_status compare_pieces(const gm_sentencepiece_model *model, const json_t *tokenizer,
+                                gm_error *err) {
+  const json_t *vocab = gm_json_at(tokenizer, "model.vocab");
+  for (size_t i = 0; i < model->n; i++) {
+    const json_t *id = json_object_get(vocab, model->pieces[i]);
+    if (json_is_integer(id) && json_integer_value(id) == (json_int_t)i) continue;
+    return gm_fail(err, GM_ERR_MODEL,
+                   "tokenizer.model and " GM_TOKENIZER_JSON
+                   ": found \"%.60s\" as id %zu in the first only. Take one file away",
+                   model->pieces[i], i);
+  }
+  return GM_OK;
+}
+
+static gm_status read_pieces(const gm_source *source, const gm_configs *configs, size_t n,
+                             gm_sentencepiece_model *model, gm_error *err) {
   void *bytes;
   size_t size;
-  gm_sentencepiece_model model;
-  GM_TRY(gm_source_bytes(source, "tokenizer.model", &bytes, &size, err));
-  gm_status status = gm_sentencepiece_parse(&model, bytes, size, err);
+  const json_t *tokenizer = gm_configs_root(configs, GM_TOKENIZER_JSON);
+  gm_status status = gm_source_bytes(source, "tokenizer.model", &bytes, &size, err);
+  if (status == GM_ERR_FILE_NOT_FOUND && tokenizer) {
+    if (err) *err = (gm_error){GM_OK, ""};
+    return gm_llama_pieces_from_json(model, tokenizer, n, err);
+  }
+  GM_TRY(status);
+  status = gm_sentencepiece_parse(model, bytes, size, err);
   free(bytes);
   GM_TRY(status);
+  if (tokenizer) status = compare_pieces(model, tokenizer, err);
+  if (status != GM_OK) gm_sentencepiece_free(model);
+  return status;
+}
+
+static gm_status convert_tokenizer(const gm_source *source, const gm_configs *configs,
+                                   const size_t *dims, gm_gguf_writer *writer, gm_error *err) {
+  gm_sentencepiece_model model;
+  GM_TRY(read_pieces(source, configs, dims[BASE_VOCAB], &model, err));
+  gm_status status = GM_OK;
   json_t *added = NULL;
   if (model.n != dims[BASE_VOCAB])
     status = gm_fail(err, GM_ERR_MODEL,
                      "tokenizer.model: found %zu pieces, but llm.model.embed_tokens.weight has "
                      "%zu rows",
                      model.n, dims[BASE_VOCAB]);
-  if (status == GM_OK) status = gm_source_json(source, ADDED_TOKENS, &added, err);
-  if (status == GM_OK) status = join_vocabulary(&model, added, dims[ADDED_VOCAB], writer, err);
+  if (status == GM_OK) status = read_added(configs, &added, err);
+  if (status == GM_OK)
+    status = join_vocabulary(&model, added, dims[ADDED_VOCAB], configs, writer, err);
   json_decref(added);
   gm_sentencepiece_free(&model);
   return status;
@@ -283,21 +311,38 @@ static bool matches(const gm_source *source) {
          gm_checkpoint_find(source->weights, "perceiver.input_proj.0.0.weight") != SIZE_MAX;
 }
 
+static gm_status read_files(const gm_source *source, const gm_configs *configs, size_t *dims,
+                            gm_gguf_writer *writer, gm_error *err) {
+  gm_groma_hparams hparams = {0};
+  const json_t *config = gm_configs_root(configs, CONFIG);
+  if (!config)
+    return gm_fail(err, GM_ERR_FILE_NOT_FOUND, "%s: found no " CONFIG " beside it",
+                   source->weights->path);
+  GM_TRY(read_config(config, configs, writer, dims, &hparams, err));
+  return convert_tokenizer(source, configs, dims, writer, err);
+}
+
 static gm_status read_groma(const gm_source *source, gm_gguf_writer *writer, gm_plan *plan,
                             gm_error *err) {
   size_t dims[GM_GROMA_N_DIMS];
-  gm_groma_hparams hparams = {0};
-  json_t *config;
+  gm_configs configs;
   GM_TRY(gm_groma_read_dims(dims, source->weights, err));
-  GM_TRY(read_preprocessor(source, &hparams, err));
-  GM_TRY(gm_source_json(source, CONFIG, &config, err));
-  gm_status status = read_config(config, writer, dims, &hparams, err);
-  json_decref(config);
+  gm_status status =
+      gm_configs_open(&configs, source, gm_groma_files, GM_GROMA_CONFIGS, dims, err);
+  if (status == GM_OK) status = read_files(source, &configs, dims, writer, err);
+  gm_configs_close(&configs);
   GM_TRY(status);
-  GM_TRY(convert_tokenizer(source, dims, writer, err));
   return gm_plan_rules(plan, source->weights, gm_groma_rules, gm_groma_n_rules, dims,
                        dims[REGION_DIM], err);
 }
 
-const gm_architecture gm_architecture_groma = {"groma", matches, read_groma, gm_groma_rules,
-                                               &gm_groma_n_rules};
+static const gm_spare_tensor spare[] = {
+    {"perceiver.vis_encoder.embeddings.mask_token", "training only"},
+    {"perceiver.vis_encoder.layernorm.*", "of the encoder's own output, which is not used"},
+    {"llm.model.layers.*.self_attn.rotary_emb.inv_freq", "follows from rope_theta"},
+    {"llm.model.rotary_emb.inv_freq", "follows from rope_theta"},
+    {NULL, NULL},
+};
+
+const gm_architecture gm_architecture_groma = {"groma",        matches,           read_groma,
+                                               gm_groma_rules, &gm_groma_n_rules, spare};

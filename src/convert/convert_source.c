@@ -104,6 +104,7 @@ static gm_status convert_as(const gm_architecture *architecture, const gm_source
   gm_gguf_put_u32(writer, "general.file_type", gm_file_type_of(type));
   gm_gguf_put_u32(writer, "general.quantization_version", 2);
   gm_status status = architecture->read(source, writer, &plan, err);
+  if (status == GM_OK) status = gm_plan_check_left_over(&plan, source, architecture, err);
   if (status == GM_OK) status = gm_plan_run(&plan, source->weights, writer, options, err);
   gm_plan_free(&plan);
   return status;

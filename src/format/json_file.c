@@ -22,8 +22,12 @@ gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char
   size_t skip;
   GM_TRY(gm_text_check(bytes, size, name, GM_ERR_MODEL, &skip, err));
   json_error_t why;
-  json_t *root =
-      json_loadb((const char *)bytes + skip, size - skip, JSON_REJECT_DUPLICATES, &why);
+  const char *text = (const char *)bytes + skip;
+  json_t *root = json_loadb(text, size - skip, JSON_REJECT_DUPLICATES, &why);
+  /* A number of no 64 bits, as the model_max_length of many tokenizers: then all are reals. */
+  if (!root && json_error_code(&why) == json_error_numeric_overflow)
+    root =
+        json_loadb(text, size - skip, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
   /* jansson has no words for an allocation that failed. */
   if (!root && !why.text[0]) return gm_fail_memory(err, name, size);
   if (!root)

@@ -131,6 +131,26 @@ static gm_status want_key(const gm_model_file *file, const char *key, gm_gguf_ty
   return GM_OK;
 }
 
+bool gm_model_file_has(const gm_model_file *file, const char *key) {
+  return gm_gguf_find_key(&file->gguf, key) != NULL;
+}
+
+gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix,
+                                   const char *const *known, gm_error *err) {
+  for (size_t i = 0; i < file->gguf.n_keys; i++) {
+    const char *name = file->gguf.keys[i].name;
+    const char *const *k = known;
+    if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
+    while (*k && strcmp(*k, name) != 0) k++;
+    if (!*k)
+      return gm_fail(err, GM_ERR_MODEL,
+                     "%s: found key %s, which is not known here: the model may compute what "
+                     "this program does not. Was it made by a newer gromatic convert?",
+                     file->name, name);
+  }
+  return GM_OK;
+}
+
 gm_status gm_model_file_u32(const gm_model_file *file, const char *key, uint32_t min,
                             uint32_t max, uint32_t *out, gm_error *err) {
   const gm_gguf_key *found;

@@ -25,6 +25,12 @@ void gm_model_file_close(gm_model_file *file);
 
 const char *gm_model_file_name(const gm_model_file *file);
 
+bool gm_model_file_has(const gm_model_file *file, const char *key);
+/* A key that begins with prefix and is none of known (NULL after the last) says something that
+ * this program does not do: GM_ERR_MODEL names it. */
+gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix,
+                                   const char *const *known, gm_error *err);
+
 /* Metadata getters: GM_ERR_MODEL if the key is absent, of another type, or out of [min, max].
  */
 gm_status gm_model_file_u32(const gm_model_file *file, const char *key, uint32_t min,

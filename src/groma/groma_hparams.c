@@ -78,6 +78,13 @@ gm_status gm_groma_hparams_read(gm_groma_hparams *out, const gm_model_file *file
   GM_TRY(read_triple(h.pixel_norm.std, file, "groma.image_std", 1e-6f, 1e3f, err));
   GM_TRY(read_geometry(&h.geometry, file, err));
   GM_TRY(check(&h, gm_model_file_name(file), err));
+  static const char *const known[] = {
+#define X(member, key, min, max) key,
+      GM_GROMA_U32_KEYS(X) GM_GROMA_F32_KEYS(X)
+#undef X
+          "groma.image_mean",
+      "groma.image_std", "groma.regions.geometry", NULL};
+  GM_TRY(gm_model_file_known_keys(file, "groma.", known, err));
   *out = h;
   return GM_OK;
 }

@@ -37,19 +37,22 @@ static size_t half_to_even(size_t d) {
   return d / 2 + (d % 4 == 3);
 }
 
-gm_status gm_pixels_centre(float *out, const gm_image *image, const gm_crop *crop, size_t size,
+gm_status gm_pixels_centre(float *out, const gm_image *image, const gm_crop *crop,
+                           const gm_pixel_resize *resize, size_t size,
                            const gm_pixel_norm *norm, gm_pool *pool, gm_error *err) {
-  gm_resize r = gm_resize_whole(image->rgb, image->width, image->height, size, size);
+  size_t side = resize->size;
+  gm_resize r = gm_resize_whole(image->rgb, image->width, image->height, side, side);
   if (crop) {
     r.crop_x = crop->x;
     r.crop_y = crop->y;
     r.crop_width = crop->width;
     r.crop_height = crop->height;
   }
-  if (r.crop_width < r.crop_height)
-    r.height = size * r.crop_height / r.crop_width;
-  else
-    r.width = size * r.crop_width / r.crop_height;
+  if (!resize->squash && r.crop_width < r.crop_height)
+    r.height = side * r.crop_height / r.crop_width;
+  else if (!resize->squash)
+    r.width = side * r.crop_width / r.crop_height;
+  r.view_width = r.view_height = size;
   r.view_x = half_to_even(r.width - size);
   r.view_y = half_to_even(r.height - size);
   return resize_and_normalise(out, &r, norm, pool, err);

@@ -24,9 +24,17 @@ void gm_pixels_normalise(float *out, const uint8_t *rgb, size_t n, const gm_pixe
 gm_status gm_pixels_squash(float *out, const gm_image *image, size_t size,
                            const gm_pixel_norm *norm, gm_pool *pool, gm_error *err);
 
-/* CLIP: the crop (NULL: the whole picture) with its short side to size, then the square in the
- * middle. out[3, size, size]. Thread-safe, so that crops can be tasks with pool NULL. */
-gm_status gm_pixels_centre(float *out, const gm_image *image, const gm_crop *crop, size_t size,
+/* How a picture is resized before the square in its middle is taken: its short side to size, or
+ * both sides, its ratio not kept. */
+typedef struct gm_pixel_resize {
+  uint32_t size; /* at least the square's */
+  bool squash;
+} gm_pixel_resize;
+
+/* CLIP: the crop (NULL: the whole picture) resized, then the square of `size` in the middle.
+ * out[3, size, size]. Thread-safe, so that crops can be tasks with pool NULL. */
+gm_status gm_pixels_centre(float *out, const gm_image *image, const gm_crop *crop,
+                           const gm_pixel_resize *resize, size_t size,
                            const gm_pixel_norm *norm, gm_pool *pool, gm_error *err);
 
 #endif

@@ -22,12 +22,21 @@ static inline vec vec_gelu(vec x) {
   return vec_sub(positive, vec_mul(a, vec_mul(vec_mul(p, t), e)));
 }
 
+/* The form of GELU that PyTorch calls "tanh": (1 + tanh(a)) / 2 is the sigmoid of 2 a. */
+static inline vec vec_gelu_tanh(vec x) {
+  x = vec_max(vec_set(-88), x);
+  vec slope = vec_fma(vec_mul(x, x), vec_set(-0.0713548162726F), vec_set(-1.5957691216F));
+  return vec_div(x, vec_add(vec_set(1), vec_exp(vec_mul(x, slope))));
+}
+
 static inline vec vec_activate(vec v, gm_act act) {
   switch (act) {
   case GM_ACT_RELU:
     return vec_max(v, vec_set(0));
   case GM_ACT_GELU:
     return vec_gelu(v);
+  case GM_ACT_GELU_TANH:
+    return vec_gelu_tanh(v);
   case GM_ACT_QUICK_GELU:
     return vec_gate(v, 1.702F);
   case GM_ACT_SILU:
@@ -78,6 +87,9 @@ static void epilogue(float *y, size_t ldy, const float *acc, size_t ld_acc, size
     break;
   case GM_ACT_GELU:
     finish_act(y, ldy, acc, ld_acc, rows, cols, e, GM_ACT_GELU);
+    break;
+  case GM_ACT_GELU_TANH:
+    finish_act(y, ldy, acc, ld_acc, rows, cols, e, GM_ACT_GELU_TANH);
     break;
   case GM_ACT_QUICK_GELU:
     finish_act(y, ldy, acc, ld_acc, rows, cols, e, GM_ACT_QUICK_GELU);

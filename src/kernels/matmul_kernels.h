@@ -9,6 +9,7 @@ typedef enum gm_act {
   GM_ACT_NONE,
   GM_ACT_RELU,
   GM_ACT_GELU,       /* v * Phi(v), by erf */
+  GM_ACT_GELU_TANH,  /* v * sigmoid(2 sqrt(2 / pi) (v + 0.044715 v^3)), by tanh in PyTorch */
   GM_ACT_QUICK_GELU, /* v * sigmoid(1.702 v) */
   GM_ACT_SILU        /* v * sigmoid(v) */
 } gm_act;

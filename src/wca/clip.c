@@ -106,8 +106,8 @@ static void make_pixels(void *arg, size_t task, size_t worker) {
   const pixel_job *j = arg;
   size_t size = j->model->vision.image_size;
   j->statuses[task] =
-      gm_pixels_centre(j->pixels + task * 3 * size * size, j->image, &j->crops[task], size,
-                       &j->model->hparams.norm, NULL, NULL);
+      gm_pixels_centre(j->pixels + task * 3 * size * size, j->image, &j->crops[task],
+                       &j->model->hparams.resize, size, &j->model->hparams.norm, NULL, NULL);
 }
 
 static gm_status encode_pictures(gm_compute *c, const gm_clip_model *m, const gm_image *image,

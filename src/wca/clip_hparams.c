@@ -1,6 +1,7 @@
 /* clip_hparams.c - see clip_hparams.h. */
 #include "clip_hparams.h"
 
+#include <math.h>
 #include <string.h>
 
 /* One of two words. */
@@ -26,13 +27,50 @@ static gm_status read_triple(const gm_model_file *file, const char *key, float o
   return GM_OK;
 }
 
+/* The activations by the name that the key gives them. */
+static gm_status read_activation(const gm_model_file *file, const char *key, gm_act *out,
+                                 gm_error *err) {
+  static const struct {
+    const char *name;
+    gm_act act;
+  } names[] = {{"quick_gelu", GM_ACT_QUICK_GELU},
+               {"gelu", GM_ACT_GELU},
+               {"gelu_tanh", GM_ACT_GELU_TANH}};
+  const char *text;
+  GM_TRY(gm_model_file_string(file, key, &text, err));
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (strcmp(names[i].name, text) != 0) continue;
+    *out = names[i].act;
+    return GM_OK;
+  }
+  return gm_fail(err, GM_ERR_MODEL,
+                 "%s: key %s is \"%.40s\", wanted \"quick_gelu\", \"gelu\" or \"gelu_tanh\"",
+                 gm_model_file_name(file), key, text);
+}
+
+/* Keys of what most models have once: both towers alike, a picture's short side resized to the
+ * model's own size. */
+static gm_status read_variants(gm_clip_hparams *h, const gm_model_file *file, gm_error *err) {
+  h->text_act = h->act;
+  h->text_eps = h->eps;
+  h->resize = (gm_pixel_resize){h->image_size, false};
+  if (gm_model_file_has(file, GM_CLIP_TEXT_ACTIVATION))
+    GM_TRY(read_activation(file, GM_CLIP_TEXT_ACTIVATION, &h->text_act, err));
+  if (gm_model_file_has(file, GM_CLIP_TEXT_EPS))
+    GM_TRY(gm_model_file_f32(file, GM_CLIP_TEXT_EPS, 1e-12F, 1, &h->text_eps, err));
+  if (gm_model_file_has(file, GM_CLIP_RESIZE_SIZE))
+    GM_TRY(gm_model_file_u32(file, GM_CLIP_RESIZE_SIZE, h->image_size, 4096, &h->resize.size,
+                             err));
+  if (gm_model_file_has(file, GM_CLIP_RESIZE))
+    GM_TRY(read_choice(file, GM_CLIP_RESIZE, "squash", "shortest", &h->resize.squash, err));
+  return GM_OK;
+}
+
 gm_status gm_clip_hparams_read(gm_clip_hparams *out, const gm_model_file *file, gm_error *err) {
-  bool quick;
   gm_clip_hparams h = {0};
   GM_TRY(read_choice(file, "clip.layout", "openai", "huggingface", &h.fused, err));
-  GM_TRY(read_choice(file, "clip.activation", "quick_gelu", "gelu", &quick, err));
-  h.act = quick ? GM_ACT_QUICK_GELU : GM_ACT_GELU;
-  GM_TRY(gm_model_file_f32(file, "clip.layer_norm_epsilon", 1e-12F, 1e-2F, &h.eps, err));
+  GM_TRY(read_activation(file, "clip.activation", &h.act, err));
+  GM_TRY(gm_model_file_f32(file, "clip.layer_norm_epsilon", 1e-12F, 1, &h.eps, err));
   GM_TRY(gm_model_file_f32(file, "clip.logit_scale", 1e-3F, 1e4F, &h.logit_scale, err));
   GM_TRY(gm_model_file_u32(file, "clip.image_size", 8, 2048, &h.image_size, err));
   GM_TRY(gm_model_file_u32(file, "clip.patch_size", 1, 256, &h.patch_size, err));
@@ -43,13 +81,34 @@ gm_status gm_clip_hparams_read(gm_clip_hparams *out, const gm_model_file *file, 
   GM_TRY(read_triple(file, "clip.image_mean", h.norm.mean, err));
   GM_TRY(read_triple(file, "clip.image_std", h.norm.std, err));
   for (int i = 0; i < 3; i++)
-    if (!(h.norm.std[i] > 1e-6F) || !(h.norm.mean[i] >= 0 && h.norm.mean[i] <= 1))
+    if (!(h.norm.std[i] > 1e-9F) || !(fabsf(h.norm.mean[i]) <= 1e6F))
       return gm_fail(err, GM_ERR_MODEL,
-                     "%s: clip.image_mean and clip.image_std are no mean in 0..1 and deviation",
+                     "%s: clip.image_mean and clip.image_std are no mean and deviation",
                      gm_model_file_name(file));
   if (h.patch_size > h.image_size || h.image_size % h.patch_size != 0)
     return gm_fail(err, GM_ERR_MODEL, "%s: patches of %u pixels do not fill pictures of %u",
                    gm_model_file_name(file), h.patch_size, h.image_size);
+  GM_TRY(read_variants(&h, file, err));
+  static const char *const known[] = {
+      "clip.layout",
+      "clip.activation",
+      "clip.layer_norm_epsilon",
+      "clip.logit_scale",
+      "clip.image_size",
+      "clip.patch_size",
+      "clip.image_mean",
+      "clip.image_std",
+      "clip.vision.block_count",
+      "clip.vision.head_count",
+      "clip.text.block_count",
+      "clip.text.head_count",
+      GM_CLIP_TEXT_ACTIVATION,
+      GM_CLIP_TEXT_EPS,
+      GM_CLIP_RESIZE,
+      GM_CLIP_RESIZE_SIZE,
+      NULL,
+  };
+  GM_TRY(gm_model_file_known_keys(file, "clip.", known, err));
   *out = h;
   return GM_OK;
 }

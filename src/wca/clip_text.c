@@ -38,8 +38,8 @@ gm_status gm_clip_text_load(gm_clip_text *w, const gm_model_file *file,
   w->features = w->projection.shape[0];
   w->shape = (gm_vit_shape){.dim = C,
                             .heads = hparams->text_heads,
-                            .eps = hparams->eps,
-                            .act = hparams->act,
+                            .eps = hparams->text_eps,
+                            .act = hparams->text_act,
                             .causal = true};
   GM_TRY(gm_clip_tower_table(&w->position, &position, err));
   return gm_clip_tower_blocks(&w->blocks, file, fused,

@@ -9,6 +9,8 @@ static float activate(float v, gm_act act) {
     return v > 0.0f ? v : 0.0f;
   case GM_ACT_GELU:
     return 0.5f * v * (1.0f + erff(v * 0.70710678f));
+  case GM_ACT_GELU_TANH:
+    return v / (1.0f + expf(v * (-1.5957691216f - 0.0713548162726f * v * v)));
   case GM_ACT_QUICK_GELU:
     return v / (1.0f + expf(-1.702f * v));
   case GM_ACT_SILU:

@@ -1,0 +1,15 @@
+/* groma_config.h - the tables of what is known of the files of a Groma checkpoint. */
+#ifndef GM_GROMA_CONFIG_H
+#define GM_GROMA_CONFIG_H
+
+#include "config_check.h"
+
+#define GM_GROMA_CONFIG "config.json"
+#define GM_GROMA_PREPROCESSOR "preprocessor_config.json"
+#define GM_GROMA_PROCESSOR "processor_config.json"
+
+enum { GM_GROMA_CONFIGS = 8 };
+
+extern const gm_config_file gm_groma_files[GM_GROMA_CONFIGS];
+
+#endif
