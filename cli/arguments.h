@@ -61,7 +61,7 @@ typedef struct cli_args {
   double stop, dedup_iou, dedup_cosine; /* dedup_* < 0: not given */
   bool dedup, proposals, no_cache;
   /* convert, inspect, eval, bench */
-  const char *type, *layout, *shape, *stages, *coco, *refs, *images;
+  const char *type, *layout, *ignore_config, *shape, *stages, *coco, *refs, *images;
   bool verify, tensors;
   uint64_t limit, repeat, count;
   bool help;

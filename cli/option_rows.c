@@ -316,6 +316,10 @@ const cli_option_row cli_option_rows[] = {
     {"layout", 0, TEXT, AT(layout), GROUP_CONVERT, "LAYOUT",
      "layout of a CLIP checkpoint, where its files do not say: openai or open_clip",
      SECTION_MODEL, "openai,open_clip"},
+    {"ignore-config", 0, TEXT, AT(ignore_config), GROUP_CONVERT, "NAME,...",
+     "go on though these members of the checkpoint's files, or tensors, are not known; '*' "
+     "stands for anything",
+     SECTION_MODEL, NULL},
     {"verify", 0, FLAG, AT(verify), GROUP_INSPECT, NULL,
      "check every tensor against the hash that convert stored", SECTION_MODEL, NULL},
     {"tensors", 0, FLAG, AT(tensors), GROUP_INSPECT, NULL, "list every tensor", SECTION_MODEL,

@@ -582,6 +582,14 @@ typedef struct gm_convert_params {
   unsigned threads;
   const char *layout; /* of a CLIP checkpoint: "openai" or "open_clip" where the files beside it
                          tell nothing, or wrongly; NULL: told by the files */
+  /* Members of the checkpoint's JSON files, and tensors, that are not known here and are to be
+   * passed over all the same: "vision_config.foo,bar,ema.*", paths or their last parts. NULL:
+   * they are an error. */
+  const char *ignore_config;
+  /* Called when a conversion has gone well, once for each thing worth saying, in words: how
+   * many tensors have another type and why; with detail set, what few want to know. */
+  void (*note)(void *note_user, bool detail, const char *line);
+  void *note_user;
 } gm_convert_params;
 
 /* Converts a checkpoint directory (or a GGUF file, to requantise) into one GGUF file. Streams,

@@ -42,6 +42,12 @@ static uint64_t source_bytes(const char *path) {
   return sum;
 }
 
+/* What the library has to say when all went well. */
+static void on_note(void *user, bool detail, const char *line) {
+  const cli_args *args = user;
+  if (!detail || args->verbose) fprintf(stderr, "%s\n", line);
+}
+
 int cmd_convert(const cli_args *args) {
   if (args->inputs.n != 1 || !args->output) {
     cli_error("convert: wanted one checkpoint and -o FILE.gguf");
@@ -53,8 +59,12 @@ int cmd_convert(const cli_args *args) {
   cli_progress progress = cli_progress_begin(args->quiet);
   progress.total_bytes = source_bytes(args->inputs.items[0]);
   gm_callbacks callbacks = {&progress, on_cancelled, on_progress, NULL};
-  gm_convert_params params = {
-      .type = args->type, .threads = (unsigned)args->threads, .layout = args->layout};
+  gm_convert_params params = {.type = args->type,
+                              .threads = (unsigned)args->threads,
+                              .layout = args->layout,
+                              .ignore_config = args->ignore_config,
+                              .note = on_note,
+                              .note_user = (void *)(uintptr_t)args};
   gm_error err = {0};
   gm_status status = gm_convert(args->inputs.items[0], args->output, &params, &callbacks, &err);
   cli_progress_clear(&progress);

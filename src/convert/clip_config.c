@@ -349,8 +349,9 @@ static gm_status read_open_clip(const json_t *root, const size_t *dims, clip_set
 
 static gm_status read_fused(const gm_source *source, const size_t *dims, clip_settings *s,
                             gm_error *err) {
-  bool openai = source->layout && strcmp(source->layout, "openai") == 0;
-  bool open_clip = source->layout && !openai;
+  const char *layout = source->params ? source->params->layout : NULL;
+  bool openai = layout && strcmp(layout, "openai") == 0;
+  bool open_clip = layout && !openai;
   s->vision_heads = (uint32_t)dims[V_DIM] / OPENAI_HEAD_WIDTH;
   s->text_heads = (uint32_t)dims[T_DIM] / OPENAI_HEAD_WIDTH;
   s->act = s->text_act = open_clip ? "gelu" : "quick_gelu";
@@ -441,7 +442,7 @@ static void read_pad_token(const gm_configs *configs, clip_settings *s) {
 
 static gm_status read_separate(const gm_source *source, const size_t *dims, clip_settings *s,
                                gm_error *err) {
-  if (source->layout)
+  if (source->params && source->params->layout)
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "%s: found Hugging Face's tensor names, which no other layout has; leave "
                    "the layout out",

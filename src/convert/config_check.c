@@ -121,10 +121,14 @@ bool gm_source_ignores(const gm_source *source, const char *file, const char *pa
   char full[2 * MAX_PATH];
   const char *dot = strrchr(path, '.'), *last = dot ? dot + 1 : path;
   snprintf(full, sizeof full, "%s:%s", file, path);
-  for (size_t i = 0; i < source->n_ignore; i++) {
-    const char *pattern = source->ignore[i];
-    if (fnmatch(pattern, path, 0) == 0 || fnmatch(pattern, last, 0) == 0 ||
-        fnmatch(pattern, full, 0) == 0)
+  const char *at = source->params ? source->params->ignore_config : NULL;
+  while (at && *at) {
+    char pattern[MAX_PATH];
+    size_t n = strcspn(at, ",");
+    snprintf(pattern, sizeof pattern, "%.*s", (int)(n < MAX_PATH ? n : 0), at);
+    at += n + (at[n] == ',');
+    if (*pattern && (fnmatch(pattern, path, 0) == 0 || fnmatch(pattern, last, 0) == 0 ||
+                     fnmatch(pattern, full, 0) == 0))
       return true;
   }
   return false;

@@ -69,7 +69,7 @@ typedef struct gm_configs {
 } gm_configs;
 
 /* Reads and checks the files of the list that the source has; dims are the sizes that
- * GM_MEMBER_SIZE speaks of. Unknown members that source->ignore names are passed over.
+ * GM_MEMBER_SIZE speaks of. Unknown members that params->ignore_config names are passed over.
  * GM_ERR_MODEL tells what was found; close in any case. */
 gm_status gm_configs_open(gm_configs *out, const gm_source *source, const gm_config_file *files,
                           size_t n, const size_t *dims, gm_error *err);
@@ -77,7 +77,7 @@ void gm_configs_close(gm_configs *configs);
 /* The file's root; NULL: no such file. */
 const json_t *gm_configs_root(const gm_configs *configs, const char *name);
 
-/* True where one of source->ignore names it: by its path, its last part or file:path. A '*' in
+/* True where params->ignore_config names it: by its path, its last part or file:path. A '*' in
  * them stands for anything. */
 bool gm_source_ignores(const gm_source *source, const char *file, const char *path);
 

@@ -4,6 +4,7 @@
 
 #include "model_file_bytes.h"
 #include "new_file.h"
+#include "source_names.h"
 #include "synthetic.h"
 
 #include <libgen.h>
@@ -66,6 +67,19 @@ static gm_status write_synthetic(const char *spec, const char *destination, unsi
   return status;
 }
 
+/* The file that is read must not be the one that is replaced. */
+static gm_status check_destination(const char *path, const char *destination, gm_error *err) {
+  struct stat from, to;
+  if (stat(path, &from) != 0 || stat(destination, &to) != 0 || from.st_dev != to.st_dev ||
+      from.st_ino != to.st_ino)
+    return GM_OK;
+  return gm_fail(
+      err, GM_ERR_ARGUMENT,
+      "%s: found the same file as source and as destination; wanted another name for "
+      "the result",
+      destination);
+}
+
 gm_status gm_convert(const char *path, const char *destination, const gm_convert_params *params,
                      const gm_callbacks *callbacks, gm_error *err) {
   gm_type type = GM_TYPE_F16;
@@ -85,12 +99,15 @@ gm_status gm_convert(const char *path, const char *destination, const gm_convert
   gm_source source = {0};
   gm_pool *pool = NULL;
   char *directory = NULL, *name = NULL;
+  GM_TRY(check_destination(path, destination, err));
   GM_TRY(gm_checkpoint_open(&source.weights, path, err));
-  gm_status status = locate(path, &directory, &name, err);
+  bool gguf = strcmp(source.weights->format, "gguf") == 0;
+  gm_status status = gguf ? GM_OK : gm_source_clean_names(source.weights, err);
+  if (status == GM_OK) status = locate(path, &directory, &name, err);
   if (status == GM_OK) status = gm_pool_create(&pool, params ? params->threads : 0, err);
   if (status == GM_OK) {
     source.directory = directory;
-    source.layout = params ? params->layout : NULL;
+    source.params = params;
     source.name = name;
     gm_plan_options options = {.pool = pool, .callbacks = callbacks, .sums = true};
     status = convert_to(&source, destination, type, &options, err);

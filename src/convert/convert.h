@@ -26,12 +26,10 @@ typedef struct gm_source_file {
 typedef struct gm_source {
   gm_checkpoint *weights;
   const char *name;            /* becomes general.name */
-  const char *layout;          /* gm_convert_params.layout; may be NULL */
   const char *directory;       /* where the small files are; NULL: in `files` */
   const gm_source_file *files; /* [n_files] */
   size_t n_files;
-  const char *const *ignore; /* [n_ignore] patterns of gm_convert_params.ignore */
-  size_t n_ignore;
+  const gm_convert_params *params; /* may be NULL */
 } gm_source;
 
 /* The small file's bytes, to be freed; GM_ERR_FILE_NOT_FOUND if there is none. */
@@ -80,7 +78,7 @@ typedef struct gm_plan_tensor {
   size_t source; /* in the checkpoint */
   char name[GM_MAX_TENSOR_NAME + 1];
   gm_layout layout;
-  gm_type type;
+  gm_type wanted, type; /* by its precision, and where that type's block divides its rows */
   uint32_t n_dims;
   size_t shape[GM_MAX_DIMS];
   size_t inner; /* GM_LAYOUT_BINS_FIRST: channels c */
@@ -96,17 +94,20 @@ void gm_plan_free(gm_plan *plan);
 /* Appends one tensor with the name, layout and shape of the source's tensor `i` of the rule;
  * layer of n_layers counts for GM_LLM_TOUCHY. */
 gm_status gm_plan_add(gm_plan *plan, const gm_checkpoint *weights, size_t i, const char *name,
-                      gm_layout layout, size_t inner, gm_type type, gm_error *err);
+                      gm_layout layout, size_t inner, gm_error *err);
 /* Unrolls the rules; dims[] gives the value of every dimension, inner the channels of
  * GM_LAYOUT_BINS_FIRST. GM_ERR_MODEL names the first tensor that is missing or of another
  * shape. */
 gm_status gm_plan_rules(gm_plan *plan, const gm_checkpoint *weights,
                         const gm_tensor_rule *rules, size_t n_rules, const size_t *dims,
                         size_t inner, gm_error *err);
-/* The type of a tensor with rows of `cols` in a file of type `asked`. Where a block does not
- * divide the row: q8_0, else f16. */
-gm_type gm_plan_type(gm_type asked, gm_precision precision, size_t cols, size_t layer,
-                     size_t n_layers);
+/* Sets the tensor's types in a file of type `asked`. Where a block does not divide a row: q8_0,
+ * else f16. */
+void gm_plan_choose_type(gm_plan_tensor *tensor, gm_type asked, gm_precision precision,
+                         size_t layer, size_t n_layers);
+/* Tells params' note, if there is one, of the plan's types. */
+void gm_plan_summary(const gm_plan *plan, const gm_checkpoint *weights,
+                     const gm_convert_params *params);
 
 /* A rule's name for one layer: the pattern with its '%' replaced by the number. */
 void gm_rule_name(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_t layer);
@@ -148,8 +149,8 @@ typedef struct gm_architecture {
 } gm_architecture;
 
 /* Every tensor of the source must be in the plan, or known as spare, or named by
- * source->ignore. Where a rule has two names for a tensor and the source both, they must be
- * equal. GM_ERR_MODEL counts the others and names some. */
+ * params->ignore_config. Where a rule has two names for a tensor and the source both, they must
+ * be equal. GM_ERR_MODEL counts the others and names some. */
 gm_status gm_plan_check_left_over(const gm_plan *plan, const gm_source *source,
                                   const gm_architecture *architecture, gm_error *err);
 

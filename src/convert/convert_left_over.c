@@ -1,6 +1,7 @@
 /* convert_left_over.c - tensors of a source that the plan does not take: known ones are passed
  * over, any other may belong to what is not computed. */
 #include "config_check.h"
+#include "source_names.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -55,22 +56,13 @@ static bool is_spare(const gm_architecture *architecture, const char *name) {
   return false;
 }
 
-/* What training checkpoints hold beside the model. */
-static bool of_training(const char *name) {
-  static const char *const heads[] = {"optimizer.", "optimizers.", "scaler.", "lr_scheduler.",
-                                      "scheduler."};
-  for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
-    if (strncmp(name, heads[i], strlen(heads[i])) == 0) return true;
-  return false;
-}
-
 static gm_status judge(const gm_source *source, const gm_architecture *architecture, size_t i,
                        bool *unknown, gm_error *err) {
   gm_checkpoint *weights = source->weights;
   char other[GM_MAX_TENSOR_NAME + 1];
   const char *name = weights->tensors[i].name;
   *unknown = false;
-  if (is_spare(architecture, name) || of_training(name) ||
+  if (is_spare(architecture, name) || gm_source_is_training(name) ||
       gm_source_ignores(source, "tensor", name))
     return GM_OK;
   size_t same =

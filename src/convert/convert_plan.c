@@ -39,11 +39,13 @@ static gm_type wanted_type(gm_type asked, gm_precision precision, size_t layer,
   return asked;
 }
 
-gm_type gm_plan_type(gm_type asked, gm_precision precision, size_t cols, size_t layer,
-                     size_t n_layers) {
-  gm_type type = wanted_type(asked, precision, layer, n_layers);
-  if (cols % gm_type_traits_of(type)->block == 0) return type;
-  return cols % gm_type_traits_of(GM_TYPE_Q8_0)->block == 0 ? GM_TYPE_Q8_0 : GM_TYPE_F16;
+void gm_plan_choose_type(gm_plan_tensor *tensor, gm_type asked, gm_precision precision,
+                         size_t layer, size_t n_layers) {
+  size_t cols = tensor->shape[tensor->n_dims - 1];
+  tensor->wanted = tensor->type = wanted_type(asked, precision, layer, n_layers);
+  if (cols % gm_type_traits_of(tensor->type)->block != 0)
+    tensor->type =
+        cols % gm_type_traits_of(GM_TYPE_Q8_0)->block == 0 ? GM_TYPE_Q8_0 : GM_TYPE_F16;
 }
 
 /* ---- shapes */
@@ -81,7 +83,7 @@ static void lay_out(gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
 }
 
 gm_status gm_plan_add(gm_plan *plan, const gm_checkpoint *weights, size_t i, const char *name,
-                      gm_layout layout, size_t inner, gm_type type, gm_error *err) {
+                      gm_layout layout, size_t inner, gm_error *err) {
   if (plan->n_tensors == plan->capacity) {
     size_t capacity = plan->capacity ? 2 * plan->capacity : 256;
     void *grown = realloc(plan->tensors, capacity * sizeof *plan->tensors);
@@ -90,8 +92,7 @@ gm_status gm_plan_add(gm_plan *plan, const gm_checkpoint *weights, size_t i, con
     plan->capacity = capacity;
   }
   gm_plan_tensor *t = &plan->tensors[plan->n_tensors++];
-  *t = (gm_plan_tensor){
-      .source = i, .layout = layout, .type = type, .inner = inner, .shape = {1, 1, 1, 1}};
+  *t = (gm_plan_tensor){.source = i, .layout = layout, .inner = inner, .shape = {1, 1, 1, 1}};
   snprintf(t->name, sizeof t->name, "%s", name);
   lay_out(t, &weights->tensors[i]);
   return GM_OK;
@@ -152,10 +153,9 @@ static gm_status add_rule(gm_plan *plan, const gm_checkpoint *weights,
     GM_TRY(find_source(weights, rule, layer, &i, err));
     GM_TRY(check_shape(weights, i, rule, dims, err));
     gm_rule_name(name, rule->output ? rule->output : rule->name, layer);
-    GM_TRY(gm_plan_add(plan, weights, i, name, rule->layout, inner, GM_TYPE_F32, err));
-    gm_plan_tensor *t = &plan->tensors[plan->n_tensors - 1];
-    t->type =
-        gm_plan_type(plan->type, rule->precision, t->shape[t->n_dims - 1], layer, n_layers);
+    GM_TRY(gm_plan_add(plan, weights, i, name, rule->layout, inner, err));
+    gm_plan_choose_type(&plan->tensors[plan->n_tensors - 1], plan->type, rule->precision, layer,
+                        n_layers);
   }
   return GM_OK;
 }

@@ -52,9 +52,10 @@ static gm_status plan_tensor(gm_plan *plan, const gm_architecture *architecture,
   if (!rule)
     return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s belongs to no %s model", weights->path,
                    t->name, architecture->name);
-  gm_type type = gm_plan_type(plan->type, rule->precision, t->shape[t->n_dims - 1], layer,
-                              count_layers(weights, rule));
-  return gm_plan_add(plan, weights, i, name, GM_LAYOUT_SAME, 0, type, err);
+  GM_TRY(gm_plan_add(plan, weights, i, name, GM_LAYOUT_SAME, 0, err));
+  gm_plan_choose_type(&plan->tensors[plan->n_tensors - 1], plan->type, rule->precision, layer,
+                      count_layers(weights, rule));
+  return GM_OK;
 }
 
 static void copy_keys(gm_gguf_writer *writer, const gm_gguf *gguf, gm_type type) {
@@ -85,6 +86,7 @@ gm_status gm_requantise(const gm_source *source, gm_gguf_writer *writer, gm_type
     copy_keys(writer, gm_model_file_gguf(file), type);
     status = gm_plan_run(&plan, source->weights, writer, options, err);
   }
+  if (status == GM_OK) gm_plan_summary(&plan, source->weights, source->params);
   gm_plan_free(&plan);
   return status;
 }

@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "json_file.h"
 #include "mapping.h"
+#include "placeholder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,13 @@ static gm_status read_small(const char *directory, const char *name, void **out,
   if (!path) return gm_fail_memory(err, name, strlen(directory) + strlen(name));
   gm_mapping file;
   gm_status status = gm_map_file(&file, path, true, err);
+  if (status == GM_ERR_FILE_NOT_FOUND) {
+    /* A link to nowhere is no file that the checkpoint does without. */
+    gm_status link = gm_refuse_dangling_link(path, err);
+    if (link != GM_OK) status = GM_ERR_MODEL;
+    if (link != GM_OK && err) err->status = status;
+  }
+  if (status == GM_OK) status = gm_refuse_placeholder(path, file.data, file.size, err);
   if (status == GM_OK && file.size > MAX_SMALL)
     status = gm_fail(err, GM_ERR_MODEL, "%s: found %zu bytes, wanted at most %d", path,
                      file.size, MAX_SMALL);
@@ -106,6 +114,7 @@ static gm_status convert_as(const gm_architecture *architecture, const gm_source
   gm_status status = architecture->read(source, writer, &plan, err);
   if (status == GM_OK) status = gm_plan_check_left_over(&plan, source, architecture, err);
   if (status == GM_OK) status = gm_plan_run(&plan, source->weights, writer, options, err);
+  if (status == GM_OK) gm_plan_summary(&plan, source->weights, source->params);
   gm_plan_free(&plan);
   return status;
 }

@@ -367,8 +367,9 @@ gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *poo
       {"tokenizer.model", tokenizer.bytes, tokenizer.size},
       {"added_tokens.json", added.bytes, added.size},
   };
+  static const gm_convert_params openai = {.layout = "openai"};
   gm_source source = {.name = wanted.name, .files = groma_files, .n_files = 3};
-  if (clip_shape_of(wanted.name)) source = (gm_source){.name = wanted.name, .layout = "openai"};
+  if (clip_shape_of(wanted.name)) source = (gm_source){.name = wanted.name, .params = &openai};
   gm_plan_options options = {.pool = pool, .fill = wanted.fast ? fill_blocks : NULL};
   GM_TRY(gm_synthetic_open(&source.weights, wanted.name, err));
   gm_status status = gm_gguf_writer_create(&writer, NULL, err);

@@ -41,6 +41,8 @@ gm_status gm_checkpoint_add(gm_checkpoint *c, const char *name, size_t length,
                    c->path, (int)length, name, n_dims, GM_MAX_DIMS);
   gm_checkpoint_tensor t = {.type = type, .n_dims = n_dims, .shape = {1, 1, 1, 1}};
   snprintf(t.dtype, sizeof t.dtype, "%s", dtype);
+  t.f64 = strcmp(dtype, "F64") == 0 || strcmp(dtype, "Double") == 0; /* safetensors, PyTorch */
+  if (t.f64) t.type = GM_TYPE_F32;
   t.n_elements = 1;
   for (uint32_t i = 0; i < n_dims; i++) {
     size_t unused;
@@ -59,6 +61,26 @@ gm_status gm_checkpoint_add(gm_checkpoint *c, const char *name, size_t length,
 static int compare_names(const void *a, const void *b, void *context) {
   const gm_checkpoint_tensor *tensors = context;
   return strcmp(tensors[*(const size_t *)a].name, tensors[*(const size_t *)b].name);
+}
+
+void gm_f64_to_float(float *out, const void *doubles, size_t n) {
+  const unsigned char *from = doubles;
+  for (size_t i = 0; i < n; i++) {
+    double value;
+    memcpy(&value, from + i * sizeof value, sizeof value);
+    out[i] = (float)value;
+  }
+}
+
+gm_status gm_checkpoint_strip(gm_checkpoint *c, const char *prefix, gm_error *err) {
+  size_t n = strlen(prefix);
+  for (size_t i = 0; i < c->n_tensors; i++) {
+    char *name = c->tensors[i].name;
+    if (strncmp(name, prefix, n) == 0 && name[n]) memmove(name, name + n, strlen(name + n) + 1);
+  }
+  free(c->by_name);
+  c->by_name = NULL;
+  return gm_checkpoint_seal(c, err);
 }
 
 gm_status gm_checkpoint_seal(gm_checkpoint *c, gm_error *err) {
@@ -91,8 +113,9 @@ gm_status gm_checkpoint_read(gm_checkpoint *c, size_t i, size_t first, size_t n,
                              gm_error *err) {
   const gm_checkpoint_tensor *t = &c->tensors[i];
   if (t->type == GM_TYPE_COUNT)
-    return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s: found dtype %s, wanted F32, F16 or BF16",
-                   c->path, t->name, t->dtype);
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: tensor %s: found dtype %s, wanted F64, F32, F16 or BF16", c->path,
+                   t->name, t->dtype);
   if (!gm_extent_fits(first, n, t->n_elements))
     return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s: %zu elements from %zu are past its %zu",
                    c->path, t->name, n, first, t->n_elements);
@@ -146,6 +169,8 @@ static gm_status open_shard(sharded *s, const char *directory, const char *name,
     if (strcmp(s->shards[i]->path, path) == 0) *out = s->shards[i];
   if (!*out) {
     status = open_file(out, path, err);
+    if (status == GM_ERR_FILE_NOT_FOUND)
+      status = gm_fail_prefix(err, status, "a part that the index names is missing");
     if (status == GM_OK) s->shards[s->n_shards++] = *out;
   }
   free(path);

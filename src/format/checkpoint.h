@@ -18,6 +18,7 @@ typedef struct gm_checkpoint_tensor {
   char *name; /* 1..GM_MAX_TENSOR_NAME printable ASCII characters, owned by the checkpoint */
   char dtype[16];  /* as the file spells it: "F16", "BFloat16", "I64"; for messages */
   gm_type type;    /* what read converts from; GM_TYPE_COUNT: read refuses this tensor */
+  bool f64;        /* its elements are doubles; type is then f32, to which read rounds them */
   uint32_t n_dims; /* 0 (a scalar) .. GM_MAX_DIMS */
   size_t shape[GM_MAX_DIMS]; /* outermost first; unused entries 1; 0 is possible */
   size_t n_elements;
@@ -50,6 +51,8 @@ void gm_checkpoint_close(gm_checkpoint *checkpoint);
 
 /* Index of the tensor with this name, or SIZE_MAX. */
 size_t gm_checkpoint_find(const gm_checkpoint *checkpoint, const char *name);
+/* Takes the prefix off all names that have it. GM_ERR_MODEL if two become one. */
+gm_status gm_checkpoint_strip(gm_checkpoint *checkpoint, const char *prefix, gm_error *err);
 /* The checked read. Refuses unreadable dtypes (GM_ERR_MODEL, with name and dtype). */
 gm_status gm_checkpoint_read(gm_checkpoint *checkpoint, size_t i, size_t first, size_t n,
                              float *out, gm_error *err);
@@ -61,6 +64,8 @@ gm_status gm_checkpoint_read(gm_checkpoint *checkpoint, size_t i, size_t first, 
 gm_status gm_checkpoint_add(gm_checkpoint *checkpoint, const char *name, size_t name_length,
                             const char *dtype, gm_type type, uint32_t n_dims,
                             const uint64_t *shape, gm_error *err);
+/* Rounds n doubles that need not be aligned, to the nearest. */
+void gm_f64_to_float(float *out, const void *doubles, size_t n);
 /* Once, after the last add: makes the name index, refuses two tensors of one name. */
 gm_status gm_checkpoint_seal(gm_checkpoint *checkpoint, gm_error *err);
 

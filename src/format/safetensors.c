@@ -9,6 +9,7 @@
 #include "checked.h"
 #include "json_file.h"
 #include "mapping.h"
+#include "placeholder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,18 +49,24 @@ static gm_status safetensors_read(gm_checkpoint *self, size_t i, size_t first, s
   (void)err;
   safetensors *s = (safetensors *)self;
   gm_type type = self->tensors[i].type;
-  size_t begin = s->body + (size_t)s->extents[i].begin + gm_type_row_bytes(type, first);
-  size_t bytes = gm_type_row_bytes(type, n);
+  bool f64 = self->tensors[i].f64;
+  size_t width = f64 ? sizeof(double) : gm_type_row_bytes(type, 1);
+  size_t begin = s->body + (size_t)s->extents[i].begin + first * width;
+  size_t bytes = n * width;
   gm_mapping_will_need(&s->file, begin, bytes);
   /* Through a buffer, since the file need not align its elements. */
   enum { PIECE = 4096 };
   float aligned[PIECE];
   const unsigned char *from = s->file.data + begin;
   for (size_t done = 0; done < n;) {
-    size_t part = n - done < PIECE ? n - done : PIECE, size = gm_type_row_bytes(type, part);
-    memcpy(aligned, from, size);
-    gm_type_traits_of(type)->to_float(out + done, aligned, part);
-    from += size;
+    size_t part = n - done < PIECE ? n - done : PIECE;
+    if (f64) {
+      gm_f64_to_float(out + done, from, part);
+    } else {
+      memcpy(aligned, from, part * width);
+      gm_type_traits_of(type)->to_float(out + done, aligned, part);
+    }
+    from += part * width;
     done += part;
   }
   gm_mapping_drop(&s->file, begin, bytes);
@@ -189,6 +196,7 @@ gm_status gm_safetensors_open(gm_checkpoint **out, const char *path, gm_error *e
   s->base.read = safetensors_read;
   s->base.close = safetensors_close;
   gm_status status = gm_map_file(&s->file, path, true, err);
+  if (status == GM_OK) status = gm_refuse_placeholder(path, s->file.data, s->file.size, err);
   if (status == GM_OK) status = read_header(s, err);
   if (status == GM_OK)
     *out = &s->base;

@@ -11,6 +11,7 @@
 #include "checked.h"
 #include "checkpoint.h"
 #include "mapping.h"
+#include "placeholder.h"
 #include "torch_pickle.h"
 #include "zip.h"
 
@@ -79,7 +80,10 @@ static gm_status torch_read(gm_checkpoint *self, size_t i, size_t first, size_t 
   for (size_t done = 0; done < n;) {
     size_t part = n - done < CHUNK ? n - done : CHUNK;
     gather(t, s, c->file.data + s->begin, first + done, part, packed);
-    traits->to_float(out + done, packed, part);
+    if (t->f64)
+      gm_f64_to_float(out + done, packed, part);
+    else
+      traits->to_float(out + done, packed, part);
     done += part;
   }
   /* A piece of a transposed view touches all its pages: they stay until its last piece. */
@@ -303,6 +307,7 @@ static gm_status open_archive(torch_checkpoint *c, const char *path, gm_error *e
   c->base.path = strdup(path);
   if (!c->base.path) return gm_fail_memory(err, path, strlen(path) + 1);
   GM_TRY(gm_map_file(&c->file, path, true, err));
+  GM_TRY(gm_refuse_placeholder(path, c->file.data, c->file.size, err));
   gm_status status = read_archive(c, err);
   return status == GM_OK ? GM_OK : gm_fail_prefix(err, status, "%s", path);
 }

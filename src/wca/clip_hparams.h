@@ -14,10 +14,10 @@
 #define GM_CLIP_RESIZE_SIZE "clip.image_resize_size"
 
 typedef struct gm_clip_hparams {
-  bool fused;        /* OpenAI's and open_clip's tensor names (in_proj), else Hugging Face's */
+  bool fused; /* OpenAI's and open_clip's tensor names (in_proj), else Hugging Face's */
   gm_act act, text_act; /* of the image and of the text tower */
   float eps, text_eps;  /* of their LayerNorms */
-  float logit_scale; /* exp(logit_scale) of the checkpoint: multiplies cosines */
+  float logit_scale;    /* exp(logit_scale) of the checkpoint: multiplies cosines */
   uint32_t image_size, patch_size;
   uint32_t vision_layers, vision_heads;
   uint32_t text_layers, text_heads;
