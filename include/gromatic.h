@@ -12,6 +12,7 @@
  * right, y down, float, clipped to the picture.
  * - A gm_model may be used from several threads; calls that compute on it take turns. A
  * gm_scene and what hangs on it belong to one thread at a time. Results are plain data.
+ * - Threads that the library starts block all signals but those of their own faults.
  * - Strings are UTF-8. Results own their strings and arrays until their _free call.
  *
  * Follows Groma (arXiv 2404.13013) and WCA (arXiv 2406.02915); docs/MODEL.md tells what is

@@ -6,12 +6,15 @@
 #include "rng.h"
 #include "threads.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static void arena_reuses_its_chunks(void **state) {
@@ -102,6 +105,67 @@ static void held_up_thread_is_helped_with_its_share(void **state) {
     gm_pool_run(pool, waiting_task, &done, NEAR);
     assert_int_equal(atomic_load(&done), NEAR);
   }
+  gm_pool_free(pool);
+}
+
+/* The signals that each thread blocks; a task ends when all have begun, so each is another's.
+ */
+typedef struct masks {
+  atomic_int begun;
+  sigset_t blocked[3];
+} masks;
+
+static void mask_task(void *arg, size_t task, size_t worker) {
+  masks *m = arg;
+  (void)task;
+  pthread_sigmask(SIG_BLOCK, NULL, &m->blocked[worker]);
+  atomic_fetch_add(&m->begun, 1);
+  while (atomic_load(&m->begun) < 3) sched_yield();
+}
+
+static void workers_take_no_signals(void **state) {
+  (void)state;
+  static const int hosts[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGUSR1, SIGCHLD, SIGPIPE};
+  static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+  sigset_t own, before, after;
+  gm_pool *pool;
+  gm_error err;
+  sigemptyset(&own);
+  sigaddset(&own, SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &own, &before);
+  assert_ok(gm_pool_create(&pool, 3, &err), &err);
+  pthread_sigmask(SIG_SETMASK, &before, &after);
+  masks m = {0};
+  gm_pool_run(pool, mask_task, &m, 3);
+  for (int i = 1; i < 32; i++) /* the creator's are as they were */
+    assert_int_equal(sigismember(&after, i), i == SIGUSR2 || sigismember(&before, i));
+  for (int w = 1; w < 3; w++) {
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+      assert_int_equal(sigismember(&m.blocked[w], hosts[i]), 1);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+      assert_int_equal(sigismember(&m.blocked[w], faults[i]), 0);
+  }
+  gm_pool_free(pool);
+}
+
+/* 20 times 10 ms without a job: what the workers spin for takes 20 times 80 us each, and not
+ * the whole time, which would be 800 ms. */
+static void workers_sleep_when_idle(void **state) {
+  (void)state;
+  gm_pool *pool;
+  gm_error err;
+  struct timespec begin, end;
+  unsigned char seen[8] = {0};
+  assert_ok(gm_pool_create(&pool, 5, &err), &err);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+  for (int run = 0; run < 20; run++) {
+    gm_pool_run(pool, count_task, seen, sizeof seen);
+    usleep(10000);
+  }
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+  double used =
+      (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+  if (used > 0.2) fail_msg("used %.3f s of processor time", used);
   gm_pool_free(pool);
 }
 
@@ -224,6 +288,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(arena_reuses_its_chunks),
       cmocka_unit_test(pool_runs_every_task_once),
+      cmocka_unit_test(workers_take_no_signals),
+      cmocka_unit_test(workers_sleep_when_idle),
       cmocka_unit_test(threads_begin_with_their_own_share),
       cmocka_unit_test(held_up_thread_is_helped_with_its_share),
       cmocka_unit_test(arithmetic_refuses_to_wrap),

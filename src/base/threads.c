@@ -3,21 +3,24 @@
  * one word; whoever takes a call moves the ticket on, and the caller waits until all calls have
  * ended, not for the workers: one that the system does not let run misses jobs and holds up
  * nobody. Workers spin for some microseconds after a job, since the next one usually follows at
- * once, and then sleep. */
+ * once, and then sleep. Signals are for the host's threads: workers block them. */
 #include "threads.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
-  SPIN = 4000, /* pauses before sleeping: tens of microseconds */
-  APART = 128  /* bytes between what threads write: a cache line and its neighbour */
+  SPIN_NS = 80000, /* before sleeping, longer than what stands between two jobs of a model */
+  PAUSES = 32,     /* between two looks at the clock; one takes from 10 to 50 ns */
+  APART = 128      /* bytes between what threads write: a cache line and its neighbour */
 };
 
 /* A thread's share of a job's tasks: the first that nobody has taken << 32 | the end. */
@@ -51,6 +54,23 @@ static void cpu_pause(void) {
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
 #endif
+}
+
+/* A pause takes ten times as long on one processor as on another, hence the clock. */
+typedef struct spin {
+  unsigned pauses;
+  int64_t begin; /* ns, at the first look */
+} spin;
+
+/* Pauses; false once SPIN_NS are over. */
+static bool spin_on(spin *s) {
+  cpu_pause();
+  if (++s->pauses % PAUSES != 0) return true;
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+  if (s->pauses == PAUSES) s->begin = now;
+  return now - s->begin < SPIN_NS;
 }
 
 /* Job numbers are odd while the job's members are being written: then there is no call. */
@@ -113,14 +133,15 @@ static bool is_new(uint64_t ticket, uint32_t seen) {
 }
 
 static uint32_t wait_for_job(gm_pool *pool, uint32_t seen) {
-  for (int i = 0; i < SPIN; i++) {
-    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+  spin s = {0};
+  uint64_t ticket;
+  do {
+    ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
     if (is_new(ticket, seen) || atomic_load_explicit(&pool->stop, memory_order_relaxed))
       return job_of(ticket);
-    cpu_pause();
-  }
+  } while (spin_on(&s));
   pthread_mutex_lock(&pool->lock);
-  uint64_t ticket = atomic_load(&pool->ticket);
+  ticket = atomic_load(&pool->ticket);
   while (!is_new(ticket, seen) && !atomic_load(&pool->stop)) {
     pthread_cond_wait(&pool->wake, &pool->lock);
     ticket = atomic_load(&pool->ticket);
@@ -171,14 +192,30 @@ void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
   assert(n_tasks < UINT32_MAX);
   pthread_mutex_lock(&pool->caller);
   take_calls(pool, publish(pool, fn, arg, n_tasks), 0);
-  for (unsigned spins = 0;
-       atomic_load_explicit(&pool->done, memory_order_acquire) != pool->threads; spins++) {
-    if (spins < SPIN)
-      cpu_pause();
+  spin s = {0};
+  bool spinning = true; /* then it is others' turn, but this thread does not sleep: what it
+                           waits for is being computed, and the next job comes from here */
+  while (atomic_load_explicit(&pool->done, memory_order_acquire) != pool->threads) {
+    if (spinning)
+      spinning = spin_on(&s);
     else
       sched_yield();
   }
   pthread_mutex_unlock(&pool->caller);
+}
+
+/* With all signals blocked but those that a fault of the thread itself raises: a handler of the
+ * host's is run by a thread of the host's. */
+static int start_worker(gm_pool *pool, unsigned i) {
+  static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+  sigset_t blocked, before;
+  sigfillset(&blocked);
+  for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) sigdelset(&blocked, faults[k]);
+  pool->slots[i] = (struct gm_worker){pool, i};
+  pthread_sigmask(SIG_SETMASK, &blocked, &before);
+  int code = pthread_create(&pool->workers[i], NULL, worker_main, &pool->slots[i]);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return code;
 }
 
 gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err) {
@@ -203,8 +240,7 @@ gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err) {
   pthread_cond_init(&pool->wake, NULL);
   pool->threads = 1;
   for (unsigned i = 1; i < threads; i++) {
-    pool->slots[i] = (struct gm_worker){pool, i};
-    int code = pthread_create(&pool->workers[i], NULL, worker_main, &pool->slots[i]);
+    int code = start_worker(pool, i);
     if (code != 0) {
       gm_pool_free(pool);
       return gm_fail(err, GM_ERR_MEMORY, "cannot start thread %u of %u: %s; use fewer (-t)",

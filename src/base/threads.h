@@ -22,7 +22,8 @@ unsigned gm_usable_cpus(void);
 double gm_cgroup_cpus(const char *membership, const char *root);
 
 /* threads: at most 1024; 0: gm_usable_cpus(). The calling thread is one of them. Workers sleep
- * when idle. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY (a thread could not be started). */
+ * when idle, and take no signals. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY (a thread could not be
+ * started). */
 gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err);
 /* No job is running. NULL is allowed. */
 void gm_pool_free(gm_pool *pool);
