@@ -4,6 +4,7 @@
 #include "regions.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const gm_region_rule rule = {
     .score_threshold = 0.15f, .nms_threshold = 0.5f, .max_regions = 100};
@@ -74,6 +75,36 @@ static void equal_scores_keep_their_order(void **state) {
   assert_chosen(twins, ones, 3, &rule, (uint32_t[]){0, 2}, 2);
 }
 
+/* A million scores: rising, falling, of ten values, and all one. A sort that is quadratic in
+ * any of them would not end within the test's time. Boxes of no area suppress nothing. */
+static void long_lists_are_sorted(void **state) {
+  (void)state;
+  enum { N = 1000000 };
+  const gm_region_rule all = {
+      .score_threshold = 0.15f, .nms_threshold = 0.5f, .max_regions = 9};
+  gm_rel_box *boxes = calloc(N, sizeof *boxes);
+  float *scores = malloc(N * sizeof *scores);
+  uint32_t *chosen = malloc(N * sizeof *chosen);
+  for (int kind = 0; kind < 4; kind++) {
+    for (size_t i = 0; i < N; i++) {
+      size_t rank = kind == 0 ? N - 1 - i : kind == 1 ? i : kind == 2 ? i * 7 % 10 : 0;
+      scores[i] = 1 - (float)rank / (1 << 21); /* exact in f32 */
+    }
+    assert_int_equal(gm_regions_choose(boxes, scores, N, &all, chosen), 9);
+    for (uint32_t i = 0; i < 9; i++) {
+      const uint32_t want[] = {N - 1 - i, i, i * 10, i};
+      assert_int_equal(chosen[i], want[kind]);
+    }
+    for (size_t i = 10; i < N; i++) { /* what lies behind the kept is the rest, in order */
+      float a = scores[chosen[i - 1]], b = scores[chosen[i]];
+      if (a < b || (a == b && chosen[i - 1] > chosen[i])) fail_msg("kind %d: %zu", kind, i);
+    }
+  }
+  free(boxes);
+  free(scores);
+  free(chosen);
+}
+
 static void suppression(void **state) {
   (void)state;
   /* IoU of whole and half is 1/2: equal to the threshold is no reason to drop. */
@@ -137,6 +168,7 @@ int main(void) {
       cmocka_unit_test(iou),
       cmocka_unit_test(falling_score_over_threshold),
       cmocka_unit_test(equal_scores_keep_their_order),
+      cmocka_unit_test(long_lists_are_sorted),
       cmocka_unit_test(suppression),
       cmocka_unit_test(nothing_over_threshold),
       cmocka_unit_test(not_a_number_is_never_chosen),

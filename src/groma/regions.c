@@ -27,16 +27,35 @@ float gm_region_iou(gm_rel_box a, gm_rel_box b) {
   return both > 0 ? shared / both : 0.0f;
 }
 
-/* Puts the candidates over the threshold into chosen, in falling score, equal scores in the
- * given order; returns their number. */
+/* Whether candidate a comes behind b: falling score, equal scores in the given order. */
+static bool is_behind(const float *scores, uint32_t a, uint32_t b) {
+  return scores[a] != scores[b] ? scores[a] < scores[b] : a > b;
+}
+
+/* Lets the candidate at the top of the heap [n] sink to its place below those behind it. */
+static void sink(const float *scores, uint32_t *heap, size_t top, size_t n) {
+  uint32_t sinking = heap[top];
+  for (size_t child; (child = 2 * top + 1) < n; top = child) {
+    if (child + 1 < n && is_behind(scores, heap[child + 1], heap[child])) child++;
+    if (!is_behind(scores, heap[child], sinking)) break;
+    heap[top] = heap[child];
+  }
+  heap[top] = sinking;
+}
+
+/* Puts the candidates over the threshold into chosen, in order; returns their number. A heap:
+ * whatever order a caller's scores come in, n log n, and no memory. */
 static size_t order_candidates(const float *scores, size_t n, float threshold,
                                uint32_t *chosen) {
   size_t count = 0;
-  for (size_t i = 0; i < n; i++) {
-    if (!(scores[i] > threshold)) continue;
-    size_t at = count++;
-    for (; at > 0 && scores[chosen[at - 1]] < scores[i]; at--) chosen[at] = chosen[at - 1];
-    chosen[at] = (uint32_t)i;
+  for (size_t i = 0; i < n; i++)
+    if (scores[i] > threshold) chosen[count++] = (uint32_t)i;
+  for (size_t i = count / 2; i-- > 0;) sink(scores, chosen, i, count);
+  for (size_t end = count; end > 1;) {
+    uint32_t last = chosen[0]; /* behind all that are left */
+    chosen[0] = chosen[--end];
+    chosen[end] = last;
+    sink(scores, chosen, 0, end);
   }
   return count;
 }
