@@ -4,13 +4,15 @@
 #include "arguments.h"
 #include "box_format.h"
 #include "ledger.h"
+#include "lock_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* A 200 x 100 picture; the box spans 20..60 and 10..50: by hand in each format. */
@@ -59,132 +61,274 @@ static void boxes_are_clipped_and_bad_ones_refused(void **state) {
   }
 }
 
-static void hex_key(char key[65], char digit) {
-  memset(key, digit, 64);
-  key[64] = 0;
+/* ---- the ledger ---- */
+
+static const ledger_wish anew = {false, false, false}, go_on = {true, false, false},
+                         retry = {true, true, false}, forced = {false, false, true};
+
+/* The files of one output, in a folder of their own. */
+typedef struct output {
+  char folder[32], path[48], list[64], part[64], part_list[80];
+} output;
+
+static output new_output(void) {
+  output o = {.folder = "/tmp/gromatic-test-XXXXXX"};
+  assert_non_null(mkdtemp(o.folder));
+  snprintf(o.path, sizeof o.path, "%s/out.jsonl", o.folder);
+  snprintf(o.list, sizeof o.list, "%s.ledger", o.path);
+  snprintf(o.part, sizeof o.part, "%s.part", o.path);
+  snprintf(o.part_list, sizeof o.part_list, "%s.ledger", o.part);
+  return o;
+}
+
+/* All that may be left, and nothing else. */
+static void remove_output(const output *o) {
+  unlink(o->path);
+  unlink(o->list);
+  unlink(o->part);
+  unlink(o->part_list);
+  assert_int_equal(rmdir(o->folder), 0);
+}
+
+static bool is_there(const char *path) {
+  return access(path, F_OK) == 0;
+}
+
+static void append(const char *path, const char *text) {
+  FILE *file = fopen(path, "a");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+static void assert_text(const char *path, const char *wanted) {
+  char *text = test_read_file(path, NULL);
+  assert_string_equal(text, wanted);
+  free(text);
 }
 
 /* A run's settings; the caller's. */
-static json_t *settings(double conf) {
-  return json_pack("{s:s, s:f}", "the command", "detect", "--conf", conf);
+static json_t *settings(double conf, int max_pixels) {
+  return json_pack("{s:s, s:f, s:i}", "the command", "detect", "--conf", conf, "--max-pixels",
+                   max_pixels);
 }
 
-static cli_ledger *opened(const char *path, json_t *run, bool resume, bool retry) {
+/* Opens and begins; NULL where that is refused. */
+static cli_ledger *opened(const output *o, json_t *run, ledger_wish wish) {
   cli_ledger *ledger;
-  assert_int_equal(cli_ledger_open(path, run, resume, retry, &ledger), CLI_DONE);
-  return ledger;
+  if (cli_ledger_open(o->path, wish, &ledger) != CLI_DONE) return NULL;
+  if (cli_ledger_begin(ledger, run) == CLI_DONE) return ledger;
+  cli_ledger_close(ledger);
+  return NULL;
 }
 
-static char *slurp(const char *path) {
-  return test_read_file(path, NULL);
+static void put(cli_ledger *ledger, char letter, const char *line, bool failed) {
+  char key[65] = "";
+  memset(key, letter, 64);
+  assert_true(cli_ledger_write(ledger, key, line, failed));
+}
+
+static bool took(cli_ledger *ledger, char letter) {
+  char key[65] = "";
+  bool failed;
+  memset(key, letter, 64);
+  return cli_ledger_take(ledger, key, &failed);
+}
+
+static void finish(cli_ledger *ledger) {
+  assert_true(cli_ledger_finish(ledger));
+  cli_ledger_close(ledger);
 }
 
 /* A run that was killed after a line without its ledger entry, and in the middle of the next.
  */
 static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   (void)state;
-  char folder[] = "/tmp/gromatic-test-XXXXXX", path[64], part[80], list[80], key[65];
-  assert_non_null(mkdtemp(folder));
-  snprintf(path, sizeof path, "%s/out.jsonl", folder);
-  snprintf(part, sizeof part, "%s.part", path);
-  snprintf(list, sizeof list, "%s.ledger", path);
+  output o = new_output();
+  json_t *run = settings(0.3, 0), *other = settings(0.5, 0);
+  cli_ledger *ledger = opened(&o, run, anew);
+  put(ledger, 'a', "{\"a\":1}", false);
+  put(ledger, 'b', "{\"b\":1}", false);
+  cli_ledger_close(ledger);
+  assert_false(is_there(o.path));
+  append(o.part, "{\"c\":1}\n{\"d\"");
+  append(o.part_list, "ccccc");
 
-  json_t *run = settings(0.3), *other = settings(0.5);
-  cli_ledger *ledger = opened(path, run, false, false);
-  hex_key(key, 'a');
-  assert_true(cli_ledger_write(ledger, key, "{\"a\":1}", false));
-  hex_key(key, 'b');
-  assert_true(cli_ledger_write(ledger, key, "{\"b\":1}", false));
-  assert_true(cli_ledger_close(ledger, false, true));
-  assert_int_not_equal(access(path, F_OK), 0);
-
-  FILE *file = fopen(part, "a");
-  fputs("{\"c\":1}\n{\"d\"", file);
-  fclose(file);
-  file = fopen(list, "a");
-  fputs("ccccc", file);
-  fclose(file);
-
-  /* Begun anew it would be lost. */
-  assert_int_equal(cli_ledger_open(path, run, false, false, &ledger), CLI_USAGE);
-
-  ledger = opened(path, run, true, false);
-  hex_key(key, 'b');
-  assert_true(cli_ledger_take(ledger, key));
-  assert_false(cli_ledger_take(ledger, key)); /* one line, one picture */
-  hex_key(key, 'c');
-  assert_false(cli_ledger_take(ledger, key));
-  assert_true(cli_ledger_write(ledger, key, "{\"c\":1}", false));
-  assert_true(cli_ledger_close(ledger, true, true));
-  char *text = slurp(path);
-  assert_string_equal(text, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n");
-  free(text);
+  assert_null(opened(&o, run, anew)); /* it would be lost */
+  assert_null(opened(&o, other, go_on));
+  ledger = opened(&o, run, go_on);
+  assert_true(took(ledger, 'b'));
+  assert_false(took(ledger, 'b')); /* one line, one picture */
+  assert_false(took(ledger, 'c'));
+  put(ledger, 'c', "{\"c\":1}", false);
+  finish(ledger);
+  assert_text(o.path, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n");
 
   /* Another run's settings are refused, and nothing is changed. */
-  assert_int_equal(cli_ledger_open(path, other, true, false, &ledger), CLI_USAGE);
-  assert_null(ledger);
+  assert_null(opened(&o, other, go_on));
+  assert_text(o.path, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n");
+  assert_false(is_there(o.part_list));
 
-  /* A finished run can be extended, and a fresh one replaces it. */
-  ledger = opened(path, run, true, false);
-  assert_true(cli_ledger_take(ledger, key));
-  hex_key(key, 'd');
-  assert_true(cli_ledger_write(ledger, key, "{\"d\":1}", false));
-  assert_true(cli_ledger_close(ledger, true, true));
-  text = slurp(path);
-  assert_string_equal(text, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n{\"d\":1}\n");
-  free(text);
-  ledger = opened(path, run, false, false);
-  assert_true(cli_ledger_write(ledger, key, "{\"new\":1}", false));
-  assert_true(cli_ledger_close(ledger, true, true));
-  text = slurp(path);
-  assert_string_equal(text, "{\"new\":1}\n");
-  free(text);
+  /* A finished run is extended, and stays whole until that is done; a fresh one replaces it. */
+  ledger = opened(&o, run, go_on);
+  assert_true(took(ledger, 'c'));
+  put(ledger, 'd', "{\"d\":1}", false);
+  assert_text(o.path, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n");
+  finish(ledger);
+  assert_text(o.path, "{\"a\":1}\n{\"b\":1}\n{\"c\":1}\n{\"d\":1}\n");
+  ledger = opened(&o, other, anew);
+  put(ledger, 'd', "{\"new\":1}", false);
+  finish(ledger);
+  assert_text(o.path, "{\"new\":1}\n");
   json_decref(run);
   json_decref(other);
-  unlink(path);
-  unlink(list);
-  rmdir(folder);
+  remove_output(&o);
 }
 
-/* The failed line goes, the others stay in their order; what is finished leaves no ledger. */
+/* The failed line goes, the others stay in their order. */
 static void failures_are_tried_again(void **state) {
   (void)state;
-  char folder[] = "/tmp/gromatic-test-XXXXXX", path[64], list[80], key[65];
-  assert_non_null(mkdtemp(folder));
-  snprintf(path, sizeof path, "%s/out.jsonl", folder);
-  snprintf(list, sizeof list, "%s.ledger", path);
-  json_t *run = settings(0.3);
-  cli_ledger *ledger = opened(path, run, false, false);
-  for (char c = 'a'; c <= 'c'; c++) {
-    char line[16];
-    snprintf(line, sizeof line, "{\"%c\":1}", c);
-    hex_key(key, c);
-    assert_true(cli_ledger_write(ledger, key, line, c == 'b'));
-  }
-  assert_true(cli_ledger_close(ledger, true, true));
+  output o = new_output();
+  json_t *run = settings(0.3, 0);
+  cli_ledger *ledger = opened(&o, run, anew);
+  put(ledger, 'a', "{\"a\":1}", false);
+  put(ledger, 'b', "{\"b\":1}", true);
+  put(ledger, 'c', "{\"c\":1}", false);
+  finish(ledger);
 
-  ledger = opened(path, run, true, false); /* not unless told to */
-  hex_key(key, 'b');
-  assert_true(cli_ledger_take(ledger, key));
-  assert_true(cli_ledger_close(ledger, false, true));
+  ledger = opened(&o, run, go_on); /* not unless told to */
+  assert_true(took(ledger, 'b'));
+  cli_ledger_close(ledger);
 
-  ledger = opened(path, run, true, true);
-  assert_false(cli_ledger_take(ledger, key));
-  assert_true(cli_ledger_write(ledger, key, "{\"b\":2}", false));
-  assert_true(cli_ledger_close(ledger, false, true));
-  ledger = opened(path, run, true, true); /* stopped before it was finished */
-  for (char c = 'a'; c <= 'c'; c++) {
-    hex_key(key, c);
-    assert_true(cli_ledger_take(ledger, key));
-  }
-  assert_true(cli_ledger_close(ledger, true, false));
-  char *text = slurp(path);
-  assert_string_equal(text, "{\"a\":1}\n{\"c\":1}\n{\"b\":2}\n");
-  free(text);
-  assert_int_not_equal(access(list, F_OK), 0);
+  ledger = opened(&o, run, retry);
+  assert_false(took(ledger, 'b'));
+  put(ledger, 'b', "{\"b\":2}", false);
+  cli_ledger_close(ledger);
+  ledger = opened(&o, run, retry); /* stopped before it was finished */
+  assert_true(took(ledger, 'a') && took(ledger, 'b') && took(ledger, 'c'));
+  finish(ledger);
+  assert_text(o.path, "{\"a\":1}\n{\"c\":1}\n{\"b\":2}\n");
+  assert_true(is_there(o.list));
   json_decref(run);
-  unlink(path);
-  assert_int_equal(rmdir(folder), 0);
+  remove_output(&o);
+}
+
+/* Another limit of what fails goes on where no failure stays from before it. */
+static void a_raised_limit_is_for_failures(void **state) {
+  (void)state;
+  output o = new_output();
+  json_t *low = settings(0.3, 100), *high = settings(0.3, 200), *both = settings(0.5, 300);
+  cli_ledger *ledger = opened(&o, low, anew);
+  put(ledger, 'a', "{\"a\":1}", false);
+  put(ledger, 'b', "{\"b\":1}", true);
+  finish(ledger);
+  assert_null(opened(&o, high, go_on));
+  assert_null(opened(&o, both, retry));
+  ledger = opened(&o, high, retry);
+  assert_non_null(ledger);
+  assert_false(took(ledger, 'b'));
+  put(ledger, 'b', "{\"b\":2}", false);
+  finish(ledger);
+  ledger = opened(&o, low, go_on); /* no failure is there */
+  assert_non_null(ledger);
+  finish(ledger);
+  assert_text(o.path, "{\"a\":1}\n{\"b\":2}\n");
+  json_decref(low);
+  json_decref(high);
+  json_decref(both);
+  remove_output(&o);
+}
+
+/* What its ledger does not belong to is neither gone on with nor replaced, but with force. */
+static void a_result_needs_its_own_ledger(void **state) {
+  (void)state;
+  json_t *run = settings(0.3, 0);
+  const ledger_wish wishes[] = {anew, go_on, retry};
+  for (int kind = 0; kind < 4; kind++) {
+    output o = new_output();
+    cli_ledger *ledger = opened(&o, run, anew);
+    put(ledger, 'a', "{\"a\":1}", false);
+    put(ledger, 'b', "{\"b\":1}", false);
+    finish(ledger);
+    const char *text = "{\"a\":1}\n{\"b\":1}\n";
+    if (kind == 0) {
+      unlink(o.list);
+    } else if (kind == 1) {
+      append(o.path, "x");
+      text = "{\"a\":1}\n{\"b\":1}\nx";
+    } else if (kind == 2) {
+      unlink(o.path);
+      append(o.path, text = "{\"a\":1}\n{\"b\":2}\n"); /* of the same size */
+    } else {
+      unlink(o.list);
+      append(o.list, "run {\"--conf\":0.3}\n"); /* an older version's */
+    }
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
+      assert_null(opened(&o, run, wishes[i]));
+    assert_text(o.path, text);
+    ledger = opened(&o, run, forced);
+    assert_non_null(ledger);
+    put(ledger, 'c', "{\"c\":1}", false);
+    finish(ledger);
+    assert_text(o.path, "{\"c\":1}\n");
+    remove_output(&o);
+  }
+  json_decref(run);
+}
+
+/* The same for the lines of a run that was stopped. */
+static void a_part_needs_its_own_ledger(void **state) {
+  (void)state;
+  json_t *run = settings(0.3, 0), *other = settings(0.5, 0);
+  const ledger_wish both = {true, false, true};
+  for (int kind = 0; kind < 5; kind++) {
+    output o = new_output();
+    cli_ledger *ledger = opened(&o, run, anew);
+    put(ledger, 'a', "{\"a\":1}", false);
+    put(ledger, 'b', "{\"b\":1}", false);
+    cli_ledger_close(ledger);
+    if (kind == 0) unlink(o.part_list);
+    if (kind == 1 || kind == 3) unlink(o.part);
+    if (kind == 1) append(o.part, "{\"x\":1}\n{\"b\":1}\n");
+    if (kind == 2) assert_int_equal(truncate(o.part, 10), 0);
+    json_t *now = kind == 4 ? other : run;
+    ledger = opened(&o, now, go_on);
+    if (kind == 2) { /* the lines that are there stay */
+      assert_true(took(ledger, 'a'));
+      assert_false(took(ledger, 'b'));
+    } else {
+      assert_null(ledger);
+    }
+    cli_ledger_close(ledger);
+    ledger = opened(&o, now, both);
+    assert_int_equal(took(ledger, 'a'), kind == 2);
+    finish(ledger);
+    remove_output(&o);
+  }
+  json_decref(run);
+  json_decref(other);
+}
+
+/* Removed under its holder, as a finished run does it, the lock keeps nobody out for long: who
+ * had opened it meanwhile sees that it has no name. */
+static void a_lock_without_a_name_is_none(void **state) {
+  (void)state;
+  output o = new_output();
+  int first = cli_lock_take(o.path);
+  assert_true(first >= 0);
+  assert_int_equal(cli_lock_take(o.path), -1);
+  assert_int_equal(errno, EWOULDBLOCK);
+  int late = open(o.path, O_RDWR); /* before the first one is through */
+  cli_lock_release(first, o.path);
+  assert_false(is_there(o.path));
+  assert_int_equal(flock(late, LOCK_EX | LOCK_NB), 0); /* a dead one */
+  int second = cli_lock_take(o.path);
+  assert_true(second >= 0);
+  cli_lock_release(late, o.path); /* not its name any more */
+  assert_true(is_there(o.path));
+  assert_int_equal(cli_lock_take(o.path), -1);
+  cli_lock_release(second, o.path);
+  remove_output(&o);
 }
 
 int main(void) {
@@ -193,6 +337,10 @@ int main(void) {
       cmocka_unit_test(boxes_are_clipped_and_bad_ones_refused),
       cmocka_unit_test(a_killed_run_resumes_to_the_same_bytes),
       cmocka_unit_test(failures_are_tried_again),
+      cmocka_unit_test(a_raised_limit_is_for_failures),
+      cmocka_unit_test(a_result_needs_its_own_ledger),
+      cmocka_unit_test(a_part_needs_its_own_ledger),
+      cmocka_unit_test(a_lock_without_a_name_is_none),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- boxes ---- */
 
@@ -329,6 +330,14 @@ static gm_status cannot_read(int code, gm_error *err) {
                                                               : GM_ERR_IO;
 }
 
+/* Whether --draw wants a drawing that is not there. */
+static bool is_undrawn(const cli_batch *b, const char *name) {
+  char path[4096];
+  if (!b->job->args->draw) return false;
+  cli_picture_path(b->job->args->draw, b->job->draw_name, name, path, sizeof path);
+  return access(path, F_OK) != 0;
+}
+
 /* A cli_ahead_calls read; nobody else takes from the ledger, which is written meanwhile. */
 static void read_input(void *user, size_t i, cli_picture *out) {
   cli_batch *b = user;
@@ -338,7 +347,10 @@ static void read_input(void *user, size_t i, cli_picture *out) {
   int code = errno;
   if (b->ledger) {
     input_key(b->inputs.names[i], bytes, size, out->key);
-    out->done = cli_ledger_take(b->ledger, out->key);
+    bool failed;
+    out->done = cli_ledger_take(b->ledger, out->key, &failed);
+    b->skipped += out->done;
+    b->undrawn += out->done && !failed && is_undrawn(b, b->inputs.names[i]);
   }
   if (!bytes)
     out->status = cannot_read(code, &out->err);
@@ -404,6 +416,50 @@ static bool write_export(const cli_batch *b) {
   return ok;
 }
 
+/* ---- what is told at the end ---- */
+
+/* Inputs that have their line, or were shown. */
+static size_t told(const cli_batch *b) {
+  return b->skipped + b->looked_at + b->failed;
+}
+
+static bool is_told(const cli_batch *b) {
+  return b->inputs.whole && told(b) == b->inputs.n;
+}
+
+static void tell_interrupted(const cli_batch *b) {
+  const char *then = b->ledger ? "; --resume goes on" : "";
+  if (!b->many)
+    cli_error("interrupted%s", then);
+  else if (b->inputs.whole)
+    cli_error("interrupted after %zu of %zu pictures%s", told(b), b->inputs.n, then);
+  else
+    cli_error("interrupted after %zu pictures%s", told(b), then);
+}
+
+static const char *plural(size_t n, const char *one, const char *many) {
+  return n == 1 ? one : many;
+}
+
+static void tell_undrawn(const cli_batch *b) {
+  if (b->undrawn == 0) return;
+  cli_error("--draw %s: %zu picture%s done before ha%s no drawing there; begin anew with "
+            "--force, without --resume, to draw %s",
+            b->job->args->draw, b->undrawn, plural(b->undrawn, "", "s"),
+            plural(b->undrawn, "s", "ve"), plural(b->undrawn, "it", "them"));
+}
+
+/* Of a run over many. */
+static void tell_all(const cli_batch *b) {
+  if (!b->many || b->job->args->quiet) return;
+  size_t shown = b->looked_at + b->failed;
+  fprintf(stderr, "gromatic: %zu picture%s", shown, plural(shown, "", "s"));
+  if (b->skipped) fprintf(stderr, " and %zu done before", b->skipped);
+  if (!b->job->run_image) fprintf(stderr, ", %zu box%s", b->found, plural(b->found, "", "es"));
+  fprintf(stderr, ", %zu failure%s, %.1f s\n", b->failed, plural(b->failed, "", "s"),
+          cli_now() - b->began);
+}
+
 /* An empty result without a word would look like a failure that was not told. */
 static void tell_nothing(const cli_batch *b) {
   if (!b->job->nothing || b->looked_at == 0 || b->found > 0) return;
@@ -413,8 +469,23 @@ static void tell_nothing(const cli_batch *b) {
     cli_error("found nothing in any of %zu pictures: %s", b->looked_at, b->job->nothing);
 }
 
+/* A run whose last picture was done when Ctrl-C came is whole. */
+static int end_run(cli_batch *b, bool ran) {
+  int cut = b->inputs.code; /* its list of names could not be read to its end */
+  bool complete = ran && is_told(b) && cut == CLI_DONE && !b->fatal;
+  bool interrupted = !complete && cli_interrupted();
+  tell_nothing(b);
+  tell_undrawn(b);
+  if (interrupted) tell_interrupted(b);
+  if (complete && b->ledger) complete = cli_ledger_finish(b->ledger);
+  if (complete) complete = write_export(b);
+  if (!interrupted) tell_all(b);
+  if (interrupted) return CLI_INTERRUPTED;
+  return cut != CLI_DONE ? cut : complete && !b->failed ? CLI_DONE : CLI_SOME_FAILED;
+}
+
 int cli_run_batch(cli_job *job, const cli_list *inputs) {
-  cli_batch b = {.job = job};
+  cli_batch b = {.job = job, .began = cli_now()};
   cli_catch_interrupt();
   b.progress = cli_progress_begin(job->args->quiet);
   job->callbacks = (gm_callbacks){&b, on_cancelled, on_progress, on_text};
@@ -423,20 +494,8 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
     job->stream = job->stream && !b.many && !b.lines;
     bool ran = run_inputs(&b);
     cli_progress_clear(&b.progress);
-    tell_nothing(&b);
-    if (b.failed || b.fatal || !ran) code = CLI_SOME_FAILED;
-    if (b.inputs.code != CLI_DONE) code = b.inputs.code;
-    if (cli_interrupted()) {
-      code = CLI_INTERRUPTED;
-      cli_error(b.ledger ? "interrupted; --resume goes on" : "interrupted");
-    }
+    code = end_run(&b, ran);
   }
-  bool complete =
-      is_over(&b) && b.inputs.code == CLI_DONE && !b.fatal && code != CLI_INTERRUPTED;
-  bool opened = b.ledger || b.kept;
-  bool again = job->args->resume || b.failed; /* to be gone on with */
-  if (!cli_ledger_close(b.ledger, complete, again)) code = CLI_SOME_FAILED;
-  if (opened && complete && !write_export(&b)) code = CLI_SOME_FAILED;
   cli_batch_free(&b);
   return code;
 }

@@ -2,6 +2,7 @@
 #include "batch_setup.h"
 
 #include "boxes_file.h"
+#include "file_names.h"
 #include "run_settings.h"
 
 #include <errno.h>
@@ -80,6 +81,44 @@ static int prepare_pictures(cli_batch *b) {
   return cli_picture_paths_prepare("explain", a->explain, &b->inputs, &b->job->explain_name);
 }
 
+/* False after a message where the export's file would be lost: one that is there was made of
+ * lines that are there. A folder is looked into by the export itself. */
+static bool may_export(const cli_batch *b, cli_format format) {
+  struct stat st;
+  if (format == FORMAT_JSON || cli_format_is_folder(format)) return true;
+  if (b->job->args->force) return true;
+  if (!cli_format_may_replace(format, b->export_path)) return false;
+  if (cli_ledger_is_finished(b->ledger) || stat(b->export_path, &st) != 0 || st.st_size == 0)
+    return true;
+  cli_error("-o %s: the lines that it was made of are not there (%s and its ledger), and it "
+            "would be lost; give another name, or replace it with --force",
+            b->export_path, b->output);
+  return false;
+}
+
+/* The files that -o means, and the earlier run that may be there. */
+static int prepare_output(cli_batch *b, cli_format format) {
+  const cli_args *a = b->job->args;
+  if (!a->output) return CLI_DONE;
+  size_t length = strlen(a->output);
+  while (format != FORMAT_JSON && length > 1 && a->output[length - 1] == '/') length--;
+  b->export_path = strndup(a->output, length);
+  if (!b->export_path ||
+      asprintf(&b->output, "%s%s", b->export_path, format == FORMAT_JSON ? "" : ".jsonl") < 0) {
+    b->output = NULL;
+    return no_memory();
+  }
+  if (cli_is_picture_name(b->export_path)) {
+    cli_error("-o %s: found a picture's name, wanted one for a result; --draw makes pictures",
+              b->export_path);
+    return CLI_USAGE;
+  }
+  const ledger_wish wish = {a->resume, a->retry_errors, a->force};
+  int code = cli_ledger_open(b->output, wish, &b->ledger);
+  if (code != CLI_DONE) return code;
+  return may_export(b, format) ? CLI_DONE : CLI_USAGE;
+}
+
 /* Where the lines go, and what is made of them at the end: with a format of its own, -o FILE is
  * the export and its lines stand beside it. */
 static int prepare_export(cli_batch *b) {
@@ -91,22 +130,11 @@ static int prepare_export(cli_batch *b) {
     return CLI_USAGE;
   }
   b->lines = a->json || a->format || a->output;
-  if (a->output) {
-    size_t length = strlen(a->output);
-    while (format != FORMAT_JSON && length > 1 && a->output[length - 1] == '/') length--;
-    b->export_path = strndup(a->output, length);
-    if (!b->export_path || asprintf(&b->output, "%s%s", b->export_path,
-                                    format == FORMAT_JSON ? "" : ".jsonl") < 0) {
-      b->output = NULL;
-      return no_memory();
-    }
-    if (!cli_format_may_replace(FORMAT_JSON, b->output)) return CLI_USAGE;
-    if (format != FORMAT_JSON && !cli_format_is_folder(format) &&
-        !cli_format_may_replace(format, b->export_path))
-      return CLI_USAGE;
-  }
+  int code = prepare_output(b, format);
+  if (code != CLI_DONE) return code;
   b->export.path = b->export_path;
   b->export.classification = b->job->run_image != NULL;
+  b->export.again = a->resume && b->ledger && cli_ledger_is_finished(b->ledger);
   if (format == FORMAT_JSON) return CLI_DONE;
   if (b->job->format != BOX_XYXY) {
     cli_error("--box-format %s goes with JSON; -f %s has its own boxes",
@@ -120,12 +148,13 @@ static int prepare_export(cli_batch *b) {
   return CLI_SOME_FAILED;
 }
 
-static int prepare_ledger(cli_batch *b) {
-  const cli_args *a = b->job->args;
-  if (!b->output) return CLI_DONE;
-  json_t *run = cli_run_settings(b->job, b->regions, b->n_regions, b->model_hash, b->clip_hash);
-  int code = run ? cli_ledger_open(b->output, run, a->resume, a->retry_errors, &b->ledger)
-                 : no_memory();
+static int begin_ledger(cli_batch *b) {
+  if (!b->ledger) return CLI_DONE;
+  const char *kernels = b->model ? b->info.kernels : gm_clip_get_info(b->job->clip).kernels;
+  const cli_run_models models = {b->model_hash, b->clip_hash, kernels, b->regions,
+                                 b->n_regions};
+  json_t *run = cli_run_settings(b->job, &models);
+  int code = run ? cli_ledger_begin(b->ledger, run) : no_memory();
   json_decref(run);
   return code;
 }
@@ -172,10 +201,11 @@ int cli_batch_set_up(cli_batch *b, const cli_list *inputs) {
   if (code == CLI_DONE) code = prepare_models(b);
   if (code == CLI_DONE && !cli_export_check_classes(&b->export)) code = CLI_USAGE;
   if (code != CLI_DONE) return code;
-  return prepare_ledger(b);
+  return begin_ledger(b);
 }
 
 void cli_batch_free(cli_batch *b) {
+  cli_ledger_close(b->ledger);
   cli_close_model(b->job->args, b->model);
   cli_inputs_free(&b->inputs);
   if (b->kept) fclose(b->kept);

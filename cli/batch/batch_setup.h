@@ -27,14 +27,18 @@ typedef struct cli_batch {
   size_t n_regions;
   /* of the run: */
   cli_progress progress;
-  size_t done, failed;
+  double began;     /* cli_now */
+  size_t done;      /* inputs whose turn is over */
+  size_t skipped;   /* of these, those that an earlier run did */
+  size_t undrawn;   /* of these, those whose drawing is not there */
+  size_t failed;    /* in this run */
   size_t looked_at; /* pictures that did not fail */
   size_t found;     /* on them */
   bool fatal;
 } cli_batch;
 
 /* Fills a batch that has its job. Returns an exit code, after a message if it is not CLI_DONE.
- * Free in any case; the ledger is closed by the run. */
+ * Free in any case. */
 int cli_batch_set_up(cli_batch *b, const cli_list *inputs);
 void cli_batch_free(cli_batch *b);
 

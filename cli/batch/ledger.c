@@ -2,118 +2,319 @@
 #include "ledger.h"
 
 #include "arguments.h"
+#include "file_names.h"
+#include "ledger_list.h"
+#include "lock_file.h"
+#include "run_settings.h"
 #include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_LENGTH = 64, FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC };
+/* The result, the run that goes on, and what becomes it. */
+enum { RESULT, LIST, PART, PART_LIST, NEW_PART, NEW_LIST, LOCK, N_NAMES };
+static const char *const endings[N_NAMES] = {
+    "", ".ledger", ".part", ".part.ledger", ".part.new", ".part.ledger.new", ".lock"};
 
-typedef struct entry {
-  char key[KEY_LENGTH + 1];
-  bool taken, failed;
-  uint64_t begin, end; /* its lines in the part file */
-} entry;
+/* A ledger that was found, and how the file is that it tells of. */
+typedef struct earlier {
+  ledger_list list;
+  ledger_match match;
+  size_t whole; /* entries whose lines are there */
+} earlier;
 
 struct cli_ledger {
-  char path[4096], part[4104], list[4104];
-  int part_fd, list_fd;
+  char *names[N_NAMES];
+  ledger_wish wish;
+  earlier finished, stopped;
+  int lock, part_fd, list_fd;
   uint64_t size;
-  entry *done; /* sorted by key */
+  ledger_entry *done; /* sorted by key */
   size_t n_done;
 };
 
-static int by_key(const void *a, const void *b) {
-  return strcmp(((const entry *)a)->key, ((const entry *)b)->key);
+/* ---- what is there ---- */
+
+static bool has_content(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && st.st_size > 0;
 }
 
-/* Reads the first line, "run JSON". No line, or half of one: NULL, nothing was done yet, and
- * *length is 0. A line of another form: NULL. */
-static json_t *read_run(FILE *file, size_t *length) {
-  char *line = NULL;
-  size_t capacity = 0;
-  ssize_t n = getline(&line, &capacity, file);
-  json_t *run = NULL;
-  *length = n > 0 && line[n - 1] == '\n' ? (size_t)n : 0;
-  if (*length && strncmp(line, "run ", 4) == 0) run = json_loads(line + 4, 0, NULL);
-  free(line);
-  return run;
+static bool look(earlier *e, const char *list, const char *file) {
+  ledger_list_free(&e->list);
+  if (!ledger_list_read(&e->list, list)) return false;
+  e->match = ledger_list_match(&e->list, file, &e->whole);
+  return true;
 }
 
-/* Reads the ledger's run, NULL where there is none, and its whole lines; those past the size of
- * the part file do not count. */
-static bool read_ledger(cli_ledger *ledger, uint64_t part_size, json_t **run,
-                        uint64_t *list_size) {
-  FILE *file = fopen(ledger->list, "re");
-  *list_size = 0;
-  *run = NULL;
-  if (!file) return errno == ENOENT;
-  char line[256];
-  size_t head;
-  *run = read_run(file, &head);
-  *list_size = head;
-  bool ok = true;
-  while (ok && head > 0 && fgets(line, sizeof line, file)) {
-    char key[KEY_LENGTH + 1];
-    unsigned long long size;
-    char failed[8] = "";
-    size_t length = strlen(line);
-    if (length == 0 || line[length - 1] != '\n' ||
-        sscanf(line, "%64s %llu %7s", key, &size, failed) < 2 || strlen(key) != KEY_LENGTH ||
-        size > part_size || size <= ledger->size)
-      break;
-    entry *grown = realloc(ledger->done, (ledger->n_done + 1) * sizeof *grown);
-    ok = grown != NULL;
-    if (!ok) break;
-    ledger->done = grown;
-    entry *e = &grown[ledger->n_done++];
-    *e = (entry){.failed = strcmp(failed, "failed") == 0, .begin = ledger->size, .end = size};
-    memcpy(e->key, key, sizeof key);
-    ledger->size = size;
-    *list_size += length;
-  }
-  fclose(file);
+static bool sync_folder(const cli_ledger *l) {
+  char *copy = strdup(l->names[RESULT]);
+  int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  free(copy);
+  /* Not every file system can do it, nor may every user read the folder. */
+  if (fd < 0) return copy != NULL;
+  bool ok = fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
+  close(fd);
   return ok;
 }
 
-/* A value as a person reads it. */
-static void put_value(FILE *out, const json_t *value) {
-  enum { LONGEST = 80 };
-  char *text = json_is_null(value) || !value
-                   ? NULL
-                   : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10));
-  fprintf(out, text ? "%.*s%s" : "not given", LONGEST, text ? text : "",
-          text && strlen(text) > LONGEST ? "..." : "");
-  free(text);
+static bool give_name(const cli_ledger *l, int from, int to) {
+  return rename(l->names[from], l->names[to]) == 0 && sync_folder(l);
 }
 
-/* "--conf 0.3, now 0.5; ...", or NULL where all is the same. */
-static char *difference(json_t *before, json_t *now) {
-  char *text = NULL;
-  size_t size;
-  const char *name;
-  json_t *value;
-  bool same = true;
-  FILE *out = open_memstream(&text, &size);
-  if (!out) return NULL;
-  json_object_foreach(now, name, value) {
-    const json_t *earlier = json_object_get(before, name);
-    if (json_equal(earlier, value)) continue;
-    fprintf(out, "%s%s ", same ? "" : "; ", name);
-    put_value(out, earlier);
-    fputs(", now ", out);
-    put_value(out, value);
-    same = false;
+/* Ends what a killed process was in the middle of. The ledger says what is right: a part that
+ * was written for it gets its name, and a result that it tells whole gets its ledger. */
+static bool recover(cli_ledger *l) {
+  earlier next = {.match = LEDGER_ABSENT};
+  unlink(l->names[NEW_LIST]);
+  if (!look(&next, l->names[PART_LIST], l->names[NEW_PART])) return false;
+  bool whole = next.list.run && next.match == LEDGER_WHOLE;
+  ledger_list_free(&next.list);
+  if (whole && !give_name(l, NEW_PART, PART)) return false;
+  if (!whole) unlink(l->names[NEW_PART]);
+  if (!look(&l->stopped, l->names[PART_LIST], l->names[PART])) return false;
+  const earlier *s = &l->stopped;
+  size_t n;
+  if (s->match != LEDGER_ABSENT || s->list.n == 0 ||
+      ledger_list_match(&s->list, l->names[RESULT], &n) != LEDGER_WHOLE)
+    return true;
+  return give_name(l, PART_LIST, LIST) &&
+         look(&l->stopped, l->names[PART_LIST], l->names[PART]);
+}
+
+static bool is_finished(const cli_ledger *l) {
+  return l->finished.list.n > 0 && l->finished.match == LEDGER_WHOLE;
+}
+
+bool cli_ledger_is_finished(const cli_ledger *ledger) {
+  return is_finished(ledger);
+}
+
+/* ---- what may be done ---- */
+
+/* False after a message where the lines of a stopped run cannot be gone on with, or would be
+ * lost. */
+static bool may_use_part(const cli_ledger *l) {
+  const earlier *s = &l->stopped;
+  const char *part = l->names[PART], *list = l->names[PART_LIST];
+  if (s->list.strange || (!s->list.run && has_content(part)))
+    cli_error("%s: it has no ledger of this version (%s); --force begins anew without it", part,
+              list);
+  else if (s->list.run && s->match == LEDGER_OTHER)
+    cli_error("%s: it was changed since its ledger (%s) was written; --force begins anew "
+              "without it",
+              part, list);
+  else if (l->wish.resume && s->list.n > 0 && s->whole == 0)
+    cli_error("%s: the lines of %zu input%s are gone that its ledger (%s) tells of; --force "
+              "begins anew",
+              part, s->list.n, s->list.n == 1 ? "" : "s", list);
+  else if (!l->wish.resume && s->whole > 0)
+    cli_error("%s: an earlier run stopped after %zu input%s; go on with --resume, or begin "
+              "anew with --force",
+              l->names[RESULT], s->whole, s->whole == 1 ? "" : "s");
+  else
+    return true;
+  return false;
+}
+
+static bool may_replace(const cli_ledger *l) {
+  const char *path = l->names[RESULT], *list = l->names[LIST];
+  if (is_finished(l) || !has_content(path)) return true;
+  if (l->finished.list.run)
+    cli_error("%s: it was changed since its ledger (%s) was written, and would be lost; give "
+              "another name, or replace it with --force",
+              path, list);
+  else
+    cli_error("%s: it has no ledger that says how it was made (%s), and would be lost; give "
+              "another name, or replace it with --force",
+              path, list);
+  return false;
+}
+
+/* Whether a run may go on whose settings differ; false after a message. */
+static bool may_go_on(const cli_ledger *l, const earlier *from, json_t *run) {
+  bool limits, failed = false;
+  if (json_equal(from->list.run, run)) return true;
+  char *changed = cli_settings_difference(from->list.run, run, &limits);
+  for (size_t i = 0; i < from->whole; i++) failed = failed || from->list.entries[i].failed;
+  /* What other limits let through was not looked at for their sake: only failures may differ.
+   */
+  bool may = limits && (!failed || l->wish.retry);
+  if (!may)
+    cli_error("%s: --resume: it was begun with %s; %s", l->names[RESULT],
+              changed ? changed : "other settings",
+              l->wish.force ? "begun anew, as --force says"
+              : limits      ? "--retry-errors tries the failed inputs again"
+                       : "give the same, or write to another file, or begin anew with --force");
+  free(changed);
+  return may;
+}
+
+/* ---- beginning ---- */
+
+static bool copy_bytes(FILE *to, FILE *from, uint64_t begin, uint64_t end) {
+  char buffer[1 << 14];
+  if (fseeko(from, (off_t)begin, SEEK_SET) != 0) return false;
+  while (begin < end) {
+    size_t n = end - begin < sizeof buffer ? (size_t)(end - begin) : sizeof buffer;
+    if (fread(buffer, 1, n, from) != n || fwrite(buffer, 1, n, to) != n) return false;
+    begin += n;
   }
-  fclose(out);
-  if (!same) return text;
-  free(text);
-  return NULL;
+  return true;
+}
+
+/* The lines of l->done, whose places become those in the new file. */
+static bool copy_lines(cli_ledger *l, const char *source) {
+  FILE *from = source ? fopen(source, "re") : NULL;
+  FILE *to = fopen(l->names[NEW_PART], "we");
+  bool ok = to && (from || !source);
+  for (size_t i = 0; ok && i < l->n_done; i++) {
+    ledger_entry *e = &l->done[i];
+    uint64_t n = e->end - e->begin;
+    ok = copy_bytes(to, from, e->begin, e->end);
+    e->begin = l->size;
+    e->end = l->size += n;
+  }
+  ok = ok && fflush(to) == 0 && fsync(fileno(to)) == 0;
+  int code = errno;
+  if (from) fclose(from);
+  if (to && fclose(to) != 0 && ok) ok = false, code = errno;
+  errno = code;
+  return ok;
+}
+
+static bool keep_entries(cli_ledger *l, const earlier *from) {
+  size_t failed = 0;
+  l->done = calloc(from->whole + 1, sizeof *l->done);
+  if (!l->done) return false;
+  for (size_t i = 0; i < from->whole; i++) {
+    const ledger_entry *e = &from->list.entries[i];
+    failed += e->failed;
+    if (!e->failed || !l->wish.retry) l->done[l->n_done++] = *e;
+  }
+  if (failed && !l->wish.retry)
+    cli_error("%s: %zu input%s failed before and will not be tried again without "
+              "--retry-errors",
+              l->names[RESULT], failed, failed == 1 ? "" : "s");
+  if (from->whole < from->list.n)
+    cli_error("%s: lines are missing at its end, %zu of %zu inputs are there; the others are "
+              "done again",
+              l->names[PART], from->whole, from->list.n);
+  return true;
+}
+
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const ledger_entry *)a)->key, ((const ledger_entry *)b)->key);
+}
+
+/* The new ledger is what counts from the moment that it has its name; recover gives the lines
+ * theirs if nobody else does. */
+static bool start_parts(cli_ledger *l, const json_t *run, const char *source) {
+  enum { APPEND = O_WRONLY | O_APPEND | O_CLOEXEC };
+  if (!copy_lines(l, source) ||
+      !ledger_list_write(l->names[NEW_LIST], run, l->done, l->n_done) || !sync_folder(l) ||
+      !give_name(l, NEW_LIST, PART_LIST) || !give_name(l, NEW_PART, PART))
+    return false;
+  if (l->n_done) qsort(l->done, l->n_done, sizeof *l->done, by_key);
+  l->part_fd = open(l->names[PART], APPEND);
+  l->list_fd = open(l->names[PART_LIST], APPEND);
+  return l->part_fd >= 0 && l->list_fd >= 0;
+}
+
+static int cannot_open(const char *path) {
+  cli_error("%s: cannot open the output: %s", path, strerror(errno));
+  return CLI_SOME_FAILED;
+}
+
+int cli_ledger_begin(cli_ledger *l, json_t *run) {
+  const earlier none = {.match = LEDGER_ABSENT}, *from = &none;
+  /* A run that was stopped before its first line has nothing to go on with. */
+  if (l->wish.resume && l->stopped.whole > 0 && l->stopped.match != LEDGER_OTHER)
+    from = &l->stopped;
+  else if (l->wish.resume && is_finished(l))
+    from = &l->finished;
+  if (from != &none && !may_go_on(l, from, run)) {
+    if (!l->wish.force) return CLI_USAGE;
+    from = &none;
+  }
+  const char *source = from == &none         ? NULL
+                       : from == &l->stopped ? l->names[PART]
+                                             : l->names[RESULT];
+  bool ok = keep_entries(l, from) && start_parts(l, run, source);
+  return ok ? CLI_DONE : cannot_open(l->names[RESULT]);
+}
+
+static bool is_folder(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The names beside path; a symbolic link stays one. */
+static bool make_names(cli_ledger *l, const char *path) {
+  char *real = cli_real_name(path);
+  bool ok = true;
+  for (int i = 0; i < N_NAMES; i++)
+    if (!real || asprintf(&l->names[i], "%s%s", real, endings[i]) < 0) {
+      l->names[i] = NULL;
+      ok = false;
+    }
+  free(real);
+  return ok;
+}
+
+int cli_ledger_open(const char *path, ledger_wish wish, cli_ledger **out) {
+  *out = NULL;
+  cli_ledger *l = calloc(1, sizeof *l);
+  if (!l) return cannot_open(path);
+  l->wish = wish;
+  l->lock = l->part_fd = l->list_fd = -1;
+  int code = CLI_DONE;
+  if (is_folder(path)) {
+    cli_error("-o %s: found a folder, wanted the name of a file for JSON lines", path);
+    code = CLI_USAGE;
+  } else if (!make_names(l, path) || (l->lock = cli_lock_take(l->names[LOCK])) < 0) {
+    if (errno == EWOULDBLOCK) {
+      cli_error("%s: another process is writing it; wait for it, or write to another file",
+                path);
+      code = CLI_SOME_FAILED;
+    } else {
+      code = cannot_open(path);
+    }
+  }
+  if (code == CLI_DONE &&
+      (!recover(l) || !look(&l->finished, l->names[LIST], l->names[RESULT])))
+    code = cannot_open(path);
+  if (code == CLI_DONE && !wish.force && (!may_use_part(l) || !may_replace(l)))
+    code = CLI_USAGE;
+  if (code == CLI_DONE)
+    *out = l;
+  else
+    cli_ledger_close(l);
+  return code;
+}
+
+/* ---- the run ---- */
+
+bool cli_ledger_take(cli_ledger *l, const char *key, bool *failed) {
+  size_t low = 0, high = l->n_done;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (strcmp(l->done[middle].key, key) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  for (; low < l->n_done && strcmp(l->done[low].key, key) == 0; low++)
+    if (!l->done[low].taken) {
+      *failed = l->done[low].failed;
+      return l->done[low].taken = true;
+    }
+  return false;
 }
 
 static bool write_all(int fd, const char *bytes, size_t n) {
@@ -127,213 +328,38 @@ static bool write_all(int fd, const char *bytes, size_t n) {
   return true;
 }
 
-/* A fresh ledger says first of which run it is. */
-static bool write_run(cli_ledger *ledger, json_t *run) {
-  struct stat st;
-  if (fstat(ledger->list_fd, &st) != 0) return false;
-  if (st.st_size > 0) return true;
-  char *line = NULL, *text = json_dumps(run, JSON_COMPACT);
-  int n = text ? asprintf(&line, "run %s\n", text) : -1;
-  bool ok = n > 0 && write_all(ledger->list_fd, line, (size_t)n);
-  if (n >= 0) free(line);
-  free(text);
+bool cli_ledger_write(cli_ledger *l, const char *key, const char *line, bool failed) {
+  char *text = NULL, note[LEDGER_MOST];
+  int n = asprintf(&text, "%s\n", line);
+  bool ok = n > 0 && strlen(key) == LEDGER_KEY;
+  if (ok) {
+    ledger_entry entry = {.failed = failed, .end = l->size += (uint64_t)n};
+    snprintf(entry.key, sizeof entry.key, "%s", key);
+    ledger_sum(text, (size_t)n, entry.sum);
+    size_t length = (size_t)ledger_format(&entry, note);
+    ok = write_all(l->part_fd, text, (size_t)n) && fdatasync(l->part_fd) == 0 &&
+         write_all(l->list_fd, note, length) && fdatasync(l->list_fd) == 0;
+  }
+  if (n >= 0) free(text);
+  if (!ok) cli_error("%s: cannot write: %s", l->names[PART], strerror(errno));
   return ok;
 }
 
-static bool copy_bytes(FILE *to, FILE *from, uint64_t begin, uint64_t end) {
-  char buffer[1 << 14];
-  if (fseeko(from, (off_t)begin, SEEK_SET) != 0) return false;
-  while (begin < end) {
-    size_t n = end - begin < sizeof buffer ? (size_t)(end - begin) : sizeof buffer;
-    if (fread(buffer, 1, n, from) != n || fwrite(buffer, 1, n, to) != n) return false;
-    begin += n;
-  }
-  return true;
-}
-
-/* The lines that are no failures, in a file of their own; entries without a line are dropped.
- */
-static bool write_without_failed(cli_ledger *ledger, const char *path) {
-  FILE *from = fopen(ledger->part, "re"), *to = fopen(path, "we");
-  bool ok = from && to;
-  size_t kept = 0;
-  ledger->size = 0;
-  for (size_t i = 0; ok && i < ledger->n_done; i++) {
-    entry e = ledger->done[i];
-    if (e.failed) continue;
-    ok = copy_bytes(to, from, e.begin, e.end);
-    ledger->size += e.end - e.begin;
-    e.end = ledger->size;
-    ledger->done[kept++] = e;
-  }
-  ledger->n_done = kept;
-  if (from) fclose(from);
-  if (to) {
-    ok = ok && fflush(to) == 0 && fdatasync(fileno(to)) == 0;
-    ok = fclose(to) == 0 && ok;
-  }
+bool cli_ledger_finish(cli_ledger *l) {
+  bool ok = give_name(l, PART, RESULT) && give_name(l, PART_LIST, LIST);
+  if (!ok)
+    cli_error("%s: cannot rename to %s: %s", l->names[PART], l->names[RESULT], strerror(errno));
   return ok;
 }
 
-static bool write_note(const cli_ledger *ledger, const char *key, uint64_t size, bool failed) {
-  char note[128];
-  int n = snprintf(note, sizeof note, "%.64s %llu%s\n", key, (unsigned long long)size,
-                   failed ? " failed" : "");
-  return write_all(ledger->list_fd, note, (size_t)n);
-}
-
-/* Killed in between, there is less in the ledger than in the file, never more. */
-static bool drop_failed(cli_ledger *ledger, json_t *run) {
-  char path[sizeof ledger->part + 4];
-  bool any = false;
-  for (size_t i = 0; i < ledger->n_done; i++) any = any || ledger->done[i].failed;
-  if (!any) return true;
-  snprintf(path, sizeof path, "%s.new", ledger->part);
-  bool ok = write_without_failed(ledger, path) && ftruncate(ledger->list_fd, 0) == 0 &&
-            fdatasync(ledger->list_fd) == 0 && rename(path, ledger->part) == 0 &&
-            write_run(ledger, run);
-  for (size_t i = 0; ok && i < ledger->n_done; i++)
-    ok = write_note(ledger, ledger->done[i].key, ledger->done[i].end, false);
-  if (!ok) unlink(path);
-  return ok;
-}
-
-/* Takes up the lines that read_ledger has found. */
-static bool resume_parts(cli_ledger *ledger, json_t *run, bool retry, uint64_t part_size,
-                         uint64_t list_size) {
-  if (part_size && truncate(ledger->part, (off_t)ledger->size) != 0) return false;
-  if (ftruncate(ledger->list_fd, (off_t)list_size) != 0 || (retry && !drop_failed(ledger, run)))
-    return false;
-  size_t failed = 0;
-  for (size_t i = 0; i < ledger->n_done; i++) failed += ledger->done[i].failed;
-  if (failed)
-    cli_error(
-        "%s: %zu input%s failed before and will not be tried again without --retry-errors",
-        ledger->path, failed, failed == 1 ? "" : "s");
-  if (ledger->n_done) qsort(ledger->done, ledger->n_done, sizeof(entry), by_key);
-  return true;
-}
-
-static bool start_parts(cli_ledger *ledger) {
-  ledger->n_done = 0;
-  ledger->size = 0;
-  if (ftruncate(ledger->list_fd, 0) != 0) return false;
-  return truncate(ledger->part, 0) == 0 || errno == ENOENT;
-}
-
-/* Whether this run may go on from the earlier one, or begin although it is there; false after a
- * message. */
-static bool may_begin(const cli_ledger *ledger, json_t *before, json_t *now, bool resume,
-                      bool stopped) {
-  if (!resume && (!stopped || ledger->n_done == 0)) return true;
-  if (!resume) {
-    cli_error("%s: an earlier run stopped after %zu input%s; go on with --resume, or remove %s "
-              "to start anew",
-              ledger->path, ledger->n_done, ledger->n_done == 1 ? "" : "s", ledger->part);
-    return false;
-  }
-  if (!before && ledger->n_done > 0) {
-    cli_error("%s: --resume: it was begun by another version; write to another file",
-              ledger->path);
-    return false;
-  }
-  char *changed = before ? difference(before, now) : NULL;
-  if (!changed) return true;
-  cli_error("%s: --resume: it was begun with %s; give the same, or write to another file",
-            ledger->path, changed);
-  free(changed);
-  return false;
-}
-
-static int begin(cli_ledger *ledger, json_t *run, bool resume, bool retry) {
-  struct stat st;
-  uint64_t list_size;
-  json_t *before;
-  bool stopped = stat(ledger->part, &st) == 0 && st.st_size > 0;
-  /* A finished run is extended: its file becomes the part again. */
-  bool finished =
-      resume && stat(ledger->part, &st) != 0 && stat(ledger->list, &st) == 0 && st.st_size > 0;
-  uint64_t part_size =
-      stat(finished ? ledger->path : ledger->part, &st) == 0 ? (uint64_t)st.st_size : 0;
-  bool ok = read_ledger(ledger, part_size, &before, &list_size);
-  bool may = !ok || may_begin(ledger, before, run, resume, stopped);
-  json_decref(before);
-  if (!may) return CLI_USAGE;
-  if (ok && finished) ok = rename(ledger->path, ledger->part) == 0 || errno == ENOENT;
-  if (ok)
-    ok = resume ? resume_parts(ledger, run, retry, part_size, list_size) : start_parts(ledger);
-  if (ok) ledger->part_fd = open(ledger->part, FLAGS, 0666);
-  if (ledger->part_fd >= 0 && write_run(ledger, run)) return CLI_DONE;
-  cli_error("%s: cannot open the output: %s", ledger->path, strerror(errno));
-  return CLI_SOME_FAILED;
-}
-
-int cli_ledger_open(const char *path, json_t *run, bool resume, bool retry, cli_ledger **out) {
-  *out = NULL;
-  cli_ledger *ledger = calloc(1, sizeof *ledger);
-  if (!ledger || strlen(path) >= sizeof ledger->path) {
-    cli_error("%.60s: cannot open the output: %s", path,
-              ledger ? "name too long" : "no memory");
-    free(ledger);
-    return CLI_SOME_FAILED;
-  }
-  snprintf(ledger->path, sizeof ledger->path, "%s", path);
-  snprintf(ledger->part, sizeof ledger->part, "%s.part", path);
-  snprintf(ledger->list, sizeof ledger->list, "%s.ledger", path);
-  ledger->part_fd = -1;
-  ledger->list_fd = open(ledger->list, FLAGS, 0666);
-  int code = CLI_SOME_FAILED;
-  /* Some file systems have no locks: there nobody is kept out. */
-  if (ledger->list_fd < 0)
-    cli_error("%s: cannot open the output: %s", path, strerror(errno));
-  else if (flock(ledger->list_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    cli_error("%s: another process is writing it; wait for it, or write to another file", path);
-  else
-    code = begin(ledger, run, resume, retry);
-  if (code == CLI_DONE)
-    *out = ledger;
-  else
-    cli_ledger_close(ledger, false, true);
-  return code;
-}
-
-bool cli_ledger_take(cli_ledger *ledger, const char *key) {
-  size_t low = 0, high = ledger->n_done;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (strcmp(ledger->done[middle].key, key) < 0)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  for (; low < ledger->n_done && strcmp(ledger->done[low].key, key) == 0; low++)
-    if (!ledger->done[low].taken) return ledger->done[low].taken = true;
-  return false;
-}
-
-bool cli_ledger_write(cli_ledger *ledger, const char *key, const char *line, bool failed) {
-  size_t length = strlen(line);
-  uint64_t size = ledger->size + length + 1;
-  bool ok = write_all(ledger->part_fd, line, length) && write_all(ledger->part_fd, "\n", 1) &&
-            fdatasync(ledger->part_fd) == 0 && write_note(ledger, key, size, failed) &&
-            fdatasync(ledger->list_fd) == 0;
-  ledger->size = size;
-  if (!ok) cli_error("%s: cannot write: %s", ledger->part, strerror(errno));
-  return ok;
-}
-
-bool cli_ledger_close(cli_ledger *ledger, bool complete, bool keep) {
-  if (!ledger) return true;
-  bool ok = true;
-  if (ledger->part_fd >= 0) ok = close(ledger->part_fd) == 0;
-  if (complete && ok && rename(ledger->part, ledger->path) != 0) {
-    cli_error("%s: cannot rename to %s: %s", ledger->part, ledger->path, strerror(errno));
-    ok = false;
-  }
-  if (complete && ok && !keep) unlink(ledger->list);
-  /* The lock goes last: who has it may empty the part. */
-  if (ledger->list_fd >= 0) ok = close(ledger->list_fd) == 0 && ok;
-  free(ledger->done);
-  free(ledger);
-  return ok;
+void cli_ledger_close(cli_ledger *l) {
+  if (!l) return;
+  if (l->part_fd >= 0) close(l->part_fd);
+  if (l->list_fd >= 0) close(l->list_fd);
+  cli_lock_release(l->lock, l->names[LOCK]);
+  ledger_list_free(&l->finished.list);
+  ledger_list_free(&l->stopped.list);
+  for (int i = 0; i < N_NAMES; i++) free(l->names[i]);
+  free(l->done);
+  free(l);
 }

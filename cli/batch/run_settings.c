@@ -1,6 +1,11 @@
 /* run_settings.c - see run_settings.h. */
 #include "run_settings.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+static const char max_pixels[] = "--max-pixels"; /* the one limit */
+
 static json_t *strings_json(const cli_list *list) {
   json_t *array = json_array();
   for (size_t i = 0; list && i < list->n; i++)
@@ -57,16 +62,65 @@ static void add_questions(json_t *all, const cli_job *job) {
   json_object_set_new(all, "--raw", json_boolean(a->raw));
 }
 
-json_t *cli_run_settings(const cli_job *job, const double (*regions)[4], size_t n_regions,
-                         const char *model_hash, const char *clip_hash) {
+json_t *cli_run_settings(const cli_job *job, const cli_run_models *models) {
   json_t *all = json_object();
   if (!all) return NULL;
   json_object_set_new(all, "the command", json_string(job->command));
-  json_object_set_new(all, "the model's SHA-256", json_string(model_hash));
-  json_object_set_new(all, "CLIP's SHA-256", json_string(clip_hash));
+  json_object_set_new(all, "gromatic", json_string(gm_version()));
+  json_object_set_new(all, "the model's SHA-256", json_string(models->hash));
+  json_object_set_new(all, "CLIP's SHA-256", json_string(models->clip_hash));
+  json_object_set_new(all, "the instruction set (GROMATIC_CPU)", json_string(models->kernels));
+  json_object_set_new(all, max_pixels, count_json(job->args->max_pixels));
   json_object_set_new(all, "--box-format", json_string(cli_box_format_name(job->format)));
-  add_scene(all, job->args, regions, n_regions);
+  add_scene(all, job->args, models->regions, models->n_regions);
   add_questions(all, job);
   if (job->settings) json_object_update(all, job->settings);
   return all;
+}
+
+/* ---- comparing ---- */
+
+/* A value as a person reads it. */
+static void put_value(FILE *out, const json_t *value) {
+  enum { LONGEST = 80 };
+  char *text = json_is_null(value) || !value
+                   ? NULL
+                   : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10));
+  fprintf(out, text ? "%.*s%s" : "not given", LONGEST, text ? text : "",
+          text && strlen(text) > LONGEST ? "..." : "");
+  free(text);
+}
+
+static bool put_difference(FILE *out, bool first, const char *name, const json_t *before,
+                           const json_t *now) {
+  fprintf(out, "%s%s ", first ? "" : "; ", name);
+  put_value(out, before);
+  fputs(", now ", out);
+  put_value(out, now);
+  return false;
+}
+
+char *cli_settings_difference(json_t *before, json_t *now, bool *limits) {
+  char *text = NULL;
+  size_t size;
+  const char *name;
+  json_t *value;
+  bool first = true;
+  *limits = false;
+  FILE *out = open_memstream(&text, &size);
+  if (!out) return NULL;
+  *limits = true;
+  json_object_foreach(now, name, value) {
+    const json_t *earlier = json_object_get(before, name);
+    if (json_equal(earlier, value)) continue;
+    *limits = *limits && strcmp(name, max_pixels) == 0;
+    first = put_difference(out, first, name, earlier, value);
+  }
+  json_object_foreach(before, name, value) {
+    if (json_object_get(now, name)) continue;
+    *limits = false;
+    first = put_difference(out, first, name, value, NULL);
+  }
+  fclose(out);
+  return text;
 }

@@ -264,7 +264,7 @@ class Answers(unittest.TestCase):
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
             for other, said in (("--conf", "0.5"), "--conf not given, now 0.5"), \
-                    (("--cache-type-k", "f32"), '--cache-type-k not given, now "f32"'):
+                    (("--iou", "0.5"), "--iou not given, now 0.5"):
                 _, err = run("detect", *names, "-o", output, "--resume", *other, code=2)
                 self.assertIn("it was begun with " + said, err)
             with open(whole, "rb") as a, open(output, "rb") as b:
@@ -275,7 +275,7 @@ class Answers(unittest.TestCase):
             output = os.path.join(folder, "out.jsonl")
             process = subprocess.Popen([GROMATIC, "detect", scene(0), "-", "-o", output], stdin=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL)
-            while not size(output + ".ledger") or not size(output + ".part"):
+            while process.poll() is None and not size(output + ".part"):
                 time.sleep(0.001)
             time.sleep(0.2)  # the line in the ledger is behind that in the part
             process.kill()
@@ -304,9 +304,11 @@ class Answers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             ask = "detect", scene(0), "-o", os.path.join(folder, "out.jsonl")
             run(*ask, "--max-pixels", "100", code=1)
-            _, err = run(*ask, "--resume")
+            _, err = run(*ask, "--resume", "--max-pixels", "100")
             self.assertIn("1 input failed before", err)
             self.assertIn("--retry-errors", err)
+            _, err = run(*ask, "--resume", code=2)  # the limit is another: it may not fail any more
+            self.assertIn("--max-pixels 100, now 0; --retry-errors tries", err)
             _, err = run(*ask, "--resume", "--retry-errors")
             self.assertEqual(err, "")
 
@@ -319,8 +321,7 @@ class Answers(unittest.TestCase):
             with open(output) as file:
                 got = [json.loads(line) for line in file]
             self.assertEqual([(g["image"]["file"], "error" in g) for g in got], [(scene(0), False), (late, False)])
-            run("detect", scene(0), "-o", os.path.join(folder, "plain.jsonl"))
-            self.assertNotIn("plain.jsonl.ledger", os.listdir(folder))
+            self.assertEqual(sorted(os.listdir(folder)), ["late.png", "out.jsonl", "out.jsonl.ledger"])
 
     def test_verbose_names_model_and_times(self):
         [got] = lines("caption", scene(0), "-v")

@@ -1,0 +1,116 @@
+"""What a run with -o leaves behind is never lost, and never mixed with what other settings made."""
+import os
+import shutil
+import subprocess
+import unittest
+
+import folders
+from folders import files_of, read
+from program import GROMATIC, run, scene
+
+
+class Settings(folders.Folder):
+    """Results of differing settings never mix."""
+
+    def test_labels_of_other_classes(self):
+        out = self.path("y")
+        first = ["label", scene(0), "-f", "yolo", "-o", out, "--none", "-1", "--classes"]
+        then = ["label", scene(1), "-f", "yolo", "-o", out, "--none", "-1", "--classes"]
+        run(*first, "tree,cat")
+        self.assertEqual(read(self.path("y", "classes.txt")), b"tree\ncat\n")
+        self.refused(*then, "dog,fish", "--resume", said=["tree", "dog", "--force"])
+        self.refused(*then, "dog,fish", said=["--resume"])  # the folder has something in it
+        run(*then, "tree,cat", "--resume")
+        self.assertEqual(sorted(os.listdir(self.path("y", "labels"))), ["000.txt", "001.txt"])
+        os.remove(out + ".jsonl.ledger")
+        for classes in "tree,cat", "dog,fish":
+            self.refused(*then, classes, "--resume", said=["y.jsonl", "would be lost", "--force"])
+
+    def test_captions_of_more_pictures(self):
+        out = self.path("q.jsonl")
+        run("caption", scene(0), "-n", "4", "-o", out)
+        run("caption", scene(1), "-n", "4", "-o", out, "--resume")
+        self.assertEqual(files_of(out), [scene(0), scene(1)])
+        self.refused("caption", scene(2), "-n", "5", "-o", out, "--resume", said=["-n 4, now 5"])
+        run("caption", scene(2), "-n", "5", "-o", out, "--resume", "--force")
+        self.assertEqual(files_of(out), [scene(2)])
+
+    def test_another_instruction_set(self):
+        out = self.path("q.jsonl")
+        run("detect", scene(0), "-o", out, env={"GROMATIC_CPU": "ref"})
+        env = dict(os.environ, GROMATIC_CPU="")
+        done = subprocess.run([GROMATIC, "detect", scene(1), "-o", out, "--resume"], env=env, capture_output=True)
+        self.assertIn((done.returncode, b'GROMATIC_CPU) "ref", now' in done.stderr), [(2, True), (0, False)])
+        self.assertEqual(len(files_of(out)), 1 if done.returncode else 2)
+
+    def test_classify(self):
+        out = self.path("q.csv")
+        command = ["classify", "--method", "clip", "-f", "csv", "-o", out, "--resume"]
+        run(*command, scene(0), "--classes", "a,b")
+        self.refused(*command, scene(1), "--classes", "a,c", said=['["a", "b"], now ["a", "c"]'])
+        self.refused(*command, scene(1), "--classes", "a,b", "--top", "1", said=["--top 5, now 1"])
+        run(*command, scene(1), "--classes", "a,b")
+        self.assertEqual(read(out).count(scene(0).encode()), 2)
+
+    def test_a_result_of_which_no_ledger_tells(self):
+        out = self.path("q.csv")
+        run("detect", scene(0), "-f", "csv", "-o", out)
+        for name in "q.csv.jsonl.ledger", "q.csv.jsonl":
+            os.remove(self.path(name))
+            for options in [], ["--resume"]:
+                self.refused("detect", scene(1), "-f", "csv", "-o", out, *options, said=["would be lost", "--force"])
+        run("detect", scene(1), "-f", "csv", "-o", out, "--force")
+        self.assertEqual(files_of(out + ".jsonl"), [scene(1)])
+        run("detect", scene(0), "-f", "csv", "-o", out)  # by now it is ours
+        self.assertEqual(files_of(out + ".jsonl"), [scene(0)])
+
+    def test_a_stopped_run(self):
+        out = self.path("q.jsonl")
+        os.mkfifo(self.path("pipe.png"))
+        process = subprocess.Popen([GROMATIC, "detect", scene(0), self.path("pipe.png"), "-o", out],
+                                   stderr=subprocess.DEVNULL)
+        with open(self.path("pipe.png"), "wb"):  # it has come to the second
+            process.kill()
+            process.wait()
+        os.remove(self.path("pipe.png"))
+        self.refused("detect", scene(1), "-o", out, said=["stopped after 1 input", "--resume", "--force"])
+        self.refused("detect", scene(1), "--conf", "0.5", "-o", out, "--resume", said=["--conf not given, now 0.5"])
+        run("detect", scene(1), "-o", out, "--resume")
+        self.assertEqual(files_of(out), [scene(0), scene(1)])
+
+    def test_a_folder_for_lines(self):
+        os.mkdir(self.path("y"))
+        for options in [], ["--force"]:
+            _, err = run("detect", scene(0), "-o", self.path("y"), *options, code=2)
+            self.assertIn("found a folder", err)
+
+    def test_two_processes(self):
+        """The second is refused, with its export too, before a model is opened, until the first is through."""
+        os.mkfifo(self.path("pipe.png"))
+        out = self.path("y")
+        first = subprocess.Popen([GROMATIC, "detect", self.path("pipe.png"), "-f", "yolo", "-o", out])
+        with open(self.path("pipe.png"), "wb") as pipe:
+            for options in [], ["--resume"], ["--force"]:
+                _, err = run("detect", scene(0), "-m", "/nonexistent", "-f", "yolo", "-o", out, *options, code=1)
+                self.assertIn("another process is writing it", err)
+            pipe.write(read(scene(1)))
+        self.assertEqual(first.wait(), 0)
+        self.assertNotIn("y.jsonl.lock", os.listdir(self.folder))
+        run("detect", scene(0), "-f", "yolo", "-o", out, "--resume")
+
+
+class Killed(folders.Killed):
+    def test_errors_that_are_tried_again(self):
+        late, out = self.path("late.png"), self.path("out.jsonl")
+
+        def prepare():
+            run("detect", scene(0), late, scene(1), "-o", out, code=1)
+            shutil.copy(scene(2), late)
+
+        command = ["detect", scene(0), late, scene(1), "-o", out, "--resume", "--retry-errors"]
+        self.assertGreater(self.sweep(command, prepare), 15)
+        self.assertEqual(files_of(out), [scene(0), scene(1), late])
+
+
+if __name__ == "__main__":
+    unittest.main()
