@@ -192,18 +192,11 @@ static char *article_of(const pull_value *given, const char *name) {
   return strdup(name[0] && strchr("aeiouAEIOU", name[0]) ? "an" : "a");
 }
 
-static bool is_ascii(const char *text) {
-  while (*text && (unsigned char)*text < 0x80) text++;
-  return !*text;
-}
-
 /* The place of the category of this name, which is added where it is new. */
 static size_t category_named(reader *r, const char *name, const pull_value *article) {
   dataset *set = r->set;
   size_t n = set->n_categories;
-  for (size_t i = 0; !is_ascii(name) && i < n; i++) /* as Unicode sees it */
-    if (gm_name_compare(set->categories[i].name, name) == 0) return i;
-  size_t found = name_table_add(&r->names, name, strlen(name));
+  size_t found = name_table_add_name(&r->names, name);
   if (found < n || found == NAME_NONE) return found;
   data_category *grown = room_for_one(set->categories, n, sizeof *grown);
   if (!grown) return NAME_NONE;

@@ -13,6 +13,7 @@
 
 #include "batch.h"
 #include "class_options.h"
+#include "eval_run.h"
 #include "labelled_set.h"
 #include "progress.h"
 #include "proposals.h"
@@ -47,6 +48,8 @@ typedef struct evaluation {
   measure measures[GM_METHOD_COUNT];
   size_t n_measures;
   size_t *of_class; /* [classes]: pictures */
+  size_t n_scored;  /* pictures */
+  eval_run run;
   size_t n_classes;
   gm_callbacks callbacks;
 } evaluation;
@@ -148,12 +151,18 @@ static void measure_free(measure *m) {
 
 /* ---- pictures ---- */
 
-static bool class_of(const evaluation *e, const labelled_picture *p, size_t *out) {
+/* Pictures of other classes cannot be judged. */
+static int keep_known(evaluation *e, const char *path) {
   const gm_classes *classes = e->measures[0].classes;
-  for (*out = 0; *out < e->n_classes; ++*out)
-    if (gm_name_compare(gm_classes_name(classes, *out), p->label) == 0) return true;
-  cli_error("%s: its class '%s' is not among the classes", p->path, p->label);
-  return false;
+  const char **names = calloc(e->n_classes, sizeof *names);
+  for (size_t i = 0; names && i < e->n_classes; i++) names[i] = gm_classes_name(classes, i);
+  bool ok = names && labelled_set_keep(&e->set, names, e->n_classes);
+  free(names);
+  left_out_tell(&e->set.left_out, path, "entry", "entries");
+  if (!ok) return CLI_SOME_FAILED;
+  if (e->set.n > 0) return CLI_DONE;
+  cli_error("%s: none of its pictures is of one of the classes", path);
+  return CLI_USAGE;
 }
 
 /* What the answer would have been without stopping. */
@@ -207,8 +216,8 @@ static gm_status score_draws(evaluation *e, measure *m, const gm_image *image, s
   return status;
 }
 
-static gm_status score_picture(evaluation *e, const labelled_picture *p, size_t truth,
-                               gm_error *err) {
+static gm_status score_picture(evaluation *e, const labelled_picture *p, gm_error *err) {
+  size_t truth = p->class_index;
   gm_image *image;
   gm_box *boxes = NULL;
   size_t n_boxes = 0;
@@ -224,31 +233,26 @@ static gm_status score_picture(evaluation *e, const labelled_picture *p, size_t 
     status = score_draws(e, m, image, truth, crops ? boxes : NULL, n_boxes, err);
     if (crops) m->seconds += proposing * (double)m->draws;
   }
-  if (status == GM_OK) e->of_class[truth]++;
+  if (status == GM_OK) {
+    e->of_class[truth]++;
+    e->n_scored++;
+  }
   free(boxes);
   gm_image_free(image);
   return status;
 }
 
 static int score_all(evaluation *e) {
-  cli_progress progress = cli_progress_begin(e->args->quiet);
-  int code = CLI_DONE;
-  for (size_t i = 0; code == CLI_DONE && i < e->set.n; i++) {
+  for (size_t i = 0; i < e->set.n; i++) {
+    const labelled_picture *p = &e->set.pictures[i];
     gm_error err = {0};
-    size_t truth;
-    cli_progress_update(&progress, "classify", (double)i / (double)e->set.n);
-    if (!class_of(e, &e->set.pictures[i], &truth)) {
-      code = CLI_USAGE;
-      break;
-    }
-    gm_status status = score_picture(e, &e->set.pictures[i], truth, &err);
-    if (status == GM_OK) continue;
-    cli_progress_clear(&progress);
-    if (status != GM_ERR_CANCELLED) cli_error("%s: %s", e->set.pictures[i].path, err.message);
-    code = cli_exit_code(status);
+    eval_run_at(&e->run, "classify", i);
+    gm_status status = score_picture(e, p, &err);
+    if (status != GM_OK && !eval_run_fail(&e->run, p->path, status, &err))
+      return CLI_INTERRUPTED;
   }
-  cli_progress_clear(&progress);
-  return code;
+  cli_progress_clear(&e->run.progress);
+  return CLI_DONE;
 }
 
 /* ---- results ---- */
@@ -294,20 +298,21 @@ static json_t *classes_json(const evaluation *e, const measure *m) {
 
 static void print_json(const evaluation *e, const measure *m, const char *path,
                        const summary *top1, const summary *top5, double crops) {
-  json_t *line = json_pack(
-      "{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "set", path, "method",
-      gm_method_name(m->method), "n", (json_int_t)e->set.n, "top1", cli_json_number(top1->mean),
-      "top1_std", cli_json_number(top1->deviation), "top5", cli_json_number(top5->mean),
-      "top5_std", cli_json_number(top5->deviation), "seeds", (json_int_t)m->seeds, "crops",
-      cli_json_number(crops), "seconds", cli_json_number(m->seconds), "per_class",
-      classes_json(e, m));
+  json_t *line =
+      json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "set", path,
+                "method", gm_method_name(m->method), "n", (json_int_t)e->n_scored, "top1",
+                cli_json_number(top1->mean), "top1_std", cli_json_number(top1->deviation),
+                "top5", cli_json_number(top5->mean), "top5_std",
+                cli_json_number(top5->deviation), "seeds", (json_int_t)m->seeds, "crops",
+                cli_json_number(crops), "seconds", cli_json_number(m->seconds), "per_class",
+                classes_json(e, m), "skipped", eval_run_skipped(&e->run));
   if (m->redraws > 1) {
     json_object_set_new(line, "redraws", json_integer((json_int_t)m->redraws));
     json_object_set_new(line, "top1_redraw_std", cli_json_number(top1->redraws));
   }
   if (m->params.stop > 0)
     json_object_set_new(line, "stop_changed",
-                        cli_json_number((double)m->changed / (double)(e->set.n * m->draws)));
+                        cli_json_number((double)m->changed / (double)(e->n_scored * m->draws)));
   char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
   if (text) cli_put_json(stdout, text);
   free(text);
@@ -316,9 +321,9 @@ static void print_json(const evaluation *e, const measure *m, const char *path,
 
 static void print_measure(const evaluation *e, const measure *m, const char *path) {
   summary top1, top5;
-  if (!summarise(m, m->right, e->set.n, &top1) || !summarise(m, m->near, e->set.n, &top5))
+  if (!summarise(m, m->right, e->n_scored, &top1) || !summarise(m, m->near, e->n_scored, &top5))
     return;
-  double crops = (double)m->n_crops / (double)(e->set.n * m->draws);
+  double crops = (double)m->n_crops / (double)(e->n_scored * m->draws);
   if (e->args->json) {
     print_json(e, m, path, &top1, &top5, crops);
     return;
@@ -330,7 +335,7 @@ static void print_measure(const evaluation *e, const measure *m, const char *pat
   if (crops > 0) printf(", %.1f crops", crops);
   if (m->params.stop > 0)
     printf(", %.2f %% changed by stopping",
-           100 * (double)m->changed / (double)(e->set.n * m->draws));
+           100 * (double)m->changed / (double)(e->n_scored * m->draws));
   putchar('\n');
 }
 
@@ -348,12 +353,15 @@ int cli_eval_classify(const cli_args *args, const char *path) {
   if (code == CLI_DONE) code = cli_open_clip(args, spec, &e.clip);
   if (code == CLI_DONE) code = add_measures(&e);
   if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &e.groma);
+  if (code == CLI_DONE) code = keep_known(&e, path);
   if (code == CLI_DONE) {
     e.of_class = calloc(e.n_classes, sizeof *e.of_class);
+    e.run = eval_run_begin(args, e.set.n, 0, e.set.left_out.n);
     code = e.of_class ? score_all(&e) : CLI_SOME_FAILED;
+    for (size_t i = 0; code == CLI_DONE && e.n_scored && i < e.n_measures; i++)
+      print_measure(&e, &e.measures[i], path);
+    code = eval_run_end(&e.run, code);
   }
-  for (size_t i = 0; code == CLI_DONE && i < e.n_measures; i++)
-    print_measure(&e, &e.measures[i], path);
   for (size_t i = 0; i < e.n_measures; i++) measure_free(&e.measures[i]);
   free(e.of_class);
   cli_close_clip(args, e.clip);

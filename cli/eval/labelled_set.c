@@ -2,6 +2,8 @@
 #include "labelled_set.h"
 
 #include "inputs.h"
+#include "name_table.h"
+#include "room.h"
 #include "terminal.h"
 #include "text_file.h"
 
@@ -15,17 +17,20 @@
 
 enum { MAX_CSV = 256 << 20 };
 
+static const char no_label[] = "without a file or its label",
+                  other_class[] = "whose class is not among the classes";
+
 /* Takes both strings over. */
 static bool add_picture(labelled_set *set, char *path, char *label) {
   labelled_picture *grown =
-      path && label ? realloc(set->pictures, (set->n + 1) * sizeof *grown) : NULL;
+      path && label ? room_for_one(set->pictures, set->n, sizeof *grown) : NULL;
   if (!grown) {
     free(path);
     free(label);
     return false;
   }
   set->pictures = grown;
-  grown[set->n++] = (labelled_picture){path, label};
+  grown[set->n++] = (labelled_picture){.path = path, .label = label};
   return true;
 }
 
@@ -120,14 +125,20 @@ static bool read_header(char *line, columns *found) {
   return file && label;
 }
 
-static bool add_row(labelled_set *set, char *line, const columns *c, const char *folder) {
+static bool add_row(labelled_set *set, char *line, const columns *c, const char *folder,
+                    size_t number) {
   char *file = NULL, *label = NULL, *path = NULL;
   size_t i = 0;
   for (char *field; (field = next_field(&line)); i++) {
     if (i == c->file) file = field;
     if (i == c->label) label = field;
   }
-  if (!file || !label || !*file || !*label) return false;
+  if (!file || !label || !*file || !*label) {
+    char name[40];
+    snprintf(name, sizeof name, "line %zu", number);
+    left_out_add(&set->left_out, no_label, name);
+    return true;
+  }
   int n = *file == '/' ? asprintf(&path, "%s", file) : asprintf(&path, "%s/%s", folder, file);
   return add_picture(set, n < 0 ? NULL : path, strdup(label));
 }
@@ -154,8 +165,8 @@ static bool load_csv(labelled_set *set, const char *path) {
     bool header = copy && read_header(copy, &c);
     free(copy);
     if (header) continue;
-    ok = add_row(set, line, &c, folder);
-    if (!ok) cli_error("%s: line %zu: wanted a file and its label", path, number);
+    ok = add_row(set, line, &c, folder, number);
+    if (!ok) cli_error("%s: not enough memory", path);
   }
   free(text);
   free(folder);
@@ -183,18 +194,44 @@ void labelled_set_free(labelled_set *set) {
     free(set->pictures[i].label);
   }
   free(set->pictures);
+  left_out_free(&set->left_out);
   *set = (labelled_set){0};
+}
+
+bool labelled_set_keep(labelled_set *set, const char *const *classes, size_t n) {
+  name_table table = {0};
+  bool ok = true;
+  size_t kept = 0;
+  for (size_t i = 0; ok && i < n; i++) ok = name_table_add_name(&table, classes[i]) == i;
+  for (size_t i = 0; ok && i < set->n; i++) {
+    labelled_picture p = set->pictures[i];
+    p.class_index = name_table_find_name(&table, p.label);
+    if (p.class_index != NAME_NONE) {
+      set->pictures[kept++] = p;
+      continue;
+    }
+    char name[200];
+    snprintf(name, sizeof name, "%.120s ('%.60s')", p.path, p.label);
+    left_out_add(&set->left_out, other_class, name);
+    free(p.path);
+    free(p.label);
+  }
+  if (ok) set->n = kept;
+  name_table_free(&table);
+  return ok;
 }
 
 const char **labelled_set_labels(const labelled_set *set, size_t *n) {
   const char **labels = malloc((set->n + 1) * sizeof *labels);
+  name_table table = {0};
   *n = 0;
   for (size_t i = 0; labels && i < set->n; i++) {
-    bool known = false;
-    /* Folders come one after another: the last label is the likeliest. */
-    for (size_t k = *n; !known && k-- > 0;)
-      known = gm_name_compare(labels[k], set->pictures[i].label) == 0;
-    if (!known) labels[(*n)++] = set->pictures[i].label;
+    size_t place = name_table_add_name(&table, set->pictures[i].label);
+    if (place == *n) labels[(*n)++] = set->pictures[i].label;
+    if (place != NAME_NONE) continue;
+    free(labels);
+    labels = NULL;
   }
+  name_table_free(&table);
   return labels;
 }

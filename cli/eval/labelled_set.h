@@ -2,24 +2,32 @@
 #ifndef CLI_LABELLED_SET_H
 #define CLI_LABELLED_SET_H
 
+#include "left_out.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef struct labelled_picture {
   char *path;
-  char *label; /* as the folder or the CSV has it, '_' of a folder's name made a space */
+  char *label;        /* as the folder or the CSV has it, '_' of a folder's name made a space */
+  size_t class_index; /* after labelled_set_keep */
 } labelled_picture;
 
 typedef struct labelled_set {
   labelled_picture *pictures; /* sorted by path in folders, else in the file's order */
   size_t n;
+  left_out left_out; /* rows without a file or a label, pictures of other classes */
 } labelled_set;
 
 /* path: a folder of class folders, or a CSV with the columns file and label (in a header, or
  * the first two); files are taken from the CSV's own folder. limit: the first N, 0 for all.
- * False after a message on stderr. Free in any case. */
+ * Rows that cannot be used are left out. False after a message on stderr. Free in any case. */
 bool labelled_set_load(labelled_set *set, const char *path, size_t limit);
 void labelled_set_free(labelled_set *set);
+
+/* Leaves out the pictures whose class is none of these; all pictures get the place of theirs.
+ * False if memory is short. */
+bool labelled_set_keep(labelled_set *set, const char *const *classes, size_t n);
 
 /* The labels in the order of their first picture, each once; free() the list. NULL if memory is
  * short. */

@@ -1,6 +1,8 @@
 /* name_table.c - see name_table.h. A hash table with open addressing. */
 #include "name_table.h"
 
+#include "gromatic.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -51,6 +53,24 @@ size_t name_table_add(name_table *t, const char *name, size_t length) {
   t->slots[slot_of(t, name, length)] = t->n + 1;
   t->names[t->n] = copy;
   return t->n++;
+}
+
+static bool is_ascii(const char *text) {
+  while (*text && (unsigned char)*text < 0x80) text++;
+  return !*text;
+}
+
+size_t name_table_find_name(const name_table *t, const char *name) {
+  size_t found = name_table_find(t, name, strlen(name));
+  if (found != NAME_NONE || is_ascii(name)) return found;
+  for (size_t i = 0; i < t->n; i++)
+    if (!is_ascii(t->names[i]) && gm_name_compare(t->names[i], name) == 0) return i;
+  return NAME_NONE;
+}
+
+size_t name_table_add_name(name_table *t, const char *name) {
+  size_t found = name_table_find_name(t, name);
+  return found != NAME_NONE ? found : name_table_add(t, name, strlen(name));
 }
 
 void name_table_free(name_table *t) {

@@ -266,9 +266,10 @@ class Evaluate(unittest.TestCase):
             self.assertEqual(len(os.listdir(os.path.join(folder, "c"))), 1 + 2 * 3)
             with open(path, "a") as file:
                 file.write("unicorn,%s\n" % picture("bus"))
-            _, err = run("eval", "classify", path, "--descriptions", DESCRIPTIONS, "--method", "cupl",
-                         "--no-cache", code=2)
-            self.assertIn("unicorn", err)
+            out, err = run("eval", "classify", path, "--descriptions", DESCRIPTIONS, "--method", "cupl",
+                           "--no-cache", "--json")
+            self.assertIn("('unicorn')", err)
+            self.assertEqual((json.loads(out)["n"], json.loads(out)["skipped"]["entries"]), (2, 1))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import unittest
 
-from program import run, scene
+from program import DATA, run, scene
 
 BOXES = [[33, 18, 70, 58], [82, 141, 105, 108]]  # of scene 064, as drawn
 MORE = {"id": 3, "image_id": 1, "category_id": 1, "bbox": [5, 5, 20, 20], "iscrowd": 0}
@@ -264,6 +264,71 @@ class Pictures(Data):
         _, err = self.evaluate(code=1, options=["--quiet"])
         self.assertEqual([("gone.png" in line, "left out" in line) for line in err.splitlines()],
                          [(False, True), (True, False)])  # warnings, and no closing line
+
+
+class Labelled(unittest.TestCase):
+    """eval classify: rows of a CSV, pictures of folders."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        world = os.path.join(DATA, "world", "classify")
+        self.names = ["bus", "dog", "koala"]
+        for name in self.names:
+            os.makedirs(os.path.join(self.folder, "set", name))
+            source = os.path.join(world, name, sorted(os.listdir(os.path.join(world, name)))[0])
+            shutil.copy(source, os.path.join(self.folder, "set", name, "1.png"))
+
+    def evaluate(self, path, *options, code=0):
+        out, err = run("eval", "classify", path, "--method", "clip", "--no-cache", "--json", *options, code=code)
+        return [json.loads(line) for line in out.splitlines()], err
+
+    def csv(self, *rows):
+        path = os.path.join(self.folder, "set.csv")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(("file,label",) + rows) + "\n")
+        return path
+
+    def test_rows_without_a_label(self):
+        path = self.csv("set/bus/1.png,bus", "set/dog/1.png", ",dog", "set/dog/1.png,", "set/dog/1.png,dog")
+        [got], err = self.evaluate(path)
+        self.assertEqual((got["n"], got["skipped"]), (2, {"pictures": 0, "entries": 3}))
+        self.assertIn("set.csv: 3 entries left out without a file or its label: line 3, line 4, line 5\n", err)
+        self.assertRegex(err.splitlines()[-1], r"^gromatic: 2 pictures, 0 failures, 3 entries left out, \d+\.\d s$")
+        _, err = self.evaluate(self.csv("set/bus/1.png"), code=2)
+        self.assertIn("found no pictures in class folders, or rows", err)
+
+    def test_pictures_of_other_classes(self):
+        [got], err = self.evaluate(os.path.join(self.folder, "set"), "--classes", "dog,koala,cat")
+        self.assertEqual((got["n"], got["skipped"], sorted(got["per_class"])),
+                         (2, {"pictures": 0, "entries": 1}, ["dog", "koala"]))
+        self.assertIn("1 entry left out whose class is not among the classes: ", err)
+        self.assertIn("1.png ('bus')\n", err)
+        got, err = self.evaluate(os.path.join(self.folder, "set"), "--classes", "cat,cow", code=2)
+        self.assertEqual(got, [])
+        self.assertIn("none of its pictures is of one of the classes", err)
+
+    def test_pictures_that_fail_are_named_once(self):
+        path = self.csv("set/bus/1.png,bus", "gone.png,dog", "set/koala/1.png,koala")
+        out, err = run("eval", "classify", path, "--method", "clip,waffle", "--no-cache", "--json", code=1)
+        for line in out.splitlines():
+            got = json.loads(line)
+            self.assertEqual((got["n"], got["skipped"], sorted(got["per_class"])),
+                             (2, {"pictures": 1, "entries": 0}, ["bus", "koala"]))
+        self.assertEqual((len(out.splitlines()), err.count("gone.png")), (2, 1))
+        [got], _ = self.evaluate(path, code=1)
+        [whole], _ = self.evaluate(self.csv("set/bus/1.png,bus", "set/koala/1.png,koala"), "--classes",
+                                   "bus,dog,koala")
+        self.assertEqual(got["top1"], whole["top1"])
+        got, err = self.evaluate(self.csv("gone.png,dog", "away.png,bus"), code=1)
+        self.assertEqual(got, [])
+        self.assertIn("nothing was measured: all pictures failed", err)
+
+    def test_labels_as_unicode_sees_them(self):
+        path = self.csv("set/bus/1.png,caf\u00e9", "set/dog/1.png,cafe\u0301", "set/koala/1.png,koala")
+        [got], _ = self.evaluate(path)
+        self.assertEqual((got["n"], list(got["per_class"])), (3, ["caf\u00e9", "koala"]))
 
 
 if __name__ == "__main__":
