@@ -34,8 +34,10 @@ void cli_progress_update(cli_progress *progress, const char *what, double done) 
   if (progress->total_bytes && elapsed > 0)
     snprintf(rate, sizeof rate, " %.0f MB/s",
              done * (double)progress->total_bytes / elapsed * 1e-6);
-  fprintf(stderr, "\r\033[K[%s] %3.0f %%%s, %.0f s left  %.40s", bar, 100 * done, rate, left,
-          what);
+  fprintf(stderr, "\r\033[K[%s] %3.0f %%%s, %.0f s left  ", bar, 100 * done, rate, left);
+  char cut[41]; /* names of classes and tensors are among it */
+  snprintf(cut, sizeof cut, "%s", what);
+  cli_put_name(stderr, cut);
   fflush(stderr);
 }
 

@@ -20,7 +20,8 @@ static void put_clean(FILE *out, const char *text, size_t length, const char *ke
     uint32_t code;
     bool safe;
     n = gm_text_next(text + i, length - i, &code, &safe);
-    if (safe || (code && code < 0x80 && strchr(kept, (int)code)))
+    bool line_end = code == '\r' && i + 1 < length && text[i + 1] == '\n' && strchr(kept, '\n');
+    if (safe || line_end || (code && code < 0x80 && strchr(kept, (int)code)))
       fwrite(text + i, 1, n, out);
     else
       fputc('?', out);

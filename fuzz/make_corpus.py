@@ -374,6 +374,14 @@ def packs():
     save("packs", "panel", at(4096, b"\x7f" * 64))
 
 
+def text():
+    save("text", "marks", "\ufeffgreen apple\r\ncrown\r\n\ufeffgrapes\r".encode())
+    save("text", "utf16", "a\nb".encode("utf-16"))
+    save("text", "latin1", "caf\xe9\n".encode("latin-1"))
+    save("text", "controls", "\x1b]0;t\x07\x7f\x9b\u202e\u2066\u2028\ufeff".encode())
+    save("text", "wide", "日本 e\u0301 👨\u200d👩\u200d👧 🇩🇪 ❤\ufe0f ก\u0e33 क\u094d\u200dष".encode())
+
+
 def main():
     pictures()
     torch()
@@ -388,6 +396,7 @@ def main():
     feature_cache()
     scene_cache()
     packs()
+    text()
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ int cmd_convert(const cli_args *args) {
   gm_status status = gm_convert(args->inputs.items[0], args->output, &params, &callbacks, &err);
   cli_progress_clear(&progress);
   if (status == GM_OK) {
-    if (!args->quiet) printf("wrote %s\n", args->output);
+    if (!args->quiet) cli_print(stdout, "wrote %s\n", args->output);
     return CLI_DONE;
   }
   cli_report_error(&err);

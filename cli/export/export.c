@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
   const char *kind; /* as a person says it */
@@ -101,7 +102,8 @@ static void find_kind(export_job *job) {
   bool found = false;
   rewind(job->lines);
   while (!found && getline(&text, &capacity, job->lines) > 0) {
-    json_t *line = json_loads(text, 0, NULL);
+    bool marked = strncmp(text, "\xEF\xBB\xBF", 3) == 0;
+    json_t *line = json_loads(text + (marked ? 3 : 0), 0, NULL);
     found = json_object_get(line, "image") && !json_object_get(line, "error");
     if (found) job->export.classification = export_line_is_classification(line);
     json_decref(line);
@@ -155,12 +157,24 @@ static void tell_other_names(const export_job *job) {
 
 /* ---- after it ---- */
 
+/* To a terminal nothing goes that could steer it. */
+static int write_stdout(export_job *job) {
+  int (*put)(export_job *, FILE *) = formats[job->export.format].file;
+  char *text = NULL;
+  size_t size;
+  bool terminal = isatty(STDOUT_FILENO);
+  FILE *out = terminal ? open_memstream(&text, &size) : stdout;
+  if (!out) return 1;
+  int code = put(job, out);
+  if (terminal && fclose(out) != 0) code = 1;
+  if (terminal && code == 0) cli_put_text(stdout, text, size);
+  free(text);
+  return code == 0 && fflush(stdout) != 0 ? 1 : code;
+}
+
 static int write_file(export_job *job) {
   int (*put)(export_job *, FILE *) = formats[job->export.format].file;
-  if (!job->export.path) {
-    int code = put(job, stdout);
-    return code == 0 && fflush(stdout) != 0 ? 1 : code;
-  }
+  if (!job->export.path) return write_stdout(job);
   export_file file;
   if (!export_file_open(&file, job->export.path)) return 1;
   int code = put(job, file.out);

@@ -188,7 +188,7 @@ class Terminal(Fixture):
         return out.decode().replace("\r\n", "\n")
 
     def check(self, text):
-        for c in text.replace("\r\033[K", ""):  # the progress bar's own
+        for c in text.replace("\r\033[K", "").replace("\r\n", "\n"):  # the bar, and lines of CSV
             self.assertFalse(c in CONTROLS and c != "\n", (c, text))
 
     def test_nothing_steers_the_terminal(self):
@@ -204,6 +204,9 @@ class Terminal(Fixture):
                 (("detect", name, scene(0)), 0),
                 (("detect", name, "--json"), 0),
                 (("detect", name + "no"), 1),
+                (("label", scene(0), "--descriptions", names, "--none", "-1", "-f", "csv"), 0),
+                (("label", scene(0), "--descriptions", names, "--none", "-1", "-f", "coco"), 0),
+                (("convert", "synthetic:tiny" + evil, "-o", os.path.join(self.folder, "x.gguf")), 2),
                 (("detect", "--conf" + evil, "1", name), 2),
                 (("detect", "--conf", evil, name), 2),
                 (("detect", "--box-format", evil, name), 2),
