@@ -57,6 +57,13 @@ static int check_arguments(const cli_args *args, cli_export *export) {
   return CLI_DONE;
 }
 
+/* The name of a file or a folder to make: no device, no pipe. */
+static bool is_output(const char *path) {
+  struct stat st;
+  return *path && strcmp(path, "-") != 0 &&
+         (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
 /* The path without slashes at its end, which free() takes; false after a message. */
 static bool check_output(const char *output, cli_export *export, char **path) {
   *path = NULL;
@@ -64,7 +71,7 @@ static bool check_output(const char *output, cli_export *export, char **path) {
     size_t length = strlen(output);
     while (length > 1 && output[length - 1] == '/') length--;
     *path = strndup(output, length);
-    if (!*path || !**path || strcmp(*path, "-") == 0) {
+    if (!*path || !is_output(*path)) {
       cli_error("-o: found '%s', wanted the name of a file; without -o the export goes to "
                 "standard output",
                 output);
@@ -87,12 +94,19 @@ static bool check_output(const char *output, cli_export *export, char **path) {
 
 static void tell_result(const cli_export *export, bool quiet) {
   const cli_export_counts *n = export->counts;
+  char failed[64] = "", bad[64] = "";
   if (quiet && n->bad == 0) return;
-  cli_error("%s: %zu picture%s, %zu %s, %zu class%s; left out: %zu line%s of errors, %zu that "
-            "could not be used",
-            export->lines_name, n->pictures, n->pictures == 1 ? "" : "s", n->boxes,
-            n->boxes == 1 ? "box" : "boxes", n->classes, n->classes == 1 ? "" : "es", n->failed,
-            n->failed == 1 ? "" : "s", n->bad);
+  if (n->failed)
+    snprintf(failed, sizeof failed, "; %zu line%s an error", n->failed,
+             n->failed == 1 ? " tells" : "s tell");
+  if (n->bad)
+    snprintf(bad, sizeof bad, "; %zu line%s left out", n->bad, n->bad == 1 ? " is" : "s are");
+  cli_error("%s: %zu picture%s, %zu %s, %zu class%s%s%s", export->lines_name, n->pictures,
+            n->pictures == 1 ? "" : "s", n->boxes,
+            n->labels       ? "labels"
+            : n->boxes == 1 ? "box"
+                            : "boxes",
+            n->classes, n->classes == 1 ? "" : "es", failed, bad);
 }
 
 int cmd_export(const cli_args *args) {

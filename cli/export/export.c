@@ -123,6 +123,7 @@ static int look_at_lines(export_job *job) {
               cli_format_name(job->export.format));
     return -1;
   }
+  job->counts.labels = job->export.classification;
   export_reader reader =
       export_lines_begin(&job->export, &job->classes, job->lines, &job->counts);
   while (ok && (more = export_lines_next(&reader, &p)) == 1) {

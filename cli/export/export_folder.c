@@ -119,6 +119,14 @@ static void remove_heads(const char *folder, const char *ready, const json_t *be
   }
 }
 
+/* Ultralytics keeps what it read of labels/ beside it, and takes it for good again where the
+ * sum of the files' sizes is the same: labels that only change their class would go unseen. */
+static void remove_reader_cache(const char *folder) {
+  char *path = export_join(folder, "labels.cache");
+  if (path) unlink(path);
+  free(path);
+}
+
 static bool move_into_place(const char *folder, const char *ready, const char *name) {
   char *from = export_join(ready, name), *to = export_join(folder, name);
   bool ok = from && to && make_parents(folder, name) &&
@@ -140,6 +148,7 @@ static bool finish_change(const char *folder) {
     static const char *const members[] = {"links", "files"};
     remove_heads(folder, ready, before);
     remove_earlier(folder, before, now);
+    remove_reader_cache(folder);
     for (size_t k = 0, i; ok && k < 2; k++)
       json_array_foreach(json_object_get(now, members[k]), i, name) if (ok) ok =
           move_into_place(folder, ready, json_string_value(name));

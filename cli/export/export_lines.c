@@ -52,10 +52,8 @@ __attribute__((format(printf, 2, 3))) static bool wrong(export_reader *reader,
 static bool read_box(export_reader *reader, const export_picture *p, const json_t *box,
                      export_region *out) {
   double v[4];
-  cli_box_format format = BOX_XYXY;
-  const json_t *name = json_object_get(p->line, "box_format");
-  if (name && !cli_box_format_named(json_string_value(name), &format))
-    return wrong(reader, "found a box_format that is none");
+  cli_box_format format;
+  cli_box_format_named(json_string_value(json_object_get(p->line, "box_format")), &format);
   bool numbers = json_array_size(box) == 4;
   for (size_t i = 0; i < 4 && numbers; i++) {
     numbers = json_is_number(json_array_get(box, i));
@@ -161,6 +159,10 @@ static bool read_picture(export_reader *reader, export_picture *p) {
   if (!p->file || !*p->file || p->width <= 0 || p->height <= 0 || p->width > LARGEST ||
       p->height > LARGEST)
     return wrong(reader, "wanted an image with file, width and height");
+  const json_t *form = json_object_get(p->line, "box_format");
+  cli_box_format format;
+  if (form && !(json_is_string(form) && cli_box_format_named(json_string_value(form), &format)))
+    return wrong(reader, "found a box_format that is none");
   if (reader->export->classification) return read_labels(reader, p);
   if (export_line_is_classification(p->line))
     return wrong(reader, "found labels of a whole picture, which have no boxes");

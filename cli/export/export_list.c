@@ -80,9 +80,9 @@ bool export_list_admits(const cli_export *export, const char *format, const char
   export_folder_recover(export->path);
   if (export_folder_is_empty(export->path)) return true;
   if (!export->again && !export->force) {
-    cli_error("-o %s: the folder has something in it; choose another, go on with --resume, or "
-              "replace an earlier export with --force",
-              export->path);
+    cli_error("-o %s: the folder has something in it; choose another,%s or replace an earlier "
+              "export with --force",
+              export->path, export->lines_name ? "" : " go on with --resume,");
     return false;
   }
   json_t *list = export_list_read(export->path);

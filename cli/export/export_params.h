@@ -16,7 +16,8 @@ typedef enum cli_format {
 } cli_format;
 
 typedef struct cli_export_counts {
-  size_t pictures, boxes; /* of a classification boxes are labels */
+  size_t pictures, boxes;
+  bool labels; /* the boxes are labels of whole pictures */
   size_t classes;
   size_t failed;   /* lines that tell an error */
   size_t bad;      /* lines that could not be used */
