@@ -56,7 +56,7 @@ typedef struct cli_args {
   uint64_t rate, timeout, retries;
   uint64_t verbose;
   /* classify and its eval */
-  const char *groma_model, *preset, *explain, *cache, *cache_size;
+  const char *groma_model, *preset, *explain, *against, *cache, *cache_size;
   uint64_t seeds, top;                  /* top 0: all labels */
   double stop, dedup_iou, dedup_cosine; /* dedup_* < 0: not given */
   bool dedup, proposals, no_cache;

@@ -223,7 +223,13 @@ const cli_option_row cli_option_rows[] = {
     {"top", 0, COUNT, AT(top), GROUP_CLASSIFY, "N", "labels to show (default 5; 0: all)",
      SECTION_CLASSES, NULL},
     {"explain", 0, TEXT, AT(explain), GROUP_CLASSIFY, "OUT.png",
-     "draw what decided: crops, a heat map, descriptions (several pictures: DIR/)",
+     "draw what decided between the label and the runner-up: crops, a heat map, descriptions "
+     "(several pictures: DIR/)",
+     SECTION_CLASSES, NULL},
+    {"against", 0, TEXT, AT(against), GROUP_CLASSIFY, "CLASS",
+     "with --explain: compare the label with CLASS instead of the runner-up (where CLASS is "
+     "the "
+     "label: with the runner-up)",
      SECTION_CLASSES, NULL},
     {"cache", 0, TEXT, AT(cache), GROUP_EVAL, "DIR",
      "keep what was computed of pictures and texts in DIR for later runs; CLIP's features and "

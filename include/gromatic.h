@@ -521,16 +521,21 @@ GM_API gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm
                                   const gm_callbacks *callbacks, gm_classification **results,
                                   gm_error *err);
 
-/* What made up the raw score of one class. The shares of the crops add up to it, and so do the
- * shares of the descriptions. */
+/* What made up the raw score of one class: the shares of the crops add up to it, and so do the
+ * shares of the descriptions. And what decided between it and another class, whose lead is the
+ * difference of their raw scores: the parts of the crops in it add up to the lead, and so do
+ * those of the descriptions of both classes together. */
 typedef struct gm_crop_share {
   gm_box box;
   float weight; /* of the crop among all; their sum is 1 */
-  float share;
+  float share;  /* of raw_score */
+  float lead;   /* part in the lead: its share less the one it has in the other class's score */
 } gm_crop_share;
 typedef struct gm_text_share {
   const char *text;
-  float weight, share;
+  float weight, share; /* in its own class */
+  float lead; /* part in the lead: what its share is above weight times the mean of the two
+                 scores; of the other class's descriptions, below it */
 } gm_text_share;
 typedef struct gm_explanation {
   float raw_score;
@@ -538,11 +543,21 @@ typedef struct gm_explanation {
   size_t n_crops;
   gm_text_share *texts; /* in the order given; texts live as long as the classes */
   size_t n_texts;
+  /* Of gm_explain_against; else all zero, as the parts in the lead are. */
+  const char *against; /* the other class; lives as long as the classes */
+  float against_raw_score, lead;
+  gm_text_share *against_texts;
+  size_t n_against_texts;
 } gm_explanation;
-/* Models differ: as in gm_classify. */
 GM_API gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_index,
                             const gm_classify_params *params, const gm_callbacks *callbacks,
                             gm_explanation **out, gm_error *err);
+/* The same, compared with class `against`, another one. */
+GM_API gm_status gm_explain_against(gm_view *view, const gm_classes *classes,
+                                    size_t class_index, size_t against,
+                                    const gm_classify_params *params,
+                                    const gm_callbacks *callbacks, gm_explanation **out,
+                                    gm_error *err);
 GM_API void gm_explanation_free(gm_explanation *explanation);
 
 /* ---- drawing ---- */
@@ -565,8 +580,9 @@ GM_API gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_m
                          const char *path, gm_error *err);
 
 /* Writes, as gm_draw does, what decided for a label: the picture with a heat map and the
- * outlines of its heaviest crops, and beside it the descriptions with their shares.
- * GM_ERR_ARGUMENT where a crop is not on the picture: it is another's explanation. */
+ * outlines of the crops that count most (neither where there is only one crop), and beside it
+ * the descriptions with their shares; of an explanation against another class the parts in the
+ * lead. With a key. */
 GM_API gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
                                      const gm_label *label, const char *path, gm_error *err);
 

@@ -146,9 +146,10 @@ static void an_explanation_of_another_picture_is_refused(void **state) {
   (void)state;
   static const gm_box wrong[] = {{0, 0, 17, 8}, {0, 0, 16, 9}, {-1, 0, 4, 4}, {0, NAN, 4, 4}};
   uint8_t rgb[16 * 8 * 3] = {0};
-  gm_crop_share crops[] = {{{0, 0, 16, 8}, 1, 0.5f}, {{0, 0, 0, 0}, 0, 0}};
-  gm_text_share text = {"a thing", 1, 0.5f};
-  const gm_explanation e = {0.5f, crops, 2, &text, 1};
+  gm_crop_share crops[] = {{{0, 0, 16, 8}, 1, 0.5f, 0}, {{0, 0, 0, 0}, 0, 0, 0}};
+  gm_text_share text = {"a thing", 1, 0.5f, 0};
+  const gm_explanation e = {
+      .raw_score = 0.5f, .crops = crops, .n_crops = 2, .texts = &text, .n_texts = 1};
   const gm_label label = {0, "thing", 1, 0.5f};
   gm_image *image;
   gm_error err;
@@ -163,31 +164,95 @@ static void an_explanation_of_another_picture_is_refused(void **state) {
   gm_image_free(image);
 }
 
+/* Draws an explanation of a picture of one colour, 128 x 64, which is 640 x 320 there. */
+static gm_image *explained(const uint8_t colour[3], const gm_explanation *e) {
+  static uint8_t rgb[128 * 64 * 3];
+  const gm_label label = {0, "thing", 1, 0.5f};
+  for (size_t k = 0; k < 128 * 64; k++) memcpy(rgb + 3 * k, colour, 3);
+  gm_image *image, *out;
+  gm_error err;
+  assert_ok(gm_image_from_rgb(&image, rgb, 128, 64, &err), &err);
+  assert_ok(gm_draw_explanation(image, e, &label, in_folder("a.png"), &err), &err);
+  assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
+  gm_image_free(image);
+  return out;
+}
+
+static const uint8_t colours[][3] = {{255, 255, 255}, {0, 0, 0},     {128, 128, 128},
+                                     {230, 30, 20},   {255, 150, 0}, {255, 240, 120},
+                                     {20, 60, 220},   {30, 160, 60}, {110, 20, 110}};
+
 /* The heat map shows on pictures of any colour: where all of the score lies is lighter than
  * where none does by what the key's ends differ, 0.937 - 0.079 of white, of which 0.65 is laid
  * over the picture's grey: 142.3; three roundings are at most 0.5 each on either side. */
 static void heat_shows_on_any_picture(void **state) {
   (void)state;
-  static const uint8_t colours[][3] = {{255, 255, 255}, {0, 0, 0},     {128, 128, 128},
-                                       {230, 30, 20},   {255, 150, 0}, {255, 240, 120},
-                                       {20, 60, 220},   {30, 160, 60}, {110, 20, 110}};
-  gm_crop_share crop = {{0, 0, 64, 64}, 1, 0.5f};
-  gm_text_share text = {"a thing", 1, 0.5f};
-  const gm_explanation e = {0.5f, &crop, 1, &text, 1};
-  const gm_label label = {0, "thing", 1, 0.5f};
+  gm_crop_share crops[] = {{{0, 0, 64, 64}, 0.5f, 0.25f, 0}, {{0, 0, 64, 64}, 0.5f, 0.25f, 0}};
+  gm_text_share text = {"a thing", 1, 0.5f, 0};
+  const gm_explanation e = {
+      .raw_score = 0.5f, .crops = crops, .n_crops = 2, .texts = &text, .n_texts = 1};
   for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
-    uint8_t rgb[128 * 64 * 3];
-    for (size_t k = 0; k < 128 * 64; k++) memcpy(rgb + 3 * k, colours[i], 3);
-    gm_image *image, *out;
-    gm_error err;
-    assert_ok(gm_image_from_rgb(&image, rgb, 128, 64, &err), &err);
-    assert_ok(gm_draw_explanation(image, &e, &label, in_folder("a.png"), &err), &err);
-    assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
-    uint32_t hot = pixel(out, 160, 160), cold = pixel(out, 480, 160); /* 640 x 320 there */
+    gm_image *out = explained(colours[i], &e);
+    uint32_t hot = pixel(out, 160, 160), cold = pixel(out, 480, 160);
     double light = lightness(hot) - lightness(cold);
     if (fabs(light - 142.3) > 1.1) fail_msg("colour %zu: hot %06x, cold %06x", i, hot, cold);
     gm_image_free(out);
-    gm_image_free(image);
+  }
+}
+
+/* What speaks for the label is orange, what against it blue, what for neither the picture's
+ * grey: 0.3 is the most, 0.3 - 0.1 two thirds of it, -0.1 a third. */
+static void heat_tells_for_from_against(void **state) {
+  (void)state;
+  gm_crop_share crops[] = {{{0, 0, 64, 64}, 0.5f, 0, 0.3f}, {{32, 0, 96, 64}, 0.5f, 0, -0.1f}};
+  gm_text_share text = {"a thing", 1, 0.5f, 0.1f}, other = {"another", 1, 0.3f, 0.1f};
+  const gm_explanation e = {.raw_score = 0.5f,
+                            .crops = crops,
+                            .n_crops = 2,
+                            .texts = &text,
+                            .n_texts = 1,
+                            .against = "else",
+                            .against_raw_score = 0.3f,
+                            .lead = 0.2f,
+                            .against_texts = &other,
+                            .n_against_texts = 1};
+  const double want[][4] = {/* x, and red, green, blue at 0.8 of orange or blue, by the share */
+                            {100, 1, 0.62, 0.1},
+                            {250, 1, 0.62, 0.1},
+                            {400, 0.1, 0.22, 0.72}};
+  const double covers[] = {0.8, 0.8 * 2 / 3, 0.8 / 3};
+  for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
+    gm_image *out = explained(colours[i], &e);
+    double grey = 0.299 * colours[i][0] + 0.587 * colours[i][1] + 0.114 * colours[i][2];
+    for (size_t k = 0; k < 3; k++)
+      for (int channel = 0; channel < 3; channel++) {
+        int got = (int)(pixel(out, (uint32_t)want[k][0], 160) >> (16 - 8 * channel) & 255);
+        double right = (1 - covers[k]) * grey + covers[k] * 255 * want[k][1 + channel];
+        if (fabs(got - right) > 1) fail_msg("%zu, place %zu: %d, wanted %g", i, k, got, right);
+      }
+    assert_true(fabs(lightness(pixel(out, 560, 160)) - grey) <= 1);
+    gm_image_free(out);
+  }
+}
+
+/* One crop has nothing to be compared with: the picture stays as it is. */
+static void one_crop_has_no_heat(void **state) {
+  (void)state;
+  gm_crop_share crop = {{0, 0, 128, 64}, 1, 0.5f, 0.1f};
+  gm_text_share text = {"a thing", 1, 0.5f, 0.1f};
+  const gm_explanation e = {.raw_score = 0.5f,
+                            .crops = &crop,
+                            .n_crops = 1,
+                            .texts = &text,
+                            .n_texts = 1,
+                            .against = "else",
+                            .lead = 0.1f};
+  for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
+    gm_image *out = explained(colours[i], &e);
+    uint32_t want =
+        (uint32_t)colours[i][0] << 16 | (uint32_t)colours[i][1] << 8 | colours[i][2];
+    for (uint32_t x = 0; x < 640; x += 3) assert_int_equal(pixel(out, x, x / 2), want);
+    gm_image_free(out);
   }
 }
 
@@ -365,9 +430,10 @@ static void drawings_are_known_again(void **state) {
   (void)state;
   gm_error err;
   gm_image *image = grey_image(640, 480);
-  gm_crop_share crop = {{0, 0, 64, 64}, 1, 0.5f};
-  gm_text_share text = {"a thing", 1, 0.5f};
-  const gm_explanation e = {0.5f, &crop, 1, &text, 1};
+  gm_crop_share crop = {{0, 0, 64, 64}, 1, 0.5f, 0};
+  gm_text_share text = {"a thing", 1, 0.5f, 0};
+  const gm_explanation e = {
+      .raw_score = 0.5f, .crops = &crop, .n_crops = 1, .texts = &text, .n_texts = 1};
   const gm_label label = {0, "thing", 1, 0.5f};
   static const char *const names[] = {"a.png", "a.jpg"};
   for (size_t i = 0; i < 2; i++) {
@@ -507,6 +573,8 @@ int main(void) {
       cmocka_unit_test(small_and_thin_pictures_are_legible),
       cmocka_unit_test(an_explanation_of_another_picture_is_refused),
       cmocka_unit_test(heat_shows_on_any_picture),
+      cmocka_unit_test(heat_tells_for_from_against),
+      cmocka_unit_test(one_crop_has_no_heat),
       cmocka_unit_test(hostile_marks_do_no_harm),
       cmocka_unit_test(labels_stay_inside_and_apart),
       cmocka_unit_test(letters_contrast_with_their_colour),

@@ -208,6 +208,83 @@ static void test_shares_add_up_to_the_score(void **state) {
   gm_image_free(image);
 }
 
+/* Classes of a method, from the files that it wants. */
+static gm_classes *classes_of(gm_method method) {
+  gm_error err;
+  char *descriptions = test_text("descriptions/world.json"),
+       *templates = test_text("descriptions/world-templates.json");
+  gm_classes_params p = gm_classes_params_default();
+  p.method = method;
+  p.descriptions = descriptions;
+  p.templates = templates;
+  p.descriptors = descriptions; /* of the same form */
+  gm_classes *classes;
+  assert_ok(gm_classes_create(&classes, mini, &p, NULL, &err), &err);
+  free(descriptions);
+  free(templates);
+  return classes;
+}
+
+/* The sum of parts of the lead, and how far the roundings may move it: each part is rounded a
+ * few times to 2^-24 of what it is made of, at most weight x (share + mean of the scores). */
+static void check_lead(const gm_explanation *e, double lead, double scale) {
+  double crops = 0, texts = 0, own = 0;
+  for (size_t k = 0; k < e->n_crops; k++) crops += (double)e->crops[k].lead;
+  for (size_t k = 0; k < e->n_texts; k++) own += (double)e->texts[k].lead;
+  for (size_t k = 0; k < e->n_against_texts; k++) texts += (double)e->against_texts[k].lead;
+  double few = 8 * 0x1p-24 * scale; /* weights add up to 1, so roundings are of 1 in all */
+  if (fabs(crops - lead) > few || fabs(own + texts - lead) > few ||
+      fabs(own - lead / 2) > few || fabs((double)e->lead - lead) > few)
+    fail_msg("lead %.8f: crops %.8f, descriptions %.8f and %.8f", lead, crops, own, texts);
+}
+
+/* The parts in the lead add up to it, of crops and of descriptions, with every method; a
+ * crop's is what its shares in the two scores differ by. */
+static void test_parts_add_up_to_the_lead(void **state) {
+  (void)state;
+  gm_error err;
+  gm_image *image = test_image("world/classify/koala/0.png");
+  for (int m = 0; m < GM_METHOD_COUNT; m++) {
+    gm_classes *classes = classes_of((gm_method)m);
+    size_t n = gm_classes_count(classes);
+    gm_view *view = make_view(mini, image, gm_view_params_default((gm_method)m));
+    float scores[91];
+    raw_scores(view, classes, NULL, scores);
+    for (size_t i = 0; i < n; i += 22) {
+      size_t other = (i + 7) % n;
+      gm_explanation *e, *a, *b;
+      assert_ok(gm_explain_against(view, classes, i, other, NULL, NULL, &e, &err), &err);
+      assert_ok(gm_explain(view, classes, i, NULL, NULL, &a, &err), &err);
+      assert_ok(gm_explain(view, classes, other, NULL, NULL, &b, &err), &err);
+      assert_string_equal(e->against, gm_classes_name(classes, other));
+      assert_true(e->raw_score == scores[i] && e->against_raw_score == scores[other]);
+      check_lead(e, (double)scores[i] - (double)scores[other], 4);
+      assert_int_equal(e->n_texts, a->n_texts);
+      assert_int_equal(e->n_against_texts, b->n_texts);
+      for (size_t k = 0; k < e->n_crops; k++) {
+        double apart = (double)a->crops[k].share - (double)b->crops[k].share;
+        assert_true(e->crops[k].share == a->crops[k].share);
+        assert_true(fabs((double)e->crops[k].lead - apart) <= 8 * 0x1p-24);
+      }
+      for (size_t k = 0; k < b->n_texts; k++)
+        assert_true(e->against_texts[k].share == b->texts[k].share);
+      assert_null(a->against);
+      assert_int_equal(a->n_against_texts, 0);
+      gm_explanation_free(e);
+      gm_explanation_free(a);
+      gm_explanation_free(b);
+    }
+    gm_explanation *e;
+    assert_int_equal(gm_explain_against(view, classes, 3, 3, NULL, NULL, &e, &err),
+                     GM_ERR_ARGUMENT);
+    assert_int_equal(gm_explain_against(view, classes, 3, n, NULL, NULL, &e, &err),
+                     GM_ERR_ARGUMENT);
+    gm_view_free(view);
+    gm_classes_free(classes);
+  }
+  gm_image_free(image);
+}
+
 /* A class's raw score is its own: other classes change nothing of it. */
 static void test_classes_do_not_touch_each_other(void **state) {
   (void)state;
@@ -631,6 +708,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_goldens_over_given_boxes),
       cmocka_unit_test(test_shares_add_up_to_the_score),
+      cmocka_unit_test(test_parts_add_up_to_the_lead),
       cmocka_unit_test(test_classes_do_not_touch_each_other),
       cmocka_unit_test(test_crops_stay_inside_and_within_alpha_and_beta),
       cmocka_unit_test(test_a_part_is_what_its_cutout_is),

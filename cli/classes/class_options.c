@@ -367,6 +367,7 @@ json_t *cli_class_settings(const cli_args *a) {
   json_object_set_new(all, "--top", count_json(a->top));
   json_object_set_new(all, "--proposals", json_boolean(a->proposals));
   json_object_set_new(all, "--explain", json_boolean(a->explain != NULL));
+  if (a->against) json_object_set_new(all, "--against", json_string(a->against));
   json_object_set_new(all, "--classes", names_json(a));
   add_file(all, "descriptions", a->descriptions);
   add_file(all, "templates", a->templates);

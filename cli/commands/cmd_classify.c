@@ -13,8 +13,11 @@ typedef struct classify_job {
   gm_view_params view;
   gm_classify_params params;
   gm_classes *classes;
+  size_t against;  /* class of --against, or NOT_GIVEN */
   gm_model *groma; /* of --proposals; else NULL */
 } classify_job;
+
+#define NOT_GIVEN SIZE_MAX
 
 /* ---- what is shown ---- */
 
@@ -33,9 +36,10 @@ static void mark_best(cli_report *report, const gm_label *label) {
   cli_report_mark(report, whole, text, (int32_t)label->class_index);
 }
 
-static void report_labels(cli_report *report, const gm_classification *found) {
+/* top 0: all. */
+static void report_labels(cli_report *report, const gm_classification *found, size_t top) {
   json_t *results = json_array();
-  for (size_t i = 0; i < found->n_labels; i++) {
+  for (size_t i = 0; i < found->n_labels && (top == 0 || i < top); i++) {
     const gm_label *label = &found->labels[i];
     json_array_append_new(results, label_json(label));
     fprintf(report->text, "%6.2f %%  ", 100 * (double)label->score);
@@ -48,31 +52,62 @@ static void report_labels(cli_report *report, const gm_classification *found) {
     json_object_set_new(report->json, "n_crops", json_integer((json_int_t)found->n_crops));
 }
 
+static json_t *texts_json(const gm_text_share *texts, size_t n, bool compared) {
+  json_t *all = json_array();
+  for (size_t i = 0; i < n; i++) {
+    const gm_text_share *t = &texts[i];
+    json_t *one = json_pack("{s:s, s:o, s:o}", "text", t->text, "weight",
+                            cli_json_number((double)t->weight), "share",
+                            cli_json_number((double)t->share));
+    if (compared) json_object_set_new(one, "lead_share", cli_json_number((double)t->lead));
+    json_array_append_new(all, one);
+  }
+  return all;
+}
+
 static json_t *explanation_json(const cli_report *report, const gm_label *label,
                                 const gm_explanation *e) {
-  json_t *crops = json_array(), *texts = json_array();
-  for (size_t i = 0; i < e->n_crops; i++)
-    json_array_append_new(crops, json_pack("{s:o, s:o, s:o}", "box",
-                                           cli_json_box(report, e->crops[i].box), "weight",
-                                           cli_json_number((double)e->crops[i].weight), "share",
-                                           cli_json_number((double)e->crops[i].share)));
-  for (size_t i = 0; i < e->n_texts; i++)
-    json_array_append_new(texts,
-                          json_pack("{s:s, s:o, s:o}", "text", e->texts[i].text, "weight",
-                                    cli_json_number((double)e->texts[i].weight), "share",
-                                    cli_json_number((double)e->texts[i].share)));
-  return json_pack("{s:s, s:o, s:o, s:o}", "label", label->name, "raw_score",
-                   cli_json_number((double)e->raw_score), "crops", crops, "descriptions",
-                   texts);
+  json_t *crops = json_array();
+  for (size_t i = 0; i < e->n_crops; i++) {
+    const gm_crop_share *c = &e->crops[i];
+    json_t *crop = json_pack("{s:o, s:o, s:o}", "box", cli_json_box(report, c->box), "weight",
+                             cli_json_number((double)c->weight), "share",
+                             cli_json_number((double)c->share));
+    if (e->against) json_object_set_new(crop, "lead_share", cli_json_number((double)c->lead));
+    json_array_append_new(crops, crop);
+  }
+  json_t *all = json_pack("{s:s, s:o, s:o, s:o}", "label", label->name, "raw_score",
+                          cli_json_number((double)e->raw_score), "crops", crops, "descriptions",
+                          texts_json(e->texts, e->n_texts, e->against != NULL));
+  if (!e->against) return all;
+  json_object_set_new(all, "against", json_string(e->against));
+  json_object_set_new(all, "against_raw_score", cli_json_number((double)e->against_raw_score));
+  json_object_set_new(all, "lead", cli_json_number((double)e->lead));
+  json_object_set_new(all, "against_descriptions",
+                      texts_json(e->against_texts, e->n_against_texts, true));
+  return all;
+}
+
+/* The best label against --against, or the runner-up where there is none or it is the best
+ * itself; of a single class its score alone. */
+static gm_status explain_best(const classify_job *j, gm_view *view,
+                              const gm_classification *found, gm_explanation **out,
+                              gm_error *err) {
+  const gm_callbacks *callbacks = &j->job.callbacks;
+  size_t best = found->labels[0].class_index, other = j->against;
+  if (gm_classes_count(j->classes) < 2)
+    return gm_explain(view, j->classes, best, &j->params, callbacks, out, err);
+  if (other == NOT_GIVEN || other == best) other = found->labels[1].class_index;
+  return gm_explain_against(view, j->classes, best, other, &j->params, callbacks, out, err);
 }
 
 static gm_status explain(const classify_job *j, gm_view *view, const gm_image *image,
-                         const char *name, const gm_label *label, cli_report *report,
+                         const char *name, const gm_classification *found, cli_report *report,
                          gm_error *err) {
   char path[4096];
+  const gm_label *label = &found->labels[0];
   gm_explanation *e = NULL;
-  gm_status status =
-      gm_explain(view, j->classes, label->class_index, &j->params, &j->job.callbacks, &e, err);
+  gm_status status = explain_best(j, view, found, &e, err);
   if (status == GM_OK) {
     json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
     cli_picture_path(j->job.args->explain, j->job.explain_name, name, path, sizeof path);
@@ -104,11 +139,11 @@ static gm_status run(const cli_job *job, const gm_image *image, const char *name
     status = gm_classify(view, j->classes, &j->params, &job->callbacks, &found, err);
   if (status == GM_OK) {
     cli_report_stage(report, "crops", began);
-    report_labels(report, found);
+    report_labels(report, found, j->job.args->top);
   }
   began = cli_now();
   if (status == GM_OK && job->args->explain) {
-    status = explain(j, view, image, name, &found->labels[0], report, err);
+    status = explain(j, view, image, name, found, report, err);
     cli_report_stage(report, "explanation", began);
   }
   gm_classification_free(found);
@@ -146,28 +181,57 @@ static bool spares_file(const cli_args *args) {
   return false;
 }
 
-int cmd_classify(const cli_args *args) {
-  classify_job j = {.job = {.args = args, .command = "classify", .run_image = run}};
+/* False after a message. */
+static bool check_options(const cli_args *args, classify_job *j, gm_method *method) {
   if (args->inputs.n == 0) {
     cli_error("classify: no picture given; try 'gromatic classify --help'");
-    return CLI_USAGE;
+    return false;
   }
+  if (!cli_method(args, method) || !cli_view_params(args, *method, false, &j->view))
+    return false;
+  if (args->stop > 0 && *method != GM_METHOD_WCA) {
+    cli_error("--stop is for method wca, not for %s", gm_method_name(*method));
+    return false;
+  }
+  if (args->against && !args->explain) {
+    cli_error("--against CLASS: found no --explain OUT.png, whose picture it is for");
+    return false;
+  }
+  j->params = cli_classify_params(args);
+  /* an explanation wants the runner-up */
+  j->params.top = args->explain && args->top == 1 ? 2 : (size_t)args->top;
+  return !args->explain || spares_file(args);
+}
+
+/* The class of --against; an exit code after a message. */
+static int find_against(const char *name, const gm_classes *classes, size_t *out) {
+  size_t n = gm_classes_count(classes);
+  *out = NOT_GIVEN;
+  if (!name) return CLI_DONE;
+  for (size_t i = 0; i < n && *out == NOT_GIVEN; i++)
+    if (gm_name_compare(name, gm_classes_name(classes, i)) == 0) *out = i;
+  if (*out == NOT_GIVEN) {
+    cli_error("--against %s: found no such class, wanted one of the %zu to choose from, as %s",
+              name, n, gm_classes_name(classes, 0));
+  } else if (n < 2) {
+    cli_error("--against %s: found one class to choose from, wanted two or more", name);
+  } else {
+    return CLI_DONE;
+  }
+  return CLI_USAGE;
+}
+
+int cmd_classify(const cli_args *args) {
+  classify_job j = {.job = {.args = args, .command = "classify", .run_image = run}};
+  gm_method method;
+  if (!check_options(args, &j, &method)) return CLI_USAGE;
   cli_catch_interrupt();
   const gm_callbacks callbacks = {.cancelled = on_cancelled};
   const char *spec = args->model ? args->model : args->clip_model;
-  gm_method method;
-  if (!cli_method(args, &method) || !cli_view_params(args, method, false, &j.view))
-    return CLI_USAGE;
-  j.params = cli_classify_params(args);
-  if (args->stop > 0 && method != GM_METHOD_WCA) {
-    cli_error("--stop is for method wca, not for %s", gm_method_name(method));
-    return CLI_USAGE;
-  }
-  j.params.top = (size_t)args->top;
-  if (args->explain && !spares_file(args)) return CLI_USAGE;
   int code = cli_open_clip(args, spec, &j.job.clip);
   if (code == CLI_DONE)
     code = cli_make_classes(args, j.job.clip, method, NULL, 0, &callbacks, &j.classes);
+  if (code == CLI_DONE) code = find_against(args->against, j.classes, &j.against);
   if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &j.groma);
   json_t *settings = code == CLI_DONE ? settings_of(args, j.groma) : NULL;
   if (code == CLI_DONE && !settings) code = CLI_SOME_FAILED;

@@ -1,4 +1,4 @@
-/* api_classify.c - gm_view, gm_classify and gm_explain. */
+/* api_classify.c - gm_view, gm_classify, gm_explain and gm_explain_against. */
 #include "alignment.h"
 #include "clip_handles.h"
 #include "feature_keys.h"
@@ -214,50 +214,98 @@ static gm_box box_of(const gm_crop *c) {
                   (float)(c->y + c->height)};
 }
 
-static gm_status fill(gm_explanation *e, const gm_view *view, const gm_classes *classes,
-                      size_t class_index, const gm_wca_mix *mix, size_t n, gm_error *err) {
-  const gm_class_texts *t = &classes->texts;
-  size_t D = view->dim, first = t->first[class_index];
-  const float *u = classes->vectors + class_index * D;
-  size_t skip = n ? 1 : 0; /* without crops the whole picture is row 0 */
-  e->n_crops = n ? n : 1;
-  e->n_texts = t->first[class_index + 1] - first;
+/* What was looked at, and of which class it is told. */
+typedef struct explaining {
+  const gm_view *view;
+  const gm_classes *classes;
+  gm_wca_mix mix;
+  size_t n; /* crops; 0: the whole picture is the only one, row 0 of the features */
+  size_t class_index, against;
+} explaining;
+
+#define NO_CLASS SIZE_MAX
+
+static const float *vector_of(const gm_classes *classes, size_t class_index) {
+  return classes->vectors + class_index * classes->dim;
+}
+
+static gm_status fill_crops(gm_explanation *e, const explaining *x, gm_error *err) {
+  size_t D = x->view->dim, skip = x->n ? 1 : 0;
+  const float *u = vector_of(x->classes, x->class_index);
+  float *apart = calloc(D, sizeof *apart); /* how the classes' vectors differ */
+  e->n_crops = x->n ? x->n : 1;
   e->crops = malloc(e->n_crops * sizeof *e->crops);
-  e->texts = malloc(e->n_texts * sizeof *e->texts);
-  float *shares = malloc(e->n_texts * sizeof *shares);
-  if (!e->crops || !e->texts || !shares) {
-    free(shares);
-    return gm_fail_memory(err, "the explanation", e->n_texts * sizeof *e->texts);
+  if (!e->crops || !apart) {
+    free(apart);
+    return gm_fail_memory(err, "the explanation", e->n_crops * sizeof *e->crops);
   }
-  e->raw_score = gm_dot(mix->vector, u, D);
-  for (size_t i = 0; i < e->n_crops; i++)
+  for (size_t k = 0; k < D && e->against; k++)
+    apart[k] = u[k] - vector_of(x->classes, x->against)[k];
+  for (size_t i = 0; i < e->n_crops; i++) {
+    const float *feature = x->view->features + (skip + i) * D;
+    float scale = x->mix.scales[i];
     e->crops[i] =
-        (gm_crop_share){box_of(&view->crops[skip + i]), mix->weights[i],
-                        mix->scales[i] * gm_dot(view->features + (skip + i) * D, u, D)};
-  gm_classes_shares(classes, class_index, mix->vector, shares);
-  for (size_t k = 0; k < e->n_texts; k++)
-    e->texts[k] = (gm_text_share){t->texts[t->entries[first + k]], classes->weights[first + k],
-                                  shares[k]};
+        (gm_crop_share){box_of(&x->view->crops[skip + i]), x->mix.weights[i],
+                        scale * gm_dot(feature, u, D), scale * gm_dot(feature, apart, D)};
+  }
+  free(apart);
+  return GM_OK;
+}
+
+/* The descriptions of one class; those of the other have sign -1 in the lead. */
+static gm_status fill_texts(gm_text_share **out, size_t *n, const explaining *x,
+                            size_t class_index, double sign, double middle, gm_error *err) {
+  const gm_class_texts *t = &x->classes->texts;
+  size_t first = t->first[class_index];
+  *n = t->first[class_index + 1] - first;
+  *out = malloc(*n * sizeof **out);
+  float *shares = malloc(*n * sizeof *shares);
+  if (!*out || !shares) {
+    free(shares);
+    return gm_fail_memory(err, "the explanation", *n * sizeof **out);
+  }
+  gm_classes_shares(x->classes, class_index, x->mix.vector, shares);
+  for (size_t k = 0; k < *n; k++) {
+    float weight = x->classes->weights[first + k];
+    (*out)[k] = (gm_text_share){t->texts[t->entries[first + k]], weight, shares[k],
+                                (float)(sign * ((double)shares[k] - (double)weight * middle))};
+  }
   free(shares);
   return GM_OK;
 }
 
-gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_index,
-                     const gm_classify_params *params, const gm_callbacks *callbacks,
-                     gm_explanation **out, gm_error *err) {
-  *out = NULL;
+/* A description's share is nearly its weight times the score, whatever it says; what tells
+ * classes apart is how far it is from that. So the parts in the lead are measured from the
+ * middle of the two scores: weights add up to 1, and each class's parts to half of the lead. */
+static gm_status fill(gm_explanation *e, const explaining *x, gm_error *err) {
+  double middle = 0, sign = 0;
+  size_t D = x->view->dim;
+  e->raw_score = gm_dot(x->mix.vector, vector_of(x->classes, x->class_index), D);
+  if (x->against != NO_CLASS) {
+    e->against = gm_classes_name(x->classes, x->against);
+    e->against_raw_score = gm_dot(x->mix.vector, vector_of(x->classes, x->against), D);
+    e->lead = e->raw_score - e->against_raw_score;
+    middle = ((double)e->raw_score + (double)e->against_raw_score) / 2;
+    sign = 1;
+  }
+  GM_TRY(fill_crops(e, x, err));
+  GM_TRY(fill_texts(&e->texts, &e->n_texts, x, x->class_index, sign, middle, err));
+  if (!e->against) return GM_OK;
+  return fill_texts(&e->against_texts, &e->n_against_texts, x, x->against, -sign, middle, err);
+}
+
+static gm_status explain(gm_view *view, const gm_classes *classes, size_t class_index,
+                         size_t against, const gm_classify_params *params,
+                         const gm_callbacks *callbacks, gm_explanation **out, gm_error *err) {
+  explaining x = {
+      .view = view, .classes = classes, .class_index = class_index, .against = against};
   gm_classify_params defaults = gm_classify_params_default();
   if (!params) params = &defaults;
-  if (class_index >= gm_classes_count(classes))
-    return gm_fail(err, GM_ERR_ARGUMENT, "found class number %zu, wanted one below %zu",
-                   class_index, gm_classes_count(classes));
-  gm_wca_mix mix;
-  size_t n;
   gm_explanation *e = calloc(1, sizeof *e);
   if (!e) return gm_fail_memory(err, "the explanation", sizeof *e);
-  gm_status status = look_in_turn(view, classes, params, callbacks, &mix, &n, err);
-  if (status == GM_OK) status = fill(e, view, classes, class_index, &mix, n, err);
-  free(mix.weights);
+  gm_status status = look_in_turn(view, classes, params, callbacks, &x.mix, &x.n, err);
+  if (status == GM_OK) status = fill(e, &x, err);
+  free(x.mix.weights);
   if (status == GM_OK)
     *out = e;
   else
@@ -265,9 +313,37 @@ gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_inde
   return status;
 }
 
+static gm_status check_class(const gm_classes *classes, size_t class_index, gm_error *err) {
+  if (class_index < gm_classes_count(classes)) return GM_OK;
+  return gm_fail(err, GM_ERR_ARGUMENT, "found class number %zu, wanted one below %zu",
+                 class_index, gm_classes_count(classes));
+}
+
+gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_index,
+                     const gm_classify_params *params, const gm_callbacks *callbacks,
+                     gm_explanation **out, gm_error *err) {
+  *out = NULL;
+  GM_TRY(check_class(classes, class_index, err));
+  return explain(view, classes, class_index, NO_CLASS, params, callbacks, out, err);
+}
+
+gm_status gm_explain_against(gm_view *view, const gm_classes *classes, size_t class_index,
+                             size_t against, const gm_classify_params *params,
+                             const gm_callbacks *callbacks, gm_explanation **out,
+                             gm_error *err) {
+  *out = NULL;
+  GM_TRY(check_class(classes, class_index, err));
+  GM_TRY(check_class(classes, against, err));
+  if (class_index == against)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found class number %zu twice, wanted two classes",
+                   against);
+  return explain(view, classes, class_index, against, params, callbacks, out, err);
+}
+
 void gm_explanation_free(gm_explanation *explanation) {
   if (!explanation) return;
   free(explanation->crops);
   free(explanation->texts);
+  free(explanation->against_texts);
   free(explanation);
 }

@@ -1,13 +1,12 @@
-/* draw_explanation.c - PICTURE + EXPLANATION -> PNG: gm_draw_explanation of the public
+/* draw_explanation.c - PICTURE + EXPLANATION -> PNG or JPEG: gm_draw_explanation of the public
  * header.
  *
- *   left    the picture in grey under a heat map of where the score comes from: every crop lays
- *           its share on its pixels; and the outlines of the crops with the largest shares
- *   right   the label, its scores, the descriptions with the largest shares as bars, and the
- *           heat map's key
- *
- * In grey, since colours of the picture's own would be taken for heat. */
+ *   left    the picture under a heat map of where the lead over the other class comes from, or
+ *           the score, and the outlines of the crops that count most; with only one crop the
+ *           picture as it is
+ *   right   the label, its scores, the descriptions that count most as bars, and the key */
 #include "draw_canvas.h"
+#include "draw_heat.h"
 #include "draw_shape.h"
 #include "draw_shapes.h"
 #include "image.h"
@@ -17,16 +16,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 640, PANEL = 560, MAX_TEXTS = 12, MAX_BOXES = 5, MAX_LETTERS = 200 };
+enum {
+  SIDE = 640,
+  PANEL = 600,
+  MARGIN = 20,
+  MAX_TEXTS = 11,
+  MAX_BOXES = 5,
+  MAX_LETTERS = 200,
+  ROW = 38, /* a description and its bar */
+};
+#define ROOM (PANEL - 2.0 * MARGIN)
 
-static const gm_colour ink = {0.13, 0.14, 0.16}, bar = {0.34, 0.7, 0.91};
+static const gm_colour ink = {0.13, 0.14, 0.16};
 
-/* From no share to the largest, each lighter than the one before: told apart without colours
- * too. */
-static const gm_colour heat[] = {
-    {0.05, 0.03, 0.25}, {0.45, 0.08, 0.45}, {0.85, 0.28, 0.25}, {1, 0.62, 0.1}, {1, 0.96, 0.5}};
-enum { HEATS = sizeof heat / sizeof heat[0] };
-#define HEAT_COVERS 0.65 /* of the grey picture */
+/* A bar: a description of either class. */
+typedef struct bar {
+  const gm_text_share *text;
+  bool of_other;
+  float value;
+} bar;
 
 typedef struct explanation_drawing {
   const gm_image *image;
@@ -34,100 +42,99 @@ typedef struct explanation_drawing {
   const gm_label *label;
   gm_canvas canvas;
   size_t width, height; /* of the picture as drawn */
-  size_t *order;        /* room for crops or texts in the order of their shares */
+  double x;             /* of the panel's text */
+  bool compares;        /* with another class */
+  gm_heat_part *parts;  /* [n_crops] on the canvas */
+  gm_heat_part *sorted; /* [n_crops] what counts most first */
+  bar *bars;            /* [all descriptions] */
+  size_t n_bars;
+  double most; /* of the heat */
 } explanation_drawing;
 
-/* ---- order ---- */
-
-static int by_share(float a, float b, size_t i, size_t k) {
-  return a != b ? (a > b ? -1 : 1) : (i > k) - (i < k);
+static bool has_heat(const explanation_drawing *d) {
+  return d->e->n_crops > 1;
 }
 
-static int by_crop_share(const void *a, const void *b, void *crops) {
-  size_t i = *(const size_t *)a, k = *(const size_t *)b;
-  const gm_crop_share *c = crops;
-  return by_share(c[i].share, c[k].share, i, k);
+/* ---- what there is to draw ---- */
+
+static int by_size(double a, double b) {
+  return fabs(a) != fabs(b) ? (fabs(a) > fabs(b) ? -1 : 1) : (a < b) - (a > b);
 }
 
-static int by_text_share(const void *a, const void *b, void *texts) {
-  size_t i = *(const size_t *)a, k = *(const size_t *)b;
-  const gm_text_share *t = texts;
-  return by_share(t[i].share, t[k].share, i, k);
+static int by_part(const void *a, const void *b) {
+  const gm_heat_part *x = a, *y = b;
+  int order = by_size(x->share, y->share);
+  if (order) return order;
+  if (x->box.x1 != y->box.x1) return x->box.x1 < y->box.x1 ? -1 : 1;
+  return (x->box.y1 > y->box.y1) - (x->box.y1 < y->box.y1);
 }
 
-static void number(size_t *order, size_t n) {
-  for (size_t i = 0; i < n; i++) order[i] = i;
+static int by_bar(const void *a, const void *b) {
+  const bar *x = a, *y = b;
+  int order = by_size((double)x->value, (double)y->value);
+  if (order) return order;
+  if (x->of_other != y->of_other) return x->of_other ? 1 : -1;
+  return (x->text > y->text) - (x->text < y->text);
+}
+
+static void add_bars(explanation_drawing *d, const gm_text_share *texts, size_t n,
+                     bool of_other) {
+  for (size_t i = 0; i < n; i++)
+    d->bars[d->n_bars++] =
+        (bar){&texts[i], of_other, d->compares ? texts[i].lead : texts[i].share};
+}
+
+static gm_status collect(explanation_drawing *d, double scale, gm_error *err) {
+  const gm_explanation *e = d->e;
+  size_t n = e->n_crops, texts = e->n_texts + e->n_against_texts;
+  d->parts = calloc(2 * n + 1, sizeof *d->parts);
+  d->bars = calloc(texts + 1, sizeof *d->bars);
+  if (!d->parts || !d->bars) return gm_fail_memory(err, "a drawing", 2 * n * sizeof *d->parts);
+  d->sorted = d->parts + n;
+  for (size_t i = 0; i < n; i++) {
+    const gm_crop_share *c = &e->crops[i];
+    float s = (float)scale;
+    d->parts[i] = (gm_heat_part){{c->box.x1 * s, c->box.y1 * s, c->box.x2 * s, c->box.y2 * s},
+                                 (double)(d->compares ? c->lead : c->share)};
+  }
+  memcpy(d->sorted, d->parts, n * sizeof *d->sorted);
+  qsort(d->sorted, n, sizeof *d->sorted, by_part);
+  add_bars(d, e->texts, e->n_texts, false);
+  add_bars(d, e->against_texts, e->n_against_texts, true);
+  qsort(d->bars, d->n_bars, sizeof *d->bars, by_bar);
+  return GM_OK;
 }
 
 /* ---- picture ---- */
 
-/* share: 0 .. 1 */
-static gm_colour heat_of(double share) {
-  double at = fmin(fmax(share, 0), 1) * (HEATS - 1);
-  size_t i = (size_t)fmin(at, HEATS - 2);
-  double t = at - (double)i;
-  const gm_colour *a = &heat[i], *b = &heat[i + 1];
-  return (gm_colour){a->r + t * (b->r - a->r), a->g + t * (b->g - a->g),
-                     a->b + t * (b->b - a->b)};
-}
-
-static uint32_t mixed(double grey, double colour) {
-  return (uint32_t)lround((1 - HEAT_COVERS) * grey + HEAT_COVERS * 255 * colour);
-}
-
-/* map[rows][columns]: the shares that lie on each pixel, largest the largest of them. */
-static void paint_heat(const gm_canvas *canvas, const float *map, size_t columns, size_t rows,
-                       float largest) {
-  cairo_surface_flush(canvas->surface);
-  size_t stride = (size_t)cairo_image_surface_get_stride(canvas->surface);
-  unsigned char *data = cairo_image_surface_get_data(canvas->surface);
-  for (size_t y = 0; y < rows; y++)
-    for (size_t x = 0; x < columns; x++) {
-      uint32_t pixel;
-      unsigned char *at = data + y * stride + x * 4;
-      memcpy(&pixel, at, 4);
-      double grey =
-          0.299 * (pixel >> 16 & 255) + 0.587 * (pixel >> 8 & 255) + 0.114 * (pixel & 255);
-      gm_colour c = heat_of((double)(map[y * columns + x] / largest));
-      pixel = mixed(grey, c.r) << 16 | mixed(grey, c.g) << 8 | mixed(grey, c.b);
-      memcpy(at, &pixel, 4);
-    }
-  cairo_surface_mark_dirty(canvas->surface);
-}
-
-static void draw_heat(const explanation_drawing *d, double scale) {
-  float largest = 0;
-  size_t columns = d->width, rows = d->height;
-  float *map = calloc(columns * rows, sizeof *map);
-  if (!map) return; /* the picture says less, and is right */
-  for (size_t i = 0; i < d->e->n_crops; i++) {
-    const gm_crop_share *c = &d->e->crops[i];
-    size_t x1 = (size_t)((double)c->box.x1 * scale), x2 = (size_t)((double)c->box.x2 * scale);
-    size_t y1 = (size_t)((double)c->box.y1 * scale), y2 = (size_t)((double)c->box.y2 * scale);
-    for (size_t y = y1; y < y2 && y < rows; y++)
-      for (size_t x = x1; x < x2 && x < columns; x++) map[y * columns + x] += c->share;
-  }
-  for (size_t i = 0; i < columns * rows; i++)
-    if (map[i] > largest) largest = map[i];
-  if (largest > 0) paint_heat(&d->canvas, map, columns, rows, largest);
-  free(map);
-}
-
-static void draw_crops(const explanation_drawing *d, double scale) {
+/* Outlines end where the picture does. */
+static void draw_crops(const explanation_drawing *d) {
+  cairo_t *cr = d->canvas.cr;
   size_t n = d->e->n_crops;
-  number(d->order, n);
-  qsort_r(d->order, n, sizeof *d->order, by_crop_share, d->e->crops);
+  cairo_save(cr);
+  cairo_rectangle(cr, 0, 0, (double)d->width, (double)d->height);
+  cairo_clip(cr);
   for (size_t k = n < MAX_BOXES ? n : MAX_BOXES; k-- > 0;) {
-    gm_box b = d->e->crops[d->order[k]].box;
-    cairo_rectangle(d->canvas.cr, (double)b.x1 * scale, (double)b.y1 * scale,
-                    (double)(b.x2 - b.x1) * scale, (double)(b.y2 - b.y1) * scale);
-    gm_draw_source(d->canvas.cr, (gm_colour){0, 0, 0}, 0.7);
-    cairo_set_line_width(d->canvas.cr, 5);
-    cairo_stroke_preserve(d->canvas.cr);
-    gm_draw_source(d->canvas.cr, gm_palette_colour((int32_t)k), 1);
-    cairo_set_line_width(d->canvas.cr, 3);
-    cairo_stroke(d->canvas.cr);
+    gm_box b = d->sorted[k].box;
+    cairo_rectangle(cr, (double)b.x1, (double)b.y1, (double)(b.x2 - b.x1),
+                    (double)(b.y2 - b.y1));
+    gm_draw_source(cr, (gm_colour){0, 0, 0}, 0.7);
+    cairo_set_line_width(cr, 5);
+    cairo_stroke_preserve(cr);
+    gm_draw_source(cr, gm_heat_colour(d->sorted[k].share > 0 ? 1 : -1, d->compares), 1);
+    cairo_set_line_width(cr, 3);
+    cairo_stroke(cr);
   }
+  cairo_restore(cr);
+}
+
+static gm_status draw_picture(explanation_drawing *d, gm_error *err) {
+  GM_TRY(gm_canvas_paint(&d->canvas, d->image, 0, 0, d->width, d->height, err));
+  if (!has_heat(d)) return GM_OK;
+  GM_TRY(gm_heat_paint(&d->canvas, d->width, d->height, d->parts, d->e->n_crops, d->compares,
+                       &d->most, err));
+  draw_crops(d);
+  return GM_OK;
 }
 
 /* ---- panel ---- */
@@ -145,48 +152,115 @@ static gm_status show(const explanation_drawing *d, const char *text, double siz
   return status;
 }
 
-static gm_status draw_text(const explanation_drawing *d, const gm_text_share *t, double largest,
-                           double x, double y, gm_error *err) {
-  char amount[48];
-  double room = PANEL - 40, length = largest > 0 ? room * (double)t->share / largest : 0;
-  gm_draw_source(d->canvas.cr, bar, 1);
-  cairo_rectangle(d->canvas.cr, x, y + 6, fmax(0, length), 8);
-  cairo_fill(d->canvas.cr);
-  snprintf(amount, sizeof amount, "%.4f", (double)t->share);
-  GM_TRY(show(d, amount, 15, x, y, 70, err));
-  return show(d, t->text, 15, x + 75, y, room - 75, err);
+static gm_status show_line(const explanation_drawing *d, const char *text, double size,
+                           double y, gm_error *err) {
+  return show(d, text, size, d->x, y, ROOM, err);
 }
 
-/* What the heat map's colours mean. */
-static gm_status draw_key(const explanation_drawing *d, double x, double y, gm_error *err) {
-  enum { STEPS = 100 };
-  GM_TRY(show(d, "no share", 15, x, y, 80, err));
+static const char *plural(size_t n) {
+  return n == 1 ? "" : "s";
+}
+
+static gm_status draw_head(const explanation_drawing *d, gm_error *err) {
+  const gm_explanation *e = d->e;
+  char line[512];
+  size_t n = d->n_bars;
+  GM_TRY(show_line(d, d->label->name, 26, 42, err));
+  if (d->compares)
+    snprintf(line, sizeof line, "score %.4f, %.4f more than %.300s", (double)e->raw_score,
+             (double)e->lead, e->against);
+  else
+    snprintf(line, sizeof line, "score %.4f", (double)e->raw_score);
+  GM_TRY(show_line(d, line, 15, 70, err));
+  snprintf(line, sizeof line, "probability %.4f; %zu crop%s, %zu description%s",
+           (double)d->label->score, e->n_crops, plural(e->n_crops), n, plural(n));
+  GM_TRY(show_line(d, line, 15, 92, err));
+  const char *what = d->compares ? "parts in the lead" : "parts of the score";
+  snprintf(line, sizeof line,
+           n > MAX_TEXTS ? "The descriptions with the largest %s:"
+                         : "Descriptions and their %s:",
+           what);
+  return show_line(d, line, 15, 124, err);
+}
+
+/* In a comparison bars for the label go to the right of the middle, those against to the left.
+ */
+static gm_status draw_bar(const explanation_drawing *d, const bar *b, double largest, double y,
+                          gm_error *err) {
+  char amount[48], text[1024];
+  double value = largest > 0 ? (double)b->value / largest : 0;
+  double from = d->compares ? d->x + ROOM / 2 : d->x, room = d->compares ? ROOM / 2 : ROOM;
+  gm_draw_source(d->canvas.cr, gm_heat_colour(d->compares ? value : 0.75, d->compares), 1);
+  cairo_rectangle(d->canvas.cr, from + fmin(0, value) * room, y + 6, fabs(value) * room, 8);
+  cairo_fill(d->canvas.cr);
+  gm_draw_source(d->canvas.cr, ink, 0.5);
+  cairo_rectangle(d->canvas.cr, from - 0.5, y + 4, 1, 12);
+  cairo_fill(d->canvas.cr);
+  snprintf(amount, sizeof amount, d->compares ? "%+.5f" : "%.4f", (double)b->value);
+  GM_TRY(show(d, amount, 15, d->x, y, 80, err));
+  if (d->compares)
+    snprintf(text, sizeof text, "%.200s: %.700s", b->of_other ? d->e->against : d->label->name,
+             b->text->text);
+  else
+    snprintf(text, sizeof text, "%.900s", b->text->text);
+  return show(d, text, 15, d->x + 85, y, ROOM - 85, err);
+}
+
+/* The colours from the least to the most, as they lie on grey. */
+static gm_status draw_scale(const explanation_drawing *d, double y, gm_error *err) {
+  enum { STEPS = 100, WIDE = 2 };
+  char low[32], high[32];
+  double x = d->x + 75, grey = 0.55;
   for (int i = 0; i < STEPS; i++) {
-    gm_draw_source(d->canvas.cr, heat_of(i / (double)(STEPS - 1)), 1);
-    cairo_rectangle(d->canvas.cr, x + 80 + 2 * i, y - 12, 2, 14);
+    double value = i / (double)(STEPS - 1);
+    if (d->compares) value = 2 * value - 1;
+    double cover = gm_heat_cover(value, d->compares);
+    gm_draw_source(d->canvas.cr, (gm_colour){grey, grey, grey}, 1);
+    cairo_rectangle(d->canvas.cr, x + WIDE * i, y - 12, WIDE, 14);
+    cairo_fill_preserve(d->canvas.cr);
+    gm_draw_source(d->canvas.cr, gm_heat_colour(value, d->compares), cover);
     cairo_fill(d->canvas.cr);
   }
-  return show(d, "the largest part of the score", 15, x + 92 + 2 * STEPS, y,
-              PANEL - 40 - 92 - 2 * STEPS, err);
+  snprintf(low, sizeof low, d->compares ? "%+.4f" : "%.0f", d->compares ? -d->most : 0);
+  snprintf(high, sizeof high, d->compares ? "%+.4f" : "%.4f", d->most);
+  GM_TRY(show(d, low, 15, d->x, y, 70, err));
+  GM_TRY(show(d, high, 15, x + WIDE * STEPS + 8, y, 80, err));
+  return show(d, "sum of the crops there", 15, x + WIDE * STEPS + 90, y,
+              ROOM - 75 - WIDE * STEPS - 90, err);
+}
+
+static gm_status draw_sample(const explanation_drawing *d, double sign, const char *what,
+                             const char *name, double x, double y, gm_error *err) {
+  char text[256];
+  gm_draw_source(d->canvas.cr, gm_heat_colour(sign, true), 1);
+  cairo_rectangle(d->canvas.cr, x, y - 11, 22, 12);
+  cairo_fill(d->canvas.cr);
+  snprintf(text, sizeof text, "%s %.200s", what, name);
+  return show(d, text, 15, x + 30, y, ROOM / 2 - 40, err);
+}
+
+/* What colours and outlines mean. */
+static gm_status draw_key(const explanation_drawing *d, gm_error *err) {
+  char text[96];
+  size_t n = d->e->n_crops, outlined = n < MAX_BOXES ? n : MAX_BOXES;
+  if (d->compares) {
+    GM_TRY(draw_sample(d, 1, "for", d->label->name, d->x, SIDE - 68, err));
+    GM_TRY(draw_sample(d, -1, "for", d->e->against, d->x + ROOM / 2, SIDE - 68, err));
+  }
+  if (!has_heat(d))
+    return show_line(d, "One crop: nothing on the picture to compare it with.", 15, SIDE - 42,
+                     err);
+  GM_TRY(draw_scale(d, SIDE - 42, err));
+  snprintf(text, sizeof text, "Outlined: the %zu crops with the largest parts.", outlined);
+  return show_line(d, text, 15, SIDE - 16, err);
 }
 
 static gm_status draw_panel(const explanation_drawing *d, gm_error *err) {
-  char line[96];
-  double x = (double)d->width + 20, y = 40;
-  size_t n = d->e->n_texts;
-  GM_TRY(show(d, d->label->name, 26, x, y, PANEL - 40, err));
-  snprintf(line, sizeof line, "probability %.4f, score %.4f = the sum of all shares",
-           (double)d->label->score, (double)d->e->raw_score);
-  GM_TRY(show(d, line, 15, x, y + 30, PANEL - 40, err));
-  snprintf(line, sizeof line, "%zu crops, %zu descriptions; the largest shares:", d->e->n_crops,
-           n);
-  GM_TRY(show(d, line, 15, x, y + 54, PANEL - 40, err));
-  number(d->order, n);
-  qsort_r(d->order, n, sizeof *d->order, by_text_share, d->e->texts);
-  for (size_t k = 0; k < n && k < MAX_TEXTS; k++)
-    GM_TRY(draw_text(d, &d->e->texts[d->order[k]], (double)d->e->texts[d->order[0]].share, x,
-                     y + 90 + 38 * (double)k, err));
-  return draw_key(d, x, SIDE - 18, err);
+  GM_TRY(draw_head(d, err));
+  double largest = d->n_bars ? fabs((double)d->bars[0].value) : 0;
+  for (size_t k = 0; k < d->n_bars && k < MAX_TEXTS; k++)
+    GM_TRY(draw_bar(d, &d->bars[k], largest, 152 + ROW * (double)k, err));
+  return draw_key(d, err);
 }
 
 static gm_status draw(explanation_drawing *d, gm_error *err) {
@@ -194,17 +268,11 @@ static gm_status draw(explanation_drawing *d, gm_error *err) {
   double scale = (double)SIDE / (double)longer;
   d->width = (size_t)fmax(1, floor((double)w * scale));
   d->height = (size_t)fmax(1, floor((double)h * scale));
-  size_t most = d->e->n_crops > d->e->n_texts ? d->e->n_crops : d->e->n_texts;
-  d->order = calloc(most + 1, sizeof *d->order);
-  if (!d->order) return gm_fail_memory(err, "a drawing", most * sizeof *d->order);
+  d->x = (double)d->width + MARGIN;
+  d->compares = d->e->against != NULL;
+  GM_TRY(collect(d, scale, err));
   GM_TRY(gm_canvas_create(&d->canvas, (double)(d->width + PANEL), SIDE, err));
-  GM_TRY(gm_canvas_paint(&d->canvas, d->image, 0, 0, d->width, d->height, err));
-  draw_heat(d, scale);
-  cairo_save(d->canvas.cr);
-  cairo_rectangle(d->canvas.cr, 0, 0, (double)d->width, (double)d->height);
-  cairo_clip(d->canvas.cr); /* outlines end where the picture does */
-  draw_crops(d, scale);
-  cairo_restore(d->canvas.cr);
+  GM_TRY(draw_picture(d, err));
   return draw_panel(d, err);
 }
 
@@ -225,11 +293,12 @@ static gm_status check_crops(const gm_image *image, const gm_explanation *e, gm_
 
 gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
                               const gm_label *label, const char *path, gm_error *err) {
-  GM_TRY(check_crops(image, explanation, err));
   explanation_drawing d = {.image = image, .e = explanation, .label = label};
+  GM_TRY(check_crops(image, explanation, err));
   gm_status status = draw(&d, err);
   if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);
   gm_canvas_free(&d.canvas);
-  free(d.order);
+  free(d.parts);
+  free(d.bars);
   return status;
 }

@@ -117,6 +117,44 @@ class Classify(unittest.TestCase):
             self.assertAlmostEqual(total, why["raw_score"], delta=1e-6 * (1 + len(why[part])))
         self.assertEqual(why["raw_score"], got["results"][0]["raw_score"])
 
+    def test_explain_compares_with_the_runner_up(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "why.png")
+            for method in ("wca", "wca-released", "clip", "cupl"):
+                for against in (None, "koala", "bus"):
+                    options = ["--against", against] if against else []
+                    [got] = classify(picture("koala"), "--descriptions", DESCRIPTIONS, "--method", method, "--top",
+                                     "1", "--explain", out, *options)
+                    self.assertEqual(len(got["results"]), 1)
+                    why = got["explanation"]
+                    ranked = classify(picture("koala"), "--descriptions", DESCRIPTIONS, "--method", method, "--top",
+                                      "0")[0]["results"]
+                    label, runner_up = (r["label"] for r in ranked[:2])
+                    self.assertEqual(why["label"], label)
+                    other = against if against and against != label else runner_up
+                    self.assertEqual(why["against"], other)
+                    scores = {r["label"]: r["raw_score"] for r in ranked}
+                    self.assertAlmostEqual(why["against_raw_score"], scores[other], delta=2e-6)
+                    self.assertAlmostEqual(why["lead"], scores[label] - scores[other], delta=2e-6)
+                    for parts in (why["crops"], why["descriptions"] + why["against_descriptions"]):
+                        total = sum(p["lead_share"] for p in parts)  # each rounded to 1e-6
+                        self.assertAlmostEqual(total, why["lead"], delta=1e-6 * (1 + len(parts)))
+
+    def test_explain_without_another_class(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "why.png")
+            [got] = classify(picture("koala"), "--classes", "koala", "--method", "clip", "--explain", out)
+            self.assertNotIn("against", got["explanation"])
+            self.assertNotIn("lead_share", got["explanation"]["crops"][0])
+            arguments = ["classify", picture("koala"), "--classes", "koala,bus", "--method", "clip"]
+            _, err = run(*arguments, "--explain", out, "--against", "tram", code=2)
+            self.assertIn("--against tram: found no such class", err)
+            _, err = run(*arguments, "--against", "bus", code=2)
+            self.assertIn("--explain", err)
+            _, err = run("classify", picture("koala"), "--classes", "koala", "--method", "clip", "--explain", out,
+                         "--against", "koala", code=2)
+            self.assertIn("wanted two or more", err)
+
     def test_explain_replaces_only_drawings(self):
         arguments = ["classify", picture("koala"), "--classes", "koala,bus", "--method", "clip", "--explain"]
         with tempfile.TemporaryDirectory() as folder:
