@@ -362,7 +362,7 @@ static void read_input(void *user, size_t i, cli_picture *out) {
 static bool input_waits(void *user, size_t i) {
   cli_batch *b = user;
   struct stat st;
-  if (cli_inputs_more(&b->inputs, i, false) != NAME_THERE) return true;
+  if (cli_inputs_more(&b->inputs, i, false) != INPUT_THERE) return true;
   const char *name = b->inputs.names[i];
   if (cli_inputs_entry(&b->inputs, i)) return false;
   return strcmp(name, "-") == 0 || (stat(name, &st) == 0 && !S_ISREG(st.st_mode));
@@ -375,7 +375,7 @@ static void run_turns(cli_batch *b, cli_ahead *ahead, size_t n) {
   size_t begun = 0;
   for (; begun < n && !cli_interrupted(); begun++) {
     turn *t = &turns[begun];
-    if (cli_inputs_more(&b->inputs, b->done + begun, begun == 0) != NAME_THERE) break;
+    if (cli_inputs_more(&b->inputs, b->done + begun, begun == 0) != INPUT_THERE) break;
     t->name = b->inputs.names[b->done + begun];
     cli_ahead_next(ahead, &t->picture);
     begin_turn(b, t);

@@ -173,6 +173,9 @@ static bool copy_lines(cli_ledger *l, const char *source) {
   FILE *from = source ? fopen(source, "re") : NULL;
   FILE *to = fopen(l->names[NEW_PART], "we");
   bool ok = to && (from || !source);
+  /* Who may read the file that is replaced may read the new one, and nobody else. */
+  struct stat st;
+  if (to && stat(l->names[RESULT], &st) == 0) (void)fchmod(fileno(to), st.st_mode & 0777);
   for (size_t i = 0; ok && i < l->n_done; i++) {
     ledger_entry *e = &l->done[i];
     uint64_t n = e->end - e->begin;
@@ -254,16 +257,32 @@ static bool is_folder(const char *path) {
   return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* What the names beside a file begin with: its own, or where there is no room for their endings
+ * whole characters of it and a sum. NULL if memory is short. */
+static char *stem_of(const char *path) {
+  enum { LONGEST = 255, ENDING = 20, SUM = 8 };
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  size_t n = strlen(name);
+  char sum[65], *stem = NULL;
+  if (n + ENDING <= LONGEST) return strdup(path);
+  gm_sha256(name, n, sum);
+  n = LONGEST - ENDING - SUM - 1;
+  while (n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80) n--;
+  int length = asprintf(&stem, "%.*s-%.*s", (int)(name - path + (ptrdiff_t)n), path, SUM, sum);
+  return length < 0 ? NULL : stem;
+}
+
 /* The names beside path; a symbolic link stays one. */
 static bool make_names(cli_ledger *l, const char *path) {
-  char *real = cli_real_name(path);
-  bool ok = true;
-  for (int i = 0; i < N_NAMES; i++)
-    if (!real || asprintf(&l->names[i], "%s%s", real, endings[i]) < 0) {
+  char *real = cli_real_name(path), *stem = real ? stem_of(real) : NULL;
+  bool ok = stem != NULL;
+  for (int i = 0; ok && i < N_NAMES; i++)
+    if (asprintf(&l->names[i], "%s%s", i == RESULT ? real : stem, endings[i]) < 0) {
       l->names[i] = NULL;
       ok = false;
     }
   free(real);
+  free(stem);
   return ok;
 }
 

@@ -145,7 +145,7 @@ static int describe_all(const cli_args *args, describer *d, char **names, size_t
   size_t failed = 0;
   bool goes_on = true;
   for (size_t i = 0; goes_on && i < n; i++) {
-    if (json_object_get(all, names[i])) continue;
+    if (cli_member_named(all, names[i])) continue;
     cli_progress_update(&progress, names[i], (double)i / (double)n);
     outcome found = describe(d, names[i], all);
     failed += found != DESCRIBED;

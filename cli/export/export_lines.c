@@ -3,6 +3,7 @@
 
 #include "box_format.h"
 #include "terminal.h"
+#include "text_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 /* False if memory is short. A name that is there keeps its number. */
 static bool add_class(export_classes *classes, const char *name) {
-  if (json_object_get(classes->ids, name)) return true;
+  if (cli_member_named(classes->ids, name)) return true;
   json_int_t id = (json_int_t)json_array_size(classes->names);
   return json_object_set_new(classes->ids, name, json_integer(id)) == 0 &&
          json_array_append_new(classes->names, json_string(name)) == 0;
@@ -192,7 +193,7 @@ static bool number_classes(export_reader *reader, export_picture *p) {
     export_region *r = &p->regions[i];
     if (reader->classes->open && !add_class(reader->classes, r->label))
       return wrong(reader, "out of memory");
-    const json_t *id = json_object_get(reader->classes->ids, r->label);
+    const json_t *id = cli_member_named(reader->classes->ids, r->label);
     if (!id) return wrong(reader, "found '%.100s', which is none of the classes", r->label);
     r->class_index = (size_t)json_integer_value(id);
   }

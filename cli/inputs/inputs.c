@@ -107,36 +107,36 @@ static void end_with(cli_inputs *inputs, int code) {
 }
 
 /* One name of the open list. */
-static name_state add_listed(cli_inputs *inputs, bool wait) {
+static input_state add_listed(cli_inputs *inputs, bool wait) {
   const char *name;
-  name_state state = name_list_next(inputs->list, wait, &name);
-  if (state == NAME_THERE && !add_name(inputs, name)) {
+  input_state state = name_list_next(inputs->list, wait, &name);
+  if (state == INPUT_THERE && !add_name(inputs, name)) {
     cli_error("no memory for the pictures' names");
-    state = NAME_WRONG;
+    state = INPUT_WRONG;
   }
-  if (state == NAME_NONE && name_list_is_empty(inputs->list)) state = NAME_WRONG;
-  if (state == NAME_NONE || state == NAME_WRONG) {
+  if (state == INPUT_NONE && name_list_is_empty(inputs->list)) state = INPUT_WRONG;
+  if (state == INPUT_NONE || state == INPUT_WRONG) {
     name_list_close(inputs->list);
     inputs->list = NULL;
   }
-  if (state == NAME_WRONG) end_with(inputs, CLI_USAGE);
+  if (state == INPUT_WRONG) end_with(inputs, CLI_USAGE);
   return state;
 }
 
-name_state cli_inputs_more(cli_inputs *inputs, size_t i, bool wait) {
+input_state cli_inputs_more(cli_inputs *inputs, size_t i, bool wait) {
   while (i >= inputs->n) {
     if (!inputs->list && (inputs->whole || inputs->next == inputs->given.n)) {
       inputs->whole = true;
-      return NAME_NONE;
+      return INPUT_NONE;
     }
     if (inputs->list) {
-      if (add_listed(inputs, wait) == NAME_LATER) return NAME_LATER;
+      if (add_listed(inputs, wait) == INPUT_LATER) return INPUT_LATER;
       continue;
     }
     int code = add_given(inputs);
     if (code != CLI_DONE) end_with(inputs, code);
   }
-  return NAME_THERE;
+  return INPUT_THERE;
 }
 
 int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out) {
@@ -147,7 +147,7 @@ int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out) {
 }
 
 int cli_inputs_finish(cli_inputs *inputs) {
-  while (cli_inputs_more(inputs, inputs->n, true) == NAME_THERE) continue;
+  while (cli_inputs_more(inputs, inputs->n, true) == INPUT_THERE) continue;
   if (inputs->whole) return inputs->code;
   cli_error("interrupted");
   return CLI_INTERRUPTED;

@@ -30,7 +30,7 @@ int cli_expand_inputs(const cli_list *given, bool recursive, cli_inputs *out);
 /* The rest of them, for those who need to know all. Returns an exit code. */
 int cli_inputs_finish(cli_inputs *inputs);
 /* Whether there is an input i, at most n. Never called while one is being read elsewhere. */
-name_state cli_inputs_more(cli_inputs *inputs, size_t i, bool wait);
+input_state cli_inputs_more(cli_inputs *inputs, size_t i, bool wait);
 void cli_inputs_free(cli_inputs *inputs);
 
 /* The bytes of picture i, as cli_read_all. */

@@ -84,27 +84,27 @@ static bool know(name_list *l) {
 }
 
 /* More bytes behind those that are there. */
-static name_state fill(name_list *l, bool wait) {
+static input_state fill(name_list *l, bool wait) {
   memmove(l->bytes, l->bytes + l->begin, l->end - l->begin);
   l->end -= l->begin;
   l->begin = 0;
   if (l->end == LONGEST) {
     cli_error("%s: name %zu: found more than %d bytes, wanted a name of a file", l->path,
               l->n + 1, LONGEST);
-    return NAME_WRONG;
+    return INPUT_WRONG;
   }
   struct pollfd poller = {l->fd, POLLIN, 0};
   int ready = l->slow ? poll(&poller, 1, wait ? -1 : 0) : 1;
-  if (ready == 0 || (ready < 0 && errno == EINTR)) return NAME_LATER;
+  if (ready == 0 || (ready < 0 && errno == EINTR)) return INPUT_LATER;
   ssize_t n = ready < 0 ? -1 : read(l->fd, l->bytes + l->end, LONGEST - l->end);
-  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return NAME_LATER;
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return INPUT_LATER;
   if (n < 0) {
     cli_error("%s: cannot read the list: %s", l->path, strerror(errno));
-    return NAME_WRONG;
+    return INPUT_WRONG;
   }
   l->end += (size_t)n;
   l->over = n == 0;
-  return l->known || know(l) ? NAME_THERE : NAME_WRONG;
+  return l->known || know(l) ? INPUT_THERE : INPUT_WRONG;
 }
 
 /* ---- names ---- */
@@ -138,26 +138,26 @@ static bool cut(name_list *l, char **name) {
   return true;
 }
 
-name_state name_list_next(name_list *l, bool wait, const char **name) {
+input_state name_list_next(name_list *l, bool wait, const char **name) {
   for (;;) {
     char *found;
     if (!l->known || !cut(l, &found)) {
-      if (l->over) return NAME_NONE;
-      name_state state = fill(l, wait);
-      if (state != NAME_THERE) return state;
+      if (l->over) return INPUT_NONE;
+      input_state state = fill(l, wait);
+      if (state != INPUT_THERE) return state;
       continue;
     }
     if (!l->zeros && strlen(found) < (size_t)(l->bytes + l->begin - found) - 1) {
       cli_error("%s: line %zu: found a zero byte, wanted names that all end with a line, or "
                 "all with a zero byte",
                 l->path, l->line);
-      return NAME_WRONG;
+      return INPUT_WRONG;
     }
-    if (!l->zeros && !clean(l, &found)) return NAME_WRONG;
+    if (!l->zeros && !clean(l, &found)) return INPUT_WRONG;
     if (!*found) continue;
     l->n++;
     *name = found;
-    return NAME_THERE;
+    return INPUT_THERE;
   }
 }
 

@@ -19,14 +19,14 @@ void name_list_close(name_list *list);
 bool name_list_comes_slowly(const name_list *list);
 
 typedef enum {
-  NAME_THERE,
-  NAME_LATER, /* not yet there, or Ctrl-C came while it was waited for */
-  NAME_NONE,  /* the end */
-  NAME_WRONG  /* after a message */
-} name_state;
+  INPUT_THERE,
+  INPUT_LATER, /* not yet there, or Ctrl-C came while it was waited for */
+  INPUT_NONE,  /* the end */
+  INPUT_WRONG  /* after a message */
+} input_state;
 
 /* The next name, which lives until the next call. wait: until it is there. */
-name_state name_list_next(name_list *list, bool wait, const char **name);
+input_state name_list_next(name_list *list, bool wait, const char **name);
 
 /* At the end: whether no name was in it, after a message. */
 bool name_list_is_empty(const name_list *list);

@@ -215,15 +215,15 @@ class Links(Fixture):
 
     def test_an_output_that_is_a_link(self):
         os.mkdir(self.path("store"))
-        for name in ["o.csv"]:
+        for name in "o.jsonl", "o.csv":
             os.symlink(self.path("store", name), self.path(name))  # to what is not there yet
             for again in [], ["--resume"]:
                 run("detect", scene(0), "-o", self.path(name), *(["-f", "csv"] if name == "o.csv" else []), *again)
                 self.assertTrue(os.path.islink(self.path(name)))
                 self.assertGreater(os.path.getsize(self.path("store", name)), 10)
-        os.chmod(self.path("store", "o.csv"), 0o640)
-        run("detect", scene(0), "-f", "csv", "-o", self.path("o.csv"))
-        self.assertEqual(os.stat(self.path("store", "o.csv")).st_mode & 0o777, 0o640)
+            os.chmod(self.path("store", name), 0o640)
+            run("detect", scene(0), "-o", self.path(name), *(["-f", "csv"] if name == "o.csv" else []))
+            self.assertEqual(os.stat(self.path("store", name)).st_mode & 0o777, 0o640)
         picture = self.path("store", "p.png")
         run("detect", scene(0), "--draw", picture)
         os.chmod(picture, 0o604)
@@ -247,6 +247,12 @@ class LongNames(Fixture):
                     self.assertTrue(any(n.endswith(os.path.basename(name)) for n in found), found)
                     shutil.rmtree(out)
                 shutil.rmtree(self.path("d"))
+        for n in 230, 235, 240, 249:
+            out = self.path("o" * n + ".jsonl")
+            run("detect", scene(0), "/nonexistent.png", "-o", out, code=1)
+            run("detect", scene(0), "/nonexistent.png", scene(1), "-o", out, "--resume")
+            with open(out) as file:
+                self.assertEqual(len(file.readlines()), 3)
         long = self.path("z" * 250 + ".jpg")
         run("detect", scene(0), "--draw", long)
         self.assertTrue(os.path.exists(long))

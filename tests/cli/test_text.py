@@ -104,6 +104,9 @@ class Text(Fixture):
         self.assertIn("line 2: found the byte 0xFF", err)
         _, err = run("eval", "classify", self.file("c.csv", b"file,label\na.png,caf\xe9\n"), code=2)
         self.assertIn("c.csv: line 2: found the byte 0xE9", err)
+        for phrase in ["ground", scene(0), b"caf\xe9"], ["chat", scene(0), "-p", b"caf\xe9"]:
+            _, err = run(*phrase, code=2)
+            self.assertIn("not UTF-8", err)
         _, err = run("label", scene(0), "--classes", b"tree,caf\xe9", code=2)
         self.assertIn("--classes: line 1: found the byte 0xE9", err)
 
@@ -121,6 +124,10 @@ class Text(Fixture):
         path = self.file("d.json", json.dumps({nfd: ["a"], nfc: ["b"]}, ensure_ascii=False))
         _, err = run("classify", scene(0), "--descriptions", path, code=2)
         self.assertIn("twice", err)
+        path = self.file("o.jsonl", json.dumps({"image": {"file": "a.png", "width": 9, "height": 9}, "regions": [
+            {"box": [1, 2, 3, 4], "score": 1, "label": nfd}]}) + "\n")
+        out, _ = run("export", path, "-f", "coco", "--classes", f"b,{nfc}")
+        self.assertEqual(json.loads(out)["annotations"][0]["category_id"], json.loads(out)["categories"][1]["id"])
         csv = self.file("c.csv", f"{os.path.join(WORLD, 'bus', '0.png')},{nfd}\n")
         run("eval", "classify", csv, "--classes", f"{nfc},bus", "--method", "clip")
 
