@@ -40,6 +40,7 @@ typedef struct cli_args {
   double alpha, beta;             /* < 0: the method's own */
   double image_scale, text_scale; /* NaN: the method's own */
   double none;                    /* < -1: the model's own */
+  double merge_iou;               /* 0: off */
   /* questions */
   cli_list prompts, phrases;
   bool long_form, all, grounding, no_grounding, verbatim;

@@ -171,6 +171,10 @@ const cli_option_row cli_option_rows[] = {
      "leave a region without a label where the best raw score is below T (default for "
      "clip-mini: 0.6)",
      SECTION_CLASSES, NULL},
+    {"merge-iou", 0, NUMBER, AT(merge_iou), GROUP_LABEL, "T",
+     "of two boxes of one label that overlap by more than IoU T leave out the one of the lower "
+     "score (default 0.5; 0: keep all)",
+     SECTION_CLASSES, NULL},
     {"endpoint", 0, TEXT, AT(endpoint), GROUP_ENDPOINT, "URL",
      "OpenAI-compatible server, as https://api.openai.com/v1; key in OPENAI_API_KEY",
      SECTION_SERVER, NULL},

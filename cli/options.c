@@ -122,17 +122,29 @@ typedef struct number_range {
 
 /* Numbers that are not free. Other commands' limits than the options' own stand there. */
 static const number_range ranges[] = {
-    {AT(threads), 0, 1024},     {AT(max_det), 0, 100000},
-    {AT(conf), 0, 1},           {AT(iou), 0, 1},
-    {AT(min_score), 0, 1},      {AT(temperature), 0, HUGE_VAL},
-    {AT(top_p), 0, 1},          {AT(crops), 1, 65536},
-    {AT(draws), 1, 65536},      {AT(redraws), 1, 65536},
-    {AT(alpha), 0, 1},          {AT(beta), 0, 1},
-    {AT(image_scale), -13, 13}, {AT(text_scale), -13, 13},
-    {AT(none), -1, 1},          {AT(stop), 0, 1},
-    {AT(dedup_iou), 0, 1},      {AT(dedup_cosine), 0, 1},
-    {AT(seeds), 1, 1000},       {AT(timeout), 1, 86400},
-    {AT(repeat), 0, 1000},      {AT(parallel), 0, CLI_MOST_TOGETHER},
+    {AT(threads), 0, 1024},
+    {AT(max_det), 0, 100000},
+    {AT(conf), 0, 1},
+    {AT(iou), 0, 1},
+    {AT(min_score), 0, 1},
+    {AT(temperature), 0, HUGE_VAL},
+    {AT(top_p), 0, 1},
+    {AT(crops), 1, 65536},
+    {AT(draws), 1, 65536},
+    {AT(redraws), 1, 65536},
+    {AT(alpha), 0, 1},
+    {AT(beta), 0, 1},
+    {AT(image_scale), -13, 13},
+    {AT(text_scale), -13, 13},
+    {AT(none), -1, 1},
+    {AT(stop), 0, 1},
+    {AT(merge_iou), 0, 1},
+    {AT(dedup_iou), 0, 1},
+    {AT(dedup_cosine), 0, 1},
+    {AT(seeds), 1, 1000},
+    {AT(timeout), 1, 86400},
+    {AT(repeat), 0, 1000},
+    {AT(parallel), 0, CLI_MOST_TOGETHER},
 };
 
 /* Of the option's value, and whether it has one; else all that its kind can hold. */
@@ -255,6 +267,7 @@ static const cli_args defaults = {
     .image_scale = NAN,
     .text_scale = NAN,
     .none = -2,
+    .merge_iou = 0.5,
     .split = -1,
 };
 

@@ -25,6 +25,8 @@ RUNS = [
     ("wca with descriptions, alpha 0.5, beta 0.9",
      ["--descriptions", DESCRIPTIONS, "--alpha", "0.5", "--beta", "0.9"]),
 ]
+MERGES = ["0", "0.3", "0.5", "0.7"]
+TITLES = {"0": "0: all boxes", "0.5": "0.5, the default"}
 LISTS = [1, 3, 10]  # lengths of shorter lists of classes, drawn with this number as the seed
 
 
@@ -62,6 +64,10 @@ def write(folder):
         free, default = (evaluate(cache, *none, *options) for none in (["--none", "-1"], []))
         lines.append(f"| {title} | {free['ap50']:.3f} | {free['accuracy']:.3f} | "
                      f"{default['ap50']:.3f} | {default['accuracy']:.3f} |")
+    lines += [MERGED, "| `--merge-iou` | no limit: AP50 | the default limit: AP50 |", "|---|---|---|"]
+    for limit in MERGES:
+        free, default = (evaluate(cache, *none, "--merge-iou", limit) for none in (["--none", "-1"], []))
+        lines.append(f"| {TITLES.get(limit, limit)} | {free['ap50']:.4f} | {default['ap50']:.4f} |")
     lines += [MIDDLE, "| classes in the list | limit | its rate on the other half | rate of the default there | "
               "names right: no limit, limit, default |", "|---|---|---|---|---|"]
     for n in [*LISTS, len(names)]:
@@ -96,8 +102,20 @@ name; `eval label` calls it `accuracy`. "No limit" is `--none -1`; the default l
 region gets no name, not even the right one. The proposer's recall, 0.966, bounds AP50.
 """
 
-MIDDLE = """
+MERGED = """
 A region is cut to its thing already, so large crops serve it better than a picture's.
+
+## Two boxes of one label
+
+The proposer knows no classes and often gives a thing and a part of it, which then get one name. Of two boxes of one
+label that overlap by more than `--merge-iou T` the one of the lower score is left out, the highest score first; a
+box that is left out leaves out no other. The score is region score x label score, that of the exports. Regions without
+a label are not touched. The default is 0.5; 0 keeps all. `eval label` does the same for AP50; its other figures are
+of all regions. With wca, the default:
+"""
+MIDDLE = """
+On drawn scenes of other things, which both models know badly (1,631 objects, not in this repository), AP50 is 0.1645
+with all boxes and 0.1639 with the default: it helps where names are right.
 
 ## None of these
 

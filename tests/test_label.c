@@ -2,6 +2,7 @@
  * regions and classes; errors; COCO's average precision by hand. */
 #include "average_precision.h"
 #include "gromatic.h"
+#include "naming.h"
 #include "support.h"
 
 #include <math.h>
@@ -186,6 +187,49 @@ static void test_crowds_are_neither_right_nor_wrong(void **state) {
   assert_true(cli_average_precision(off, 2, truth, 3, 2, 0.5) == 0.5); /* one wrong before it */
 }
 
+/* Regions 10 wide from 0, so that heights are overlaps. Scores are region x label. */
+static void test_boxes_of_one_label_are_one(void **state) {
+  (void)state;
+  enum { REGIONS = 8 };
+  static const struct {
+    gm_box box;
+    float region, label, raw;
+    size_t class_index;
+    bool left_out;
+  } cases[REGIONS] = {
+      {{0, 0, 10, 10}, 0.9f, 0.5f, 0.8f, 3, true},  /* 0.45: IoU 0.6 with the next */
+      {{0, 0, 10, 6}, 0.6f, 0.9f, 0.8f, 3, false},  /* 0.54 */
+      {{0, 0, 10, 3}, 0.2f, 0.2f, 0.8f, 3, false},  /* IoU 0.5 with the one before: not more */
+      {{0, 0, 10, 10}, 0.9f, 0.4f, 0.8f, 4, false}, /* another label */
+      {{0, 0, 10, 10}, 0.9f, 0.9f, 0.1f, 3, false}, /* 0.81, but no label */
+      {{0, 2, 10, 12}, 0.1f, 0.1f, 0.8f, 3, false}, /* IoU 2/3 with the first, which is out */
+      {{50, 0, 60, 9}, 0.3f, 0.3f, 0.8f, 3, false}, /* equal scores: the earlier one */
+      {{50, 0, 60, 8}, 0.3f, 0.3f, 0.8f, 3, true},
+  };
+  gm_region regions[REGIONS];
+  gm_label labels[REGIONS];
+  gm_classification each[REGIONS], *found[REGIONS];
+  for (size_t i = 0; i < REGIONS; i++) {
+    regions[i] = (gm_region){cases[i].box, cases[i].region, (int32_t)i};
+    labels[i] = (gm_label){cases[i].class_index, "a", cases[i].label, cases[i].raw};
+    each[i] = (gm_classification){&labels[i], 1, 1};
+    found[i] = &each[i];
+  }
+  cli_naming naming = {.none = 0.5f, .merge_iou = 0.5};
+  bool left_out[REGIONS] = {false};
+  assert_true(cli_naming_merge(&naming, regions, found, REGIONS, left_out));
+  for (size_t i = 0; i < REGIONS; i++)
+    if (left_out[i] != cases[i].left_out) fail_msg("region %zu", i);
+  bool second[REGIONS] = {[1] = true}; /* what is left out before takes no part */
+  assert_true(cli_naming_merge(&naming, regions, found, REGIONS, second));
+  assert_false(second[0]);
+  assert_true(second[5]);
+  naming.merge_iou = 0;
+  bool none[REGIONS] = {false};
+  assert_true(cli_naming_merge(&naming, regions, found, REGIONS, none));
+  for (size_t i = 0; i < REGIONS; i++) assert_false(none[i]);
+}
+
 static void test_average_precision_by_hand(void **state) {
   (void)state;
   const gm_box a = {0, 0, 10, 10}, b = {20, 0, 30, 10}, off = {50, 50, 60, 60};
@@ -208,6 +252,7 @@ int main(void) {
       cmocka_unit_test(test_a_region_is_answered_as_a_view_of_it),
       cmocka_unit_test(test_failures_leave_no_results),
       cmocka_unit_test(test_crowds_are_neither_right_nor_wrong),
+      cmocka_unit_test(test_boxes_of_one_label_are_one),
       cmocka_unit_test(test_average_precision_by_hand),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

@@ -361,6 +361,7 @@ json_t *cli_class_settings(const cli_args *a) {
   json_object_set_new(all, "--redraws", count_json(a->redraws));
   json_object_set_new(all, "--stop", json_real(a->stop));
   json_object_set_new(all, "--none", a->none < -1 ? json_null() : json_real(a->none));
+  json_object_set_new(all, "--merge-iou", json_real(a->merge_iou));
   json_object_set_new(all, "--dedup", json_boolean(a->dedup));
   json_object_set_new(all, "--dedup-iou", share_json(a->dedup_iou));
   json_object_set_new(all, "--dedup-cosine", share_json(a->dedup_cosine));

@@ -1,6 +1,7 @@
 /* naming.c - see naming.h. */
 #include "naming.h"
 
+#include "box_overlap.h"
 #include "class_options.h"
 #include "terminal.h"
 
@@ -41,6 +42,7 @@ int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const 
   if (code == CLI_DONE) code = list_names(naming);
   if (code == CLI_DONE) {
     naming->none = none_score(naming, args);
+    naming->merge_iou = args->merge_iou;
     naming->settings = cli_class_settings(args);
     if (!naming->settings) code = CLI_SOME_FAILED;
   }
@@ -81,4 +83,45 @@ void cli_named_free(gm_classification **named, size_t n) {
 
 bool cli_naming_is_none(const cli_naming *naming, const gm_classification *found) {
   return found->labels[0].raw_score < naming->none;
+}
+
+double cli_naming_score(const gm_region *region, const gm_classification *found) {
+  return (double)region->score * (double)found->labels[0].score;
+}
+
+/* ---- two boxes of one thing ---- */
+
+typedef struct scored {
+  double score;
+  size_t region;
+} scored;
+
+static int by_score(const void *a, const void *b) {
+  const scored *x = a, *y = b;
+  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  return (x->region > y->region) - (x->region < y->region);
+}
+
+bool cli_naming_merge(const cli_naming *naming, const gm_region *regions,
+                      gm_classification *const *found, size_t n, bool *left_out) {
+  if (!(naming->merge_iou > 0)) return true;
+  scored *list = calloc(n + 1, sizeof *list);
+  size_t count = 0, kept = 0; /* the kept stand at the front of the list */
+  if (!list) return false;
+  for (size_t i = 0; i < n; i++)
+    if (!left_out[i] && !cli_naming_is_none(naming, found[i]))
+      list[count++] = (scored){cli_naming_score(&regions[i], found[i]), i};
+  qsort(list, count, sizeof *list, by_score);
+  for (size_t i = 0; i < count; i++) {
+    size_t region = list[i].region;
+    for (size_t k = 0; k < kept && !left_out[region]; k++) {
+      size_t other = list[k].region;
+      left_out[region] =
+          found[other]->labels[0].class_index == found[region]->labels[0].class_index &&
+          cli_box_iou(regions[other].box, regions[region].box) > naming->merge_iou;
+    }
+    if (!left_out[region]) list[kept++] = list[i];
+  }
+  free(list);
+  return true;
 }

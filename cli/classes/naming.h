@@ -17,6 +17,7 @@ typedef struct cli_naming {
   gm_view_params view;
   gm_classify_params classify;
   float none; /* the best name is not given where its raw score is lower; -1: always given */
+  double merge_iou; /* of two boxes of one name that overlap by more, one is given; 0: both */
   json_t *settings; /* all that changes a name, for a run that may be resumed */
 } cli_naming;
 
@@ -35,5 +36,14 @@ void cli_named_free(gm_classification **named, size_t n);
 
 /* True where the best label is not good enough to be given. */
 bool cli_naming_is_none(const cli_naming *naming, const gm_classification *found);
+
+/* A region's score as one of its label: region score x label score. */
+double cli_naming_score(const gm_region *region, const gm_classification *found);
+
+/* Sets left_out[i] of n regions where a box of the same label and a higher score (of equal ones
+ * an earlier box) overlaps it by more than merge_iou, and is not left out itself. Regions that
+ * are left out already, or have no label, take no part. False: no memory. */
+bool cli_naming_merge(const cli_naming *naming, const gm_region *regions,
+                      gm_classification *const *found, size_t n, bool *left_out);
 
 #endif

@@ -10,6 +10,7 @@
  *
  * With -v each answer is a line of JSON before its task's result. */
 #include "batch.h"
+#include "box_overlap.h"
 #include "commands.h"
 #include "dataset.h"
 #include "eval_classify.h"
@@ -64,7 +65,7 @@ static void name_of(const evaluation *e, const data_object *object, char *out, s
 /* Measured with the model's own boxes, as the reference is: some stand out of the picture a
  * little. */
 static double iou_of(const gm_scene *scene, const gm_region *region, gm_box truth) {
-  return data_iou(gm_scene_region_unclipped(scene, region->index), truth);
+  return cli_box_iou(gm_scene_region_unclipped(scene, region->index), truth);
 }
 
 /* With -v every answer is a line of JSON; takes item over. */
@@ -104,7 +105,7 @@ static void tell_choice(evaluation *e, const char *method, const gm_scene *scene
                         const gm_ground_result *found, tally *t) {
   gm_box box = {0};
   if (found->n_regions) box = gm_scene_region_unclipped(scene, found->regions[0].index);
-  bool right = found->n_regions && data_iou(box, x->box) > 0.5;
+  bool right = found->n_regions && cli_box_iou(box, x->box) > 0.5;
   t->sum += right;
   t->n++;
   if (!e->args->verbose) return;

@@ -6,6 +6,8 @@
 #include "naming.h"
 #include "terminal.h"
 
+#include <stdlib.h>
+
 static void report_region(const cli_job *job, cli_report *report, json_t *list,
                           const gm_region *region, const gm_classification *found) {
   const gm_label *best = &found->labels[0];
@@ -19,7 +21,7 @@ static void report_region(const cli_job *job, cli_report *report, json_t *list,
   int32_t colour = (int32_t)best->class_index;
   cli_report_print_name(report, best->name, colour);
   cli_report_print_box(report, region->box);
-  fprintf(report->text, "  %.2f\n", (double)(region->score * best->score));
+  fprintf(report->text, "  %.2f\n", cli_naming_score(region, found));
   cli_report_mark(report, region->box, best->name, colour);
 }
 
@@ -32,13 +34,18 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
       cli_name_regions(job->naming, scene, report->image, &job->callbacks, &found, err);
   if (status != GM_OK) return status;
   cli_report_stage(report, "naming", began);
+  bool *left_out = calloc(n + 1, sizeof *left_out);
+  for (size_t i = 0; left_out && i < n; i++)
+    left_out[i] = !cli_above_conf(job->args, &regions[i]);
+  if (!left_out || !cli_naming_merge(job->naming, regions, found, n, left_out))
+    status = err->status = GM_ERR_MEMORY;
   json_t *list = json_array();
-  for (size_t i = 0; i < n; i++)
-    if (cli_above_conf(job->args, &regions[i]))
-      report_region(job, report, list, &regions[i], found[i]);
+  for (size_t i = 0; status == GM_OK && i < n; i++)
+    if (!left_out[i]) report_region(job, report, list, &regions[i], found[i]);
   json_object_set_new(report->json, "regions", list);
   cli_named_free(found, n);
-  return GM_OK;
+  free(left_out);
+  return status;
 }
 
 /* Opens the second model, once the pictures are known to be there. */

@@ -573,23 +573,3 @@ void dataset_free(dataset *set) {
 size_t dataset_left_out(const dataset *set) {
   return set->images.n + set->kinds.n + set->annotations.n + set->refs.n;
 }
-
-static double area(gm_box a) {
-  return (double)(a.x2 - a.x1) * (double)(a.y2 - a.y1);
-}
-
-static double shared_area(gm_box a, gm_box b) {
-  double w = (double)(a.x2 < b.x2 ? a.x2 : b.x2) - (double)(a.x1 > b.x1 ? a.x1 : b.x1);
-  double h = (double)(a.y2 < b.y2 ? a.y2 : b.y2) - (double)(a.y1 > b.y1 ? a.y1 : b.y1);
-  return w <= 0 || h <= 0 ? 0 : w * h;
-}
-
-double data_iou(gm_box a, gm_box b) {
-  double shared = shared_area(a, b);
-  return shared > 0 ? shared / (area(a) + area(b) - shared) : 0;
-}
-
-double data_share_inside(gm_box a, gm_box b) {
-  double shared = shared_area(a, b);
-  return shared > 0 ? shared / area(a) : 0;
-}

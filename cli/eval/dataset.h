@@ -58,8 +58,4 @@ void dataset_free(dataset *set);
 /* All entries that were left out. */
 size_t dataset_left_out(const dataset *set);
 
-double data_iou(gm_box a, gm_box b);
-/* The share of a's area that is inside of b. */
-double data_share_inside(gm_box a, gm_box b);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "average_precision.h"
 #include "batch.h"
+#include "box_overlap.h"
 #include "class_options.h"
 #include "dataset.h"
 #include "eval_run.h"
@@ -77,7 +78,7 @@ static bool add_truth(evaluation *e, size_t picture, const data_picture *p) {
 
 static bool in_a_crowd(const data_picture *p, gm_box box) {
   for (size_t i = 0; i < p->n_crowds; i++)
-    if (data_share_inside(box, p->crowds[i].box) >= OFF_OBJECTS) return true;
+    if (cli_box_share_inside(box, p->crowds[i].box) >= OFF_OBJECTS) return true;
   return false;
 }
 
@@ -87,7 +88,7 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
   const data_object *object = NULL;
   double most = 0;
   for (size_t i = 0; i < p->n_objects; i++) {
-    double overlap = data_iou(region->box, p->objects[i].box);
+    double overlap = cli_box_iou(region->box, p->objects[i].box);
     if (overlap <= most) continue;
     most = overlap;
     object = &p->objects[i];
@@ -109,15 +110,17 @@ static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *sce
   gm_classification **named;
   gm_status status = cli_name_regions(&e->naming, scene, image, &e->callbacks, &named, err);
   if (status != GM_OK) return status;
-  bool ok = add_truth(e, picture, p);
+  bool *merged = calloc(n + 1, sizeof *merged);
+  bool ok = merged && add_truth(e, picture, p) &&
+            cli_naming_merge(&e->naming, regions, named, n, merged);
   for (size_t i = 0; ok && i < n; i++) {
-    const gm_label *label = &named[i]->labels[0];
     ok = judge(e, p, &regions[i], named[i]);
-    if (!ok || cli_naming_is_none(&e->naming, named[i])) continue;
-    const ap_box box = {picture, label->class_index, regions[i].box,
-                        (double)regions[i].score * (double)label->score, false};
+    if (!ok || merged[i] || cli_naming_is_none(&e->naming, named[i])) continue;
+    const ap_box box = {picture, named[i]->labels[0].class_index, regions[i].box,
+                        cli_naming_score(&regions[i], named[i]), false};
     ok = add_box(&e->found, &e->n_found, box);
   }
+  free(merged);
   cli_named_free(named, n);
   return ok ? GM_OK : (err->status = GM_ERR_MEMORY);
 }

@@ -7,7 +7,8 @@
 /* Names the regions of the pictures in --coco by its categories (or by --classes, some of them)
  * and prints:
  *
- *   ap50      COCO's AP at IoU 0.5, score = region score x label score, null labels left out
+ *   ap50      COCO's AP at IoU 0.5, score = region score x label score, null labels and what
+ *             --merge-iou leaves out left out
  *   accuracy  share of the regions on an object (IoU > 0.5) of one of the classes that get its
  *             name, null labels counted as wrong
  *   best_none the raw score that tells best, by the mean of both rates (best_none_rate),

@@ -216,6 +216,21 @@ class Classify(unittest.TestCase):
         [got] = lines("label", picture("bus"), "--classes", "bus", "--no-cache", "-v")
         self.assertLessEqual({"vision", "naming"}, set(got["timings"]))
 
+    def test_two_boxes_of_one_label_are_one(self):
+        """A box, 0.6 of it, and the same box again: all score 1, so the first counts."""
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "boxes.json"), "w") as file:
+                json.dump([[20, 20, 120, 120], [20, 20, 120, 80], [20, 20, 120, 120]], file)
+            counts = []
+            for options in [], ["--merge-iou", "0"], ["--merge-iou", "0.7"], ["--merge-iou", "1"]:
+                [got] = lines("label", picture("bus"), "--classes", "bus", "--no-cache", "--iou", "1", "--none", "-1",
+                              "--regions", os.path.join(folder, "boxes.json"), *options)
+                counts.append([r["box"][3] for r in got["regions"]])
+            self.assertEqual([sorted(round(y) for y in c) for c in counts],
+                             [[120], [80, 120, 120], [80, 120], [80, 120, 120]])
+        err = run("label", picture("bus"), "--classes", "bus", "--merge-iou", "2", code=2)[1]
+        self.assertIn("--merge-iou", err)
+
     def test_resume_skips_what_is_done_with_the_same_settings(self):
         with tempfile.TemporaryDirectory() as folder:
             out = os.path.join(folder, "out.jsonl")

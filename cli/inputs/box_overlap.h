@@ -1,0 +1,12 @@
+/* box_overlap.h - how much two boxes share. */
+#ifndef CLI_BOX_OVERLAP_H
+#define CLI_BOX_OVERLAP_H
+
+#include "gromatic.h"
+
+/* Intersection over union; 0 where they share no area. */
+double cli_box_iou(gm_box a, gm_box b);
+/* The share of a's area that is inside of b. */
+double cli_box_share_inside(gm_box a, gm_box b);
+
+#endif
