@@ -7,6 +7,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+cli_scope cli_scope_of(const cli_args *args, const gm_model *model) {
+  gm_model_info info = gm_model_get_info(model);
+  return (cli_scope){info.name, args->model ? NULL : info.scope};
+}
+
 int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   gm_error err = {0};
   char *directory;
@@ -24,9 +29,12 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   params.no_scenes = !args->cache && (n == 0 || n > CLI_CACHE_PICTURES);
   gm_status status = gm_model_open(out, args->model, &params, &err);
   free(directory);
-  if (status == GM_OK) return CLI_DONE;
-  cli_report_error(&err);
-  return cli_model_exit_code(status);
+  if (status != GM_OK) {
+    cli_report_error(&err);
+    return cli_model_exit_code(status);
+  }
+  cli_scope_tell(cli_scope_of(args, *out));
+  return CLI_DONE;
 }
 
 void cli_close_model(const cli_args *args, gm_model *model) {

@@ -3,6 +3,7 @@
 #define CLI_PARAMS_H
 
 #include "arguments.h"
+#include "scope.h"
 
 #include "gromatic.h"
 
@@ -11,6 +12,8 @@ enum { CLI_MAX_FILE = 64 << 20 }; /* bytes of a picture; docs/SECURITY.md */
 /* Opens the model of the arguments, for n pictures (0: many), which decides whether their
  * scenes are kept (cache_options.h); on failure says so on stderr and returns an exit code. */
 int cli_open_model(const cli_args *args, size_t n, gm_model **out);
+/* Of the model of the arguments, where they name none. */
+cli_scope cli_scope_of(const cli_args *args, const gm_model *model);
 /* With -v tells what it refused of the cache. NULL is allowed. */
 void cli_close_model(const cli_args *args, gm_model *model);
 

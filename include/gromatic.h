@@ -139,6 +139,8 @@ typedef struct gm_model_info {
   uint32_t max_regions; /* region tokens that the vocabulary has */
   uint32_t context;
   const char *cache_type_k, *cache_type_v; /* of the language model's cache */
+  const char *scope; /* what an embedded model was trained on, "drawn emoji": of anything else
+                        it can only say that it is one of those. NULL: not told */
 } gm_model_info;
 /* Strings live as long as the model. */
 GM_API gm_model_info gm_model_get_info(const gm_model *model);
@@ -246,6 +248,10 @@ GM_API const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n);
 /* The model's own box of region `index`, which may stand out of the picture: what upstream's
  * measures are taken with. All zero where there is no such region. */
 GM_API gm_box gm_scene_region_unclipped(const gm_scene *scene, int32_t index);
+
+/* How unlike the pictures of the model's training the scene's is: above 1 its answers are not
+ * to be believed. 0 where the model's scope is not told. Measured in docs/MODEL.md. */
+GM_API float gm_scene_unlikeness(const gm_scene *scene);
 
 /* Seconds spent since the scene began, by stage, in the order of their first use. Names as in
  * gm_callbacks.progress; the array lives as long as the scene and grows old with the next call.
@@ -378,6 +384,7 @@ typedef struct gm_clip_info {
   uint32_t features; /* D: length of a feature */
   uint32_t context;  /* tokens of a text, start and end included; longer texts are cut */
   float logit_scale; /* multiplies scores before the softmax over classes */
+  const char *scope; /* as in gm_model_info */
 } gm_clip_info;
 /* Strings live as long as the model. */
 GM_API gm_clip_info gm_clip_get_info(const gm_clip *clip);

@@ -271,6 +271,22 @@ static void run_together(cli_batch *b, turn *turns, size_t n) {
   }
 }
 
+static void add_scope(cli_batch *b, turn *t, bool whole) {
+  float unlikeness = t->scene ? gm_scene_unlikeness(t->scene) : 0;
+  json_t *json = t->report.json, *object;
+  size_t i;
+  if (whole && unlikeness > 1) {
+    free(b->unlike_name);
+    b->unlike_name = strdup(t->name);
+    b->unlike++;
+  }
+  if (json_is_array(json)) {
+    json_array_foreach(json, i, object) cli_scope_add(b->scope, unlikeness, object);
+  } else if (json) {
+    cli_scope_add(b->scope, unlikeness, json);
+  }
+}
+
 static void finish_turn(cli_batch *b, turn *t) {
   gm_error *err = &t->picture.err;
   gm_status status = t->picture.status;
@@ -278,6 +294,7 @@ static void finish_turn(cli_batch *b, turn *t) {
   if (status == GM_OK) add_verbose(b, &t->report, t->scene, t->seconds);
   if (status == GM_OK && b->job->args->draw)
     status = draw_report(b, &t->report, t->picture.image, t->name, err);
+  add_scope(b, t, status == GM_OK);
   gm_scene_free(t->scene);
   gm_image_free(t->picture.image);
   t->report.image = NULL;
@@ -469,6 +486,13 @@ static void tell_nothing(const cli_batch *b) {
     cli_error("found nothing in any of %zu pictures: %s", b->looked_at, b->job->nothing);
 }
 
+static void tell_unlike(const cli_batch *b) {
+  if (b->unlike == 1 && b->looked_at == 1 && b->unlike_name)
+    cli_scope_tell_unlike(b->unlike_name, &b->info);
+  else if (b->unlike > 0)
+    cli_scope_tell_several(b->unlike, b->looked_at, &b->info);
+}
+
 /* A run whose last picture was done when Ctrl-C came is whole. */
 static int end_run(cli_batch *b, bool ran) {
   int cut = b->inputs.code; /* its list of names could not be read to its end */
@@ -476,6 +500,7 @@ static int end_run(cli_batch *b, bool ran) {
   bool interrupted = !complete && cli_interrupted();
   tell_nothing(b);
   tell_undrawn(b);
+  tell_unlike(b);
   if (interrupted) tell_interrupted(b);
   if (complete && b->ledger) complete = cli_ledger_finish(b->ledger);
   if (complete) complete = write_export(b);

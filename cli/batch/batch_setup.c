@@ -166,9 +166,14 @@ static int prepare_models(cli_batch *b) {
     int code = cli_open_model(a, b->inputs.whole ? b->inputs.n : 0, &b->model);
     if (code != CLI_DONE) return code;
     b->info = gm_model_get_info(b->model);
+    b->scope = cli_scope_of(a, b->model);
     b->export.model = b->info.name;
     b->export.classes = b->job->classes;
     b->export.n_classes = b->job->n_classes;
+  }
+  if (b->job->clip && !b->scope.scope && !a->clip_model && !(b->job->run_image && a->model)) {
+    gm_clip_info info = gm_clip_get_info(b->job->clip);
+    b->scope = (cli_scope){info.name, info.scope};
   }
   if (!a->output && !a->verbose) return CLI_DONE;
   gm_error err = {0};
@@ -210,6 +215,7 @@ void cli_batch_free(cli_batch *b) {
   cli_inputs_free(&b->inputs);
   if (b->kept) fclose(b->kept);
   free(b->output);
+  free(b->unlike_name);
   free(b->export_path);
   free(b->regions);
   free(b->job->boxes);

@@ -14,6 +14,7 @@ typedef struct cli_batch {
   cli_job *job;
   gm_model *model; /* NULL where no scenes are wanted */
   gm_model_info info;
+  cli_scope scope;                    /* of a model that nobody gave */
   char model_hash[65], clip_hash[65]; /* "" where the job has no such model */
   bool lines;                         /* results are JSON lines, for whoever reads them */
   char *output;                       /* the file of lines; NULL: none */
@@ -27,13 +28,15 @@ typedef struct cli_batch {
   size_t n_regions;
   /* of the run: */
   cli_progress progress;
-  double began;     /* cli_now */
-  size_t done;      /* inputs whose turn is over */
-  size_t skipped;   /* of these, those that an earlier run did */
-  size_t undrawn;   /* of these, those whose drawing is not there */
-  size_t failed;    /* in this run */
-  size_t looked_at; /* pictures that did not fail */
-  size_t found;     /* on them */
+  double began;      /* cli_now */
+  size_t done;       /* inputs whose turn is over */
+  size_t skipped;    /* of these, those that an earlier run did */
+  size_t undrawn;    /* of these, those whose drawing is not there */
+  size_t failed;     /* in this run */
+  size_t looked_at;  /* pictures that did not fail */
+  size_t found;      /* on them */
+  size_t unlike;     /* of them, what the model knows */
+  char *unlike_name; /* the last one's */
   bool fatal;
 } cli_batch;
 

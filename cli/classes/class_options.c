@@ -4,6 +4,7 @@
 #include "cache_options.h"
 #include "file_names.h"
 #include "presets.h"
+#include "scope.h"
 #include "terminal.h"
 #include "text_file.h"
 
@@ -34,9 +35,13 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   params.cache = directory;
   gm_status status = gm_clip_open(out, model, &params, &err);
   free(directory);
-  if (status == GM_OK) return CLI_DONE;
-  cli_report_error(&err);
-  return cli_model_exit_code(status);
+  if (status != GM_OK) {
+    cli_report_error(&err);
+    return cli_model_exit_code(status);
+  }
+  gm_clip_info info = gm_clip_get_info(*out);
+  if (!model) cli_scope_tell((cli_scope){info.name, info.scope});
+  return CLI_DONE;
 }
 
 void cli_close_clip(const cli_args *args, gm_clip *clip) {

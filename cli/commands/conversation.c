@@ -109,6 +109,8 @@ static bool load_image(conversation *c, const char *path) {
   if (c->terminal)
     cli_print(stdout, "%s: %u x %u, %zu regions\n", path, gm_image_width(image),
               gm_image_height(image), n);
+  gm_model_info info = gm_model_get_info(c->model);
+  if (gm_scene_unlikeness(scene) > 1) cli_scope_tell_unlike(path, &info);
   return fresh_chat(c);
 }
 
@@ -209,6 +211,8 @@ static void ask(conversation *c, const char *question) {
                          gm_image_height(c->image), c->format, cli_has_colour(stdout))) {
       json_object_set_new(c->last.json, "question", json_string(question));
       cli_report_answer(&c->last, c->last.json, answer, c->args->raw, true);
+      cli_scope_add(cli_scope_of(c->args, c->model), gm_scene_unlikeness(c->scene),
+                    c->last.json);
       json_array_append(c->turns, c->last.json);
       fflush(c->last.text);
       if (c->args->json) {

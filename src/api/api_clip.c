@@ -28,6 +28,7 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   clip->name = gm_model_file_name(clip->file);
   if (gm_model_file_has_key(clip->file, "general.name"))
     GM_TRY(gm_model_file_string(clip->file, "general.name", &clip->name, err));
+  clip->world = gm_model_world(clip->path);
   clip->type = gm_main_type(clip->file);
   clip->compute.kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   clip->compute.pool = clip->pool;
@@ -75,6 +76,7 @@ gm_clip_info gm_clip_get_info(const gm_clip *clip) {
       .features = (uint32_t)clip->model->features,
       .context = (uint32_t)clip->model->text.context,
       .logit_scale = clip->model->hparams.logit_scale,
+      .scope = clip->world ? clip->world->scope : NULL,
   };
 }
 

@@ -37,6 +37,7 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
     GM_TRY(gm_model_file_string(model->file, "general.name", &model->name, err));
   else
     model->name = gm_model_file_name(model->file);
+  model->world = gm_model_world(path);
   model->type = gm_main_type(model->file);
   model->compute.kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   model->compute.pool = model->pool;
@@ -83,6 +84,7 @@ gm_model_info gm_model_get_info(const gm_model *model) {
       .context = (uint32_t)model->groma->context,
       .cache_type_k = gm_type_traits_of(model->groma->kv_shape.k_type)->name,
       .cache_type_v = gm_type_traits_of(model->groma->kv_shape.v_type)->name,
+      .scope = model->world ? model->world->scope : NULL,
   };
 }
 

@@ -1,6 +1,7 @@
 /* api_scene.c - gm_scene: a picture encoded by a model, its regions, boxes both ways. */
 #include "handles.h"
 
+#include "familiar.h"
 #include "image.h"
 #include "pixels.h"
 
@@ -136,6 +137,16 @@ void gm_sort_regions(gm_region *regions, size_t n) {
   qsort(regions, n, sizeof *regions, by_score);
 }
 
+static gm_status measure_unlikeness(gm_scene *scene, gm_error *err) {
+  const gm_embedded_world *world = scene->model->world;
+  if (!world || !world->rows) return GM_OK;
+  size_t patches, width;
+  const float *states =
+      gm_vision_patches(scene->model->groma->vision, scene->picture->vision, &patches, &width);
+  if (width != world->dim) return GM_OK;
+  return gm_unlikeness(world->rows, world->n, width, states, patches, &scene->unlikeness, err);
+}
+
 static gm_status publish_regions(gm_scene *scene, gm_error *err) {
   const gm_region_list *base = &scene->picture->base;
   scene->regions = calloc(base->n, sizeof *scene->regions);
@@ -180,6 +191,7 @@ static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_p
     status = encode(scene, c, image, &settings);
     gm_arena_restore(&c->arena, mark);
     gm_arena_trim(&c->arena);
+    if (status == GM_OK) status = measure_unlikeness(scene, err);
     if (status == GM_OK) status = publish_regions(scene, err);
     gm_scene_leave(scene, status);
   }
@@ -218,6 +230,10 @@ void gm_scene_free(gm_scene *scene) {
 const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n) {
   *n = scene->picture->base.n;
   return scene->regions;
+}
+
+float gm_scene_unlikeness(const gm_scene *scene) {
+  return scene->unlikeness;
 }
 
 const gm_timing *gm_scene_timings(const gm_scene *scene, size_t *n) {

@@ -3,6 +3,7 @@
 #define GM_CLIP_HANDLES_H
 
 #include "clip.h"
+#include "embedded.h"
 #include "feature_cache.h"
 
 #include <pthread.h>
@@ -15,9 +16,10 @@ struct gm_clip {
   pthread_mutex_t turn; /* held while a call computes */
   char *path;
   const char *name, *type;
-  gm_cache_dir *cache; /* NULL: none */
-  char sum[65];        /* of the file's bytes, once it was asked for; "" before */
-  char maker[65];      /* of sum and what computes, likewise */
+  const gm_embedded_world *world; /* NULL: not known */
+  gm_cache_dir *cache;            /* NULL: none */
+  char sum[65];                   /* of the file's bytes, once it was asked for; "" before */
+  char maker[65];                 /* of sum and what computes, likewise */
 };
 
 /* The file's sum. In the clip's turn. */

@@ -2,6 +2,7 @@
 #ifndef GM_HANDLES_H
 #define GM_HANDLES_H
 
+#include "embedded.h"
 #include "groma.h"
 #include "picture.h"
 #include "sha256.h"
@@ -19,6 +20,7 @@ struct gm_model {
   gm_scene_cache cache; /* dir NULL: no scenes are */
   char *path;
   const char *name, *type;
+  const gm_embedded_world *world; /* NULL: not known */
 };
 
 struct gm_scene {
@@ -26,6 +28,7 @@ struct gm_scene {
   uint32_t width, height; /* of the upright picture */
   gm_watch watch;
   gm_picture *picture;
+  float unlikeness;
   gm_region *regions; /* [picture->base.n], falling score */
 };
 

@@ -6,11 +6,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What a model was trained on. */
+typedef struct gm_embedded_world {
+  const char *scope; /* "drawn emoji" */
+  const float *rows; /* [n, dim + 1] that tell whether a picture is of it (familiar.h); NULL:
+                        nothing tells that */
+  size_t n, dim;
+} gm_embedded_world;
+
 typedef struct gm_embedded {
   const char *name;
   const void *bytes; /* 64-byte aligned, for the life of the program */
   size_t size;
   bool is_model;
+  const gm_embedded_world *world; /* of a model, else NULL */
 } gm_embedded;
 
 /* The i-th one; false past the last. */

@@ -1,7 +1,6 @@
 /* model_resolve.c - see model_resolve.h. */
 #include "model_resolve.h"
 
-#include "embedded.h"
 #include "synthetic.h"
 
 #include <stdio.h>
@@ -21,6 +20,12 @@ static void list_embedded(char *out, size_t capacity) {
   for (size_t i = 0; gm_embedded_at(i, &e) && at < capacity; i++)
     if (e.is_model)
       at += (size_t)snprintf(out + at, capacity - at, "%s%s", at ? ", " : "", e.name);
+}
+
+const gm_embedded_world *gm_model_world(const char *spec) {
+  gm_embedded embedded;
+  if (!spec) spec = GM_DEFAULT_MODEL;
+  return !is_path(spec) && gm_embedded_find(spec, &embedded) ? embedded.world : NULL;
 }
 
 gm_status gm_model_file_resolve(gm_model_file **out, const char *spec,

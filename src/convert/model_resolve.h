@@ -2,6 +2,7 @@
 #ifndef GM_MODEL_RESOLVE_H
 #define GM_MODEL_RESOLVE_H
 
+#include "embedded.h"
 #include "model_file.h"
 #include "threads.h"
 
@@ -14,5 +15,9 @@
  * GM_ERR_FILE_NOT_FOUND that lists the embedded names. */
 gm_status gm_model_file_resolve(gm_model_file **out, const char *spec,
                                 const gm_model_params *params, gm_pool *pool, gm_error *err);
+
+/* What the model that such a spec stands for was trained on; NULL unless it is an embedded one.
+ */
+const gm_embedded_world *gm_model_world(const char *spec);
 
 #endif

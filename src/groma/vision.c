@@ -145,6 +145,13 @@ const gm_rel_box *gm_vision_proposals(const gm_vision_image *image, const float 
   return image->proposals;
 }
 
+const float *gm_vision_patches(const gm_vision *v, const gm_vision_image *image,
+                               size_t *patches, size_t *width) {
+  *patches = v->encoder.grid * v->encoder.grid;
+  *width = v->encoder.shape.dim;
+  return image->states[image->n_states - GM_REGION_LEVELS] + *width;
+}
+
 size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool proposed,
                               gm_vision_array out[GM_VISION_ARRAYS]) {
   size_t cells = v->encoder.grid * v->encoder.grid, n = 0;

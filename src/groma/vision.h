@@ -72,6 +72,11 @@ void gm_vision_adopt_maps(const gm_vision *vision, gm_vision_image *image, gm_ma
 /* GM_ERR_MODEL where a proposal is no number, which the choice of regions must not see. */
 gm_status gm_vision_check(const gm_vision_image *image, gm_error *err);
 
+/* The oldest of the hidden states that regions' vectors are made of: [patches, width], without
+ * the class token. Valid after encode, and where it was filled in. */
+const float *gm_vision_patches(const gm_vision *vision, const gm_vision_image *image,
+                               size_t *patches, size_t *width);
+
 /* Results, valid after their stage and until the picture is freed or encoded again. */
 const float *gm_vision_image_tokens(const gm_vision_image *image); /* [T, D] */
 /* Boxes and scores in the proposer's order (n = proposals); score not yet thresholded. */

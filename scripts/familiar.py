@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Fits what tells a picture of groma-mini's world from others, and writes src/embed/embedded_worlds.c:
+
+    scripts/familiar.py build/release/tests/test_tool_patches FOLDER... > src/embed/embedded_worlds.c
+
+The folders hold pictures of the drawn world. The committed file was made of tests/data/world/scenes, of
+tests/data/world/classify and of 500 more scenes whose emoji are by another artist. Needs numpy. docs/MODEL.md
+says what is fitted, what came of it too.
+"""
+import os
+import subprocess
+import sys
+
+import numpy
+
+WIDTH = 128  # of groma-mini's patches
+ROWS = 8  # directions that are kept
+LIMIT = 1.45  # median over patches of the mean of their squares, where a picture is unlike the fitted ones
+
+HEAD = """/* embedded_worlds.c - see embedded_worlds.h. The numbers are written by scripts/familiar.py. */
+#include "embedded_worlds.h"
+
+#define SCOPE "drawn emoji"
+
+"""
+
+
+def pictures(folders):
+    for folder in folders:
+        for path, _, names in sorted(os.walk(folder)):
+            for name in sorted(names):
+                if name.lower().endswith((".png", ".jpg", ".jpeg", ".webp")):
+                    yield os.path.join(path, name)
+
+
+def fit(states):
+    """Rows a, c: a x + c has mean 0 over the patches x and deviation 1, along the directions in which they vary
+    least; scaled so that the sum of their squares is 1 where its mean is the limit."""
+    mean = states.mean(0)
+    variance, axes = numpy.linalg.eigh(numpy.cov(states.T))
+    a = (axes[:, :ROWS] / numpy.sqrt(variance[:ROWS] * ROWS * LIMIT)).T
+    return numpy.concatenate([a, -(a @ mean)[:, None]], 1)
+
+
+def main():
+    names = list(pictures(sys.argv[2:]))
+    done = subprocess.run([sys.argv[1]], input="".join(n + "\n" for n in names).encode(), stdout=subprocess.PIPE,
+                          check=True)
+    rows = fit(numpy.frombuffer(done.stdout, "<f4").reshape(-1, WIDTH).astype(float))
+    text = HEAD + f"/* of {len(names)} pictures */\nstatic const float familiar[{ROWS}][{WIDTH} + 1] = {{\n"
+    for row in rows:
+        text += "{" + ", ".join(f"{v:.6g}F" if "." in f"{v:.6g}" or "e" in f"{v:.6g}" else f"{v:.6g}.0F"
+                                for v in row) + "},\n"
+    text += "};\n\n"
+    text += (f"const gm_embedded_world gm_groma_mini_world = {{SCOPE, familiar[0], {ROWS}, {WIDTH}}};\n"
+             "/* Its features do not tell photographs from drawings: docs/MODEL.md. */\n"
+             "const gm_embedded_world gm_clip_mini_world = {SCOPE, NULL, 0, 0};\n")
+    sys.stdout.write(subprocess.run(["clang-format-14", "--assume-filename=embedded_worlds.c"], input=text, text=True,
+                                    stdout=subprocess.PIPE, check=True).stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+/* patches.c - writes the patches' hidden states of the pictures that are named on stdin, a line
+ * each, as floats [patches, width], one picture after another: what scripts/familiar.py
+ * reads. The model is the embedded one. */
+#include "handles.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int main(void) {
+  char path[4096];
+  gm_error err = {0};
+  gm_model *model;
+  if (gm_model_open(&model, NULL, NULL, &err) != GM_OK) return 1;
+  gm_status status = GM_OK;
+  while (status == GM_OK && fgets(path, sizeof path, stdin)) {
+    path[strcspn(path, "\n")] = 0;
+    gm_image *image = NULL;
+    gm_scene *scene = NULL;
+    size_t patches, width;
+    status = gm_image_open(&image, path, NULL, &err);
+    if (status == GM_OK) status = gm_scene_create(&scene, model, image, NULL, NULL, &err);
+    if (status == GM_OK) {
+      const float *states =
+          gm_vision_patches(model->groma->vision, scene->picture->vision, &patches, &width);
+      if (fwrite(states, sizeof *states * width, patches, stdout) != patches)
+        status = GM_ERR_IO;
+    }
+    gm_scene_free(scene);
+    gm_image_free(image);
+  }
+  if (status != GM_OK) fprintf(stderr, "%s: %s\n", path, err.message);
+  gm_model_free(model);
+  return status == GM_OK ? 0 : 1;
+}
