@@ -129,28 +129,35 @@ static void load_typed(conversation *c, char *path) {
   load_image(c, path);
 }
 
-static void add_box(conversation *c, const char *text) {
+/* from: "/box" or "--box". False after a message. */
+static bool add_box(conversation *c, const char *from, const char *text) {
   const char *format = cli_box_format_name(c->format);
   double values[4];
   gm_box box;
   if (!c->image) {
-    cli_error("no picture yet: /image FILE");
-    return;
+    cli_error("%s %s: no picture yet: /image FILE", from, text);
+    return false;
   }
   uint32_t width = gm_image_width(c->image), height = gm_image_height(c->image);
   if (!cli_parse_box(text, values)) {
-    cli_error("/box: found '%s', wanted four numbers with commas between them, a box as %s",
+    cli_error("%s: found '%s', wanted four numbers with commas between them, a box as %s", from,
               text, format);
-  } else if (!cli_box_to_pixels(c->format, values, width, height, &box)) {
-    cli_error("/box %s: as %s it covers nothing of this picture of %u x %u pixels", text,
-              format, width, height);
-  } else {
-    gm_box *grown = realloc(c->boxes, (c->n_boxes + 1) * sizeof *grown);
-    if (!grown) return;
-    c->boxes = grown;
-    grown[c->n_boxes++] = box;
-    if (c->terminal) cli_print(stdout, "box {%zu} for the next question\n", c->n_boxes);
+    return false;
   }
+  if (!cli_box_to_pixels(c->format, values, width, height, &box)) {
+    cli_error("%s %s: as %s it covers nothing of this picture of %u x %u pixels", from, text,
+              format, width, height);
+    return false;
+  }
+  gm_box *grown = realloc(c->boxes, (c->n_boxes + 1) * sizeof *grown);
+  if (!grown) {
+    cli_error("%s: no memory for it", from);
+    return false;
+  }
+  c->boxes = grown;
+  grown[c->n_boxes++] = box;
+  if (c->terminal) cli_print(stdout, "box {%zu} for the next question\n", c->n_boxes);
+  return true;
 }
 
 /* force: whatever is there. */
@@ -289,7 +296,7 @@ static bool handle_line(conversation *c, char *line) {
   } else if (strcmp(line, "/image") == 0) {
     load_typed(c, argument);
   } else if (strcmp(line, "/box") == 0) {
-    add_box(c, argument);
+    add_box(c, "/box", argument);
   } else if (strcmp(line, "/clear") == 0) {
     if (c->scene) fresh_chat(c);
   } else if (strcmp(line, "/save") == 0 || strcmp(line, "/save!") == 0) {
@@ -373,7 +380,7 @@ int cli_converse(const cli_args *args) {
   if (code == CLI_DONE && args->inputs.n == 1 && !load_image(&c, args->inputs.items[0]))
     code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
   for (size_t i = 0; code == CLI_DONE && i < args->boxes.n; i++)
-    add_box(&c, args->boxes.items[i]);
+    if (!add_box(&c, "--box", args->boxes.items[i])) code = CLI_USAGE;
   if (code == CLI_DONE && c.terminal) read_typed(&c);
   if (code == CLI_DONE && !c.terminal) read_piped(&c);
   cli_report_free(&c.last);

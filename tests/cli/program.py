@@ -11,13 +11,20 @@ os.environ["XDG_CACHE_HOME"] = HOME.name  # what is kept between runs, not the u
 SCENES = os.path.join(DATA, "world", "scenes", "images")
 
 
-def run(*args, code=0, stdin=b"", env=None, timeout=300):
-    """Runs gromatic; checks the exit code; returns (stdout, stderr) as text."""
+# What a run says first that is given no model; test_cli_scope.py has it whole.
+NOTICE = "gromatic: no model was given, and "
+
+
+def run(*args, code=0, stdin=b"", env=None, timeout=300, notice=False):
+    """Runs gromatic; checks the exit code; returns (stdout, stderr) as text, the latter without the notice that
+    nearly every run has, unless it is asked for."""
     full = dict(os.environ, NO_COLOR="1", **(env or {}))
     command = [GROMATIC, *(a if isinstance(a, bytes) else str(a) for a in args)]
     done = subprocess.run(command, input=stdin, capture_output=True, env=full, timeout=timeout)
     out, err = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == code, (args, done.returncode, out, err)
+    if not notice:
+        err = "".join(line for line in err.splitlines(True) if not line.startswith(NOTICE))
     return out, err
 
 

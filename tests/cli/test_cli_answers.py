@@ -238,7 +238,7 @@ class Answers(unittest.TestCase):
                 self.assertIn("ends in .png, .jpg or .jpeg", err)
             _, err = run("detect", scene(0), "--draw", "/nonexistent/x.png", code=1)
             # A streamed answer has its line ended before the error's begins.
-            both = subprocess.run([GROMATIC, "caption", scene(0), "--draw", "/nonexistent/x.png"],
+            both = subprocess.run([GROMATIC, "caption", scene(0), "-m", "groma-mini", "--draw", "/nonexistent/x.png"],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300).stdout.decode()
             out, _ = run("caption", scene(0))
             self.assertTrue(both.startswith(out + "gromatic: "), both)

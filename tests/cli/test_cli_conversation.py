@@ -52,7 +52,7 @@ class Typed(unittest.TestCase):
     def test_a_letter_is_erased_whole(self):
         chat = self.start()
         self.say(chat, "/nonéé\x7f\x7fsense".encode(), b"/nonsense: wanted")
-        chat.type(b"\x04")
+        chat.at_prompt(b"\x04")
         self.assertEqual(chat.wait(), 0)
 
     def test_one_ctrl_d_ends_it(self):
@@ -81,7 +81,7 @@ class Typed(unittest.TestCase):
         self.assertIn(b"a first.jpg", listed)
         self.assertNotIn(b".hidden.jpg", listed)
         self.say(chat, b"s\t", b"my pictures/a second.jpg: ")
-        chat.type(b"\x04")
+        chat.at_prompt(b"\x04")
         self.assertEqual(chat.wait(), 0)
 
     def test_tab_elsewhere_does_nothing(self):
@@ -89,7 +89,7 @@ class Typed(unittest.TestCase):
         chat = self.start()
         self.say(chat, b"/box Wh\t", b"no picture yet")
         self.say(chat, b"/clear Wh\tx", b"\n")
-        chat.type(b"\x04")
+        chat.at_prompt(b"\x04")
         self.assertEqual(chat.wait(), 0)
 
 
@@ -131,6 +131,12 @@ class Piped(unittest.TestCase):
         _, err = self.chat("/box 1,2,three,4", "/box 500,500,600,600", args=[scene(0)])
         self.assertIn("found '1,2,three,4', wanted four numbers", err)
         self.assertIn("/box 500,500,600,600: as xyxy it covers nothing of this picture of 224 x 224", err)
+
+    def test_a_box_of_the_command_line_that_is_none(self):
+        for box, args in ("1,2,three,4", [scene(0)]), ("500,500,600,600", [scene(0)]), ("1,2,30,40", []):
+            _, err = self.chat("What?", args=[*args, "--box", box], code=2)
+            self.assertIn("--box", err)
+            self.assertIn(box, err)
 
     def test_names_in_quotes(self):
         shutil.copy(scene(0), self.path("two words.png"))

@@ -31,8 +31,9 @@ class Models(unittest.TestCase):
             path = os.path.join(folder, "m.gguf")
             run("convert", CHECKPOINT, "-o", path, "--type", "f32", "-q")
             [want] = lines("caption", scene(0), "--raw")
-            ways = [["-m", "groma-mini"], ["-m", path], ["-m", path, "--no-mmap"], ["-t", "1"],
-                    ["-t", "3"]]
+            self.assertEqual(want.pop("notice"), "groma-mini knows drawn emoji only")
+            ways = [["-m", "groma-mini"], ["-m", path], ["-m", path, "--no-mmap"], ["-m", path, "-t", "1"],
+                    ["-m", path, "-t", "3"]]
             limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
             if limit == resource.RLIM_INFINITY or limit > 2 * os.path.getsize(path):
                 ways.append(["-m", path, "--mlock"])

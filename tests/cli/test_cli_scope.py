@@ -4,11 +4,10 @@ import subprocess
 import tempfile
 import unittest
 
-from program import DATA, GROMATIC, SCENES, lines, run, scene
+from program import DATA, GROMATIC, NOTICE, SCENES, lines, run, scene
 
 PHOTOS = os.path.join(DATA, "photos")
 MODELS = os.environ["GM_MODELS"]
-NOTICE = "no model was given, and "
 UNLIKE = "unlike what groma-mini knows"
 
 
@@ -26,7 +25,7 @@ class Scope(unittest.TestCase):
                 ("clip-mini", ["classify", scene(0), scene(1), *classes, "--method", "clip"], b""),
                 ("clip-mini", ["label", scene(0), scene(1), *classes], b"")):
             with self.subTest(args):
-                _, err = run(*args, stdin=stdin)
+                _, err = run(*args, stdin=stdin, notice=True)
                 self.assertEqual(err.count(NOTICE), 1, err)
                 self.assertIn(f"{NOTICE}{model}, the one inside the program, knows drawn emoji only", err)
                 self.assertIn("for photographs", err)
@@ -36,10 +35,10 @@ class Scope(unittest.TestCase):
         for args in (["detect", scene(0), "-m", "groma-mini"],
                      ["classify", scene(0), "--classes", "dog,cat", "--method", "clip", "-m", "clip-mini"],
                      ["label", scene(0), "--classes", "dog,cat", "-m", "groma-mini", "--clip-model", "clip-mini"]):
-            out, err = run(*args, "--json")
+            out, err = run(*args, "--json", notice=True)
             self.assertNotIn(NOTICE, err)
             self.assertNotIn('"notice"', out)
-        _, err = run("detect", scene(0), env={"GROMATIC_ARG_MODEL": "groma-mini"})
+        _, err = run("detect", scene(0), env={"GROMATIC_ARG_MODEL": "groma-mini"}, notice=True)
         self.assertNotIn(NOTICE, err)
 
     def test_json_says_it(self):
