@@ -1,18 +1,23 @@
 """What is compared: each case a piece of work, gromatic's command for it and the peers' workers.
 
-A case times both sides in turn and returns {side: [seconds, ...]}; sides other than "gromatic" are peers.
+A case times both sides in turn and returns {"times": {side: [seconds, ...]}}; sides other than "gromatic" are peers.
+Peers that died or failed stand in "ends", with the signal or their last words.
 """
 import json
 import os
-import resource
+import signal
 import subprocess
-import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PHOTO = os.path.join(ROOT, "tests", "data", "photos", "astronaut.png")
 SCENE = os.path.join(ROOT, "tests", "data", "world", "scenes", "images", "000.png")
+
+
+class Failed(Exception):
+    """gromatic did not do what is to be timed."""
 
 
 class Setting:
@@ -51,7 +56,9 @@ class Setting:
         path = os.path.join(self.store, f"llama-{self.layers}l-{kind}.gguf")
         if not os.path.exists(path):
             code = "import sys, peer_llama; peer_llama.write_model(*sys.argv[1:])"
-            subprocess.run([self.python, "-c", code, self.program, self.shape(), kind, path], check=True, cwd=HERE)
+            subprocess.run([self.python, "-c", code, self.program, self.shape(), kind, path + ".new"], check=True,
+                           cwd=HERE)
+            os.replace(path + ".new", path)
         return path
 
     def bench(self, *arguments, repeat=2):
@@ -74,24 +81,79 @@ class Setting:
         return Worker([self.python, os.path.join(HERE, "worker.py"), *arguments], self.environment)
 
 
+def _end_of(process, errors):
+    """Why a process ended: its signal, or its last words."""
+    code = process.wait()
+    if code < 0:
+        return "died: " + signal.Signals(-code).name
+    errors.seek(0)
+    words = errors.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(words) if line.strip()), f"exit code {code}")
+    return "failed: " + last[:120]
+
+
 class Worker:
+    """A peer's process. `end` tells why it is no more; None while it answers."""
+
     def __init__(self, command, environment):
+        self.end, self.errors = None, tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment, stderr=subprocess.DEVNULL)
-        self.ready = self.process.stdout.readline() != ""
+                                        env=environment, stderr=self.errors)
+        self._answer()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if line:
+            return json.loads(line)
+        self.end = _end_of(self.process, self.errors)
+        return None
 
     def __call__(self, *call):
-        if not self.ready:
+        if self.end:
             return None
-        self.process.stdin.write(json.dumps(call) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        self.ready = answer != ""
-        return json.loads(answer) if self.ready else None
+        try:
+            self.process.stdin.write(json.dumps(call) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # reading tells why
+        return self._answer()
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
         self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+
+class Absent:
+    """In place of a peer's process that could not be started."""
+
+    def __init__(self, end):
+        self.end = end
+
+    def __call__(self, *call):
+        return None
+
+    def close(self):
+        pass
+
+
+def run_peers(workers, times, runs, *call):
+    """Adds `runs` runs of each peer to its times."""
+    for name, worker in workers.items():
+        times.setdefault(name, []).extend(filter(None, (worker(*call) for _ in range(runs))))
+
+
+def result_of(workers, times):
+    """Ends the peers. The times of one that did not live to the end say nothing: how it ended stands for them."""
+    for worker in workers.values():
+        worker.close()
+    ends = {name: worker.end for name, worker in workers.items() if worker.end}
+    return {"times": {side: seconds for side, seconds in times.items() if seconds and side not in ends},
+            **({"ends": ends} if ends else {})}
 
 
 def _work(before, stages, report):
@@ -110,11 +172,8 @@ def in_turn(setting, stages, command, peers, runs=2):
         report = setting.bench(*command, "--stage", ",".join(stages), repeat=runs)
         times["gromatic"] += [sum(parts) for parts in zip(*(report[s]["times"] for s in stages))]
         work = _work(work, stages, report)
-        for name, worker in workers.items():
-            times.setdefault(name, []).extend(filter(None, (worker("run") for _ in range(runs))))
-    for worker in workers.values():
-        worker.close()
-    return {"times": {side: seconds for side, seconds in times.items() if seconds}, **work}
+        run_peers(workers, times, runs, "run")
+    return {**result_of(workers, times), **work}
 
 
 # ---- vision
@@ -160,9 +219,12 @@ def clip(shape, stage, kind, runs=2, most=5, few=None):
 
 
 def _llamas(setting, kind):
-    path, threads = setting.peer_model(kind), str(setting.threads)
-    return {"llama.cpp": setting.ask("llama", path, "repack", threads),
-            "llama.cpp not repacked": setting.ask("llama", path, "plain", threads)}
+    names = {"llama.cpp": "repack", "llama.cpp not repacked": "plain"}
+    try:
+        path, threads = setting.peer_model(kind), str(setting.threads)
+    except subprocess.CalledProcessError:
+        return {name: Absent("failed: its model could not be written") for name in names}
+    return {name: setting.ask("llama", path, how, threads) for name, how in names.items()}
 
 
 def prefill(kind):
@@ -172,11 +234,8 @@ def prefill(kind):
             report = setting.bench("model", "-m", setting.model(kind), "--stage", "prefill")
             times.setdefault("gromatic", []).extend(report["prefill"]["times"])
             work = _work(work, ["prefill"], report)
-            for name, worker in workers.items():
-                times.setdefault(name, []).extend(filter(None, (worker("prefill") for _ in range(2))))
-        for worker in workers.values():
-            worker.close()
-        return {**work, "times": times, "tokens": 512}
+            run_peers(workers, times, 2, "prefill")
+        return {**work, **result_of(workers, times), "tokens": 512}
     return case
 
 
@@ -191,11 +250,8 @@ def decode(kind, behind, tokens=16):
                                    "-n", str(tokens))
             times.setdefault("gromatic", []).extend(report["decode"]["times"])
             work = _work(work, ["decode"], report)
-            for name, worker in workers.items():
-                times.setdefault(name, []).extend(filter(None, (worker("decode", tokens) for _ in range(2))))
-        for worker in workers.values():
-            worker.close()
-        return {**work, "times": times, "tokens": tokens}
+            run_peers(workers, times, 2, "decode", tokens)
+        return {**work, **result_of(workers, times), "tokens": tokens}
     return case
 
 
@@ -220,13 +276,12 @@ def _first_word(setting, command):
     process.stdout.read()
     process.wait()
     if process.returncode or not first.strip():
-        sys.exit(f"{' '.join(command)}: no first word")
+        raise Failed(f"{' '.join(command)}: no first word")
     return seconds
 
 
 def again(setting):
     """First word of a question, then of another one in a new process, the picture in the cache on disk."""
-    import tempfile
     times = {"first question": [], "gromatic": []}
     for _ in range(2):
         with tempfile.TemporaryDirectory(dir=setting.store) as cache:

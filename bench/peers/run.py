@@ -24,17 +24,31 @@ STORE = os.path.join(HERE, "results.json")
 PACKAGES = ["torch", "torchvision", "transformers", "open_clip_torch", "onnxruntime", "llama_cpp_python"]
 
 
+def install(python):
+    """All that is wanted; what cannot be installed leaves the others alone, and its columns say so."""
+    wanted = os.path.join(HERE, "requirements.txt")
+    pip = [python, "-m", "pip", "install"]
+    if subprocess.run([*pip, "-r", wanted]).returncode == 0:
+        return
+    with open(wanted) as file:
+        for package in file.read().split():
+            if subprocess.run([*pip, package]).returncode != 0:
+                print(f"{package}: not installed; its columns will say that it failed", file=sys.stderr)
+
+
 def environment(directory):
     """The Python of the peers' environment, made where it is missing."""
     python = os.path.join(directory, "bin", "python")
     if not os.path.exists(python):
         venv.create(directory, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-r", os.path.join(HERE, "requirements.txt")], check=True)
+        install(python)
     return os.path.abspath(python)
 
 
 def versions(python):
-    code = "import sys, importlib.metadata as m\nfor p in sys.argv[1:]: print(p, m.version(p))"
+    """Of those packages that are there."""
+    code = ("import sys, importlib.metadata as m\nfor p in sys.argv[1:]:\n"
+            "    try: print(p, m.version(p))\n    except m.PackageNotFoundError: pass")
     out = subprocess.run([python, "-c", code, *PACKAGES], check=True, stdout=subprocess.PIPE, text=True).stdout
     return dict(line.split() for line in out.splitlines())
 
@@ -61,18 +75,31 @@ def commit():
                           text=True).stdout.strip()
 
 
-def prepare(setting, names):
+def prepare_one(setting, name):
+    if name.startswith(("prefill", "decode")):
+        kind = "q8_0" if name.endswith("q8") else "q4_k"
+        setting.model(kind), setting.peer_model(kind)
+    elif name in ("ground", "again", "memory"):
+        setting.model("q4_k")
+    elif name.startswith("clip"):
+        shape = "clip-vit-l-14" if name == "clip-l" else "clip-vit-b-32"
+        kind = "text" if name == "clip-text" else "vision"
+        code = "import sys, peer_clip; peer_clip.export(*sys.argv[1:])"
+        subprocess.run([setting.python, "-c", code, shape, kind, setting.store], check=True, cwd=HERE)
+
+
+def each(names, work):
+    """What fails leaves the others alone. Returns the exit code."""
+    failed = []
     for name in names:
-        if name.startswith(("prefill", "decode")):
-            kind = "q8_0" if name.endswith("q8") else "q4_k"
-            setting.model(kind), setting.peer_model(kind)
-        elif name in ("ground", "again", "memory"):
-            setting.model("q4_k")
-        elif name.startswith("clip"):
-            shape = "clip-vit-l-14" if name == "clip-l" else "clip-vit-b-32"
-            kind = "text" if name == "clip-text" else "vision"
-            code = "import sys, peer_clip; peer_clip.export(*sys.argv[1:])"
-            subprocess.run([setting.python, "-c", code, shape, kind, setting.store], check=True, cwd=HERE)
+        try:
+            work(name)
+        except (subprocess.CalledProcessError, cases.Failed, OSError) as error:
+            failed.append(name)
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+    if failed:
+        print("failed: " + ", ".join(failed), file=sys.stderr)
+    return 1 if failed else 0
 
 
 def share_of(limit, shares):
@@ -82,27 +109,26 @@ def share_of(limit, shares):
     return max(share * rate for share, rate in shares) / max(rate for _, rate in shares)
 
 
-def measure(setting, names):
-    for name in names:
-        case, work, wanted = cases.CASES[name]
-        wanted = cases.WANTED_AVX2.get(name, wanted) if setting.cpu == "avx2" else wanted
-        began = time.time()
-        setting.limits.clear()
-        result = case(setting)
-        entry = {"work": work, "wanted": wanted, "layers": setting.layers, "threads": setting.threads,
-                 "processor": setting.processor, "kernels": setting.kernels, "limits": dict(setting.limits),
-                 "commit": commit(), "date": time.strftime("%Y-%m-%d"), "peers": versions(setting.python), **result}
-        entry["seconds"] = {side: {"min": min(t), "median": statistics.median(t), "runs": len(t)}
-                            for side, t in entry.pop("times").items()}
-        if "shares" in entry:
-            entry["share"] = share_of(entry["limit"], entry.pop("shares"))
-        store = table.load(STORE)
-        store.setdefault(setting.cpu, {})[name] = entry
-        with open(STORE + ".new", "w") as file:
-            json.dump(store, file, indent=1)
-            file.write("\n")
-        os.replace(STORE + ".new", STORE)
-        print(f"{name} ({time.time() - began:.0f} s)", table.line(name, entry), sep="\n", flush=True)
+def measure(setting, name, results):
+    began = time.time()
+    case, work, wanted = cases.CASES[name]
+    wanted = cases.WANTED_AVX2.get(name, wanted) if setting.cpu == "avx2" else wanted
+    setting.limits.clear()
+    result = case(setting)
+    entry = {"work": work, "wanted": wanted, "layers": setting.layers, "threads": setting.threads,
+             "processor": setting.processor, "kernels": setting.kernels, "limits": dict(setting.limits),
+             "commit": commit(), "date": time.strftime("%Y-%m-%d"), "peers": versions(setting.python), **result}
+    entry["seconds"] = {side: {"min": min(t), "median": statistics.median(t), "runs": len(t)}
+                        for side, t in entry.pop("times").items()}
+    if "shares" in entry:
+        entry["share"] = share_of(entry["limit"], entry.pop("shares"))
+    store = table.load(results)
+    store.setdefault(setting.cpu, {})[name] = entry
+    with open(results + ".new", "w") as file:
+        json.dump(store, file, indent=1)
+        file.write("\n")
+    os.replace(results + ".new", results)
+    print(f"{name} ({time.time() - began:.0f} s)", table.line(name, entry), sep="\n", flush=True)
 
 
 def main():
@@ -110,6 +136,7 @@ def main():
     parser.add_argument("program", nargs="?", help="gromatic")
     parser.add_argument("--venv", default=os.path.join(HERE, "venv"), help="the peers' environment; made if missing")
     parser.add_argument("--store", default=os.path.join(HERE, "work"), help="models made for both sides")
+    parser.add_argument("--results", default=STORE, help="what was measured (default: results.json beside this file)")
     parser.add_argument("--only", help="some of " + ", ".join(cases.CASES))
     parser.add_argument("--cpu", choices=["best", "avx2"], default="best", help="cap both sides' instruction set")
     parser.add_argument("--llama-avx2", default=os.path.join(HERE, "llama-avx2"),
@@ -122,17 +149,24 @@ def main():
     args = parser.parse_args()
     names = args.only.split(",") if args.only else cases.names(args.cpu)
     if args.table:
-        table.write(STORE)
+        table.write(args.results)
     elif not args.program or any(n not in cases.CASES for n in names):
         parser.error("wanted the program, and --only some of " + ", ".join(cases.CASES))
     else:
         os.makedirs(args.store, exist_ok=True)
         python, llama = environment(args.venv), None
         if args.cpu == "avx2" and any(n.startswith(("prefill", "decode")) for n in names):
-            llama = llama_for_avx2(python, args.llama_avx2)
+            try:
+                llama = llama_for_avx2(python, args.llama_avx2)
+            except subprocess.CalledProcessError as error:
+                print(f"llama.cpp for AVX2: {error}; its columns will say that it failed", file=sys.stderr)
+                llama = os.path.abspath(args.llama_avx2)
         setting = cases.Setting(os.path.abspath(args.program), python, os.path.abspath(args.store), args.cpu,
                                 args.threads, args.rounds, args.layers, llama)
-        (prepare if args.prepare else measure)(setting, names)
+        if args.prepare:
+            return each(names, lambda name: prepare_one(setting, name))
+        return each(names, lambda name: measure(setting, name, args.results))
+    return 0
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def cells(name, entry):
         found = ", ".join(f"{n} {b / 2**30:.2f} GiB" for n, b in entry["bytes"].items() if b)
         return [work, found, "", "", str(entry["wanted"]), ""]
     ours, peers = entry["seconds"]["gromatic"], peers_of(entry)
-    others = ", ".join(f"{n} {number(s['min'])} ({number(s['median'])})" for n, s in peers)
+    others = ", ".join([f"{n} {number(s['min'])} ({number(s['median'])})" for n, s in peers] +
+                       [f"{n} {end}" for n, end in entry.get("ends", {}).items()])
     ratio = f"{peers[0][1]['min'] / ours['min']:.2f}" if peers else ""
     if "on one scene" in entry:
         one = entry["on one scene"]
