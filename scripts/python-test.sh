@@ -1,8 +1,10 @@
 #!/bin/sh
-# Runs one Python test with the environment of scripts/venv.sh; exit code 77 means skipped.
+# Runs one Python test with an environment of scripts/venv.sh: .venv, or that of GROMATIC_VENV. Exit
+# code 77 means skipped.
 root=$(cd "$(dirname "$0")/.." && pwd)
-if [ ! -x "$root/.venv/bin/python" ]; then
-  echo "skipped: no Python packages (run scripts/venv.sh with network)"
+venv=${GROMATIC_VENV:-.venv}
+if [ ! -x "$root/$venv/bin/python" ]; then
+  echo "skipped: no $venv with Python packages (run scripts/venv.sh with network)"
   exit 77
 fi
-exec "$root/.venv/bin/python" "$@"
+exec "$root/$venv/bin/python" "$@"

@@ -119,8 +119,8 @@ static void remove_heads(const char *folder, const char *ready, const json_t *be
   }
 }
 
-/* Ultralytics keeps what it read of labels/ beside it, and takes it for good again where the
- * sum of the files' sizes is the same: labels that only change their class would go unseen. */
+/* Ultralytics keeps what it read of labels/ beside it. Its older versions know changed labels
+ * by names and sizes alone: those that only change their class would go unseen. */
 static void remove_reader_cache(const char *folder) {
   char *path = export_join(folder, "labels.cache");
   if (path) unlink(path);

@@ -274,7 +274,7 @@ class Again(Folder):
         self.assertEqual({n for n in self.tree("y") if n.startswith("labels/")}, {"labels/001.txt"})
 
     def test_a_readers_cache_goes(self):
-        """Ultralytics takes its labels.cache for good where the files' sizes add up to the same."""
+        """Older versions of Ultralytics take their labels.cache for good where names and sizes are the same."""
         self.export("yolo", ["a.png"])
         write(self.path("out", "labels.cache"), ["stale"])
         self.export("yolo", ["a.png"], "--force", label="y")
