@@ -226,7 +226,7 @@ class Terminal(Fixture):
                 self.check(self.shown(*args, code=code))
 
     def test_tables_are_padded_by_display_width(self):
-        out = self.shown("ground", scene(0), "日本語", "café", unicodedata.normalize("NFD", "café"), "🦀")
+        out = self.shown("ground", "-m", "groma-mini", scene(0), "日本語", "café", unicodedata.normalize("NFD", "café"), "🦀")
         rows = [line.rsplit("\033[K")[-1] for line in out.split("\n") if line]  # behind the bar
         self.assertEqual(len(rows), 4, out)
         width = {"日本語": 6, "café": 4, unicodedata.normalize("NFD", "café"): 4, "🦀": 2}
