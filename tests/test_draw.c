@@ -294,6 +294,36 @@ static void labels_stay_inside_and_apart(void **state) {
   assert_true(alone.x == 200 && alone.y == 80);
 }
 
+/* Boxes in the corners, and tags as long as a label may be. */
+static void tags_at_the_edge_stay_inside(void **state) {
+  (void)state;
+  const gm_rect area = {0, 0, 640, 480};
+  static const gm_rect boxes[] = {{0, 0, 9, 9},     {631, 0, 9, 9},   {0, 471, 9, 9},
+                                  {631, 471, 9, 9}, {0, 0, 640, 480}, {0, 470, 640, 10}};
+  for (size_t i = 0; i < sizeof boxes / sizeof *boxes; i++)
+    for (double width = 10; width <= 640; width += 70) {
+      gm_rect tag = {0, 0, width, 24};
+      gm_tag_place(&tag, i, boxes, sizeof boxes / sizeof *boxes, NULL, 0, area);
+      assert_true(tag.x >= 0 && tag.y >= 0 && tag.x + tag.w <= 640 && tag.y + tag.h <= 480);
+    }
+  /* the drawing's own: a name too long for any tag is shortened, and ends before the edge */
+  char name[400];
+  for (size_t i = 0; i < sizeof name - 1; i++) name[i] = (char)('a' + i % 20);
+  name[sizeof name - 1] = 0;
+  gm_image *image = grey_image(640, 480);
+  const gm_mark mark = {{630, 470, 640, 480}, name, 0};
+  gm_image *out = drawn(image, &mark, 1, NULL, NULL, 0);
+  size_t columns = 0;
+  for (uint32_t x = 0; x < 640; x++) {
+    bool any = false;
+    for (uint32_t y = 0; y < 480; y++) any |= pixel(out, x, y) == ORANGE;
+    columns += any;
+  }
+  assert_in_range(columns, 200, 335); /* half of the width, and the box */
+  gm_image_free(out);
+  gm_image_free(image);
+}
+
 static double luminance(gm_colour c) {
   const double v[] = {c.r, c.g, c.b}, share[] = {0.2126, 0.7152, 0.0722};
   double sum = 0;
@@ -577,6 +607,7 @@ int main(void) {
       cmocka_unit_test(one_crop_has_no_heat),
       cmocka_unit_test(hostile_marks_do_no_harm),
       cmocka_unit_test(labels_stay_inside_and_apart),
+      cmocka_unit_test(tags_at_the_edge_stay_inside),
       cmocka_unit_test(letters_contrast_with_their_colour),
       cmocka_unit_test(marks_of_one_box_are_all_seen),
       cmocka_unit_test(marks_of_one_small_box_are_all_seen),

@@ -73,6 +73,7 @@ static gm_status end_early(gm_caption_layout *c, size_t begin, size_t end, gm_er
     take_back(c);
     GM_TRY(gm_letters_cut(&c->letters, --end, err));
     end = c->letters.n - 1;
+    if (end < begin) begin = end; /* spaces before the line are gone too */
     GM_TRY(try_line(c, begin, end + 1, &fits, err));
   }
   return GM_OK;

@@ -77,7 +77,10 @@ gm_status gm_heat_paint(const gm_canvas *canvas, size_t width, size_t height,
   if (!map) return gm_fail_memory(err, "a heat map", pixels * sizeof *map);
   for (size_t i = 0; i < n; i++) lay(&parts[i], map, width, height);
   *most = 0;
-  for (size_t i = 0; i < pixels; i++) *most = fmax(*most, fabs((double)map[i]));
+  for (size_t i = 0; i < pixels; i++) { /* gcc 12 for ARM fails on a loop of fmax */
+    double size = fabs((double)map[i]);
+    if (size > *most) *most = size;
+  }
   paint(canvas, map, width, height, *most > 0 ? *most : 1, is_signed);
   free(map);
   return GM_OK;
