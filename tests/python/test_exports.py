@@ -35,15 +35,22 @@ class Exports(unittest.TestCase):
             cls.command += ["--phrase", phrase]
         cls.want = lines(*cls.command, *cls.paths)
         assert len(cls.want) == 4
+        for name in "written", "moved", "third":
+            os.mkdir(os.path.join(cls.folder, name))
+        os.chdir(os.path.join(cls.folder, "third"))
 
     @classmethod
     def tearDownClass(cls):
+        os.chdir("/")
         shutil.rmtree(cls.folder)
 
     def export(self, form, *options):
-        path = os.path.join(self.folder, self.id() + "." + form)
-        run(*self.command, *self.paths, "-f", form, "-o", path, *options)
-        return path
+        """Writes the export in one folder and moves it to another; tests run in a third."""
+        name = self.id() + "." + form
+        written, moved = os.path.join(self.folder, "written", name), os.path.join(self.folder, "moved", name)
+        run(*self.command, *self.paths, "-f", form, "-o", written, *options)
+        os.rename(written, moved)
+        return os.path.relpath(moved)
 
     def regions(self, result):
         """(phrase, box, score) of one picture, in the order of the JSON."""
@@ -186,12 +193,13 @@ class Exports(unittest.TestCase):
 
     def test_resumed_run_exports_the_same(self):
         whole = self.export("coco")
-        path = whole + ".resumed"
+        path = os.path.join(self.folder, "resumed.coco")
         run(*self.command, *self.paths[:2], "-f", "coco", "-o", path)
         run(*self.command, *self.paths, "-f", "coco", "-o", path, "--resume")
         with open(whole) as a, open(path) as b:
             self.assertEqual(a.read(), b.read())
-        folder = self.export("yolo")
+        folder = os.path.join(self.folder, "resumed.yolo")
+        run(*self.command, *self.paths, "-f", "yolo", "-o", folder)
         run(*self.command, *self.paths, "-f", "yolo", "-o", folder, code=2)
         run(*self.command, *self.paths, "-f", "yolo", "-o", folder, "--resume")
         self.assertEqual(len(os.listdir(os.path.join(folder, "labels"))), 4)
