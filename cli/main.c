@@ -3,6 +3,7 @@
 #include "gromatic.h"
 #include "help.h"
 #include "options.h"
+#include "spared_files.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ static int run_command(const cli_command *command, int argc, char **argv) {
   if (code == CLI_DONE && args.help)
     cli_print_help(stdout, command);
   else if (code == CLI_DONE)
-    code = command->run(&args);
+    code = cli_spares_inputs(command, &args) ? command->run(&args) : CLI_USAGE;
   cli_args_free(&args);
   return code;
 }

@@ -533,6 +533,32 @@ static void progress(void *user, const char *stage, double done) {
   c->last = done;
 }
 
+/* Not under the name that it has there, nor another; GGUF files there are results. */
+static void test_files_of_the_source_are_spared(void **state) {
+  (void)state;
+  gm_error err;
+  char command[300];
+  snprintf(command, sizeof command, "cp -r %s %s", test_data("models/clip-tiny-openclip"),
+           path_of("source"));
+  assert_int_equal(system(command), 0);
+  assert_int_equal(symlink("source/open_clip_model.safetensors", path_of("link")), 0);
+  static const char *const spared[] = {"source/open_clip_model.safetensors", "link",
+                                       "source/open_clip_config.json"};
+  for (int i = 0; i < 3; i++) {
+    size_t before, after;
+    free(file_bytes(spared[i], &before));
+    assert_int_equal(gm_convert(path_of("source"), path_of(spared[i]), NULL, NULL, &err),
+                     GM_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "a file of the source"));
+    free(file_bytes(spared[i], &after));
+    assert_int_equal(before, after);
+  }
+  const char *result = path_of("source/model.gguf");
+  for (int i = 0; i < 2; i++)
+    assert_ok(gm_convert(path_of("source"), result, NULL, NULL, &err), &err);
+  assert_int_equal(gm_convert(result, result, NULL, NULL, &err), GM_ERR_ARGUMENT);
+}
+
 static void test_cancel(void **state) {
   (void)state;
   gm_error err;
@@ -549,11 +575,17 @@ static void test_cancel(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_layouts),       cmocka_unit_test(test_keys_tiny),
-      cmocka_unit_test(test_keys_mini),     cmocka_unit_test(test_types),
-      cmocka_unit_test(test_same_bytes),    cmocka_unit_test(test_inspect),
-      cmocka_unit_test(test_refused_files), cmocka_unit_test(test_refused_tokens),
-      cmocka_unit_test(test_refused_shape), cmocka_unit_test(test_refused_values),
+      cmocka_unit_test(test_layouts),
+      cmocka_unit_test(test_keys_tiny),
+      cmocka_unit_test(test_keys_mini),
+      cmocka_unit_test(test_types),
+      cmocka_unit_test(test_same_bytes),
+      cmocka_unit_test(test_inspect),
+      cmocka_unit_test(test_refused_files),
+      cmocka_unit_test(test_refused_tokens),
+      cmocka_unit_test(test_refused_shape),
+      cmocka_unit_test(test_refused_values),
+      cmocka_unit_test(test_files_of_the_source_are_spared),
       cmocka_unit_test(test_cancel),
   };
   return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -65,9 +65,27 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
       cli_error("--box: found '%s', wanted four numbers x1,y1,x2,y2", a->boxes.items[i]);
       return CLI_USAGE;
     }
+    if (cli_box_looks_relative(job->format, box)) {
+      cli_error("--box %s: " CLI_BOX_RELATIVE, a->boxes.items[i],
+                cli_box_format_name(job->format));
+      return CLI_USAGE;
+    }
     if (!cli_boxes_add(&job->boxes, &job->n_boxes, box)) return no_memory();
   }
   return CLI_DONE;
+}
+
+/* A box in the picture's corner may be that small, but not all of them. */
+static int read_regions(cli_batch *b) {
+  const char *path = b->job->args->regions_file;
+  if (!path) return CLI_DONE;
+  if (!cli_read_boxes_file(path, &b->regions, &b->n_regions)) return CLI_USAGE;
+  for (size_t i = 0; i < b->n_regions; i++)
+    if (!cli_box_looks_relative(b->job->format, b->regions[i])) return CLI_DONE;
+  const double *box = b->regions[0];
+  cli_error("--regions %s: box 1, %g,%g,%g,%g, and all others: " CLI_BOX_RELATIVE, path, box[0],
+            box[1], box[2], box[3], cli_box_format_name(b->job->format));
+  return CLI_USAGE;
 }
 
 static int prepare_pictures(cli_batch *b) {
@@ -199,9 +217,7 @@ int cli_batch_set_up(cli_batch *b, const cli_list *inputs) {
   b->many = b->inputs.n > 1 || !b->inputs.whole;
   if (code == CLI_DONE) code = prepare_pictures(b);
   if (code == CLI_DONE) code = prepare_export(b);
-  if (code == CLI_DONE && a->regions_file &&
-      !cli_read_boxes_file(a->regions_file, &b->regions, &b->n_regions))
-    code = CLI_USAGE;
+  if (code == CLI_DONE) code = read_regions(b);
   if (code == CLI_DONE && b->job->prepare) code = b->job->prepare(b->job);
   if (code == CLI_DONE) code = prepare_models(b);
   if (code == CLI_DONE && !cli_export_check_classes(&b->export)) code = CLI_USAGE;

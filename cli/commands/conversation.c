@@ -144,6 +144,10 @@ static bool add_box(conversation *c, const char *from, const char *text) {
               text, format);
     return false;
   }
+  if (cli_box_looks_relative(c->format, values)) {
+    cli_error("%s %s: " CLI_BOX_RELATIVE, from, text, format);
+    return false;
+  }
   if (!cli_box_to_pixels(c->format, values, width, height, &box)) {
     cli_error("%s %s: as %s it covers nothing of this picture of %u x %u pixels", from, text,
               format, width, height);

@@ -35,6 +35,12 @@ bool cli_parse_box(const char *text, double out[4]) {
   return true;
 }
 
+bool cli_box_looks_relative(cli_box_format format, const double in[4]) {
+  bool relative = format == BOX_XYXY || format == BOX_XYWH;
+  for (int i = 0; i < 4; i++) relative = relative && in[i] >= 0 && in[i] <= 1;
+  return relative;
+}
+
 bool cli_box_to_pixels(cli_box_format format, const double in[4], uint32_t width,
                        uint32_t height, gm_box *out) {
   double w = width, h = height, x1 = in[0], y1 = in[1], x2 = in[2], y2 = in[3];

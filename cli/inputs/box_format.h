@@ -19,6 +19,13 @@ const char *cli_box_format_name(cli_box_format format);
 
 /* Four numbers separated by commas (white space allowed). */
 bool cli_parse_box(const char *text, double out[4]);
+/* Whether numbers that are to be pixels look like shares of the picture: none is above 1, so
+ * that they would be less than a pixel of its corner. */
+bool cli_box_looks_relative(cli_box_format format, const double in[4]);
+/* What to say then, after the box. */
+#define CLI_BOX_RELATIVE                                                                       \
+  "as %s it is within the first pixel; if these are shares of the picture, give "              \
+  "--box-format xyxyn (corners) or cxcywhn (centre and size)"
 /* False where the numbers are no box in this format: NaN, no extent, or wholly outside. */
 bool cli_box_to_pixels(cli_box_format format, const double in[4], uint32_t width,
                        uint32_t height, gm_box *out);

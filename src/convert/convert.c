@@ -7,6 +7,7 @@
 #include "source_names.h"
 #include "synthetic.h"
 
+#include <dirent.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,17 +68,34 @@ static gm_status write_synthetic(const char *spec, const char *destination, unsi
   return status;
 }
 
-/* The file that is read must not be the one that is replaced. */
+static bool is_gguf(const char *name) {
+  size_t n = strlen(name);
+  return n > 5 && strcmp(name + n - 5, ".gguf") == 0;
+}
+
+/* Whether `file` is one of the directory, where GGUF files are results and not sources. */
+static bool holds_file(const char *directory, const struct stat *file) {
+  DIR *dir = opendir(directory);
+  bool found = false;
+  struct stat st;
+  for (struct dirent *entry; dir && !found && (entry = readdir(dir));)
+    found = !is_gguf(entry->d_name) && fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
+            st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+  if (dir) closedir(dir);
+  return found;
+}
+
+/* A file that is read must not be the one that is replaced. */
 static gm_status check_destination(const char *path, const char *destination, gm_error *err) {
   struct stat from, to;
-  if (stat(path, &from) != 0 || stat(destination, &to) != 0 || from.st_dev != to.st_dev ||
-      from.st_ino != to.st_ino)
-    return GM_OK;
-  return gm_fail(
-      err, GM_ERR_ARGUMENT,
-      "%s: found the same file as source and as destination; wanted another name for "
-      "the result",
-      destination);
+  if (stat(path, &from) != 0 || stat(destination, &to) != 0) return GM_OK;
+  bool folder = S_ISDIR(from.st_mode);
+  bool same = from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+  if (!same && !(folder && S_ISREG(to.st_mode) && holds_file(path, &to))) return GM_OK;
+  return gm_fail(err, GM_ERR_ARGUMENT,
+                 "%s: found a file of the source as the destination; wanted another name for "
+                 "the result",
+                 destination);
 }
 
 gm_status gm_convert(const char *path, const char *destination, const gm_convert_params *params,
