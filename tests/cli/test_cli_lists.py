@@ -68,7 +68,7 @@ class Lists(Fixture):
                 self.assertEqual(child.wait(), 1)
 
     def test_standard_input_as_words(self):
-        child = self.start("detect", "@-", scene(3), stdin=subprocess.PIPE)
+        child = self.start("detect", "-m", "groma-mini", "@-", scene(3), stdin=subprocess.PIPE)
         child.stdin.write(scene(0).encode() + b"\n")
         child.stdin.flush()
         self.assertEqual(child.stdout.readline().decode(), f"== {scene(0)}\n")
