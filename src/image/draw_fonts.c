@@ -41,9 +41,8 @@ static gm_font emoji;
 
 /* ---- characters ---- */
 
-/* Those that are shown as text unless a selector follows have no place here. Of the Basic
- * Multilingual Plane these are shown in colours by themselves (Unicode's Emoji_Presentation);
- * beyond it nearly all pictographs are. */
+/* Shown in colours by itself, where no selector follows: of the Basic Multilingual Plane those
+ * of Unicode's Emoji_Presentation, beyond it all pictographs, nearly all of which are. */
 static bool shows_as_emoji(uint32_t c) {
   static const uint16_t ranges[][2] = {
       {0x231A, 0x231B}, {0x23E9, 0x23EC}, {0x23F0, 0x23F0}, {0x23F3, 0x23F3}, {0x25FD, 0x25FE},
@@ -63,7 +62,8 @@ static bool shows_as_emoji(uint32_t c) {
   return false;
 }
 
-bool gm_is_emoji(const uint32_t *cluster, size_t n) {
+/* Whether the cluster is an emoji to be shown in colours. */
+static bool is_emoji(const uint32_t *cluster, size_t n) {
   for (size_t i = 1; i < n; i++) { /* the selectors of text and of emoji */
     if (cluster[i] == 0xFE0E) return false;
     if (cluster[i] == 0xFE0F) return true;
@@ -228,7 +228,7 @@ static const gm_font *find_other(family *f, const uint32_t *cluster, size_t n) {
 static const gm_font *find(const uint32_t *cluster, size_t n, bool bold) {
   family *f = &families[bold];
   if (!f->begun) begin_family(f, bold);
-  if (gm_is_emoji(cluster, n)) {
+  if (is_emoji(cluster, n)) {
     if (!emoji_begun) begin_emoji();
     if (font_has(&emoji, cluster, n)) return &emoji;
   }

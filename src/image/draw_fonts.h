@@ -23,7 +23,4 @@ typedef struct gm_font {
  * font has of it. On a machine without any font it is cairo's own strokes. */
 const gm_font *gm_font_for(const uint32_t *cluster, size_t n, bool bold);
 
-/* Whether the cluster is an emoji to be shown in colours. */
-bool gm_is_emoji(const uint32_t *cluster, size_t n);
-
 #endif
