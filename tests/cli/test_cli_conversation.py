@@ -128,7 +128,9 @@ class Piped(unittest.TestCase):
             self.assertIn("last one question", line)
 
     def test_a_box_that_is_none(self):
-        _, err = self.chat("/box 1,2,three,4", "/box 500,500,600,600", args=[scene(0)])
+        _, err = self.chat("/box 1,2,three,4", "/box 500,500,600,600", "/box 0.1,0.2,0.5,0.6", args=[scene(0)])
+        self.assertIn("/box 0.1,0.2,0.5,0.6: as xyxy it is within the first pixel", err)
+        self.assertIn("--box-format xyxyn", err)
         self.assertIn("found '1,2,three,4', wanted four numbers", err)
         self.assertIn("/box 500,500,600,600: as xyxy it covers nothing of this picture of 224 x 224", err)
 
