@@ -143,9 +143,8 @@ static bool spares_inputs(const char *option, const char *given, const cli_input
     cli_picture_path(given, how, inputs->names[i], path, sizeof path);
     ok = !id_of(path, &id) || !bsearch(&id, ids, n, sizeof *ids, by_id);
     if (!ok)
-      cli_error(
-          "--%s: %s is one of the pictures given and would be lost; draw to another place",
-          option, path);
+      cli_error("--%s %s: it would replace %s, which this run reads; draw to another place",
+                option, given, path);
   }
   free(ids);
   return ok;

@@ -103,7 +103,7 @@ class Inputs(unittest.TestCase):
         os.symlink("1.png", self.path("link.png"))
         for target in self.path("1.png"), self.path("link.png"), self.folder + "/":
             _, err = run("detect", self.path("1.png"), "--draw", target, code=2)
-            self.assertIn("one of the pictures given", err)
+            self.assertIn("which this run reads", err)
         with open(self.path("1.png"), "rb") as file:
             self.assertEqual(file.read(), before)
         run("detect", self.path("1.png"), "--draw", self.path("2.png"))
