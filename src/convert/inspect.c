@@ -150,7 +150,9 @@ static const char *note_of(const gm_architecture *architecture, gm_type asked,
   if (!gm_type_traits_of(asked)->quantised) return "";
   if (rule->precision == GM_KEEP_F16) return "kept in f16";
   size_t cols = gm_tensor_cols(&t->tensor);
-  if (cols % gm_type_traits_of(asked)->block == 0) return "more precision where it matters";
+  bool precise = rule->precision == GM_VISION && t->tensor.type == GM_TYPE_Q8_0;
+  if (precise || cols % gm_type_traits_of(asked)->block == 0)
+    return "more precision where it matters";
   return cols % 32 == 0 ? "the type's block does not divide its rows: q8_0"
                         : "no block divides its rows: f16";
 }

@@ -3,6 +3,7 @@
 #include "gguf.h"
 
 #include "checked.h"
+#include "placeholder.h"
 #include "types.h"
 
 #include <stdlib.h>
@@ -334,11 +335,13 @@ static gm_status take_counts(cursor *c) {
   uint32_t version;
   uint64_t n_tensors, n_keys;
   GM_TRY(take(c, magic, sizeof magic, "the magic number"));
-  if (memcmp(magic, "GGUF", 4) != 0)
+  if (memcmp(magic, "GGUF", 4) != 0) {
+    GM_TRY(gm_refuse_placeholder(c->file, c->bytes, c->size, c->err));
     return gm_fail(c->err, GM_ERR_MODEL,
                    "%s: found no GGUF file (its first bytes are not \"GGUF\"); make one with "
                    "gromatic convert",
                    c->file);
+  }
   GM_TRY(take_u32(c, &version, "the version"));
   if (version != GM_GGUF_VERSION)
     return gm_fail(c->err, GM_ERR_MODEL, "%s: found GGUF version %u, wanted %d", c->file,

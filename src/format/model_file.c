@@ -131,8 +131,11 @@ static gm_status want_key(const gm_model_file *file, const char *key, gm_gguf_ty
   return GM_OK;
 }
 
-bool gm_model_file_has(const gm_model_file *file, const char *key) {
-  return gm_gguf_find_key(&file->gguf, key) != NULL;
+static gm_status refuse_key(const gm_model_file *file, const char *name, gm_error *err) {
+  return gm_fail(err, GM_ERR_MODEL,
+                 "%s: found key %s, which is not known here: the model may compute what this "
+                 "program does not. Was it made by a newer gromatic convert?",
+                 file->name, name);
 }
 
 gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix,
@@ -142,11 +145,22 @@ gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix
     const char *const *k = known;
     if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
     while (*k && strcmp(*k, name) != 0) k++;
-    if (!*k)
-      return gm_fail(err, GM_ERR_MODEL,
-                     "%s: found key %s, which is not known here: the model may compute what "
-                     "this program does not. Was it made by a newer gromatic convert?",
-                     file->name, name);
+    if (!*k) return refuse_key(file, name, err);
+  }
+  return GM_OK;
+}
+
+/* Keys of no other architecture: "llama.rope.scaling.type" says what is not done here. */
+static gm_status check_families(const gm_model_file *file, const char *kind, gm_error *err) {
+  for (size_t i = 0; i < file->gguf.n_keys; i++) {
+    const char *const families[] = {"general", "gromatic", "tokenizer", kind};
+    const char *name = file->gguf.keys[i].name;
+    bool known = false;
+    for (size_t f = 0; !known && f < sizeof families / sizeof families[0]; f++) {
+      size_t n = strlen(families[f]);
+      known = strncmp(name, families[f], n) == 0 && name[n] == '.';
+    }
+    if (!known) return refuse_key(file, name, err);
   }
   return GM_OK;
 }
@@ -226,7 +240,7 @@ gm_status gm_model_file_want_kind(const gm_model_file *file, const char *kind, g
   const char *found;
   if (!gm_model_file_has_key(file, "general.architecture")) return GM_OK;
   GM_TRY(gm_model_file_string(file, "general.architecture", &found, err));
-  if (strcmp(found, kind) == 0) return GM_OK;
+  if (strcmp(found, kind) == 0) return check_families(file, kind, err);
   return gm_fail(err, GM_ERR_MODEL, "%s: found a model of kind %.40s, wanted %s", file->name,
                  found, kind);
 }

@@ -25,7 +25,6 @@ void gm_model_file_close(gm_model_file *file);
 
 const char *gm_model_file_name(const gm_model_file *file);
 
-bool gm_model_file_has(const gm_model_file *file, const char *key);
 /* A key that begins with prefix and is none of known (NULL after the last) says something that
  * this program does not do: GM_ERR_MODEL names it. */
 gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix,

@@ -54,14 +54,14 @@ static gm_status read_variants(gm_clip_hparams *h, const gm_model_file *file, gm
   h->text_act = h->act;
   h->text_eps = h->eps;
   h->resize = (gm_pixel_resize){h->image_size, false};
-  if (gm_model_file_has(file, GM_CLIP_TEXT_ACTIVATION))
+  if (gm_model_file_has_key(file, GM_CLIP_TEXT_ACTIVATION))
     GM_TRY(read_activation(file, GM_CLIP_TEXT_ACTIVATION, &h->text_act, err));
-  if (gm_model_file_has(file, GM_CLIP_TEXT_EPS))
+  if (gm_model_file_has_key(file, GM_CLIP_TEXT_EPS))
     GM_TRY(gm_model_file_f32(file, GM_CLIP_TEXT_EPS, 1e-12F, 1, &h->text_eps, err));
-  if (gm_model_file_has(file, GM_CLIP_RESIZE_SIZE))
+  if (gm_model_file_has_key(file, GM_CLIP_RESIZE_SIZE))
     GM_TRY(gm_model_file_u32(file, GM_CLIP_RESIZE_SIZE, h->image_size, 4096, &h->resize.size,
                              err));
-  if (gm_model_file_has(file, GM_CLIP_RESIZE))
+  if (gm_model_file_has_key(file, GM_CLIP_RESIZE))
     GM_TRY(read_choice(file, GM_CLIP_RESIZE, "squash", "shortest", &h->resize.squash, err));
   return GM_OK;
 }
