@@ -9,18 +9,22 @@
 
 #define FOLDER GM_MODELS "/groma-mini"
 
-enum { N_FILES = 4, N_JSON = 3 };
+/* The JSON files first: those are replaced. What stands after ADDED is there only as the input;
+ * TOKENIZER takes the place of the vocabulary's other files. */
+enum { ADDED = 2, TOKENIZER = 5, N_JSON = 6, MODEL = N_JSON, N_FILES };
 
-/* The JSON files first: those are replaced. */
-static gm_source_file files[N_FILES] = {{.name = "config.json"},
-                                        {.name = "preprocessor_config.json"},
-                                        {.name = "added_tokens.json"},
-                                        {.name = "tokenizer.model"}};
+static gm_source_file files[N_FILES] = {
+    {.name = "config.json"},           {.name = "preprocessor_config.json"},
+    {.name = "added_tokens.json"},     {.name = "tokenizer_config.json"},
+    {.name = "processor_config.json"}, {.name = "tokenizer.json"},
+    {.name = "tokenizer.model"},
+};
 
 static gm_checkpoint *open_weights(void) {
   static gm_checkpoint *weights;
   if (weights) return weights;
   for (size_t i = 0; i < N_FILES; i++) {
+    if (i > ADDED && i < MODEL) continue;
     char path[1024] = FOLDER "/";
     strcat(path, files[i].name);
     files[i].bytes = fuzz_read_file(path, &files[i].size);
@@ -31,11 +35,15 @@ static gm_checkpoint *open_weights(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (size == 0) return 0;
-  gm_source source = {.weights = open_weights(), .name = "fuzz", .n_files = N_FILES};
+  gm_source source = {.weights = open_weights(), .name = "fuzz"};
   gm_source_file changed[N_FILES];
-  memcpy(changed, files, sizeof files);
-  changed[bytes[0] % N_JSON].bytes = bytes + 1;
-  changed[bytes[0] % N_JSON].size = size - 1;
+  size_t which = bytes[0] % N_JSON;
+  for (size_t i = 0; i < N_FILES; i++) {
+    gm_source_file file = files[i];
+    if (i == which) file = (gm_source_file){files[i].name, bytes + 1, size - 1};
+    bool replaced = which == TOKENIZER && (i == ADDED || i == MODEL);
+    if (file.bytes && !replaced) changed[source.n_files++] = file;
+  }
   source.files = changed;
   gm_gguf_writer *writer;
   gm_plan plan = {.type = GM_TYPE_F16};
