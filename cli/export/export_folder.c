@@ -237,7 +237,7 @@ FILE *export_folder_open(export_folder *folder, const char *name) {
 }
 
 bool export_folder_close(FILE *file) {
-  bool ok = !ferror(file) && fflush(file) == 0 && fsync(fileno(file)) == 0;
+  bool ok = !ferror(file) && fflush(file) == 0;
   int code = errno;
   if (fclose(file) != 0 && ok) return false;
   errno = code;
@@ -303,10 +303,35 @@ bool export_folder_link(export_folder *folder, const char *picture, const char *
 
 /* ---- the end ---- */
 
+static bool sync_at(const char *path, int (*sync_fd)(int)) {
+  int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  bool ok = fd >= 0 && sync_fd(fd) == 0;
+  int code = errno;
+  if (fd >= 0) close(fd);
+  errno = code;
+  return ok;
+}
+
+/* A few files one by one; of many, each of which would wait for the disk, the file system at
+ * once. */
+static bool bring_to_disk(const export_folder *folder) {
+  enum { FEW = 64 };
+  size_t i;
+  json_t *name;
+  bool ok = true;
+  if (json_array_size(folder->files) > FEW) return sync_at(folder->stage, syncfs);
+  json_array_foreach(folder->files, i, name) {
+    char *path = ok ? export_join(folder->stage, json_string_value(name)) : NULL;
+    ok = ok && sync_at(path, fsync);
+    free(path);
+  }
+  return ok;
+}
+
 bool export_folder_commit(export_folder *folder, const char *format, json_t *classes) {
   json_t *list = json_pack("{s:s, s:O, s:O, s:O}", "format", format, "classes", classes,
                            "files", folder->files, "links", folder->links);
-  bool ok = list && export_list_write(folder->stage, list);
+  bool ok = list && export_list_write(folder->stage, list) && bring_to_disk(folder);
   char *ready = folder->fresh ? strdup(folder->path) : export_join(folder->path, READY);
   ok = ok && ready && rename(folder->stage, ready) == 0;
   if (ok) {

@@ -49,7 +49,8 @@ bool export_list_write(const char *folder, json_t *list) {
   FILE *file = path ? fopen(path, "we") : NULL;
   free(path);
   if (!file) return false;
-  bool ok = json_dumpf(list, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF;
+  bool ok = json_dumpf(list, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF &&
+            fflush(file) == 0 && fsync(fileno(file)) == 0;
   return export_folder_close(file) && ok;
 }
 
