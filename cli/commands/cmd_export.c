@@ -2,7 +2,6 @@
 #include "class_options.h"
 #include "commands.h"
 #include "export.h"
-#include "picture_paths.h"
 #include "terminal.h"
 #include "text_file.h"
 
@@ -64,12 +63,13 @@ static bool is_output(const char *path) {
          (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
-/* The path without slashes at its end, which free() takes; false after a message. */
+/* A folder's path without slashes at its end, which free() takes; false after a message. */
 static bool check_output(const char *output, cli_export *export, char **path) {
+  bool folder = cli_format_is_folder(export->format);
   *path = NULL;
   if (output) {
     size_t length = strlen(output);
-    while (length > 1 && output[length - 1] == '/') length--;
+    while (folder && length > 1 && output[length - 1] == '/') length--;
     *path = strndup(output, length);
     if (!*path || !is_output(*path)) {
       cli_error("-o: found '%s', wanted the name of a file; without -o the export goes to "
@@ -79,15 +79,7 @@ static bool check_output(const char *output, cli_export *export, char **path) {
     }
     export->path = *path;
   }
-  const char *config = export->label_config;
-  if ((*path && cli_same_file(*path, export->lines_name)) ||
-      (config && cli_same_file(config, export->lines_name))) {
-    cli_error("%s: found the file of the lines as the file to write; give another name",
-              export->lines_name);
-    return false;
-  }
-  if (*path && !export->force && !cli_format_is_folder(export->format) &&
-      !cli_format_may_replace(export->format, *path))
+  if (*path && !export->force && !folder && !cli_format_may_replace(export->format, *path))
     return false;
   return cli_export_check(export, NULL, 0);
 }

@@ -233,7 +233,8 @@ class Lines(unittest.TestCase):
         run("export", path, "-f", "yolo", code=2)
         run("export", path, "-f", "csv", "-o", "/dev/null", code=2)
         _, err = run("export", path, "-f", "csv", "-o", path, "--force", code=2)
-        self.assertIn("the file of the lines", err)
+        self.assertIn("which this run reads", err)
+        run("export", path, "-f", "csv", "-o", path + "/", "--force", code=1)
         with open(path) as file:
             self.assertEqual(json.loads(file.read())["image"]["file"], "a.png")
         with open(out, "w") as file:
