@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 bool cli_has_colour(FILE *out) {
-  const char *no_colour = getenv("NO_COLOR");
-  return isatty(fileno(out)) && !(no_colour && no_colour[0]);
+  const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+  bool dumb = terminal && strcmp(terminal, "dumb") == 0;
+  return isatty(fileno(out)) && !dumb && !(no_colour && no_colour[0]);
 }
 
 const char *cli_colour(FILE *out, int32_t index) {

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* True where out is a terminal and NO_COLOR is not set. */
+/* True where out is a terminal, not a dumb one (TERM), and NO_COLOR is not set. */
 bool cli_has_colour(FILE *out);
 /* Escape sequence of a palette index (as in gm_mark.colour), or of none (-1); "" without
  * colour. */

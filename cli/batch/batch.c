@@ -181,9 +181,19 @@ static void print_result(cli_batch *b, const char *name, cli_report *report) {
   if (fflush(stdout) != 0) b->fatal = true;
 }
 
+/* The text alone does not show it; a JSON object has "complete". */
+static void tell_cut(const cli_batch *b, const char *name, size_t n) {
+  unsigned long long most = b->job->args->max_tokens;
+  if (n == 1)
+    cli_error("%s: the answer was cut after %llu tokens (-n)", name, most);
+  else
+    cli_error("%s: %zu answers were cut after %llu tokens (-n)", name, n, most);
+}
+
 static void finish_picture(cli_batch *b, const char *name, const char *key, gm_status status,
                            cli_report *report, gm_error *err) {
-  cli_progress_clear(&b->progress);
+  bool shown = status != GM_OK || (!b->ledger && !b->kept);
+  if (shown) cli_progress_clear(&b->progress);
   b->looked_at += status == GM_OK;
   b->found += report->n_marks;
   bool partial = status != GM_OK && report->partial;
@@ -197,6 +207,7 @@ static void finish_picture(cli_batch *b, const char *name, const char *key, gm_s
   if (!b->lines && (status == GM_OK || partial)) print_result(b, name, report);
   if (status != GM_OK && (!b->lines || b->ledger || b->kept))
     cli_error("%s: %s", name, err->message);
+  if (status == GM_OK && !b->lines && report->cut) tell_cut(b, name, report->cut);
   if (b->lines) {
     json_t *object =
         status == GM_OK || partial ? json_incref(report->json) : error_json(name, err);
@@ -209,6 +220,7 @@ static void finish_picture(cli_batch *b, const char *name, const char *key, gm_s
     if (!emit(b, key, object, status != GM_OK)) b->fatal = true;
     json_decref(object);
   }
+  if (shown && b->many) cli_progress_again(&b->progress);
 }
 
 /* ---- turns ---- */

@@ -134,6 +134,12 @@ void cli_report_stage(cli_report *report, const char *stage, double began) {
   report->stages[report->n_stages++] = (gm_timing){stage, cli_now() - began};
 }
 
+void cli_report_cut(cli_report *report, json_t *object, const gm_answer *answer) {
+  if (answer->complete) return;
+  json_object_set_new(object, "complete", json_false());
+  report->cut++;
+}
+
 void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answer, bool raw,
                        bool streamed) {
   json_object_set_new(object, "text", json_string(answer->text));
@@ -154,6 +160,7 @@ void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answ
     }
   }
   json_object_set_new(object, "grounding", groundings);
+  cli_report_cut(report, object, answer);
   if (raw) {
     json_object_set_new(object, "raw", json_string(answer->raw));
     fputs("\nraw: ", report->text);

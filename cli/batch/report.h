@@ -17,6 +17,7 @@ typedef struct cli_report {
   char *text_bytes;
   size_t text_size;
   bool colour; /* text goes to a terminal */
+  size_t cut;  /* answers that did not come to their end */
   gm_mark *marks;
   size_t n_marks;
   char *caption; /* NULL: none */
@@ -59,8 +60,11 @@ void cli_report_print_box(cli_report *report, gm_box box);
 /* The stage has ended that began at `began` (cli_now). stage: a string that lives on. */
 void cli_report_stage(cli_report *report, const char *stage, double began);
 
-/* An answer: "text" and "grounding" (and "raw") into the object, the words and boxes as text
- * and marks. streamed: the words were shown already, so the text only lists the boxes. */
+/* "complete": false into the object where the answer was cut; counts it. */
+void cli_report_cut(cli_report *report, json_t *object, const gm_answer *answer);
+
+/* An answer: "text" and "grounding" ("raw", "complete") into the object, the words and boxes as
+ * text and marks. streamed: the words were shown already, so the text only lists the boxes. */
 void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answer, bool raw,
                        bool streamed);
 

@@ -60,6 +60,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
       if (!answers[i]) continue;
       json_t *one = json_pack("{s:o, s:s}", "box", cli_json_box(report, boxes[i]), "text",
                               answers[i]->text);
+      cli_report_cut(report, one, answers[i]);
       if (job->args->raw) json_object_set_new(one, "raw", json_string(answers[i]->raw));
       json_array_append_new(results, one);
       cli_report_print_box(report, boxes[i]);

@@ -237,6 +237,8 @@ static void ask(conversation *c, const char *question) {
   }
   if (status == GM_ERR_CANCELLED)
     fprintf(stderr, "(stopped)\n");
+  else if (status == GM_OK && answer && !answer->complete)
+    fprintf(stderr, "(cut after %llu tokens: -n)\n", (unsigned long long)c->args->max_tokens);
   else if (status != GM_OK)
     cli_error("%s", err.message);
   fflush(stdout);

@@ -323,6 +323,32 @@ class Answers(unittest.TestCase):
             self.assertEqual([(g["image"]["file"], "error" in g) for g in got], [(scene(0), False), (late, False)])
             self.assertEqual(sorted(os.listdir(folder)), ["late.png", "out.jsonl", "out.jsonl.ledger"])
 
+    def test_an_answer_that_is_cut_says_so(self):
+        """"complete" is false exactly where there are words that -n has left out."""
+        def texts(line):
+            return line.get("results", [line])
+
+        picture = scene(0)
+        for command in ["caption", picture], ["describe", picture, "--box", "10,10,90,90", "--box", "1,1,50,50"], \
+                ["chat", picture, "-p", "What is this?"]:
+            whole = [texts(line) for line in lines(*command)]
+            self.assertTrue(all("complete" not in one for line in whole for one in line))
+            seen = set()
+            for n in 1, 2, 3, 4, 500:
+                got = [texts(line) for line in lines(*command, "-n", n)]
+                for a, b in zip(sum(got, []), sum(whole, [])):
+                    self.assertTrue(b["text"].startswith(a["text"].removesuffix("\ufffd")))
+                    if n == 500 or a["text"] != b["text"]:
+                        self.assertEqual(a.get("complete", True), a["text"] == b["text"])
+                    seen.add(a.get("complete", True))
+                _, err = run(*command, "-n", n)
+                cut = sum(not one.get("complete", True) for one in sum(got, []))
+                said = {0: "", 1: f"gromatic: {picture}: the answer was cut after {n} tokens (-n)\n"}
+                self.assertEqual(err, said.get(cut, f"gromatic: {picture}: {cut} answers were cut after {n} tokens (-n)\n"))
+            self.assertEqual(seen, {False, True})
+        _, err = run("chat", picture, "-n", "1", stdin=b"What is this?\n")
+        self.assertIn("(cut after 1 tokens: -n)", err)
+
     def test_verbose_names_model_and_times(self):
         [got] = lines("caption", scene(0), "-v")
         self.assertRegex(got["model"]["sha256"], "^[0-9a-f]{64}$")

@@ -24,16 +24,20 @@ class Interrupt(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             whole, output = os.path.join(folder, "whole"), os.path.join(folder, "out.jsonl")
             run(*command, "-o", whole)
-            process = subprocess.Popen([GROMATIC, *command, "-o", output],
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen([GROMATIC, *command, "-o", output], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE, text=True)
             part = output + ".part"
             while process.poll() is None and not (os.path.exists(part) and os.path.getsize(part)):
                 time.sleep(0.001)
             process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(), 130)
+            _, err = process.communicate()
+            self.assertEqual(process.returncode, 130)
             self.assertFalse(os.path.exists(output))
             with open(part) as file:
-                self.assertIn(len(file.readlines()), range(1, 15))
+                done = len(file.readlines())
+            self.assertIn(done, range(1, 15))
+            self.assertEqual(err, f"gromatic: interrupted after {done} of {sum('/' in name for name in command)} pictures; "
+                                  "--resume goes on\n")
             run(*command, "-o", output, "--resume")
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
