@@ -4,8 +4,10 @@
 #include "terminal.h"
 
 #include <ctype.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* "500M" -> bytes; false where it is no size. */
 static bool parse_size(const char *text, uint64_t *out) {
@@ -20,16 +22,32 @@ static bool parse_size(const char *text, uint64_t *out) {
   return true;
 }
 
+static bool is_folder(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Whether the folder is there, or the one that it stands in. */
+static bool is_beside_something(const char *path) {
+  char *copy = strdup(path);
+  bool there = copy && (is_folder(path) || is_folder(dirname(copy)));
+  free(copy);
+  return there;
+}
+
+/* The user's own cache is not worth making a home for: users of services have the name of one
+ * that is not there. */
 static char *directory_of(const cli_args *args) {
   char *path = NULL;
   const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   int n = -1;
   if (args->no_cache) return NULL;
   if (args->cache) return strdup(args->cache);
-  if (base && *base == '/')
-    n = asprintf(&path, "%s/gromatic", base);
-  else if (home && *home == '/')
+  if (base && *base == '/') {
+    if (is_beside_something(base)) n = asprintf(&path, "%s/gromatic", base);
+  } else if (home && *home == '/' && is_folder(home)) {
     n = asprintf(&path, "%s/.cache/gromatic", home);
+  }
   return n < 0 ? NULL : path;
 }
 
@@ -59,6 +77,15 @@ bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) 
 }
 
 void cli_tell_refusals(const cli_args *args, const gm_cache_refusal *refusals, size_t n) {
-  for (size_t i = 0; args->verbose && i < n; i++)
-    cli_error("%s: %s; not used, computed anew", refusals[i].path, refusals[i].why);
+  static bool told; /* two models have one cache */
+  for (size_t i = 0; i < n; i++) {
+    if (args->cache && strcmp(refusals[i].path, args->cache) == 0) {
+      if (!told) cli_error("--cache %s: it %s", args->cache, refusals[i].why);
+      told = true;
+    } else if (args->verbose) {
+      bool entry = strncmp(refusals[i].why, "found", 5) == 0; /* else the directory */
+      cli_error("%s: %s%s", refusals[i].path, refusals[i].why,
+                entry ? "; not used, computed anew" : "");
+    }
+  }
 }

@@ -7,10 +7,12 @@
 #include "gromatic.h"
 
 /* *directory, to be freed: --cache, else the user's own; NULL with --no-cache, or where there
- * is no home. *bytes: the limit, 0 where none is given. False after a message. */
+ * is no home: a home is not made. *bytes: the limit, 0 where none is given. False after a
+ * message. */
 bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes);
 
-/* With -v: a line on stderr for each file of the cache that a model refused. */
+/* A line on stderr where nothing could be kept in the directory of --cache; with -v for each
+ * file of the cache that a model refused. */
 void cli_tell_refusals(const cli_args *args, const gm_cache_refusal *refusals, size_t n);
 
 /* Runs over more pictures keep no scenes unless --cache says where: the first would be gone

@@ -198,8 +198,13 @@ static bool make_directory(const char *path) {
     *slash = '/';
     if (!ok) break;
   }
-  if (ok) ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
+  struct stat st;
+  if (ok && mkdir(copy, 0700) != 0) {
+    ok = errno == EEXIST && stat(copy, &st) == 0 && S_ISDIR(st.st_mode);
+  }
+  int code = errno;
   free(copy);
+  errno = code;
   return ok;
 }
 
@@ -209,12 +214,27 @@ static bool write_entry(const gm_cache_dir *dir, const char *key, const char *ki
   int fd = path && part ? mkstemp(part) : -1;
   bool ok = fd >= 0;
   for (size_t i = 0; i < n && ok; i++) ok = gm_write_all(fd, pieces[i].bytes, pieces[i].size);
-  if (fd >= 0 && close(fd) != 0) ok = false;
-  if (ok) ok = rename(part, path) == 0;
+  int code = errno;
+  if (fd >= 0 && close(fd) != 0 && ok) ok = false, code = errno;
+  if (ok && rename(part, path) != 0) ok = false, code = errno;
   if (fd >= 0 && !ok) unlink(part);
   free(path);
   free(part);
+  errno = code;
   return ok;
+}
+
+/* The directory itself cannot be used; code: errno. */
+static void refuse_directory(gm_cache_dir *dir, int code) {
+  bool forbidden = code == EACCES || code == EPERM || code == EROFS;
+  bool full = code == ENOSPC || code == EDQUOT;
+  if (code == EISDIR) return; /* a folder in the place of the entry */
+  bool other = code == ENOTDIR || code == EEXIST;
+  refuse(dir, strdup(dir->directory),
+         forbidden ? GM_REFUSED_ACCESS
+         : full    ? GM_REFUSED_ROOM
+         : other   ? GM_REFUSED_NO_FOLDER
+                   : GM_REFUSED_WRITE);
 }
 
 void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
@@ -224,6 +244,8 @@ void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
   if (bytes > dir->limit) return;
   if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n))
     keep_limit(dir, bytes);
+  else
+    refuse_directory(dir, errno);
 }
 
 bool gm_cache_dir_has_room(const gm_cache_dir *dir, uint64_t bytes) {

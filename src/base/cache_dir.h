@@ -30,6 +30,11 @@ void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind, c
 #define GM_REFUSED_HEAD "found the head of another entry"
 #define GM_REFUSED_SUM "found other bytes than were written"
 #define GM_REFUSED_FEATURES "found features that are no unit vectors"
+/* The path is the directory: nothing could be kept in it. */
+#define GM_REFUSED_ACCESS "may not be written to, nothing is kept"
+#define GM_REFUSED_ROOM "has no room left, nothing more is kept"
+#define GM_REFUSED_NO_FOLDER "is no folder, nothing is kept"
+#define GM_REFUSED_WRITE "cannot be written to, nothing is kept"
 /* See gm_model_refusals. */
 const gm_cache_refusal *gm_cache_dir_refusals(gm_cache_dir *dir, size_t *n);
 /* The entry was of use: it becomes the youngest. */

@@ -180,5 +180,43 @@ class Cache(unittest.TestCase):
             self.assertIn("--cache-size", err)
 
 
+class Folder(unittest.TestCase):
+    """Where nothing can be kept, or should not be."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def kept(self, *command, **env):
+        """What the folder holds after a run with these variables and no others of the kind."""
+        full = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME")}
+        subprocess.run([GROMATIC, *command], env=dict(full, **env), check=True, capture_output=True)
+        return sorted(os.path.relpath(os.path.join(top, name), self.folder)
+                      for top, names, _ in os.walk(self.folder) for name in names)
+
+    def test_a_home_that_is_not_there_is_not_made(self):
+        there, absent = os.path.join(self.folder, "there"), os.path.join(self.folder, "absent")
+        for command in ["caption", scene(0), "-n", "2"], ["classify", scene(0), "--classes", "a,b", "--method", "clip"]:
+            with self.subTest(command[0]):
+                self.assertEqual(self.kept(*command, HOME=absent), [])
+                self.assertEqual(self.kept(*command, XDG_CACHE_HOME=os.path.join(absent, "cache")), [])
+        os.mkdir(there)
+        self.assertEqual(self.kept(*command, HOME=there), ["there", "there/.cache", "there/.cache/gromatic"])
+        shutil.rmtree(os.path.join(there, ".cache"))
+        self.assertEqual(self.kept(*command, HOME=absent, XDG_CACHE_HOME=os.path.join(there, "own")),
+                         ["there", "there/own", "there/own/gromatic"])
+
+    def test_a_cache_that_cannot_be_used_is_told(self):
+        file = os.path.join(self.folder, "file")
+        open(file, "w").close()
+        for command in ["caption", scene(0), "-n", "2"], ["label", scene(0), "--classes", "a,b", "--none", "-1"]:
+            whole, _ = run(*command, "--no-cache", "-q")
+            for cache, why in (file, "it is no folder"), ("/proc/no/cache", "it cannot be written to"):
+                with self.subTest(command[0], cache=cache):
+                    out, err = run(*command, "--cache", cache, "-q")
+                    self.assertEqual(out, whole)
+                    self.assertEqual(err.count(f"gromatic: --cache {cache}: {why}, nothing is kept\n"), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
