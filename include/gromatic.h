@@ -599,6 +599,10 @@ GM_API gm_status gm_draw_explanation(const gm_image *image, const gm_explanation
  * bytes. GM_ERR_IO where a file is there that cannot be read. */
 GM_API gm_status gm_drawn_by_gromatic(const char *path, bool *drawn, gm_error *err);
 
+/* Removes what killed processes left of drawings, NAME.png.PID-N.part: in the folder, or of the
+ * one file. What a process still draws stays. Never fails. */
+GM_API void gm_remove_cut_drawings(const char *path);
+
 /* ---- conversion and inspection ---- */
 
 typedef struct gm_convert_params {

@@ -116,6 +116,8 @@ static gm_status draw_report(const cli_batch *b, const cli_report *report,
                              const gm_image *image, const char *name, gm_error *err) {
   char path[4096];
   cli_picture_path(b->job->args->draw, b->job->draw_name, name, path, sizeof path);
+  gm_status status = cli_drawing_may_replace(path, b->job->args->force, err);
+  if (status != GM_OK) return status;
   return gm_draw(image, report->marks, report->n_marks, report->caption, report->spans,
                  report->n_spans, path, err);
 }

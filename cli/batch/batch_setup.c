@@ -94,9 +94,11 @@ static int prepare_pictures(cli_batch *b) {
     cli_error("--draw and --explain: found %s twice, wanted two places", a->draw);
     return CLI_USAGE;
   }
-  int code = cli_picture_paths_prepare("draw", a->draw, &b->inputs, &b->job->draw_name);
+  int code =
+      cli_picture_paths_prepare("draw", a->draw, &b->inputs, a->force, &b->job->draw_name);
   if (code != CLI_DONE) return code;
-  return cli_picture_paths_prepare("explain", a->explain, &b->inputs, &b->job->explain_name);
+  return cli_picture_paths_prepare("explain", a->explain, &b->inputs, a->force,
+                                   &b->job->explain_name);
 }
 
 /* False after a message where the export's file would be lost: one that is there was made of

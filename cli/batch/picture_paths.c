@@ -67,10 +67,11 @@ gm_status cli_drawing_may_replace(const char *path, bool force, gm_error *err) {
   gm_status status = gm_drawn_by_gromatic(path, &drawn, err);
   if (status != GM_OK || drawn) return status;
   err->status = GM_ERR_ARGUMENT;
-  snprintf(err->message, sizeof err->message,
-           "%s: this file is not known as a drawing made by gromatic and would be lost; give "
-           "another name, or --force to replace it",
-           path);
+  snprintf(
+      err->message, sizeof err->message,
+      "%.800s: this file is not known as a drawing made by gromatic and would be lost; give "
+      "another name, or --force to replace it",
+      path);
   return err->status;
 }
 
@@ -150,11 +151,29 @@ static bool spares_inputs(const char *option, const char *given, const cli_input
   return ok;
 }
 
+/* False after a message where a file would be lost that is no drawing of ours. */
+static bool spares_others(const char *option, const char *given, const cli_inputs *inputs,
+                          bool force, cli_drawn_name how) {
+  char path[4096];
+  gm_error err = {0};
+  for (size_t i = 0; i < inputs->n; i++) {
+    cli_picture_path(given, how, inputs->names[i], path, sizeof path);
+    if (cli_drawing_may_replace(path, force, &err) == GM_OK) continue;
+    cli_error("--%s: %s", option, err.message);
+    return false;
+  }
+  return true;
+}
+
 int cli_picture_paths_prepare(const char *option, const char *given, const cli_inputs *inputs,
-                              cli_drawn_name *how) {
+                              bool force, cli_drawn_name *how) {
   *how = DRAWN_STEM;
   if (!given) return CLI_DONE;
   if (!check_value(option, given, inputs->n)) return CLI_USAGE;
   if (is_folder(given) && !choose_names(option, given, inputs, how)) return CLI_USAGE;
-  return spares_inputs(option, given, inputs, *how) ? CLI_DONE : CLI_USAGE;
+  if (!spares_inputs(option, given, inputs, *how) ||
+      !spares_others(option, given, inputs, force, *how))
+    return CLI_USAGE;
+  gm_remove_cut_drawings(given);
+  return CLI_DONE;
 }

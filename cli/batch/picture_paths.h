@@ -16,10 +16,11 @@ typedef enum cli_drawn_name {
 } cli_drawn_name;
 
 /* Checks --draw or --explain (option: its name; given: its value, or NULL) before anything is
- * computed, makes its folder and finds out how its files are named: no two alike, and none of
- * the inputs among them. Returns an exit code, after a message if it is not CLI_DONE. */
+ * computed, makes its folder and finds out how its files are named: no two alike, none of the
+ * inputs among them, and but for force nothing that gromatic has not drawn. Removes what killed
+ * runs left there. Returns an exit code, after a message if it is not CLI_DONE. */
 int cli_picture_paths_prepare(const char *option, const char *given, const cli_inputs *inputs,
-                              cli_drawn_name *how);
+                              bool force, cli_drawn_name *how);
 
 /* Where the picture made of `name` goes. */
 void cli_picture_path(const char *given, cli_drawn_name how, const char *name, char *path,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,15 +103,31 @@ static int open_beside(gm_new_file *file) {
 
 /* ---- what the dead left ---- */
 
-/* STEM PID-N.part, as open_beside has it. */
-static bool is_part_of(const char *entry, const char *stem) {
+/* PID-N.part, as open_beside has it. */
+static bool is_part_ending(const char *pid) {
   static const char digits[] = "0123456789";
-  size_t n = strlen(stem);
-  if (strncmp(entry, stem, n) != 0) return false;
-  const char *pid = entry + n, *dash = pid + strspn(pid, digits);
+  const char *dash = pid + strspn(pid, digits);
   if (dash == pid || *dash != '-') return false;
   const char *number = dash + 1, *end = number + strspn(number, digits);
   return end > number && strcmp(end, ".part") == 0;
+}
+
+static bool is_part_of(const char *entry, const char *stem) {
+  size_t n = strlen(stem);
+  return strncmp(entry, stem, n) == 0 && is_part_ending(entry + n);
+}
+
+/* NAME.ENDING.PID-N.part for one of the endings. */
+static bool is_part_with(const char *entry, const char *const *endings) {
+  size_t length = strlen(entry);
+  for (; *endings; endings++) {
+    size_t n = strlen(*endings);
+    for (size_t i = 1; i + n < length; i++)
+      if (strncasecmp(entry + i, *endings, n) == 0 && entry[i + n] == '.' &&
+          is_part_ending(entry + i + n + 1))
+        return true;
+  }
+  return false;
 }
 
 /* Who writes holds the lock until the file has its own name; it is let go with the process. */
@@ -136,6 +153,13 @@ void gm_new_file_remove_dead(const char *path) {
   free(stem);
   free(copy);
   free(real);
+}
+
+void gm_new_file_remove_dead_in(const char *directory, const char *const *endings) {
+  DIR *dir = opendir(directory);
+  for (struct dirent *entry; dir && (entry = readdir(dir));)
+    if (is_part_with(entry->d_name, endings)) remove_if_dead(dirfd(dir), entry->d_name);
+  if (dir) closedir(dir);
 }
 
 /* ---- writing ---- */

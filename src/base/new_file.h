@@ -12,9 +12,12 @@ typedef struct gm_new_file {
 } gm_new_file;
 
 /* Removes the parts that killed processes left of this file, FILE.PID-N.part, where a long FILE
- * is cut: those that nobody
- * holds locked, as gm_new_file_begin has them. Reads the directory. Never fails. */
+ * is cut: those that nobody holds locked, as gm_new_file_begin has them. Reads the directory.
+ * Never fails. */
 void gm_new_file_remove_dead(const char *path);
+/* The same of all files of a directory whose names have one of the endings (a list that ends
+ * with NULL, in lower case; names in upper case have them too), but for cut names. */
+void gm_new_file_remove_dead_in(const char *directory, const char *const *endings);
 
 /* Errors of all three: GM_ERR_IO, GM_ERR_MEMORY; the message names path. */
 gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err);

@@ -1,6 +1,8 @@
 /* draw_mark.c - see draw_mark.h. */
 #include "draw_mark.h"
 
+#include "new_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,4 +87,13 @@ gm_status gm_drawn_by_gromatic(const char *path, bool *drawn, gm_error *err) {
   close(fd);
   if (status == GM_OK) *drawn = has_png_mark(bytes, n) || has_jpeg_mark(bytes, n);
   return status;
+}
+
+void gm_remove_cut_drawings(const char *path) {
+  static const char *const endings[] = {".png", ".jpg", ".jpeg", NULL};
+  struct stat st;
+  if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    gm_new_file_remove_dead_in(path, endings);
+  else
+    gm_new_file_remove_dead(path);
 }

@@ -76,4 +76,7 @@ class Killed(Folder):
 
     def clear(self):
         for name in os.listdir(self.folder):
-            os.remove(self.path(name))
+            if os.path.isdir(self.path(name)):
+                shutil.rmtree(self.path(name))
+            else:
+                os.remove(self.path(name))

@@ -21,6 +21,7 @@ class Interrupt(unittest.TestCase):
         self.stop_and_resume("caption", "--parallel", "4", *(scene(i) for i in range(15)))
 
     def stop_and_resume(self, *command):
+        command += "-m", "groma-mini"
         with tempfile.TemporaryDirectory() as folder:
             whole, output = os.path.join(folder, "whole"), os.path.join(folder, "out.jsonl")
             run(*command, "-o", whole)

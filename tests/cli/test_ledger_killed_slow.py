@@ -18,6 +18,10 @@ class Killed(folders.Killed):
         command = ["detect", "-f", "csv", "-o", out]
         self.assertGreater(self.sweep([*command, scene(0), scene(1), "--resume"], lambda: run(*command, scene(0))), 15)
 
+    def test_drawings(self):
+        command = ["detect", scene(0), scene(1), "-o", self.path("out.jsonl"), "--draw", self.path("d") + "/", "--resume"]
+        self.assertGreater(self.sweep(command, lambda: None), 15)
+
     def test_a_run_anew(self):
         """What it replaces stays until the new one is whole."""
         out = self.path("out.jsonl")

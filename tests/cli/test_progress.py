@@ -19,7 +19,7 @@ def on_terminal(*args, columns, output=subprocess.DEVNULL, **env):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     full = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
-    process = subprocess.Popen([GROMATIC, *args], stdin=subprocess.DEVNULL, stdout=output or slave, stderr=slave,
+    process = subprocess.Popen([GROMATIC, *args, "-m", "groma-mini"], stdin=subprocess.DEVNULL, stdout=output or slave, stderr=slave,
                                env=dict(full, **env))
     os.close(slave)
     got, end = b"", time.time() + 120
