@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "export_formats.h"
 #include "progress.h"
+#include "settings_file.h"
 #include "terminal.h"
 #include "text_file.h"
 
@@ -104,19 +105,23 @@ static outcome describe(describer *d, const char *name, json_t *all) {
   return ok ? NOTHING : FAILED;
 }
 
-static bool save(const char *path, const json_t *all) {
+/* The first time what was there goes with its ledger. */
+static bool save(const char *path, const json_t *all, bool *anew, const json_t *settings) {
   export_file file;
+  if (*anew && !cli_settings_forget(path)) return false;
   bool ok = export_file_open(&file, path);
   if (ok) ok = export_file_close(&file, json_dumpf(all, file.out, JSON_INDENT(1)) == 0);
   if (!ok) cli_error("%s: cannot write: %s", path, strerror(errno));
+  if (ok && *anew) ok = cli_settings_write(path, settings);
+  *anew = *anew && !ok;
   return ok;
 }
 
 /* What an earlier run has written, with --resume; NULL after a message where that is something
  * else, which is not to be overwritten. */
-static json_t *read_earlier(const cli_args *args) {
+static json_t *read_earlier(const cli_args *args, bool anew) {
   enum { MOST = 256 << 20 };
-  if (!args->resume || access(args->output, F_OK) != 0) return json_object();
+  if (anew) return json_object();
   json_t *all = cli_read_json("--resume: wanted an earlier run:", args->output, MOST,
                               JSON_REJECT_DUPLICATES);
   if (!all || json_is_object(all)) return all;
@@ -137,8 +142,9 @@ static void tell_all(const describer *d, const cli_args *args, size_t n, size_t 
 }
 
 /* The file is written anew after each class, so that a run can be resumed. */
-static int describe_all(const cli_args *args, describer *d, char **names, size_t n) {
-  json_t *all = read_earlier(args);
+static int describe_all(const cli_args *args, describer *d, char **names, size_t n, bool anew,
+                        const json_t *settings) {
+  json_t *all = read_earlier(args, anew);
   if (!all) return CLI_USAGE;
   cli_progress progress = cli_progress_begin(args->quiet);
   double began = cli_now();
@@ -149,7 +155,8 @@ static int describe_all(const cli_args *args, describer *d, char **names, size_t
     cli_progress_update(&progress, names[i], (double)i / (double)n);
     outcome found = describe(d, names[i], all);
     failed += found != DESCRIBED;
-    goes_on = found == NOTHING || (found == DESCRIBED && save(args->output, all));
+    goes_on =
+        found == NOTHING || (found == DESCRIBED && save(args->output, all, &anew, settings));
   }
   cli_progress_clear(&progress);
   int code = CLI_DONE;
@@ -194,6 +201,43 @@ static int open_endpoint(const cli_args *args, describer *d) {
   return d->endpoint ? CLI_DONE : CLI_SOME_FAILED;
 }
 
+/* All that changes a description; NULL after a message. */
+static json_t *settings_of(const cli_args *args, const describer *d) {
+  char sum[65] = "";
+  gm_error err = {0};
+  if (d->model && gm_model_sha256(d->model, sum, &err) != GM_OK) {
+    cli_error("%s", err.message);
+    return NULL;
+  }
+  /* A model that has a name is the same at another address. */
+  bool by_url = args->endpoint && !args->endpoint_model;
+  json_t *asked = json_array();
+  for (size_t i = 0; i < N_QUESTIONS; i++)
+    json_array_append_new(asked, json_string(questions[i]));
+  json_t *all =
+      json_pack("{s:s, s:s, s:o, s:o, s:o}", "the command", "describe-classes",
+                "the model's SHA-256", sum, "--endpoint",
+                by_url ? cli_json_text(args->endpoint) : json_null(), "--endpoint-model",
+                cli_json_text(args->endpoint_model ? args->endpoint_model : "default"),
+                "the questions", asked);
+  if (!all) cli_error("no memory to begin with");
+  return all;
+}
+
+/* With the file's lock, by settings that are those of all that it holds. */
+static int run_locked(const cli_args *args, describer *d, char **names, size_t n) {
+  const ledger_wish wish = {args->resume, false, args->force};
+  int lock = -1;
+  bool anew = true;
+  json_t *settings = settings_of(args, d);
+  int code = settings ? cli_settings_take(args->output, settings, wish, &lock, &anew)
+                      : CLI_SOME_FAILED;
+  if (code == CLI_DONE) code = describe_all(args, d, names, n, anew, settings);
+  cli_settings_release(args->output, lock);
+  json_decref(settings);
+  return code;
+}
+
 int cmd_describe_classes(const cli_args *args) {
   char **names;
   size_t n;
@@ -204,13 +248,13 @@ int cmd_describe_classes(const cli_args *args) {
     return CLI_USAGE;
   }
   const char *const heads[2] = {"{\n \"", "{}"}; /* as save writes them */
-  /* read_earlier looks closer */
-  if (!args->resume && !export_may_replace(args->output, "descriptions", heads))
+  /* cli_settings_take looks closer */
+  if (!args->resume && !args->force && !export_may_replace(args->output, "descriptions", heads))
     return CLI_USAGE;
   if (!cli_class_names(args, &names, &n)) return CLI_USAGE;
   cli_catch_interrupt();
   int code = args->endpoint ? open_endpoint(args, &d) : open_model(args, &d);
-  if (code == CLI_DONE) code = describe_all(args, &d, names, n);
+  if (code == CLI_DONE) code = run_locked(args, &d, names, n);
   chat_endpoint_close(d.endpoint);
   gm_scene_free(d.scene);
   cli_close_model(args, d.model);

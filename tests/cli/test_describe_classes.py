@@ -155,13 +155,24 @@ class DescribeClasses(unittest.TestCase):
     def test_resume_asks_only_what_is_missing(self):
         server = self.serve(lambda n, body: (400, {"error": {"message": "no cats"}})
                             if "cat" in body["messages"][0]["content"] else said("Fine."))
-        _, err = self.ask(server, "dog,cat", code=1)
+        _, err = self.ask(server, "dog,cat", "--endpoint-model", "one", code=1)
         self.assertIn("1 of 2", err)
         server = self.serve(lambda n, body: said("Good."))
-        self.ask(server, "dog,cat", "--resume")
+        for other in [], ["--endpoint-model", "two"]:  # their descriptions would stand in one file
+            _, err = self.ask(server, "dog,cat", "--resume", *other, code=2)
+            self.assertIn("it was begun with", err)
+        os.rename(self.out + ".ledger", self.out + ".kept")
+        for how in [], ["--resume"]:
+            _, err = self.ask(server, "dog,cat", "--endpoint-model", "one", *how, code=2)
+            self.assertIn("--force", err)
+        os.rename(self.out + ".kept", self.out + ".ledger")
+        self.assertEqual(server.requests, [])
+        self.ask(server, "dog,cat", "--resume", "--endpoint-model", "one")  # at another address
         self.assertEqual(set(self.result()["dog"]), {"Fine."})
         self.assertEqual(set(self.result()["cat"]), {"Good."})
         self.assertTrue(all("cat" in r[2]["messages"][0]["content"] for r in server.requests))
+        self.ask(server, "dog", "--endpoint-model", "two", "--resume", "--force")
+        self.assertEqual(self.result(), {"dog": ["Good."] * len(self.result()["dog"])})
 
     def check(self, answer, want, left_out="", code=0):
         """What is kept of an answer that comes three times, and what is said of the rest."""
@@ -257,7 +268,7 @@ class DescribeClasses(unittest.TestCase):
         _, err = self.ask(server, "dog", code=2)
         self.assertIn("would be lost", err)
         _, err = self.ask(server, "dog", "--resume", code=2)
-        self.assertIn("an earlier run", err)
+        self.assertIn("no ledger that says how it was made", err)
         with open(self.out) as file:
             self.assertEqual(file.read(), '{"dog": ["Fine."],')
         self.assertEqual(server.requests, [])
