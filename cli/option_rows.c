@@ -315,7 +315,7 @@ const cli_option_row cli_option_rows[] = {
      SECTION_OUTPUT, NULL},
     {"quiet", 'q', FLAG, AT(quiet),
      GROUP_OUTPUT | GROUP_EVAL | GROUP_ENDPOINT | GROUP_CONVERT | GROUP_LINES, NULL,
-     "no progress", SECTION_OTHER, NULL},
+     "no progress and no closing line; warnings stay", SECTION_OTHER, NULL},
     {"verbose", 'v', LEVEL, AT(verbose), GROUP_MODEL | GROUP_CONVERT, NULL,
      "say how long each stage took, and which files of the cache were not usable",
      SECTION_OTHER, NULL},
