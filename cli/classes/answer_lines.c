@@ -1,6 +1,8 @@
 /* answer_lines.c - see answer_lines.h. */
 #include "answer_lines.h"
 
+#include "gromatic.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,14 +48,20 @@ static void drop_reasoning(char *text, answer_drops *drops) {
     drop_between(text, marks[i][0], marks[i][1], &drops->reasoning);
 }
 
-/* U+FFFD, which stands for what was no character. */
+/* U+FFFD, which stands for what was no character, and bytes that are no UTF-8. */
 static void drop_damage(char *text, answer_drops *drops) {
+  enum { REPLACEMENT = 0xFFFD };
   char *to = text;
-  for (const char *at = text; *at;) {
-    bool damaged = strncmp(at, "\xEF\xBF\xBD", 3) == 0;
+  const char *at = text, *end = strchr(text, 0);
+  while (at < end) {
+    uint32_t code;
+    bool safe;
+    size_t n = gm_text_next(at, (size_t)(end - at), &code, &safe);
+    bool damaged = code == REPLACEMENT;
     drops->characters += damaged;
-    if (damaged) at += 3;
-    if (!damaged) *to++ = *at++;
+    if (!damaged) memmove(to, at, n);
+    if (!damaged) to += n;
+    at += n;
   }
   *to = 0;
 }
@@ -179,12 +187,16 @@ static bool add_strings(json_t *list, json_t *value, answer_drops *drops) {
   return ok;
 }
 
-/* JSON that begins with a line and ends with one: its bytes; 0 where it is none. */
-static size_t add_json(json_t *list, const char *text, answer_drops *drops, bool *ok) {
+/* JSON that begins with a line and ends with one: its bytes; 0 where it is none. *looked_to:
+ * where an attempt ended. None begins before that again, so that a text full of brackets takes
+ * no longer than another. */
+static size_t add_json(json_t *list, const char *text, const char **looked_to,
+                       answer_drops *drops, bool *ok) {
   json_error_t end;
-  if (*text != '[' && *text != '{') return 0;
+  if ((*text != '[' && *text != '{') || text < *looked_to) return 0;
   json_t *value = json_loads(text, JSON_DISABLE_EOF_CHECK, &end);
   const char *rest = value ? text + end.position : text;
+  *looked_to = text + end.position;
   bool whole = value && is_blank(rest, rest + strcspn(rest, "\n"));
   if (whole) *ok = add_strings(list, value, drops);
   json_decref(value);
@@ -209,6 +221,7 @@ static bool is_text(const char *language) {
 
 bool answer_lines(json_t *list, char *text, answer_drops *drops) {
   bool ok = true, fenced = false, code = false;
+  const char *looked_to = text;
   drop_reasoning(text, drops);
   drop_damage(text, drops);
   while (ok && *text) {
@@ -220,7 +233,7 @@ bool answer_lines(json_t *list, char *text, answer_drops *drops) {
       code = !fenced && !is_text(line + 3);
       fenced = !fenced;
     } else if (!code) {
-      size_t json = add_json(list, line, drops, &ok);
+      size_t json = add_json(list, line, &looked_to, drops, &ok);
       if (json) text = line + json;
       if (!json) {
         line[length] = 0;

@@ -21,12 +21,14 @@ struct chat_endpoint {
   double last; /* when the latest request began */
   char *bytes; /* of the reply */
   size_t size;
+  bool too_long; /* it has more than MAX_ANSWER */
 };
 
 static size_t on_bytes(char *data, size_t unit, size_t n, void *user) {
   chat_endpoint *e = user;
   (void)unit; /* always 1 */
-  char *grown = e->size + n <= MAX_ANSWER ? realloc(e->bytes, e->size + n + 1) : NULL;
+  e->too_long = n > MAX_ANSWER - e->size;
+  char *grown = e->too_long ? NULL : realloc(e->bytes, e->size + n + 1);
   if (!grown) return 0;
   e->bytes = grown;
   memcpy(grown + e->size, data, n);
@@ -166,7 +168,8 @@ static void tell_refusal(const chat_endpoint *e, long status) {
   json_decref(root);
 }
 
-static bool may_pass(CURLcode code, long status) {
+static bool may_pass(const chat_endpoint *e, CURLcode code, long status) {
+  if (e->too_long) return false;
   if (code != CURLE_OK)
     return code != CURLE_URL_MALFORMAT && code != CURLE_UNSUPPORTED_PROTOCOL &&
            code != CURLE_ABORTED_BY_CALLBACK;
@@ -188,13 +191,17 @@ static char *ask(chat_endpoint *e, bool *reasoning) {
     free(e->bytes);
     e->bytes = NULL;
     e->size = 0;
+    e->too_long = false;
     long status = 0;
     CURLcode code = curl_easy_perform(e->curl);
     curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
     char *answer = code == CURLE_OK && status == 200 ? content_of(e->bytes, reasoning) : NULL;
     if (answer || cli_interrupted()) return answer;
-    if (!may_pass(code, status) || attempt >= e->params.retries) {
-      if (code == CURLE_OK)
+    if (!may_pass(e, code, status) || attempt >= e->params.retries) {
+      if (e->too_long)
+        cli_error("%s: found an answer of more than %d MiB, wanted at most that", e->shown,
+                  MAX_ANSWER >> 20);
+      else if (code == CURLE_OK)
         tell_refusal(e, status);
       else
         cli_error("%s: %s", e->shown, curl_easy_strerror(code));

@@ -11,7 +11,7 @@ from program import run
 
 
 class Server:
-    """Answers with what `reply(number, body)` gives: (status, object or text), and headers where there are some."""
+    """Answers with what `reply(number, body)` gives: (status, object, text or bytes), and headers where there are some."""
 
     def __init__(self, reply):
         self.requests, self.times, outer = [], [], self
@@ -22,7 +22,8 @@ class Server:
                 outer.times.append(time.monotonic())
                 outer.requests.append((self.path, self.headers.get("Authorization"), body))
                 status, answer, *headers = reply(len(outer.requests), body)
-                data = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+                data = answer if isinstance(answer, (str, bytes)) else json.dumps(answer)
+                data = data.encode() if isinstance(data, str) else data
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 for name, value in headers:
@@ -117,7 +118,9 @@ class DescribeClasses(unittest.TestCase):
 
     def test_an_endless_answer_is_refused(self):
         server = self.serve(lambda n, body: (200, "x" * (5 << 20)))
-        self.ask(server, "dog", "--retries", 0, code=1)
+        _, err = self.ask(server, "dog", "--retries", 2, code=1)
+        self.assertIn("/chat/completions: found an answer of more than 4 MiB", err)
+        self.assertEqual(len(server.requests), 1)  # it would be as long again
         self.assertFalse(os.path.exists(self.out))
 
     def test_a_redirect_is_not_followed(self):
@@ -252,6 +255,19 @@ class DescribeClasses(unittest.TestCase):
         self.check("A caf\ud83d has", ["A caf has"], "3 damaged characters")
         self.check("A dog\0 has fur.", ["A dog has fur."], "3 damaged characters")
         self.check("A dog \U0001f415 has fur.", ["A dog \U0001f415 has fur."])
+
+    def test_bytes_that_are_no_text(self):
+        server = self.serve(lambda n, body: (200, b'{"choices": [{"message": {"content": "A \xff\xe9 dog."}}]}'))
+        _, err = self.ask(server, "dog")
+        self.assertEqual(self.result(), {"dog": 3 * ["A  dog."]})
+        self.assertIn("left out of the answers: 6 damaged characters\n", err)
+
+    def test_an_answer_full_of_brackets_takes_no_longer_than_another(self):
+        server = self.serve(lambda n, body: said("[\n" * 400000 + "A dog has fur."))
+        began = time.monotonic()
+        self.ask(server, "dog")  # each bracket may begin JSON, and none of them ends
+        self.assertLess(time.monotonic() - began, 60)
+        self.assertEqual(self.result(), {"dog": 3 * ["A dog has fur."]})
 
     def test_a_class_without_descriptions_leaves_the_others(self):
         server = self.serve(lambda n, body: said("" if "cat" in body["messages"][0]["content"] else "Good."))
