@@ -18,7 +18,7 @@ struct name_list {
   char *path;
   int fd;
   bool slow, over;
-  bool known, zeros;          /* known: the first bytes are there, and tell what ends a name */
+  bool known, zeros;          /* known: what ends a name, a line's end or a zero byte */
   size_t line, n, begin, end; /* n: names given; those in bytes[begin..end) are next */
   char bytes[LONGEST + 1];
 };
@@ -42,7 +42,7 @@ name_list *name_list_open(const char *path) {
     l->slow = !S_ISREG(st.st_mode);
     return l;
   }
-  cli_error("%s: cannot read the list: %s", path,
+  cli_error("%s: cannot read the list: %s", l->path,
             errno == EBUSY ? "it is read for something else already" : strerror(errno));
   name_list_close(l);
   return NULL;
@@ -65,20 +65,23 @@ static bool begins(const name_list *l, const char *with, size_t n) {
   return l->end >= n && memcmp(l->bytes, with, n) == 0;
 }
 
-/* What ends a name is told by the first bytes. False after a message. */
+/* Once the end of the first name is there, the bytes so far tell what ends a name: whoever
+ * writes names may write their ends by themselves. False after a message. */
 static bool know(name_list *l) {
-  const char *other = NULL;
-  if (begins(l, "\xFF\xFE\0\0", 4) || begins(l, "\0\0\xFE\xFF", 4))
-    other = "UTF-32";
-  else if (begins(l, "\xFF\xFE", 2) || begins(l, "\xFE\xFF", 2))
-    other = "UTF-16";
-  if (other) {
-    cli_error("%s: line 1: found %s (a byte order mark), wanted UTF-8; convert it with iconv "
-              "-f %s -t UTF-8",
-              l->path, other, other);
-    return false;
+  bool zero = memchr(l->bytes, 0, l->end) != NULL;
+  if (!zero && !memchr(l->bytes, '\n', l->end) && !l->over) return true;
+  if (begins(l, "\xFF\xFE", 2) || begins(l, "\xFE\xFF", 2) ||
+      begins(l, "\0\0\xFE\xFF", 4)) { /* marks of UTF-16 and UTF-32 */
+    char mark[5] = {0};
+    size_t length = l->end < 4 ? l->end : 4;
+    gm_error err = {0};
+    memcpy(mark, l->bytes, length);
+    if (gm_text_import(mark, &length, l->path, &err) != GM_OK) {
+      cli_report_error(&err);
+      return false;
+    }
   }
-  l->zeros = memchr(l->bytes, 0, l->end) != NULL;
+  l->zeros = zero;
   l->known = true;
   return true;
 }

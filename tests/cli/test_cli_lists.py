@@ -128,6 +128,22 @@ class Lists(Fixture):
         _, err = run("detect", "@-", stdin=scene(0).encode() + b"\n" + b"x" * (1 << 16) + b"\0\n", code=2)
         self.assertIn("wanted a name of a file", err)
 
+    def test_ends_of_names_that_come_by_themselves(self):
+        for end in b"\0", b"\n":
+            child = self.start("detect", "@-", "--json", "-q", stdin=subprocess.PIPE)
+            with child.stdin:
+                for piece in scene(0).encode()[:9], scene(0).encode()[9:], end, scene(1).encode() + end:
+                    child.stdin.write(piece)
+                    child.stdin.flush()
+                    time.sleep(0.1)
+            got = [json.loads(line) for line in child.stdout]
+            self.assertEqual(files(got), [scene(0), scene(1)])
+            self.assertEqual(child.wait(), 0)
+
+    def test_a_list_is_taken_once(self):
+        _, err = run("detect", "@-", "@-", stdin=scene(0).encode(), code=2)
+        self.assertIn("standard input: cannot read the list: it is read for something else already", err)
+
     def test_lists_that_are_none(self):
         for text, said in (b"\n\n", "no names in this list"), ((scene(0) + "\n").encode("utf-16"), "line 1: found UTF-16"), \
                 ((scene(0) + "\n").encode("utf-32"), "line 1: found UTF-32"), (b"a\ncaf\xe9.png\n", "line 2: found"):
