@@ -84,7 +84,7 @@ static int next_entry(cli_archive *a, struct archive_entry **entry) {
 /* A file of the archive, or a link to one. */
 typedef struct member {
   char *name;
-  char *place;  /* the name without "." and ".." */
+  char *place;  /* plain_path of the name */
   char *target; /* of a link, likewise; NULL: a file */
   size_t number;
 } member;
@@ -95,18 +95,23 @@ typedef struct members {
   member **by_place; /* files and links, sorted */
 } members;
 
-/* A path without "." and "..", which is the same place in the archive; to be freed. */
+/* The path without what is needless: every path of one place in the archive gives the same. A
+ * ".." that leads out of the archive stays, for what is there is not in it. free() it. */
 static char *plain_path(const char *folder, size_t length, const char *path) {
   char *joined = NULL;
+  size_t inside = 0; /* folders that ".." can leave */
   if (asprintf(&joined, "%.*s/%s", path[0] == '/' ? 0 : (int)length, folder, path) < 0)
     return NULL;
   char *to = joined, *rest = joined;
   for (char *part; (part = strsep(&rest, "/"));) {
     if (!*part || strcmp(part, ".") == 0) continue;
-    if (strcmp(part, "..") == 0) {
+    bool up = strcmp(part, "..") == 0;
+    if (up && inside > 0) {
+      inside--;
       while (to > joined && *--to != '/') continue;
       continue;
     }
+    inside += !up;
     size_t n = strlen(part);
     if (to > joined) *to++ = '/';
     memmove(to, part, n);

@@ -207,6 +207,23 @@ class Links(Fixture):
             else:
                 self.assertIn("a link to what is not in this archive", one["error"]["message"])
 
+    def test_links_out_of_a_tar(self):
+        name = self.path("s.tar")
+        with tarfile.open(name, "w") as tar:
+            tar.add(scene(0), "b.png")  # is not what a link to ../b.png means
+            tar.add(scene(0), "../c.png", filter=lambda info: info)
+            for path, target in ("a.png", "../b.png"), ("d/e.png", "../../b.png"), ("d/f.png", "../g/../b.png"), \
+                    ("h.png", "../c.png"), ("i.png", "./d/.././b.png"):
+                info = tarfile.TarInfo(path)
+                info.type, info.linkname = tarfile.SYMTYPE, target
+                tar.addfile(info)
+        out, _ = run("detect", "--json", name, code=1)
+        got = {os.path.basename(line["image"]["file"]): line for line in map(json.loads, out.splitlines())}
+        self.assertEqual({file: "regions" in line for file, line in got.items()},
+                         {"b.png": True, "c.png": True, "a.png": False, "e.png": False, "f.png": True, "h.png": True,
+                          "i.png": True})
+        self.assertIn("a link to what is not in this archive", got["a.png"]["error"]["message"])
+
     def test_one_tar_twice(self):
         name = self.path("s.tar")
         with tarfile.open(name, "w") as tar:
