@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char *const right[] = {
     "0",
@@ -120,12 +121,34 @@ static void names_are_numbered(void **state) {
   assert_true(name_table_find(&table, "1", 1) == NAME_NONE);
 }
 
+/* Half of them decomposed; no pair may be compared, which would take minutes. */
+static void names_are_numbered_by_their_forms(void **state) {
+  (void)state;
+  enum { N = 40000 };
+  name_table table = {0};
+  char name[30];
+  clock_t began = clock();
+  for (size_t i = 0; i < N; i++) {
+    snprintf(name, sizeof name, i % 2 ? "caf\xC3\xA9 %zu" : "cafe\xCC\x81 %zu", i);
+    assert_int_equal(name_table_add_name(&table, name), i);
+  }
+  for (size_t i = 0; i < N; i++) {
+    snprintf(name, sizeof name, i % 2 ? "cafe\xCC\x81 %zu" : "caf\xC3\xA9 %zu", i);
+    assert_int_equal(name_table_add_name(&table, name), i);
+    assert_int_equal(name_table_find_name(&table, name), i);
+  }
+  assert_true(name_table_find_name(&table, "cafe 1") == NAME_NONE);
+  assert_int_equal(name_table_add_name(&table, "caf\xE9"), N); /* no UTF-8: only itself */
+  assert_int_equal(name_table_find_name(&table, "caf\xE9"), N);
+  assert_true(clock() - began < 20 * CLOCKS_PER_SEC);
+  name_table_free(&table);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(json_is_told_from_other_text),
-      cmocka_unit_test(depth_is_limited),
-      cmocka_unit_test(values_say_what_they_are),
-      cmocka_unit_test(names_are_numbered),
+      cmocka_unit_test(json_is_told_from_other_text),      cmocka_unit_test(depth_is_limited),
+      cmocka_unit_test(values_say_what_they_are),          cmocka_unit_test(names_are_numbered),
+      cmocka_unit_test(names_are_numbered_by_their_forms),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

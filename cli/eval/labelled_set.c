@@ -1,7 +1,7 @@
 /* labelled_set.c - see labelled_set.h. */
 #include "labelled_set.h"
 
-#include "inputs.h"
+#include "folder.h"
 #include "name_table.h"
 #include "room.h"
 #include "terminal.h"
@@ -18,6 +18,7 @@
 enum { MAX_CSV = 256 << 20 };
 
 static const char no_label[] = "without a file or its label",
+                  no_pictures[] = "without pictures",
                   other_class[] = "whose class is not among the classes";
 
 /* Takes both strings over. */
@@ -43,20 +44,32 @@ static char *class_of_folder(const char *name) {
   return label;
 }
 
+typedef struct class_folder {
+  labelled_set *set;
+  const char *name;
+} class_folder;
+
+static bool add_found(void *user, const char *picture) {
+  const class_folder *f = user;
+  return add_picture(f->set, strdup(picture), class_of_folder(f->name));
+}
+
+static int by_path(const void *a, const void *b) {
+  return strcmp(((const labelled_picture *)a)->path, ((const labelled_picture *)b)->path);
+}
+
 static bool add_folder(labelled_set *set, const char *path, const char *name) {
   char *folder = NULL;
-  if (asprintf(&folder, "%s/%s", path, name) < 0) return false;
   struct stat st;
-  bool ok = true;
-  if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)) {
-    cli_inputs pictures;
-    const char *items[] = {folder};
-    const cli_list list = {items, 1};
-    ok = cli_expand_inputs(&list, false, &pictures) == CLI_DONE;
-    for (size_t i = 0; ok && i < pictures.n; i++)
-      ok = add_picture(set, strdup(pictures.names[i]), class_of_folder(name));
-    if (ok) cli_inputs_free(&pictures);
-  }
+  size_t first = set->n;
+  class_folder found = {set, name};
+  if (asprintf(&folder, "%s/%s", path, name) < 0) return false;
+  bool there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+  bool ok = !there || cli_folder_list(folder, false, add_found, &found);
+  if (set->n > first)
+    qsort(set->pictures + first, set->n - first, sizeof *set->pictures, by_path);
+  else if (there && ok)
+    left_out_add(&set->left_out, no_pictures, name);
   free(folder);
   return ok;
 }

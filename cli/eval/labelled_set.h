@@ -16,12 +16,14 @@ typedef struct labelled_picture {
 typedef struct labelled_set {
   labelled_picture *pictures; /* sorted by path in folders, else in the file's order */
   size_t n;
-  left_out left_out; /* rows without a file or a label, pictures of other classes */
+  left_out
+      left_out; /* rows without a file or a label, empty folders, pictures of other classes */
 } labelled_set;
 
 /* path: a folder of class folders, or a CSV with the columns file and label (in a header, or
  * the first two); files are taken from the CSV's own folder. limit: the first N, 0 for all.
- * Rows that cannot be used are left out. False after a message on stderr. Free in any case. */
+ * Rows and folders that cannot be used are left out. False after a message on stderr. Free in
+ * any case. */
 bool labelled_set_load(labelled_set *set, const char *path, size_t limit);
 void labelled_set_free(labelled_set *set);
 

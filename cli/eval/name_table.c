@@ -1,12 +1,10 @@
 /* name_table.c - see name_table.h. A hash table with open addressing. */
 #include "name_table.h"
 
-#include "gromatic.h"
-
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 static size_t hash(const char *name, size_t length) {
   uint64_t h = 14695981039346656037u; /* FNV-1a, its high bits folded in: slots go by the low */
@@ -55,22 +53,25 @@ size_t name_table_add(name_table *t, const char *name, size_t length) {
   return t->n++;
 }
 
-static bool is_ascii(const char *text) {
-  while (*text && (unsigned char)*text < 0x80) text++;
-  return !*text;
+/* Forms in NFC are compared by their hashes too, where gm_name_compare would take each pair. */
+static char *nfc(const char *name) {
+  return (char *)utf8proc_NFC((const utf8proc_uint8_t *)name);
 }
 
 size_t name_table_find_name(const name_table *t, const char *name) {
-  size_t found = name_table_find(t, name, strlen(name));
-  if (found != NAME_NONE || is_ascii(name)) return found;
-  for (size_t i = 0; i < t->n; i++)
-    if (!is_ascii(t->names[i]) && gm_name_compare(t->names[i], name) == 0) return i;
-  return NAME_NONE;
+  char *form = nfc(name);
+  const char *key = form ? form : name; /* one that is no UTF-8 has only itself */
+  size_t found = name_table_find(t, key, strlen(key));
+  free(form);
+  return found;
 }
 
 size_t name_table_add_name(name_table *t, const char *name) {
-  size_t found = name_table_find_name(t, name);
-  return found != NAME_NONE ? found : name_table_add(t, name, strlen(name));
+  char *form = nfc(name);
+  const char *key = form ? form : name;
+  size_t found = name_table_add(t, key, strlen(key));
+  free(form);
+  return found;
 }
 
 void name_table_free(name_table *t) {

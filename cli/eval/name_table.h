@@ -18,8 +18,8 @@ typedef struct name_table {
 size_t name_table_add(name_table *table, const char *name, size_t length);
 /* NAME_NONE where it is not there. */
 size_t name_table_find(const name_table *table, const char *name, size_t length);
-/* The same by the whole of a string, and for names that Unicode takes for one
- * (gm_name_compare): the first of them is the one that is there. */
+/* The same by the whole of a string, in NFC: names that Unicode takes for one (gm_name_compare)
+ * are one. A table of such names is used with these two only. */
 size_t name_table_add_name(name_table *table, const char *name);
 size_t name_table_find_name(const name_table *table, const char *name);
 void name_table_free(name_table *table);

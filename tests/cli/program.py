@@ -15,12 +15,12 @@ SCENES = os.path.join(DATA, "world", "scenes", "images")
 NOTICE = "gromatic: no model was given, and "
 
 
-def run(*args, code=0, stdin=b"", env=None, timeout=300, notice=False):
+def run(*args, code=0, stdin=b"", env=None, timeout=300, notice=False, cwd=None):
     """Runs gromatic; checks the exit code; returns (stdout, stderr) as text, the latter without the notice that
     nearly every run has, unless it is asked for."""
     full = dict(os.environ, NO_COLOR="1", **(env or {}))
     command = [GROMATIC, *(a if isinstance(a, bytes) else str(a) for a in args)]
-    done = subprocess.run(command, input=stdin, capture_output=True, env=full, timeout=timeout)
+    done = subprocess.run(command, input=stdin, capture_output=True, env=full, timeout=timeout, cwd=cwd)
     out, err = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == code, (args, done.returncode, out, err)
     if not notice:

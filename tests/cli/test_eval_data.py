@@ -299,6 +299,20 @@ class Labelled(unittest.TestCase):
         _, err = self.evaluate(self.csv("set/bus/1.png"), code=2)
         self.assertIn("found no pictures in class folders, or rows", err)
 
+    def test_a_folder_without_pictures(self):
+        for name in "cat", "ant":
+            os.makedirs(os.path.join(self.folder, "set", name))
+        [got], err = self.evaluate(os.path.join(self.folder, "set"))
+        self.assertEqual((got["n"], got["skipped"], list(got["per_class"])),
+                         (3, {"pictures": 0, "entries": 2}, self.names))
+        self.assertIn("/set: 2 entries left out without pictures: ant, cat\n", err)
+
+    def test_a_set_by_any_name(self):
+        os.rename(os.path.join(self.folder, "set"), os.path.join(self.folder, "@set"))
+        os.rename(os.path.join(self.folder, "@set", "bus"), os.path.join(self.folder, "@set", "@bus.tar"))
+        out, _ = run("eval", "classify", "@set", "--method", "clip", "--no-cache", "--json", cwd=self.folder)
+        self.assertEqual(list(json.loads(out)["per_class"]), ["@bus.tar", "dog", "koala"])
+
     def test_pictures_of_other_classes(self):
         [got], err = self.evaluate(os.path.join(self.folder, "set"), "--classes", "dog,koala,cat")
         self.assertEqual((got["n"], got["skipped"], sorted(got["per_class"])),
