@@ -23,12 +23,14 @@ static const char *marked_encoding(const unsigned char *b, size_t size) {
   return NULL;
 }
 
-/* Latin letters in UTF-16 and UTF-32 have zero bytes beside them. */
+/* Latin letters in UTF-16 and UTF-32 have zero bytes beside them, on the side of the byte order
+ * (little endian: LE, behind them). */
 static const char *unmarked_encoding(const unsigned char *b, size_t size) {
-  if (size >= 4 && ((b[0] && !b[1] && !b[2] && !b[3]) || (!b[0] && !b[1] && !b[2] && b[3])))
-    return "UTF-32";
-  if (size >= 4 && ((b[0] && !b[1] && b[2] && !b[3]) || (!b[0] && b[1] && !b[2] && b[3])))
-    return "UTF-16";
+  if (size < 4) return NULL;
+  if (b[0] && !b[1] && !b[2] && !b[3]) return "UTF-32LE";
+  if (!b[0] && !b[1] && !b[2] && b[3]) return "UTF-32BE";
+  if (b[0] && !b[1] && b[2] && !b[3]) return "UTF-16LE";
+  if (!b[0] && b[1] && !b[2] && b[3]) return "UTF-16BE";
   return NULL;
 }
 
@@ -79,7 +81,7 @@ gm_status gm_text_check(const void *bytes, size_t size, const char *name, gm_sta
   if (other)
     return gm_fail(err, status,
                    "%s: line %zu: found zero bytes as in %s, wanted UTF-8; convert it with "
-                   "iconv -f %sLE -t UTF-8",
+                   "iconv -f %s -t UTF-8",
                    name, line, other, other);
   if (b[good] == 0)
     return gm_fail(err, status, "%s: line %zu: found a zero byte, wanted UTF-8 text", name,
