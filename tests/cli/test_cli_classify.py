@@ -166,7 +166,7 @@ class Classify(unittest.TestCase):
                     foreign = file.read()
                 with open(name, "wb") as file:
                     file.write(foreign)
-                _, err = run(*arguments, given, code=1 if given.endswith("/") else 2)
+                _, err = run(*arguments, given, code=2)
                 self.assertIn(name + ": this file is not known as a drawing made by gromatic", err)
                 self.assertIn("--force", err)
                 with open(name, "rb") as file:
