@@ -306,12 +306,16 @@ const cli_option_row cli_option_rows[] = {
      "https://example.org/",
      SECTION_OUTPUT, NULL},
     {"resume", 0, FLAG, AT(resume), GROUP_OUTPUT | GROUP_ENDPOINT, NULL,
-     "go on where an earlier run with the same -o FILE stopped", SECTION_OUTPUT, NULL},
+     "go on where an earlier run with the same -o FILE stopped, or add new pictures to its "
+     "result",
+     SECTION_OUTPUT, NULL},
     {"retry-errors", 0, FLAG, AT(retry_errors), GROUP_OUTPUT, NULL,
      "with --resume: try those pictures again that failed; their new lines come last",
      SECTION_OUTPUT, NULL},
     {"force", 0, FLAG, AT(force), GROUP_OUTPUT | GROUP_ENDPOINT | GROUP_CONVERT | GROUP_LINES,
-     NULL, "replace files that gromatic did not make, begin an earlier result anew",
+     NULL,
+     "replace files that gromatic did not make; begin a result anew that belongs to other "
+     "settings or has no ledger",
      SECTION_OUTPUT, NULL},
     {"quiet", 'q', FLAG, AT(quiet),
      GROUP_OUTPUT | GROUP_EVAL | GROUP_ENDPOINT | GROUP_CONVERT | GROUP_LINES, NULL,
