@@ -19,6 +19,7 @@ enum { MAX_CSV = 256 << 20 };
 
 static const char no_label[] = "without a file or its label",
                   no_pictures[] = "without pictures",
+                  open_quote[] = "whose quote does not end on its line",
                   other_class[] = "whose class is not among the classes";
 
 /* Takes both strings over. */
@@ -93,8 +94,9 @@ static bool load_folders(labelled_set *set, const char *path) {
 /* ---- CSV ---- */
 
 /* The next field of *line, unquoted in place (RFC 4180, no line ends inside quotes), without
- * the spaces around what is quoted or is not; NULL past the last. */
-static char *next_field(char **line) {
+ * the spaces around what is quoted or is not; NULL past the last. *open is set where its quote
+ * does not end. */
+static char *next_field(char **line, bool *open) {
   char *field = *line;
   if (!field) return NULL;
   field += strspn(field, " \t");
@@ -114,6 +116,7 @@ static char *next_field(char **line) {
     *to++ = *at;
   }
   *line = *at ? at + 1 : NULL;
+  *open |= quoted;
   while (to > kept && (to[-1] == ' ' || to[-1] == '\t')) to--;
   *to = 0;
   return field;
@@ -124,9 +127,9 @@ typedef struct columns {
 } columns;
 
 static bool read_header(char *line, columns *found) {
-  bool file = false, label = false;
+  bool file = false, label = false, open = false;
   size_t i = 0;
-  for (char *field; (field = next_field(&line)); i++) {
+  for (char *field; (field = next_field(&line, &open)); i++) {
     if (strcasecmp(field, "file") == 0) {
       found->file = i;
       file = true;
@@ -141,22 +144,24 @@ static bool read_header(char *line, columns *found) {
 static bool add_row(labelled_set *set, char *line, const columns *c, const char *folder,
                     size_t number) {
   char *file = NULL, *label = NULL, *path = NULL;
+  bool open = false;
   size_t i = 0;
-  for (char *field; (field = next_field(&line)); i++) {
+  for (char *field; (field = next_field(&line, &open)); i++) {
     if (i == c->file) file = field;
     if (i == c->label) label = field;
   }
-  if (!file || !label || !*file || !*label) {
+  if (open || !file || !label || !*file || !*label) {
     char name[40];
     snprintf(name, sizeof name, "line %zu", number);
-    left_out_add(&set->left_out, no_label, name);
+    left_out_add(&set->left_out, open ? open_quote : no_label, name);
     return true;
   }
   int n = *file == '/' ? asprintf(&path, "%s", file) : asprintf(&path, "%s/%s", folder, file);
   return add_picture(set, n < 0 ? NULL : path, strdup(label));
 }
 
-static bool load_csv(labelled_set *set, const char *path) {
+/* has_folder: it lies in one; what comes through a pipe does not. */
+static bool load_csv(labelled_set *set, const char *path, bool has_folder) {
   size_t number = 0;
   char *text = cli_read_text("", path, MAX_CSV, NULL), *folder = strdup(path);
   if (!text || !folder) {
@@ -164,7 +169,7 @@ static bool load_csv(labelled_set *set, const char *path) {
     free(folder);
     return false;
   }
-  char *slash = strrchr(folder, '/'), *rest = text;
+  char *slash = has_folder ? strrchr(folder, '/') : NULL, *rest = text;
   if (slash)
     *slash = 0;
   else
@@ -191,9 +196,15 @@ static bool load_csv(labelled_set *set, const char *path) {
 bool labelled_set_load(labelled_set *set, const char *path, size_t limit) {
   *set = (labelled_set){0};
   struct stat st;
-  bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-  if (!(folder ? load_folders(set, path) : load_csv(set, path))) return false;
-  if (set->n == 0) cli_error("%s: found no pictures in class folders, or rows", path);
+  bool there = stat(path, &st) == 0, folder = there && S_ISDIR(st.st_mode);
+  if (!(folder ? load_folders(set, path) : load_csv(set, path, there && S_ISREG(st.st_mode))))
+    return false;
+  if (set->n == 0) {
+    left_out_tell(&set->left_out, path, "entry", "entries");
+    cli_error("%s: found no pictures; wanted %s", path,
+              folder ? "a folder of pictures for each class, with the class's name"
+                     : "rows of a file and its label with a comma between them");
+  }
   for (; limit && set->n > limit; set->n--) {
     free(set->pictures[set->n - 1].path);
     free(set->pictures[set->n - 1].label);

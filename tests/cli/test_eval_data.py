@@ -2,10 +2,11 @@
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import unittest
 
-from program import DATA, run, scene
+from program import DATA, GROMATIC, run, scene
 
 BOXES = [[33, 18, 70, 58], [82, 141, 105, 108]]  # of scene 064, as drawn
 MORE = {"id": 3, "image_id": 1, "category_id": 1, "bbox": [5, 5, 20, 20], "iscrowd": 0}
@@ -297,7 +298,24 @@ class Labelled(unittest.TestCase):
         self.assertIn("set.csv: 3 entries left out without a file or its label: line 3, line 4, line 5\n", err)
         self.assertRegex(err.splitlines()[-1], r"^gromatic: 2 pictures, 0 failures, 3 entries left out, \d+\.\d s$")
         _, err = self.evaluate(self.csv("set/bus/1.png"), code=2)
-        self.assertIn("found no pictures in class folders, or rows", err)
+        self.assertIn("set.csv: 1 entry left out without a file or its label: line 2\n", err)
+        self.assertIn("set.csv: found no pictures; wanted rows of a file and its label with a comma between them", err)
+
+    def test_a_quote_that_does_not_end(self):
+        path = self.csv("set/bus/1.png,bus", 'set/dog/1.png,"a dog', 'or so"', 'set/koala/1.png,"koala"')
+        [got], err = self.evaluate(path)
+        self.assertEqual((got["n"], sorted(got["per_class"])), (2, ["bus", "koala"]))
+        self.assertIn("set.csv: 1 entry left out whose quote does not end on its line: line 3\n", err)
+
+    def test_rows_through_a_pipe(self):
+        """Their files are found from where the program runs: a pipe lies in no folder."""
+        rows = b"file,label\nset/bus/1.png,bus\nset/dog/1.png,dog\n"
+        out, _ = run("eval", "classify", "-", "--method", "clip", "--no-cache", "--json", stdin=rows, cwd=self.folder)
+        command = 'cd "$1" && "$2" eval classify <(printf "$3") --method clip --no-cache --json'
+        piped = subprocess.run(["bash", "-c", command, "-", self.folder, GROMATIC, rows], check=True, timeout=300,
+                               capture_output=True).stdout
+        for got in out, piped:
+            self.assertEqual(list(json.loads(got)["per_class"]), ["bus", "dog"])
 
     def test_a_folder_without_pictures(self):
         for name in "cat", "ant":
