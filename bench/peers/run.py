@@ -62,7 +62,9 @@ LLAMA_FLAGS = ("-DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DG
 def llama_for_avx2(python, directory):
     """A second llama.cpp of the environment's version, built for AVX2 where it is missing (ten minutes)."""
     if not os.path.exists(os.path.join(directory, "llama_cpp")):
-        version = versions(python)["llama_cpp_python"]
+        version = versions(python).get("llama_cpp_python")
+        if not version:
+            raise cases.Failed("llama-cpp-python is not installed")
         # pip keeps the wheel that it built for all that the processor has
         subprocess.run([python, "-m", "pip", "install", "--no-deps", "--no-cache-dir", "--no-binary",
                         "llama-cpp-python", "--target", directory, "llama-cpp-python==" + version], check=True,
@@ -158,7 +160,7 @@ def main():
         if args.cpu == "avx2" and any(n.startswith(("prefill", "decode")) for n in names):
             try:
                 llama = llama_for_avx2(python, args.llama_avx2)
-            except subprocess.CalledProcessError as error:
+            except (subprocess.CalledProcessError, cases.Failed) as error:
                 print(f"llama.cpp for AVX2: {error}; its columns will say that it failed", file=sys.stderr)
                 llama = os.path.abspath(args.llama_avx2)
         setting = cases.Setting(os.path.abspath(args.program), python, os.path.abspath(args.store), args.cpu,

@@ -62,17 +62,18 @@ class Peers(unittest.TestCase):
         os.chmod(path, 0o755)
         return path
 
-    def measure(self, only, dies="", code=0):
+    def measure(self, only, dies="", code=0, cpu="best"):
         """The printed rows by their work's first word, what is kept, and stderr."""
         done = subprocess.run([sys.executable, RUN, self.program, "--venv", os.path.join(self.folder, "venv"), "--store",
-                               os.path.join(self.folder, "work"), "--results", self.results, "--only", only],
+                               os.path.join(self.folder, "work"), "--results", self.results, "--only", only, "--cpu", cpu,
+                               "--llama-avx2", os.path.join(self.folder, "llama-avx2")],
                               capture_output=True, text=True, env=dict(os.environ, DIES=dies), timeout=120)
         self.assertEqual(done.returncode, code, done)
         rows = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("|")}
         kept = {}
         if os.path.exists(self.results):
             with open(self.results) as file:
-                kept = json.load(file)["best"]
+                kept = json.load(file)[cpu]
         return rows, kept, done.stderr
 
     def test_all_live(self):
@@ -95,6 +96,9 @@ class Peers(unittest.TestCase):
         self.assertIn("| 2 s (2 s) | transformers fp32 failed: ModuleNotFoundError: No module named 'torch' |  |",
                       rows["proposer,"])
         self.assertIn("llama.cpp 3 s", rows["prefill"])
+        rows, _, err = self.measure("prefill", cpu="avx2")  # where llama.cpp is built a second time
+        self.assertIn("llama-cpp-python is not installed; its columns will say that it failed", err)
+        self.assertIn("prefill", rows)
 
     def test_gromatic_fails(self):
         rows, kept, err = self.measure("vit,prefill", code=1)
