@@ -238,8 +238,16 @@ static const gm_font *find(const uint32_t *cluster, size_t n, bool bold) {
 }
 
 const gm_font *gm_font_for(const uint32_t *cluster, size_t n, bool bold) {
-  pthread_mutex_lock(&lock);
+  gm_fonts_lock();
   const gm_font *font = find(cluster, n, bold);
-  pthread_mutex_unlock(&lock);
+  gm_fonts_unlock();
   return font;
+}
+
+void gm_fonts_lock(void) {
+  pthread_mutex_lock(&lock);
+}
+
+void gm_fonts_unlock(void) {
+  pthread_mutex_unlock(&lock);
 }

@@ -23,4 +23,10 @@ typedef struct gm_font {
  * font has of it. On a machine without any font it is cairo's own strokes. */
 const gm_font *gm_font_for(const uint32_t *cluster, size_t n, bool bold);
 
+/* Held while cairo draws with these fonts. Cairo 1.16 opens and closes their files under locks
+ * of each font, but FreeType wants one for all; and it may close one that another thread has
+ * just begun to use. Not to be held around gm_font_for, which takes it itself. */
+void gm_fonts_lock(void);
+void gm_fonts_unlock(void);
+
 #endif

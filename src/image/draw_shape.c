@@ -291,7 +291,9 @@ static double show_run(const gm_line *line, const gm_run *run, cairo_t *cr, doub
 
 double gm_line_show(const gm_line *line, size_t begin, size_t end, cairo_t *cr, double x,
                     double baseline) {
+  gm_fonts_lock();
   for (size_t i = begin; i < end; i++) x = show_run(line, &line->runs[i], cr, x, baseline);
+  gm_fonts_unlock();
   return x;
 }
 
