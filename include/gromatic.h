@@ -9,9 +9,10 @@
  *   found, what was wanted, what to do. err belongs to the caller and may be NULL. Outputs are
  *   then NULL or unchanged. The library never prints, exits or aborts.
  * - Boxes are pixels of the upright original picture (EXIF orientation applied), x to the
- * right, y down, float, clipped to the picture.
- * - A gm_model may be used from several threads; calls that compute on it take turns. A
- * gm_scene and what hangs on it belong to one thread at a time. Results are plain data.
+ *   right, y down, float, clipped to the picture.
+ * - A gm_model and a gm_clip may be used from several threads; calls that compute on one take
+ *   turns. A gm_scene and what hangs on it belong to one thread at a time, a gm_view too.
+ *   Results are plain data, a gm_image and gm_classes do not change: threads may share them.
  * - Threads that the library starts block all signals but those of their own faults.
  * - Strings are UTF-8. Results own their strings and arrays until their _free call.
  *
@@ -139,8 +140,8 @@ typedef struct gm_model_info {
   uint32_t max_regions; /* region tokens that the vocabulary has */
   uint32_t context;
   const char *cache_type_k, *cache_type_v; /* of the language model's cache */
-  const char *scope; /* what an embedded model was trained on, "drawn emoji": of anything else
-                        it can only say that it is one of those. NULL: not told */
+  const char *scope; /* what an embedded model was trained on, "drawn emoji": it takes anything
+                        else for one of those. NULL: not known */
 } gm_model_info;
 /* Strings live as long as the model. */
 GM_API gm_model_info gm_model_get_info(const gm_model *model);
@@ -249,8 +250,8 @@ GM_API const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n);
  * measures are taken with. All zero where there is no such region. */
 GM_API gm_box gm_scene_region_unclipped(const gm_scene *scene, int32_t index);
 
-/* How unlike the pictures of the model's training the scene's is: above 1 its answers are not
- * to be believed. 0 where the model's scope is not told. Measured in docs/MODEL.md. */
+/* How unlike the scene's picture is to those that the model was trained on: above 1 do not
+ * believe the answers. 0 where the model's scope is not known. Measured in docs/MODEL.md. */
 GM_API float gm_scene_unlikeness(const gm_scene *scene);
 
 /* Seconds spent since the scene began, by stage, in the order of their first use. Names as in
@@ -520,7 +521,8 @@ GM_API gm_view_params gm_label_view_params_default(gm_method method);
  * neither other regions nor other classes have a part in a raw score. All regions are encoded
  * as one batch, and kept together where view->cache is set. view: part and boxes are not used;
  * NULL for the defaults. classify may be NULL; its stop is not used. On failure all results are
- * NULL; free them one by one. Models differ: as in gm_classify. progress: "crops". */
+ * NULL; free them one by one. GM_ERR_ARGUMENT where the classes are of another model, as in
+ * gm_classify. progress: "crops". */
 GM_API gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
                                   size_t n, const gm_classes *classes,
                                   const gm_view_params *view,
@@ -556,10 +558,13 @@ typedef struct gm_explanation {
   gm_text_share *against_texts;
   size_t n_against_texts;
 } gm_explanation;
+/* Explains class number class_index; free with gm_explanation_free. GM_ERR_ARGUMENT where there
+ * is no such class, and as in gm_classify. params may be NULL: give those of gm_classify, whose
+ * score is to be explained; top is not used. */
 GM_API gm_status gm_explain(gm_view *view, const gm_classes *classes, size_t class_index,
                             const gm_classify_params *params, const gm_callbacks *callbacks,
                             gm_explanation **out, gm_error *err);
-/* The same, compared with class `against`, another one. */
+/* The same, compared with class number `against`; GM_ERR_ARGUMENT where it is the same one. */
 GM_API gm_status gm_explain_against(gm_view *view, const gm_classes *classes,
                                     size_t class_index, size_t against,
                                     const gm_classify_params *params,
@@ -569,19 +574,24 @@ GM_API void gm_explanation_free(gm_explanation *explanation);
 
 /* ---- drawing ---- */
 
+/* A box on the picture, clipped to it. Marks of one box are drawn inside each other. */
 typedef struct gm_mark {
   gm_box box;
-  const char *label; /* may be NULL */
+  const char *label; /* NULL or "": none; long ones end in an ellipsis */
   int32_t colour;    /* index into the palette: the same for a phrase's boxes */
 } gm_mark;
 
-/* Writes the picture with boxes and legible labels; caption (may be NULL) stands below the
- * picture, with its spans [begin, end) in their colours. The file is a JPEG where its name ends
- * in .jpg or .jpeg, else a PNG. Atomic: a failure leaves no file. */
+/* Bytes [begin, end) of a caption; of spans that overlap the first counts. */
 typedef struct gm_span_colour {
   size_t begin, end;
-  int32_t colour;
+  int32_t colour; /* as of gm_mark */
 } gm_span_colour;
+
+/* Writes the picture with boxes and legible labels; caption (may be NULL) stands below the
+ * picture, with its spans in their colours. Small pictures are drawn larger, huge ones smaller.
+ * The file is a JPEG where its name ends in .jpg or .jpeg, else a PNG. A file of that name is
+ * replaced, by a whole one: a failure leaves it as it was. Errors: GM_ERR_IO, GM_ERR_MEMORY.
+ * Several threads may draw, also one picture. */
 GM_API gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_marks,
                          const char *caption, const gm_span_colour *spans, size_t n_spans,
                          const char *path, gm_error *err);
@@ -589,7 +599,8 @@ GM_API gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_m
 /* Writes, as gm_draw does, what decided for a label: the picture with a heat map and the
  * outlines of the crops that count most (neither where there is only one crop), and beside it
  * the descriptions with their shares; of an explanation against another class the parts in the
- * lead. With a key. */
+ * lead. With a key. image is the picture that was explained (GM_ERR_ARGUMENT where a crop is
+ * not inside it), label the class that was. */
 GM_API gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
                                      const gm_label *label, const char *path, gm_error *err);
 
