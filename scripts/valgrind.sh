@@ -21,5 +21,13 @@ then
   echo "valgrind: FOUND in damaged pictures (scripts/valgrind.sh)" >&2
   exit 1
 fi
+made=$(find "$work/pictures" -type f | wc -l)
+read=$(wc -l < "$work/results")
 decoded=$(grep -c ': [0-9]*x[0-9]* ' "$work/results" || true)
-echo "valgrind: $(wc -l < "$work/results") damaged pictures, $decoded of them decoded, clean"
+# A check that looked at nothing is no check.
+if [ "$made" -eq 0 ] || [ "$read" -ne "$made" ] || [ "$decoded" -eq 0 ]; then
+  echo "valgrind: found $read results and $decoded decoded pictures of $made that were made;" \
+    "wanted a result of each, and some decoded" >&2
+  exit 1
+fi
+echo "valgrind: $made damaged pictures, $decoded of them decoded, clean"
