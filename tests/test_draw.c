@@ -256,6 +256,42 @@ static void one_crop_has_no_heat(void **state) {
   }
 }
 
+/* Two names that are alike in their first 600 bytes, none of which shows, are told apart in
+ * each place that they stand in. */
+static void long_names_are_not_cut_in_bytes(void **state) {
+  (void)state;
+  char names[2][620];
+  gm_crop_share crop = {{0, 0, 128, 64}, 1, 0.5f, 0.1f};
+  gm_text_share text = {"a thing", 1, 0.5f, 0.1f};
+  gm_image *out[2];
+  for (size_t i = 0; i < 2; i++) {
+    char *end = names[i];
+    for (int k = 0; k < 40; k++) { /* a zero width joiner and its like, 15 to a letter */
+      memcpy(end, "\xE2\x80\x8D\xE2\x80\x8D\xE2\x80\x8D\xE2\x80\x8D\xE2\x80\x8D", 15);
+      end += 15;
+    }
+    strcpy(end, i == 0 ? "A" : "W");
+    const gm_explanation e = {.raw_score = 0.5f,
+                              .crops = &crop,
+                              .n_crops = 1,
+                              .against = names[i],
+                              .lead = 0.1f,
+                              .against_texts = &text,
+                              .n_against_texts = 1};
+    out[i] = explained(colours[0], &e);
+  }
+  static const uint32_t rows[][2] = {{55, 76}, {137, 158}, {555, 578}}; /* score, bar, key */
+  for (size_t i = 0; i < 3; i++) {
+    size_t different = 0;
+    for (uint32_t y = rows[i][0]; y < rows[i][1]; y++)
+      for (uint32_t x = 640; x < out[0]->width; x++)
+        different += pixel(out[0], x, y) != pixel(out[1], x, y);
+    if (different == 0) fail_msg("the rows from %u on are alike", rows[i][0]);
+  }
+  gm_image_free(out[0]);
+  gm_image_free(out[1]);
+}
+
 static void hostile_marks_do_no_harm(void **state) {
   (void)state;
   gm_image *image = grey_image(300, 200);
@@ -605,6 +641,7 @@ int main(void) {
       cmocka_unit_test(heat_shows_on_any_picture),
       cmocka_unit_test(heat_tells_for_from_against),
       cmocka_unit_test(one_crop_has_no_heat),
+      cmocka_unit_test(long_names_are_not_cut_in_bytes),
       cmocka_unit_test(hostile_marks_do_no_harm),
       cmocka_unit_test(labels_stay_inside_and_apart),
       cmocka_unit_test(tags_at_the_edge_stay_inside),

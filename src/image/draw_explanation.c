@@ -12,6 +12,7 @@
 #include "image.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,23 @@ static gm_status show(const explanation_drawing *d, const char *text, double siz
   return status;
 }
 
+/* Names and descriptions are of any length: what has no room is cut by show, between letters
+ * and with an ellipsis. */
+__attribute__((format(printf, 6, 7))) static gm_status show_made(const explanation_drawing *d,
+                                                                 double x, double baseline,
+                                                                 double width, gm_error *err,
+                                                                 const char *format, ...) {
+  char *text = NULL;
+  va_list values;
+  va_start(values, format);
+  int n = vasprintf(&text, format, values);
+  va_end(values);
+  if (n < 0) return gm_fail_memory(err, "a line of a drawing", 1);
+  gm_status status = show(d, text, 15, x, baseline, width, err);
+  free(text);
+  return status;
+}
+
 static gm_status show_line(const explanation_drawing *d, const char *text, double size,
                            double y, gm_error *err) {
   return show(d, text, size, d->x, y, ROOM, err);
@@ -163,15 +181,14 @@ static const char *plural(size_t n) {
 
 static gm_status draw_head(const explanation_drawing *d, gm_error *err) {
   const gm_explanation *e = d->e;
-  char line[512];
+  char line[160];
   size_t n = d->n_bars;
   GM_TRY(show_line(d, d->label->name, 26, 42, err));
   if (d->compares)
-    snprintf(line, sizeof line, "score %.4f, %.4f more than %.300s", (double)e->raw_score,
-             (double)e->lead, e->against);
+    GM_TRY(show_made(d, d->x, 70, ROOM, err, "score %.4f, %.4f more than %s",
+                     (double)e->raw_score, (double)e->lead, e->against));
   else
-    snprintf(line, sizeof line, "score %.4f", (double)e->raw_score);
-  GM_TRY(show_line(d, line, 15, 70, err));
+    GM_TRY(show_made(d, d->x, 70, ROOM, err, "score %.4f", (double)e->raw_score));
   snprintf(line, sizeof line, "probability %.4f; %zu crop%s, %zu description%s",
            (double)d->label->score, e->n_crops, plural(e->n_crops), n, plural(n));
   GM_TRY(show_line(d, line, 15, 92, err));
@@ -187,7 +204,7 @@ static gm_status draw_head(const explanation_drawing *d, gm_error *err) {
  */
 static gm_status draw_bar(const explanation_drawing *d, const bar *b, double largest, double y,
                           gm_error *err) {
-  char amount[48], text[1024];
+  char amount[48];
   double value = largest > 0 ? (double)b->value / largest : 0;
   double from = d->compares ? d->x + ROOM / 2 : d->x, room = d->compares ? ROOM / 2 : ROOM;
   gm_draw_source(d->canvas.cr, gm_heat_colour(d->compares ? value : 0.75, d->compares), 1);
@@ -198,12 +215,9 @@ static gm_status draw_bar(const explanation_drawing *d, const bar *b, double lar
   cairo_fill(d->canvas.cr);
   snprintf(amount, sizeof amount, d->compares ? "%+.5f" : "%.4f", (double)b->value);
   GM_TRY(show(d, amount, 15, d->x, y, 80, err));
-  if (d->compares)
-    snprintf(text, sizeof text, "%.200s: %.700s", b->of_other ? d->e->against : d->label->name,
-             b->text->text);
-  else
-    snprintf(text, sizeof text, "%.900s", b->text->text);
-  return show(d, text, 15, d->x + 85, y, ROOM - 85, err);
+  if (!d->compares) return show(d, b->text->text, 15, d->x + 85, y, ROOM - 85, err);
+  return show_made(d, d->x + 85, y, ROOM - 85, err, "%s: %s",
+                   b->of_other ? d->e->against : d->label->name, b->text->text);
 }
 
 /* The colours from the least to the most, as they lie on grey. */
@@ -229,14 +243,12 @@ static gm_status draw_scale(const explanation_drawing *d, double y, gm_error *er
               ROOM - 75 - WIDE * STEPS - 90, err);
 }
 
-static gm_status draw_sample(const explanation_drawing *d, double sign, const char *what,
-                             const char *name, double x, double y, gm_error *err) {
-  char text[256];
+static gm_status draw_sample(const explanation_drawing *d, double sign, const char *name,
+                             double x, double y, gm_error *err) {
   gm_draw_source(d->canvas.cr, gm_heat_colour(sign, true), 1);
   cairo_rectangle(d->canvas.cr, x, y - 11, 22, 12);
   cairo_fill(d->canvas.cr);
-  snprintf(text, sizeof text, "%s %.200s", what, name);
-  return show(d, text, 15, x + 30, y, ROOM / 2 - 40, err);
+  return show_made(d, x + 30, y, ROOM / 2 - 40, err, "for %s", name);
 }
 
 /* What colours and outlines mean. */
@@ -244,8 +256,8 @@ static gm_status draw_key(const explanation_drawing *d, gm_error *err) {
   char text[96];
   size_t n = d->e->n_crops, outlined = n < MAX_BOXES ? n : MAX_BOXES;
   if (d->compares) {
-    GM_TRY(draw_sample(d, 1, "for", d->label->name, d->x, SIDE - 68, err));
-    GM_TRY(draw_sample(d, -1, "for", d->e->against, d->x + ROOM / 2, SIDE - 68, err));
+    GM_TRY(draw_sample(d, 1, d->label->name, d->x, SIDE - 68, err));
+    GM_TRY(draw_sample(d, -1, d->e->against, d->x + ROOM / 2, SIDE - 68, err));
   }
   if (!has_heat(d))
     return show_line(d, "One crop: nothing on the picture to compare it with.", 15, SIDE - 42,
