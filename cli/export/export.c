@@ -4,6 +4,8 @@
 #include "export_formats.h"
 #include "export_list.h"
 #include "export_part.h"
+#include "file_names.h"
+#include "picture_paths.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -48,6 +50,15 @@ static bool no_memory(void) {
   return false;
 }
 
+/* Whether the two are one file, though it is not there yet. */
+static bool is_same_name(const char *a, const char *b) {
+  char *first = cli_real_name(a), *second = cli_real_name(b);
+  bool same = first && second && strcmp(first, second) == 0;
+  free(first);
+  free(second);
+  return same || cli_same_file(a, b);
+}
+
 /* Whether each picture has a file of its own. */
 static bool pictures_differ(const cli_export *export, char *const *names, size_t n) {
   export_items items = {0};
@@ -70,6 +81,11 @@ bool cli_export_check(const cli_export *export, char *const *names, size_t n) {
       cli_error("--link-images: found a picture from standard input, wanted files");
       return false;
     }
+  }
+  if (export->label_config && export->path &&
+      is_same_name(export->label_config, export->path)) {
+    cli_error("-o and --label-config: found %s twice, wanted two files", export->path);
+    return false;
   }
   if (export->label_config && !export->force &&
       !export_may_replace(export->label_config, "a labelling configuration", config_heads))

@@ -208,6 +208,9 @@ class Lines(unittest.TestCase):
         _, err = run(*command, code=2)
         self.assertIn("no earlier result", err)
         run(*command, "--force")
+        for same in config, self.path("./config.xml"):
+            _, err = run(*command, "-o", same, "--force", code=2)
+            self.assertIn("twice, wanted two files", err)
 
     def test_what_is_refused(self):
         path = write(self.path("lines.jsonl"), [labelled("a.png", ("x", 1, 2, 3, 4))])
