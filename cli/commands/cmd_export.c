@@ -116,8 +116,9 @@ int cmd_export(const cli_args *args) {
     export.counts = &counts;
     export.classes = (const char *const *)names;
     export.n_classes = n_names;
-    if (!cli_export_write(&export, lines) || counts.bad) code = CLI_SOME_FAILED;
-    tell_result(&export, args->quiet);
+    bool written = cli_export_write(&export, lines);
+    if (!written || counts.bad) code = CLI_SOME_FAILED;
+    if (written || counts.unlinked) tell_result(&export, args->quiet);
     fclose(lines);
   }
   cli_names_free(names, n_names);

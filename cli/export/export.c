@@ -207,6 +207,7 @@ static int write_folder(export_job *job) {
   export_folder folder;
   code = export_folder_begin(&folder, job->export.path) ? 0 : 1;
   if (code == 0) code = formats[job->export.format].folder(job, &folder);
+  if (code == 0 && !export_folder_may_commit(&folder, job->export.force)) code = -1;
   if (code == 0)
     code =
         !export_folder_commit(&folder, cli_format_name(job->export.format), job->classes.names);

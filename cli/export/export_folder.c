@@ -3,6 +3,7 @@
 
 #include "export_list.h"
 #include "export_part.h"
+#include "export_places.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -83,16 +84,16 @@ static bool may_remove_link(const char *path) {
   return lstat(path, &st) == 0 && (S_ISLNK(st.st_mode) || st.st_nlink > 1);
 }
 
-/* Removes what an earlier export wrote and the new one has not. */
-static void remove_earlier(const char *folder, const json_t *before, const json_t *now) {
+/* Removes what an earlier export wrote and the new one has not. False if memory is short. */
+static bool remove_earlier(const char *folder, const json_t *before, const json_t *now) {
   static const char *const members[] = {"files", "links"};
-  for (size_t k = 0; k < 2; k++) {
-    json_t *kept = json_object(), *name;
-    size_t i;
-    json_array_foreach(json_object_get(now, "files"), i, name)
-        json_object_set_new(kept, json_string_value(name), json_true());
-    json_array_foreach(json_object_get(now, "links"), i, name)
-        json_object_set_new(kept, json_string_value(name), json_true());
+  json_t *kept = json_object(), *name;
+  size_t i;
+  bool ok = kept != NULL;
+  for (size_t k = 0; k < 2; k++)
+    json_array_foreach(json_object_get(now, members[k]), i, name) if (ok) ok =
+        json_object_set_new(kept, json_string_value(name), json_true()) == 0;
+  for (size_t k = 0; ok && k < 2; k++) {
     json_array_foreach(json_object_get(before, members[k]), i, name) {
       const char *text = json_string_value(name);
       if (json_object_get(kept, text) || !has_plain_parents(folder, text)) continue;
@@ -105,8 +106,10 @@ static void remove_earlier(const char *folder, const json_t *before, const json_
       }
       free(path);
     }
-    json_decref(kept);
   }
+  json_decref(kept);
+  if (!ok) errno = ENOMEM;
+  return ok;
 }
 
 /* Nobody shall train on labels of one state by the class names of another. */
@@ -147,7 +150,7 @@ static bool finish_change(const char *folder) {
     json_t *before = export_list_read(folder);
     static const char *const members[] = {"links", "files"};
     remove_heads(folder, ready, before);
-    remove_earlier(folder, before, now);
+    ok = remove_earlier(folder, before, now);
     remove_reader_cache(folder);
     for (size_t k = 0, i; ok && k < 2; k++)
       json_array_foreach(json_object_get(now, members[k]), i, name) if (ok) ok =
@@ -177,11 +180,13 @@ bool export_folder_is_empty(const char *path) {
 
 /* ---- writing ---- */
 
-/* Whether the folder can appear by being renamed: it is missing or empty, and no mount point.
- */
+/* Whether the folder can appear by being renamed: it is missing or empty, no mount point,
+ * and called by its own name. */
 static bool may_be_renamed(const char *path) {
   struct stat own, parent;
   if (lstat(path, &own) != 0) return errno == ENOENT;
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return false;
   char *above = export_join(path, "..");
   bool same = above && stat(above, &parent) == 0 && own.st_dev == parent.st_dev;
   free(above);
@@ -230,7 +235,11 @@ FILE *export_folder_open(export_folder *folder, const char *name) {
   char *path = export_join(folder->stage, name);
   FILE *file = path ? fopen(path, "we") : NULL;
   int code = errno;
-  if (file) json_array_append_new(folder->files, json_string(name));
+  if (file && json_array_append_new(folder->files, json_string(name)) != 0) {
+    fclose(file);
+    file = NULL;
+    code = ENOMEM;
+  }
   free(path);
   errno = code;
   return file;
@@ -328,9 +337,17 @@ static bool bring_to_disk(const export_folder *folder) {
   return ok;
 }
 
+bool export_folder_may_commit(const export_folder *folder, bool force) {
+  return folder->fresh || export_places_are_free(folder->path, folder->before, folder->files,
+                                                 folder->links, force);
+}
+
 bool export_folder_commit(export_folder *folder, const char *format, json_t *classes) {
-  json_t *list = json_pack("{s:s, s:O, s:O, s:O}", "format", format, "classes", classes,
-                           "files", folder->files, "links", folder->links);
+  json_t *sums = export_places_sums(folder->stage, folder->files);
+  json_t *list =
+      sums ? json_pack("{s:s, s:O, s:O, s:o, s:O}", "format", format, "classes", classes,
+                       "files", folder->files, "sums", sums, "links", folder->links)
+           : NULL;
   bool ok = list && export_list_write(folder->stage, list) && bring_to_disk(folder);
   char *ready = folder->fresh ? strdup(folder->path) : export_join(folder->path, READY);
   ok = ok && ready && rename(folder->stage, ready) == 0;

@@ -36,6 +36,8 @@ bool export_folder_close(FILE *file);
  * and the like: there is no such file; EEXIST: another file has that name, which is no link of
  * ours. */
 bool export_folder_link(export_folder *folder, const char *picture, const char *name);
+/* Whether all may take its place (export_places.h). Unlike the rest it tells itself why not. */
+bool export_folder_may_commit(const export_folder *folder, bool force);
 /* Puts all in place. */
 bool export_folder_commit(export_folder *folder, const char *format, json_t *classes);
 void export_folder_end(export_folder *folder);

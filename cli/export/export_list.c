@@ -56,14 +56,14 @@ bool export_list_write(const char *folder, json_t *list) {
 
 /* ---- before the run ---- */
 
-/* A folder that is there without a list: nobody's, or an earlier version's. */
+/* A folder that is there without a list: somebody else's. */
 static bool admits_unlisted(const cli_export *export, const char *inside) {
   char *path = export_join(export->path, inside);
   struct stat st;
   bool labelled =
       path && lstat(path, &st) == 0 && !(S_ISDIR(st.st_mode) && export_folder_is_empty(path));
   free(path);
-  if (!labelled || (export->again && !export->force)) return true;
+  if (!labelled) return true;
   cli_error("-o %s: %s/ has files in it that no list of gromatic's names (%s there), so they "
             "stay, also with --force; remove them first, or choose another folder",
             export->path, inside, EXPORT_LIST);
@@ -98,22 +98,6 @@ bool export_list_admits(const cli_export *export, const char *format, const char
   return same;
 }
 
-/* The lines of classes.txt, for a folder of an earlier version; NULL where there is none. */
-static json_t *read_class_file(const char *folder) {
-  char *path = export_join(folder, "classes.txt"), *line = NULL;
-  FILE *file = path ? fopen(path, "re") : NULL;
-  json_t *names = file ? json_array() : NULL;
-  size_t capacity = 0;
-  while (names && getline(&line, &capacity, file) > 0) {
-    line[strcspn(line, "\r\n")] = 0;
-    json_array_append_new(names, json_string(line));
-  }
-  if (file) fclose(file);
-  free(line);
-  free(path);
-  return names;
-}
-
 static bool tell_difference(const char *folder, const json_t *before, const json_t *now) {
   size_t i = 0, n = json_array_size(before), m = json_array_size(now);
   while (i < n && i < m && json_equal(json_array_get(before, i), json_array_get(now, i))) i++;
@@ -131,15 +115,12 @@ static bool tell_difference(const char *folder, const json_t *before, const json
 bool export_list_has_classes(const cli_export *export) {
   if (export->force || !export->again) return true;
   json_t *list = export_list_read(export->path);
-  json_t *before =
-      list ? json_incref(json_object_get(list, "classes")) : read_class_file(export->path);
   export_classes now;
   bool same = true;
-  if (before && export_classes_begin(export, &now)) {
-    same = tell_difference(export->path, before, now.names);
+  if (list && export_classes_begin(export, &now)) {
+    same = tell_difference(export->path, json_object_get(list, "classes"), now.names);
     export_classes_free(&now);
   }
-  json_decref(before);
   json_decref(list);
   return same;
 }

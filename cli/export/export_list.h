@@ -1,5 +1,6 @@
 /* export_list.h - what gromatic wrote into a folder: FOLDER/.gromatic-export, JSON
- * {"format", "classes": [name, ...], "files": [name, ...], "links": [name, ...]}. */
+ * {"format", "classes": [name, ...], "files": [name, ...], "sums": [SHA-256 of each file, ...],
+ * "links": [name, ...]}. */
 #ifndef CLI_EXPORT_LIST_H
 #define CLI_EXPORT_LIST_H
 

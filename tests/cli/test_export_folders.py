@@ -250,6 +250,80 @@ class Again(Folder):
             self.assertTrue("labels/ has files" in err or "something in it" in err)
         self.assertEqual(self.tree(), {"labels/a.txt": b"0 0.5 0.5 0.1 0.1\n"})
 
+    def test_a_file_of_others_is_not_replaced(self):
+        """Nor is anything else changed then."""
+        for name in "labels/c.txt", "data.yaml", "classes.txt":
+            with self.subTest(name):
+                self.export("yolo", ["a.png", "b.png"])
+                # a list of which the file is no part: the user's own, made after the export
+                self.forget(name)
+                write(self.path("out", name), ["mine"])
+                before = self.tree()
+                err = self.export("yolo", ["b.png", "c.png"], "--force", label="other", code=1)
+                self.assertIn(f"{name} is there, and no list", err)
+                self.assertNotIn("1 class", err)
+                self.assertEqual(self.tree(), before)
+                os.remove(self.path("out", name))
+                self.export("yolo", ["b.png", "c.png"], "--force", label="other")
+                self.assertEqual(self.names("labels"), ["b.txt", "c.txt"])
+                subprocess.run(["rm", "-r", self.path("out")], check=True)
+
+    def forget(self, name):
+        path = self.path("out", ".gromatic-export")
+        with open(path) as file:
+            made = json.load(file)
+        with open(path, "w") as file:
+            kept = [(n, s) for n, s in zip(made["files"], made["sums"], strict=True) if n != name]
+            json.dump({**made, "files": [n for n, _ in kept], "sums": [s for _, s in kept]}, file)
+
+    def test_a_name_without_a_place(self):
+        """A folder that is linked or is a file: nothing is changed, no labels of two exports are left."""
+        self.picture("a.png")
+        for make in (lambda path: os.symlink("../elsewhere", path), lambda path: write(path, ["mine"]) and None):
+            for inside in "labels", "images":
+                self.export("yolo", ["a.png", "b.png"])
+                if os.path.isdir(self.path("out", inside)):
+                    os.rename(self.path("out", inside), self.path("elsewhere"))
+                else:
+                    os.makedirs(self.path("elsewhere"))
+                make(self.path("out", inside))
+                states = self.tree(), self.tree("elsewhere")
+                err = self.export("yolo", [self.path("a.png")], "--link-images", "--force", label="other", code=1)
+                self.assertIn(f"{inside}/a.", err)
+                self.assertIn("has no place", err)
+                self.assertEqual((self.tree(), self.tree("elsewhere")), states)
+                subprocess.run(["rm", "-r", self.path("out"), self.path("elsewhere")], check=True)
+
+    def test_changed_labels_stay(self):
+        """What was mended by hand is not lost to --resume; --resume --force replaces it without a new run."""
+        out = self.path("out")
+        label = ["label", "-f", "yolo", "-o", out, "--classes", "tree,cat", "--none", "-1"]
+        run(*label, scene(0))
+        for name in "labels/000.txt", "data.yaml":
+            with self.subTest(name):
+                made = self.tree()
+                with open(self.path("out", name), "a") as file:
+                    file.write("# mine\n")
+                before = self.tree()
+                _, err = run(*label, scene(0), scene(1), "--resume", code=1)
+                self.assertIn(f"{name} was changed since gromatic wrote it", err)
+                self.assertEqual(self.tree(), before)
+                _, err = run(*label, scene(0), scene(1), "--resume", "--force")
+                self.assertIn("0 pictures and 2 done before", err)
+                self.assertEqual(self.tree()[name], made[name])
+                self.assertIn("labels/001.txt", self.tree())
+
+    def test_a_folder_by_another_name(self):
+        os.makedirs(self.path("out"))
+        for name in ".", "./", "../out":
+            write(self.lines, [labelled("a.png", ("x", *BOX))])
+            done = subprocess.run([GROMATIC, "export", self.lines, "-f", "yolo", "-o", name],
+                                  cwd=self.path("out"), capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(set(self.tree()), {"labels/a.txt", "classes.txt", "data.yaml"})
+            for entry in os.listdir(self.path("out")):
+                subprocess.run(["rm", "-r", self.path("out", entry)], check=True)
+
     def test_classes_never_mix(self):
         """The finished folder of other classes is not gone on with; --force begins it anew."""
         first, second = scene(0), scene(1)
@@ -257,17 +331,19 @@ class Again(Folder):
         label = ["label", "-f", "yolo", "-o", out, "--none", "-1"]
         run(*label, first, "--classes", "tree,cat")
         before = self.tree("y")
-        _, err = run(*label, second, "--classes", "dog,fish", "--resume", code=2)
-        self.assertEqual(self.tree("y"), before)
-        # also where the lines of the run are gone, which would have told it first
-        for name in os.listdir(self.folder):
-            if name.startswith("y."):
-                os.remove(self.path(name))
         for classes, told in (("dog,fish", "number 0 is 'tree', now 'dog'"),
                               ("tree,cat,dog", "number 2 is not there, now 'dog'"),
                               ("cat,tree", "number 0 is 'tree', now 'cat'"), ("tree", "number 1 is 'cat', now not")):
             _, err = run(*label, second, "--classes", classes, "--resume", code=2)
-            self.assertTrue(told in err or "--force" in err, err)
+            self.assertIn(told, err)
+            self.assertEqual(self.tree("y"), before)
+        # also where the lines of the run are gone
+        for name in os.listdir(self.folder):
+            if name.startswith("y."):
+                os.remove(self.path(name))
+        for classes in "dog,fish", "tree,cat":
+            _, err = run(*label, second, "--classes", classes, "--resume", code=2)
+            self.assertIn("has something in it", err)
             self.assertEqual(self.tree("y"), before)
         run(*label, second, "--classes", "dog,fish", "--force")
         self.assertEqual(self.tree("y")["classes.txt"], b"dog\nfish\n")
