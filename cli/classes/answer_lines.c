@@ -109,6 +109,18 @@ static char *without_list_marks(char *line) {
   }
 }
 
+/* What stands in quotes from its beginning to its end, as models write sentences, and as JSON
+ * does that is cut or has a fault. */
+static char *without_quotes(char *line) {
+  char *from = line + (line[0] == '[');
+  size_t length = strlen(from);
+  if (*from != '"') return line;
+  while (length > 1 && strchr(",]", from[length - 1])) length--;
+  if (length < 3 || from[length - 1] != '"' || memchr(from + 1, '"', length - 2)) return line;
+  from[length - 1] = 0;
+  return from + 1;
+}
+
 static void drop_emphasis(char *line) {
   char *to = line;
   for (const char *c = line; *c; c++) {
@@ -149,7 +161,7 @@ static bool has_letters(const char *line) {
 static bool add_line(json_t *list, char *line, answer_drops *drops) {
   size_t length = strlen(line);
   while (length && isspace((unsigned char)line[length - 1])) line[--length] = 0;
-  line = without_list_marks(line);
+  line = without_quotes(without_list_marks(line));
   if (!has_letters(line) && !strchr(line, '|')) return true; /* a rule, a bracket, nothing */
   size_t *dropped = strchr(line, '|')    ? &drops->rows
                     : is_heading(line)   ? &drops->headings

@@ -161,6 +161,7 @@ static int describe_all(const cli_args *args, describer *d, char **names, size_t
   cli_progress_clear(&progress);
   int code = CLI_DONE;
   if (failed || !goes_on) code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
+  if (code == CLI_INTERRUPTED) cli_error("interrupted");
   if (code != CLI_DONE && json_object_size(all))
     cli_error("%zu of %zu classes are in %s; go on with --resume", json_object_size(all), n,
               args->output);

@@ -2,12 +2,14 @@
 import http.server
 import json
 import os
+import signal
+import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
-from program import run
+from program import GROMATIC, run
 
 
 class Server:
@@ -236,6 +238,24 @@ class DescribeClasses(unittest.TestCase):
         self.check("```python\nprint('dog')\n```\nA dog has fur.\n```", ["A dog has fur."], "6 code fences")
         self.check("```A dog has fur.```", ["A dog has fur."])
         self.check("```js\nlet dog", None, "3 code fences", code=1)
+
+    def test_quotes_around_a_line(self):
+        self.check('"A dog has fur."\n1. "It barks."\n"Rex" is a name, as is "Fido"', ["A dog has fur.", "It barks.",
+                   '"Rex" is a name, as is "Fido"'])
+        self.check('[\n  "A dog has fur.",\n  "It barks.",\n  "It ha', ["A dog has fur.", "It barks.", '"It ha'])
+        self.check('["A dog has fur.",\n"It barks."],\n]', ["A dog has fur.", "It barks."])
+
+    def test_ctrl_c_while_an_answer_is_waited_for(self):
+        asked = threading.Event()
+        server = self.serve(lambda n, body: (asked.set(), time.sleep(3), said("Late."))[2])
+        child = subprocess.Popen([GROMATIC, "describe-classes", "--classes", "dog,cat", "--endpoint", server.url, "-o",
+                                  self.out], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(child.kill)
+        self.assertTrue(asked.wait(60))
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+        self.assertEqual((child.returncode, err.decode().splitlines()[0]), (130, "gromatic: interrupted"))
+        self.assertFalse(os.path.exists(self.out))
 
     def test_json_gives_its_strings(self):
         want = ["A dog has fur.", "A dog barks."]
