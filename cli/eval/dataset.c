@@ -28,7 +28,7 @@ static const char no_id[] = "without an id", no_name[] = "without a file_name",
                   no_area[] = "whose bbox has no area",
                   no_picture[] = "whose image_id is not among the images",
                   no_category[] = "whose category_id is not among the categories",
-                  twice[] = "that stand there twice", no_text[] = "without an expression",
+                  twice[] = "that the file has twice", no_text[] = "without an expression",
                   no_object_id[] = "without an annotation_id";
 
 /* An annotation or an expression as it stands in its file. Ids are numbers of reader.ids, or
@@ -167,7 +167,7 @@ static bool read_picture(reader *r, size_t place) {
   pull_value v[2];
   if (!read_members(&r->json, names, v, 2)) return false;
   size_t id = id_of(r, &v[0]), n = set->n_pictures;
-  if (id == NAME_NONE || v[1].kind != PULL_STRING) {
+  if (id == NAME_NONE || v[1].kind != PULL_STRING || v[1].length == 0) {
     leave_out(r, &set->images, id == NAME_NONE ? no_id : no_name, id, place);
     return !r->short_of_memory;
   }
@@ -211,7 +211,7 @@ static bool read_category(reader *r, size_t place) {
   pull_value v[3];
   if (!read_members(&r->json, names, v, 3)) return false;
   size_t id = id_of(r, &v[0]), n = r->n_category_ids;
-  if (id == NAME_NONE || v[1].kind != PULL_STRING) {
+  if (id == NAME_NONE || v[1].kind != PULL_STRING || v[1].length == 0) {
     leave_out(r, &r->set->kinds, id == NAME_NONE ? no_id : no_category_name, id, place);
     return !r->short_of_memory;
   }

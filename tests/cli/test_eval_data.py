@@ -123,19 +123,19 @@ class Entries(Data):
 
     def test_twice(self):
         self.set["annotations"].append(dict(self.first))
-        self.check(2, 1, "1 annotation left out that stand there twice: 1\n")
+        self.check(2, 1, "1 annotation left out that the file has twice: 1\n")
         self.set["annotations"][2]["category_id"] = 2  # another thing under an id that is taken
         self.check(3)
         self.set["images"].append({"id": 1, "file_name": "gone.png"})
         self.check(3, 1, "1 image left out whose id an earlier one has: 1\n")
 
     def test_images_and_categories(self):
-        self.set["images"] += [{"id": 5}, {"file_name": "x.png"}, 7]
-        self.set["categories"] += [{"id": 8}, {"name": "x"}, {"id": 1, "name": "other"}]
+        self.set["images"] += [{"id": 5}, {"file_name": "x.png"}, 7, {"id": 6, "file_name": ""}]
+        self.set["categories"] += [{"id": 8}, {"name": "x"}, {"id": 1, "name": "other"}, {"id": 9, "name": ""}]
         [got], err = self.evaluate()
-        self.assertEqual((got["n"], got["skipped"]["entries"]), (2, 6))
-        for says in ("1 image left out without a file_name: 5\n", "2 images left out without an id: [2], [3]\n",
-                     "1 category left out without a name: 8\n", "1 category left out without an id: [3]\n",
+        self.assertEqual((got["n"], got["skipped"]["entries"]), (2, 8))
+        for says in ("2 images left out without a file_name: 5, 6\n", "2 images left out without an id: [2], [3]\n",
+                     "2 categories left out without a name: 8, 9\n", "1 category left out without an id: [3]\n",
                      "1 category left out whose id an earlier one has: 1\n"):
             self.assertIn(says, err)
 
