@@ -150,7 +150,8 @@ static const gm_config_rows open_clip_rows[] = {
 static bool prepare_open_clip(json_t **root) {
   if (json_object_get(*root, "model_cfg") || !json_object_get(*root, "vision_cfg")) return true;
   json_t *outer = json_object();
-  if (!outer || json_object_set_new(outer, "model_cfg", *root) != 0) {
+  if (!outer) return false;
+  if (json_object_set_new(outer, "model_cfg", *root) != 0) {
     *root = NULL; /* jansson has let go of it */
     json_decref(outer);
     return false;

@@ -111,6 +111,8 @@ void gm_plan_summary(const gm_plan *plan, const gm_checkpoint *weights,
 
 /* A rule's name for one layer: the pattern with its '%' replaced by the number. */
 void gm_rule_name(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_t layer);
+/* True where name is the pattern with a number for its '%', which goes to *layer. */
+bool gm_rule_fits(const char *pattern, const char *name, size_t *layer);
 
 typedef struct gm_plan_options {
   gm_pool *pool;                 /* may be NULL */

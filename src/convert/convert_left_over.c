@@ -10,24 +10,13 @@
 
 enum { NAMED = 6, PART = 4096 };
 
-/* Numbers in names are taken for layers: "a.3.b" names the same as "a.%.b". */
-static bool fits_rule(const char *pattern, const char *name, size_t *layer) {
-  size_t head = strcspn(pattern, "%");
-  *layer = 0;
-  if (strncmp(pattern, name, head) != 0) return false;
-  if (!pattern[head]) return !name[head];
-  char *end;
-  *layer = strtoul(name + head, &end, 10);
-  return end != name + head && strcmp(end, pattern + head + 1) == 0;
-}
-
 /* The name under which the plan took what this tensor is another name of; NULL: none. */
 static const char *other_name(const gm_architecture *architecture, const char *name,
                               char out[GM_MAX_TENSOR_NAME + 1]) {
   size_t layer;
   for (size_t i = 0; i < *architecture->n_rules; i++) {
     const gm_tensor_rule *rule = &architecture->rules[i];
-    if (!rule->otherwise || !fits_rule(rule->otherwise, name, &layer)) continue;
+    if (!rule->otherwise || !gm_rule_fits(rule->otherwise, name, &layer)) continue;
     gm_rule_name(out, rule->name, layer);
     return out;
   }

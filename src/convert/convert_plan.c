@@ -1,6 +1,7 @@
 /* convert_plan.c - rules -> plan: names unrolled, shapes checked, types chosen. */
 #include "convert.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,18 @@ void gm_rule_name(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_t 
              at + 1);
   else
     snprintf(out, GM_MAX_TENSOR_NAME + 1, "%s", pattern);
+}
+
+bool gm_rule_fits(const char *pattern, const char *name, size_t *layer) {
+  size_t head = strcspn(pattern, "%");
+  *layer = 0;
+  if (strncmp(pattern, name, head) != 0) return false;
+  if (pattern[head] == 0) return name[head] == 0;
+  const char *at = name + head;
+  if (!isdigit((unsigned char)*at)) return false;
+  for (; isdigit((unsigned char)*at) && *layer < 100000; at++)
+    *layer = *layer * 10 + (size_t)(*at - '0');
+  return strcmp(pattern + head + 1, at) == 0;
 }
 
 static gm_status find_source(const gm_checkpoint *weights, const gm_tensor_rule *rule,

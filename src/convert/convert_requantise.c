@@ -5,28 +5,14 @@
 #include "model_file_bytes.h"
 #include "tensor_names.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* True where name is the pattern with a number for its '%', which goes to *layer. */
-static bool name_matches(const char *pattern, const char *name, size_t *layer) {
-  size_t head = strcspn(pattern, "%");
-  *layer = 0;
-  if (strncmp(pattern, name, head) != 0) return false;
-  if (pattern[head] == 0) return name[head] == 0;
-  const char *at = name + head;
-  if (!isdigit((unsigned char)*at)) return false;
-  for (; isdigit((unsigned char)*at) && *layer < 100000; at++)
-    *layer = *layer * 10 + (size_t)(*at - '0');
-  return strcmp(pattern + head + 1, at) == 0;
-}
 
 const gm_tensor_rule *gm_rule_of(const gm_architecture *architecture, const char *name,
                                  size_t *layer) {
   for (size_t i = 0; i < *architecture->n_rules; i++) {
     const gm_tensor_rule *rule = &architecture->rules[i];
-    if (name_matches(rule->output ? rule->output : rule->name, name, layer)) return rule;
+    if (gm_rule_fits(rule->output ? rule->output : rule->name, name, layer)) return rule;
   }
   return NULL;
 }
@@ -37,7 +23,7 @@ static size_t count_layers(const gm_checkpoint *weights, const gm_tensor_rule *r
   char name[GM_MAX_TENSOR_NAME + 1];
   for (size_t i = 0; i < weights->n_tensors; i++) {
     gm_tensor_upstream_name(weights->tensors[i].name, name, sizeof name);
-    n += name_matches(rule->output ? rule->output : rule->name, name, &layer);
+    n += gm_rule_fits(rule->output ? rule->output : rule->name, name, &layer);
   }
   return n;
 }
