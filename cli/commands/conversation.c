@@ -134,6 +134,10 @@ static bool add_box(conversation *c, const char *from, const char *text) {
   const char *format = cli_box_format_name(c->format);
   double values[4];
   gm_box box;
+  if (!*text) {
+    cli_error("%s wants a box as %s: four numbers with commas between them", from, format);
+    return false;
+  }
   if (!c->image) {
     cli_error("%s %s: no picture yet: /image FILE", from, text);
     return false;

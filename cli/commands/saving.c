@@ -43,7 +43,12 @@ bool cli_save_turns(const char *path, const json_t *turns, bool force) {
               path);
     return false;
   }
-  if (!force && is_there(path) && !cli_format_may_replace(FORMAT_JSON, path)) return false;
+  if (!force && is_there(path) && !cli_format_is_earlier(FORMAT_JSON, path)) {
+    cli_error("/save %s: found a file that holds no lines of gromatic; give another name, or "
+              "replace it with /save! %s",
+              path, path);
+    return false;
+  }
   bool ok = export_file_open(&file, path);
   if (ok) {
     json_array_foreach(turns, i, turn) ok =

@@ -37,6 +37,10 @@ bool cli_format_may_replace(cli_format format, const char *path) {
   return export_may_replace(path, formats[format].kind, formats[format].heads);
 }
 
+bool cli_format_is_earlier(cli_format format, const char *path) {
+  return export_is_earlier(path, formats[format].heads);
+}
+
 /* ---- before the run ---- */
 
 static bool is_text(const char *name) {

@@ -24,6 +24,8 @@ bool cli_format_is_folder(cli_format format);
 /* Whether a file of this format may go to path, where it would replace nothing but an earlier
  * one. False after a message. */
 bool cli_format_may_replace(cli_format format, const char *path);
+/* The same without a message, and whatever the name. */
+bool cli_format_is_earlier(cli_format format, const char *path);
 
 /* What can be known before the run: that names are text, that no picture stands there twice
  * where each has a file, that a folder does not mix with what is there. Finishes what a killed

@@ -38,6 +38,8 @@ bool export_label_config(const export_job *job, const char *path);
  * with one of the heads (up to two, or NULL), as an earlier result does. False after a message
  * for a picture's name, and for a file of anybody else's. kind: what is written, as "CSV". */
 bool export_may_replace(const char *path, const char *kind, const char *const heads[2]);
+/* The same without a message, and whatever the name. */
+bool export_is_earlier(const char *path, const char *const heads[2]);
 
 /* What puts a picture's regions into its own file. */
 typedef void export_put_fn(const export_job *job, const export_picture *p,

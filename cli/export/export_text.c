@@ -10,22 +10,26 @@ static bool begins_with(const char *bytes, size_t n, const char *head) {
   return head && n >= strlen(head) && memcmp(bytes, head, strlen(head)) == 0;
 }
 
-bool export_may_replace(const char *path, const char *kind, const char *const heads[2]) {
+bool export_is_earlier(const char *path, const char *const heads[2]) {
   char bytes[64];
-  if (cli_is_picture_name(path)) {
-    cli_error("%s: found a picture's name, wanted one for %s; --draw makes pictures", path,
-              kind);
-    return false;
-  }
   FILE *file = fopen(path, "re");
   if (!file) return true; /* whether it can be made is seen when it is */
   size_t n = fread(bytes, 1, sizeof bytes, file);
   fclose(file);
-  if (n == 0 || begins_with(bytes, n, heads[0]) || begins_with(bytes, n, heads[1])) return true;
-  cli_error(
-      "-o %s: this file is no earlier result (%s) and would be lost; give another name, or "
-      "remove it first",
-      path, kind);
+  return n == 0 || begins_with(bytes, n, heads[0]) || begins_with(bytes, n, heads[1]);
+}
+
+bool export_may_replace(const char *path, const char *kind, const char *const heads[2]) {
+  if (cli_is_picture_name(path))
+    cli_error("%s: found a picture's name, wanted one for %s; --draw makes pictures", path,
+              kind);
+  else if (export_is_earlier(path, heads))
+    return true;
+  else
+    cli_error(
+        "%s: this file is no earlier result (%s) and would be lost; give another name, or "
+        "remove it first",
+        path, kind);
   return false;
 }
 

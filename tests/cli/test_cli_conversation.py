@@ -113,6 +113,9 @@ class Piped(unittest.TestCase):
         _, err = self.chat("/image", "/save", f"/image {scene(0)}", "/image  ")
         self.assertEqual(err.count("/image wants a file"), 2, err)
         self.assertIn("/save wants a file", err)
+        for command in "/box", "/box ":
+            _, err = self.chat(command, args=[scene(0), "--box-format", "xywh"])
+            self.assertIn("/box wants a box as xywh: four numbers", err)
 
     def test_a_place_without_a_box_names_the_command(self):
         box = "/box 9,167,60,217"
@@ -159,7 +162,9 @@ class Piped(unittest.TestCase):
         _, err = self.chat(*first, f"/save {other}", f"/save {self.path('notes.txt')}", f"/save {picture}",
                            f"/image {scene(1)}", "What is this?", f"/save! {picture}")
         self.assertIn("is not known as a drawing of gromatic", err)
-        self.assertIn(f"replace it with /save! {other}", err)
+        for name in other, self.path("notes.txt"):
+            self.assertIn(f"gromatic: /save {name}: found a file", err)
+            self.assertIn(f"replace it with /save! {name}", err)
         self.assertEqual(err.count("this is the picture itself"), 2)  # the earlier one too, and by force too
         self.assertTrue(self.content("notes.png") == before)
         self.assertEqual(self.content("notes.txt"), b"my notes\n")
