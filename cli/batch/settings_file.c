@@ -28,7 +28,13 @@ static bool may_use(const char *path, const char *list_name, const ledger_list *
               path, list_name);
     return false;
   }
-  if (!wish.resume || json_equal(list->run, run)) return true;
+  if (!wish.resume) {
+    cli_error("%s: an earlier run wrote it, and it would be lost; go on with --resume, give "
+              "another name, or begin anew with --force",
+              path);
+    return false;
+  }
+  if (json_equal(list->run, run)) return true;
   bool limits;
   char *changed = cli_settings_difference(list->run, run, &limits);
   cli_error("%s: --resume: it was begun with %s; give the same, or write to another file, or "

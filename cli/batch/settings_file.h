@@ -5,7 +5,8 @@
 
 #include "ledger.h"
 
-/* Takes FILE.lock and looks whether the run may go on with FILE (resume), or replace it.
+/* Takes FILE.lock and looks whether the run may go on with FILE (resume), or replace it
+ * (force).
  * *anew: FILE's content is not to be used. *lock is for cli_settings_release, in any case.
  * Returns an exit code, after a message if it is not CLI_DONE. */
 int cli_settings_take(const char *path, json_t *run, ledger_wish wish, int *lock, bool *anew);

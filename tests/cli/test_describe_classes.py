@@ -179,6 +179,18 @@ class DescribeClasses(unittest.TestCase):
         self.ask(server, "dog", "--endpoint-model", "two", "--resume", "--force")
         self.assertEqual(self.result(), {"dog": ["Good."] * len(self.result()["dog"])})
 
+    def test_a_run_that_is_repeated_loses_nothing(self):
+        """What took a model hours is not replaced by the first class of the next run."""
+        server = self.serve(lambda n, body: said("Fine."))
+        self.ask(server, "dog,cat")
+        before, asked = self.result(), len(server.requests)
+        for classes in "dog,cat", "fish":
+            _, err = self.ask(server, classes, code=2)
+            self.assertIn("go on with --resume", err)
+        self.assertEqual((self.result(), len(server.requests)), (before, asked))
+        self.ask(server, "fish", "--force")
+        self.assertEqual(list(self.result()), ["fish"])
+
     def check(self, answer, want, left_out="", code=0):
         """What is kept of an answer that comes three times, and what is said of the rest."""
         if os.path.exists(self.out):
