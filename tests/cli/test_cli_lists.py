@@ -178,6 +178,15 @@ class Links(Fixture):
         os.symlink(self.path("store", "b.png"), self.path("set", "c.png"))  # a linked picture is one
         self.assertEqual(len(lines("detect", self.path("set"))), 2)
 
+    def test_folders_that_lie_too_deep_are_told(self):
+        self.put(0, "set", "a.png")
+        self.put(0, "set", *64 * ["d"], "b.png")
+        self.put(0, "set", *65 * ["d"], "c.png")
+        out, err = run("detect", "-r", "--json", self.path("set"))
+        self.assertEqual([os.path.basename(file) for file in files(map(json.loads, out.splitlines()))],
+                         ["a.png", "b.png"])
+        self.assertIn(self.path("set", *65 * ["d"]) + ": this folder was not read: it lies too deep", err)
+
     def test_links_in_tars(self):
         name = self.path("s.tar")
         with tarfile.open(name, "w") as tar:
