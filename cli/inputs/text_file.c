@@ -44,22 +44,24 @@ typedef struct kept_text {
   struct kept_text *next;
   size_t size;
   char *text;
-  char path[];
+  char key[]; /* the option and, behind its NUL, the path */
 } kept_text;
 
 static kept_text *kept;
 
 const char *cli_kept_text(const char *option, const char *path, size_t limit, size_t *size) {
   kept_text *k = kept;
-  while (k && strcmp(k->path, path) != 0) k = k->next;
+  size_t at = strlen(option) + 1;
+  while (k && (strcmp(k->key, option) != 0 || strcmp(k->key + at, path) != 0)) k = k->next;
   if (!k) {
-    k = malloc(sizeof *k + strlen(path) + 1);
+    k = malloc(sizeof *k + at + strlen(path) + 1);
     if (k) k->text = cli_read_text(option, path, limit, &k->size);
     if (!k || !k->text) {
       free(k);
       return NULL;
     }
-    strcpy(k->path, path);
+    strcpy(k->key, option);
+    strcpy(k->key + at, path);
     k->next = kept;
     kept = k;
   }

@@ -13,8 +13,8 @@
  * free() it. */
 char *cli_read_text(const char *option, const char *path, size_t limit, size_t *size);
 
-/* The same, kept until the program ends: whoever asks again gets the same text, though a pipe
- * can be read only once and a file may have changed. */
+/* The same, kept until the program ends: whoever asks again for this option gets the same text,
+ * though a pipe can be read only once and a file may have changed. */
 const char *cli_kept_text(const char *option, const char *path, size_t limit, size_t *size);
 
 /* The JSON in a file; NULL after a message. json_decref it. */

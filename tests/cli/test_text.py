@@ -170,6 +170,8 @@ class Pipes(Fixture):
     def test_standard_input_is_given_once(self):
         _, err = run("classify", "-", "--classes", "-", "--method", "clip", stdin=b"a\nb\n", code=1)
         self.assertIn("already", err)
+        _, err = run("classify", scene(0), "--classes", "-", "--descriptions", "-", stdin=b'{"a": ["b"]}', code=2)
+        self.assertIn("standard input: it is read for something else already; it can be given once", err)
 
 
 class Terminal(Fixture):
