@@ -120,8 +120,8 @@ static bool may_export(const cli_batch *b, cli_format format) {
 static int prepare_output(cli_batch *b, cli_format format) {
   const cli_args *a = b->job->args;
   if (!a->output) return CLI_DONE;
-  size_t length = strlen(a->output);
-  while (format != FORMAT_JSON && length > 1 && a->output[length - 1] == '/') length--;
+  size_t length =
+      format == FORMAT_JSON ? strlen(a->output) : cli_length_without_slashes(a->output);
   b->export_path = strndup(a->output, length);
   if (!b->export_path ||
       asprintf(&b->output, "%s%s", b->export_path, format == FORMAT_JSON ? "" : ".jsonl") < 0) {

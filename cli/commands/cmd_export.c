@@ -2,6 +2,7 @@
 #include "class_options.h"
 #include "commands.h"
 #include "export.h"
+#include "file_names.h"
 #include "terminal.h"
 #include "text_file.h"
 
@@ -68,9 +69,7 @@ static bool check_output(const char *output, cli_export *export, char **path) {
   bool folder = cli_format_is_folder(export->format);
   *path = NULL;
   if (output) {
-    size_t length = strlen(output);
-    while (folder && length > 1 && output[length - 1] == '/') length--;
-    *path = strndup(output, length);
+    *path = strndup(output, folder ? cli_length_without_slashes(output) : strlen(output));
     if (!*path || !is_output(*path)) {
       cli_error("-o: found '%s', wanted the name of a file; without -o the export goes to "
                 "standard output",

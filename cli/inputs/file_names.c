@@ -31,6 +31,12 @@ bool cli_is_drawn_name(const char *name) {
                  strcasecmp(dot, ".jpeg") == 0);
 }
 
+size_t cli_length_without_slashes(const char *name) {
+  size_t length = strlen(name);
+  while (length > 1 && name[length - 1] == '/') length--;
+  return length;
+}
+
 char *cli_real_name(const char *path) {
   enum { MOST_LINKS = 40 };
   char target[4096], *name = strdup(path);

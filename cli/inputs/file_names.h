@@ -3,6 +3,7 @@
 #define CLI_FILE_NAMES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* True for .jpg, .jpeg, .png and .webp that do not begin with a dot. */
 bool cli_is_picture_name(const char *name);
@@ -13,6 +14,9 @@ bool cli_reads_as_file(const char *word);
 
 /* True where the name ends as those of pictures do that can be drawn: .png, .jpg, .jpeg. */
 bool cli_is_drawn_name(const char *name);
+
+/* Bytes of the name without the slashes at its end; of "/" 1. */
+size_t cli_length_without_slashes(const char *name);
 
 /* The file that a symbolic link means, though it is not there yet; the path itself where it is
  * no link. What is written there leaves the link one. free() it; NULL if memory is short. */

@@ -1,6 +1,7 @@
 /* spared_files.c - see spared_files.h. */
 #include "spared_files.h"
 
+#include "file_names.h"
 #include "picture_paths.h"
 #include "terminal.h"
 
@@ -53,6 +54,8 @@ bool cli_spares_inputs(const cli_command *command, const cli_args *args) {
     if (outputs[i].path && !spares_all(&outputs[i], outputs[i].path, args)) return false;
   /* With a format the lines stand beside the result, but for a result made of lines. */
   if (!args->output || !args->format || command->groups & GROUP_LINES) return true;
-  if (snprintf(lines, sizeof lines, "%s.jsonl", args->output) >= (int)sizeof lines) return true;
+  int length = (int)cli_length_without_slashes(args->output);
+  if (snprintf(lines, sizeof lines, "%.*s.jsonl", length, args->output) >= (int)sizeof lines)
+    return true; /* longer than any path */
   return spares_all(&outputs[0], lines, args);
 }

@@ -48,6 +48,8 @@ class Spared(unittest.TestCase):
                 (["label", "a.png", "--classes", "words.txt", "-o", "same.txt"], "-o", "--classes words.txt"),
                 (["label", "a.png", "--classes", "words.jsonl", "-f", "coco", "-o", "words"], "-o",
                  "--classes words.jsonl"),
+                (["label", "a.png", "--classes", "words.jsonl", "-f", "yolo", "-o", "words//"], "-o",
+                 "--classes words.jsonl"),
                 (["label", "a.png", "--classes", "words.txt", "-f", "labelstudio", "-o", "out.json", "--label-config",
                   "words.txt"], "--label-config", "--classes words.txt"),
                 (["label", "a.png", "--classes", "guitar", "--clip-model", "./x.gguf", "-f", "csv", "-o", "x.gguf"], "-o",
