@@ -74,7 +74,7 @@ GM_API gm_status gm_text_import(char *text, size_t *length, const char *name, gm
 /* The character at the start of text[0..n), n > 0: returns its length in bytes. *code is its
  * code point (U+FFFD for a byte that is no UTF-8); *safe is false for such a byte and for what
  * can steer a terminal or hide what a text says: controls (line end and tab too), separators of
- * lines, embeddings and overrides of direction. */
+ * lines, embeddings, overrides and isolates of direction, byte order marks, annotations. */
 GM_API size_t gm_text_next(const char *text, size_t n, uint32_t *code, bool *safe);
 
 /* Compares names as Unicode sees them, in NFC: < 0, 0 or > 0, as strcmp of those forms. */
