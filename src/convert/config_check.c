@@ -64,58 +64,7 @@ static void show(char out[SHOWN + 4], const json_t *value) {
   free(text);
 }
 
-/* ---- one member */
-
-static bool same_value(const json_t *found, const char *wanted) {
-  json_t *value = json_loads(wanted, JSON_DECODE_ANY, NULL);
-  bool same = json_is_number(found) && json_is_number(value)
-                  ? json_number_value(found) == json_number_value(value)
-                  : json_equal(found, value) == 1;
-  json_decref(value);
-  return same;
-}
-
-static void judge_only(checker *k, const char *path, const json_t *found, const gm_member *m) {
-  const json_t *value = found;
-  char text[SHOWN + 4], list[200] = "";
-  if (m->kind == GM_MEMBER_TOKEN && json_is_object(found))
-    value = json_object_get(found, "content");
-  for (size_t i = 0, at = 0; m->only[i]; i++) {
-    if (same_value(value, m->only[i])) return;
-    if (at < sizeof list)
-      at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? " or " : "", m->only[i]);
-  }
-  show(text, value);
-  add_finding(&k->refused, k->file->name, "%s: found %s; only %s is computed", path, text,
-              list);
-}
-
-/* The number, or an array of this number twice. */
-static bool has_size(const json_t *found, size_t wanted) {
-  if (json_is_number(found)) return json_number_value(found) == (double)wanted;
-  if (!json_is_array(found) || json_array_size(found) != 2) return false;
-  return has_size(json_array_get(found, 0), wanted) &&
-         has_size(json_array_get(found, 1), wanted);
-}
-
-static void judge(checker *k, const char *path, const json_t *found, const gm_member *m) {
-  char text[SHOWN + 4];
-  switch (m->kind) {
-  case GM_MEMBER_ONLY:
-  case GM_MEMBER_TOKEN:
-    judge_only(k, path, found, m);
-    break;
-  case GM_MEMBER_SIZE:
-    if (has_size(found, k->dims[m->size])) break;
-    show(text, found);
-    add_finding(&k->refused, k->file->name, "%s: found %s, but the weights have %zu", path,
-                text, k->dims[m->size]);
-    break;
-  case GM_MEMBER_READ:
-  case GM_MEMBER_HARMLESS:
-    break;
-  }
-}
+/* ---- unknown members */
 
 bool gm_source_ignores(const gm_source *source, const char *file, const char *path) {
   char full[2 * MAX_PATH];
@@ -147,6 +96,65 @@ static void meet_unknown(checker *k, const char *path, const json_t *value) {
     k->names_length += (size_t)n;
   else
     k->names[k->names_length] = 0;
+}
+
+/* ---- one member */
+
+static bool same_value(const json_t *found, const char *wanted) {
+  json_t *value = json_loads(wanted, JSON_DECODE_ANY, NULL);
+  bool same = json_is_number(found) && json_is_number(value)
+                  ? json_number_value(found) == json_number_value(value)
+                  : json_equal(found, value) == 1;
+  json_decref(value);
+  return same;
+}
+
+static bool is_one_of(const json_t *found, const char *const *list) {
+  while (*list && !same_value(found, *list)) list++;
+  return *list != NULL;
+}
+
+static void judge_only(checker *k, const char *path, const json_t *found, const gm_member *m) {
+  const json_t *value = found;
+  char text[SHOWN + 4], list[200] = "";
+  if (m->kind == GM_MEMBER_TOKEN && json_is_object(found))
+    value = json_object_get(found, "content");
+  if (is_one_of(value, m->only)) return;
+  for (size_t i = 0, at = 0; m->only[i] && at < sizeof list; i++)
+    at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? " or " : "", m->only[i]);
+  show(text, value);
+  add_finding(&k->refused, k->file->name, "%s: found %s; only %s is computed", path, text,
+              list);
+}
+
+/* The number, or an array of this number twice. */
+static bool has_size(const json_t *found, size_t wanted) {
+  if (json_is_number(found)) return json_number_value(found) == (double)wanted;
+  if (!json_is_array(found) || json_array_size(found) != 2) return false;
+  return has_size(json_array_get(found, 0), wanted) &&
+         has_size(json_array_get(found, 1), wanted);
+}
+
+static void judge(checker *k, const char *path, const json_t *found, const gm_member *m) {
+  char text[SHOWN + 4];
+  switch (m->kind) {
+  case GM_MEMBER_HABIT:
+    if (!is_one_of(found, m->only)) meet_unknown(k, path, found);
+    break;
+  case GM_MEMBER_ONLY:
+  case GM_MEMBER_TOKEN:
+    judge_only(k, path, found, m);
+    break;
+  case GM_MEMBER_SIZE:
+    if (has_size(found, k->dims[m->size])) break;
+    show(text, found);
+    add_finding(&k->refused, k->file->name, "%s: found %s, but the weights have %zu", path,
+                text, k->dims[m->size]);
+    break;
+  case GM_MEMBER_READ:
+  case GM_MEMBER_HARMLESS:
+    break;
+  }
 }
 
 /* ---- objects */
@@ -203,10 +211,11 @@ static gm_status tell(const checker *k, gm_error *err) {
   }
   if (!k->unknown.n) return GM_OK;
   left_out(more, &k->unknown);
-  return gm_fail(err, GM_ERR_MODEL,
-                 "found members that are not known here: %s%s; they may change what the model "
-                 "computes. If they do not, go on with --ignore-config %s",
-                 k->unknown.text, more, k->names);
+  return gm_fail(
+      err, GM_ERR_MODEL,
+      "found members or values that are not known here: %s%s; they may change what the model "
+      "computes. If they do not, go on with --ignore-config %s",
+      k->unknown.text, more, k->names);
 }
 
 static gm_status open_all(gm_configs *c, const gm_source *source, checker *k, gm_error *err) {

@@ -13,6 +13,7 @@ typedef enum gm_member_kind {
   GM_MEMBER_READ,     /* by the code of the architecture, which checks it too */
   GM_MEMBER_HARMLESS, /* changes nothing that is computed: `reason` */
   GM_MEMBER_ONLY,     /* one of `only`, or absent */
+  GM_MEMBER_HABIT,    /* one of `only`; any other value is taken for an unknown member */
   GM_MEMBER_TOKEN,    /* a token's text, bare or in an object's "content": one of `only` */
   GM_MEMBER_SIZE      /* a number, or two of it, that the weights tell as dims[size] */
 } gm_member_kind;
@@ -31,6 +32,8 @@ typedef struct gm_member {
   { name, GM_MEMBER_HARMLESS, reason, NULL, 0 }
 #define GM_ONLY(name, ...)                                                                     \
   { name, GM_MEMBER_ONLY, NULL, (const char *const[]){__VA_ARGS__, NULL}, 0 }
+#define GM_HABIT(name, ...)                                                                    \
+  { name, GM_MEMBER_HABIT, NULL, (const char *const[]){__VA_ARGS__, NULL}, 0 }
 #define GM_TOKEN(name, ...)                                                                    \
   { name, GM_MEMBER_TOKEN, NULL, (const char *const[]){__VA_ARGS__, NULL}, 0 }
 #define GM_SIZE(name, dim)                                                                     \

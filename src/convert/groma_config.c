@@ -191,10 +191,11 @@ static const gm_member tokens[] = {
     GM_READ("additional_special_tokens"),       GM_MEMBERS_END,
 };
 
-/* The slow tokenizer's ways, which Groma was trained with. */
+/* The slow tokenizer's ways, which Groma was trained with. A file that says "legacy": false may
+ * be of a tool that knew no better: it differs in a space after an added token. */
 static const gm_member tokenizer[] = {
     GM_ONLY("tokenizer_class", "\"LlamaTokenizer\"", "\"LlamaTokenizerFast\"", "null"),
-    GM_ONLY("legacy", "true", "null"),
+    GM_HABIT("legacy", "true", "null"),
     GM_ONLY("add_bos_token", "true", "null"),
     GM_ONLY("add_prefix_space", "true", "null"),
     GM_ONLY("sp_model_kwargs", "{}", "null"),

@@ -29,7 +29,8 @@ class Layouts(unittest.TestCase):
             shutil.copy(os.path.join(GOLDEN, tokenizer, file), out)
         for key, edit in edits.items():
             path = os.path.join(out, {"config": "config.json", "preprocessor": "preprocessor_config.json",
-                                      "json": "tokenizer.json", "generation": "generation_config.json"}[key])
+                                      "json": "tokenizer.json", "words": "tokenizer_config.json",
+                                      "generation": "generation_config.json"}[key])
             with open(path, encoding="utf-8") as file:
                 content = json.load(file)
             edit(content)
@@ -118,6 +119,13 @@ class Layouts(unittest.TestCase):
         with open(os.path.join(out, "processor_config.json"), "w") as file:
             json.dump({"image_processor": pre}, file)
         self.assertEqual(self.convert(out)[0]["groma.image_mean"], [.25] * 3)
+
+    def test_legacy_is_told_and_passed_over_by_its_name_alone(self):
+        def modern(tokenizer):
+            tokenizer["legacy"] = False
+        self.refused("tokenizer_config.json: legacy = false; they may change", "modern", words=modern)
+        source = os.path.join(self.folder, "modern")
+        self.assertEqual(self.convert(source, "--ignore-config", "legacy"), self.convert(MINI))
 
     def test_unknown_and_refused_members(self):
         def unknown(config):
