@@ -13,7 +13,7 @@ enum { MAX_PATH = 256, SHOWN = 40 };
 
 /* A list of findings that stays within an error's message: what does not fit is counted. */
 typedef struct findings {
-  char text[700];
+  char text[480]; /* two of them are one message */
   size_t length, n, n_left_out;
   const char *file; /* of the last finding: named once for its members */
 } findings;
@@ -23,8 +23,9 @@ typedef struct checker {
   const gm_config_file *file;
   const size_t *dims;
   findings refused, unknown;
-  char names[240]; /* of the unknown members, for --ignore-config */
+  char names[300]; /* of the unknown members, for --ignore-config */
   size_t names_length;
+  bool names_left_out;
 } checker;
 
 /* ---- findings */
@@ -89,13 +90,14 @@ static void meet_unknown(checker *k, const char *path, const json_t *value) {
   show(text, value);
   size_t before = k->unknown.length;
   add_finding(&k->unknown, k->file->name, "%s = %s", path, text);
-  if (k->unknown.length == before) return;
+  if (k->unknown.length == before) k->names_left_out = true;
+  if (k->names_left_out) return;
   int n = snprintf(k->names + k->names_length, sizeof k->names - k->names_length, "%s%s",
                    k->names_length ? "," : "", path);
   if (n > 0 && (size_t)n < sizeof k->names - k->names_length)
     k->names_length += (size_t)n;
   else
-    k->names[k->names_length] = 0;
+    k->names_left_out = true;
 }
 
 /* ---- one member */
@@ -215,7 +217,8 @@ static gm_status tell(const checker *k, gm_error *err) {
       err, GM_ERR_MODEL,
       "found members or values that are not known here: %s%s; they may change what the model "
       "computes. If they do not, go on with --ignore-config %s",
-      k->unknown.text, more, k->names);
+      k->unknown.text, more,
+      k->names_left_out ? "NAME,... ('*' stands for anything)" : k->names);
 }
 
 static gm_status open_all(gm_configs *c, const gm_source *source, checker *k, gm_error *err) {

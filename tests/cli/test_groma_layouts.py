@@ -127,6 +127,25 @@ class Layouts(unittest.TestCase):
         source = os.path.join(self.folder, "modern")
         self.assertEqual(self.convert(source, "--ignore-config", "legacy"), self.convert(MINI))
 
+    def test_members_of_no_end(self):
+        """What does not fit into a message is counted; the message is whole, and so is the option that it names."""
+        def many(config, n=60):
+            config["llm_cfg"].update({f"member_of_no_table_{i:02}": i for i in range(n)})
+
+        def refused_too(config):
+            many(config)
+            config["llm_cfg"].update(attention_bias=True, mlp_bias=True)
+        _, err = run("convert", self.copy("many", config=many), "-o", os.path.join(self.folder, "never.gguf"), code=3)
+        shown = err.count("member_of_no_table")
+        self.assertIn(f" and {60 - shown} more; they may", err)
+        self.assertTrue(err.endswith("--ignore-config NAME,... ('*' stands for anything)\n"), err)
+        self.refused("attention_bias: found true", "too", config=refused_too)
+        _, err = run("convert", os.path.join(self.folder, "too"), "-o", os.path.join(self.folder, "never.gguf"), code=3)
+        self.assertTrue(err.endswith(" and more\n"), err)
+        _, err = run("convert", self.copy("few", config=lambda config: many(config, 7)),
+                     "-o", os.path.join(self.folder, "never.gguf"), code=3)
+        self.convert(os.path.join(self.folder, "few"), "--ignore-config", err.split("--ignore-config ")[1].strip())
+
     def test_unknown_and_refused_members(self):
         def unknown(config):
             config["perceiver_cfg"]["ddetr_cfg"]["look_twice"] = True
