@@ -21,7 +21,7 @@ enum { RESULT, LIST, PART, PART_LIST, NEW_PART, NEW_LIST, LOCK, N_NAMES };
 static const char *const endings[N_NAMES] = {
     "", ".ledger", ".part", ".part.ledger", ".part.new", ".part.ledger.new", ".lock"};
 
-/* A ledger that was found, and how the file is that it tells of. */
+/* A ledger that was found, and the state of the file that it belongs to. */
 typedef struct earlier {
   ledger_list list;
   ledger_match match;
@@ -38,7 +38,7 @@ struct cli_ledger {
   size_t n_done;
 };
 
-/* ---- what is there ---- */
+/* ---- files of earlier runs ---- */
 
 static bool has_content(const char *path) {
   struct stat st;
@@ -110,7 +110,7 @@ static bool may_use_part(const cli_ledger *l) {
               "without it",
               part, list);
   else if (l->wish.resume && s->list.n > 0 && s->whole == 0)
-    cli_error("%s: the lines of %zu input%s are gone that its ledger (%s) tells of; --force "
+    cli_error("%s: the lines of %zu input%s are gone that its ledger (%s) lists; --force "
               "begins anew",
               part, s->list.n, s->list.n == 1 ? "" : "s", list);
   else if (!l->wish.resume && s->whole > 0)

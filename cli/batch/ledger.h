@@ -19,12 +19,12 @@ typedef struct cli_ledger cli_ledger;
 typedef struct ledger_wish {
   bool resume; /* go on with the run that is there */
   bool retry;  /* with resume: take out lines that were written as failed; they are not done */
-  bool force;  /* begin anew where resume is refused, or what is there would be lost */
+  bool force;  /* begin anew where resume is refused, or an earlier result would be lost */
 } ledger_wish;
 
-/* Takes the lock and looks at what is there. Refused, without resume: to begin anew where a run
- * was stopped; in any case: to replace a FILE that its ledger does not belong to. Returns an
- * exit code, after a message on stderr if it is not CLI_DONE; then *out is NULL. */
+/* Takes the lock and looks at the files of earlier runs. Refused, without resume: to begin anew
+ * where a run was stopped; in any case: to replace a FILE that its ledger does not belong to.
+ * Returns an exit code, after a message on stderr if it is not CLI_DONE; then *out is NULL. */
 int cli_ledger_open(const char *path, ledger_wish wish, cli_ledger **out);
 /* Whether FILE is there with its ledger: an earlier result, which may be replaced. */
 bool cli_ledger_is_finished(const cli_ledger *ledger);

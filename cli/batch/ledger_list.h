@@ -26,12 +26,12 @@ typedef struct ledger_entry {
 
 typedef struct ledger_list {
   json_t *run;  /* NULL: there is no ledger, or a strange one */
-  bool strange; /* a file that is no ledger of this version */
+  bool strange; /* a file that is not a ledger of this version */
   ledger_entry *entries;
   size_t n;
 } ledger_list;
 
-/* A file that is not there is an empty list. What stands behind the last whole entry is left
+/* A file that is not there is an empty list. What follows the last whole entry is left
  * out: a write that was cut. False with errno if it cannot be read. */
 bool ledger_list_read(ledger_list *list, const char *path);
 void ledger_list_free(ledger_list *list);
@@ -40,7 +40,7 @@ void ledger_list_free(ledger_list *list);
 typedef enum ledger_match {
   LEDGER_ABSENT,  /* there is no result */
   LEDGER_WHOLE,   /* it is what the list tells, to the last byte */
-  LEDGER_LONGER,  /* the same, with more behind it */
+  LEDGER_LONGER,  /* the same, with more after it */
   LEDGER_SHORTER, /* it ends before */
   LEDGER_OTHER    /* other bytes, or it cannot be read */
 } ledger_match;

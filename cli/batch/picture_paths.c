@@ -151,7 +151,7 @@ static bool spares_inputs(const char *option, const char *given, const cli_input
   return ok;
 }
 
-/* False after a message where a file would be lost that is no drawing of ours. */
+/* False after a message where a file would be lost that gromatic did not draw. */
 static bool spares_others(const char *option, const char *given, const cli_inputs *inputs,
                           bool force, cli_drawn_name how) {
   char path[4096];

@@ -48,7 +48,7 @@ static void drop_reasoning(char *text, answer_drops *drops) {
     drop_between(text, marks[i][0], marks[i][1], &drops->reasoning);
 }
 
-/* U+FFFD, which stands for what was no character, and bytes that are no UTF-8. */
+/* U+FFFD, which stands for what was no character, and bytes that are not UTF-8. */
 static void drop_damage(char *text, answer_drops *drops) {
   enum { REPLACEMENT = 0xFFFD };
   char *to = text;

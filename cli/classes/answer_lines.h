@@ -13,7 +13,7 @@ typedef struct answer_drops {
   size_t reasoning;  /* stretches: <think>...</think> and the like, closed or not */
   size_t fences;     /* of code; what stands in one of text or JSON is kept */
   size_t rows;       /* of tables */
-  size_t headings;   /* # lines, and lines in bold that are no sentence */
+  size_t headings;   /* # lines, and lines in bold that are not a sentence */
   size_t openings;   /* lines that end in a colon: "Here are five sentences:" */
   size_t characters; /* that the server could not write */
 } answer_drops;

@@ -118,7 +118,7 @@ static bool wait_seconds(double seconds) {
   return !cli_interrupted();
 }
 
-/* The texts of a list of parts, one behind the other; what is no text is reasoning. */
+/* The texts of a list of parts, one after the other; what is not text is reasoning. */
 static char *join_parts(const pull_value *parts, bool *reasoning) {
   char *all = strdup(""), *grown;
   pull_value part;

@@ -23,7 +23,7 @@ void chat_endpoint_close(chat_endpoint *endpoint);
 
 /* The answer to one question, or NULL after a message (none if interrupted). free() it. Waits
  * 1, 2, 4, ... seconds between tries, or what the server's Retry-After says, at most 60.
- * *reasoning: it thought first, in a member of its own that is no part of the answer. */
+ * *reasoning: it thought first, in a member of its own that is not part of the answer. */
 char *chat_endpoint_ask(chat_endpoint *endpoint, const char *question, bool *reasoning);
 
 #endif

@@ -33,7 +33,7 @@ static void offers_free(offers *o) {
   free(o->items);
 }
 
-/* suffix: put behind the name. Names that a line cannot hold are left out. */
+/* suffix: put after the name. Names that a line cannot hold are left out. */
 static void offer(offers *o, const char *name, const char *suffix) {
   char *item = NULL;
   for (const char *at = name; *at; at++)

@@ -1,7 +1,7 @@
 /* dataset.c - see dataset.h.
  *
  * Each file is read once from its beginning to its end. What stands in it refers to what may
- * stand behind it (COCO's own files have the categories last), so all ids are numbered first,
+ * follow it (COCO's own files have the categories last), so all ids are numbered first,
  * and the lists are brought together at the end. */
 #include "dataset.h"
 
@@ -410,7 +410,7 @@ static bool is_of(const reader *r, const entry *e) {
   return !e->wrong && e->picture < r->set->n_pictures; /* else --limit leaves it out */
 }
 
-/* The objects of each picture, then its crowds, one behind the other, each in the file's order.
+/* The objects of each picture, then its crowds, one after the other, each in the file's order.
  */
 static bool share_objects(reader *r) {
   dataset *set = r->set;

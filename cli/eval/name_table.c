@@ -60,7 +60,7 @@ static char *nfc(const char *name) {
 
 size_t name_table_find_name(const name_table *t, const char *name) {
   char *form = nfc(name);
-  const char *key = form ? form : name; /* one that is no UTF-8 has only itself */
+  const char *key = form ? form : name; /* one that is not UTF-8 has only itself */
   size_t found = name_table_find(t, key, strlen(key));
   free(form);
   return found;
