@@ -71,8 +71,8 @@ static size_t columns_of(uint32_t code) {
   return (size_t)utf8proc_charwidth((utf8proc_int32_t)code);
 }
 
-/* Whether code, behind another of its cluster, makes that a picture of two columns: a variation
- * selector, a skin's colour, a flag's second letter, or a joiner behind a picture. */
+/* Whether code, after another of its cluster, makes that a picture of two columns: a variation
+ * selector, a skin's colour, a flag's second letter, or a joiner after a picture. */
 static bool makes_picture(uint32_t code, uint32_t before) {
   const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)before);
   return code == VARIATION_PICTURE || (code >= 0x1F3FB && code <= 0x1F3FF) ||

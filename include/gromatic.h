@@ -66,13 +66,13 @@ GM_API const char *gm_version(void);
 /* ---- text ---- */
 
 /* Makes text from outside what this header's strings are, in place: byte order marks are taken
- * out, CR LF and CR become LF, and a NUL is put behind it; so text has room for *length + 1
+ * out, CR LF and CR become LF, and a NUL is put after it; so text has room for *length + 1
  * bytes. GM_ERR_ARGUMENT for anything but UTF-8 (UTF-16, UTF-32, Latin-1, zero bytes), with
  * name and line. The library does so itself with all texts and files that it is given. */
 GM_API gm_status gm_text_import(char *text, size_t *length, const char *name, gm_error *err);
 
 /* The character at the start of text[0..n), n > 0: returns its length in bytes. *code is its
- * code point (U+FFFD for a byte that is no UTF-8); *safe is false for such a byte and for what
+ * code point (U+FFFD for a byte that is not UTF-8); *safe is false for such a byte and for what
  * can steer a terminal or hide what a text says: controls (line end and tab too), separators of
  * lines, embeddings, overrides and isolates of direction, byte order marks, annotations. */
 GM_API size_t gm_text_next(const char *text, size_t n, uint32_t *code, bool *safe);

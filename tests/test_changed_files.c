@@ -103,8 +103,8 @@ static void strings_of_a_gguf_keep_to_the_first_walk(void **state) {
       changed += status != GM_OK && strstr(err.message, "changed while it was read") != NULL;
     }
   /* Before the last two allocations: the long string at the first two places, which ends inside
-   * the file, and the last string where nothing is left of it. Elsewhere the lengths behind are
-   * read askew, or the file ends, and the message says that. */
+   * the file, and the last string where nothing is left of it. Elsewhere the lengths after it
+   * are read askew, or the file ends, and the message says that. */
   assert_int_equal(changed, 2 * 3);
   free(b);
 }

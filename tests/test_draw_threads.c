@@ -66,7 +66,7 @@ static void name_file(const artist *a, size_t round, char path[256]) {
   snprintf(path, 256, "%s/%s-%zu-%zu.png", folder, a->kind, a->number, round);
 }
 
-/* Another picture and other words for each thread and round, so that glyphs are made anew. */
+/* Another picture and other words for each thread and round, so that glyphs are made again. */
 static gm_status draw_one(artist *a, size_t round) {
   size_t i = a->number * ROUNDS + round;
   uint32_t width = (uint32_t)(640 + 60 * i);

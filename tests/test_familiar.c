@@ -1,4 +1,4 @@
-/* How unlike a picture is, by arithmetic; what it tells of pictures is in
+/* How unlike a picture is, by arithmetic; what it says about pictures is in
  * cli/test_cli_scope.py. */
 #include "support.h"
 

@@ -1,4 +1,4 @@
-/* test_new_file.c - files that appear whole: under names of any length, behind links, with the
+/* test_new_file.c - files that appear whole: under names of any length, through links, with the
  * rights of those that they replace. */
 #include "support.h"
 

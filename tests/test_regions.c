@@ -95,7 +95,7 @@ static void long_lists_are_sorted(void **state) {
       const uint32_t want[] = {N - 1 - i, i, i * 10, i};
       assert_int_equal(chosen[i], want[kind]);
     }
-    for (size_t i = 10; i < N; i++) { /* what lies behind the kept is the rest, in order */
+    for (size_t i = 10; i < N; i++) { /* what lies after the kept is the rest, in order */
       float a = scores[chosen[i - 1]], b = scores[chosen[i]];
       if (a < b || (a == b && chosen[i - 1] > chosen[i])) fail_msg("kind %d: %zu", kind, i);
     }

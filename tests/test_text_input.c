@@ -36,7 +36,7 @@ static void marks_and_line_ends(void **state) {
              "green apple\ncrown\n\ngrapes  \n"),
       SAMPLE("old\rmac\r", "old\nmac\n"),
       SAMPLE("a\r\r\nb\r", "a\n\nb\n"),
-      SAMPLE(MARK "a\n" MARK "b", "a\nb"), /* two files behind one another */
+      SAMPLE(MARK "a\n" MARK "b", "a\nb"), /* two files one after the other */
       SAMPLE(MARK MARK "a", "a"),
       SAMPLE("a" MARK "b", "a" MARK "b"),
       SAMPLE(MARK, ""),

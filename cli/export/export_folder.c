@@ -34,7 +34,7 @@ static bool make_parents(const char *folder, const char *name) {
   return ok;
 }
 
-/* Whether no folder that name stands in is a link: what is behind one is not ours to remove. */
+/* Whether no folder that name stands in is a link: what lies in it is not ours to remove. */
 static bool has_plain_parents(const char *folder, const char *name) {
   char *path = export_join(folder, name);
   struct stat st;

@@ -87,7 +87,7 @@ static bool add_region(export_reader *reader, export_picture *p, const json_t *r
   export_region found = {.label = label, .score = 1};
   if (!read_box(reader, p, json_object_get(region, "box"), &found)) return false;
   if ((score && !json_is_number(score)) || (label_score && !json_is_number(label_score)))
-    return wrong(reader, "found a score that is no number");
+    return wrong(reader, "found a score that is not a number");
   if (score) found.score = json_number_value(score);
   if (label_score) found.score *= json_number_value(label_score);
   export_region *grown = realloc(p->regions, (p->n_regions + 1) * sizeof *grown);
@@ -106,7 +106,7 @@ static bool add_regions(export_reader *reader, export_picture *p, const json_t *
   json_array_foreach(regions, i, region) {
     const json_t *own = json_object_get(region, "label");
     if (json_is_null(own)) continue;
-    if (own && !json_is_string(own)) return wrong(reader, "found a label that is no text");
+    if (own && !json_is_string(own)) return wrong(reader, "found a label that is not text");
     if (!add_region(reader, p, region, own ? json_string_value(own) : label)) return false;
   }
   return true;

@@ -116,7 +116,7 @@ static void make_short(char *stem, const char *file, size_t ending) {
 /* How much of the file's name the stem has. */
 enum { STEM, WHOLE, FOLDERS_STEM, FOLDERS_WHOLE };
 
-/* level above FOLDERS_WHOLE: with a number behind it. NULL if memory is short. */
+/* level above FOLDERS_WHOLE: with a number after it. NULL if memory is short. */
 static char *make_stem(const char *file, unsigned level, bool list, size_t ending) {
   const char *name = strcmp(file, "-") == 0 ? "stdin" : file, *base = base_name(name);
   const char *own = base;

@@ -49,7 +49,7 @@ static bool read_string(pull_reader *p) {
     }
     if (known) continue;
     p->at = c;
-    return miss(p, "an escape of JSON behind \\");
+    return miss(p, "an escape of JSON after \\");
   }
   p->at = c + 1;
   return true;
@@ -226,7 +226,7 @@ static char *put_utf8(char *to, uint32_t c) {
   return to;
 }
 
-/* At the first digit of \uXXXX; goes behind the last, of a pair's second half too. */
+/* At the first digit of \uXXXX; goes past the last, of a pair's second half too. */
 static uint32_t code_point(const char **at, const char *end) {
   const char *c = *at;
   uint32_t high = hex4(c), low;

@@ -28,10 +28,10 @@ typedef struct pull_value {
 typedef struct pull_reader {
   const char *begin, *at;
   const char *wanted; /* what was missed at `at`; NULL while all is well */
-  bool first;         /* just behind an opening bracket */
+  bool first;         /* just after an opening bracket */
 } pull_reader;
 
-/* text: UTF-8 with a zero byte behind it. */
+/* text: UTF-8 with a zero byte after it. */
 pull_reader pull_begin(const char *text);
 
 /* The kind of the value that stands next, which is not read. */
@@ -42,7 +42,7 @@ bool pull_read(pull_reader *p, pull_value *out);
 /* Goes into the object or array that stands next. */
 bool pull_enter(pull_reader *p);
 /* Goes to the next element of the array, or to the value of the object's next member; false
- * behind the last, which leaves it, or where it is no JSON. */
+ * past the last, which leaves it, or where it is no JSON. */
 bool pull_element(pull_reader *p);
 bool pull_member(pull_reader *p, pull_value *key);
 /* Nothing but white space is left. */

@@ -86,7 +86,7 @@ static bool know(name_list *l) {
   return true;
 }
 
-/* More bytes behind those that are there. */
+/* More bytes after those that are there. */
 static input_state fill(name_list *l, bool wait) {
   memmove(l->bytes, l->bytes + l->begin, l->end - l->begin);
   l->end -= l->begin;

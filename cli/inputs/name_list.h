@@ -1,4 +1,4 @@
-/* name_list.h - a list of names, @FILE or @- : one a line, or each with a zero byte behind it
+/* name_list.h - a list of names, @FILE or @- : one a line, or each with a zero byte after it
  * (as find -print0 writes them), read as they come.
  *
  * Names of files are bytes: lines need not be UTF-8. A list in UTF-16 or UTF-32 is refused, and

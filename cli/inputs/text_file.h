@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* The whole text with a NUL behind it, of at most limit bytes; NULL after a message, in which
+/* The whole text with a NUL after it, of at most limit bytes; NULL after a message, in which
  * option ("--regions", or "") stands in front of the path. *size (may be NULL) is its length.
  * free() it. */
 char *cli_read_text(const char *option, const char *path, size_t limit, size_t *size);

@@ -96,7 +96,7 @@ static gm_status check_params(const gm_model *model, const gm_image *image,
     return gm_fail(err, GM_ERR_ARGUMENT, "found an empty list of regions, wanted at least one");
   for (size_t i = 0; params->regions && params->region_scores && i < params->n_regions; i++)
     if (!isfinite(params->region_scores[i]))
-      return gm_fail(err, GM_ERR_ARGUMENT, "region %zu: found a score that is no number",
+      return gm_fail(err, GM_ERR_ARGUMENT, "region %zu: found a score that is not a number",
                      i + 1);
   return GM_OK;
 }

@@ -44,7 +44,7 @@ typedef struct gm_cache_piece {
   const void *bytes;
   size_t size;
 } gm_cache_piece;
-/* Keeps the pieces, one behind the other; then the oldest entries go until the rest is within
+/* Keeps the pieces, one after the other; then the oldest entries go until the rest is within
  * the limit. An entry over the limit is not kept. Other processes may go over the limit with
  * what they store at the same time; whoever stores next sets it right. */
 void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,

@@ -24,7 +24,7 @@ static const char *marked_encoding(const unsigned char *b, size_t size) {
 }
 
 /* Latin letters in UTF-16 and UTF-32 have zero bytes beside them, on the side of the byte order
- * (little endian: LE, behind them). */
+ * (little endian: LE, after them). */
 static const char *unmarked_encoding(const unsigned char *b, size_t size) {
   if (size < 4) return NULL;
   if (b[0] && !b[1] && !b[2] && !b[3]) return "UTF-32LE";

@@ -1,7 +1,7 @@
 /* utf8.h - Unicode text byte by byte: reading and writing UTF-8, white space.
  *
  * Valid means the Unicode Standard's table 3-7: no surrogates, no overlong forms, nothing above
- * U+10FFFF. A byte that is no part of a valid sequence counts as one U+FFFD, as in
+ * U+10FFFF. A byte that is not part of a valid sequence counts as one U+FFFD, as in
  * SentencePiece. */
 #ifndef GM_UTF8_H
 #define GM_UTF8_H
@@ -23,7 +23,7 @@ bool gm_utf8_is_incomplete(const char *bytes, size_t n);
 /* Writes a code point (no surrogate, at most U+10FFFF); returns 1..4. */
 size_t gm_utf8_write(char out[4], uint32_t code);
 
-/* Appends bytes, each one that is no part of a valid character as U+FFFD. */
+/* Appends bytes, each one that is not part of a valid character as U+FFFD. */
 gm_status gm_utf8_append_valid(gm_text *out, const char *bytes, size_t n, gm_error *err);
 
 /* True for what can steer a terminal or hide what a text says: C0, DEL, C1, separators of lines

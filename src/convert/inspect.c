@@ -39,7 +39,7 @@ static gm_status keep_text(inspection *in, const char *text, const char **out, g
 
 /* ---- keys */
 
-/* A token may hold bytes that are no UTF-8; they are shown as U+FFFD each. */
+/* A token may hold bytes that are not UTF-8; they are shown as U+FFFD each. */
 static json_t *json_text(const char *text) {
   json_t *value = json_string(text);
   if (value) return value;

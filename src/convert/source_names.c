@@ -36,7 +36,7 @@ gm_status gm_source_clean_names(gm_checkpoint *weights, gm_error *err) {
       continue;
     }
     GM_TRY(gm_checkpoint_strip(weights, prefixes[i], err));
-    i = 0; /* one may stand behind another */
+    i = 0; /* one may follow another */
   }
   if (gm_checkpoint_find(weights, "visual.conv1.weight") != SIZE_MAX &&
       gm_checkpoint_find(weights, "text.text_projection") != SIZE_MAX)

@@ -297,7 +297,7 @@ gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, ui
   return GM_OK;
 }
 
-/* Tensors in file order stand one behind the other: a run of them is released at once. */
+/* Tensors in file order stand one after the other: a run of them is released at once. */
 void gm_model_file_release(const gm_model_file *file, const char *prefix) {
   if (!file->mapping.data) return;
   size_t begin = 0, end = 0, length = strlen(prefix);

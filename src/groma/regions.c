@@ -27,17 +27,17 @@ float gm_region_iou(gm_rel_box a, gm_rel_box b) {
   return both > 0 ? shared / both : 0.0f;
 }
 
-/* Whether candidate a comes behind b: falling score, equal scores in the given order. */
-static bool is_behind(const float *scores, uint32_t a, uint32_t b) {
+/* Whether candidate a comes after b: falling score, equal scores in the given order. */
+static bool is_after(const float *scores, uint32_t a, uint32_t b) {
   return scores[a] != scores[b] ? scores[a] < scores[b] : a > b;
 }
 
-/* Lets the candidate at the top of the heap [n] sink to its place below those behind it. */
+/* Lets the candidate at the top of the heap [n] sink to its place below those after it. */
 static void sink(const float *scores, uint32_t *heap, size_t top, size_t n) {
   uint32_t sinking = heap[top];
   for (size_t child; (child = 2 * top + 1) < n; top = child) {
-    if (child + 1 < n && is_behind(scores, heap[child + 1], heap[child])) child++;
-    if (!is_behind(scores, heap[child], sinking)) break;
+    if (child + 1 < n && is_after(scores, heap[child + 1], heap[child])) child++;
+    if (!is_after(scores, heap[child], sinking)) break;
     heap[top] = heap[child];
   }
   heap[top] = sinking;
@@ -52,7 +52,7 @@ static size_t order_candidates(const float *scores, size_t n, float threshold,
     if (scores[i] > threshold) chosen[count++] = (uint32_t)i;
   for (size_t i = count / 2; i-- > 0;) sink(scores, chosen, i, count);
   for (size_t end = count; end > 1;) {
-    uint32_t last = chosen[0]; /* behind all that are left */
+    uint32_t last = chosen[0]; /* after all that are left */
     chosen[0] = chosen[--end];
     chosen[end] = last;
     sink(scores, chosen, 0, end);

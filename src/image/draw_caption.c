@@ -67,7 +67,7 @@ static gm_status add_line(gm_caption_layout *c, size_t begin, size_t *end, gm_er
   }
 }
 
-/* What is left behind the last line, letters [begin, end), becomes an ellipsis in it. */
+/* What is left after the last line, letters [begin, end), becomes an ellipsis in it. */
 static gm_status end_early(gm_caption_layout *c, size_t begin, size_t end, gm_error *err) {
   for (bool fits = false; !fits && end > begin;) {
     take_back(c);
@@ -129,7 +129,7 @@ double gm_caption_width(const gm_caption_layout *c, size_t l) {
   return width;
 }
 
-/* Returns the x behind it. */
+/* Returns the x after it. */
 static double draw_chip(const gm_caption_layout *c, const gm_line *line, size_t begin,
                         size_t end, cairo_t *cr, double x, double baseline) {
   const gm_run *first = &line->runs[begin];

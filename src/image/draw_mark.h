@@ -1,8 +1,8 @@
 /* draw_mark.h - what tells a drawing of ours from any other picture: a comment at a fixed place
- * in the file, right behind the header.
+ * in the file, right after the header.
  *
- *   PNG    at byte 33, behind IHDR: the chunk tEXt, "Software" NUL "gromatic VERSION"
- *   JPEG   at byte 20, behind JFIF: the segment COM, "gromatic VERSION" */
+ *   PNG    at byte 33, after IHDR: the chunk tEXt, "Software" NUL "gromatic VERSION"
+ *   JPEG   at byte 20, after JFIF: the segment COM, "gromatic VERSION" */
 #ifndef GM_DRAW_MARK_H
 #define GM_DRAW_MARK_H
 

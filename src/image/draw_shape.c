@@ -117,7 +117,7 @@ static size_t letter_at(const gm_letters *letters, size_t begin, size_t end, siz
   return begin;
 }
 
-/* Text before and behind the run, in its line, decides about joined forms at its ends. */
+/* Text before and after the run, in its line, decides about joined forms at its ends. */
 static gm_status shape_run(shaper *s, gm_run *run, hb_script_t script) {
   const gm_letters *letters = s->letters;
   const uint32_t *chars = letters->chars;

@@ -13,7 +13,7 @@ enum { GM_COLOUR_NONE = -1 };
 typedef struct gm_letter {
   size_t begin, end; /* code points */
   bool space;
-  bool breaks;    /* a line may end behind it */
+  bool breaks;    /* a line may end after it */
   int8_t level;   /* of the bidirectional algorithm: odd runs from right to left */
   int32_t colour; /* of the span it is in: set in bold on that colour; or GM_COLOUR_NONE */
   int32_t span;   /* which span, so that neighbours of one colour stay apart; -1: none */
@@ -35,7 +35,7 @@ gm_status gm_letters_read(gm_letters *out, const char *text, size_t max,
                           const gm_span_colour *spans, size_t n_spans, gm_error *err);
 void gm_letters_free(gm_letters *letters);
 
-/* Keeps the first n letters without the spaces at their end, and puts an ellipsis behind them:
+/* Keeps the first n letters without the spaces at their end, and puts an ellipsis after them:
  * n < letters->n. */
 gm_status gm_letters_cut(gm_letters *letters, size_t n, gm_error *err);
 

@@ -76,7 +76,7 @@ static void release(png_structp png, png_voidp p) {
   free(p);
 }
 
-/* Called for the chunks that tell an orientation, before and behind the pixels. */
+/* Called for the chunks that tell an orientation, before and after the pixels. */
 static int read_chunk(png_structp png, png_unknown_chunkp chunk) {
   png_reader *r = png_get_user_chunk_ptr(png);
   gm_status status = gm_png_orientation_chunk(&r->orientation, (const char *)chunk->name,
@@ -135,7 +135,7 @@ static void read_rows(png_reader *r) {
   if (!r->rows) leave(r, gm_fail_memory(r->err, "the rows of a PNG", height * sizeof *r->rows));
   for (size_t y = 0; y < height; y++) r->rows[y] = r->image->rgb + y * r->image->width * 3;
   png_read_image(r->png, r->rows);
-  png_read_end(r->png, r->info); /* the orientation may stand behind the pixels */
+  png_read_end(r->png, r->info); /* the orientation may come after the pixels */
 }
 
 gm_status gm_png_decode(gm_image **out, const gm_image_source *source, int *orientation,

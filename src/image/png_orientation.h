@@ -16,7 +16,7 @@ typedef struct gm_png_orientation {
 } gm_png_orientation;
 
 /* Looks at one chunk; others than eXIf, tEXt, zTXt and iTXt are passed over, and so is what is
- * damaged, unpacks to more than 1 MiB, or stands behind 64 MiB of such texts. name is 4
+ * damaged, unpacks to more than 1 MiB, or comes after 64 MiB of such texts. name is 4
  * characters. Error: GM_ERR_MEMORY. */
 gm_status gm_png_orientation_chunk(gm_png_orientation *found, const char *name,
                                    const unsigned char *bytes, size_t size, gm_error *err);

@@ -115,7 +115,7 @@ class Lists(Fixture):
             got = [json.loads(line) for line in file]
         self.assertEqual(sorted(files(got)), sorted(second))
 
-    def test_names_with_a_zero_byte_behind_them(self):
+    def test_names_with_a_zero_byte_after_them(self):
         odd = self.put(0, "a\nb.png"), self.put(1, "r\r.jpg"), self.put(0, "m\ufeff.png")
         text = b"".join(name.encode() + b"\0" for name in odd)
         with open(self.path("list"), "wb") as file:

@@ -64,7 +64,7 @@ class Progress(unittest.TestCase):
                         if columns >= 80:
                             self.assertRegex(part, r"\d+ of 24, ")
 
-    def test_it_comes_back_behind_a_result(self):
+    def test_it_comes_back_after_a_result(self):
         """Results and the line on one terminal: each result begins on a line of its own."""
         code, got = on_terminal("caption", *PICTURES[:6], columns=60, output=None, TERM="dumb")
         self.assertEqual(code, 0)

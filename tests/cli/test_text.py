@@ -229,7 +229,7 @@ class Terminal(Fixture):
 
     def test_tables_are_padded_by_display_width(self):
         out = self.shown("ground", "-m", "groma-mini", scene(0), "日本語", "café", unicodedata.normalize("NFD", "café"), "🦀")
-        rows = [line.rsplit("\r")[-1] for line in out.split("\n") if line]  # behind the bar
+        rows = [line.rsplit("\r")[-1] for line in out.split("\n") if line]  # after the bar
         self.assertEqual(len(rows), 4, out)
         width = {"日本語": 6, "café": 4, unicodedata.normalize("NFD", "café"): 4, "🦀": 2}
         for phrase, columns in width.items():
