@@ -196,17 +196,11 @@ static bool may_be_renamed(const char *path) {
 static bool begin_fresh(export_folder *folder) {
   if (!may_be_renamed(folder->path)) return false;
   remove_below(folder->path, STAGE);
-  folder->stage = export_part_template(folder->path);
-  if (!folder->stage || !mkdtemp(folder->stage)) {
-    free(folder->stage);
-    folder->stage = NULL;
-    return false;
-  }
+  folder->lock = export_part_make(folder->path, true, &folder->stage);
+  if (folder->lock < 0) return false;
   mode_t mask = umask(0);
   umask(mask);
-  chmod(folder->stage, 0777 & ~mask);
-  folder->lock = open(folder->stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder->lock >= 0) export_part_hold(folder->lock);
+  fchmod(folder->lock, 0777 & ~mask);
   return folder->fresh = true;
 }
 

@@ -30,7 +30,8 @@ static void part_head(const char *path, char head[32]) {
   snprintf(head, 32, ".gromatic-%.*s-", SUM, sum);
 }
 
-char *export_part_template(const char *path) {
+/* A template for mkstemp or mkdtemp; NULL if memory is short. */
+static char *part_template(const char *path) {
   char head[32], *name = NULL;
   part_head(path, head);
   int n = asprintf(&name, "%.*s%sXXXXXX", (int)folder_length(path), path, head);
@@ -51,9 +52,46 @@ void export_remove_tree(const char *path) {
   errno = code;
 }
 
-void export_part_hold(int fd) {
-  /* Some file systems have no locks: there it may be taken for a dead one. */
-  (void)flock(fd, LOCK_EX | LOCK_NB);
+/* False where it was taken for a dead one and removed before. Some file systems have no locks:
+ * there it may be later. */
+static bool hold(int fd) {
+  struct stat st;
+  while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+  }
+  return fstat(fd, &st) != 0 || st.st_nlink > 0;
+}
+
+/* *gone: it was removed before it could be held. */
+static int make_once(char *part, bool folder, bool *gone) {
+  int fd = -1;
+  *gone = false;
+  if (!folder) {
+    fd = mkostemp(part, O_CLOEXEC);
+  } else if (mkdtemp(part)) {
+    fd = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *gone = fd < 0 && errno == ENOENT;
+    if (fd < 0) rmdir(part);
+  }
+  if (fd < 0 || hold(fd)) return fd;
+  close(fd);
+  *gone = true;
+  return -1;
+}
+
+int export_part_make(const char *path, bool folder, char **part) {
+  enum { MOST = 1000 };
+  bool gone = true;
+  for (int i = 0; gone && i < MOST; i++) {
+    *part = part_template(path);
+    int fd = *part ? make_once(*part, folder, &gone) : -1;
+    if (fd >= 0) return fd;
+    int code = errno;
+    gone = gone && *part;
+    free(*part);
+    *part = NULL;
+    errno = code;
+  }
+  return -1;
 }
 
 static void remove_if_dead(const char *path) {
@@ -87,11 +125,9 @@ void export_parts_remove(const char *path) {
 bool export_file_open(export_file *file, const char *path) {
   struct stat st;
   *file = (export_file){.path = cli_real_name(path)};
-  if (file->path) file->part = export_part_template(file->path);
   if (file->path) export_parts_remove(file->path);
-  int fd = file->path && file->part ? mkostemp(file->part, O_CLOEXEC) : -1;
+  int fd = file->path ? export_part_make(file->path, false, &file->part) : -1;
   if (fd >= 0) {
-    export_part_hold(fd);
     mode_t mask = umask(0);
     umask(mask);
     /* Who may read the file that is replaced may read the new one, and nobody else. */

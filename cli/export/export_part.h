@@ -7,14 +7,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* A template for mkstemp or mkdtemp; NULL if memory is short. free() it. */
-char *export_part_template(const char *path);
+/* Makes the file or the folder, open, under a name for free(). Until fd is closed it is not
+ * removed as a dead one. -1 with errno. */
+int export_part_make(const char *path, bool folder, char **part);
 
 /* Removes the parts of path, files and folders, that no process holds locked. Never fails. */
 void export_parts_remove(const char *path);
-
-/* Holds the file or the folder until fd is closed, so that it is not removed as a dead one. */
-void export_part_hold(int fd);
 
 /* Removes a file, or a folder with all in it; links are not followed. */
 void export_remove_tree(const char *path);

@@ -3,6 +3,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -259,6 +260,22 @@ class Lines(unittest.TestCase):
             write(self.path(part), ["half"])
         run("export", path, "-f", "csv", "-o", self.path(name))
         self.assertEqual(sorted(os.listdir(self.folder)), sorted(["lines.jsonl", name, *others]))
+
+    def test_processes_that_begin_at_once(self):
+        """None takes the part of another, which it does not hold yet, for that of a dead one."""
+        path = write(self.path("lines.jsonl"), [labelled("a.png", ("x", 1, 2, 3, 4))])
+        for form, out in ("csv", "out.csv"), ("yolo", "out"):
+            command = [GROMATIC, "export", path, "-q", "-f", form, "-o", self.path(out)]
+            for _ in range(15):
+                started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+                told = [(process.communicate()[1], process.returncode) for process in started]
+                if form == "csv":
+                    self.assertEqual(told, 6 * [("", 0)])
+                else:  # a folder is written once; the others are refused
+                    self.assertEqual([code for _, code in told].count(0), 1)
+                    self.assertNotIn("No such file", "".join(err for err, _ in told))
+                    shutil.rmtree(self.path(out))
+        self.assertEqual(sorted(os.listdir(self.folder)), ["lines.jsonl", "out.csv"])
 
 
 if __name__ == "__main__":
