@@ -209,7 +209,8 @@ static int write_folder(export_job *job) {
   if (!export_items_split(&job->items, job->export.split, job->export.seed)) return 1;
   tell_other_names(job);
   export_folder folder;
-  code = export_folder_begin(&folder, job->export.path) ? 0 : 1;
+  bool replace = job->export.again || job->export.force;
+  code = export_folder_begin(&folder, job->export.path, replace) ? 0 : 1;
   if (code == 0) code = formats[job->export.format].folder(job, &folder);
   if (code == 0 && !export_folder_may_commit(&folder, job->export.force)) code = -1;
   if (code == 0)

@@ -204,11 +204,15 @@ static bool begin_fresh(export_folder *folder) {
   return folder->fresh = true;
 }
 
-static bool begin_in_place(export_folder *folder) {
+static bool begin_in_place(export_folder *folder, bool replace) {
   if (mkdir(folder->path, 0777) != 0 && errno != EEXIST) return false;
   folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder->lock < 0) return false;
   (void)flock(folder->lock, LOCK_EX); /* some file systems have no locks */
+  if (!replace && !is_empty(folder->path)) {
+    errno = ENOTEMPTY; /* another process was here since the folder was looked at */
+    return false;
+  }
   if (!finish_change(folder->path)) return false;
   folder->before = export_list_read(folder->path);
   remove_below(folder->path, STAGE);
@@ -216,12 +220,12 @@ static bool begin_in_place(export_folder *folder) {
   return folder->stage && mkdir(folder->stage, 0777) == 0;
 }
 
-bool export_folder_begin(export_folder *folder, const char *path) {
+bool export_folder_begin(export_folder *folder, const char *path, bool replace) {
   *folder =
       (export_folder){.path = path, .lock = -1, .files = json_array(), .links = json_array()};
   export_parts_remove(path);
   if (!folder->files || !folder->links) return false;
-  return begin_fresh(folder) || begin_in_place(folder);
+  return begin_fresh(folder) || begin_in_place(folder, replace);
 }
 
 FILE *export_folder_open(export_folder *folder, const char *name) {

@@ -26,8 +26,9 @@ void export_folder_recover(const char *path);
 /* Missing, or nothing in it. */
 bool export_folder_is_empty(const char *path);
 
-/* The rest: false with errno. End it in any case. */
-bool export_folder_begin(export_folder *folder, const char *path);
+/* The rest: false with errno. End it in any case. replace: the folder may have an export in it;
+ * else ENOTEMPTY where anything is. */
+bool export_folder_begin(export_folder *folder, const char *path, bool replace);
 /* A file below the folder, as "labels/x.txt". Close it with export_folder_close. Files that say
  * what the others mean stand at the top and come last. */
 FILE *export_folder_open(export_folder *folder, const char *name);

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from made_lines import labelled, write
@@ -293,6 +294,17 @@ class Again(Folder):
                 self.assertIn("has no place", err)
                 self.assertEqual((self.tree(), self.tree("elsewhere")), states)
                 subprocess.run(["rm", "-r", self.path("out"), self.path("elsewhere")], check=True)
+
+    def test_a_folder_that_came_meanwhile_stays(self):
+        """One that is made while the lines are still read: it was not there when the run looked."""
+        command = [GROMATIC, "export", "-", "-f", "yolo", "-o", self.path("out")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as late:
+            time.sleep(0.5)
+            self.export("yolo", ["a.png"], label="first")
+            before = self.tree()
+            late.communicate((json.dumps(labelled("b.png", ("second", *BOX))) + "\n").encode())
+            self.assertNotEqual(late.returncode, 0)
+        self.assertEqual(self.tree(), before)
 
     def test_changed_labels_stay(self):
         """What was mended by hand is not lost to --resume; --resume --force replaces it without a new run."""
