@@ -5,6 +5,7 @@
 #include "file_names.h"
 #include "terminal.h"
 #include "text_file.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

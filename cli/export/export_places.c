@@ -4,6 +4,7 @@
 #include "export_list.h"
 #include "inputs.h"
 #include "terminal.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

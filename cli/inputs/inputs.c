@@ -5,6 +5,7 @@
 #include "tar_file.h"
 #include "terminal.h"
 #include "text_file.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -183,31 +184,4 @@ void *cli_inputs_read(cli_inputs *inputs, size_t i, size_t limit, size_t *size) 
     if (!inputs->open) return NULL;
   }
   return cli_archive_read(inputs->open, place.entry, limit, size);
-}
-
-void *cli_read_all(const char *name, size_t limit, size_t *size) {
-  FILE *file = strcmp(name, "-") == 0 ? cli_take_stdin() : fopen(name, "rbe");
-  if (!file) return NULL;
-  size_t capacity = 1 << 16, used = 0;
-  char *bytes = malloc(capacity);
-  int code = bytes ? 0 : ENOMEM;
-  while (!code) {
-    errno = 0;
-    used += fread(bytes + used, 1, capacity - used, file);
-    if (ferror(file)) code = errno ? errno : EIO;
-    if (used > limit) code = EFBIG;
-    if (code || used < capacity) break;
-    char *grown = realloc(bytes, capacity * 2);
-    if (!grown) code = ENOMEM;
-    if (grown) bytes = grown;
-    capacity *= 2;
-  }
-  if (file != stdin) fclose(file);
-  if (code) {
-    free(bytes);
-    errno = code;
-    return NULL;
-  }
-  *size = used;
-  return bytes;
 }

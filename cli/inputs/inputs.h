@@ -38,8 +38,4 @@ void *cli_inputs_read(cli_inputs *inputs, size_t i, size_t limit, size_t *size);
 /* The entry's name in its tar file; NULL where picture i is in none. */
 const char *cli_inputs_entry(const cli_inputs *inputs, size_t i);
 
-/* The whole of a file or of standard input ("-"), up to `limit` bytes; NULL with errno set
- * (EFBIG if it is longer, EBUSY where standard input is another's). free() it. */
-void *cli_read_all(const char *name, size_t limit, size_t *size);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "terminal.h"
 #include "text_file.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* text_file.c - see text_file.h. */
 #include "text_file.h"
 
-#include "inputs.h"
 #include "terminal.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,13 +90,4 @@ json_t *cli_member_named(json_t *object, const char *name) {
   if (value || !*at) return value; /* ASCII has one form */
   json_object_foreach(object, key, value) if (gm_name_compare(key, name) == 0) return value;
   return NULL;
-}
-
-static bool stdin_taken;
-
-FILE *cli_take_stdin(void) {
-  errno = EBUSY;
-  if (stdin_taken) return NULL;
-  stdin_taken = true;
-  return stdin;
 }

@@ -23,8 +23,4 @@ json_t *cli_read_json(const char *option, const char *path, size_t limit, size_t
 /* An object's member by a name as gm_name_compare sees it; NULL if there is none. */
 json_t *cli_member_named(json_t *object, const char *name);
 
-/* Standard input, which "-" stands for, is read by one reader: NULL with errno EBUSY where
- * another has it already. */
-FILE *cli_take_stdin(void);
-
 #endif

@@ -2,6 +2,7 @@
 #include "text_buffer.h"
 
 #include "checked.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,22 @@ gm_status gm_text_append(gm_text *text, const void *bytes, size_t length, gm_err
 
 gm_status gm_text_append_string(gm_text *text, const char *string, gm_error *err) {
   return gm_text_append(text, string, strlen(string), err);
+}
+
+gm_status gm_text_append_valid(gm_text *out, const char *bytes, size_t n, gm_error *err) {
+  size_t begin = 0; /* of the valid run */
+  for (size_t i = 0; i < n;) {
+    uint32_t code;
+    size_t length = gm_utf8_read(bytes + i, n - i, &code);
+    if (length) {
+      i += length;
+      continue;
+    }
+    GM_TRY(gm_text_append(out, bytes + begin, i - begin, err));
+    GM_TRY(gm_text_append_string(out, GM_UTF8_REPLACEMENT, err));
+    begin = ++i;
+  }
+  return gm_text_append(out, bytes ? bytes + begin : "", n - begin, err);
 }
 
 void gm_text_free(gm_text *text) {

@@ -64,22 +64,6 @@ size_t gm_utf8_write(char out[4], uint32_t code) {
   return length;
 }
 
-gm_status gm_utf8_append_valid(gm_text *out, const char *bytes, size_t n, gm_error *err) {
-  size_t begin = 0; /* of the valid run */
-  for (size_t i = 0; i < n;) {
-    uint32_t code;
-    size_t length = gm_utf8_read(bytes + i, n - i, &code);
-    if (length) {
-      i += length;
-      continue;
-    }
-    GM_TRY(gm_text_append(out, bytes + begin, i - begin, err));
-    GM_TRY(gm_text_append_string(out, GM_UTF8_REPLACEMENT, err));
-    begin = ++i;
-  }
-  return gm_text_append(out, bytes ? bytes + begin : "", n - begin, err);
-}
-
 bool gm_is_control(uint32_t code) {
   if (code < 0xA0) return code < 0x20 || code >= 0x7F;
   return (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x206F) ||

@@ -6,7 +6,9 @@
 #ifndef GM_UTF8_H
 #define GM_UTF8_H
 
-#include "text_buffer.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* U+FFFD, the replacement character, in UTF-8. */
 #define GM_UTF8_REPLACEMENT "\xEF\xBF\xBD"
@@ -22,9 +24,6 @@ bool gm_utf8_is_incomplete(const char *bytes, size_t n);
 
 /* Writes a code point (no surrogate, at most U+10FFFF); returns 1..4. */
 size_t gm_utf8_write(char out[4], uint32_t code);
-
-/* Appends bytes, each one that is not part of a valid character as U+FFFD. */
-gm_status gm_utf8_append_valid(gm_text *out, const char *bytes, size_t n, gm_error *err);
 
 /* True for what can steer a terminal or hide what a text says: C0, DEL, C1, separators of lines
  * and paragraphs, embeddings, overrides and isolates of direction, marks that show nothing. */

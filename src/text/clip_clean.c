@@ -202,7 +202,7 @@ gm_status gm_clip_clean(gm_text *out, const char *text, size_t length, gm_error 
   gm_text valid = {0}, once = {0}, twice = {0};
   code_points codes = {0};
   bool *final = NULL;
-  gm_status status = gm_utf8_append_valid(&valid, text, length, err);
+  gm_status status = gm_text_append_valid(&valid, text, length, err);
   if (status == GM_OK) status = html_unescape(&once, valid.bytes, valid.length, err);
   if (status == GM_OK) status = html_unescape(&twice, once.bytes, once.length, err);
   if (status == GM_OK) status = compose(&codes, &twice, err);

@@ -242,11 +242,11 @@ static gm_status add_part(const gm_llama_tokenizer *t, segments *s, const gm_lla
       i++;
       continue;
     }
-    GM_TRY(gm_utf8_append_valid(&s->text, part->text + begin, i - begin, err));
+    GM_TRY(gm_text_append_valid(&s->text, part->text + begin, i - begin, err));
     GM_TRY(close_segment(s, id, err));
     begin = i += length;
   }
-  return gm_utf8_append_valid(&s->text, part->text + begin, part->length - begin, err);
+  return gm_text_append_valid(&s->text, part->text + begin, part->length - begin, err);
 }
 
 /* The rule of SentencePiece: a pair may be merged if it makes a piece; its score is the
@@ -391,10 +391,10 @@ static size_t leading_space(const char *piece) {
 /* Appends valid text with spaces for space marks. */
 static gm_status append_piece(gm_text *out, const char *piece, gm_error *err) {
   for (const char *mark; (mark = strstr(piece, SPACE_MARK)); piece = mark + SPACE_MARK_LENGTH) {
-    GM_TRY(gm_utf8_append_valid(out, piece, (size_t)(mark - piece), err));
+    GM_TRY(gm_text_append_valid(out, piece, (size_t)(mark - piece), err));
     GM_TRY(gm_text_append(out, " ", 1, err));
   }
-  return gm_utf8_append_valid(out, piece, strlen(piece), err);
+  return gm_text_append_valid(out, piece, strlen(piece), err);
 }
 
 /* Takes the first `length` bytes of the held ones out. */
