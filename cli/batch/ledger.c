@@ -365,6 +365,12 @@ bool cli_ledger_write(cli_ledger *l, const char *key, const char *line, bool fai
 }
 
 bool cli_ledger_finish(cli_ledger *l) {
+  /* Somebody may have put a file there, or changed it, while the run went on. */
+  if (!look(&l->finished, l->names[LIST], l->names[RESULT])) {
+    cli_error("%s: cannot read: %s", l->names[LIST], strerror(errno));
+    return false;
+  }
+  if (!l->wish.force && !may_replace(l)) return false;
   bool ok = give_name(l, PART, RESULT) && give_name(l, PART_LIST, LIST);
   if (!ok)
     cli_error("%s: cannot rename to %s: %s", l->names[PART], l->names[RESULT], strerror(errno));

@@ -38,7 +38,8 @@ int cli_ledger_begin(cli_ledger *ledger, json_t *run);
 bool cli_ledger_take(cli_ledger *ledger, const char *key, bool *failed);
 /* Appends a line (without newline) under its key. False after a message on stderr. */
 bool cli_ledger_write(cli_ledger *ledger, const char *key, const char *line, bool failed);
-/* Gives the lines and their ledger their names. False after a message on stderr. */
+/* Gives the lines and their ledger their names. False after a message on stderr, also where
+ * FILE has become another since cli_ledger_open. */
 bool cli_ledger_finish(cli_ledger *ledger);
 /* Lets the lock go; what is not finished can be resumed. NULL is allowed. */
 void cli_ledger_close(cli_ledger *ledger);

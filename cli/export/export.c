@@ -196,6 +196,9 @@ static int write_stdout(export_job *job) {
 static int write_file(export_job *job) {
   int (*put)(export_job *, FILE *) = formats[job->export.format].file;
   if (!job->export.path) return write_stdout(job);
+  /* Somebody may have put a file there while the run went on. */
+  if (!job->export.force && !cli_format_may_replace(job->export.format, job->export.path))
+    return -1;
   export_file file;
   if (!export_file_open(&file, job->export.path)) return 1;
   int code = put(job, file.out);

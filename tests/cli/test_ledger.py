@@ -2,6 +2,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import folders
@@ -63,6 +64,31 @@ class Settings(folders.Folder):
         self.assertEqual(files_of(out + ".jsonl"), [scene(1)])
         run("detect", scene(0), "-f", "csv", "-o", out)  # by now it is ours
         self.assertEqual(files_of(out + ".jsonl"), [scene(0)])
+
+    def test_a_file_that_came_meanwhile(self):
+        """It stays, and so do the run's lines: --resume goes on with them."""
+        for form in [], ["-f", "csv"]:
+            with self.subTest(form), tempfile.TemporaryDirectory() as folder:
+                out, names = os.path.join(folder, "out"), os.path.join(folder, "names")
+                os.mkfifo(names)
+                command = [GROMATIC, "detect", scene(0), "--regions", names, "-o", out, *form]
+                with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as late:
+                    with open(names, "w") as boxes:  # the run has looked at the output by now
+                        with open(out, "w") as file:
+                            file.write("mine\n")
+                        boxes.write("10,20,60,50\n")
+                    err = late.communicate()[1]
+                self.assertIn("would be lost", err)
+                self.assertNotEqual(late.returncode, 0)
+                with open(out) as file:
+                    self.assertEqual(file.read(), "mine\n")
+                os.remove(out)
+                boxes = os.path.join(folder, "boxes")
+                with open(boxes, "w") as file:
+                    file.write("10,20,60,50\n")
+                _, err = run("detect", scene(0), "--regions", boxes, "-o", out, *form, "--resume")
+                self.assertTrue(os.path.getsize(out) > 20)
+                self.assertNotIn("begun with", err)
 
     def test_a_stopped_run(self):
         out = self.path("q.jsonl")
