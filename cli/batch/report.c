@@ -68,6 +68,15 @@ json_t *cli_json_box(const cli_report *report, gm_box box) {
   return json_pack("[f,f,f,f]", v[0], v[1], v[2], v[3]);
 }
 
+void cli_json_question(const cli_report *report, json_t *object, const char *question,
+                       const gm_box *boxes, size_t n) {
+  json_object_set_new(object, "question", json_string(question));
+  if (n == 0) return;
+  json_t *list = json_array();
+  for (size_t i = 0; i < n; i++) json_array_append_new(list, cli_json_box(report, boxes[i]));
+  json_object_set_new(object, "boxes", list);
+}
+
 json_t *cli_json_region(const cli_report *report, const gm_region *region) {
   return json_pack("{s:o, s:o, s:i}", "box", cli_json_box(report, region->box), "score",
                    cli_json_number((double)region->score), "index", (int)region->index);

@@ -47,14 +47,17 @@ json_t *cli_json_box(const cli_report *report, gm_box box);
 json_t *cli_json_region(const cli_report *report, const gm_region *region);
 /* A string; bytes that are not UTF-8, as a file's name may hold, become '?'. New reference. */
 json_t *cli_json_text(const char *text);
+/* Puts "question" into the object, and "boxes" where the question was given any. */
+void cli_json_question(const cli_report *report, json_t *object, const char *question,
+                       const gm_box *boxes, size_t n);
 /* A number rounded to 6 decimals, so that float's noise is not printed. */
 json_t *cli_json_number(double value);
 
 /* Copies the label. */
 void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t colour);
-/* "x1, y1 - x2, y2" as a person reads it, in the report's format. */
 /* In a column of its own, in its colour. */
 void cli_report_print_name(cli_report *report, const char *name, int32_t colour);
+/* "x1, y1 - x2, y2" as a person reads it, in the report's format. */
 void cli_report_print_box(cli_report *report, gm_box box);
 
 /* The stage has ended that began at `began` (cli_now). stage: a string that lives on. */

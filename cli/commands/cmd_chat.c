@@ -28,7 +28,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
       if (job->stream) fputc('\n', report->text);
       if (i > 0) fputc('\n', report->text);
       json_t *object = cli_report_next(report);
-      json_object_set_new(object, "question", json_string(prompts->items[i]));
+      cli_json_question(report, object, prompts->items[i], params.boxes, params.n_boxes);
       cli_report_answer(report, object, answer, job->args->raw, job->stream);
     }
     gm_answer_free(answer);

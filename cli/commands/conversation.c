@@ -224,7 +224,7 @@ static void ask(conversation *c, const char *question) {
     cli_report_free(&c->last);
     if (cli_report_begin(&c->last, image_name(c), gm_image_width(c->image),
                          gm_image_height(c->image), c->format, cli_has_colour(stdout))) {
-      json_object_set_new(c->last.json, "question", json_string(question));
+      cli_json_question(&c->last, c->last.json, question, c->boxes, c->n_boxes);
       cli_report_answer(&c->last, c->last.json, answer, c->args->raw, true);
       cli_scope_add(cli_scope_of(c->args, c->model), gm_scene_unlikeness(c->scene),
                     c->last.json);

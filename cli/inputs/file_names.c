@@ -9,12 +9,22 @@
 #include <strings.h>
 #include <unistd.h>
 
-bool cli_is_picture_name(const char *name) {
+static bool ends_with_one_of(const char *name, const char *const *endings) {
   const char *dot = strrchr(name, '.');
-  static const char *const endings[] = {"jpg", "jpeg", "png", "webp"};
-  for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
-    if (strcasecmp(dot + 1, endings[i]) == 0) return name[0] != '.';
+  for (; dot && *endings; endings++)
+    if (strcasecmp(dot + 1, *endings) == 0) return name[0] != '.';
   return false;
+}
+
+bool cli_is_picture_name(const char *name) {
+  static const char *const endings[] = {"jpg", "jpeg", "png", "webp", NULL};
+  return ends_with_one_of(name, endings);
+}
+
+bool cli_is_other_picture_name(const char *name) {
+  static const char *const endings[] = {"heic", "heif", "avif", "gif", "bmp", "tif", "tiff",
+                                        "jxl",  "jp2",  "dng",  "cr2", "nef", "arw", NULL};
+  return ends_with_one_of(name, endings);
 }
 
 bool cli_reads_as_file(const char *word) {

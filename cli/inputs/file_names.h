@@ -7,6 +7,8 @@
 
 /* True for .jpg, .jpeg, .png and .webp that do not begin with a dot. */
 bool cli_is_picture_name(const char *name);
+/* Whether it is that of a picture in a format that is not read, as HEIC or GIF. */
+bool cli_is_other_picture_name(const char *name);
 
 /* True where a word reads as the name of a file: it has a slash, or an ending that begins with
  * a letter (names.txt), and no comma. */

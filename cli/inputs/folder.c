@@ -16,11 +16,12 @@ enum { MAX_DEPTH = 64 };
 typedef struct walk {
   bool (*found)(void *user, const char *picture);
   void *user;
-  size_t links, deep;        /* directories that were left out */
-  char *one_link, *one_deep; /* the first of them */
+  size_t links, deep,
+      others; /* left out: two kinds of directories, pictures of other formats */
+  char *one_link, *one_deep, *one_other; /* the first of them */
 } walk;
 
-typedef enum { NOTHING, PICTURE, FOLDER, LINKED_FOLDER } kind;
+typedef enum { NOTHING, PICTURE, OTHER_PICTURE, FOLDER, LINKED_FOLDER } kind;
 
 /* A pipe in a directory would be waited for, whatever it is called. What cannot be looked at is
  * told later, with its name. */
@@ -28,8 +29,12 @@ static kind kind_of(DIR *parent, const struct dirent *entry, bool recursive) {
   struct stat st;
   const char *name = entry->d_name;
   bool there = fstatat(dirfd(parent), name, &st, 0) == 0, folder = there && S_ISDIR(st.st_mode);
-  if (!folder)
-    return cli_is_picture_name(name) && (!there || S_ISREG(st.st_mode)) ? PICTURE : NOTHING;
+  if (!folder) {
+    if (there && !S_ISREG(st.st_mode)) return NOTHING;
+    return cli_is_picture_name(name)         ? PICTURE
+           : cli_is_other_picture_name(name) ? OTHER_PICTURE
+                                             : NOTHING;
+  }
   if (!recursive || name[0] == '.') return NOTHING;
   bool link =
       fstatat(dirfd(parent), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
@@ -58,6 +63,8 @@ static bool read_directory(walk *w, const char *path, int depth, bool recursive)
     if (!ok) break;
     if (what == PICTURE)
       ok = w->found(w->user, full);
+    else if (what == OTHER_PICTURE)
+      leave_out(&w->others, &w->one_other, full);
     else if (what == LINKED_FOLDER)
       leave_out(&w->links, &w->one_link, full);
     else if (depth == 0)
@@ -72,7 +79,8 @@ static bool read_directory(walk *w, const char *path, int depth, bool recursive)
 
 static void tell(size_t n, const char *one, const char *what, const char *why) {
   if (n > 1)
-    cli_error("%s and %zu other %ss were not read: %s", one, n - 1, what, why);
+    cli_error("%s and %zu other %s%s were not read: %s", one, n - 1, what, n > 2 ? "s" : "",
+              why);
   else if (n == 1)
     cli_error("%s: this %s was not read: %s", one, what, why);
 }
@@ -83,9 +91,11 @@ bool cli_folder_list(const char *path, bool recursive,
   bool ok = read_directory(&w, path, recursive ? MAX_DEPTH : 0, recursive);
   if (ok) {
     tell(w.links, w.one_link, "link", "-r follows no links to folders; give it by itself");
+    tell(w.others, w.one_other, "file", "its format is none of JPEG, PNG and WebP; convert it");
     tell(w.deep, w.one_deep, "folder", "it lies too deep; give it by itself");
   }
   free(w.one_link);
   free(w.one_deep);
+  free(w.one_other);
   return ok;
 }

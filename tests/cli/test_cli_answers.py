@@ -108,6 +108,7 @@ class Answers(unittest.TestCase):
                     "--box", "26,16,79,93", "-n", "30")
         self.assertEqual([g["question"] for g in got],
                          ["What is {1}?", "How many objects are there?"])
+        self.assertEqual([g.get("boxes") for g in got], [[[26, 16, 79, 93]], None])
         for question, said in ("What is {2}?", "{2}"), ("{0}", "{0}"), ("", "empty"), (" \n", "empty"):
             _, err = run("chat", "/nonexistent.png", "-p", question, "--box", "26,16,79,93", code=2)
             self.assertIn(said, err)

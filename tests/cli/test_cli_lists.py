@@ -178,6 +178,16 @@ class Links(Fixture):
         os.symlink(self.path("store", "b.png"), self.path("set", "c.png"))  # a linked picture is one
         self.assertEqual(len(lines("detect", self.path("set"))), 2)
 
+    def test_pictures_of_other_formats_are_told(self):
+        self.put(0, "set", "a.png")
+        for name in "b.HEIC", "c.gif", "d.txt":
+            with open(self.path("set", name), "w") as file:
+                file.write("x")
+        out, err = run("detect", "--json", self.path("set"))
+        self.assertEqual(len(out.splitlines()), 1)
+        self.assertRegex(err, r"set/(b.HEIC|c.gif) and 1 other file were not read: its format is none of JPEG, PNG and WebP")
+        self.assertNotIn("d.txt", err)
+
     def test_folders_that_lie_too_deep_are_told(self):
         self.put(0, "set", "a.png")
         self.put(0, "set", *64 * ["d"], "b.png")
