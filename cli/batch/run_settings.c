@@ -81,8 +81,9 @@ json_t *cli_run_settings(const cli_job *job, const cli_run_models *models) {
 /* ---- comparing ---- */
 
 /* A value as a person reads it. */
+enum { LONGEST = 80 };
+
 static void put_value(FILE *out, const json_t *value) {
-  enum { LONGEST = 80 };
   char *text = json_is_null(value) || !value
                    ? NULL
                    : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10));
@@ -91,9 +92,30 @@ static void put_value(FILE *out, const json_t *value) {
   free(text);
 }
 
+/* Of two lists that are too long to be shown whole, the number of the first place where they
+ * differ, from 1; else 0. */
+static size_t first_difference(const json_t *before, const json_t *now) {
+  size_t i = 0;
+  if (!json_is_array(before) || !json_is_array(now)) return 0;
+  char *texts[] = {json_dumps(before, 0), json_dumps(now, 0)};
+  bool whole =
+      texts[0] && texts[1] && strlen(texts[0]) <= LONGEST && strlen(texts[1]) <= LONGEST;
+  free(texts[0]);
+  free(texts[1]);
+  if (whole) return 0;
+  while (json_equal(json_array_get(before, i), json_array_get(now, i))) i++;
+  return i + 1;
+}
+
 static bool put_difference(FILE *out, bool first, const char *name, const json_t *before,
                            const json_t *now) {
+  size_t number = first_difference(before, now);
   fprintf(out, "%s%s ", first ? "" : "; ", name);
+  if (number) {
+    fprintf(out, "number %zu ", number);
+    before = json_array_get(before, number - 1);
+    now = json_array_get(now, number - 1);
+  }
   put_value(out, before);
   fputs(", now ", out);
   put_value(out, now);

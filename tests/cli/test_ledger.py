@@ -27,6 +27,15 @@ class Settings(folders.Folder):
         for classes in "tree,cat", "dog,fish":
             self.refused(*then, classes, "--resume", said=["y.jsonl", "would be lost", "--force"])
 
+    def test_a_long_list_names_its_first_difference(self):
+        words = [f"a word of some length, number {i}" for i in range(12)]
+        names = self.path("names.txt")
+        for more in "house", None:
+            with open(names, "w") as file:
+                file.write("\n".join(words + ([more] if more else [])))
+            _, err = run("label", scene(0), "--classes", names, "-o", self.path("o.jsonl"), "--resume", code=0 if more else 2)
+        self.assertIn('begun with --classes number 13 "house", now not given;', err)
+
     def test_captions_of_more_pictures(self):
         out = self.path("q.jsonl")
         run("caption", scene(0), "-n", "4", "-o", out)
