@@ -112,7 +112,9 @@ bool cli_export_check_classes(const cli_export *export) {
 /* ---- the first pass ---- */
 
 export_reader export_job_lines(export_job *job) {
-  return export_lines_begin(&job->export, &job->classes, job->lines, NULL);
+  export_reader reader = export_lines_begin(&job->export, &job->classes, job->lines, NULL);
+  reader.last = job->last;
+  return reader;
 }
 
 /* Of a user's lines the first object that tells no error says what they are. */
@@ -131,6 +133,40 @@ static void find_kind(export_job *job) {
   free(text);
 }
 
+/* Counts the picture. A picture that changed was looked at again on --resume: of a run's own
+ * lines its last one counts. */
+static bool count_picture(export_job *job, const export_picture *p, size_t *replaced) {
+  size_t boxes = job->export.classification
+                     ? json_array_size(json_object_get(p->line, "results"))
+                     : p->n_regions;
+  job->counts.pictures++;
+  job->counts.boxes += boxes;
+  if (!job->last) return true;
+  const json_t *before = json_object_get(job->last, p->file);
+  if (before) {
+    ++*replaced;
+    job->counts.pictures--;
+    job->counts.boxes -= (size_t)json_integer_value(json_array_get(before, 1));
+  }
+  return json_object_set_new(job->last, p->file,
+                             json_pack("[I, I]", (json_int_t)p->number, (json_int_t)boxes)) ==
+         0;
+}
+
+/* Only those of last lines. */
+static void drop_replaced_items(export_job *job) {
+  size_t kept = 0;
+  for (size_t i = 0; i < job->items.n; i++) {
+    export_item item = job->items.all[i];
+    const json_t *last = json_object_get(job->last, item.file);
+    if (json_integer_value(json_array_get(last, 0)) == (json_int_t)item.number)
+      job->items.all[kept++] = item;
+    else
+      free(item.file);
+  }
+  job->items.n = kept;
+}
+
 /* Tells what is wrong with lines, counts, collects classes and pictures. 0, -1 after a message,
  * 1 with errno. */
 static int look_at_lines(export_job *job) {
@@ -144,17 +180,23 @@ static int look_at_lines(export_job *job) {
     return -1;
   }
   job->counts.labels = job->export.classification;
+  if (!job->export.lines_name && !(job->last = json_object())) return 1;
+  size_t replaced = 0;
   export_reader reader =
       export_lines_begin(&job->export, &job->classes, job->lines, &job->counts);
   while (ok && (more = export_lines_next(&reader, &p)) == 1) {
-    job->counts.pictures++;
-    job->counts.boxes += job->export.classification
-                             ? json_array_size(json_object_get(p.line, "results"))
-                             : p.n_regions;
-    if (folder) ok = export_items_add(&job->items, p.file, p.number);
+    ok = count_picture(job, &p, &replaced) &&
+         (!folder || export_items_add(&job->items, p.file, p.number));
     export_picture_free(&p);
   }
   export_lines_end(&reader);
+  if (replaced && ok) {
+    drop_replaced_items(job);
+    cli_error(
+        "%zu picture%s looked at again, as the file had changed: of each the last line is "
+        "exported",
+        replaced, replaced == 1 ? " was" : "s were");
+  }
   job->classes.open = false;
   job->counts.classes = json_array_size(job->classes.names);
   return !ok ? 1 : more < 0 ? -1 : 0;
@@ -246,5 +288,6 @@ bool cli_export_write(const cli_export *export, FILE *lines) {
   if (export->counts) *export->counts = job.counts;
   export_items_free(&job.items);
   export_classes_free(&job.classes);
+  json_decref(job.last);
   return code == 0 && job.counts.unlinked == 0;
 }

@@ -18,6 +18,7 @@ typedef struct export_job {
   export_classes classes;
   export_items items; /* of a folder: the pictures in the order of the lines */
   cli_export_counts counts;
+  json_t *last; /* of a run's own lines: file: [number of its last line, boxes there] */
 } export_job;
 
 /* The lines once more, from the first on; those that cannot be used are told already. */

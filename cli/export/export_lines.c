@@ -250,6 +250,12 @@ static json_t *parse(export_reader *reader, size_t length) {
   return NULL;
 }
 
+/* Whether a later line of the same picture stands for this one. */
+static bool is_replaced(const export_reader *reader, const export_picture *picture) {
+  const json_t *last = reader->last ? json_object_get(reader->last, picture->file) : NULL;
+  return last && json_integer_value(json_array_get(last, 0)) != (json_int_t)picture->number;
+}
+
 int export_lines_next(export_reader *reader, export_picture *out) {
   ssize_t length;
   int result = 0;
@@ -262,8 +268,8 @@ int export_lines_next(export_reader *reader, export_picture *out) {
     if (out->line && json_object_get(out->line, "error")) {
       if (reader->counts) reader->counts->failed++;
     } else if (out->line && read_picture(reader, out) && number_classes(reader, out)) {
-      result = 1;
-      continue;
+      result = !is_replaced(reader, out);
+      if (result) continue;
     } else {
       result = refuse_line(reader);
     }

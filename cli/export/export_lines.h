@@ -51,6 +51,9 @@ typedef struct export_reader {
   cli_export_counts *counts; /* of the first pass, which tells what is wrong; else NULL */
   char *text;
   size_t capacity;
+  /* File: [number of its last line, ...]; the others of its lines are passed over. NULL: none
+   * is. Of the job. */
+  const json_t *last;
   char why[200]; /* what is wrong with a line */
 } export_reader;
 

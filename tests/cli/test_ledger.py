@@ -1,4 +1,5 @@
 """What a run with -o leaves behind is never lost, and never mixed with what other settings made."""
+import json
 import os
 import shutil
 import subprocess
@@ -35,6 +36,28 @@ class Settings(folders.Folder):
                 file.write("\n".join(words + ([more] if more else [])))
             _, err = run("label", scene(0), "--classes", names, "-o", self.path("o.jsonl"), "--resume", code=0 if more else 2)
         self.assertIn('begun with --classes number 13 "house", now not given;', err)
+
+    def test_a_picture_that_changed_stands_once_in_an_export(self):
+        picture = self.path("a.png")
+        label = ["label", picture, "--classes", "a,b", "--none", "-1", "--max-det", "2", "-m", "groma-mini"]
+        for form, out in ("coco", "o.json"), ("csv", "o.csv"), ("yolo", "y"):
+            shutil.copy(scene(0), picture)
+            run(*label, "-f", form, "-o", self.path(out))
+            fresh = self.path("fresh", out)
+            os.makedirs(os.path.dirname(fresh), exist_ok=True)
+            shutil.copy(scene(1), picture)
+            _, err = run(*label, "-f", form, "-o", self.path(out), "--resume")
+            self.assertIn("1 picture was looked at again", err)
+            run(*label, "-f", form, "-o", fresh)
+            self.assertEqual(len(files_of(self.path(out + ".jsonl"))), 2)  # the lines of both
+            if form == "coco":
+                got, wanted = json.loads(read(self.path(out))), json.loads(read(fresh))
+                self.assertEqual([len(got["images"]), len(got["annotations"])], [1, len(wanted["annotations"])])
+                self.assertEqual([a["bbox"] for a in got["annotations"]], [a["bbox"] for a in wanted["annotations"]])
+            elif form == "csv":
+                self.assertEqual(read(self.path(out)), read(fresh))
+            else:
+                self.assertEqual(read(self.path(out, "labels", "a.txt")), read(os.path.join(fresh, "labels", "a.txt")))
 
     def test_captions_of_more_pictures(self):
         out = self.path("q.jsonl")
