@@ -77,8 +77,9 @@ bool cli_export_check(const cli_export *export, char *const *names, size_t n) {
   static const char *const config_heads[] = {EXPORT_CONFIG_HEAD, NULL};
   for (size_t i = 0; i < n; i++) {
     if (!is_text(names[i])) {
-      cli_error("picture %zu: its name is not UTF-8; -f %s cannot hold it", i + 1,
-                cli_format_name(export->format));
+      cli_error("picture %zu, %s: its name is not UTF-8, and -f %s cannot hold it; rename the "
+                "file",
+                i + 1, names[i], cli_format_name(export->format));
       return false;
     }
     if (export->link && strcmp(names[i], "-") == 0) {

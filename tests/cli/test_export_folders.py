@@ -80,6 +80,13 @@ class Names(Folder):
         self.assertEqual(self.read("ImageSets", "Main", "trainval.txt").splitlines(), stems)
         self.assertEqual(set(self.names("Annotations")), {s + ".xml" for s in stems})
 
+    def test_a_name_in_another_encoding_is_named(self):
+        name = os.fsencode(self.path("b")) + b"\xe9.png"
+        with open(name, "wb") as file, open(scene(0), "rb") as picture:
+            file.write(picture.read())
+        _, err = run("detect", name, "-f", "yolo", "-o", self.path("out"), code=2)
+        self.assertIn("b?.png: its name is not UTF-8, and -f yolo cannot hold it; rename the file", err)
+
     def test_long_names(self):
         """Names of 255 bytes are legal; so is each that is made of them."""
         names = ["x" * 251 + ".png", "\u860b" * 83 + ".png", "y" * 250 + ".webp", "d" * 200 + "/" + "z" * 251 + ".png",
