@@ -48,7 +48,9 @@ class BuiltInModel(unittest.TestCase):
                 self.assertTrue(text)
         [got] = lines("classify", scene(0), "--descriptions", self.out, "--method", "cupl", "--no-cache")
         self.assertEqual({r["label"] for r in got["results"]}, {"dog", "apple"})
-        run(*self.command("dog"))
+        _, err = run(*self.command("dog"), code=2)
+        self.assertIn("it would be lost", err)
+        run(*self.command("dog", "--force"))
         self.assertEqual(self.result(), first)  # greedy: the same again
 
     def test_interrupted_it_keeps_what_is_done(self):
