@@ -44,7 +44,7 @@ typedef struct kept_text {
   struct kept_text *next;
   size_t size;
   char *text;
-  char key[]; /* the option and, behind its NUL, the path */
+  char key[]; /* the option, its NUL, and the path */
 } kept_text;
 
 static kept_text *kept;
