@@ -17,39 +17,39 @@ CURVES = {
                 {"f16": "cache of f16", "q8_0": "cache of q8_0"}),
     "threads": ("Threads", "", "times the speed of one thread", {}),
     "processes": ("Processes that share one model file", "processes", "GB at the peak of all",
-                  {"rss": "Rss: each page counted in each process", "pss": "Pss: what the machine gives",
-                   "pss_anon": "of it, memory of their own"}),
+                  {"rss": "Rss: each page counted in each process", "pss": "Pss: shared pages counted once",
+                   "pss_anon": "of it, private memory"}),
 }
 
 # What grows how, and why; figures() gives what stands in braces.
 TEXT = {
     "regions": """
-A region costs {slope} ms, and {start} ms are there before the first; nothing of one region serves another. The start is
-the flatten layer's weights (205 million), read and unpacked once however many regions there are, and the transforms of
-the convolutions' weights.""",
+A region costs {slope} ms, and there are {start} ms before the first. Regions share no work with each other. The fixed part is
+the flatten layer's weights (205 million), which are read and unpacked once however many regions there are, and the transforms
+of the convolutions' weights.""",
     "phrases": """
-{slope} ms a phrase and {start} ms for the batch. A phrase's own positions, some ten, are multiplied together with those
-of the others, so weights are unpacked and the picture's keys widened once for all; its scores against them are its own.
-With 32 layers of language instead of 4 some eight times as much.""",
+A phrase costs {slope} ms and the batch {start} ms. The positions of all phrases, some ten each, are multiplied together, so
+weights are unpacked and the picture's keys widened only once. Each phrase has its own attention scores. With 32 language layers
+instead of 4, all of it takes some eight times as long.""",
     "crops": """
-{slope} ms a crop; a single one takes {first_ms} ms. Crops are independent of each other, but a group of them, 20 in 1024
-rows, goes through each layer together; in a smaller one unpacking the weights shows.""",
+A crop costs {slope} ms; a single one takes {first_ms} ms. Crops do not depend on each other, but a group of 20 (1024 rows)
+goes through each layer together. In a smaller group, the time for unpacking the weights shows.""",
     "prompt": """
-{slope} ms a position over the whole range; the first {first_value} take {first_ms} ms, since weights are unpacked once
-whatever the number of rows. Attention's share grows: from {before_last} to {last} positions one costs {last_slope} ms,
-from {second} to {third} {early_slope} ms.""",
+A position costs {slope} ms over the whole range. The first {first_value} take {first_ms} ms, since weights are unpacked once
+whatever the number of rows. The share of attention grows: a position costs {early_slope} ms from {second} to {third} positions,
+and {last_slope} ms from {before_last} to {last}.""",
     "context": """
-Straight lines: a token reads every position's keys and values once, 64 KB a position in the four layers with f16
+The lines are straight: a token reads the keys and values of every position once, 64 KB a position in the four layers with f16
 and 34 KB with q8_0. A thousand positions cost {slope_f16} ms with f16 ({rate_f16} GB/s) and {slope_q8_0} ms with q8_0
-({rate_q8_0} GB/s). The rest, {start_f16} ms, are the weights, read once a token whatever the context. One thread, since
-what two of them read swings (see above).""",
+({rate_q8_0} GB/s). The rest, {start_f16} ms, is for the weights, which are read once a token whatever the context. Measured with
+one thread, since the reading speed of two threads [swings](#why-the-read-limit-swings).""",
     "threads": """
-Arithmetic scales with cores, decoding with the memory that one core can't draw alone. The proposer's products are small,
-and each waits for the one before it. Some per cent either way are the neighbours' on this machine.""",
+Arithmetic scales with the number of cores. Decoding scales with memory, which one core cannot use fully. The proposer's products
+are small, and each waits for the one before it. A few per cent either way are noise from other work on this machine.""",
     "processes": """
-`ground` with one thread each, a file of {file_gb} GB. What the machine gives grows by {slope_gb} GB a process, next to
-nothing of it weights: the file's pages are there once ({shared_gb} GB of them in use). A process's own memory is at its
-peak in the region encoder, whose maps and scratch it is.""",
+`ground` with one thread in each process, a model file of {file_gb} GB. Each process more takes {slope_gb} GB, next to none of it
+for weights: the file's pages are in memory once ({shared_gb} GB of them in use). A process's own memory peaks in the region
+encoder, with its maps and scratch.""",
 }
 
 

@@ -6,7 +6,7 @@
 Runs 1, 2, 4, ... copies of `PROGRAM ground -m MODEL PICTURE 'a dog'` at once, each with one thread
 and no cache, and reads /proc/PID/smaps_rollup meanwhile. Prints, as JSON, the most that
 all together had at one moment: Pss (a page that n processes map counts 1/n for each, so the sum is
-what the machine gives), Rss (every page counts whole) and the part of Pss that is no file's; and
+what the machine needs), Rss (every page counts whole) and the part of Pss that is no file's; and
 the largest VmHWM of one process.
 """
 import argparse
@@ -49,7 +49,7 @@ def draw(rows, path):
              f"set output '{path}'", "set xlabel 'processes that share one model file'",
              "set ylabel 'GB at the peak of all'", "set xrange [0:*]", "set yrange [0:*]",
              "set key left top", "set grid"]
-    curves = [("rss", "Rss: each page in each process"), ("pss", "Pss: what the machine gives"),
+    curves = [("rss", "Rss: each page in each process"), ("pss", "Pss: shared pages counted once"),
               ("pss_anon", "of it, memory of its own")]
     lines.append("plot " + ", ".join(f"'-' with linespoints pointtype 7 linewidth 2 title '{t}'"
                                      for _, t in curves))

@@ -239,14 +239,14 @@ def prefill(kind):
     return case
 
 
-def decode(kind, behind, tokens=16):
+def decode(kind, filled, tokens=16):
     def case(setting):
         workers, times, work = _llamas(setting, kind), {}, {}
         for worker in workers.values():
-            worker("fill", behind)
+            worker("fill", filled)
             worker("decode", 2)
         for _ in range(setting.rounds):
-            report = setting.bench("model", "-m", setting.model(kind), "--stage", "decode", "-c", str(behind or 1),
+            report = setting.bench("model", "-m", setting.model(kind), "--stage", "decode", "-c", str(filled or 1),
                                    "-n", str(tokens))
             times.setdefault("gromatic", []).extend(report["decode"]["times"])
             work = _work(work, ["decode"], report)
@@ -317,8 +317,8 @@ CASES = {
     "prefill": (prefill("q4_k"), "prefill of 512 tokens, Q4_K", 2),
     "prefill-q8": (prefill("q8_0"), "prefill of 512 tokens, Q8_0", 2),
     "decode": (decode("q4_k", 0), "decode of 16 tokens, Q4_K, empty cache", 1.15),
-    "decode-512": (decode("q4_k", 512), "decode of 16 tokens, Q4_K, behind 512", 1.15),
-    "decode-600": (decode("q4_k", 600), "decode of 16 tokens, Q4_K, behind 600", 1.15),
+    "decode-512": (decode("q4_k", 512), "decode of 16 tokens, Q4_K, after 512", 1.15),
+    "decode-600": (decode("q4_k", 600), "decode of 16 tokens, Q4_K, after 600", 1.15),
     "vit": (vit, "DINOv2-L/14, one picture of 448", 1.6),
     "region": (region, "region encoder, 100 regions, C = 1024", 2),
     "proposer": (proposer, "proposer, 300 queries", 3),

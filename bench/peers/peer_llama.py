@@ -1,7 +1,7 @@
 """llama.cpp's side: a LLaMA of gromatic's shapes and, tensor by tensor, its types, filled with random blocks.
 
 The GGUF is written from what `gromatic inspect --tensors --json` says of the synthetic model. Timed through
-llama-cpp-python's C interface: one batch of 512 tokens, or single tokens behind a filled cache.
+llama-cpp-python's C interface: one batch of 512 tokens, or single tokens after a filled cache.
 """
 import ctypes
 import json
@@ -119,7 +119,7 @@ class Llama:
         self.filled = positions
 
     def decode(self, tokens=16):
-        """Seconds for all of them, behind what is filled."""
+        """Seconds for all of them, after what is filled."""
         self._cut(self.filled)
         start = time.perf_counter()
         for i in range(tokens):
