@@ -83,66 +83,72 @@ def write(folder):
 
 HEAD = """# Labels: open-vocabulary detection
 
-`gromatic label` takes its regions from Groma's proposer (`-m`), which knows no classes, and names each by CLIP
-(`--clip-model`) among the user's own words. A region is classified as `classify` classifies a picture that was
-cut out along its box: the whole of it and crops inside of it, with any of the methods (docs/WCA.md). Without
-`--descriptions`, wca knows a class by "a photo of a {class}." alone. All regions of a picture are
-encoded as one batch.
+`gromatic label` takes its regions from Groma's proposer (`-m`), which knows no classes. CLIP (`--clip-model`) then
+names each region with one of the user's own words. A region is classified as `classify` would classify a picture that
+was cut out along its box: as a whole and by crops inside it, with any of the methods (docs/WCA.md). Without
+`--descriptions`, wca knows a class only by "a photo of a {class}.". All regions of a picture are encoded as one batch.
 
-A region's `raw_score` for a class is a cosine in which neither other classes nor other regions have a part:
-adding a class to the list changes no bit of it. `label_score` is the softmax over the list, so it is 1 where the
-list has one class. The score of an export is region score x label score.
+A region's `raw_score` for a class is a cosine. It does not depend on other classes or other regions: adding a class to
+the list leaves it bit-identical. `label_score` is the softmax over the list, so it is 1 if the list has one class. The
+score of an export is region score x label score.
 
 ## Measured on the drawn world
 
-groma-mini and clip-mini, the 120 scenes of `tests/data/world` with 410 objects of 91 classes, every name in the
-list; made by `scripts/label.py`. AP50 is COCO's average precision at IoU 0.5 (`tests/python/test_eval_label.py`
-compares it with pycocotools). "Names right": of the regions that stand on an object (IoU > 0.5), the share that gets its
-name; `eval label` calls it `accuracy`. "No limit" is `--none -1`; the default limit is clip-mini's 0.6, below which a
-region gets no name, not even the right one. The proposer's recall, 0.966, bounds AP50.
+groma-mini and clip-mini on the 120 scenes of `tests/data/world` with 410 objects of 91 classes, with every name in the
+list; made by `scripts/label.py`.
+
+- AP50 is COCO's average precision at IoU 0.5 (`tests/python/test_eval_label.py` compares it with pycocotools). The
+  proposer's recall, 0.966, is its upper bound.
+- "Names right": of the regions that lie on an object (IoU > 0.5), the share that gets its name; `eval label` calls it
+  `accuracy`.
+- "No limit" is `--none -1`. The default limit is clip-mini's 0.6. Below the limit a region gets no name, not even the
+  right one.
 """
 
 MERGED = """
-A region is cut to its thing already, so large crops serve it better than a picture's.
+A region is already cut to its object, so large crops work better for it than for a whole picture.
 
 ## Two boxes of one label
 
-The proposer knows no classes and often gives a thing and a part of it, which then get one name. Of two boxes of one
-label that overlap by more than `--merge-iou T` the one of the lower score is left out, the highest score first; a
-box that is left out leaves out no other. The score is region score x label score, that of the exports. Regions without
-a label are not touched. The default is 0.5; 0 keeps all. `eval label` does the same for AP50; its other figures are
-of all regions. With wca, the default:
+The proposer knows no classes, and often finds both an object and a part of it, which then get the same label. If two
+boxes of one label overlap by more than `--merge-iou T`, the one with the lower score is left out. The highest score
+goes first, and a box that is left out does not remove others. The score is region score x label score, as in the
+exports. Regions without a label are not touched. The default is 0.5; 0 keeps all boxes. `eval label` does the same for
+AP50; its other figures are of all regions. With wca, the default:
 """
 MIDDLE = """
 On drawn scenes of other things, which both models know badly (1,631 objects, not in this repository), AP50 is 0.1645
-with all boxes and 0.1639 with the default: it helps where names are right.
+with all boxes and 0.1639 with the default. Merging helps if names are right.
 
 ## None of these
 
-The label is null where the best class's raw score is below `--none T`. The raw score, not the probability:
-a probability compares the classes of the list with each other, and says nothing of whether the thing is among them. With
-a list of one it is always 1.
+The label is null if the best class's raw score is below `--none T`. The raw score is used and not the probability: a
+probability compares the classes of the list with each other, and does not say whether the object is among them. With
+one class in the list it is always 1.
 
-The limit was calibrated on every second scene with lists of several lengths, and judged on the others. Regions that are
-rightly named stand against regions where nothing of the list is: those on an object of another class, and those on no
-object (IoU < 0.3). "Limit": the best one on the first half. "Rate": the mean of the shares on the right side of it.
+The limit was calibrated on every second scene with lists of several lengths, and judged on the other scenes. Correctly
+named regions are compared with regions that match nothing in the list: those on an object of another class, and those
+on no object (IoU < 0.3). "Limit": the best one on the first half. "Rate": the mean over both groups of the share on the
+correct side of the limit.
 """
 
 TAIL = """
-Short lists, as users write them, are told apart nearly without error. clip-mini's default is 0.6: the limits of the short
-lists on the first half, less a margin, since a thing that is refused costs more than one too many (with 3 classes the limit
-itself refuses right names of the other half, the default none). It was first chosen with all scenes in view; the
-column of the default is of the other half alone.
+Short lists, as users write them, are separated nearly without error. clip-mini's default is 0.6: the limits of the
+short lists on the first half, less a margin, since a right label that is refused costs more than a wrong one that is
+kept. (With 3 classes the limit itself refuses right names of the other half; the default refuses none.) The default was
+first chosen with all scenes in view; the table's column for it is of the other half alone.
 
-**With many classes expect little of it.** With all 91, only background is left to refuse, and it looks like one class or
-another: the default keeps every right name but refuses only 12 of 100 regions on nothing (0.558 = (1 + 0.116) / 2). The
-limit of such a list, 0.79, refuses 92 of them and, with them, a fifth of the right names (0.783 / 0.976). The best of n
-chance cosines grows about as sqrt(2 ln n), so a default that grows with the list would come to that limit; since it costs
-right names, the default stays, and who wants fewer wrong boxes gives `--none 0.79`, or asks for fewer regions with `--conf`.
+**With many classes, expect little of it.** With all 91, only background is left to refuse, and it looks like one class
+or another. The default keeps every right name but refuses only 12 of 100 regions on nothing (0.558 = (1 + 0.116) / 2).
+The limit of such a list, 0.79, refuses 92 of them and, with them, a fifth of the right names (0.783 / 0.976). The best
+of n chance cosines grows about as sqrt(2 ln n), so a default that grows with the list would reach that limit. Since
+that costs right names, the default stays. For fewer wrong boxes give `--none 0.79`, or ask for fewer regions with
+`--conf`.
 
-Cosines of another CLIP lie elsewhere (OpenAI's between 0.1 and 0.4), so with it no label is refused unless `--none` says so.
-To calibrate it, run `gromatic eval label --coco FILE --clip-model MODEL` on some annotated pictures, with
-`--classes` naming a part of their categories: it prints `best_none`. `--none -1` switches the limit off.
+The cosines of another CLIP are in another range (OpenAI's between 0.1 and 0.4), so with such a model no label is
+refused unless `--none` is given. To find its limit, run `gromatic eval label --coco FILE --clip-model MODEL` on some
+annotated pictures, with `--classes` naming a part of their categories: it prints `best_none`. `--none -1` switches the
+limit off.
 """
 
 if __name__ == "__main__":
