@@ -183,27 +183,28 @@ def fill(block):
 PAGE = """\
 # Accuracy, and what smaller types cost
 
-Made by `scripts/accuracy.py`; do not edit. A fresh run: `rm -rf build/accuracy && scripts/accuracy.py`, on a build with
-its tests (`make test` makes one), with 8 GB of memory; about 15 minutes on two idle cores. `test_cli_accuracy_slow` holds
-the code to the reference's figures and q8_0 to bounds.
+Made by `scripts/accuracy.py`; do not edit. To make it again: `rm -rf build/accuracy && scripts/accuracy.py`, on a build
+with its tests (`make test` makes one) and with 8 GB of memory. It takes about 15 minutes on two idle cores.
+`test_cli_accuracy_slow` checks the code against the reference's figures, and q8_0 against bounds.
+[GLOSSARY.md](GLOSSARY.md) explains the words.
 
 ## Accuracy on the drawn world
 
-groma-mini on all 120 scenes of `tests/data/world`, greedy answers; `tests/data/world/README.md` defines each figure. The
-reference is the official code in fp32 on the same pictures. A file of f32 equals it. One of f16, the
-type of the checkpoint, holds the same weights; it computes the same too, but where the processor has products of bf16, which
-round their factors (docs/SPEED.md).
+groma-mini on all 120 scenes of `tests/data/world`, greedy answers. `tests/data/world/README.md` defines each figure. The
+reference is the official code in fp32 on the same pictures. A file of f32 equals it. A file of f16, the type of the
+checkpoint, holds the same weights. It computes the same too, except on processors with products of bf16, which round
+their factors (docs/SPEED.md).
 
 {accuracy}
 
-A file of a block type keeps the proposer in f16, most of the other vision weights in q8_0, and what is small or touchy in
-f32 ([FORMAT.md](FORMAT.md)); q4_0 therefore differs from q8_0 in the language model alone. groma-mini's rows are no
-multiples of 256: q4_k and q6_k are shown at true shapes, below.
+A file of a block type keeps the proposer in f16, most of the other vision weights in q8_0, and what is small or
+sensitive in f32 ([FORMAT.md](FORMAT.md)). So q4_0 differs from q8_0 in the language model alone. The rows of groma-mini
+are not multiples of 256; q4_k and q6_k are therefore shown at true shapes, below.
 
-Free ground answers: {free} of 410 are right in f32; the reference's 0.868 is 356. (Which of them the reference had right
-it does not say, so no list of differences can be given.) An answer can differ between two correct programs only where
-logits nearly tie; the five nearest in f32, and by how much the leading token's logit led at its least (an f16
-file of these weights moves a logit by {logits_f16} of the largest at most):
+Free ground answers: {free} of 410 are right in f32; the reference's 0.868 is 356. (The reference does not say which of
+them it had right, so the differences cannot be listed.) Two correct programs can differ in an answer only where logits
+nearly tie. The table has the five nearest in f32, with the smallest lead of the leading token's logit. (A file of f16 of
+these weights moves a logit by {logits_f16} of the largest at most.)
 
 {near_ties}
 
@@ -211,64 +212,69 @@ file of these weights moves a logit by {logits_f16} of the largest at most):
 
 {answers}
 
-"The region" is the same where the two boxes overlap by more than half. A caption counts as changed when one letter
-does. `--append-boxes` puts a referred box behind the picture's regions instead of into their choice, so that the whole
-prefix's cache serves every question; its row compares with f32's answers without it.
+"The region" is the same if the two boxes overlap by more than half. A caption counts as changed if one letter does.
+`--append-boxes` appends a referred box to the picture's regions instead of letting it take part in their choice, so
+that the whole prefix's cache serves every question. Its row compares with f32's answers without it.
 
 ## How far values move
 
 Each type's file against the f32 file, all 120 pictures. Each model computes a stage from its own values of the stages
-before, so errors add up downwards. Regions are matched by overlap (IoU > 0.5), the best pair first; of a region's two
-corners the one that moved farther counts, in pixels of the picture (224 to 512 wide). Region vectors are those of f32's
-boxes and logits those at every word of f32's own caption, so that both models are asked the same. "rms" is relative to
-the root mean square of f32's values, "worst" to the largest of them; for logits both are relative to the largest logit.
+before, so errors add up downwards. Regions are matched by overlap (IoU > 0.5), the best pair first. Of a region's two
+corners, the one that moved farther counts, in pixels of the picture (224 to 512 wide). Region vectors are those of
+f32's boxes, and logits are those at every word of f32's own caption, so that both models are asked the same. "rms" is
+relative to the root mean square of f32's values, "worst" to the largest of them. For logits, both are relative to the
+largest logit.
 
 {drift}
 
 ## Which weights are sensitive
 
-One group of groma-mini's weights rounded alone to the type and back, all else exact, and multiplied in f32: the error of
-the weights themselves. (The products of block types also round activations to 8 bits; the table above includes that.)
-First {few} pictures. "keeps" is the type that the group has in every file of block types, T the type asked for; "regions" are
-those of f32 that stay, and new ones; "px" the mean way of their corners; then rms of region vectors and logits, and the mean KL
-divergence, as above; "captions" how many of {few} stay as they are, region numbers included.
+One group of groma-mini's weights is rounded alone to the type and back, all else is exact, and products are in f32: this
+is the error of the weights themselves. (The products of block types also round activations to 8 bits; the table above
+includes that.) First {few} pictures.
+
+- "keeps": the type that the group has in every file of block types; T is the type asked for.
+- "regions": how many of f32's regions stay, and how many are new.
+- "px": how far their corners move, mean.
+- "vectors", "logits", "KL": rms of region vectors and logits, and the mean KL divergence, as above.
+- "captions": how many of {few} stay as they are, region numbers included.
 
 {group_drift}
 
-The same at q4_0 in answers. One answer is about 1.5 %, so only large differences mean anything; how many answers are no
-longer f32's says more.
+The same at q4_0 in answers. One answer is about 1.5 %, so only large differences mean anything; the number of answers
+that differ from f32's says more.
 
 {group_accuracy}
 
-The effect on boxes and phrases, each group alone in a file of that type and multiplied as the type is
-(`scripts/precision.py`, on 40 pictures with 290 phrases): "box" and "its score" are the mean changes of the proposed
-regions; regions lost or new have no partner at IoU 0.8; "phrase score" is the mean change of the best region's score in
-`ground`, "other region" the phrases whose best region became another one.
+The effect on boxes and phrases, with each group alone in a file of that type and multiplied as the type is
+(`scripts/precision.py`, on 40 pictures with 290 phrases). "box" and "its score" are the mean changes of the proposed
+regions. Regions lost or new have no partner at IoU 0.8. "phrase score" is the mean change of the best region's score in
+`ground`. "other region" is the share of phrases whose best region became another one.
 
 {phrases}
 
 What follows for the types of FORMAT.md:
 
-- **Norms, biases and LayerScale stay f32.** They are 0.3 % of the weights, and rounded to q8_0 alone they change more captions
-than any other group does ({norms_8} of {few} stay): a block has one scale for 32 channels of unlike size, and every later
-product carries the error.
-- **The proposer stays f32 and f16.** A box's score decides by thresholds what the language model sees at all. Its matrices in q8_0
-give 6 % of the phrases another region, as no other group does, and are 0.1 % of Groma-7B's weights: f16. The class heads, {classes}
-weights, leave {classes_4} of {few} captions the same in 4 bits, and alone in q8_0 change 4 % of the phrases; offsets, box heads and
-queries less drastically so, and they are less still: f32.
-- **DINOv2 takes q8_0.** In 4 bits it loses or adds 6 % of the regions and moves every stage behind it ({vit_4} of {few} captions
-stay), in q8_0 0.5 % ({vit_8} of {few}), where f16 would cost 0.3 GB more at Groma-7B's size.
-- **The region encoder** makes nearly all of the region vectors' error in q8_0 ({regions_8} of {vectors_8}), and answers bear it. It and the
-image token bridge bear 4 bits nearly as well; q8_0 costs 0.15 GB more at Groma-7B's size and keeps the error of names and phrases
-below the language model's own.
-- **The output head** is what costs most in the language model in 4 bits (logits {head_4}): q6_k in 4-bit files.
-- **The added embeddings and their head** move words no more than the language model around them, in 8 bits and in 4. But region tokens
-come from that head, so that in 4 bits they move the scores of phrases most; they are 4 MB of Groma-7B: f32. The coordinate columns and
-the box branch would bear less; their rows of 2 and 4 fill no block, and they are small: f32.
-- **The language model's other parts** differ little from one another at this size; that `v_proj` and `down_proj` deserve q6_k in some
-layers is llama.cpp's measurement on large models, taken over here.
-- **Rounded activations** cost as much as rounded weights: DINOv2's weights in q8_0 alone move its last hidden state by {hidden_alone}, the
-q8_0 file by {hidden_file}.
+- **Norms, biases and LayerScale stay f32.** They are 0.3 % of the weights. Rounded to q8_0 alone, they change more
+captions than any other group does ({norms_8} of {few} stay): a block has one scale for 32 channels of unlike size, and
+every later product carries the error.
+- **The proposer stays f32 and f16.** The score of a box decides, by thresholds, what the language model sees at all. The
+proposer's matrices in q8_0 give 6 % of the phrases another region, as no other group does, and are 0.1 % of Groma-7B's
+weights: f16. The class heads, {classes} weights, leave {classes_4} of {few} captions the same in 4 bits, and alone in
+q8_0 change 4 % of the phrases. Offsets, box heads and queries change less, and they are smaller still: f32.
+- **DINOv2 takes q8_0.** In 4 bits it loses or adds 6 % of the regions and moves every later stage ({vit_4} of {few}
+captions stay). In q8_0 it loses or adds 0.5 % ({vit_8} of {few}). f16 would cost 0.3 GB more at Groma-7B's size.
+- **The region encoder** makes nearly all of the region vectors' error in q8_0 ({regions_8} of {vectors_8}), and answers
+tolerate it. It and the image token bridge tolerate 4 bits nearly as well. q8_0 costs 0.15 GB more at Groma-7B's size and
+keeps the error of names and phrases below the language model's own.
+- **The output head** costs most in the language model in 4 bits (logits {head_4}): q6_k in 4-bit files.
+- **The added embeddings and their head** change words no more than the language model around them, in 8 bits and in 4.
+But region tokens come from that head, so in 4 bits they change the scores of phrases most. They are 4 MB of Groma-7B: f32.
+The coordinate columns and the box branch would tolerate less; their rows of 2 and 4 fill no block, and they are small: f32.
+- **The language model's other parts** differ little from one another at this size. That `v_proj` and `down_proj` deserve
+q6_k in some layers is llama.cpp's measurement on large models, which we use.
+- **Rounded activations** cost as much as rounded weights: DINOv2's weights in q8_0 alone move its last hidden state by
+{hidden_alone}, the q8_0 file by {hidden_file}.
 
 ## At Groma-7B's true shapes
 
@@ -277,9 +283,10 @@ language layers instead of 32, computed weights; 16 words.
 
 {true_shapes}
 
-What this can show: that every type is computed as it is stored at these widths, and what 4.5 to 16 bits a weight cost in
-each stage, in the order of their bits (q8_0, q6_k and q4_k files have the same vision half, so only their logits differ). What it cannot: how good Groma-7B's answers are. The weights are uniform noise.
-There are no outlier channels, which make trained weights harder to round; no objects, so that hundreds of proposals
-crowd at one score, 100 are chosen among near equals, and even f16 exchanges a quarter of them; and no trained
-margins between the best and the second word. Two layers add up less error than 32.
+This shows that every type is computed as it is stored at these widths, and what 4.5 to 16 bits a weight cost in each
+stage, in the order of their bits. (q8_0, q6_k and q4_k files have the same vision half, so only their logits differ.) It
+does not show how good Groma-7B's answers are, for three reasons. The weights are uniform noise, without the outlier
+channels that make trained weights harder to round. There are no objects, so hundreds of proposals crowd at one score, 100
+are chosen among near equals, and even f16 exchanges a quarter of them. There are no trained margins between the best and
+the second word. Also, two layers add up less error than 32.
 """
