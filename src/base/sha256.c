@@ -1,6 +1,7 @@
 /* sha256.c - see sha256.h. Names follow FIPS 180-4, section 6.2. */
 #include "sha256.h"
 
+#include "bytes.h"
 #include "gromatic.h"
 
 #include <stdio.h>
@@ -25,9 +26,7 @@ static inline uint32_t rotr(uint32_t x, int n) {
 
 static void compress(uint32_t state[8], const uint8_t *block) {
   uint32_t w[64];
-  for (int t = 0; t < 16; t++)
-    w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
-           (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
+  for (int t = 0; t < 16; t++) w[t] = gm_be32(block + 4 * t);
   for (int t = 16; t < 64; t++) {
     uint32_t s0 = rotr(w[t - 15], 7) ^ rotr(w[t - 15], 18) ^ w[t - 15] >> 3;
     uint32_t s1 = rotr(w[t - 2], 17) ^ rotr(w[t - 2], 19) ^ w[t - 2] >> 10;
@@ -74,7 +73,7 @@ void gm_sha256_end(gm_sha256_state *sha, char hex[65]) {
   size_t held = sha->length % 64;
   gm_sha256_add(sha, padding, held < 56 ? 56 - held : 120 - held);
   uint8_t size[8];
-  for (int i = 0; i < 8; i++) size[i] = (uint8_t)(bits >> (56 - 8 * i));
+  gm_put_be(size, bits, sizeof size);
   gm_sha256_add(sha, size, sizeof size);
   for (int i = 0; i < 8; i++) snprintf(hex + 8 * i, 9, "%08x", sha->state[i]);
 }

@@ -2,6 +2,7 @@
  * through one cursor that cannot leave the bytes, sizes through checked.h. */
 #include "gguf.h"
 
+#include "bytes.h"
 #include "checked.h"
 #include "placeholder.h"
 #include "types.h"
@@ -47,11 +48,15 @@ static gm_status take(cursor *c, void *out, size_t n, const char *what) {
 }
 
 static gm_status take_u32(cursor *c, uint32_t *out, const char *what) {
-  return take(c, out, sizeof *out, what);
+  GM_TRY(take(c, out, sizeof *out, what));
+  *out = gm_le32(out);
+  return GM_OK;
 }
 
 static gm_status take_u64(cursor *c, uint64_t *out, const char *what) {
-  return take(c, out, sizeof *out, what);
+  GM_TRY(take(c, out, sizeof *out, what));
+  *out = gm_le64(out);
+  return GM_OK;
 }
 
 static void *pool(cursor *c, size_t bytes, const char *what, gm_status *status) {

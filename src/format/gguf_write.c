@@ -2,6 +2,7 @@
  * to its place. */
 #include "gguf_write.h"
 
+#include "bytes.h"
 #include "checked.h"
 #include "model_file_bytes.h"
 #include "new_file.h"
@@ -65,11 +66,15 @@ static void append(buffer *b, const void *bytes, size_t n) {
 }
 
 static void append_u32(buffer *b, uint32_t value) {
-  append(b, &value, sizeof value);
+  unsigned char bytes[4];
+  gm_put_le(bytes, value, sizeof bytes);
+  append(b, bytes, sizeof bytes);
 }
 
 static void append_u64(buffer *b, uint64_t value) {
-  append(b, &value, sizeof value);
+  unsigned char bytes[8];
+  gm_put_le(bytes, value, sizeof bytes);
+  append(b, bytes, sizeof bytes);
 }
 
 static void append_string(buffer *b, const char *s) {

@@ -2,20 +2,7 @@
 #ifndef GM_HALF_H
 #define GM_HALF_H
 
-#include <stdint.h>
-#include <string.h>
-
-static inline uint32_t gm_bits_of(float f) {
-  uint32_t u;
-  memcpy(&u, &f, sizeof u);
-  return u;
-}
-
-static inline float gm_float_of(uint32_t u) {
-  float f;
-  memcpy(&f, &u, sizeof f);
-  return f;
-}
+#include "bytes.h"
 
 /* Half to single: exponent and mantissa shifted into place are the value times 2^-112, exactly,
  * subnormals included; infinities and NaN get the single's exponent. */

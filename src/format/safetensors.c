@@ -6,6 +6,7 @@
  * behind. Source: the safetensors README. */
 #include "checkpoint.h"
 
+#include "bytes.h"
 #include "checked.h"
 #include "json_file.h"
 #include "mapping.h"
@@ -166,7 +167,7 @@ static gm_status list_tensors(safetensors *s, const json_t *header, gm_error *er
 static gm_status read_header(safetensors *s, gm_error *err) {
   const char *path = s->base.path;
   uint64_t length = 0;
-  if (s->file.size >= 8) memcpy(&length, s->file.data, 8);
+  if (s->file.size >= 8) length = gm_le64(s->file.data);
   if (s->file.size < 8 || length > GM_JSON_MAX_FILE || length > s->file.size - 8)
     return gm_fail(
         err, GM_ERR_MODEL,

@@ -2,6 +2,7 @@
  * torch_rebuild.c. */
 #include "torch_pickle.h"
 
+#include "bytes.h"
 #include "torch_rebuild.h"
 
 #include <string.h>
@@ -132,8 +133,7 @@ static gm_status take(machine *m, size_t n, const unsigned char **out) {
 static gm_status take_number(machine *m, size_t n, uint64_t *out) {
   const unsigned char *p;
   GM_TRY(take(m, n, &p));
-  *out = 0;
-  for (size_t i = n; i-- > 0;) *out = *out << 8 | p[i];
+  *out = gm_le(p, n);
   return GM_OK;
 }
 

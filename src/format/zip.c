@@ -1,6 +1,7 @@
 /* zip.c - see zip.h. End record -> central directory -> local headers -> disjoint members. */
 #include "zip.h"
 
+#include "bytes.h"
 #include "checked.h"
 
 #include <stdlib.h>
@@ -24,20 +25,8 @@ enum {
 #define CENTRAL_MAGIC 0x02014b50u
 #define LOCAL_MAGIC 0x04034b50u
 
-static uint16_t le16(const unsigned char *p) {
-  return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t le32(const unsigned char *p) {
-  return (uint32_t)le16(p) | (uint32_t)le16(p + 2) << 16;
-}
-
-static uint64_t le64(const unsigned char *p) {
-  return le32(p) | (uint64_t)le32(p + 4) << 32;
-}
-
 bool gm_zip_is(const unsigned char *bytes, size_t size) {
-  return size >= 4 && (le32(bytes) == LOCAL_MAGIC || le32(bytes) == END_MAGIC);
+  return size >= 4 && (gm_le32(bytes) == LOCAL_MAGIC || gm_le32(bytes) == END_MAGIC);
 }
 
 typedef struct directory {
@@ -47,24 +36,25 @@ typedef struct directory {
 static gm_status read_end64(const unsigned char *bytes, uint64_t end, uint64_t *record,
                             directory *dir, gm_error *err) {
   const unsigned char *locator = bytes + end - LOCATOR64_SIZE;
-  uint64_t at = le64(locator + 8);
-  if (le32(locator + 4) != 0 || le32(locator + 16) > 1)
+  uint64_t at = gm_le64(locator + 8);
+  if (gm_le32(locator + 4) != 0 || gm_le32(locator + 16) > 1)
     return gm_fail(err, GM_ERR_MODEL, "a ZIP archive of several disks; wanted one file");
-  if (!gm_extent_fits(at, END64_SIZE, end - LOCATOR64_SIZE) || le32(bytes + at) != END64_MAGIC)
+  if (!gm_extent_fits(at, END64_SIZE, end - LOCATOR64_SIZE) ||
+      gm_le32(bytes + at) != END64_MAGIC)
     return gm_fail(err, GM_ERR_MODEL,
                    "no ZIP64 end record at byte %llu, where its locator says",
                    (unsigned long long)at);
   const unsigned char *r = bytes + at;
   /* The record's own size leaves out its first 12 bytes; what stands between it and the locator
    * would be an extension that we do not know. */
-  if (le64(r + 4) != end - LOCATOR64_SIZE - at - 12)
+  if (gm_le64(r + 4) != end - LOCATOR64_SIZE - at - 12)
     return gm_fail(err, GM_ERR_MODEL, "ZIP64 end record of %llu bytes, wanted %llu",
-                   (unsigned long long)le64(r + 4),
+                   (unsigned long long)gm_le64(r + 4),
                    (unsigned long long)(end - LOCATOR64_SIZE - at - 12));
-  if (le32(r + 16) != 0 || le32(r + 20) != 0 || le64(r + 24) != le64(r + 32))
+  if (gm_le32(r + 16) != 0 || gm_le32(r + 20) != 0 || gm_le64(r + 24) != gm_le64(r + 32))
     return gm_fail(err, GM_ERR_MODEL, "a ZIP archive of several disks; wanted one file");
   *record = at;
-  *dir = (directory){le64(r + 32), le64(r + 48), le64(r + 40)};
+  *dir = (directory){gm_le64(r + 32), gm_le64(r + 48), gm_le64(r + 40)};
   return GM_OK;
 }
 
@@ -80,7 +70,7 @@ static gm_status find_directory(const unsigned char *bytes, uint64_t size, direc
   uint64_t furthest = size < END_SIZE + MAX_COMMENT ? size : END_SIZE + MAX_COMMENT;
   for (uint64_t back = END_SIZE; back <= furthest && !found; back++) {
     end = size - back;
-    found = le32(bytes + end) == END_MAGIC && le16(bytes + end + 20) == back - END_SIZE;
+    found = gm_le32(bytes + end) == END_MAGIC && gm_le16(bytes + end + 20) == back - END_SIZE;
   }
   if (!found)
     return gm_fail(err, GM_ERR_MODEL,
@@ -88,16 +78,16 @@ static gm_status find_directory(const unsigned char *bytes, uint64_t size, direc
                    "PyTorch archive; download it again",
                    (unsigned long long)furthest);
   const unsigned char *e = bytes + end;
-  directory classic = {le16(e + 10), le32(e + 16), le32(e + 12)};
+  directory classic = {gm_le16(e + 10), gm_le32(e + 16), gm_le32(e + 12)};
   uint64_t record = end;
   *dir = classic;
-  if (end >= LOCATOR64_SIZE && le32(e - LOCATOR64_SIZE) == LOCATOR64_MAGIC) {
+  if (end >= LOCATOR64_SIZE && gm_le32(e - LOCATOR64_SIZE) == LOCATOR64_MAGIC) {
     GM_TRY(read_end64(bytes, end, &record, dir, err));
     if (!agrees(classic.n, UINT16_MAX, dir->n) ||
         !agrees(classic.offset, UINT32_MAX, dir->offset) ||
         !agrees(classic.size, UINT32_MAX, dir->size))
       return gm_fail(err, GM_ERR_MODEL, "the ZIP64 end record and the classic one disagree");
-  } else if (le16(e + 4) != 0 || le16(e + 6) != 0 || le16(e + 8) != classic.n) {
+  } else if (gm_le16(e + 4) != 0 || gm_le16(e + 6) != 0 || gm_le16(e + 8) != classic.n) {
     return gm_fail(err, GM_ERR_MODEL, "a ZIP archive of several disks; wanted one file");
   }
   if (dir->n == 0 || dir->n > GM_ZIP_MAX_ENTRIES)
@@ -120,7 +110,7 @@ static gm_status read_extra(const unsigned char *extra, size_t length, uint64_t 
       *fields[0] == UINT32_MAX || *fields[1] == UINT32_MAX || *fields[2] == UINT32_MAX;
   bool seen = false;
   while (length >= 4) {
-    size_t id = le16(extra), n = le16(extra + 2);
+    size_t id = gm_le16(extra), n = gm_le16(extra + 2);
     if (n > length - 4) break;
     if (id == 1 && !seen) {
       seen = true;
@@ -130,7 +120,7 @@ static gm_status read_extra(const unsigned char *extra, size_t length, uint64_t 
         if (left < 8)
           return gm_fail(err, GM_ERR_MODEL, "member %s: ZIP64 field of %zu bytes is too short",
                          name, n);
-        *fields[i] = le64(p);
+        *fields[i] = gm_le64(p);
         p += 8;
         left -= 8;
       }
@@ -154,16 +144,16 @@ static gm_status check_local(const unsigned char *bytes, uint64_t limit, gm_zip_
                              uint16_t method, gm_error *err) {
   size_t name_length = strlen(entry->name);
   if (!gm_extent_fits(entry->header, LOCAL_SIZE, limit) ||
-      le32(bytes + entry->header) != LOCAL_MAGIC)
+      gm_le32(bytes + entry->header) != LOCAL_MAGIC)
     return gm_fail(err, GM_ERR_MODEL, "member %s: no local header at byte %llu", entry->name,
                    (unsigned long long)entry->header);
   const unsigned char *h = bytes + entry->header;
   uint64_t data = entry->header + LOCAL_SIZE;
-  if (le16(h + 26) != name_length || !gm_extent_fits(data, name_length, limit) ||
-      memcmp(h + LOCAL_SIZE, entry->name, name_length) != 0 || le16(h + 8) != method)
+  if (gm_le16(h + 26) != name_length || !gm_extent_fits(data, name_length, limit) ||
+      memcmp(h + LOCAL_SIZE, entry->name, name_length) != 0 || gm_le16(h + 8) != method)
     return gm_fail(err, GM_ERR_MODEL,
                    "member %s: its local header disagrees with the directory", entry->name);
-  data += name_length + le16(h + 28);
+  data += name_length + gm_le16(h + 28);
   if (!gm_extent_fits(data, entry->size, limit))
     return gm_fail(err, GM_ERR_MODEL,
                    "member %s: %llu bytes at %llu reach beyond byte %llu, where the directory "
@@ -178,10 +168,10 @@ static gm_status check_local(const unsigned char *bytes, uint64_t limit, gm_zip_
 static gm_status read_entry(const unsigned char *bytes, uint64_t *at, uint64_t end,
                             uint64_t limit, gm_zip_entry *entry, char **names, gm_error *err) {
   const unsigned char *c = bytes + *at;
-  if (end - *at < CENTRAL_SIZE || le32(c) != CENTRAL_MAGIC)
+  if (end - *at < CENTRAL_SIZE || gm_le32(c) != CENTRAL_MAGIC)
     return gm_fail(err, GM_ERR_MODEL, "no ZIP directory entry at byte %llu",
                    (unsigned long long)*at);
-  size_t name_length = le16(c + 28), extra = le16(c + 30), comment = le16(c + 32);
+  size_t name_length = gm_le16(c + 28), extra = gm_le16(c + 30), comment = gm_le16(c + 32);
   if (end - *at - CENTRAL_SIZE < name_length + extra + comment)
     return gm_fail(err, GM_ERR_MODEL, "the ZIP directory entry at byte %llu is cut short",
                    (unsigned long long)*at);
@@ -195,16 +185,16 @@ static gm_status read_entry(const unsigned char *bytes, uint64_t *at, uint64_t e
   entry->name = *names;
   *names += name_length + 1;
 
-  uint16_t flags = le16(c + 8), method = le16(c + 10);
+  uint16_t flags = gm_le16(c + 8), method = gm_le16(c + 10);
   if (flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED))
     return gm_fail(err, GM_ERR_MODEL, "member %s is encrypted", entry->name);
-  uint64_t full_size = le32(c + 24);
-  entry->size = le32(c + 20);
-  entry->header = le32(c + 42);
+  uint64_t full_size = gm_le32(c + 24);
+  entry->size = gm_le32(c + 20);
+  entry->header = gm_le32(c + 42);
   entry->stored = method == 0;
   uint64_t *fields[3] = {&full_size, &entry->size, &entry->header};
   GM_TRY(read_extra(name + name_length, extra, fields, entry->name, err));
-  if (le16(c + 34) != 0)
+  if (gm_le16(c + 34) != 0)
     return gm_fail(err, GM_ERR_MODEL, "member %s is on another disk", entry->name);
   if (entry->stored && full_size != entry->size)
     return gm_fail(err, GM_ERR_MODEL,

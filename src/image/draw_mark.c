@@ -1,6 +1,7 @@
 /* draw_mark.c - see draw_mark.h. */
 #include "draw_mark.h"
 
+#include "bytes.h"
 #include "new_file.h"
 
 #include <errno.h>
@@ -19,19 +20,15 @@ void gm_mark_text(char out[GM_MARK_SIZE / 2]) {
   snprintf(out, GM_MARK_SIZE / 2, "%s%s", name, gm_version());
 }
 
-static void put_number(uint8_t *out, uint32_t v) {
-  for (int i = 0; i < 4; i++) out[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
 size_t gm_mark_png_chunk(uint8_t out[GM_MARK_SIZE]) {
   char text[GM_MARK_SIZE / 2];
   gm_mark_text(text);
   size_t length = sizeof software + strlen(text);
-  put_number(out, (uint32_t)length);
+  gm_put_be(out, (uint32_t)length, 4);
   memcpy(out + 4, "tEXt", 4);
   memcpy(out + 8, software, sizeof software);
   memcpy(out + 8 + sizeof software, text, strlen(text));
-  put_number(out + 8 + length, (uint32_t)crc32(0, out + 4, (uInt)(4 + length)));
+  gm_put_be(out + 8 + length, (uint32_t)crc32(0, out + 4, (uInt)(4 + length)), 4);
   return 12 + length;
 }
 

@@ -1,6 +1,7 @@
 /* exif.c - see exif.h. Every read is checked against the size. */
 #include "exif.h"
 
+#include "bytes.h"
 #include "checked.h"
 
 #include <string.h>
@@ -21,10 +22,7 @@ typedef struct tiff {
 
 /* n (2 or 4) bytes at `at`, which the caller has checked. */
 static uint32_t tiff_number(const tiff *t, size_t at, size_t n) {
-  uint32_t value = 0;
-  for (size_t i = 0; i < n; i++)
-    value = value << 8 | t->bytes[at + (t->big_endian ? i : n - 1 - i)];
-  return value;
+  return (uint32_t)(t->big_endian ? gm_be(t->bytes + at, n) : gm_le(t->bytes + at, n));
 }
 
 int gm_exif_orientation(const unsigned char *bytes, size_t size) {

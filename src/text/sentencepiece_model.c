@@ -2,6 +2,8 @@
  * then one function per message. */
 #include "sentencepiece_model.h"
 
+#include "bytes.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +48,8 @@ static gm_status read_varint(message *m, uint64_t *out, gm_error *err) {
 static gm_status read_fixed(message *m, unsigned n_bytes, uint64_t *out, gm_error *err) {
   if ((size_t)(m->end - m->at) < n_bytes)
     return damaged(err, "a number goes past the end of its message");
-  *out = 0;
-  for (unsigned i = 0; i < n_bytes; i++) *out |= (uint64_t)*m->at++ << (8 * i);
+  *out = gm_le(m->at, n_bytes);
+  m->at += n_bytes;
   return GM_OK;
 }
 
@@ -128,8 +130,7 @@ static gm_status read_piece(vocabulary *v, message m, gm_error *err) {
     if (is_field(&f, 2, WIRE_32)) score_bits = (uint32_t)f.value;
     if (is_field(&f, 3, WIRE_VARINT)) type = f.value;
   }
-  float score;
-  memcpy(&score, &score_bits, sizeof score);
+  float score = gm_float_of(score_bits);
   size_t length = (size_t)(piece.end - piece.at);
   if (length == 0 || length > GM_SENTENCEPIECE_MAX_PIECE || memchr(piece.at, 0, length))
     return gm_fail(err, GM_ERR_MODEL,

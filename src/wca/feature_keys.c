@@ -2,6 +2,7 @@
  * that changes features but none of what is hashed. */
 #include "feature_keys.h"
 
+#include "bytes.h"
 #include "sha256.h"
 
 #include <string.h>
@@ -10,7 +11,7 @@
 
 static void add_number(gm_sha256_state *sha, uint64_t value) {
   unsigned char bytes[8];
-  for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(value >> 8 * i);
+  gm_put_le(bytes, value, sizeof bytes);
   gm_sha256_add(sha, bytes, sizeof bytes);
 }
 
