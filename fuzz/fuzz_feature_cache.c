@@ -1,25 +1,26 @@
 /* fuzz_feature_cache.c - an entry of the cache: two bytes say how many rows and columns are
- * wanted, the rest is the entry. It is read as it is, and once more with its key and sum made
- * right, so that what is checked behind them is reached too. */
+ * wanted, the rest is the entry. It is read as it is, and once more with its head made right,
+ * so that what is checked after it is reached too. */
 #include "support.h"
 
+#include "bytes.h"
 #include "feature_cache.h"
-#include "sha256.h"
+#include "sum64.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 80 };
+enum { HEAD = 64 };
 
 static void make_right(uint8_t *entry, size_t size) {
-  char hex[65];
-  memset(entry + 16, 0, 32); /* the key of 64 zeros */
-  gm_sha256(entry + HEAD, size - HEAD, hex);
-  for (size_t i = 0; i < 32; i++) {
-    char digits[3] = {hex[2 * i], hex[2 * i + 1], 0};
-    entry[48 + i] = (uint8_t)strtoul(digits, NULL, 16);
-  }
+  uint8_t sum[8];
+  size_t body = size - HEAD;
+  memset(entry, 0, HEAD); /* the key of 64 zeros */
+  memcpy(entry, "GMCACHE\1features", 16);
+  gm_put_le(entry + 16, body, 8);
+  gm_put_le(sum, gm_sum64(entry + HEAD, body), 8);
+  gm_put_le(entry + 24, gm_sum64(sum, body ? 8 : 0), 8);
 }
 
 static void check(const uint8_t *entry, size_t size, size_t rows, size_t columns) {

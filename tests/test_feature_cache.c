@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROWS = 3, COLUMNS = 4, HEAD = 80, BYTES = ROWS * COLUMNS * 4 };
+enum { ROWS = 3, COLUMNS = 4, HEAD = 64, BYTES = ROWS * COLUMNS * 4 };
 
 static const char key_a[] = "00000000000000000000000000000000000000000000000000000000000000aa";
 

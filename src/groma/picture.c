@@ -152,13 +152,13 @@ static gm_status load_positions(const gm_picture *picture, const char *key, gm_k
   gm_mapping file;
   if (!gm_scene_map(picture->cache, key, gm_kv_bytes(&seq->shape, n), &file)) return GM_OK;
   *found = true;
-  return gm_kv_adopt(seq, &file, GM_SCENE_HEAD, n, err);
+  return gm_kv_adopt(seq, &file, GM_SCENE_BODY_AT, n, err);
 }
 
 static void store_positions(const gm_picture *picture, const char *key, const gm_kv_seq *seq,
                             size_t first, size_t n) {
   const void *bytes = gm_kv_piece(seq, first, n);
-  const gm_scene_part part = {(void *)(uintptr_t)bytes, gm_kv_bytes(&seq->shape, n)};
+  const gm_cache_part part = {(void *)(uintptr_t)bytes, gm_kv_bytes(&seq->shape, n)};
   if (bytes) gm_scene_store(picture->cache, key, &part, 1);
 }
 
@@ -274,10 +274,10 @@ static gm_status see(gm_picture *picture, gm_compute *c, const float *pixels, bo
   const gm_groma *groma = picture->groma;
   size_t size = groma->hparams.image_size, n;
   gm_vision_array arrays[GM_VISION_ARRAYS];
-  gm_scene_part parts[GM_VISION_ARRAYS];
+  gm_cache_part parts[GM_VISION_ARRAYS];
   if (!picture->cache) return run_vision(picture, c, pixels, propose);
   n = gm_vision_image_arrays(groma->vision, picture->vision, propose, arrays);
-  for (size_t i = 0; i < n; i++) parts[i] = (gm_scene_part){arrays[i].at, arrays[i].bytes};
+  for (size_t i = 0; i < n; i++) parts[i] = (gm_cache_part){arrays[i].at, arrays[i].bytes};
   char *key = picture->entries[GM_ENTRY_PICTURE];
   gm_scene_key_picture(picture->cache, pixels, 3 * size * size, propose, key);
   if (gm_scene_load(picture->cache, key, parts, n) &&

@@ -71,11 +71,11 @@ static gm_status fuse(gm_picture *picture, gm_compute *c) {
   if (cache)
     gm_scene_key_boxes(picture->entries[GM_ENTRY_PICTURE], "maps", &(gm_rel_box){0}, 0, key);
   if (cache && gm_scene_map(cache, key, bytes, &file)) {
-    gm_vision_adopt_maps(vision, picture->vision, &file, GM_SCENE_HEAD);
+    gm_vision_adopt_maps(vision, picture->vision, &file, GM_SCENE_BODY_AT);
   } else {
     GM_TRY(gm_vision_fuse(c, vision, picture->vision));
     const void *maps = gm_vision_maps(picture->vision);
-    const gm_scene_part part = {(void *)(uintptr_t)maps, bytes};
+    const gm_cache_part part = {(void *)(uintptr_t)maps, bytes};
     if (cache) gm_scene_store(cache, key, &part, 1);
   }
   picture->fused = true;
@@ -128,7 +128,7 @@ static gm_status box_group(const gm_picture *picture, gm_compute *c, gm_rel_box 
 }
 
 static gm_status load_group(gm_picture *picture, const group *g, gm_error *err) {
-  const gm_scene_part part = {g->vectors, g->n * g->dim * sizeof *g->vectors};
+  const gm_cache_part part = {g->vectors, g->n * g->dim * sizeof *g->vectors};
   if (!gm_scene_load(picture->cache, g->key, &part, 1)) return GM_OK;
   for (size_t i = 0; i < g->n; i++)
     if (!find_vector(picture, g->boxes[i]))
@@ -139,7 +139,7 @@ static gm_status load_group(gm_picture *picture, const group *g, gm_error *err) 
 /* Its vectors are known. */
 static void store_group(const gm_picture *picture, const group *g) {
   size_t bytes = g->dim * sizeof *g->vectors;
-  const gm_scene_part part = {g->vectors, g->n * bytes};
+  const gm_cache_part part = {g->vectors, g->n * bytes};
   for (size_t i = 0; i < g->n; i++)
     memcpy(g->vectors + i * g->dim, find_vector(picture, g->boxes[i]), bytes);
   gm_scene_store(picture->cache, g->key, &part, 1);

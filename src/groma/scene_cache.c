@@ -1,19 +1,14 @@
-/* scene_cache.c - see scene_cache.h. The version stands in front of what is hashed: it changes
- * with anything that changes an entry's body but no setting. */
+/* scene_cache.c - see scene_cache.h. The version comes first in what is hashed: it changes with
+ * anything that changes an entry but no setting. */
 #include "scene_cache.h"
 
 #include "sha256.h"
-#include "sum64.h"
 
-#include <assert.h>
 #include <string.h>
 
-#define VERSION "gromatic scene 1 "
-#define KIND "scene"
+#define VERSION "gromatic scene 2 "
 
-enum { MAX_PARTS = 8, SUM_AT = 48 };
-
-static const unsigned char magic[8] = "GMSCENE\1";
+static const gm_cache_kind kind = {.name = "scene", .body_at = GM_SCENE_BODY_AT};
 
 /* ---- keys ---- */
 
@@ -42,73 +37,20 @@ void gm_scene_key_boxes(const char *picture, const char *what, const gm_rel_box 
 
 /* ---- entries ---- */
 
-static void put_u64(unsigned char *at, uint64_t value) {
-  for (int i = 0; i < 8; i++) at[i] = (unsigned char)(value >> 8 * i);
-}
-
-static bool make_head(unsigned char head[GM_SCENE_HEAD], const char *key, uint64_t size,
-                      uint64_t sum) {
-  memset(head, 0, GM_SCENE_HEAD);
-  memcpy(head, magic, sizeof magic);
-  put_u64(head + 8, size);
-  put_u64(head + SUM_AT, sum);
-  return gm_sha256_bytes(key, head + 16);
-}
-
-const char *gm_scene_fault(const void *bytes, size_t size, const char *key, size_t body) {
-  unsigned char head[GM_SCENE_HEAD];
-  if (size < GM_SCENE_HEAD || size - GM_SCENE_HEAD != body) return GM_REFUSED_SIZE;
-  uint64_t sum = gm_sum64((const unsigned char *)bytes + GM_SCENE_HEAD, body);
-  if (!make_head(head, key, body, sum) || memcmp(bytes, head, SUM_AT)) return GM_REFUSED_HEAD;
-  return memcmp(bytes, head, sizeof head) ? GM_REFUSED_SUM : NULL;
-}
-
 void gm_scene_used(const gm_scene_cache *cache, const char *key) {
-  gm_cache_dir_used(cache->dir, key, KIND);
+  gm_cache_dir_used(cache->dir, key, kind.name);
 }
 
 bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file) {
-  if (!gm_cache_dir_map(cache->dir, key, KIND, file)) return false;
-  const char *fault = gm_scene_fault(file->data, file->size, key, size);
-  if (!fault) {
-    gm_scene_used(cache, key);
-    return true;
-  }
-  gm_cache_dir_refuse(cache->dir, key, KIND, fault);
-  gm_unmap(file);
-  return false;
+  return gm_cache_entry_map(cache->dir, &kind, key, size, NULL, file);
 }
 
-bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_scene_part *parts,
+bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_cache_part *parts,
                    size_t n) {
-  size_t size = 0;
-  for (size_t i = 0; i < n; i++) size += parts[i].size;
-  gm_mapping file;
-  if (!gm_scene_map(cache, key, size, &file)) return false;
-  const unsigned char *at = file.data + GM_SCENE_HEAD;
-  for (size_t i = 0; i < n; at += parts[i++].size)
-    if (parts[i].size) memcpy(parts[i].at, at, parts[i].size);
-  gm_unmap(&file);
-  return true;
+  return gm_cache_entry_load(cache->dir, &kind, key, parts, n);
 }
 
-/* One sum over all parts, as gm_scene_fault takes it over the whole body. */
-static uint64_t sum_of(const gm_scene_part *parts, size_t n) {
-  gm_sum64_state sum = gm_sum64_begin();
-  for (size_t i = 0; i < n; i++) gm_sum64_add(&sum, parts[i].at, parts[i].size);
-  return gm_sum64_end(&sum);
-}
-
-void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_scene_part *parts,
+void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_cache_part *parts,
                     size_t n) {
-  unsigned char head[GM_SCENE_HEAD];
-  gm_cache_piece pieces[1 + MAX_PARTS] = {{head, sizeof head}};
-  size_t size = 0;
-  assert(n <= MAX_PARTS);
-  for (size_t i = 0; i < n; i++) {
-    pieces[1 + i] = (gm_cache_piece){parts[i].at, parts[i].size};
-    size += parts[i].size;
-  }
-  if (make_head(head, key, size, sum_of(parts, n)))
-    gm_cache_dir_store(cache->dir, key, KIND, pieces, 1 + n);
+  gm_cache_entry_store(cache->dir, &kind, key, parts, n, NULL);
 }

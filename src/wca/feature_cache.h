@@ -1,12 +1,9 @@
-/* feature_cache.h - features kept between runs, as entries of a cache directory (cache_dir.h).
- *
- *   "GMFEATS\1"  u32 columns  u32 rows  u8 key[32]  u8 sum[32]  f32 values[rows][columns]
- *
- * All little endian; the sum is the SHA-256 of the values' bytes. */
+/* feature_cache.h - features kept between runs, as entries of a cache directory (cache_entry.h)
+ * of the kind "features". The body is f32 values[rows][columns]. */
 #ifndef GM_FEATURE_CACHE_H
 #define GM_FEATURE_CACHE_H
 
-#include "cache_dir.h"
+#include "cache_entry.h"
 
 /* values[rows * columns] of the key, and the entry becomes the youngest; false where there is
  * none that is whole. key: 64 hex digits. */

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define VERSION "gromatic features 1 "
+#define VERSION "gromatic features 2 "
 
 static void add_number(gm_sha256_state *sha, uint64_t value) {
   unsigned char bytes[8];
