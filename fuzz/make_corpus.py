@@ -6,7 +6,6 @@ Files that a fuzzer has found since are kept beside them; their names begin with
 """
 
 import gzip
-import hashlib
 import io
 import json
 import pathlib
@@ -341,11 +340,16 @@ def questions():
         save("question", name, bytes([form, boxes]) + text.encode())
 
 
+def entry_head(kind, body, key, body_at):
+    """Without the sum, which is ours alone: the targets make it right themselves."""
+    head = b"GMCACHE\1" + kind.ljust(8, b"\0") + struct.pack("<QQ", body, 0) + key
+    return head.ljust(body_at, b"\0")
+
+
 def feature_cache():
     def entry(rows, columns, values):
         packed = struct.pack(f"<{rows * columns}f", *values)
-        head = b"GMFEATS\1" + struct.pack("<II", columns, rows) + bytes(32)
-        return bytes([rows, columns]) + head + hashlib.sha256(packed).digest() + packed
+        return bytes([rows, columns]) + entry_head(b"features", len(packed), bytes(32), 64) + packed
 
     save("feature_cache", "one", entry(1, 2, [0.6, 0.8]))
     save("feature_cache", "three", entry(3, 4, [1, 0, 0, 0, 0.6, 0, -0.8, 0, 0.5, 0.5, 0.5, -0.5]))
@@ -353,30 +357,15 @@ def feature_cache():
     save("feature_cache", "not-unit", entry(1, 2, [2, float("nan")]))
 
 
-def scene_cache():
-    """Without the sum, which is ours alone: the target makes it right itself."""
-    key = bytes(31) + b"\xff"
-
+def cache_entry():
     def entry(body, change=0):
-        head = b"GMSCENE\1" + struct.pack("<Q", len(body)) + key + bytes(16)
+        head = entry_head(b"fuzz", len(body), bytes(31) + b"\xff", 128)
         return struct.pack("<HB", len(body), change) + head + body
 
-    save("scene_cache", "none", entry(b""))
-    save("scene_cache", "short", entry(b"\1\2\3", 2))
-    save("scene_cache", "block", entry(bytes(range(64)), 33))
-    save("scene_cache", "uneven", entry(bytes(range(100)), 99))
-
-
-def packs():
-    """Where the rest lies over the wanted file, and the rest."""
-    def at(place, rest):
-        return struct.pack("<H", place) + rest
-
-    save("packs", "none", b"")
-    save("packs", "magic", at(0, b"GMPANEL\2"))
-    save("packs", "size", at(8, struct.pack("<Q", 2**64 - 1)))
-    save("packs", "offset", at(64 + 32, struct.pack("<QQ", 2**63, 2**63)))
-    save("packs", "panel", at(4096, b"\x7f" * 64))
+    save("cache_entry", "none", entry(b""))
+    save("cache_entry", "short", entry(b"\1\2\3", 2))
+    save("cache_entry", "block", entry(bytes(range(64)), 33))
+    save("cache_entry", "uneven", entry(bytes(range(100)), 99))
 
 
 def text():
@@ -399,8 +388,7 @@ def main():
     clip()
     patches()
     feature_cache()
-    scene_cache()
-    packs()
+    cache_entry()
     text()
 
 

@@ -62,7 +62,6 @@ gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params 
 void gm_model_free(gm_model *model) {
   if (!model) return;
   gm_groma_free(model->groma);
-  gm_packs_free(model->compute.packs);
   gm_model_file_close(model->file);
   gm_pool_free(model->pool);
   gm_cache_dir_free(model->dir);

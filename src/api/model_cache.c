@@ -74,6 +74,5 @@ gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm
   if (!model->dir) return gm_fail_memory(err, "the cache", 1);
   if (!params->no_scenes) name_scenes(model);
   if (params->no_pack || params->mlock) return GM_OK; /* pinned weights would be there twice */
-  return gm_packs_create(&model->compute.packs, model->file, GM_VISION_PACKED,
-                         model->compute.kernels, model->dir, err);
+  return gm_vision_keep_panels(model->groma->vision, model->compute.kernels, model->dir, err);
 }

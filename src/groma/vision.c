@@ -2,6 +2,7 @@
 #include "vision.h"
 
 #include "dinov2.h"
+#include "panel_file.h"
 #include "proposer_decoder.h"
 #include "proposer_encoder.h"
 #include "region_encoder.h"
@@ -13,8 +14,12 @@
 
 enum { PROPOSAL_STATES = 4 }; /* the proposer sees the mean of so many last hidden states */
 
+/* The encoder's tensors, whose panels are worth keeping: always multiplied by many rows. */
+static const char encoder_prefix[] = "perceiver.vis_encoder.";
+
 struct gm_vision {
   const gm_model_file *file;
+  gm_panel_file *panels; /* NULL: none are kept */
   gm_groma_hparams hparams;
   gm_dinov2 encoder;
   gm_visual_tokens visual_tokens;
@@ -70,11 +75,18 @@ gm_status gm_vision_load(gm_vision **out, const gm_model_file *file,
 
 void gm_vision_free(gm_vision *vision) {
   if (!vision) return;
+  gm_panel_file_free(vision->panels);
   gm_dinov2_free(&vision->encoder);
   gm_proposer_encoder_free(&vision->proposer_encoder);
   gm_proposer_decoder_free(&vision->proposer_decoder);
   gm_region_encoder_free(&vision->region_encoder);
   free(vision);
+}
+
+gm_status gm_vision_keep_panels(gm_vision *vision, const gm_kernels *kernels, gm_cache_dir *dir,
+                                gm_error *err) {
+  assert(!vision->panels);
+  return gm_panel_file_create(&vision->panels, vision->file, encoder_prefix, kernels, dir, err);
 }
 
 size_t gm_vision_n_tokens(const gm_vision *vision) {
@@ -170,12 +182,14 @@ size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool p
 
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
                            const float *pixels) {
-  gm_packs_prepare(c->packs, c->pool);
-  GM_TRY(gm_dinov2_forward(c, &vision->encoder, pixels, image->states));
+  c->panels = gm_panel_file_panels(vision->panels, c->pool);
+  gm_status status = gm_dinov2_forward(c, &vision->encoder, pixels, image->states);
+  c->panels = NULL;
+  GM_TRY(status);
   GM_TRY(gm_visual_tokens_forward(c, &vision->visual_tokens,
                                   image->states[vision->hparams.vision_output], image->tokens));
-  gm_packs_release(c->packs);
-  gm_model_file_release(vision->file, GM_VISION_PACKED);
+  gm_panel_file_release(vision->panels);
+  gm_model_file_release(vision->file, encoder_prefix);
   gm_model_file_release(vision->file, "img_txt_bridge.");
   return GM_OK;
 }

@@ -16,13 +16,11 @@
 #ifndef GM_VISION_H
 #define GM_VISION_H
 
+#include "cache_dir.h"
 #include "compute.h"
 #include "groma_hparams.h"
 #include "mapping.h"
 #include "regions.h"
-
-/* The tensors whose panels are worth keeping (packs.h): always multiplied by many rows. */
-#define GM_VISION_PACKED "perceiver.vis_encoder."
 
 /* Weights of all vision stages: views of the model file, which must outlive it. */
 typedef struct gm_vision gm_vision;
@@ -32,6 +30,11 @@ typedef struct gm_vision gm_vision;
 gm_status gm_vision_load(gm_vision **out, const gm_model_file *file,
                          const gm_groma_hparams *hparams, gm_error *err);
 void gm_vision_free(gm_vision *vision);
+/* Panels of the encoder's weights are kept in dir from now on (panel_file.h), which must
+ * outlive vision. kernels: those of the gm_compute that encodes. Once, and before vision is
+ * used. Errors: GM_ERR_MEMORY. */
+gm_status gm_vision_keep_panels(gm_vision *vision, const gm_kernels *kernels, gm_cache_dir *dir,
+                                gm_error *err);
 
 size_t gm_vision_n_tokens(const gm_vision *vision); /* T = (S / P / 2)^2 */
 size_t gm_vision_dim(const gm_vision *vision);      /* D: the language model's width */

@@ -27,8 +27,8 @@ typedef struct gm_kernels {
   /* Whether what is computed with weights of this type rounds its factors so (products of many
    * rows, attention, convolutions): where that is faster, but for weights in F32. */
   bool rounds[GM_TYPE_COUNT];
-  /* Types of weights whose panels are worth keeping on disk (packs.h): they are as large as the
-   * weights, and products of about 1000 rows gain more than noise by not unpacking. */
+  /* Types of weights whose panels are worth keeping on disk (panel_file.h): they are as large
+   * as the weights, and products of about 1000 rows gain more than noise by not unpacking. */
   bool keep_panels[GM_TYPE_COUNT];
   /* y[rows, cols] from acc[rows, cols] as the epilogue says; y may be acc. */
   void (*epilogue)(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,

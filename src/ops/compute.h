@@ -9,7 +9,7 @@
 
 #include "arena.h"
 #include "kernels.h"
-#include "packs.h"
+#include "panels.h"
 #include "status.h"
 #include "threads.h"
 
@@ -25,7 +25,7 @@ typedef struct gm_compute {
    * so that a row's result is the same to the bit in every batch (see linear.c, attention.c,
    * conv_winograd.h). */
   bool steady;
-  gm_packs *packs; /* panels that are kept (packs.h); may be NULL */
+  const gm_panels *panels; /* of weights, that lie ready; may be NULL */
 } gm_compute;
 
 /* n floats of scratch, or NULL with c->err set. */

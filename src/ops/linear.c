@@ -5,10 +5,10 @@
  * slab is packed once for all outputs that want the same packing, then threads take blocks of y
  * of up to BLOCK_PANELS panels: they unpack their columns' weights to panels and run all their
  * tiles over them. Where not even one panel of all of k fits, a block has at most BLOCK_ROWS
- * rows, and k is cut: the sums wait in scratch for the next cut. Panels that are kept (packs.h)
- * are taken as they are. While a thread multiplies, it asks for the weights that it unpacks
- * next. Where unpacking costs little, each thread keeps to its share of the rows, whatever the
- * product: it finds in its own caches what it wrote before.
+ * rows, and k is cut: the sums wait in scratch for the next cut. Panels that lie ready
+ * (panels.h) are taken as they are. While a thread multiplies, it asks for the weights that it
+ * unpacks next. Where unpacking costs little, each thread keeps to its share of the rows,
+ * whatever the product: it finds in its own caches what it wrote before.
  *
  * An element's value depends neither on the number of threads nor on m, but for the two ways
  * above, which differ in the order of sums and, where the kernels round weights of that type or
@@ -328,7 +328,7 @@ gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
     const gm_matmul *mm = product_of(c->kernels, outs[i].w->type, job.few);
     job.parts[i] = (linear_part){.out = &outs[i], .mm = mm, .k = k};
     job.parts[i].n = gm_tensor_rows(outs[i].w);
-    if (!job.few) job.parts[i].panels = gm_packs_find(c->packs, outs[i].w, mm);
+    if (!job.few) job.parts[i].panels = gm_panels_find(c->panels, outs[i].w, mm);
     assert(gm_tensor_cols(outs[i].w) == k && k % mm->block == 0 &&
            outs[i].ldy >= job.parts[i].n);
     slab = gm_min_size(slab,
