@@ -1,5 +1,5 @@
 /* test_attention.c - gm_attention against softmax(q k^T) v in double precision, over every
- * combination of the paths inside: few and many queries, caches of every type, causal or not,
+ * combination of the paths inside: reading and steps, caches of every type, causal or not,
  * grouped heads, several spans, batches. */
 #include "activations.h"
 #include "ops_support.h"
@@ -14,6 +14,7 @@ typedef struct attention_case {
   bool causal;
   gm_type k_type, v_type;
   bool rounded; /* by gm_attention_rounded */
+  gm_way way;
 } attention_case;
 
 /* Queries, a cache in one block per span, and the same keys as floats. */
@@ -108,6 +109,7 @@ static void run(gm_compute *c, void *arg, float *out) {
                             .causal = s->causal,
                             .out = out,
                             .out_row = d->out_row};
+  c->way = s->way;
   assert_ok(s->rounded ? gm_attention_rounded(c, &args) : gm_attention(c, &args), c->err);
 }
 
@@ -170,10 +172,10 @@ static void check_case(const gm_kernels *kernels, const attention_case *shape, u
   char what[160];
   snprintf(what, sizeof what,
            "batch %zu tq %zu tk %zu heads %zu/%zu dim %zu spans %zu causal %d types %d %d "
-           "rounded %d seed %llu",
+           "rounded %d way %d seed %llu",
            shape->batch, shape->tq, d->tk, shape->heads, shape->kv_heads, shape->head_dim,
            shape->n_spans, shape->causal, shape->k_type, shape->v_type, shape->rounded,
-           (unsigned long long)seed);
+           (int)shape->way, (unsigned long long)seed);
   float *out = run_op_with(kernels, run, d, d->out, n, what);
   double want[GM_MAX_HEAD_DIM];
   for (size_t row = 0; row < d->queries; row++) {
@@ -192,9 +194,9 @@ static void check_case(const gm_kernels *kernels, const attention_case *shape, u
 
 static void test_attention_against_double(void **state) {
   (void)state;
-#define FULL GM_TYPE_F32, GM_TYPE_F32, false
-#define HALF GM_TYPE_F16, GM_TYPE_F16, false
-#define EIGHT GM_TYPE_Q8_0, GM_TYPE_Q8_0, false
+#define FULL GM_TYPE_F32, GM_TYPE_F32, false, GM_WAY_READ
+#define HALF GM_TYPE_F16, GM_TYPE_F16, false, GM_WAY_READ
+#define EIGHT GM_TYPE_Q8_0, GM_TYPE_Q8_0, false, GM_WAY_READ
   static const attention_case cases[] = {
       {1, 1, 1, 1, 1, 1, {1}, false, FULL},
       {1, 1, 4, 4, 64, 1, {300}, true, FULL},
@@ -212,19 +214,24 @@ static void test_attention_against_double(void **state) {
       {4, 17, 2, 1, 20, 2, {3, 17}, true, FULL},
       {1, 1, 8, 4, 128, 2, {300, 5}, true, EIGHT},
       {1, 3, 4, 4, 32, 2, {64, 3}, true, EIGHT},
-      {1, 2, 2, 1, 96, 1, {259}, true, GM_TYPE_Q8_0, GM_TYPE_F16, false},
-      {1, 1, 2, 2, 256, 1, {7}, true, GM_TYPE_F16, GM_TYPE_Q8_0, false},
-      {1, 1, 3, 1, 160, 1, {70}, true, GM_TYPE_F32, GM_TYPE_Q8_0, false},
+      {1, 2, 2, 1, 96, 1, {259}, true, GM_TYPE_Q8_0, GM_TYPE_F16, false, GM_WAY_READ},
+      {1, 1, 2, 2, 256, 1, {7}, true, GM_TYPE_F16, GM_TYPE_Q8_0, false, GM_WAY_READ},
+      {1, 1, 3, 1, 160, 1, {70}, true, GM_TYPE_F32, GM_TYPE_Q8_0, false, GM_WAY_READ},
       {1, 70, 4, 2, 64, 2, {140, 70}, true, EIGHT},
       {1, 513, 1, 1, 64, 1, {513}, false, FULL},
   };
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(NULL, &cases[i], 77 + i);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    check_case(NULL, &cases[i], 77 + i);
+    attention_case step = cases[i];
+    step.way = GM_WAY_STEP;
+    if (step.batch == 1) check_case(NULL, &step, 77 + i);
+  }
 }
 
 /* By every table of kernels. */
 static void test_rounded_attention_against_double(void **state) {
   (void)state;
-#define ROUNDED GM_TYPE_F32, GM_TYPE_F32, true
+#define ROUNDED GM_TYPE_F32, GM_TYPE_F32, true, GM_WAY_READ
   static const attention_case cases[] = {
       {1, 1, 1, 1, 1, 1, {1}, false, ROUNDED},
       {3, 50, 3, 3, 64, 1, {50}, false, ROUNDED},
@@ -232,11 +239,11 @@ static void test_rounded_attention_against_double(void **state) {
       {1, 40, 2, 2, 80, 1, {70}, true, ROUNDED},
       {2, 3, 1, 1, 33, 1, {257}, false, ROUNDED},
       {1, 530, 2, 2, 64, 1, {530}, true, ROUNDED},
-      {1, 20, 4, 1, 64, 3, {1, 130, 20}, true, GM_TYPE_F16, GM_TYPE_F16, true},
-      {1, 300, 4, 2, 32, 2, {7, 300}, true, GM_TYPE_Q8_0, GM_TYPE_Q8_0, true},
-      {1, 15, 6, 3, 96, 3, {63, 2, 64}, true, GM_TYPE_F16, GM_TYPE_Q8_0, true},
-      {2, 5, 2, 1, 128, 2, {40, 70}, false, GM_TYPE_Q8_0, GM_TYPE_F32, true},
-      {1, 1, 1, 1, 256, 2, {31, 2}, true, GM_TYPE_F32, GM_TYPE_F16, true},
+      {1, 20, 4, 1, 64, 3, {1, 130, 20}, true, GM_TYPE_F16, GM_TYPE_F16, true, GM_WAY_READ},
+      {1, 300, 4, 2, 32, 2, {7, 300}, true, GM_TYPE_Q8_0, GM_TYPE_Q8_0, true, GM_WAY_READ},
+      {1, 15, 6, 3, 96, 3, {63, 2, 64}, true, GM_TYPE_F16, GM_TYPE_Q8_0, true, GM_WAY_READ},
+      {2, 5, 2, 1, 128, 2, {40, 70}, false, GM_TYPE_Q8_0, GM_TYPE_F32, true, GM_WAY_READ},
+      {1, 1, 1, 1, 256, 2, {31, 2}, true, GM_TYPE_F32, GM_TYPE_F16, true, GM_WAY_READ},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (size_t t = 0; gm_kernels_at(t); t++) check_case(gm_kernels_at(t), &cases[i], 177 + i);
@@ -311,13 +318,15 @@ static void run_parts(gm_compute *c, void *arg, float *out) {
                             .out = out,
                             .out_row = first->out_row};
   bool rounded = first->shape.rounded;
+  c->way = first->shape.way;
   assert_ok(rounded ? gm_attention_rounded(c, &args) : gm_attention(c, &args), c->err);
 }
 
-static void check_parts(const gm_kernels *kernels, const attention_case *shape,
+static void check_parts(const gm_kernels *kernels, gm_way way, const attention_case *shape,
                         const size_t *tq, const size_t *own) {
   parts_data p;
   make_parts(&p, shape, tq, own);
+  for (size_t i = 0; i < PARTS; i++) p.each[i]->shape.way = way;
   for (size_t i = 0; i < PARTS; i++) round_stored(p.each[i], kernels);
   size_t out_row = p.each[0]->out_row, row = 0;
   float *out = run_op_with(kernels, run_parts, &p, p.out, p.queries * out_row, "parts");
@@ -337,15 +346,19 @@ static void check_parts(const gm_kernels *kernels, const attention_case *shape,
 }
 
 /* Single queries; blocks and chunks that end within a part; own keys that were there before the
- * queries, and more than a tile of them. */
+ * queries, and more than a tile of them; no shared keys. */
 static void test_parts_behind_shared_keys(void **state) {
   (void)state;
-  check_parts(NULL, &(attention_case){1, 0, 4, 2, 64, 2, {300}, true, HALF},
-              (size_t[]){1, 1, 1, 1, 1}, (size_t[]){1, 5, 1, 200, 17});
-  check_parts(NULL, &(attention_case){1, 0, 2, 2, 40, 3, {7, 131}, true, FULL},
-              (size_t[]){14, 1, 47, 160, 3}, (size_t[]){14, 9, 47, 161, 150});
-  check_parts(NULL, &(attention_case){1, 0, 8, 2, 32, 2, {1}, true, EIGHT},
-              (size_t[]){60, 70, 3, 1, 2}, (size_t[]){61, 70, 3, 20, 2});
+  for (gm_way way = GM_WAY_READ; way <= GM_WAY_STEP; way++) {
+    check_parts(NULL, way, &(attention_case){1, 0, 4, 2, 64, 2, {300}, true, HALF},
+                (size_t[]){1, 1, 1, 1, 1}, (size_t[]){1, 5, 1, 200, 17});
+    check_parts(NULL, way, &(attention_case){1, 0, 2, 2, 40, 3, {7, 131}, true, FULL},
+                (size_t[]){14, 1, 47, 160, 3}, (size_t[]){14, 9, 47, 161, 150});
+    check_parts(NULL, way, &(attention_case){1, 0, 8, 2, 32, 2, {1}, true, EIGHT},
+                (size_t[]){60, 70, 3, 1, 2}, (size_t[]){61, 70, 3, 20, 2});
+    check_parts(NULL, way, &(attention_case){1, 0, 2, 1, 32, 1, {0}, true, HALF},
+                (size_t[]){1, 1, 3, 1, 2}, (size_t[]){1, 500, 3, 256, 130});
+  }
 }
 
 /* By every table of kernels: shared keys that fill no chunk, a chunk and a rest, or chunks
@@ -355,14 +368,17 @@ static void test_rounded_parts_behind_shared_keys(void **state) {
   for (size_t t = 0; gm_kernels_at(t); t++) {
     const gm_kernels *kernels = gm_kernels_at(t);
     check_parts(
-        kernels,
-        &(attention_case){1, 0, 4, 2, 64, 2, {300}, true, GM_TYPE_F16, GM_TYPE_F16, true},
+        kernels, GM_WAY_READ,
+        &(attention_case){
+            1, 0, 4, 2, 64, 2, {300}, true, GM_TYPE_F16, GM_TYPE_F16, true, GM_WAY_READ},
         (size_t[]){1, 1, 1, 1, 1}, (size_t[]){1, 5, 1, 200, 17});
-    check_parts(kernels, &(attention_case){1, 0, 2, 2, 40, 3, {7, 121}, true, ROUNDED},
+    check_parts(kernels, GM_WAY_READ,
+                &(attention_case){1, 0, 2, 2, 40, 3, {7, 121}, true, ROUNDED},
                 (size_t[]){14, 1, 47, 160, 3}, (size_t[]){14, 9, 47, 161, 150});
     check_parts(
-        kernels,
-        &(attention_case){1, 0, 8, 2, 32, 2, {3}, true, GM_TYPE_Q8_0, GM_TYPE_Q8_0, true},
+        kernels, GM_WAY_READ,
+        &(attention_case){
+            1, 0, 8, 2, 32, 2, {3}, true, GM_TYPE_Q8_0, GM_TYPE_Q8_0, true, GM_WAY_READ},
         (size_t[]){60, 70, 3, 1, 2}, (size_t[]){61, 70, 3, 20, 2});
   }
 }
@@ -376,7 +392,8 @@ static void test_rounded_parts_do_not_show_in_each_other(void **state) {
     parts_data p;
     make_parts(
         &p,
-        &(attention_case){1, 0, 4, 2, 64, 3, {7, 140}, true, GM_TYPE_F16, GM_TYPE_F16, true},
+        &(attention_case){
+            1, 0, 4, 2, 64, 3, {7, 140}, true, GM_TYPE_F16, GM_TYPE_F16, true, GM_WAY_READ},
         tq, own);
     size_t out_row = p.each[0]->out_row, row = 0;
     float *all =
@@ -398,8 +415,8 @@ static void test_rounded_parts_do_not_show_in_each_other(void **state) {
  * factors are rounded one by one; keys that a query does not see do not show either. */
 static void test_rounded_attention_does_not_show_where_it_was_cut(void **state) {
   (void)state;
-  static const attention_case shape = {1,     200,  4,           2,           64,  1,
-                                       {240}, true, GM_TYPE_F16, GM_TYPE_F16, true};
+  static const attention_case shape = {
+      1, 200, 4, 2, 64, 1, {240}, true, GM_TYPE_F16, GM_TYPE_F16, true, GM_WAY_READ};
   for (size_t t = 0; gm_kernels_at(t); t++) {
     if (gm_kernels_at(t)->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS) continue;
     attention_data *d = make_data(&shape, 11);
@@ -459,12 +476,13 @@ static void test_rounded_attention_keeps_what_is_no_number(void **state) {
     }
 }
 
-/* gm_attention of tq queries, told that it may round; alone, or as one part behind the first
+/* gm_attention of tq queries, told that it may round; alone, or as one part after the first
  * span; and what the two ways give. */
-static void check_way(const gm_kernels *kernels, size_t tq, bool part, bool steady,
+static void check_way(const gm_kernels *kernels, size_t tq, bool part, gm_way way,
                       bool rounds) {
   attention_data *d = make_data(
-      &(attention_case){1, tq, 2, 1, 32, 2, {70, 20}, true, GM_TYPE_F16, GM_TYPE_F16, false},
+      &(attention_case){
+          1, tq, 2, 1, 32, 2, {70, 20}, true, GM_TYPE_F16, GM_TYPE_F16, false, GM_WAY_READ},
       9);
   gm_compute *c = compute_open(2, kernels);
   size_t n = tq * d->out_row;
@@ -487,9 +505,9 @@ static void check_way(const gm_kernels *kernels, size_t tq, bool part, bool stea
                             .out = exact,
                             .out_row = d->out_row};
   char what[120];
-  snprintf(what, sizeof what, "%s%s: %zu queries, part %d, steady %d", kernels->name,
-           kernels->features, tq, part, steady);
-  c->steady = steady;
+  snprintf(what, sizeof what, "%s%s: %zu queries, part %d, way %d", kernels->name,
+           kernels->features, tq, part, (int)way);
+  c->way = way;
   assert_ok(gm_attention(c, &args), c->err);
   args.out = rounded;
   assert_ok(gm_attention_rounded(c, &args), c->err);
@@ -503,19 +521,18 @@ static void check_way(const gm_kernels *kernels, size_t tq, bool part, bool stea
   free_data(d);
 }
 
-/* What decodes stays exact, as do products of few rows, and words are never used; without leave
- * nothing is rounded. */
+/* Steps stay exact, as their products do, and words are never used; without leave nothing is
+ * rounded. The number of queries makes no difference. */
 static void test_which_attention_is_rounded(void **state) {
   (void)state;
   for (size_t t = 0; gm_kernels_at(t); t++) {
     const gm_kernels *kernels = gm_kernels_at(t);
     bool bf16 = kernels->rounded[GM_TYPE_F32]->form != GM_TILE_WORDS;
-    check_way(kernels, 4, false, false, false);
-    check_way(kernels, 5, false, false, bf16);
-    check_way(kernels, 4, false, true, bf16);
-    check_way(kernels, GM_GEMV_ROWS, true, false, false);
-    check_way(kernels, GM_GEMV_ROWS + 1, true, false, bf16);
-    check_way(kernels, 1, true, true, bf16);
+    for (size_t tq = 1; tq <= 19; tq += 6)
+      for (int part = 0; part < 2; part++) {
+        check_way(kernels, tq, part, GM_WAY_STEP, false);
+        check_way(kernels, tq, part, GM_WAY_READ, bf16);
+      }
   }
 }
 
@@ -541,8 +558,7 @@ static void test_attention_by_hand(void **state) {
   compute_close(c);
 }
 
-/* Scores of +-2000 overflow a naive exponential; the largest key takes all. The other path is
- * taken with more queries. */
+/* Scores of +-2000 overflow a naive exponential; the largest key takes all. */
 static void test_attention_with_huge_scores(void **state) {
   (void)state;
   enum { KEYS = 300, QUERIES = 6 };
@@ -555,6 +571,7 @@ static void test_attention_with_huge_scores(void **state) {
   }
   gm_kv_span span = {k, v, KEYS, 1, 1};
   for (size_t tq = 1; tq <= QUERIES; tq += 5) {
+    c->way = tq == 1 ? GM_WAY_STEP : GM_WAY_READ;
     gm_attention_args args = {.q = q,
                               .q_row = 1,
                               .spans = &span,

@@ -41,7 +41,6 @@ static void features_of_fast(void **state) {
   size_t D = f.model->features;
   float *exact = malloc(2 * D * sizeof *exact), *fast = malloc(2 * D * sizeof *fast);
   assert_true(exact && fast);
-  f.compute.steady = true; /* as gm_clip_open has it: one text goes the way of many rows */
   encode(&f, image, exact);
   f.compute.kernels = gm_kernels_fast();
   encode(&f, image, fast);

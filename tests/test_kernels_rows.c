@@ -248,12 +248,22 @@ static void check_cache(const gm_row_kernels *k, size_t d, gm_rng *rng, const ch
     k->dots_f16(s, q, half, ld, n, d);
     plain()->dots_f16(s0, q, half, ld, n, d);
     agree(s, s0, n, 0, dot_bound, what);
-    k->mix_f32(o, p, kv, ld, n, d);
-    plain()->mix_f32(o0, p, kv, ld, n, d);
+    k->mix_f32(o, p, kv, ld, n, d, false);
+    plain()->mix_f32(o0, p, kv, ld, n, d, false);
     agree(o, o0, d, 0, mix_bound, what);
-    k->mix_f16(o, p, half, ld, n, d);
-    plain()->mix_f16(o0, p, half, ld, n, d);
+    for (size_t cut = 1; cut < n; cut += 5) {
+      k->mix_f32(o0, p, kv, ld, cut, d, false);
+      k->mix_f32(o0, p + cut, kv + cut * ld, ld, n - cut, d, true);
+      assert_same_bits(o, o0, d, what);
+    }
+    k->mix_f16(o, p, half, ld, n, d, false);
+    plain()->mix_f16(o0, p, half, ld, n, d, false);
     agree(o, o0, d, 0, mix_bound, what);
+    for (size_t cut = 1; cut < n; cut += 5) {
+      k->mix_f16(o0, p, half, ld, cut, d, false);
+      k->mix_f16(o0, p + cut, half + cut * ld, ld, n - cut, d, true);
+      assert_same_bits(o, o0, d, what);
+    }
     check_guards(s, n, what), check_guards(o, d, what);
     free(q), free(p), free(kv), free(half), free(s), free(s0), free(o), free(o0);
   }
@@ -279,9 +289,14 @@ static void check_blocks(const gm_row_kernels *k, size_t size, gm_rng *rng, cons
     k->dots_q8_0(s, q, blocks, ld, n, d);
     plain()->dots_q8_0(s0, q, blocks, ld, n, d);
     agree(s, s0, n, 0, (double)d / 65534 + UNIT * (double)((d + 2) * (d + 2)), what);
-    k->mix_q8_0(o, p, blocks, ld, n, d);
-    plain()->mix_q8_0(o0, p, blocks, ld, n, d);
+    k->mix_q8_0(o, p, blocks, ld, n, d, false);
+    plain()->mix_q8_0(o0, p, blocks, ld, n, d, false);
     agree(o, o0, d, 0, UNIT * (double)((n + 4) * (n + 4)), what);
+    for (size_t cut = 1; cut < n; cut += 5) {
+      k->mix_q8_0(o0, p, blocks, ld, cut, d, false);
+      k->mix_q8_0(o0, p + cut, blocks + cut * ld / 32, ld, n - cut, d, true);
+      assert_same_bits(o, o0, d, what);
+    }
     memset(q, 0, d * sizeof *q);
     k->dots_q8_0(s, q, blocks, ld, n, d);
     memset(s0, 0, n * sizeof *s0);
@@ -306,7 +321,7 @@ static void check_blocks_nan(const gm_row_kernels *k, const char *what) {
     k->narrow_q8_0(blocks, kv, N * D);
     k->widen_q8_0(back, blocks, N * D);
     k->dots_q8_0(s, q, blocks, D, N, D);
-    k->mix_q8_0(o, p, blocks, D, N, D);
+    k->mix_q8_0(o, p, blocks, D, N, D, false);
     for (size_t i = 0; i < N * D; i++)
       if (isnan(back[i]) != (i / 32 == (KEY * D + at) / 32))
         fail_msg("%s: element %zu reads %g, NaN was %zu", what, i, (double)back[i],

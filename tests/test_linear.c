@@ -45,6 +45,8 @@ static float *random_floats(size_t n, uint64_t seed) {
   return x;
 }
 
+enum { MOST_STEPS = 40 }; /* more rows than ever decode together */
+
 static gm_compute make_compute(unsigned threads, gm_error *err) {
   gm_compute c = {.kernels = gm_kernels_best(), .err = err};
   if (threads > 0) assert_ok(gm_pool_create(&c.pool, threads, err), err);
@@ -56,9 +58,10 @@ static void free_compute(gm_compute *c) {
   gm_arena_free(&c->arena);
 }
 
-static void check_linear(gm_type type, size_t m, size_t n, size_t k) {
+static void check_linear(gm_type type, gm_way way, size_t m, size_t n, size_t k) {
   gm_error err = {0};
   gm_compute c = make_compute(2, &err);
+  c.way = way;
   matrix w = make_matrix(type, n, k, m + n);
   size_t ldx = k + 8, ldy = n + 1;
   float *x = random_floats(m * ldx, 3), *y = random_floats(m * ldy, 4);
@@ -89,14 +92,19 @@ static void check_linear(gm_type type, size_t m, size_t n, size_t k) {
    * either, in all 1.3e-4 * sqrt(k); six of these times the largest scale are 4e-4 * sqrt(k),
    * and the largest of some hundred results is above 0.1 * sqrt(k). */
   bool quantised = gm_type_traits_of(type)->quantised;
-  bool rounded = !quantised && c.kernels->rounds[type] && m > GM_GEMV_ROWS;
+  bool rounded = !quantised && c.kernels->rounds[type] && way == GM_WAY_READ;
   char what[96];
-  (void)snprintf(what, sizeof what, "%s m %zu n %zu k %zu", gm_type_traits_of(type)->name, m, n,
-                 k);
+  (void)snprintf(what, sizeof what, "%s way %d m %zu n %zu k %zu",
+                 gm_type_traits_of(type)->name, (int)way, m, n, k);
   assert_close(got, want, m * n, quantised ? 0.02 : rounded ? 0.005 : 1e-5, what);
   free(x), free(y), free(want), free(got), free(bias), free(scale);
   free_matrix(&w);
   free_compute(&c);
+}
+
+static void check_both(gm_type type, size_t m, size_t n, size_t k) {
+  check_linear(type, GM_WAY_READ, m, n, k);
+  if (m <= MOST_STEPS) check_linear(type, GM_WAY_STEP, m, n, k);
 }
 
 static void linear_shapes(void **state) {
@@ -108,18 +116,16 @@ static void linear_shapes(void **state) {
     static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYPE_Q8_0,
                                     GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
-      check_linear(types[t], shapes[i][0], shapes[i][1], shapes[i][2]);
+      check_both(types[t], shapes[i][0], shapes[i][1], shapes[i][2]);
   }
-  check_linear(GM_TYPE_F32, 1, 1, 1);
-  check_linear(GM_TYPE_F32, 12, 3, 7);
-  check_linear(GM_TYPE_F16, 65, 67, 1027);
-  check_linear(GM_TYPE_Q8_0, 11, 8, 32);
+  check_both(GM_TYPE_F32, 1, 1, 1);
+  check_both(GM_TYPE_F32, 12, 3, 7);
+  check_both(GM_TYPE_F16, 65, 67, 1027);
+  check_both(GM_TYPE_Q8_0, 11, 8, 32);
 }
 
-/* Bits, not closeness: the same product with 1, 2 and 5 threads, and each row on its own among
- * others of its way (few rows, many rows). */
-static void same_bits(void **state) {
-  (void)state;
+/* Bits, not closeness: the same product with 1, 2 and 5 threads, and rows alone. */
+static void check_bits(gm_way way) {
   static const gm_type types[] = {GM_TYPE_F32, GM_TYPE_F16, GM_TYPE_Q8_0, GM_TYPE_Q4_K,
                                   GM_TYPE_Q6_K};
   enum { M = 70, N = 150, K = 1280 };
@@ -131,17 +137,18 @@ static void same_bits(void **state) {
     gm_linear_out out = {.w = &w.tensor, .y = y, .ldy = N};
     gm_linear_out again = {.w = &w.tensor, .y = other, .ldy = N};
     gm_compute one = make_compute(0, &err);
+    one.way = way;
     assert_ok(gm_linear(&one, x, K, M, &out, 1), &err);
     for (unsigned threads = 2; threads <= 5; threads += 3) {
       gm_compute c = make_compute(threads, &err);
+      c.way = way;
       assert_ok(gm_linear(&c, x, K, M, &again, 1), &err);
       assert_memory_equal(y, other, M * N * sizeof(float));
       free_compute(&c);
     }
     assert_ok(gm_linear(&one, x + 21 * K, K, GM_GEMV_ROWS + 1, &again, 1), &err);
     assert_memory_equal(y + 21 * N, other, (GM_GEMV_ROWS + 1) * N * sizeof(float));
-    assert_ok(gm_linear(&one, x, K, GM_GEMV_ROWS, &out, 1), &err);
-    for (size_t r = 0; r < GM_GEMV_ROWS; r++) {
+    for (size_t r = 0; r < M; r += 6) {
       assert_ok(gm_linear(&one, x + r * K, K, 1, &again, 1), &err);
       assert_memory_equal(y + r * N, other, N * sizeof(float));
     }
@@ -149,6 +156,12 @@ static void same_bits(void **state) {
     free_matrix(&w);
     free_compute(&one);
   }
+}
+
+static void same_bits(void **state) {
+  (void)state;
+  check_bits(GM_WAY_READ);
+  check_bits(GM_WAY_STEP);
 }
 
 /* A product of 40 rows and columns, of which each number of rows and columns alone is the same
@@ -189,7 +202,8 @@ static void check_part(const whole_product *p, size_t m, size_t n) {
 /* In f64, within the rounding of a type's two sides (see check_linear). */
 static void check_whole(const whole_product *p) {
   gm_type type = p->w->tensor.type;
-  bool exact = !gm_type_traits_of(type)->quantised && !p->c->kernels->rounds[type];
+  bool rounds = p->c->way == GM_WAY_READ && p->c->kernels->rounds[type];
+  bool exact = !gm_type_traits_of(type)->quantised && !rounds;
   float want[SIDE * SIDE];
   for (size_t r = 0; r < SIDE; r++)
     for (size_t j = 0; j < SIDE; j++) {
@@ -201,28 +215,24 @@ static void check_whole(const whole_product *p) {
   assert_close(p->y, want, SIDE * SIDE, exact ? 1e-5 : 0.02, gm_type_traits_of(type)->name);
 }
 
-/* Of n columns, up to 40 rows, taken `most` at a time. */
-static void compute_whole(const whole_product *p, float *y, size_t n, size_t most) {
+/* Of n columns, all rows. */
+static void compute_whole(const whole_product *p, float *y, size_t n) {
   gm_tensor w = {p->w->tensor.type, 2, {n, p->k, 1, 1}, p->w->tensor.row_bytes, p->w->bytes};
-  for (size_t r = 0; r < SIDE; r += most) {
-    gm_linear_out out = {.w = &w, .y = y + r * SIDE, .ldy = SIDE};
-    assert_ok(gm_linear(p->c, p->x + r * p->k, p->k, most, &out, 1), p->c->err);
-  }
+  gm_linear_out out = {.w = &w, .y = y, .ldy = SIDE};
+  assert_ok(gm_linear(p->c, p->x, p->k, SIDE, &out, 1), p->c->err);
 }
 
-/* few: as few rows, one by one; else in tiles, where the number of columns does not show
- * either. */
-static void check_parts(gm_compute *c, gm_type type, size_t k, bool few) {
+/* In tiles the number of columns makes no difference either. */
+static void check_parts(gm_compute *c, gm_type type, size_t k, gm_way way) {
   matrix w = make_matrix(type, SIDE, k, k);
   float *x = random_floats(SIDE * k, 2), *y = random_floats(SIDE * SIDE, 3);
   whole_product p = {c, &w, x, y, k};
-  size_t most = few ? GM_GEMV_ROWS : SIDE;
-  c->steady = !few;
-  compute_whole(&p, y, SIDE, most);
+  c->way = way;
+  compute_whole(&p, y, SIDE);
   check_whole(&p);
   for (size_t n = 1 + k % 2; n <= SIDE; n += 2) {
-    if (few) compute_whole(&p, y, n, most);
-    for (size_t m = 1 + n / 2 % 5; m <= most; m += 5) check_part(&p, m, n);
+    if (way == GM_WAY_STEP) compute_whole(&p, y, n);
+    for (size_t m = 1 + n / 2 % 5; m <= SIDE; m += 5) check_part(&p, m, n);
   }
   free(x), free(y);
   free_matrix(&w);
@@ -239,8 +249,8 @@ static void parts_of_a_product(void **state) {
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
       for (size_t j = (i + t) % 3; j < sizeof ks / sizeof ks[0]; j += 3) {
         if (ks[j] % c.kernels->matmul[types[t]]->block != 0) continue;
-        check_parts(&c, types[t], ks[j], true);
-        check_parts(&c, types[t], ks[j], false);
+        check_parts(&c, types[t], ks[j], GM_WAY_STEP);
+        check_parts(&c, types[t], ks[j], GM_WAY_READ);
       }
   free_compute(&c);
 }
@@ -252,7 +262,8 @@ static void several_outputs(void **state) {
   static const gm_type types[] = {GM_TYPE_Q4_K, GM_TYPE_F32, GM_TYPE_Q6_K, GM_TYPE_Q8_0};
   gm_error err = {0};
   gm_compute c = make_compute(2, &err);
-  for (size_t m = 1; m < 50; m += 30) {
+  for (size_t m = 1; m < 50; m += 10) {
+    c.way = m > MOST_STEPS || m % 20 == 1 ? GM_WAY_READ : GM_WAY_STEP;
     matrix w[4];
     gm_linear_out outs[4];
     float *x = random_floats(m * K, 9), *y[4], *alone = random_floats(m * N, 1);
@@ -277,7 +288,7 @@ static void several_outputs(void **state) {
 }
 
 /* Two threads, rows enough for each to keep to its own, several tasks of columns a share. A row
- * of all must be what it is among few rows: too few for that, but more than gemv takes. */
+ * of all must be what it is among few rows: too few for that. */
 static void rows_that_stay(void **state) {
   (void)state;
   enum { K = 96, N = 300, M = 521, SOME = 20 };

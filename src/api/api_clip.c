@@ -32,7 +32,6 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   clip->type = gm_main_type(clip->file);
   clip->compute.kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   clip->compute.pool = clip->pool;
-  clip->compute.steady = true; /* neither other texts nor other crops show in a feature */
   if (!params->cache) return GM_OK;
   clip->cache = gm_cache_dir_open(params->cache, params->cache_bytes);
   return clip->cache ? GM_OK : gm_fail_memory(err, "the cache", 1);

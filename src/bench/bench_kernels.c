@@ -24,6 +24,7 @@ typedef struct product {
 static gm_status run_product(gm_compute *c, void *user) {
   const product *p = user;
   gm_tensor w = {p->type, 2, {p->n, p->k, 1, 1}, gm_type_row_bytes(p->type, p->k), NULL};
+  c->way = p->m == 1 ? GM_WAY_STEP : GM_WAY_READ;
   for (size_t i = 0; i < p->copies; i++) {
     w.data = p->w + i * p->n * w.row_bytes;
     gm_linear_out out = {.w = &w, .y = p->y, .ldy = p->n};
@@ -163,7 +164,7 @@ static void call_dots_f16(const gm_row_kernels *k, const row_data *d) {
 }
 
 static void call_mix_f16(const gm_row_kernels *k, const row_data *d) {
-  k->mix_f16(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD);
+  k->mix_f16(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD, false);
 }
 
 static void call_dots_f32(const gm_row_kernels *k, const row_data *d) {
@@ -171,7 +172,7 @@ static void call_dots_f32(const gm_row_kernels *k, const row_data *d) {
 }
 
 static void call_mix_f32(const gm_row_kernels *k, const row_data *d) {
-  k->mix_f32(d->out, d->a, d->keys, HEAD, KEYS, HEAD);
+  k->mix_f32(d->out, d->a, d->keys, HEAD, KEYS, HEAD, false);
 }
 
 static gm_status run_rows(gm_compute *c, void *user) {

@@ -92,7 +92,7 @@ static gm_status run_decode(gm_compute *c, void *user) {
   for (size_t i = 0; i < b->tokens; i++) {
     GM_TRY(gm_poll(c));
     gm_llama_run run = {&b->seq, b->rows + i, 1, b->logits, NULL};
-    GM_TRY(gm_llama_forward(b->groma->llama, c, &run, 1, NULL, NULL));
+    GM_TRY(gm_llama_step(b->groma->llama, c, &run, 1));
   }
   return GM_OK;
 }

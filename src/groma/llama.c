@@ -1,6 +1,10 @@
 /* llama.c - see llama.h. The rows of all runs are worked on together, at most GM_LLAMA_ROWS at
- * a time: norms and products see one matrix, attention sees positions that all sequences share
- * once and then each sequence by itself. */
+ * a time: norms and products see one matrix, attention sees positions that sequences share once
+ * and then each sequence by itself.
+ *
+ * Rows that are read go the way of GM_WAY_READ, up to the last layer's keys and values. What
+ * follows them there is asked of one row a sequence at most, which goes the way of GM_WAY_STEP,
+ * as a whole step of decoding does. */
 #include "llama.h"
 
 #include <assert.h>
@@ -99,12 +103,19 @@ typedef struct piece {
   float *logits; /* not NULL in the piece that ends a run which wants them */
 } piece;
 
+/* Neighbouring pieces that attend in one call. */
+typedef struct group {
+  size_t first, n; /* pieces */
+  size_t common;   /* positions that all of several pieces share; 0: none */
+} group;
+
 typedef struct batch {
   piece *pieces;
-  size_t n_pieces,
-      n;             /* n rows in all; in the last layer from its queries on, the asking ones */
-  size_t common;     /* positions that all of several pieces share; 0: none, or one piece */
-  gm_kv_span *spans; /* room for all sequences' and those in common */
+  size_t n_pieces;
+  size_t n;      /* rows in all; in the last layer, from its queries on, the asking ones */
+  group *groups; /* room for n_pieces */
+  size_t n_groups;
+  gm_kv_span *spans;        /* room for all sequences' and those in common */
   gm_attention_part *parts; /* [n_pieces] */
   float *x, *normed;        /* [n, dim] */
   float *q, *mixed;         /* [n, dim] */
@@ -146,40 +157,50 @@ static gm_attention_args attention_of(const gm_llama *llama, const gm_compute *c
   };
 }
 
-/* The pieces together: what is common to all of them is read once. */
-static gm_status attend_shared(const gm_llama *llama, gm_compute *c, const batch *b,
-                               size_t layer) {
+/* Several pieces together: what they have in common is read once. */
+static gm_status attend_group(const gm_llama *llama, gm_compute *c, const batch *b,
+                              const group *g, size_t layer) {
   gm_attention_args args = attention_of(llama, c, b);
+  const piece *asking = NULL; /* the first that does */
   gm_kv_span *spans = b->spans;
-  args.q = b->q;
-  args.out = b->mixed;
-  args.tq = b->n;
   args.spans = spans;
-  args.n_spans = gm_kv_spans(b->pieces[0].seq, layer, 0, b->common, spans);
+  args.n_spans = gm_kv_spans(b->pieces[g->first].seq, layer, 0, g->common, spans);
   args.parts = b->parts;
   spans += args.n_spans;
-  for (size_t i = 0; i < b->n_pieces; i++) {
+  for (size_t i = g->first; i < g->first + g->n; i++) {
     const piece *p = &b->pieces[i];
     if (p->asking == 0) continue;
-    size_t n = gm_kv_spans(p->seq, layer, b->common, p->first + p->n, spans);
+    if (!asking) asking = p;
+    size_t n = gm_kv_spans(p->seq, layer, g->common, p->first + p->n, spans);
     b->parts[args.n_parts++] = (gm_attention_part){spans, n, p->asking};
+    args.tq += p->asking;
     spans += n;
   }
+  if (!asking) return GM_OK;
+  args.q = b->q + asking->at * llama->dim;
+  args.out = b->mixed + asking->at * llama->dim;
+  return gm_attention(c, &args);
+}
+
+static gm_status attend_alone(const gm_llama *llama, gm_compute *c, const batch *b,
+                              const piece *p, size_t layer) {
+  gm_attention_args args = attention_of(llama, c, b);
+  if (p->asking == 0) return GM_OK;
+  args.q = b->q + p->at * llama->dim;
+  args.out = b->mixed + p->at * llama->dim;
+  args.tq = p->asking;
+  args.spans = b->spans;
+  args.n_spans = gm_kv_spans(p->seq, layer, 0, p->first + p->n, b->spans);
   return gm_attention(c, &args);
 }
 
 static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, size_t layer) {
-  size_t dim = llama->dim;
-  if (b->common > 0) return attend_shared(llama, c, b, layer);
-  for (size_t i = 0; i < b->n_pieces; i++) {
-    const piece *p = &b->pieces[i];
-    gm_attention_args args = attention_of(llama, c, b);
-    args.q = b->q + p->at * dim;
-    args.out = b->mixed + p->at * dim;
-    args.tq = p->asking;
-    args.spans = b->spans;
-    args.n_spans = gm_kv_spans(p->seq, layer, 0, p->first + p->n, b->spans);
-    GM_TRY(gm_attention(c, &args));
+  for (size_t i = 0; i < b->n_groups; i++) {
+    const group *g = &b->groups[i];
+    if (g->n == 1)
+      GM_TRY(attend_alone(llama, c, b, &b->pieces[g->first], layer));
+    else
+      GM_TRY(attend_group(llama, c, b, g, layer));
   }
   return GM_OK;
 }
@@ -193,8 +214,8 @@ static void write_keys(const gm_llama *llama, gm_compute *c, const batch *b, siz
   }
 }
 
-/* Behind the last layer's keys nothing is wanted of a row but its logits: those rows move to
- * the front, the others are done with. */
+/* After the last layer's keys nothing is wanted of a row but its logits: those rows move to the
+ * front, the others are done with. */
 static void keep_wanted(const gm_llama *llama, batch *b) {
   size_t dim = llama->dim, kept = 0;
   for (size_t i = 0; i < b->n_pieces; i++) {
@@ -224,6 +245,7 @@ static gm_status make_queries(const gm_llama *llama, gm_compute *c, batch *b, si
   write_keys(llama, c, b, i);
   if (last) {
     keep_wanted(llama, b);
+    c->way = GM_WAY_STEP;
     if (b->n > 0) GM_TRY(gm_linear(c, b->normed, dim, b->n, &kvq[2], 1));
   }
   gm_rope(c, b->q, dim, b->n, heads, llama->head_dim, b->rope);
@@ -267,14 +289,19 @@ static gm_status project(const gm_llama *llama, gm_compute *c, const batch *b) {
 }
 
 static gm_status take_scratch(const gm_llama *llama, gm_compute *c, batch *b) {
-  size_t n = b->n, spans = b->pieces[0].seq->n_parts;
-  for (size_t i = 0; i < b->n_pieces; i++) spans += b->pieces[i].seq->n_parts;
+  size_t n = b->n, spans = 0, most = 0;
+  for (size_t i = 0; i < b->n_pieces; i++) {
+    size_t parts = b->pieces[i].seq->n_parts;
+    spans += parts;
+    if (parts > most) most = parts;
+  }
   float *all = gm_scratch_f32(
       c, n * (4 * llama->dim + 2 * llama->kv_dim + 2 * llama->ffn + llama->head_dim),
       "the language model");
-  b->spans = gm_scratch(c, spans * sizeof *b->spans, "the language model");
+  b->groups = gm_scratch(c, b->n_pieces * sizeof *b->groups, "the language model");
+  b->spans = gm_scratch(c, (spans + most) * sizeof *b->spans, "the language model");
   b->parts = gm_scratch(c, b->n_pieces * sizeof *b->parts, "the language model");
-  if (!all || !b->spans || !b->parts) return GM_ERR_MEMORY;
+  if (!all || !b->groups || !b->spans || !b->parts) return GM_ERR_MEMORY;
   b->x = all;
   b->normed = b->x + n * llama->dim;
   b->q = b->normed + n * llama->dim;
@@ -287,16 +314,41 @@ static gm_status take_scratch(const gm_llama *llama, gm_compute *c, batch *b) {
   return GM_OK;
 }
 
-/* Positions before the rows of all pieces that all have in the same place. */
-static size_t common_positions(const batch *b) {
-  size_t common = b->n_pieces > 1 ? b->pieces[0].first : 0;
-  for (size_t i = 1; i < b->n_pieces; i++) {
-    const piece *p = &b->pieces[i];
-    size_t n = gm_kv_common(b->pieces[0].seq, p->seq);
-    if (n > p->first) n = p->first;
-    if (n < common) common = n;
+/* Positions before the rows of both that they have in the same memory. */
+static size_t common_positions(const piece *a, const piece *b) {
+  size_t n = gm_kv_common(a->seq, b->seq), first = a->first < b->first ? a->first : b->first;
+  return n < first ? n : first;
+}
+
+/* Pieces that share positions with the one before them go together. So do those that share
+ * none, where each has one row: a call of its own would be little work for several threads. */
+static void make_groups(const gm_compute *c, batch *b) {
+  for (size_t i = 0; i < b->n_pieces;) {
+    group g = {i, 1, 0};
+    for (size_t common; i + g.n < b->n_pieces; g.n++) {
+      common = common_positions(&b->pieces[i], &b->pieces[i + g.n]);
+      if (common == 0) break;
+      if (g.n == 1 || common < g.common) g.common = common;
+    }
+    i += g.n;
+    group *last = b->n_groups > 0 ? &b->groups[b->n_groups - 1] : NULL;
+    if (c->way == GM_WAY_STEP && g.n == 1 && last && last->common == 0)
+      last->n++;
+    else
+      b->groups[b->n_groups++] = g;
   }
-  return common;
+}
+
+static int compare_pieces(const void *a, const void *b) {
+  const piece *x = a, *y = b;
+  uintptr_t i = (uintptr_t)x->seq->parts[0].block, j = (uintptr_t)y->seq->parts[0].block;
+  return (i > j) - (i < j);
+}
+
+/* Puts pieces of one row side by side that share their first positions. */
+static void sort_pieces(batch *b) {
+  qsort(b->pieces, b->n_pieces, sizeof *b->pieces, compare_pieces);
+  for (size_t i = 0; i < b->n_pieces; i++) b->pieces[i].at = i;
 }
 
 /* What is told of the progress: rows * layers done of all. */
@@ -307,8 +359,9 @@ typedef struct meter {
 } meter;
 
 static gm_status forward_batch(const gm_llama *llama, gm_compute *c, batch *b, meter *m) {
-  b->common = common_positions(b);
+  if (c->way == GM_WAY_STEP) sort_pieces(b);
   GM_TRY(take_scratch(llama, c, b));
+  make_groups(c, b);
   const double rows = (double)b->n;
   embed(llama, b);
   for (size_t i = 0; i < b->n_pieces; i++) {
@@ -350,6 +403,7 @@ static gm_status add_piece(batch *b, const gm_llama_run *run, size_t done, size_
 /* Splits the runs into batches of at most GM_LLAMA_ROWS rows, in order. */
 static gm_status forward_runs(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
                               size_t n_runs, piece *pieces, meter *m) {
+  const gm_way way = c->way;
   gm_status status = GM_OK;
   for (size_t run = 0, done = 0; run < n_runs && status == GM_OK;) {
     batch b = {.pieces = pieces};
@@ -361,30 +415,45 @@ static gm_status forward_runs(const gm_llama *llama, gm_compute *c, const gm_lla
       if (done == 0) run++;
     }
     gm_arena_mark mark = gm_arena_save(&c->arena);
+    c->way = way;
     status = forward_batch(llama, c, &b, m);
     gm_arena_restore(&c->arena, mark);
   }
   return status;
 }
 
-gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
-                           size_t n_runs, void (*progress)(void *user, double done),
-                           void *progress_user) {
+static gm_status forward(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
+                         size_t n_runs, gm_way way, meter m) {
+  const gm_way before_way = c->way;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   piece *pieces = gm_scratch(c, n_runs * sizeof *pieces, "the language model");
   size_t *before = gm_scratch(c, n_runs * sizeof *before, "the language model");
   gm_status status = pieces && before ? GM_OK : GM_ERR_MEMORY;
   if (status == GM_OK) {
-    meter m = {progress, progress_user, 0, 0};
     for (size_t i = 0; i < n_runs; i++) {
       assert(runs[i].n > 0 && (!runs[i].behind || runs[i].behind < &runs[i]));
       before[i] = runs[i].seq->n;
       m.all += (double)(runs[i].n * llama->n_layers);
     }
+    c->way = way;
     status = forward_runs(llama, c, runs, n_runs, pieces, &m);
     if (status != GM_OK)
       for (size_t i = 0; i < n_runs; i++) gm_kv_truncate(runs[i].seq, before[i]);
   }
   gm_arena_restore(&c->arena, mark);
+  c->way = before_way;
   return status;
+}
+
+gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
+                           size_t n_runs, void (*progress)(void *user, double done),
+                           void *progress_user) {
+  return forward(llama, c, runs, n_runs, GM_WAY_READ,
+                 (meter){.progress = progress, .user = progress_user});
+}
+
+gm_status gm_llama_step(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
+                        size_t n_runs) {
+  for (size_t i = 0; i < n_runs; i++) assert(runs[i].n == 1 && !runs[i].behind);
+  return forward(llama, c, runs, n_runs, GM_WAY_STEP, (meter){0});
 }

@@ -68,16 +68,23 @@ typedef struct gm_llama_run {
   const struct gm_llama_run *behind;
 } gm_llama_run;
 
-/* Rows that are worked on together; more go in batches, whose last rows may be few. */
+/* Rows that are worked on together; more go in batches. */
 enum { GM_LLAMA_ROWS = 768 };
 
-/* Runs several sequences at once: each weight is read once for all of them. Their lengths may
- * differ, and a sequence's result does not depend on the others beyond rounding (of sums, and
- * of factors where more than GM_GEMV_ROWS rows go another way: linear.c, attention.c).
- * progress (may be NULL) is told the share done, 0..1. On failure (GM_ERR_MEMORY,
- * GM_ERR_CANCELLED) every sequence is as it was before. */
+/* Reads the rows of several sequences at once: each weight is read once for all of them. Their
+ * lengths may differ. A sequence's keys, values and logits are bit-identical to those that it
+ * has alone, whatever the other runs are, however its rows are cut into calls and wherever its
+ * cache's blocks begin. progress (may be NULL) is told the share done, 0..1. On failure
+ * (GM_ERR_MEMORY, GM_ERR_CANCELLED) every sequence is as it was before. */
 gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
                            size_t n_runs, void (*progress)(void *user, double done),
                            void *progress_user);
+
+/* The same for sequences that go on by one row each, behind no other: a step of decoding.
+ * Memory is read once for all of them: weights, and keys that they share. A row that is read by
+ * gm_llama_forward has other last bits, so how a row goes must be decided by what it is, not by
+ * how many there are. */
+gm_status gm_llama_step(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
+                        size_t n_runs);
 
 #endif

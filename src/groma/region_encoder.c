@@ -277,14 +277,11 @@ gm_status gm_region_encoder_forward(gm_compute *c, const gm_region_encoder *w,
   size_t n_batches = (r + most - 1) / most;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = GM_OK;
-  bool before = c->steady;
-  c->steady = true; /* a region's vector is the same in every list */
   for (size_t b = 0; b < n_batches && status == GM_OK; b++) {
     /* Batches of nearly equal size. */
     size_t first = b * r / n_batches, count = (b + 1) * r / n_batches - first;
     status = encode_batch(c, w, maps, boxes + first, count, out + first * w->dim);
     gm_arena_restore(&c->arena, mark);
   }
-  c->steady = before;
   return status;
 }

@@ -21,6 +21,10 @@ size_t gm_talk_positions(const gm_talk *talk) {
   return prefix_of(talk) + talk->said.n;
 }
 
+bool gm_talk_steps(const gm_talk *talk) {
+  return talk->seq.n >= prefix_of(talk) + talk->asked;
+}
+
 /* ---- lists ---- */
 
 gm_status gm_talk_begin(gm_talk *talk, gm_picture *picture, const gm_rel_box *boxes, size_t n,
@@ -119,8 +123,8 @@ gm_status gm_talk_say(gm_talk *talk, int32_t id, gm_error *err) {
   return gm_rows_add_ids(&talk->said, &id, 1, err);
 }
 
-gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *index,
-                      gm_error *err) {
+static gm_status add_question(gm_talk *talk, const gm_question *question, const size_t *index,
+                              gm_error *err) {
   gm_rows *said = &talk->said;
   const gm_prompt *prompt = prompt_of(talk);
   if (said->n > 0 && said->rows[said->n - 1].id != prompt->eos)
@@ -133,6 +137,13 @@ gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *
   gm_status status = gm_rows_add_question(said, prompt, question, index, vectors, err);
   free(vectors);
   return status;
+}
+
+gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *index,
+                      gm_error *err) {
+  GM_TRY(add_question(talk, question, index, err));
+  talk->asked = talk->said.n;
+  return GM_OK;
 }
 
 gm_status gm_talk_mark_set(gm_talk_mark *mark, const gm_talk *talk, gm_error *err) {
@@ -154,6 +165,7 @@ void gm_talk_go_back(gm_talk *talk, const gm_talk_mark *mark) {
   memcpy(list->regions, mark->list.regions, mark->list.n * sizeof *list->regions);
   list->n = mark->list.n;
   talk->said.n = mark->n_said;
+  if (talk->asked > mark->n_said) talk->asked = mark->n_said;
   if (talk->seq.n > gm_talk_positions(talk))
     gm_kv_truncate(&talk->seq, gm_talk_positions(talk));
 }
@@ -166,6 +178,7 @@ typedef struct batch {
   gm_talk *const *talks;
   size_t n;
   bool *resting, *full;
+  bool *running; /* [n] in this step */
   gm_rows *rows; /* [n] of a first step that has to compute a prefix */
   gm_llama_run *runs;
   float *logits;
@@ -223,12 +236,8 @@ static gm_status read_lists(batch *b) {
   }
   if (n_runs == 0) return GM_OK;
   gm_watch_begin(picture->watch, "prefill");
-  bool steady = b->c->steady;
-  b->c->steady = true; /* other lists don't show */
-  gm_status status = gm_llama_forward(picture->groma->llama, b->c, b->runs, n_runs,
-                                      gm_watch_progress, picture->watch);
-  b->c->steady = steady;
-  return status;
+  return gm_llama_forward(picture->groma->llama, b->c, b->runs, n_runs, gm_watch_progress,
+                          picture->watch);
 }
 
 static gm_status keep_lists(const batch *b) {
@@ -242,13 +251,22 @@ static gm_status keep_lists(const batch *b) {
   return GM_OK;
 }
 
-/* Fills runs with what the talks that do not rest have to compute; returns their number. */
-static gm_status make_runs(batch *b, size_t *n_runs) {
+/* Whether a talk that does not rest has rows to read. */
+static bool any_reads(const batch *b) {
+  for (size_t i = 0; i < b->n; i++)
+    if (!b->resting[i] && !gm_talk_steps(b->talks[i])) return true;
+  return false;
+}
+
+/* Fills runs with what the talks that do not rest have to compute: those that read, or those
+ * that take a step. *n_runs becomes their number. */
+static gm_status make_runs(batch *b, bool reading, size_t *n_runs) {
   *n_runs = 0;
   for (size_t i = 0; i < b->n; i++) {
     gm_talk *talk = b->talks[i];
     size_t cached = talk->seq.n, prefix = prefix_of(talk), all = gm_talk_positions(talk);
-    if (b->resting[i]) continue;
+    b->running[i] = false;
+    if (b->resting[i] || gm_talk_steps(talk) == reading) continue;
     if (all > talk->picture->groma->context) {
       b->resting[i] = b->full[i] = true;
       continue;
@@ -262,6 +280,7 @@ static gm_status make_runs(batch *b, size_t *n_runs) {
       rows = b->rows[i].rows + (cached - talk->picture->n_image);
     }
     size_t vocab = talk->picture->groma->llama->vocab;
+    b->running[i] = true;
     b->runs[(*n_runs)++] =
         (gm_llama_run){&talk->seq, rows, all - cached, b->logits + i * vocab, NULL};
   }
@@ -280,10 +299,10 @@ static bool begin_alike(const batch *b, size_t n_runs) {
   return n_runs > 1;
 }
 
-static gm_status forward(batch *b, size_t n_runs, bool first) {
+static gm_status forward(batch *b, size_t n_runs, bool reading) {
   const gm_picture *picture = b->talks[0]->picture;
   const gm_llama *llama = picture->groma->llama;
-  if (!first) return gm_llama_forward(llama, b->c, b->runs, n_runs, NULL, NULL);
+  if (!reading) return gm_llama_step(llama, b->c, b->runs, n_runs);
   gm_row_tree tree = {.runs = b->runs, .n = n_runs};
   bool grown = begin_alike(b, n_runs);
   gm_status status = grown ? gm_row_tree_grow(&tree, b->runs, n_runs, b->c->err) : GM_OK;
@@ -307,16 +326,18 @@ static void watch_begin(const batch *b, const char *stage) {
 static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
   const gm_llama *llama = b->talks[0]->picture->groma->llama;
   GM_TRY(read_lists(b));
-  for (bool first = true;; first = false) {
+  for (;;) {
     size_t n_runs;
-    GM_TRY(make_runs(b, &n_runs));
+    bool reading = any_reads(b);
+    GM_TRY(make_runs(b, reading, &n_runs));
+    if (n_runs == 0 && reading) continue; /* none has room, so all of these rest now */
     if (n_runs == 0) return GM_OK;
-    if (first) watch_begin(b, "prefill");
-    GM_TRY(forward(b, n_runs, first));
-    if (first) GM_TRY(keep_lists(b));
-    if (first) watch_begin(b, "generate");
+    if (reading) watch_begin(b, "prefill");
+    GM_TRY(forward(b, n_runs, reading));
+    if (reading) GM_TRY(keep_lists(b));
+    if (reading) watch_begin(b, "generate");
     for (size_t i = 0; i < b->n; i++) {
-      if (b->resting[i]) continue;
+      if (!b->running[i]) continue;
       int32_t id = -1;
       bool more = false;
       GM_TRY(next(user, i, b->logits + i * llama->vocab, &id, &more));
@@ -332,11 +353,12 @@ gm_status gm_talks_run(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_f
   size_t vocab = talks[0]->picture->groma->llama->vocab;
   batch b = {.c = c, .talks = talks, .n = n, .full = full};
   b.resting = gm_scratch(c, n * sizeof *b.resting, "the answers");
+  b.running = gm_scratch(c, n * sizeof *b.running, "the answers");
   b.rows = gm_scratch(c, n * sizeof *b.rows, "the answers");
   b.runs = gm_scratch(c, n * sizeof *b.runs, "the answers");
   b.logits = gm_scratch_f32(c, n * vocab, "the answers");
   gm_status status = GM_ERR_MEMORY;
-  if (b.resting && b.rows && b.runs && b.logits) {
+  if (b.resting && b.running && b.rows && b.runs && b.logits) {
     memset(b.resting, 0, n * sizeof *b.resting);
     memset(b.rows, 0, n * sizeof *b.rows);
     memset(full, 0, n * sizeof *full);

@@ -14,6 +14,7 @@ typedef struct gm_talk {
   gm_picture *picture; /* must outlive the talk */
   gm_region_list list;
   gm_rows said;   /* questions and answers */
+  size_t asked;   /* rows of these up to the end of the last question */
   gm_kv_seq seq;  /* positions that are computed */
   size_t list_at; /* where a list of its own begins that run has to read; 0: there is none */
 } gm_talk;
@@ -40,7 +41,8 @@ gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n);
  * unless the answer ended with it. */
 gm_status gm_talk_ask(gm_talk *talk, const gm_question *question, const size_t *index,
                       gm_error *err);
-/* Adds an id, as if the model had said it. */
+/* Adds an id, as if the model had said it. After a question that is not read yet, the id is
+ * read with it. */
 gm_status gm_talk_say(gm_talk *talk, int32_t id, gm_error *err);
 /* Where a talk was before a turn, to go back to. */
 typedef struct gm_talk_mark {
@@ -55,6 +57,12 @@ void gm_talk_go_back(gm_talk *talk, const gm_talk_mark *mark);
 
 /* Positions of the talk with all that was said. */
 size_t gm_talk_positions(const gm_talk *talk);
+
+/* Whether what the talk has to compute next is a step of decoding (gm_llama_step): the row that
+ * it said last, with all before it computed. Else rows up to the end of its question are to be
+ * read (gm_llama_forward). This decides how a row is computed, so that it is bit-identical
+ * alone and in every batch. */
+bool gm_talk_steps(const gm_talk *talk);
 
 /* Decides what talk i says next, given the logits [vocab] behind its last row. *id >= 0 is
  * said; *more false: the talk rests. */

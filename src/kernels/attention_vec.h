@@ -162,13 +162,14 @@ static void dots_f16_vec(float *s, const float *q, const uint16_t *k, size_t ldk
 }
 
 /* Eight vectors of the output stay in registers while all values pass by. */
-static inline __attribute__((always_inline)) void
-mix_any(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d, bool half) {
+static inline __attribute__((always_inline)) void mix_any(float *o, const float *p,
+                                                          const void *v, size_t ldv, size_t n,
+                                                          size_t d, bool add, bool half) {
   size_t i = 0;
   for (; i + 8 * VEC <= d; i += 8 * VEC) {
     vec sum[8];
     GM_UNROLL
-    for (size_t j = 0; j < 8; j++) sum[j] = vec_set(0);
+    for (size_t j = 0; j < 8; j++) sum[j] = add ? vec_load(o + i + j * VEC) : vec_set(0);
     for (size_t r = 0; r < n; r++) {
       vec weight = vec_set(p[r]);
       gm_prefetch_ahead(kv_row(v, r * ldv + i, half), 8 * VEC * (half ? 2 : 4));
@@ -181,7 +182,7 @@ mix_any(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
   }
   for (; i < d; i += VEC) {
     size_t left = d - i < VEC ? d - i : VEC;
-    vec sum = vec_set(0);
+    vec sum = add ? vec_load_part(o + i, left) : vec_set(0);
     for (size_t r = 0; r < n; r++) {
       vec x = left == VEC ? load_kv(v, r * ldv + i, half)
                           : load_kv_part(v, r * ldv + i, left, half);
@@ -192,13 +193,13 @@ mix_any(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
 }
 
 static void mix_f32_vec(float *o, const float *p, const float *v, size_t ldv, size_t n,
-                        size_t d) {
-  mix_any(o, p, v, ldv, n, d, false);
+                        size_t d, bool add) {
+  mix_any(o, p, v, ldv, n, d, add, false);
 }
 
 static void mix_f16_vec(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n,
-                        size_t d) {
-  mix_any(o, p, v, ldv, n, d, true);
+                        size_t d, bool add) {
+  mix_any(o, p, v, ldv, n, d, add, true);
 }
 
 /* ---- a cache of Q8_0 blocks */
@@ -257,14 +258,13 @@ static void dots_q8_0_vec(float *s, const float *q, const void *k, size_t ldk, s
 }
 
 /* Sums of `blocks` neighbouring blocks stay in registers while all values pass by. */
-static inline __attribute__((always_inline)) void mix_q8_0_blocks(size_t blocks, float *o,
-                                                                  const float *p,
-                                                                  const gm_block_q8_0 *v,
-                                                                  size_t ldv, size_t n) {
+static inline __attribute__((always_inline)) void
+mix_q8_0_blocks(size_t blocks, float *o, const float *p, const gm_block_q8_0 *v, size_t ldv,
+                size_t n, bool add) {
   enum { PARTS = 32 / VEC };
   vec sum[8];
   GM_UNROLL
-  for (size_t i = 0; i < blocks * PARTS; i++) sum[i] = vec_set(0);
+  for (size_t i = 0; i < blocks * PARTS; i++) sum[i] = add ? vec_load(o + i * VEC) : vec_set(0);
   for (size_t r = 0; r < n; r++, v += ldv) {
     gm_prefetch_ahead(v, blocks * sizeof *v);
     GM_UNROLL
@@ -281,13 +281,13 @@ static inline __attribute__((always_inline)) void mix_q8_0_blocks(size_t blocks,
 }
 
 static void mix_q8_0_vec(float *o, const float *p, const void *v, size_t ldv, size_t n,
-                         size_t d) {
+                         size_t d, bool add) {
   enum { BLOCKS = VEC / 4 }; /* 8 vectors of sums */
   const gm_block_q8_0 *values = v;
   size_t b = 0;
   for (; b + BLOCKS <= d / 32; b += BLOCKS)
-    mix_q8_0_blocks(BLOCKS, o + b * 32, p, values + b, ldv / 32, n);
-  for (; b < d / 32; b++) mix_q8_0_blocks(1, o + b * 32, p, values + b, ldv / 32, n);
+    mix_q8_0_blocks(BLOCKS, o + b * 32, p, values + b, ldv / 32, n, add);
+  for (; b < d / 32; b++) mix_q8_0_blocks(1, o + b * 32, p, values + b, ldv / 32, n, add);
 }
 
 static void widen_q8_0_vec(float *y, const void *x, size_t n) {

@@ -67,14 +67,19 @@ typedef struct gm_row_kernels {
   /* s[j] = q[d] . k[j], keys ldk elements apart. */
   void (*dots_f32)(float *s, const float *q, const float *k, size_t ldk, size_t n, size_t d);
   void (*dots_f16)(float *s, const float *q, const uint16_t *k, size_t ldk, size_t n, size_t d);
-  /* o[d] = sum_j p[j] * v[j], values ldv elements apart. */
-  void (*mix_f32)(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d);
-  void (*mix_f16)(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n, size_t d);
+  /* o[d] = sum_j p[j] * v[j], or o + that if add; values ldv elements apart. One chain of sums
+   * in the order of j: values in two places, the second added to the first, give the same bits
+   * as in one. */
+  void (*mix_f32)(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d,
+                  bool add);
+  void (*mix_f16)(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n, size_t d,
+                  bool add);
 
   /* The same of a cache of Q8_0 blocks (types.h): ldk, ldv and d are multiples of 32, d <= 256.
    * Scores are products of integers: q is rounded to 16 bits, in steps of max |q| / 32767. */
   void (*dots_q8_0)(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d);
-  void (*mix_q8_0)(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d);
+  void (*mix_q8_0)(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
+                   bool add);
 
   /* Q8_0 blocks to floats and, rounded to nearest, back; n is a multiple of 32. */
   void (*widen_q8_0)(float *y, const void *x, size_t n);

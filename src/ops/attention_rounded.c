@@ -10,7 +10,7 @@
  * a tile's rows of one part go on, in the same sums, with the rest and the part's own keys.
  *
  * A row's result depends neither on the number of threads, the batch and the other parts, nor
- * on where spans begin; nor, where factors are rounded one by one (bf16), on keys behind those
+ * on where spans begin; nor, where factors are rounded one by one (bf16), on keys after those
  * that it sees. */
 #include "ops.h"
 
@@ -96,12 +96,6 @@ static rounded_state state_of(const rounded_job *job, size_t worker, size_t entr
 #undef FLOATS
 }
 
-static size_t keys_in(const gm_kv_span *spans, size_t n_spans) {
-  size_t n = 0;
-  for (size_t i = 0; i < n_spans; i++) n += spans[i].n;
-  return n;
-}
-
 /* ---- packing */
 
 /* Keys or values first .. first + n - 1, n <= PIECE_KEYS, of the shared spans and a part's
@@ -110,25 +104,18 @@ static size_t keys_in(const gm_kv_span *spans, size_t n_spans) {
 static const float *rows_at(const rounded_job *job, const rounded_state *s,
                             const gm_attention_part *part, bool values, size_t first, size_t n,
                             size_t *row) {
-  const gm_attention_args *a = job->a;
-  gm_type type = values ? a->v_type : a->k_type;
-  size_t d = a->head_dim, done = 0;
-  for (size_t i = 0; done < n; i++) {
-    const gm_kv_span *span = i < a->n_spans ? &a->spans[i] : &part->spans[i - a->n_spans];
-    if (first >= span->n) {
-      first -= span->n;
-      continue;
-    }
-    size_t take = gm_min_size(span->n - first, n - done);
-    size_t at = (s->entry * span->n + first) * span->row + s->kv_head * span->head;
-    const void *rows = gm_kv_at(type, values ? span->v : span->k, at);
-    if (take == n && type == GM_TYPE_F32) {
-      *row = span->row;
+  const gm_kv_place at = {job->a, part, s->entry, s->kv_head};
+  gm_type type = values ? job->a->v_type : job->a->k_type;
+  size_t d = job->a->head_dim;
+  gm_kv_stretch from;
+  for (size_t i = 0; i < n; i += from.n) {
+    from = gm_kv_stretch_at(&at, first + i, n - i);
+    const void *rows = values ? from.v : from.k;
+    if (from.n == n && type == GM_TYPE_F32) {
+      *row = from.row;
       return rows;
     }
-    gm_kv_widen(&job->kernels->rows, s->room + done * d, type, rows, span->row, take, d);
-    done += take;
-    first = 0;
+    gm_kv_widen(&job->kernels->rows, s->room + i * d, type, rows, from.row, from.n, d);
   }
   *row = d;
   return s->room;
@@ -187,7 +174,7 @@ static segment segment_at(const rounded_job *job, size_t query, size_t n, size_t
   if (a->parts) {
     for (s.part = a->parts; query >= at + s.part->tq; s.part++) at += s.part->tq;
     s.n = gm_min_size(s.n, at + s.part->tq - query);
-    s.seen = job->tk + keys_in(s.part->spans, s.part->n_spans) - s.part->tq;
+    s.seen = job->tk + gm_kv_keys_in(s.part->spans, s.part->n_spans) - s.part->tq;
     s.causal = true;
   } else if (a->causal) {
     s.seen = job->tk - a->tq;
@@ -228,7 +215,7 @@ static void finish(const rounded_job *job, rounded_state *s, const segment *g, c
   size_t d = a->head_dim, own = g->part ? g->most - job->shared : 0;
   out += g->row * a->out_row;
   if (own > 0 && s->values_of != g->part) {
-    size_t keys = job->tk + keys_in(g->part->spans, g->part->n_spans);
+    size_t keys = job->tk + gm_kv_keys_in(g->part->spans, g->part->n_spans);
     pack_values(job, s, g->part, s->own_values, job->own_value_bytes, job->shared, keys);
     s->values_of = g->part;
   }
@@ -263,7 +250,7 @@ static void attend_tile(const rounded_job *job, rounded_state *s, size_t query, 
   for (size_t row = 0; row < n; row += g.n) {
     g = segment_at(job, query, n, row);
     if (g.part && s->keys_of != g.part) {
-      size_t keys = job->tk + keys_in(g.part->spans, g.part->n_spans);
+      size_t keys = job->tk + gm_kv_keys_in(g.part->spans, g.part->n_spans);
       pack_keys(job, s, g.part, s->own_keys, job->shared, keys);
       s->keys_of = g.part;
     }
@@ -310,7 +297,7 @@ static void plan(rounded_job *job) {
   job->chunks = gm_ceil_div(a->tq, job->chunk);
   job->shared = a->parts ? job->tk / whole * whole : job->tk;
   for (size_t i = 0; i < a->n_parts; i++)
-    own = gm_max_size(own, keys_in(a->parts[i].spans, a->parts[i].n_spans));
+    own = gm_max_size(own, gm_kv_keys_in(a->parts[i].spans, a->parts[i].n_spans));
   if (a->parts) own += job->tk - job->shared;
   size_t panels = gm_ceil_div(job->shared, mm->nr), own_panels = gm_ceil_div(own, mm->nr);
   size_t chunks = gm_ceil_div(job->shared, mm->chunk), own_chunks = gm_ceil_div(own, mm->chunk);
@@ -343,13 +330,13 @@ gm_status gm_attention_rounded(gm_compute *c, const gm_attention_args *args) {
                      .kernels = c->kernels,
                      .mm = mm,
                      .group = args->heads / args->kv_heads,
-                     .tk = keys_in(args->spans, args->n_spans)};
+                     .tk = gm_kv_keys_in(args->spans, args->n_spans)};
   assert(args->heads % args->kv_heads == 0 && (!args->parts || entries == 1));
   assert(args->head_dim <= GM_MAX_HEAD_DIM && mm->mr <= MOST_ROWS);
   assert(PIECE_KEYS % mm->chunk == 0 && PIECE_KEYS % mm->nr == 0 &&
          mm->w_chunk_bytes * mm->nr % 64 == 0);
   assert(gm_max_size(mm->chunk, mm->nr) % gm_min_size(mm->chunk, mm->nr) == 0);
-  assert(job.tk > 0 && (!args->causal || args->parts || job.tk >= args->tq));
+  assert(args->parts || (job.tk > 0 && (!args->causal || job.tk >= args->tq)));
   if (args->tq == 0) return GM_OK;
   plan(&job);
   gm_arena_mark mark = gm_arena_save(&c->arena);

@@ -13,6 +13,16 @@
 #include "status.h"
 #include "threads.h"
 
+/* How products and attention take their rows. The two ways sum in different orders, so a caller
+ * chooses by what the rows are, never by their number: then a row's result is bit-identical
+ * whatever else is computed with it. */
+typedef enum gm_way {
+  /* Many rows: prompts, pictures, texts. Weights are unpacked for tiles of rows. */
+  GM_WAY_READ,
+  /* Decoding: a row a sequence. Weights and keys are read as they lie in memory. */
+  GM_WAY_STEP
+} gm_way;
+
 typedef struct gm_compute {
   const gm_kernels *kernels;
   gm_pool *pool; /* may be NULL: one thread */
@@ -21,10 +31,7 @@ typedef struct gm_compute {
   /* Polled between layers and tokens; may be NULL. */
   bool (*cancelled)(void *user);
   void *cancel_user;
-  /* Matrix products, attention and convolutions go the way of many rows whatever their number,
-   * so that a row's result is the same to the bit in every batch (see linear.c, attention.c,
-   * conv_winograd.h). */
-  bool steady;
+  gm_way way;
   const gm_panels *panels; /* of weights, that lie ready; may be NULL */
 } gm_compute;
 

@@ -220,10 +220,9 @@ static gm_status run_bands(gm_compute *c, winograd_job *job, size_t filled) {
   return GM_OK;
 }
 
-bool gm_conv_winograd_fits(const gm_compute *c, const gm_conv_args *args) {
+bool gm_conv_winograd_fits(const gm_conv_args *args) {
   size_t ci = args->weight->shape[3], co = args->weight->shape[2];
-  return ci >= 32 && co >= 32 && args->h >= 4 && args->w >= 4 &&
-         (c->steady || args->b * args->h * args->w >= 64);
+  return ci >= 32 && co >= 32 && args->h >= 4 && args->w >= 4;
 }
 
 gm_status gm_conv_winograd(gm_compute *c, const gm_conv_args *args) {

@@ -4,8 +4,8 @@
 
 #include "ops.h"
 
-/* True where it is worth it; if the compute is steady, whatever the number of maps. */
-bool gm_conv_winograd_fits(const gm_compute *c, const gm_conv_args *args);
+/* True where it is worth it. The number of maps makes no difference. */
+bool gm_conv_winograd_fits(const gm_conv_args *args);
 /* As gm_conv3x3. */
 gm_status gm_conv_winograd(gm_compute *c, const gm_conv_args *args);
 

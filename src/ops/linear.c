@@ -1,20 +1,19 @@
 /* linear.c - matrix products of activations with weights of any type, and rows of a table.
  *
- * Few rows: the activations are packed once, then each thread goes through a stretch of the
- * rows of w (gemv). Many rows: in slabs of activations that stay in the last-level cache; a
- * slab is packed once for all outputs that want the same packing, then threads take blocks of y
- * of up to BLOCK_PANELS panels: they unpack their columns' weights to panels and run all their
- * tiles over them. Where not even one panel of all of k fits, a block has at most BLOCK_ROWS
- * rows, and k is cut: the sums wait in scratch for the next cut. Panels that lie ready
- * (panels.h) are taken as they are. While a thread multiplies, it asks for the weights that it
- * unpacks next. Where unpacking costs little, each thread keeps to its share of the rows,
- * whatever the product: it finds in its own caches what it wrote before.
+ * GM_WAY_STEP: the activations are packed once, then each thread goes through a stretch of the
+ * rows of w (gemv), which stays in its second cache while all activations pass. GM_WAY_READ: in
+ * slabs of activations that stay in the last-level cache; a slab is packed once for all outputs
+ * that want the same packing, then threads take blocks of y of up to BLOCK_PANELS panels: they
+ * unpack their columns' weights to panels and run all their tiles over them. Where not even one
+ * panel of all of k fits, a block has at most BLOCK_ROWS rows, and k is cut: the sums wait in
+ * scratch for the next cut. Panels that lie ready (panels.h) are taken as they are. While a
+ * thread multiplies, it asks for the weights that it unpacks next. Where unpacking costs
+ * little, each thread keeps to its share of the rows, whatever the product: it finds in its own
+ * caches what it wrote before.
  *
- * An element's value depends neither on the number of threads nor on m, but for the two ways
- * above, which differ in the order of sums and, where the kernels round weights of that type or
- * hold a tile's numbers in another form than a row's (gm_tile_form), in the rounding of the
- * factors: up to GM_GEMV_ROWS rows are gemv, unless the compute is
- * steady. */
+ * An element's value depends neither on the number of threads nor on m. The two ways differ in
+ * the order of sums and, where the kernels round weights of that type or hold a tile's numbers
+ * in another form than a row's (gm_tile_form), in the rounding of the factors. */
 #include "ops.h"
 
 #include "sizes.h"
@@ -49,7 +48,7 @@ typedef struct linear_job {
   const gm_kernels *kernels;
   linear_part *parts;
   size_t n_parts;
-  bool few;
+  bool step;
   size_t first_row, m;            /* the slab's rows */
   size_t row_shares, share_tasks; /* of rows: tasks of each lie together */
   size_t workers, tasks;
@@ -94,7 +93,8 @@ static const unsigned char *weights_at(const linear_part *part, size_t row, size
          k / traits->block * traits->block_bytes;
 }
 
-/* ---- few rows -------------------------------------------------------------------------- */
+/* ---- GM_WAY_STEP --------------------------------------------------------------------------
+ */
 
 static void gemv_task(void *arg, size_t task, size_t worker) {
   const linear_job *job = arg;
@@ -102,8 +102,12 @@ static void gemv_task(void *arg, size_t task, size_t worker) {
   size_t column = (task - part->first_task) * part->columns;
   size_t columns = gm_min_size(part->columns, part->n - column);
   float *acc = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
-  part->mm->gemv(acc, columns, part->x, job->m, weights_at(part, column, 0),
-                 part->out->w->row_bytes, columns, part->k);
+  size_t x_row = packed_row_bytes(part->mm, 1, part->k), rows;
+  for (size_t row = 0; row < job->m; row += rows) {
+    rows = gm_min_size(job->m - row, GM_GEMV_ROWS);
+    part->mm->gemv(acc + row * columns, columns, part->x + row * x_row, rows,
+                   weights_at(part, column, 0), part->out->w->row_bytes, columns, part->k);
+  }
   finish(job, part, 0, column, acc, columns, job->m, columns);
 }
 
@@ -115,13 +119,13 @@ static size_t plan_gemv(linear_job *job) {
     part->first_task = tasks;
     tasks += gm_ceil_div(part->n, part->columns);
     job->scratch_bytes =
-        gm_max_size(job->scratch_bytes, part->columns * GM_GEMV_ROWS * sizeof(float));
+        gm_max_size(job->scratch_bytes, part->columns * job->m * sizeof(float));
   }
   job->share_tasks = tasks;
   return tasks;
 }
 
-/* ---- many rows ------------------------------------------------------------------------- */
+/* ---- GM_WAY_READ ------------------------------------------------------------------------- */
 
 static void pack_task(void *arg, size_t task, size_t worker) {
   const pack_job *job = arg;
@@ -290,12 +294,13 @@ static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float 
       part->x = job->parts[j].x;
       return GM_OK;
     }
-  size_t group = job->few ? 1 : part->mm->mr, tiles = gm_ceil_div(job->m, group);
+  size_t group = job->step ? 1 : part->mm->mr, tiles = gm_ceil_div(job->m, group);
   size_t bytes = tiles * group * packed_row_bytes(part->mm, group, part->k);
   unsigned char *packed = gm_scratch(c, bytes, "packed activations");
   if (!packed) return GM_ERR_MEMORY;
   pack_job pack = {part->mm, packed, x, ldx, job->m, group, part->k};
-  gm_pool_run(job->few ? NULL : c->pool, pack_task, &pack, tiles);
+  bool little = job->step && job->m <= GM_GEMV_ROWS; /* to share */
+  gm_pool_run(little ? NULL : c->pool, pack_task, &pack, tiles);
   part->x = packed;
   return GM_OK;
 }
@@ -304,31 +309,30 @@ static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, siz
   for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
   job->scratch_bytes = 0;
   job->workers = workers_of(c);
-  job->tasks = job->few ? plan_gemv(job) : plan_gemm(job);
+  job->tasks = job->step ? plan_gemv(job) : plan_gemm(job);
   job->scratch = gm_scratch(c, job->workers * job->scratch_bytes, "a matrix product");
   if (!job->scratch) return GM_ERR_MEMORY;
-  gm_pool_run(c->pool, job->few ? gemv_task : gemm_task, job, job->tasks);
+  gm_pool_run(c->pool, job->step ? gemv_task : gemm_task, job, job->tasks);
   return GM_OK;
 }
 
-static const gm_matmul *product_of(const gm_kernels *k, gm_type type, bool few) {
-  return !few && k->rounds[type] && k->rounded[type] ? k->rounded[type] : k->matmul[type];
+static const gm_matmul *product_of(const gm_kernels *k, gm_type type, bool step) {
+  return !step && k->rounds[type] && k->rounded[type] ? k->rounded[type] : k->matmul[type];
 }
 
 gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
                     const gm_linear_out *outs, size_t n_outs) {
   if (m == 0 || n_outs == 0) return GM_OK;
   gm_arena_mark start = gm_arena_save(&c->arena);
-  linear_job job = {
-      .kernels = c->kernels, .n_parts = n_outs, .few = m <= GM_GEMV_ROWS && !c->steady};
+  linear_job job = {.kernels = c->kernels, .n_parts = n_outs, .step = c->way == GM_WAY_STEP};
   job.parts = gm_scratch(c, n_outs * sizeof *job.parts, "a matrix product");
   if (!job.parts) return GM_ERR_MEMORY;
   size_t slab = m, k = gm_tensor_cols(outs[0].w);
   for (size_t i = 0; i < n_outs; i++) {
-    const gm_matmul *mm = product_of(c->kernels, outs[i].w->type, job.few);
+    const gm_matmul *mm = product_of(c->kernels, outs[i].w->type, job.step);
     job.parts[i] = (linear_part){.out = &outs[i], .mm = mm, .k = k};
     job.parts[i].n = gm_tensor_rows(outs[i].w);
-    if (!job.few) job.parts[i].panels = gm_panels_find(c->panels, outs[i].w, mm);
+    if (!job.step) job.parts[i].panels = gm_panels_find(c->panels, outs[i].w, mm);
     assert(gm_tensor_cols(outs[i].w) == k && k % mm->block == 0 &&
            outs[i].ldy >= job.parts[i].n);
     slab = gm_min_size(slab,

@@ -21,9 +21,9 @@ typedef struct gm_linear_out {
 } gm_linear_out;
 
 /* Products of one x[m,k] (row stride ldx) with several matrices: x is packed or quantised once.
- * Weights in f32, f16, bf16 compute in f32, but many rows in products of bf16 or of 16-bit
+ * Weights in f32, f16, bf16 compute in f32, but GM_WAY_READ in products of bf16 or of 16-bit
  * integers where the kernels round weights of that type; block types with int8 activations
- * (block of the type's dot partner). */
+ * (block of the type's dot partner). A row's result depends on the way, not on m. */
 gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
                     const gm_linear_out *outs, size_t n_outs);
 
@@ -84,17 +84,22 @@ typedef struct gm_attention_args {
   /* Query i sees keys 0 .. tk - tq + i. Values of the others may be read with the weight 0, so
    * that an infinite one of them gives NaN, as it does in the reference. */
   bool causal;
-  /* Not NULL: `spans`, not empty, are seen by all queries, and part after part sees keys of its
-   * own besides, causal as above; tq is the sum of the parts', batch 1. Keys that are shared
-   * are read and converted once for all. */
+  /* Not NULL: `spans`, which may be none, are seen by all queries, and part after part sees
+   * keys of its own as well, causal as above; tq is the sum of the parts', batch 1. Most of the
+   * keys that are shared are read and converted once for all. */
   const gm_attention_part *parts;
   size_t n_parts;
-  bool rounded; /* more than a few queries may go to gm_attention_rounded, where a row's result
-                   does not depend on keys that it does not see: not in words */
-  float *out;   /* [tq, heads * head_dim], row stride out_row */
+  /* GM_WAY_READ may go to gm_attention_rounded, where that does not make a row's result depend
+   * on keys that it does not see: not in words. */
+  bool rounded;
+  float *out; /* [tq, heads * head_dim], row stride out_row */
   size_t out_row;
 } gm_attention_args;
+/* Causal attention's result for a query is bit-identical whatever the other queries, wherever
+ * spans begin, whatever is shared; it depends on the way (GM_WAY_STEP: batch 1). */
 gm_status gm_attention(gm_compute *c, const gm_attention_args *args);
+/* The way of GM_WAY_STEP, for gm_attention: made for one query a sequence. */
+gm_status gm_attention_step(gm_compute *c, const gm_attention_args *args);
 /* The same, where queries, keys, the softmax's weights and values are rounded to 16 bits
  * (gm_kernels.rounded; sums and softmax are f32). For who asked the kernels whether they round
  * (gm_kernels.rounds). */

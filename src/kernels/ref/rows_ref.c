@@ -153,15 +153,16 @@ static void dots_f16(float *s, const float *q, const uint16_t *k, size_t ldk, si
   }
 }
 
-static void mix_f32(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d) {
-  for (size_t i = 0; i < d; i++) o[i] = 0;
+static void mix_f32(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d,
+                    bool add) {
+  for (size_t i = 0; i < d && !add; i++) o[i] = 0;
   for (size_t j = 0; j < n; j++)
     for (size_t i = 0; i < d; i++) o[i] += p[j] * v[j * ldv + i];
 }
 
-static void mix_f16(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n,
-                    size_t d) {
-  for (size_t i = 0; i < d; i++) o[i] = 0;
+static void mix_f16(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n, size_t d,
+                    bool add) {
+  for (size_t i = 0; i < d && !add; i++) o[i] = 0;
   for (size_t j = 0; j < n; j++)
     for (size_t i = 0; i < d; i++) o[i] += p[j] * gm_f16_to_f32(v[j * ldv + i]);
 }
@@ -176,9 +177,10 @@ static void dots_q8_0(float *s, const float *q, const void *k, size_t ldk, size_
   }
 }
 
-static void mix_q8_0(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d) {
+static void mix_q8_0(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
+                     bool add) {
   const gm_block_q8_0 *blocks = v;
-  for (size_t i = 0; i < d; i++) o[i] = 0;
+  for (size_t i = 0; i < d && !add; i++) o[i] = 0;
   for (size_t j = 0; j < n; j++, blocks += ldv / 32)
     for (size_t i = 0; i < d; i++)
       o[i] += p[j] * gm_f16_to_f32(blocks[i / 32].d) * (float)blocks[i / 32].qs[i % 32];
