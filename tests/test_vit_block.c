@@ -84,7 +84,7 @@ static int close_model(void **state) {
 static gm_vit_block load(const gm_model_file *file, const gm_vit_names *names) {
   gm_error err;
   gm_vit_block block;
-  gm_weight_loader l = gm_weight_loader_at(file, &err, "block.");
+  gm_weight_loader l = gm_weight_loader_at(file, &err, "block.", 0);
   assert_ok(gm_vit_block_load(&block, &l, names, &shape), &err);
   return block;
 }
@@ -119,7 +119,7 @@ static void fused_weights_are_the_separate_ones(void **state) {
 static void a_fused_weight_of_another_size_is_refused(void **state) {
   gm_error err;
   gm_vit_block block;
-  gm_weight_loader l = gm_weight_loader_at(*state, &err, "block.");
+  gm_weight_loader l = gm_weight_loader_at(*state, &err, "block.", 0);
   gm_vit_names names = fused;
   names.qkv = "q.w";
   assert_int_equal(gm_vit_block_load(&block, &l, &names, &shape), GM_ERR_MODEL);

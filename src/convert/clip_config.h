@@ -2,7 +2,7 @@
 #ifndef GM_CLIP_CONFIG_H
 #define GM_CLIP_CONFIG_H
 
-#include "clip_tensors.h"
+#include "clip_dims.h"
 #include "config_check.h"
 #include "pixels.h"
 

@@ -1,9 +1,9 @@
 /* convert.h - checkpoint -> model file: the frame that every architecture fills.
  *
  *   gm_source         the weights, and the small files beside them
- *   gm_architecture   reads the source's configuration, writes metadata keys, and lists its
- *                     tensors in one table of gm_tensor_rule
- *   gm_plan           the table unrolled: which tensor of the source, laid out how, as what
+ *   gm_architecture   reads the source's configuration, writes metadata keys, and gives the
+ *                     rules of its tensors (tensor_rules.h)
+ *   gm_plan           the rules unrolled: which tensor of the source, laid out how, as what
  *   gm_plan_run       the plan carried out, piece by piece, on all threads
  */
 #ifndef GM_CONVERT_H
@@ -11,6 +11,7 @@
 
 #include "checkpoint.h"
 #include "gguf_write.h"
+#include "tensor_rules.h"
 #include "threads.h"
 
 #include <jansson.h>
@@ -39,39 +40,6 @@ gm_status gm_source_bytes(const gm_source *source, const char *name, void **out,
 gm_status gm_source_json(const gm_source *source, const char *name, json_t **out,
                          gm_error *err);
 
-/* ---- tensors of an architecture */
-
-/* How a tensor lies in our file; all from upstream's row-major order. docs/FORMAT.md. */
-typedef enum gm_layout {
-  GM_LAYOUT_SAME,
-  GM_LAYOUT_MATRIX,     /* [a, b, c, ..] -> [a, b*c*..] */
-  GM_LAYOUT_TAPS,       /* [out, in, h, w] -> [h, w, out, in]: a matrix per tap */
-  GM_LAYOUT_ALL_BUT_2,  /* [a, b, 1, 1] -> [a, b - 2]: all columns but the last two */
-  GM_LAYOUT_LAST_2,     /* [a, b, 1, 1] -> [a, 2]: the last two */
-  GM_LAYOUT_BINS_FIRST, /* [a, c*bins] -> [a, bins*c]: channels become innermost */
-  GM_LAYOUT_TRANSPOSED  /* [in, out] -> [out, in] */
-} gm_layout;
-
-/* How much precision a tensor needs; gm_plan_type turns it into a type. */
-typedef enum gm_precision {
-  GM_KEEP_F32,   /* small or touchy: f32 in every file */
-  GM_KEEP_F16,   /* touchy, but larger: f16 in files of block types */
-  GM_LLM,        /* the bulk of a language model: the type that was asked for */
-  GM_LLM_TOUCHY, /* attention values, FFN outputs: q6_k in some layers of a q4_k file */
-  GM_LLM_OUTPUT, /* the output head: q6_k in 4-bit files */
-  GM_VISION      /* q8_0 in every file of block types */
-} gm_precision;
-
-typedef struct gm_tensor_rule {
-  const char *name;      /* upstream's; '%' stands for the number of the layer */
-  const char *otherwise; /* looked for where `name` is absent; NULL: nothing */
-  const char *output;    /* its name in our file, '%' as in name; NULL: name */
-  uint8_t repeat;        /* dimension that counts the layers; 0: no '%' in the name */
-  gm_layout layout;
-  gm_precision precision;
-  uint8_t shape[GM_MAX_DIMS + 1]; /* dimensions of upstream's shape, 0 after the last */
-} gm_tensor_rule;
-
 /* ---- plan */
 
 typedef struct gm_plan_tensor {
@@ -95,12 +63,10 @@ void gm_plan_free(gm_plan *plan);
  * layer of n_layers counts for GM_LLM_TOUCHY. */
 gm_status gm_plan_add(gm_plan *plan, const gm_checkpoint *weights, size_t i, const char *name,
                       gm_layout layout, size_t inner, gm_error *err);
-/* Unrolls the rules; dims[] gives the value of every dimension, inner the channels of
- * GM_LAYOUT_BINS_FIRST. GM_ERR_MODEL names the first tensor that is missing or of another
- * shape. */
+/* Unrolls the rules; inner gives the channels of GM_LAYOUT_BINS_FIRST. GM_ERR_MODEL names the
+ * first tensor that is missing or of another shape. */
 gm_status gm_plan_rules(gm_plan *plan, const gm_checkpoint *weights,
-                        const gm_tensor_rule *rules, size_t n_rules, const size_t *dims,
-                        size_t inner, gm_error *err);
+                        const gm_tensor_rules *rules, size_t inner, gm_error *err);
 /* Sets the tensor's types in a file of type `asked`. Where a block does not divide a row: q8_0,
  * else f16. */
 void gm_plan_choose_type(gm_plan_tensor *tensor, gm_type asked, gm_precision precision,
@@ -108,11 +74,6 @@ void gm_plan_choose_type(gm_plan_tensor *tensor, gm_type asked, gm_precision pre
 /* Tells params' note, if there is one, of the plan's types. */
 void gm_plan_summary(const gm_plan *plan, const gm_checkpoint *weights,
                      const gm_convert_params *params);
-
-/* A rule's name for one layer: the pattern with its '%' replaced by the number. */
-void gm_rule_name(char out[GM_MAX_TENSOR_NAME + 1], const char *pattern, size_t layer);
-/* True where name is the pattern with a number for its '%', which goes to *layer. */
-bool gm_rule_fits(const char *pattern, const char *name, size_t *layer);
 
 typedef struct gm_plan_options {
   gm_pool *pool;                 /* may be NULL */
@@ -145,8 +106,8 @@ typedef struct gm_architecture {
   /* Writes the metadata keys and makes the plan. */
   gm_status (*read)(const gm_source *source, gm_gguf_writer *writer, gm_plan *plan,
                     gm_error *err);
-  const gm_tensor_rule *rules; /* of all its layouts: precision by name, for requantising */
-  const size_t *n_rules;
+  /* The rules of all its layouts without shapes: for what is looked up by a tensor's name. */
+  void (*rules)(gm_tensor_rules *out);
   const gm_spare_tensor *spare;
 } gm_architecture;
 
@@ -159,9 +120,6 @@ gm_status gm_plan_check_left_over(const gm_plan *plan, const gm_source *source,
 extern const gm_architecture gm_architecture_groma, gm_architecture_clip;
 /* By general.architecture; NULL if unknown. */
 const gm_architecture *gm_architecture_named(const char *name);
-/* The rule of a tensor of our files by its upstream name, and its layer; NULL if none fits. */
-const gm_tensor_rule *gm_rule_of(const gm_architecture *architecture, const char *name,
-                                 size_t *layer);
 /* The number of general.file_type, and back (GM_TYPE_COUNT if it is not one that we write). */
 uint32_t gm_file_type_of(gm_type type);
 gm_type gm_type_of_file(uint32_t file_type);

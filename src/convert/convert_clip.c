@@ -200,9 +200,15 @@ static gm_status read_clip(const gm_source *source, gm_gguf_writer *writer, gm_p
   gm_status status = read_settings(source, &s, dims, writer, err);
   gm_configs_close(&s.configs);
   GM_TRY(status);
-  return gm_plan_rules(plan, source->weights, gm_clip_rules + (s.fused ? 0 : gm_clip_n_fused),
-                       s.fused ? gm_clip_n_fused : gm_clip_n_rules - gm_clip_n_fused, dims, 0,
-                       err);
+  gm_tensor_rules rules = {.n = 0};
+  gm_clip_tensor_rules(&rules, dims, s.fused);
+  return gm_plan_rules(plan, source->weights, &rules, 0, err);
+}
+
+static void all_rules(gm_tensor_rules *out) {
+  out->n = 0;
+  gm_clip_tensor_rules(out, NULL, true);
+  gm_clip_tensor_rules(out, NULL, false);
 }
 
 #define BUFFER "a buffer of its positions, which need no table"
@@ -218,5 +224,5 @@ static const gm_spare_tensor spare[] = {
     {NULL, NULL},
 };
 
-const gm_architecture gm_architecture_clip = {"clip",        matches,          read_clip,
-                                              gm_clip_rules, &gm_clip_n_rules, spare};
+const gm_architecture gm_architecture_clip = {
+    .name = "clip", .matches = matches, .read = read_clip, .rules = all_rules, .spare = spare};

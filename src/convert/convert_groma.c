@@ -3,7 +3,8 @@
  * config.json gives the rest, with upstream's defaults (Hugging Face transformers 4.32, spec of
  * docs/MODEL.md) where it is silent. groma_config.c has the tables of what is known. */
 #include "groma_config.h"
-#include "groma_tensors.h"
+#include "groma_dims.h"
+#include "groma_hparams.h"
 #include "json_file.h"
 #include "llama_tokenizer.h"
 #include "pixel_config.h"
@@ -332,8 +333,13 @@ static gm_status read_groma(const gm_source *source, gm_gguf_writer *writer, gm_
   if (status == GM_OK) status = read_files(source, &configs, dims, writer, err);
   gm_configs_close(&configs);
   GM_TRY(status);
-  return gm_plan_rules(plan, source->weights, gm_groma_rules, gm_groma_n_rules, dims,
-                       dims[REGION_DIM], err);
+  gm_tensor_rules rules;
+  gm_groma_tensor_rules(&rules, dims);
+  return gm_plan_rules(plan, source->weights, &rules, dims[REGION_DIM], err);
+}
+
+static void all_rules(gm_tensor_rules *out) {
+  gm_groma_tensor_rules(out, NULL);
 }
 
 static const gm_spare_tensor spare[] = {
@@ -344,5 +350,8 @@ static const gm_spare_tensor spare[] = {
     {NULL, NULL},
 };
 
-const gm_architecture gm_architecture_groma = {"groma",        matches,           read_groma,
-                                               gm_groma_rules, &gm_groma_n_rules, spare};
+const gm_architecture gm_architecture_groma = {.name = "groma",
+                                               .matches = matches,
+                                               .read = read_groma,
+                                               .rules = all_rules,
+                                               .spare = spare};

@@ -12,12 +12,15 @@ enum { NAMED = 6, PART = 4096 };
 
 /* The name under which the plan took what this tensor is another name of; NULL: none. */
 static const char *other_name(const gm_architecture *architecture, const char *name,
-                              char out[GM_MAX_TENSOR_NAME + 1]) {
+                              char out[GM_MAX_RULE_NAME + 1]) {
   size_t layer;
-  for (size_t i = 0; i < *architecture->n_rules; i++) {
-    const gm_tensor_rule *rule = &architecture->rules[i];
-    if (!rule->otherwise || !gm_rule_fits(rule->otherwise, name, &layer)) continue;
-    gm_rule_name(out, rule->name, layer);
+  gm_tensor_rules rules;
+  architecture->rules(&rules);
+  for (size_t i = 0; i < rules.n; i++) {
+    const gm_tensor_rule *rule = &rules.rules[i];
+    if (!rule->other_prefix || !gm_rule_fits(rule->other_prefix, rule->from, name, &layer))
+      continue;
+    gm_rule_name(out, rule->prefix, rule->from, layer);
     return out;
   }
   return NULL;
@@ -48,7 +51,7 @@ static bool is_spare(const gm_architecture *architecture, const char *name) {
 static gm_status judge(const gm_source *source, const gm_architecture *architecture, size_t i,
                        bool *unknown, gm_error *err) {
   gm_checkpoint *weights = source->weights;
-  char other[GM_MAX_TENSOR_NAME + 1];
+  char other[GM_MAX_RULE_NAME + 1];
   const char *name = weights->tensors[i].name;
   *unknown = false;
   if (is_spare(architecture, name) || gm_source_is_training(name) ||

@@ -8,33 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-const gm_tensor_rule *gm_rule_of(const gm_architecture *architecture, const char *name,
-                                 size_t *layer) {
-  for (size_t i = 0; i < *architecture->n_rules; i++) {
-    const gm_tensor_rule *rule = &architecture->rules[i];
-    if (gm_rule_fits(rule->output ? rule->output : rule->name, name, layer)) return rule;
-  }
-  return NULL;
-}
-
 /* The number of layers of the rule's kind that the file has. */
 static size_t count_layers(const gm_checkpoint *weights, const gm_tensor_rule *rule) {
   size_t n = 0, layer;
   char name[GM_MAX_TENSOR_NAME + 1];
   for (size_t i = 0; i < weights->n_tensors; i++) {
     gm_tensor_upstream_name(weights->tensors[i].name, name, sizeof name);
-    n += gm_rule_fits(rule->output ? rule->output : rule->name, name, &layer);
+    n += gm_rule_fits(rule->prefix, rule->name, name, &layer);
   }
   return n;
 }
 
 static gm_status plan_tensor(gm_plan *plan, const gm_architecture *architecture,
-                             const gm_checkpoint *weights, size_t i, gm_error *err) {
+                             const gm_tensor_rules *rules, const gm_checkpoint *weights,
+                             size_t i, gm_error *err) {
   char name[GM_MAX_TENSOR_NAME + 1];
   size_t layer;
   const gm_checkpoint_tensor *t = &weights->tensors[i];
   gm_tensor_upstream_name(t->name, name, sizeof name);
-  const gm_tensor_rule *rule = gm_rule_of(architecture, name, &layer);
+  const gm_tensor_rule *rule = gm_rules_find(rules, name, &layer);
   if (!rule)
     return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s belongs to no %s model", weights->path,
                    t->name, architecture->name);
@@ -65,9 +57,11 @@ gm_status gm_requantise(const gm_source *source, gm_gguf_writer *writer, gm_type
     return gm_fail(err, GM_ERR_MODEL, "%s: found architecture \"%.60s\", wanted groma or clip",
                    source->weights->path, name);
   gm_plan plan = {.type = type};
+  gm_tensor_rules rules;
+  architecture->rules(&rules);
   gm_status status = GM_OK;
   for (size_t i = 0; status == GM_OK && i < source->weights->n_tensors; i++)
-    status = plan_tensor(&plan, architecture, source->weights, i, err);
+    status = plan_tensor(&plan, architecture, &rules, source->weights, i, err);
   if (status == GM_OK) {
     copy_keys(writer, gm_model_file_gguf(file), type);
     status = gm_plan_run(&plan, source->weights, writer, options, err);

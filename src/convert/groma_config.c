@@ -3,7 +3,7 @@
 #include "groma_config.h"
 
 #include "config_tables.h"
-#include "groma_tensors.h"
+#include "groma_dims.h"
 #include "tokenizer_json.h"
 
 #define TRAINING "training only"

@@ -139,12 +139,12 @@ static const char *sum_of(const inspection *in, size_t i) {
 }
 
 /* Why a tensor has not the type that its file's type asks for. */
-static const char *note_of(const gm_architecture *architecture, gm_type asked,
+static const char *note_of(const gm_tensor_rules *rules, gm_type asked,
                            const gm_gguf_tensor *t) {
   char name[GM_MAX_TENSOR_NAME + 1];
   size_t layer;
   gm_tensor_upstream_name(t->name, name, sizeof name);
-  const gm_tensor_rule *rule = gm_rule_of(architecture, name, &layer);
+  const gm_tensor_rule *rule = gm_rules_find(rules, name, &layer);
   if (!rule || t->tensor.type == asked) return "";
   if (rule->precision == GM_KEEP_F32) return "kept in f32";
   if (!gm_type_traits_of(asked)->quantised) return "";
@@ -166,8 +166,10 @@ static gm_status describe_tensors(inspection *in, gm_error *err) {
   uint32_t number;
   gm_type asked = GM_TYPE_COUNT;
   const gm_architecture *architecture = NULL;
+  gm_tensor_rules rules;
   if (gm_model_file_string(in->file, "general.architecture", &name, NULL) == GM_OK)
     architecture = gm_architecture_named(name);
+  if (architecture) architecture->rules(&rules);
   if (gm_model_file_u32(in->file, "general.file_type", 0, 1024, &number, NULL) == GM_OK)
     asked = gm_type_of_file(number);
   for (size_t i = 0; i < gguf->n_tensors; i++) {
@@ -180,7 +182,7 @@ static gm_status describe_tensors(inspection *in, gm_error *err) {
                                   .note = "",
                                   .sha256 = sum_of(in, i)};
     memcpy(list[i].shape, t->tensor.shape, sizeof list[i].shape);
-    if (architecture && asked != GM_TYPE_COUNT) list[i].note = note_of(architecture, asked, t);
+    if (architecture && asked != GM_TYPE_COUNT) list[i].note = note_of(&rules, asked, t);
     in->base.parameters += gm_tensor_rows(&t->tensor) * gm_tensor_cols(&t->tensor);
   }
   in->base.tensors = list;

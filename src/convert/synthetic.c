@@ -3,6 +3,7 @@
 #include "synthetic.h"
 
 #include "clip_tensors.h"
+#include "convert.h"
 #include "embedded.h"
 #include "groma_tensors.h"
 #include "rng.h"
@@ -148,9 +149,6 @@ static void fill_blocks(const gm_checkpoint *weights, size_t i, gm_type type, si
 
 static void groma_dims(size_t dims[GM_GROMA_N_DIMS], size_t llm_layers) {
   const size_t values[GM_GROMA_N_DIMS] = {
-      [ONE] = 1,
-      [THREE] = 3,
-      [FOUR] = 4,
       [LLM_LAYERS] = llm_layers,
       [LLM_DIM] = 4096,
       [LLM_FFN] = 11008,
@@ -163,25 +161,21 @@ static void groma_dims(size_t dims[GM_GROMA_N_DIMS], size_t llm_layers) {
       [VIT_FFN] = 4096,
       [VIT_ROWS] = 1 + 37 * 37,
       [PATCH] = 14,
-      [FOUR_VIT_DIM] = 4096,
       [ENC_LAYERS] = 6,
       [ENC_FFN] = 1024,
       [ENC_OFFSETS] = 8 * 4 * 2,
       [ENC_WEIGHTS] = 8 * 4,
       [DEC_LAYERS] = 6,
-      [BOX_HEADS] = 7,
       [DEC_FFN] = 1024,
       [DEC_OFFSETS] = 8 * 4 * 2,
       [DEC_WEIGHTS] = 8 * 4,
       [PROP_DIM] = 256,
-      [TWO_PROP_DIM] = 512,
       [QUERIES] = 300,
       [LEVELS] = 1,
       [BOX1] = 256,
       [BOX2] = 256,
       [FUSE_CONVS] = 5,
       [REGION_DIM] = 1024,
-      [REGION_IN] = 1026,
       [REGION_FLAT] = 1024,
       [REGION_BINS] = 1024 * 14 * 14,
       [REGION_POS] = 256,
@@ -218,17 +212,14 @@ static const clip_shape *clip_shape_of(const char *name) {
 
 static void clip_dims(size_t dims[GM_CLIP_N_DIMS], const clip_shape *s) {
   const size_t values[GM_CLIP_N_DIMS] = {
-      [CLIP_THREE] = 3,
       [CLIP_PATCH] = s->patch,
       [CLIP_FEATURES] = s->features,
       [V_LAYERS] = s->vision_layers,
       [V_DIM] = s->vision_dim,
-      [V_QKV] = 3 * s->vision_dim,
       [V_FFN] = 4 * s->vision_dim,
       [V_ROWS] = 1 + s->grid * s->grid,
       [T_LAYERS] = 12,
       [T_DIM] = s->text_dim,
-      [T_QKV] = 3 * s->text_dim,
       [T_FFN] = 4 * s->text_dim,
       [T_ROWS] = 77,
       [T_VOCAB] = 49408,
@@ -239,11 +230,10 @@ static void clip_dims(size_t dims[GM_CLIP_N_DIMS], const clip_shape *s) {
 /* ---- the checkpoint */
 
 static gm_status add_tensor(synthetic *s, const char *name, const gm_tensor_rule *rule,
-                            const size_t *dims, gm_error *err) {
+                            gm_error *err) {
   uint64_t shape[GM_MAX_DIMS];
-  uint32_t n_dims = 0;
-  for (; n_dims < GM_MAX_DIMS && rule->shape[n_dims]; n_dims++)
-    shape[n_dims] = dims[rule->shape[n_dims]];
+  uint32_t n_dims = rule->n_dims;
+  for (uint32_t d = 0; d < n_dims; d++) shape[d] = rule->shape[d];
   size_t i = s->base.n_tensors;
   GM_TRY(
       gm_checkpoint_add(&s->base, name, strlen(name), "F32", GM_TYPE_F32, n_dims, shape, err));
@@ -255,16 +245,14 @@ static gm_status add_tensor(synthetic *s, const char *name, const gm_tensor_rule
   return GM_OK;
 }
 
-static gm_status list_tensors(synthetic *s, const gm_tensor_rule *rules, size_t n_rules,
-                              const size_t *dims, gm_error *err) {
-  for (size_t r = 0; r < n_rules; r++) {
-    const gm_tensor_rule *rule = &rules[r];
-    if (rule->output) continue; /* a second part of a tensor that is listed already */
-    size_t n = rule->repeat ? dims[rule->repeat] : 1;
-    for (size_t layer = 0; layer < n; layer++) {
-      char name[GM_MAX_TENSOR_NAME + 1];
-      gm_rule_name(name, rule->name, layer);
-      GM_TRY(add_tensor(s, name, rule, dims, err));
+static gm_status list_tensors(synthetic *s, const gm_tensor_rules *rules, gm_error *err) {
+  for (size_t r = 0; r < rules->n; r++) {
+    const gm_tensor_rule *rule = &rules->rules[r];
+    if (strcmp(rule->name, rule->from) != 0) continue; /* another part of a listed tensor */
+    for (size_t layer = 0; layer < rule->layers; layer++) {
+      char name[GM_MAX_RULE_NAME + 1];
+      gm_rule_name(name, rule->prefix, rule->from, layer);
+      GM_TRY(add_tensor(s, name, rule, err));
     }
   }
   return GM_OK;
@@ -284,16 +272,20 @@ static size_t layers_of(const char *name) {
 
 static gm_status list_groma(synthetic *s, size_t layers, gm_error *err) {
   size_t dims[GM_GROMA_N_DIMS];
+  gm_tensor_rules rules;
   groma_dims(dims, layers);
-  return list_tensors(s, gm_groma_rules, gm_groma_n_rules, dims, err);
+  gm_groma_tensor_rules(&rules, dims);
+  return list_tensors(s, &rules, err);
 }
 
 static gm_status list_clip(synthetic *s, const clip_shape *shape, gm_error *err) {
   static const gm_tensor_rule scale = {.name = "logit_scale"}; /* a number, not a tensor */
   size_t dims[GM_CLIP_N_DIMS];
+  gm_tensor_rules rules = {.n = 0};
   clip_dims(dims, shape);
-  GM_TRY(add_tensor(s, scale.name, &scale, dims, err));
-  return list_tensors(s, gm_clip_rules, gm_clip_n_fused, dims, err);
+  gm_clip_tensor_rules(&rules, dims, true);
+  GM_TRY(add_tensor(s, scale.name, &scale, err));
+  return list_tensors(s, &rules, err);
 }
 
 gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err) {

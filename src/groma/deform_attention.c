@@ -1,6 +1,10 @@
 /* deform_attention.c - see deform_attention.h. */
 #include "deform_attention.h"
 
+void gm_deform_attention_rules(gm_tensor_rules *rules, size_t d, size_t n_offsets,
+                               size_t n_weights){
+    GM_DEFORM_ATTENTION_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)}
+
 gm_status gm_deform_attention_load(gm_deform_attention *w, const gm_weight_loader *l, size_t d,
                                    size_t heads) {
   GM_TRY(gm_load_matrix(l, "sampling_offsets.weight", 0, d, &w->offsets));
@@ -13,6 +17,7 @@ gm_status gm_deform_attention_load(gm_deform_attention *w, const gm_weight_loade
   w->dim = d;
   w->heads = H;
   w->points = P;
+  size_t n_offsets = rows, n_weights = H * P;
   GM_DEFORM_ATTENTION_WEIGHTS(GM_VEC_LOAD, GM_MAT_LOAD)
   return GM_OK;
 }

@@ -13,21 +13,25 @@
 #include "ops.h"
 #include "weight_loader.h"
 
-/* member, name, shape in d, H (heads) and P (points). */
+/* Sizes d, n_offsets (heads * points * 2) and n_weights (heads * points). */
 #define GM_DEFORM_ATTENTION_WEIGHTS(VEC, MAT)                                                  \
-  MAT(offsets, "sampling_offsets.weight", H *P * 2, d)                                         \
-  VEC(offsets_b, "sampling_offsets.bias", H *P * 2)                                            \
-  MAT(weights, "attention_weights.weight", H *P, d)                                            \
-  VEC(weights_b, "attention_weights.bias", H *P)                                               \
-  MAT(value, "value_proj.weight", d, d)                                                        \
+  MAT(offsets, "sampling_offsets.weight", GM_KEEP_F32, n_offsets, d)                           \
+  VEC(offsets_b, "sampling_offsets.bias", n_offsets)                                           \
+  MAT(weights, "attention_weights.weight", GM_KEEP_F32, n_weights, d)                          \
+  VEC(weights_b, "attention_weights.bias", n_weights)                                          \
+  MAT(value, "value_proj.weight", GM_KEEP_F16, d, d)                                           \
   VEC(value_b, "value_proj.bias", d)                                                           \
-  MAT(out, "output_proj.weight", d, d)                                                         \
+  MAT(out, "output_proj.weight", GM_KEEP_F16, d, d)                                            \
   VEC(out_b, "output_proj.bias", d)
 
 typedef struct gm_deform_attention {
   size_t dim, heads, points;
   GM_DEFORM_ATTENTION_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_deform_attention;
+
+/* Adds its tensors to the current group. */
+void gm_deform_attention_rules(gm_tensor_rules *rules, size_t d, size_t n_offsets,
+                               size_t n_weights);
 
 /* heads divides d (checked before); points = rows of sampling_offsets / (2 * heads). */
 gm_status gm_deform_attention_load(gm_deform_attention *w, const gm_weight_loader *l, size_t d,

@@ -1,6 +1,8 @@
 /* dinov2.c - see dinov2.h. */
 #include "dinov2.h"
 
+#include "groma_tensors.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,9 @@ void gm_dinov2_resample_position(float *out, size_t grid, const float *table, si
 
 /* ---- loading */
 
+#define EMBEDDINGS "perceiver.vis_encoder.embeddings."
+#define LAYERS "perceiver.vis_encoder.encoder.layer.%."
+
 static const gm_vit_names names = {
     .norm1_w = "norm1.weight",
     .norm1_b = "norm1.bias",
@@ -81,13 +86,28 @@ static const gm_vit_names names = {
     .scale2 = "layer_scale2.lambda1",
 };
 
+void gm_dinov2_rules(gm_tensor_rules *rules, const size_t *dims) {
+  size_t C = dims[VIT_DIM], P = dims[PATCH], stored = dims[VIT_ROWS];
+  gm_rules_group(rules, "vision", EMBEDDINGS, NULL, 1);
+  GM_DINOV2_EMBEDDINGS(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+  gm_rules_group(rules, "vision", LAYERS, NULL, dims[VIT_LAYERS]);
+  gm_vit_block_rules(rules, &names, C, dims[VIT_FFN]);
+}
+
+static gm_status load_embeddings(gm_dinov2 *w, const gm_weight_loader *l) {
+  size_t C = 0, P = w->patch_size, stored = 0; /* any width and any stored grid */
+  gm_tensor patch;
+  GM_TRY(gm_load_matrix(l, "patch_embeddings.projection.weight", C, 3 * P * P, &patch));
+  C = patch.shape[0];
+  GM_DINOV2_EMBEDDINGS(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
+  return GM_OK;
+}
+
 /* w->position from the stored table (any type, [1, 1 + g*g, C]) and the class token. */
-static gm_status load_position(gm_dinov2 *w, const gm_weight_loader *l) {
+static gm_status make_position(gm_dinov2 *w, const gm_weight_loader *l) {
   size_t C = w->shape.dim, cells = w->grid * w->grid;
-  gm_tensor stored, class_token;
-  GM_TRY(gm_load_tensor(l, "position_embeddings", 3, (size_t[]){1, 0, C}, &stored));
-  GM_TRY(gm_load_tensor(l, "cls_token", 3, (size_t[]){1, 1, C}, &class_token));
-  size_t rows = stored.shape[1], side = (size_t)lround(sqrt((double)(rows - 1)));
+  const gm_tensor *stored = &w->positions, *class_token = &w->class_token;
+  size_t rows = stored->shape[1], side = (size_t)lround(sqrt((double)(rows - 1)));
   if (rows < 2 || side * side != rows - 1)
     return gm_fail(l->err, GM_ERR_MODEL,
                    "%s: %sposition_embeddings has %zu rows, wanted 1 + a square",
@@ -99,13 +119,13 @@ static gm_status load_position(gm_dinov2 *w, const gm_weight_loader *l) {
     free(table);
     return gm_fail_memory(l->err, "position table", (rows + cells + 2) * C * sizeof *table);
   }
-  const gm_type_traits *traits = gm_type_traits_of(stored.type);
+  const gm_type_traits *traits = gm_type_traits_of(stored->type);
   for (size_t i = 0; i < rows; i++) {
-    const unsigned char *row = (const unsigned char *)stored.data + i * stored.row_bytes;
+    const unsigned char *row = (const unsigned char *)stored->data + i * stored->row_bytes;
     traits->to_float(table + i * C, row, C);
   }
   float *token = table + rows * C;
-  gm_type_traits_of(class_token.type)->to_float(token, class_token.data, C);
+  gm_type_traits_of(class_token->type)->to_float(token, class_token->data, C);
   for (size_t ch = 0; ch < C; ch++) w->position[ch] = table[ch] + token[ch];
   gm_dinov2_resample_position(w->position + C, w->grid, table + C, side, C);
   free(table);
@@ -118,11 +138,9 @@ gm_status gm_dinov2_load(gm_dinov2 *w, const gm_model_file *file,
                    .patch_size = hparams->patch_size,
                    .grid = hparams->image_size / hparams->patch_size,
                    .layers = hparams->vision_layers};
-  gm_weight_loader l = gm_weight_loader_at(file, err, "perceiver.vis_encoder.embeddings.");
-  size_t columns = 3 * w->patch_size * w->patch_size;
-  GM_TRY(gm_load_matrix(&l, "patch_embeddings.projection.weight", 0, columns, &w->patch));
+  gm_weight_loader l = gm_weight_loader_at(file, err, EMBEDDINGS, 0);
+  GM_TRY(load_embeddings(w, &l));
   size_t C = w->patch.shape[0];
-  GM_TRY(gm_load_vector(&l, "patch_embeddings.projection.bias", C, &w->patch_b));
   if (C % hparams->vision_heads || C / hparams->vision_heads > GM_MAX_HEAD_DIM)
     return gm_fail(
         err, GM_ERR_MODEL,
@@ -131,12 +149,12 @@ gm_status gm_dinov2_load(gm_dinov2 *w, const gm_model_file *file,
         gm_model_file_name(file), C, hparams->vision_heads, (int)GM_MAX_HEAD_DIM);
   w->shape = (gm_vit_shape){
       .dim = C, .heads = hparams->vision_heads, .eps = hparams->vision_eps, .act = GM_ACT_GELU};
-  GM_TRY(load_position(w, &l));
+  GM_TRY(make_position(w, &l));
 
   w->blocks = calloc(w->layers, sizeof *w->blocks);
   if (!w->blocks) return gm_fail_memory(err, "vision layers", w->layers * sizeof *w->blocks);
   for (size_t i = 0; i < w->layers; i++) {
-    l = gm_weight_loader_at(file, err, "perceiver.vis_encoder.encoder.layer.%zu.", i);
+    l = gm_weight_loader_at(file, err, LAYERS, i);
     if (i == 0) {
       gm_tensor fc1;
       GM_TRY(gm_load_matrix(&l, names.fc1, 0, C, &fc1));

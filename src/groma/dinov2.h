@@ -9,16 +9,29 @@
 #include "groma_hparams.h"
 #include "vit_block.h"
 
+/* Below "perceiver.vis_encoder.embeddings."; sizes C, P and the rows of the stored grid. The
+ * class token and the positions are joined into gm_dinov2.position. */
+#define GM_DINOV2_EMBEDDINGS(VEC, MAT, TENSOR)                                                 \
+  TENSOR(class_token, "cls_token", "cls_token", GM_KEEP_F32, GM_LAYOUT_SAME, 1, 1, C)          \
+  TENSOR(positions, "position_embeddings", "position_embeddings", GM_KEEP_F32, GM_LAYOUT_SAME, \
+         1, stored, C)                                                                         \
+  TENSOR(patch, "patch_embeddings.projection.weight", "patch_embeddings.projection.weight",    \
+         GM_VISION, GM_LAYOUT_MATRIX, C, 3, P, P)                                              \
+  VEC(patch_b, "patch_embeddings.projection.bias", C)
+
 typedef struct gm_dinov2 {
   size_t image_size, patch_size; /* S, P */
   size_t grid;                   /* n */
   size_t layers;                 /* L */
   gm_vit_shape shape;
-  gm_tensor patch;      /* [C, 3*P*P], columns in the order (channel, y, x) */
-  const float *patch_b; /* [C] */
+  /* patch is [C, 3*P*P], columns in the order (channel, y, x) */
+  GM_DINOV2_EMBEDDINGS(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
   float *position;      /* [1+n*n, C], owned: resampled to n x n; row 0 + class token */
   gm_vit_block *blocks; /* [L], owned */
 } gm_dinov2;
+
+/* Adds the stage's tensors; dims of groma_tensors.h. */
+void gm_dinov2_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* Loads and checks; the stored position grid is resampled to this model's here, once. On
  * failure gm_dinov2_free is still to be called. */

@@ -7,12 +7,25 @@
  * as a whole step of decoding does. */
 #include "llama.h"
 
+#include "groma_tensors.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- loading ---- */
+
+void gm_llama_rules(gm_tensor_rules *rules, const size_t *dims) {
+  size_t dim = dims[LLM_DIM], q_dim = dims[LLM_Q], kv_dim = dims[LLM_KV], ffn = dims[LLM_FFN];
+  size_t base = dims[BASE_VOCAB], added = dims[ADDED_VOCAB];
+  gm_rules_group(rules, "llm", "", NULL, 1);
+  GM_LLAMA_INPUT(GM_VEC_RULE, GM_MAT_RULE)
+  gm_rules_group(rules, "llm", GM_LLAMA_LAYERS, NULL, dims[LLM_LAYERS]);
+  GM_LLAMA_LAYER(GM_VEC_RULE, GM_MAT_RULE)
+  gm_rules_group(rules, "llm", "", NULL, 1);
+  GM_LLAMA_OUTPUT(GM_VEC_RULE, GM_MAT_RULE)
+}
 
 /* The sizes that no key tells are read off the tensors. */
 static gm_status load_shape(gm_llama *llama, const gm_weight_loader *l,
@@ -42,22 +55,25 @@ static gm_status load_shape(gm_llama *llama, const gm_weight_loader *l,
 
 static gm_status load_layer(gm_llama_layer *w, const gm_weight_loader *l,
                             const gm_llama *llama) {
-  size_t dim = llama->dim, kv_dim = llama->kv_dim, ffn = llama->ffn;
+  size_t dim = llama->dim, q_dim = dim, kv_dim = llama->kv_dim, ffn = llama->ffn;
   GM_LLAMA_LAYER(GM_VEC_LOAD, GM_MAT_LOAD)
+  return GM_OK;
+}
+
+static gm_status load_ends(gm_llama *w, const gm_weight_loader *l) {
+  size_t dim = w->dim, base = w->base_vocab, added = 0; /* any number of added tokens */
+  GM_LLAMA_INPUT(GM_VEC_LOAD, GM_MAT_LOAD)
+  added = w->new_embed.shape[0];
+  w->vocab = base + added;
+  GM_LLAMA_OUTPUT(GM_VEC_LOAD, GM_MAT_LOAD)
   return GM_OK;
 }
 
 static gm_status load_all(gm_llama *llama, const gm_model_file *file,
                           const gm_groma_hparams *hparams, gm_error *err) {
-  gm_weight_loader l = gm_weight_loader_at(file, err, "%s", "");
+  gm_weight_loader l = gm_weight_loader_at(file, err, "", 0);
   GM_TRY(load_shape(llama, &l, hparams));
-  size_t dim = llama->dim, base = llama->base_vocab;
-  GM_TRY(gm_load_matrix(&l, "new_input_embs.weight", 0, dim, &llama->new_embed));
-  size_t added = llama->new_embed.shape[0];
-  llama->vocab = base + added;
-  GM_TRY(gm_load_matrix(&l, "llm.lm_head.weight", base, dim, &llama->head));
-  GM_TRY(gm_load_matrix(&l, "extra_lm_head.weight", added, dim, &llama->extra_head));
-  GM_TRY(gm_load_vector(&l, "llm.model.norm.weight", dim, &llama->norm));
+  GM_TRY(load_ends(llama, &l));
   if (llama->vocab > INT32_MAX / 2)
     return gm_fail(err, GM_ERR_MODEL, "%s: found %zu tokens, wanted at most %d",
                    gm_model_file_name(file), llama->vocab, INT32_MAX / 2);
@@ -65,7 +81,7 @@ static gm_status load_all(gm_llama *llama, const gm_model_file *file,
   if (!llama->layers)
     return gm_fail_memory(err, "the language model", llama->n_layers * sizeof *llama->layers);
   for (size_t i = 0; i < llama->n_layers; i++) {
-    l = gm_weight_loader_at(file, err, "llm.model.layers.%zu.", i);
+    l = gm_weight_loader_at(file, err, GM_LLAMA_LAYERS, i);
     GM_TRY(load_layer(&llama->layers[i], &l, llama));
   }
   return GM_OK;

@@ -17,17 +17,28 @@
 #include "kv_cache.h"
 #include "weight_loader.h"
 
-/* One layer, below "llm.model.layers.N.". */
+#define GM_LLAMA_LAYERS "llm.model.layers.%."
+
+/* One layer, below GM_LLAMA_LAYERS; q_dim is heads * head_dim. */
 #define GM_LLAMA_LAYER(VEC, MAT)                                                               \
   VEC(attention_norm, "input_layernorm.weight", dim)                                           \
-  MAT(q, "self_attn.q_proj.weight", dim, dim)                                                  \
-  MAT(k, "self_attn.k_proj.weight", kv_dim, dim)                                               \
-  MAT(v, "self_attn.v_proj.weight", kv_dim, dim)                                               \
-  MAT(o, "self_attn.o_proj.weight", dim, dim)                                                  \
+  MAT(q, "self_attn.q_proj.weight", GM_LLM, q_dim, dim)                                        \
+  MAT(k, "self_attn.k_proj.weight", GM_LLM, kv_dim, dim)                                       \
+  MAT(v, "self_attn.v_proj.weight", GM_LLM_TOUCHY, kv_dim, dim)                                \
+  MAT(o, "self_attn.o_proj.weight", GM_LLM, dim, q_dim)                                        \
   VEC(ffn_norm, "post_attention_layernorm.weight", dim)                                        \
-  MAT(gate, "mlp.gate_proj.weight", ffn, dim)                                                  \
-  MAT(up, "mlp.up_proj.weight", ffn, dim)                                                      \
-  MAT(down, "mlp.down_proj.weight", dim, ffn)
+  MAT(gate, "mlp.gate_proj.weight", GM_LLM, ffn, dim)                                          \
+  MAT(up, "mlp.up_proj.weight", GM_LLM, ffn, dim)                                              \
+  MAT(down, "mlp.down_proj.weight", GM_LLM_TOUCHY, dim, ffn)
+
+/* Before and after the layers; base and added tokens. */
+#define GM_LLAMA_INPUT(VEC, MAT)                                                               \
+  MAT(embed, "llm.model.embed_tokens.weight", GM_LLM, base, dim)                               \
+  MAT(new_embed, "new_input_embs.weight", GM_KEEP_F32, added, dim)
+#define GM_LLAMA_OUTPUT(VEC, MAT)                                                              \
+  VEC(norm, "llm.model.norm.weight", dim)                                                      \
+  MAT(head, "llm.lm_head.weight", GM_LLM_OUTPUT, base, dim)                                    \
+  MAT(extra_head, "extra_lm_head.weight", GM_KEEP_F32, added, dim)
 
 typedef struct gm_llama_layer {
   GM_LLAMA_LAYER(GM_VEC_MEMBER, GM_MAT_MEMBER)
@@ -39,11 +50,13 @@ typedef struct gm_llama {
   size_t base_vocab, vocab; /* vocab counts the added tokens too */
   size_t context;           /* positions it was made for */
   float eps, theta;
-  gm_tensor embed, head;           /* [base_vocab, dim] */
-  gm_tensor new_embed, extra_head; /* [vocab - base_vocab, dim] */
-  const float *norm;
+  GM_LLAMA_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER)
+  GM_LLAMA_OUTPUT(GM_VEC_MEMBER, GM_MAT_MEMBER)
   gm_llama_layer *layers;
 } gm_llama;
+
+/* Adds the stage's tensors; dims of groma_tensors.h. */
+void gm_llama_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* Reads and checks every key and tensor of the language model. GM_ERR_MODEL says which is
  * missing or has another shape. The file must outlive it. */

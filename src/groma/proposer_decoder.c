@@ -1,6 +1,7 @@
 /* proposer_decoder.c - see proposer_decoder.h. */
 #include "proposer_decoder.h"
 
+#include "groma_tensors.h"
 #include "logistic.h"
 #include "sine_position.h"
 
@@ -14,6 +15,43 @@
 
 /* ---- loading */
 
+#define LAYERS "decoder.layers.%."
+#define CROSS "encoder_attn."
+#define SCORE "class_embed_enc."
+#define COCO "class_embed_coco.%."
+#define SA1B "class_embed_sa1b.%."
+#define BOXES "bbox_embed.%."
+
+/* Upstream has the heads under two names. */
+static void head_group(gm_tensor_rules *rules, const char *prefix, const char *other_prefix,
+                       size_t layers) {
+  gm_rules_group(rules, "proposer", prefix, other_prefix, layers);
+}
+#define HEAD_GROUP(rules, name, layers)                                                        \
+  head_group(rules, GM_DDETR name, GM_DDETR "decoder." name, layers)
+
+void gm_proposer_decoder_rules(gm_tensor_rules *rules, const size_t *dims) {
+  size_t d = dims[PROP_DIM], q = dims[QUERIES], A = dims[BOX1], B = dims[BOX2];
+  size_t layers = dims[DEC_LAYERS];
+  gm_rules_group(rules, "proposer", GM_DDETR, NULL, 1);
+  GM_PROPOSER_DECODER_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
+  gm_rules_group(rules, "proposer", GM_DDETR LAYERS, NULL, layers);
+  GM_PROPOSER_SELF_ATTENTION(GM_VEC_RULE, GM_MAT_RULE)
+  gm_rules_group(rules, "proposer", GM_DDETR LAYERS CROSS, NULL, layers);
+  gm_deform_attention_rules(rules, d, dims[DEC_OFFSETS], dims[DEC_WEIGHTS]);
+  gm_rules_group(rules, "proposer", GM_DDETR LAYERS, NULL, layers);
+  GM_PROPOSER_CROSS_NORM(GM_VEC_RULE, GM_MAT_RULE)
+  gm_proposer_ffn_rules(rules, d, dims[DEC_FFN]);
+  HEAD_GROUP(rules, SCORE, 1);
+  GM_OBJECTNESS_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
+  HEAD_GROUP(rules, COCO, layers);
+  GM_OBJECTNESS_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
+  HEAD_GROUP(rules, SA1B, layers);
+  GM_OBJECTNESS_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
+  HEAD_GROUP(rules, BOXES, layers + 1); /* the last serves the proposals */
+  GM_BOX_HEAD_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
+}
+
 static gm_status load_box_head(gm_box_head *w, const gm_weight_loader *l, size_t d) {
   GM_TRY(gm_load_matrix(l, "layers.0.weight", 0, d, &w->fc1));
   size_t A = w->width1 = w->fc1.shape[0];
@@ -25,25 +63,26 @@ static gm_status load_box_head(gm_box_head *w, const gm_weight_loader *l, size_t
 
 static gm_status load_layer(gm_proposer_decoder_layer *w, const gm_weight_loader *l, size_t d,
                             size_t heads) {
-  GM_PROPOSER_DECODER_ATTENTION(GM_VEC_LOAD, GM_MAT_LOAD)
-  gm_weight_loader cross = gm_weight_loader_at(l->file, l->err, "%sencoder_attn.", l->prefix);
+  GM_PROPOSER_SELF_ATTENTION(GM_VEC_LOAD, GM_MAT_LOAD)
+  gm_weight_loader cross = gm_weight_loader_below(l, CROSS);
   GM_TRY(gm_deform_attention_load(&w->cross, &cross, d, heads));
+  GM_PROPOSER_CROSS_NORM(GM_VEC_LOAD, GM_MAT_LOAD)
   return gm_proposer_ffn_load(&w->ffn, l, d);
 }
 
-static gm_status load_objectness(const gm_weight_loader *l, const char *head, size_t layer,
-                                 size_t d, gm_tensor *weight, const float **bias) {
-  gm_weight_loader at =
-      gm_weight_loader_at(l->file, l->err, "%s%s.%zu.", l->prefix, head, layer);
-  GM_TRY(gm_load_matrix(&at, "weight", 1, d, weight));
-  return gm_load_vector(&at, "bias", 1, bias);
+static gm_status load_objectness(gm_objectness_head *w, const gm_weight_loader *top,
+                                 const char *prefix, size_t layer, size_t d) {
+  gm_weight_loader at = gm_weight_loader_at(top->file, top->err, prefix, layer), *l = &at;
+  GM_OBJECTNESS_WEIGHTS(GM_VEC_LOAD, GM_MAT_LOAD)
+  return GM_OK;
 }
 
 static gm_status load_top(gm_proposer_decoder *w, const gm_weight_loader *l) {
   size_t d = w->dim, q = w->n_queries, last = w->n_layers - 1;
   GM_PROPOSER_DECODER_WEIGHTS(GM_VEC_LOAD, GM_MAT_LOAD)
-  GM_TRY(load_objectness(l, "class_embed_coco", last, d, &w->coco, &w->coco_b));
-  return load_objectness(l, "class_embed_sa1b", last, d, &w->sa1b, &w->sa1b_b);
+  GM_TRY(load_objectness(&w->score, l, GM_DDETR SCORE, 0, d));
+  GM_TRY(load_objectness(&w->coco, l, GM_DDETR COCO, last, d));
+  return load_objectness(&w->sa1b, l, GM_DDETR SA1B, last, d);
 }
 
 gm_status gm_proposer_decoder_load(gm_proposer_decoder *w, const gm_model_file *file,
@@ -58,18 +97,18 @@ gm_status gm_proposer_decoder_load(gm_proposer_decoder *w, const gm_model_file *
                    "%s: the proposer is %zu wide with %zu decoder heads; wanted heads that "
                    "divide it into at most %d each",
                    gm_model_file_name(file), d, w->heads, (int)GM_MAX_HEAD_DIM);
-  gm_weight_loader top = gm_weight_loader_at(file, err, "perceiver.ddetr_transformer.");
+  gm_weight_loader top = gm_weight_loader_at(file, err, GM_DDETR, 0);
   GM_TRY(load_top(w, &top));
   w->layers = calloc(w->n_layers, sizeof *w->layers);
   w->box_heads = calloc(w->n_layers + 1, sizeof *w->box_heads);
   if (!w->layers || !w->box_heads)
     return gm_fail_memory(err, "proposer layers", w->n_layers * sizeof *w->layers);
   for (size_t i = 0; i < w->n_layers; i++) {
-    gm_weight_loader l = gm_weight_loader_at(file, err, "%sdecoder.layers.%zu.", top.prefix, i);
+    gm_weight_loader l = gm_weight_loader_at(file, err, GM_DDETR LAYERS, i);
     GM_TRY(load_layer(&w->layers[i], &l, d, w->heads));
   }
   for (size_t i = 0; i <= w->n_layers; i++) {
-    gm_weight_loader l = gm_weight_loader_at(file, err, "%sbbox_embed.%zu.", top.prefix, i);
+    gm_weight_loader l = gm_weight_loader_at(file, err, GM_DDETR BOXES, i);
     GM_TRY(load_box_head(&w->box_heads[i], &l, d));
   }
   return GM_OK;
@@ -155,7 +194,7 @@ static gm_status best_cells(gm_compute *c, const gm_proposer_decoder *w, const f
   gm_linear_out project = {.w = &w->memory, .bias = w->memory_b, .y = query, .ldy = d};
   GM_TRY(gm_linear(c, masked, d, N, &project, 1));
   gm_layer_norm(c, query, query, N, d, w->memory_norm_w, w->memory_norm_b, GM_PROPOSER_EPS);
-  gm_linear_out scores = {.w = &w->score, .bias = w->score_b, .y = score, .ldy = 1};
+  gm_linear_out scores = {.w = &w->score.weight, .bias = w->score.bias, .y = score, .ldy = 1};
   GM_TRY(gm_linear(c, query, d, N, &scores, 1));
 
   for (size_t i = 0; i < N; i++) order[i] = (scored_cell){score[i], (uint32_t)i};
@@ -317,8 +356,8 @@ static gm_status heads(gm_compute *c, const gm_proposer_decoder *w, const float 
   gm_rel_box *from = gm_scratch(c, q * sizeof *from, "boxes before the last layer");
   if (!offset || !from) return GM_ERR_MEMORY;
   gm_linear_out objectness[2] = {
-      {.w = &w->coco, .bias = w->coco_b, .y = result->coco, .ldy = 1},
-      {.w = &w->sa1b, .bias = w->sa1b_b, .y = result->sa1b, .ldy = 1},
+      {.w = &w->coco.weight, .bias = w->coco.bias, .y = result->coco, .ldy = 1},
+      {.w = &w->sa1b.weight, .bias = w->sa1b.bias, .y = result->sa1b, .ldy = 1},
   };
   GM_TRY(gm_linear(c, result->states, d, q, objectness, 2));
 

@@ -1,6 +1,7 @@
 /* proposer_encoder.c - see proposer_encoder.h. */
 #include "proposer_encoder.h"
 
+#include "groma_tensors.h"
 #include "sine_position.h"
 
 #include <stdlib.h>
@@ -10,12 +11,29 @@
 
 /* ---- loading */
 
+#define INPUT "perceiver.input_proj.0."
+#define LAYERS GM_DDETR "encoder.layers.%."
+#define ATTENTION "self_attn."
+
+void gm_proposer_encoder_rules(gm_tensor_rules *rules, const size_t *dims) {
+  size_t d = dims[PROP_DIM], C = dims[VIT_DIM], n_levels = dims[LEVELS];
+  size_t layers = dims[ENC_LAYERS];
+  gm_rules_group(rules, "proposer", INPUT, NULL, 1);
+  GM_PROPOSER_INPUT(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+  gm_rules_group(rules, "proposer", GM_DDETR, NULL, 1);
+  GM_PROPOSER_LEVELS(GM_VEC_RULE, GM_MAT_RULE)
+  gm_rules_group(rules, "proposer", LAYERS ATTENTION, NULL, layers);
+  gm_deform_attention_rules(rules, d, dims[ENC_OFFSETS], dims[ENC_WEIGHTS]);
+  gm_rules_group(rules, "proposer", LAYERS, NULL, layers);
+  GM_PROPOSER_ENCODER_NORM(GM_VEC_RULE, GM_MAT_RULE)
+  gm_proposer_ffn_rules(rules, d, dims[ENC_FFN]);
+}
+
 /* position = (y features, x features) of every cell + level_embed; references = cell centres,
  * with offsets counted in cells. */
 static gm_status make_position(gm_proposer_encoder *w, const gm_weight_loader *l) {
-  size_t n = w->grid, d = w->dim, half = d / 2;
-  gm_tensor level;
-  GM_TRY(gm_load_matrix(l, "level_embed", 1, d, &level));
+  size_t n = w->grid, d = w->dim, half = d / 2, n_levels = 1;
+  GM_PROPOSER_LEVELS(GM_VEC_LOAD, GM_MAT_LOAD)
   w->position = malloc(n * n * d * sizeof *w->position);
   w->references = malloc(n * n * sizeof *w->references);
   float *scratch = malloc((n * half + d) * sizeof *scratch);
@@ -24,7 +42,7 @@ static gm_status make_position(gm_proposer_encoder *w, const gm_weight_loader *l
     return gm_fail_memory(l->err, "proposer positions", (n * n * d + d) * sizeof *scratch);
   }
   float *level_row = scratch + n * half;
-  gm_type_traits_of(level.type)->to_float(level_row, level.data, d);
+  gm_type_traits_of(w->levels.type)->to_float(level_row, w->levels.data, d);
   for (size_t i = 0; i < n; i++) {
     float angle = (float)(((double)i + 0.5) / ((double)n + 1e-6) * TWO_PI);
     gm_sine_position(scratch + i * half, half, angle);
@@ -45,11 +63,9 @@ static gm_status make_position(gm_proposer_encoder *w, const gm_weight_loader *l
   return GM_OK;
 }
 
-static gm_status load_layer(gm_proposer_encoder_layer *w, const gm_weight_loader *layer,
-                            const gm_model_file *file, size_t i, size_t d, size_t heads) {
-  const gm_weight_loader *l = layer;
-  gm_weight_loader attention = gm_weight_loader_at(
-      file, l->err, "perceiver.ddetr_transformer.encoder.layers.%zu.self_attn.", i);
+static gm_status load_layer(gm_proposer_encoder_layer *w, const gm_weight_loader *l, size_t d,
+                            size_t heads) {
+  gm_weight_loader attention = gm_weight_loader_below(l, ATTENTION);
   GM_TRY(gm_deform_attention_load(&w->attention, &attention, d, heads));
   GM_PROPOSER_ENCODER_NORM(GM_VEC_LOAD, GM_MAT_LOAD)
   return gm_proposer_ffn_load(&w->ffn, l, d);
@@ -58,7 +74,7 @@ static gm_status load_layer(gm_proposer_encoder_layer *w, const gm_weight_loader
 static gm_status load_input(gm_proposer_encoder *w, const gm_weight_loader *l) {
   GM_TRY(gm_load_matrix(l, "0.weight", 0, w->width, &w->input));
   size_t C = w->width, d = w->dim = w->input.shape[0];
-  GM_PROPOSER_INPUT(GM_VEC_LOAD, GM_MAT_LOAD)
+  GM_PROPOSER_INPUT(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
   return GM_OK;
 }
 
@@ -67,21 +83,21 @@ gm_status gm_proposer_encoder_load(gm_proposer_encoder *w, const gm_model_file *
   *w = (gm_proposer_encoder){.grid = hparams->image_size / hparams->patch_size,
                              .width = C,
                              .n_layers = hparams->encoder_layers};
-  gm_weight_loader l = gm_weight_loader_at(file, err, "perceiver.input_proj.0.");
+  gm_weight_loader l = gm_weight_loader_at(file, err, INPUT, 0);
   GM_TRY(load_input(w, &l));
   size_t d = w->dim, heads = hparams->encoder_heads;
   if (d % 4 || d % heads)
     return gm_fail(err, GM_ERR_MODEL,
                    "%s: the proposer is %zu wide; wanted a multiple of 4 and of its %zu heads",
                    gm_model_file_name(file), d, heads);
-  l = gm_weight_loader_at(file, err, "perceiver.ddetr_transformer.");
+  l = gm_weight_loader_at(file, err, GM_DDETR, 0);
   GM_TRY(make_position(w, &l));
   w->layers = calloc(w->n_layers, sizeof *w->layers);
   if (!w->layers)
     return gm_fail_memory(err, "proposer layers", w->n_layers * sizeof *w->layers);
   for (size_t i = 0; i < w->n_layers; i++) {
-    l = gm_weight_loader_at(file, err, "perceiver.ddetr_transformer.encoder.layers.%zu.", i);
-    GM_TRY(load_layer(&w->layers[i], &l, file, i, d, heads));
+    l = gm_weight_loader_at(file, err, LAYERS, i);
+    GM_TRY(load_layer(&w->layers[i], &l, d, heads));
   }
   return GM_OK;
 }

@@ -8,7 +8,10 @@
 #include "groma_hparams.h"
 #include "proposer_ffn.h"
 
-/* member, name, shape in d. */
+/* The proposer's layers and heads. */
+#define GM_DDETR "perceiver.ddetr_transformer."
+
+/* One layer's tensors besides the attention's and the feed-forward part's; size d. */
 #define GM_PROPOSER_ENCODER_NORM(VEC, MAT)                                                     \
   VEC(norm_w, "self_attn_layer_norm.weight", d)                                                \
   VEC(norm_b, "self_attn_layer_norm.bias", d)
@@ -19,20 +22,27 @@ typedef struct gm_proposer_encoder_layer {
   gm_proposer_ffn ffn;
 } gm_proposer_encoder_layer;
 
-/* member, name, shape in d and C. */
-#define GM_PROPOSER_INPUT(VEC, MAT)                                                            \
-  MAT(input, "0.weight", d, C)                                                                 \
+/* The 1x1 conv and its norm, below "perceiver.input_proj.0."; sizes d and C. */
+#define GM_PROPOSER_INPUT(VEC, MAT, TENSOR)                                                    \
+  TENSOR(input, "0.weight", "0.weight", GM_KEEP_F16, GM_LAYOUT_MATRIX, d, C, 1, 1)             \
   VEC(input_b, "0.bias", d)                                                                    \
   VEC(input_norm_w, "1.weight", d)                                                             \
   VEC(input_norm_b, "1.bias", d)
 
+/* A row per feature level, added to the positions; sizes n_levels and d. */
+#define GM_PROPOSER_LEVELS(VEC, MAT) MAT(levels, "level_embed", GM_KEEP_F32, n_levels, d)
+
 typedef struct gm_proposer_encoder {
   size_t grid, width, dim, n_layers; /* n, C, d */
-  GM_PROPOSER_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER)
+  GM_PROPOSER_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
+  GM_PROPOSER_LEVELS(GM_VEC_MEMBER, GM_MAT_MEMBER)
   float *position;                   /* [n*n, d], owned: sine features + level_embed */
   gm_reference *references;          /* [n*n], owned: cell centres */
   gm_proposer_encoder_layer *layers; /* [n_layers], owned */
 } gm_proposer_encoder;
+
+/* Adds the stage's tensors; dims of groma_tensors.h. */
+void gm_proposer_encoder_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* On failure gm_proposer_encoder_free is still to be called. */
 gm_status gm_proposer_encoder_load(gm_proposer_encoder *w, const gm_model_file *file,

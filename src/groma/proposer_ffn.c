@@ -1,6 +1,9 @@
 /* proposer_ffn.c - see proposer_ffn.h. */
 #include "proposer_ffn.h"
 
+void gm_proposer_ffn_rules(gm_tensor_rules *rules, size_t d,
+                           size_t F){GM_PROPOSER_FFN_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)}
+
 gm_status gm_proposer_ffn_load(gm_proposer_ffn *w, const gm_weight_loader *l, size_t d) {
   GM_TRY(gm_load_matrix(l, "fc1.weight", 0, d, &w->fc1));
   size_t F = w->fc1.shape[0];

@@ -8,11 +8,11 @@
 
 #define GM_PROPOSER_EPS 1e-5f /* of all its LayerNorms but the input's */
 
-/* member, name, shape in d and F. */
+/* Sizes d and F. */
 #define GM_PROPOSER_FFN_WEIGHTS(VEC, MAT)                                                      \
-  MAT(fc1, "fc1.weight", F, d)                                                                 \
+  MAT(fc1, "fc1.weight", GM_KEEP_F16, F, d)                                                    \
   VEC(fc1_b, "fc1.bias", F)                                                                    \
-  MAT(fc2, "fc2.weight", d, F)                                                                 \
+  MAT(fc2, "fc2.weight", GM_KEEP_F16, d, F)                                                    \
   VEC(fc2_b, "fc2.bias", d)                                                                    \
   VEC(norm_w, "final_layer_norm.weight", d)                                                    \
   VEC(norm_b, "final_layer_norm.bias", d)
@@ -22,6 +22,8 @@ typedef struct gm_proposer_ffn {
   GM_PROPOSER_FFN_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_proposer_ffn;
 
+/* Adds its tensors to the current group. */
+void gm_proposer_ffn_rules(gm_tensor_rules *rules, size_t d, size_t F);
 gm_status gm_proposer_ffn_load(gm_proposer_ffn *w, const gm_weight_loader *l, size_t d);
 
 /* x[rows, d] in place. */

@@ -1,8 +1,9 @@
 /* region_encoder.c - see region_encoder.h. */
 #include "region_encoder.h"
 
+#include "groma_tensors.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -14,48 +15,65 @@ enum {
 
 /* ---- loading */
 
-static gm_status load_conv3x3(const gm_weight_loader *l, const char *name, size_t R,
-                              gm_tensor *out) {
-  return gm_load_tensor(l, name, 4, (size_t[]){3, 3, R, R}, out);
+#define INPUT "region_encoder.mlvl_fuse.input_conv.%."
+#define FUSE "region_encoder.mlvl_fuse.fuse_convs.%."
+#define ROI "region_encoder.roi_align."
+#define ROI_CONV ROI "pconvs.%."
+
+void gm_region_encoder_rules(gm_tensor_rules *rules, const size_t *dims) {
+  size_t C = dims[VIT_DIM], R = dims[REGION_DIM], F = dims[REGION_FLAT], D = dims[LLM_DIM];
+  size_t columns = dims[REGION_BINS], A = dims[REGION_POS];
+  gm_rules_group(rules, "regions", INPUT, NULL, GM_REGION_LEVELS);
+  GM_REGION_INPUT(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+  gm_rules_group(rules, "regions", FUSE, NULL, dims[FUSE_CONVS]);
+  GM_REGION_FUSE(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+  gm_rules_group(rules, "regions", ROI_CONV, NULL, GM_REGION_LEVELS);
+  GM_REGION_CONV(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+  gm_rules_group(rules, "regions", ROI, NULL, 1);
+  GM_REGION_HEAD(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
 }
 
 static gm_status load_input(gm_region_input *w, const gm_weight_loader *l, size_t C, size_t R) {
-  GM_REGION_INPUT(GM_VEC_LOAD, GM_MAT_LOAD)
+  GM_REGION_INPUT(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
+  return GM_OK;
+}
+
+static gm_status load_conv(gm_region_conv *w, const gm_weight_loader *l, size_t R) {
+  GM_REGION_CONV(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
+  return GM_OK;
+}
+
+static gm_status load_step(gm_region_fuse *w, const gm_weight_loader *l, size_t R) {
+  GM_REGION_FUSE(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
   return GM_OK;
 }
 
 static gm_status load_levels(gm_region_encoder *w, const gm_model_file *file, gm_error *err) {
-  for (int k = 0; k < GM_REGION_LEVELS; k++) {
-    gm_weight_loader l =
-        gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.input_conv.%d.", k);
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
+    gm_weight_loader l = gm_weight_loader_at(file, err, INPUT, k);
     GM_TRY(load_input(&w->input[k], &l, w->width, w->channels));
-    l = gm_weight_loader_at(file, err, "region_encoder.roi_align.pconvs.%d.", k);
-    GM_TRY(load_conv3x3(&l, "weight", w->channels, &w->roi[k].conv));
-    GM_TRY(gm_load_vector(&l, "bias", w->channels, &w->roi[k].bias));
+    l = gm_weight_loader_at(file, err, ROI_CONV, k);
+    GM_TRY(load_conv(&w->roi[k], &l, w->channels));
   }
   return GM_OK;
 }
 
-static bool has_fuse(const gm_model_file *file, int k, const char *part) {
-  char name[96];
-  snprintf(name, sizeof name, "region_encoder.mlvl_fuse.fuse_convs.%d.%s", k, part);
+static bool has_fuse(const gm_model_file *file, size_t k, const char *part) {
+  char name[GM_MAX_RULE_NAME + 1];
+  gm_rule_name(name, FUSE, part, k);
   return gm_model_file_tensor(file, name) != NULL;
 }
 
 /* There are as many fuse steps as the file has any part of. */
 static gm_status load_fuse(gm_region_encoder *w, const gm_model_file *file, gm_error *err) {
-  for (int k = 0; k < MAX_FUSE; k++)
-    if (has_fuse(file, k, "conv.weight") || has_fuse(file, k, "gn.weight"))
-      w->n_fuse = (size_t)k + 1;
+  for (size_t k = 0; k < MAX_FUSE; k++)
+    if (has_fuse(file, k, "conv.weight") || has_fuse(file, k, "gn.weight")) w->n_fuse = k + 1;
   if (w->n_fuse == 0) return GM_OK;
   w->fuse = calloc(w->n_fuse, sizeof *w->fuse);
   if (!w->fuse) return gm_fail_memory(err, "fuse convs", w->n_fuse * sizeof *w->fuse);
   for (size_t k = 0; k < w->n_fuse; k++) {
-    gm_weight_loader l =
-        gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.fuse_convs.%zu.", k);
-    GM_TRY(load_conv3x3(&l, "conv.weight", w->channels, &w->fuse[k].conv));
-    GM_TRY(gm_load_vector(&l, "gn.weight", w->channels, &w->fuse[k].norm_w));
-    GM_TRY(gm_load_vector(&l, "gn.bias", w->channels, &w->fuse[k].norm_b));
+    gm_weight_loader l = gm_weight_loader_at(file, err, FUSE, k);
+    GM_TRY(load_step(&w->fuse[k], &l, w->channels));
   }
   return GM_OK;
 }
@@ -75,7 +93,7 @@ static gm_status load_head(gm_region_encoder *w, const gm_weight_loader *l) {
         gm_model_file_name(l->file), l->prefix, columns, R);
   size_t F = w->flat_dim = w->flatten.shape[0];
   size_t A = w->position_dim = w->pos1.shape[0], D = w->dim = w->updims.shape[0];
-  GM_REGION_HEAD(GM_VEC_LOAD, GM_MAT_LOAD)
+  GM_REGION_HEAD(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
   return GM_OK;
 }
 
@@ -86,7 +104,7 @@ gm_status gm_region_encoder_load(gm_region_encoder *w, const gm_model_file *file
                            .patch_size = hparams->patch_size,
                            .grid = hparams->image_size / hparams->patch_size,
                            .width = C};
-  gm_weight_loader l = gm_weight_loader_at(file, err, "region_encoder.mlvl_fuse.input_conv.0.");
+  gm_weight_loader l = gm_weight_loader_at(file, err, INPUT, 0);
   gm_tensor first;
   GM_TRY(gm_load_matrix(&l, "weight", 0, C, &first));
   size_t R = w->channels = first.shape[0];
@@ -97,7 +115,7 @@ gm_status gm_region_encoder_load(gm_region_encoder *w, const gm_model_file *file
         gm_model_file_name(file), R, (int)GROUPS);
   GM_TRY(load_levels(w, file, err));
   GM_TRY(load_fuse(w, file, err));
-  l = gm_weight_loader_at(file, err, "region_encoder.roi_align.");
+  l = gm_weight_loader_at(file, err, ROI, 0);
   return load_head(w, &l);
 }
 

@@ -18,39 +18,46 @@
 
 enum { GM_REGION_LEVELS = 3 };
 
-/* member, name, shape in C and R (channels). */
-#define GM_REGION_INPUT(VEC, MAT)                                                              \
-  MAT(w, "weight", R, C)                                                                       \
-  MAT(coord, "coord", R, 2)                                                                    \
+/* The 1x1 conv of C channels and two coordinates, kept apart; sizes C and R (channels). */
+#define GM_REGION_INPUT(VEC, MAT, TENSOR)                                                      \
+  TENSOR(w, "weight", "weight", GM_VISION, GM_LAYOUT_ALL_BUT_2, R, C + 2, 1, 1)                \
+  TENSOR(coord, "coord", "weight", GM_KEEP_F32, GM_LAYOUT_LAST_2, R, C + 2, 1, 1)              \
   VEC(bias, "bias", R)
 typedef struct gm_region_input {
-  GM_REGION_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER)
+  GM_REGION_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
 } gm_region_input;
 
-/* A 3x3 conv [3, 3, R, R] with what follows it. */
+/* A 3x3 conv with the GroupNorm that follows it; size R. */
+#define GM_REGION_FUSE(VEC, MAT, TENSOR)                                                       \
+  TENSOR(conv, "conv.weight", "conv.weight", GM_VISION, GM_LAYOUT_TAPS, R, R, 3, 3)            \
+  VEC(norm_w, "gn.weight", R)                                                                  \
+  VEC(norm_b, "gn.bias", R)
 typedef struct gm_region_fuse {
-  gm_tensor conv;
-  const float *norm_w, *norm_b; /* [R], GroupNorm */
+  GM_REGION_FUSE(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
 } gm_region_fuse;
 
+/* A 3x3 conv; size R. */
+#define GM_REGION_CONV(VEC, MAT, TENSOR)                                                       \
+  TENSOR(conv, "weight", "weight", GM_VISION, GM_LAYOUT_TAPS, R, R, 3, 3)                      \
+  VEC(bias, "bias", R)
 typedef struct gm_region_conv {
-  gm_tensor conv;
-  const float *bias; /* [R] */
+  GM_REGION_CONV(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
 } gm_region_conv;
 
-/* member, name, shape in R, bins, A (position width), F and D. */
-#define GM_REGION_HEAD(VEC, MAT)                                                               \
-  MAT(flatten, "flatten_linear.weight", F, bins *bins *R)                                      \
+/* Sizes columns (R * bins * bins), A (position width), F and D. */
+#define GM_REGION_HEAD(VEC, MAT, TENSOR)                                                       \
+  TENSOR(flatten, "flatten_linear.weight", "flatten_linear.weight", GM_VISION,                 \
+         GM_LAYOUT_BINS_FIRST, F, columns)                                                     \
   VEC(flatten_b, "flatten_linear.bias", F)                                                     \
-  MAT(pos1, "pos_embedd.0.weight", A, 4)                                                       \
+  MAT(pos1, "pos_embedd.0.weight", GM_KEEP_F32, A, 4)                                          \
   VEC(pos1_b, "pos_embedd.0.bias", A)                                                          \
   VEC(pos_norm1_w, "pos_embedd.2.weight", A)                                                   \
   VEC(pos_norm1_b, "pos_embedd.2.bias", A)                                                     \
-  MAT(pos2, "pos_embedd.3.weight", F, A)                                                       \
+  MAT(pos2, "pos_embedd.3.weight", GM_KEEP_F32, F, A)                                          \
   VEC(pos2_b, "pos_embedd.3.bias", F)                                                          \
   VEC(pos_norm2_w, "pos_embedd.5.weight", F)                                                   \
   VEC(pos_norm2_b, "pos_embedd.5.bias", F)                                                     \
-  MAT(updims, "updims.weight", D, F)                                                           \
+  MAT(updims, "updims.weight", GM_VISION, D, F)                                                \
   VEC(updims_b, "updims.bias", D)
 
 typedef struct gm_region_encoder {
@@ -62,8 +69,11 @@ typedef struct gm_region_encoder {
   gm_region_conv roi[GM_REGION_LEVELS];
   size_t n_fuse;
   gm_region_fuse *fuse; /* [n_fuse], owned */
-  GM_REGION_HEAD(GM_VEC_MEMBER, GM_MAT_MEMBER)
+  GM_REGION_HEAD(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
 } gm_region_encoder;
+
+/* Adds the stage's tensors; dims of groma_tensors.h. */
+void gm_region_encoder_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* On failure gm_region_encoder_free is still to be called. */
 gm_status gm_region_encoder_load(gm_region_encoder *w, const gm_model_file *file,

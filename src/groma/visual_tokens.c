@@ -1,11 +1,21 @@
 /* visual_tokens.c - see visual_tokens.h. */
 #include "visual_tokens.h"
 
+#include "groma_tensors.h"
+
 #include <string.h>
+
+#define BRIDGE "img_txt_bridge."
+
+void gm_visual_tokens_rules(gm_tensor_rules *rules, const size_t *dims) {
+  size_t C = dims[VIT_DIM], D = dims[LLM_DIM];
+  gm_rules_group(rules, "bridge", BRIDGE, NULL, 1);
+  GM_VISUAL_TOKENS_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
+}
 
 gm_status gm_visual_tokens_load(gm_visual_tokens *w, const gm_model_file *file, size_t grid,
                                 size_t C, gm_error *err) {
-  gm_weight_loader at = gm_weight_loader_at(file, err, "img_txt_bridge."), *l = &at;
+  gm_weight_loader at = gm_weight_loader_at(file, err, BRIDGE, 0), *l = &at;
   *w = (gm_visual_tokens){.grid = grid, .width = C};
   GM_TRY(gm_load_matrix(l, "2.weight", 0, 0, &w->fc2));
   size_t D = w->dim = w->fc2.shape[0];

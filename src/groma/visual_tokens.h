@@ -6,17 +6,20 @@
 #include "ops.h"
 #include "weight_loader.h"
 
-/* member, name, shape in C and D. */
+/* Below "img_txt_bridge."; sizes C and D. */
 #define GM_VISUAL_TOKENS_WEIGHTS(VEC, MAT)                                                     \
-  MAT(fc1, "0.weight", D, 4 * C)                                                               \
+  MAT(fc1, "0.weight", GM_VISION, D, 4 * C)                                                    \
   VEC(fc1_b, "0.bias", D)                                                                      \
-  MAT(fc2, "2.weight", D, D)                                                                   \
+  MAT(fc2, "2.weight", GM_VISION, D, D)                                                        \
   VEC(fc2_b, "2.bias", D)
 
 typedef struct gm_visual_tokens {
   size_t grid, width, dim; /* n, C, D */
   GM_VISUAL_TOKENS_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_visual_tokens;
+
+/* Adds the stage's tensors; dims of groma_tensors.h. */
+void gm_visual_tokens_rules(gm_tensor_rules *rules, const size_t *dims);
 
 gm_status gm_visual_tokens_load(gm_visual_tokens *w, const gm_model_file *file, size_t grid,
                                 size_t C, gm_error *err);

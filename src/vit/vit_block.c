@@ -4,33 +4,28 @@
 #include <math.h>
 #include <string.h>
 
-static gm_status load_fused(gm_vit_block *w, const gm_weight_loader *l,
-                            const gm_vit_names *names, size_t C) {
-  gm_tensor qkv;
-  const float *bias;
-  GM_TRY(gm_load_matrix(l, names->qkv, 3 * C, C, &qkv));
-  GM_TRY(gm_load_vector(l, names->qkv_b, 3 * C, &bias));
-  w->q = gm_tensor_slice(&qkv, 0, C);
-  w->k = gm_tensor_slice(&qkv, C, C);
-  w->v = gm_tensor_slice(&qkv, 2 * C, C);
-  w->q_b = bias;
-  w->k_b = bias + C;
-  w->v_b = bias + 2 * C;
-  return GM_OK;
+void gm_vit_block_rules(gm_tensor_rules *rules, const gm_vit_names *names, size_t dim,
+                        size_t hidden) {
+  size_t C = dim, F = hidden;
+  GM_VIT_BLOCK_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
+}
+
+static void split_fused(gm_vit_block *w, size_t C) {
+  w->q = gm_tensor_slice(&w->qkv, 0, C);
+  w->k = gm_tensor_slice(&w->qkv, C, C);
+  w->v = gm_tensor_slice(&w->qkv, 2 * C, C);
+  w->q_b = w->qkv_b;
+  w->k_b = w->qkv_b + C;
+  w->v_b = w->qkv_b + 2 * C;
 }
 
 gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
                             const gm_vit_names *names, const gm_vit_shape *shape) {
   size_t C = shape->dim, F = shape->hidden;
   *w = (gm_vit_block){0};
-#define VEC(member, n)                                                                         \
-  if (names->member) GM_TRY(gm_load_vector(l, names->member, n, &w->member));
-#define MAT(member, rows, columns)                                                             \
-  if (names->member) GM_TRY(gm_load_matrix(l, names->member, rows, columns, &w->member));
-  GM_VIT_BLOCK_WEIGHTS(VEC, MAT)
-#undef VEC
-#undef MAT
-  return names->qkv ? load_fused(w, l, names, C) : GM_OK;
+  GM_VIT_BLOCK_WEIGHTS(GM_VEC_LOAD, GM_MAT_LOAD)
+  if (names->qkv) split_fused(w, C);
+  return GM_OK;
 }
 
 /* Attention over one span with what all of a block's calls have in common; exact in a file of

@@ -21,47 +21,45 @@ typedef struct gm_vit_shape {
   bool causal;
 } gm_vit_shape;
 
-/* member, shape in C (dim) and F (hidden). */
+/* Weights of a block, with their names in a family's gm_vit_names; sizes C (dim) and F
+ * (hidden). A family has either qkv and qkv_b, whose rows are those of q, k and v one after
+ * another, or q, k and v with their biases. */
 #define GM_VIT_BLOCK_WEIGHTS(VEC, MAT)                                                         \
-  VEC(norm1_w, C)                                                                              \
-  VEC(norm1_b, C)                                                                              \
-  MAT(q, C, C)                                                                                 \
-  VEC(q_b, C)                                                                                  \
-  MAT(k, C, C)                                                                                 \
-  VEC(k_b, C)                                                                                  \
-  MAT(v, C, C)                                                                                 \
-  VEC(v_b, C)                                                                                  \
-  MAT(out, C, C)                                                                               \
-  VEC(out_b, C)                                                                                \
-  VEC(scale1, C)                                                                               \
-  VEC(norm2_w, C)                                                                              \
-  VEC(norm2_b, C)                                                                              \
-  MAT(fc1, F, C)                                                                               \
-  VEC(fc1_b, F)                                                                                \
-  MAT(fc2, C, F)                                                                               \
-  VEC(fc2_b, C)                                                                                \
-  VEC(scale2, C)
+  VEC(norm1_w, names->norm1_w, C)                                                              \
+  VEC(norm1_b, names->norm1_b, C)                                                              \
+  MAT(qkv, names->qkv, GM_VISION, 3 * C, C)                                                    \
+  VEC(qkv_b, names->qkv_b, 3 * C)                                                              \
+  MAT(q, names->q, GM_VISION, C, C)                                                            \
+  VEC(q_b, names->q_b, C)                                                                      \
+  MAT(k, names->k, GM_VISION, C, C)                                                            \
+  VEC(k_b, names->k_b, C)                                                                      \
+  MAT(v, names->v, GM_VISION, C, C)                                                            \
+  VEC(v_b, names->v_b, C)                                                                      \
+  MAT(out, names->out, GM_VISION, C, C)                                                        \
+  VEC(out_b, names->out_b, C)                                                                  \
+  VEC(scale1, names->scale1, C)                                                                \
+  VEC(norm2_w, names->norm2_w, C)                                                              \
+  VEC(norm2_b, names->norm2_b, C)                                                              \
+  MAT(fc1, names->fc1, GM_VISION, F, C)                                                        \
+  VEC(fc1_b, names->fc1_b, F)                                                                  \
+  MAT(fc2, names->fc2, GM_VISION, C, F)                                                        \
+  VEC(fc2_b, names->fc2_b, C)                                                                  \
+  VEC(scale2, names->scale2, C)
 
-#define GM_VIT_VEC(member, n) const float *member;
-#define GM_VIT_MAT(member, rows, columns) gm_tensor member;
-/* A vector that the family does not have (no name below) is NULL. */
+/* q, k, v and their biases are set in every family: parts of qkv where it has that. Any other
+ * vector that the family does not have is NULL. */
 typedef struct gm_vit_block {
-  GM_VIT_BLOCK_WEIGHTS(GM_VIT_VEC, GM_VIT_MAT)
+  GM_VIT_BLOCK_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_vit_block;
-#undef GM_VIT_VEC
-#undef GM_VIT_MAT
 
-#define GM_VIT_NAME_V(member, n) const char *member;
-#define GM_VIT_NAME_M(member, rows, columns) const char *member;
-/* A family's tensor names below the block's prefix. Where qkv is set, [3C, C] rows in the order
- * q, k, v and qkv_b [3C] stand in for q, k, v and their biases. */
+/* A family's tensor names below the block's prefix; NULL: it has no such tensor. */
 typedef struct gm_vit_names {
-  GM_VIT_BLOCK_WEIGHTS(GM_VIT_NAME_V, GM_VIT_NAME_M)
-  const char *qkv, *qkv_b;
+  GM_VIT_BLOCK_WEIGHTS(GM_VEC_NAME, GM_MAT_NAME)
 } gm_vit_names;
-#undef GM_VIT_NAME_V
-#undef GM_VIT_NAME_M
 
+/* Adds the rules of a block of this width and hidden width to the current group. */
+void gm_vit_block_rules(gm_tensor_rules *rules, const gm_vit_names *names, size_t dim,
+                        size_t hidden);
 /* Loads the block below l's prefix. GM_ERR_MODEL as weight_loader.h says. */
 gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
                             const gm_vit_names *names, const gm_vit_shape *shape);

@@ -1,7 +1,7 @@
 /* clip_text.c - see clip_text.h. */
 #include "clip_text.h"
 
-#include "clip_tower.h"
+#include "clip_tensors.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -9,42 +9,78 @@
 
 enum { GROUP_TOKENS = 1024 };
 
+/* ---- loading */
+
+/* A family's names. */
+typedef struct text_names {
+  GM_CLIP_TEXT_INPUT(GM_VEC_NAME, GM_MAT_NAME)
+  GM_CLIP_TEXT_OUTPUT(GM_VEC_NAME, GM_MAT_NAME, GM_TENSOR_NAME)
+  bool turned;
+  const char *blocks; /* prefix of a block's names */
+} text_names;
+
+static const text_names fused_names = {
+    .embedding = "token_embedding.weight",
+    .positions = "positional_embedding",
+    .ln_final_w = "ln_final.weight",
+    .ln_final_b = "ln_final.bias",
+    .projection = "text_projection",
+    .turned = true,
+    .blocks = "transformer.resblocks.%.",
+};
+
+static const text_names separate_names = {
+    .embedding = "text_model.embeddings.token_embedding.weight",
+    .positions = "text_model.embeddings.position_embedding.weight",
+    .ln_final_w = "text_model.final_layer_norm.weight",
+    .ln_final_b = "text_model.final_layer_norm.bias",
+    .projection = "text_projection.weight",
+    .blocks = "text_model.encoder.layers.%.",
+};
+
+void gm_clip_text_rules(gm_tensor_rules *rules, const size_t *dims, bool fused) {
+  const text_names *names = fused ? &fused_names : &separate_names;
+  size_t C = dims[T_DIM], D = dims[CLIP_FEATURES];
+  size_t vocabulary = dims[T_VOCAB], context = dims[T_ROWS];
+  gm_rules_group(rules, "text", "", NULL, 1);
+  GM_CLIP_TEXT_INPUT(GM_VEC_RULE, GM_MAT_RULE)
+  gm_rules_group(rules, "text", names->blocks, NULL, dims[T_LAYERS]);
+  gm_vit_block_rules(rules, gm_clip_tower_names(fused), C, dims[T_FFN]);
+  gm_rules_group(rules, "text", "", NULL, 1);
+  GM_CLIP_TEXT_OUTPUT(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+}
+
+static gm_status load_ends(gm_clip_text *w, const gm_weight_loader *l,
+                           const text_names *names) {
+  size_t C = w->shape.dim, D = 0, vocabulary = w->vocabulary, context = 0; /* any D, context */
+  GM_CLIP_TEXT_INPUT(GM_VEC_LOAD, GM_MAT_LOAD)
+  GM_CLIP_TEXT_OUTPUT(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
+  w->features = w->projection.shape[0];
+  w->context = w->positions.shape[0];
+  if (w->context >= 2 && w->context <= 4096) return GM_OK;
+  return gm_fail(l->err, GM_ERR_MODEL, "%s: a text context of %zu, wanted 2 to 4096",
+                 gm_model_file_name(l->file), w->context);
+}
+
 gm_status gm_clip_text_load(gm_clip_text *w, const gm_model_file *file,
                             const gm_clip_hparams *hparams, gm_error *err) {
-  bool fused = hparams->fused;
+  const text_names *names = hparams->fused ? &fused_names : &separate_names;
   *w = (gm_clip_text){.layers = hparams->text_layers};
-  gm_weight_loader l = gm_weight_loader_at(file, err, fused ? "%s" : "text_model.", "");
-  gm_tensor position;
-  GM_TRY(gm_load_matrix(&l,
-                        fused ? "token_embedding.weight" : "embeddings.token_embedding.weight",
-                        0, 0, &w->embedding));
-  size_t C = w->embedding.shape[1];
-  w->vocabulary = w->embedding.shape[0];
+  gm_weight_loader l = gm_weight_loader_at(file, err, "", 0);
+  gm_tensor embedding;
+  GM_TRY(gm_load_matrix(&l, names->embedding, 0, 0, &embedding));
+  size_t C = embedding.shape[1];
+  w->vocabulary = embedding.shape[0];
   GM_TRY(gm_clip_tower_check_heads(file, "text", C, hparams->text_heads, err));
-  GM_TRY(gm_load_matrix(&l,
-                        fused ? "positional_embedding" : "embeddings.position_embedding.weight",
-                        0, C, &position));
-  w->context = position.shape[0];
-  if (w->context < 2 || w->context > 4096)
-    return gm_fail(err, GM_ERR_MODEL, "%s: a text context of %zu, wanted 2 to 4096",
-                   gm_model_file_name(file), w->context);
-  GM_TRY(gm_load_vector(&l, fused ? "ln_final.weight" : "final_layer_norm.weight", C,
-                        &w->ln_final_w));
-  GM_TRY(
-      gm_load_vector(&l, fused ? "ln_final.bias" : "final_layer_norm.bias", C, &w->ln_final_b));
-  gm_weight_loader top = gm_weight_loader_at(file, err, "%s", "");
-  GM_TRY(gm_load_matrix(&top, fused ? "text_projection" : "text_projection.weight", 0, C,
-                        &w->projection));
-  w->features = w->projection.shape[0];
   w->shape = (gm_vit_shape){.dim = C,
                             .heads = hparams->text_heads,
                             .eps = hparams->text_eps,
                             .act = hparams->text_act,
                             .causal = true};
-  GM_TRY(gm_clip_tower_table(&w->position, &position, err));
-  return gm_clip_tower_blocks(&w->blocks, file, fused,
-                              fused ? "transformer.resblocks" : "text_model.encoder.layers",
-                              w->layers, &w->shape, err);
+  GM_TRY(load_ends(w, &l, names));
+  GM_TRY(gm_clip_tower_table(&w->position, &w->positions, err));
+  return gm_clip_tower_blocks(&w->blocks, file, hparams->fused, names->blocks, w->layers,
+                              &w->shape, err);
 }
 
 void gm_clip_text_free(gm_clip_text *w) {
@@ -52,6 +88,8 @@ void gm_clip_text_free(gm_clip_text *w) {
   free(w->blocks);
   *w = (gm_clip_text){0};
 }
+
+/* ---- forward */
 
 /* Texts order[0..n) of equal computed length `tokens`; features to their places in out. */
 static gm_status forward_group(gm_compute *c, const gm_clip_text *w, const int32_t *ids,

@@ -5,18 +5,29 @@
 #ifndef GM_CLIP_TEXT_H
 #define GM_CLIP_TEXT_H
 
-#include "clip_hparams.h"
-#include "vit_block.h"
+#include "clip_tower.h"
+
+/* Weights before and after the blocks, with their names in a family's table; sizes
+ * C, D, vocabulary and context. */
+#define GM_CLIP_TEXT_INPUT(VEC, MAT)                                                           \
+  MAT(embedding, names->embedding, GM_VISION, vocabulary, C)                                   \
+  MAT(positions, names->positions, GM_KEEP_F32, context, C)
+#define GM_CLIP_TEXT_OUTPUT(VEC, MAT, TENSOR)                                                  \
+  VEC(ln_final_w, names->ln_final_w, C)                                                        \
+  VEC(ln_final_b, names->ln_final_b, C)                                                        \
+  GM_CLIP_PROJECTION(TENSOR)
 
 typedef struct gm_clip_text {
   gm_vit_shape shape;
   size_t context, vocabulary, layers, features;
-  gm_tensor embedding; /* [vocabulary, C] */
-  float *position;     /* [context, C], owned */
-  const float *ln_final_w, *ln_final_b;
-  gm_tensor projection; /* [D, C] */
+  GM_CLIP_TEXT_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER)
+  float *position; /* [context, C], owned */
+  GM_CLIP_TEXT_OUTPUT(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
   gm_vit_block *blocks; /* [layers], owned */
 } gm_clip_text;
+
+/* Adds the tower's tensors in the names of a family; dims of clip_tensors.h. */
+void gm_clip_text_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
 
 /* Errors as gm_clip_vision_load. Free in any case. */
 gm_status gm_clip_text_load(gm_clip_text *w, const gm_model_file *file,

@@ -40,15 +40,19 @@ static const gm_vit_names separate_names = {
     .fc2_b = "mlp.fc2.bias",
 };
 
+const gm_vit_names *gm_clip_tower_names(bool fused) {
+  return fused ? &fused_names : &separate_names;
+}
+
 gm_status gm_clip_tower_blocks(gm_vit_block **out, const gm_model_file *file, bool fused,
                                const char *prefix, size_t layers, gm_vit_shape *shape,
                                gm_error *err) {
-  const gm_vit_names *names = fused ? &fused_names : &separate_names;
+  const gm_vit_names *names = gm_clip_tower_names(fused);
   gm_vit_block *blocks = calloc(layers, sizeof *blocks);
   *out = blocks;
   if (!blocks) return gm_fail_memory(err, "CLIP's layers", layers * sizeof *blocks);
   for (size_t i = 0; i < layers; i++) {
-    gm_weight_loader l = gm_weight_loader_at(file, err, "%s.%zu.", prefix, i);
+    gm_weight_loader l = gm_weight_loader_at(file, err, prefix, i);
     if (i == 0) {
       gm_tensor fc1;
       GM_TRY(gm_load_matrix(&l, names->fc1, 0, shape->dim, &fc1));

@@ -6,8 +6,18 @@
 #include "clip_hparams.h"
 #include "vit_block.h"
 
-/* Loads `layers` blocks; prefix: "visual.transformer.resblocks" or
- * "vision_model.encoder.layers". Sets shape->hidden from the first block's weight. */
+/* The projection to D features; sizes C and D, and a family's names. Upstream's fused family
+ * has the matrix the other way round (names->turned). */
+#define GM_CLIP_PROJECTION(TENSOR)                                                             \
+  TENSOR(projection, names->projection, names->projection, GM_KEEP_F32,                        \
+         names->turned ? GM_LAYOUT_TRANSPOSED : GM_LAYOUT_SAME, names->turned ? C : D,         \
+         names->turned ? D : C)
+
+/* The names of a block's tensors in a family. */
+const gm_vit_names *gm_clip_tower_names(bool fused);
+
+/* Loads `layers` blocks; prefix: "visual.transformer.resblocks.%." or
+ * "vision_model.encoder.layers.%.". Sets shape->hidden from the first block's weight. */
 gm_status gm_clip_tower_blocks(gm_vit_block **out, const gm_model_file *file, bool fused,
                                const char *prefix, size_t layers, gm_vit_shape *shape,
                                gm_error *err);

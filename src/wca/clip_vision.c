@@ -1,19 +1,73 @@
 /* clip_vision.c - see clip_vision.h. */
 #include "clip_vision.h"
 
-#include "clip_tower.h"
+#include "clip_tensors.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { GROUP_TOKENS = 1040 }; /* rows computed at once: full tiles, and 16 MB of activations */
 
-static gm_status load_position(gm_clip_vision *w, const gm_tensor *table,
-                               const gm_tensor *class_token, gm_error *err) {
+/* ---- loading */
+
+/* A family's names. */
+typedef struct vision_names {
+  GM_CLIP_VISION_INPUT(GM_VEC_NAME, GM_MAT_NAME, GM_TENSOR_NAME)
+  GM_CLIP_VISION_OUTPUT(GM_VEC_NAME, GM_MAT_NAME, GM_TENSOR_NAME)
+  bool turned;
+  const char *blocks; /* prefix of a block's names */
+} vision_names;
+
+static const vision_names fused_names = {
+    .patch = "visual.conv1.weight",
+    .class_token = "visual.class_embedding",
+    .positions = "visual.positional_embedding",
+    .ln_pre_w = "visual.ln_pre.weight",
+    .ln_pre_b = "visual.ln_pre.bias",
+    .ln_post_w = "visual.ln_post.weight",
+    .ln_post_b = "visual.ln_post.bias",
+    .projection = "visual.proj",
+    .turned = true,
+    .blocks = "visual.transformer.resblocks.%.",
+};
+
+static const vision_names separate_names = {
+    .patch = "vision_model.embeddings.patch_embedding.weight",
+    .class_token = "vision_model.embeddings.class_embedding",
+    .positions = "vision_model.embeddings.position_embedding.weight",
+    .ln_pre_w = "vision_model.pre_layrnorm.weight",
+    .ln_pre_b = "vision_model.pre_layrnorm.bias",
+    .ln_post_w = "vision_model.post_layernorm.weight",
+    .ln_post_b = "vision_model.post_layernorm.bias",
+    .projection = "visual_projection.weight",
+    .blocks = "vision_model.encoder.layers.%.",
+};
+
+void gm_clip_vision_rules(gm_tensor_rules *rules, const size_t *dims, bool fused) {
+  const vision_names *names = fused ? &fused_names : &separate_names;
+  size_t C = dims[V_DIM], D = dims[CLIP_FEATURES], P = dims[CLIP_PATCH], rows = dims[V_ROWS];
+  gm_rules_group(rules, "vision", "", NULL, 1);
+  GM_CLIP_VISION_INPUT(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+  gm_rules_group(rules, "vision", names->blocks, NULL, dims[V_LAYERS]);
+  gm_vit_block_rules(rules, gm_clip_tower_names(fused), C, dims[V_FFN]);
+  gm_rules_group(rules, "vision", "", NULL, 1);
+  GM_CLIP_VISION_OUTPUT(GM_VEC_RULE, GM_MAT_RULE, GM_TENSOR_RULE)
+}
+
+static gm_status load_ends(gm_clip_vision *w, const gm_weight_loader *l,
+                           const vision_names *names) {
+  size_t C = w->shape.dim, D = 0, P = w->patch_size, rows = w->tokens; /* any D */
+  GM_CLIP_VISION_INPUT(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
+  GM_CLIP_VISION_OUTPUT(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
+  w->features = w->projection.shape[0];
+  return GM_OK;
+}
+
+static gm_status make_position(gm_clip_vision *w, gm_error *err) {
   size_t C = w->shape.dim;
-  GM_TRY(gm_clip_tower_table(&w->position, table, err));
+  GM_TRY(gm_clip_tower_table(&w->position, &w->positions, err));
   float *token;
-  GM_TRY(gm_clip_tower_table(&token, class_token, err));
+  GM_TRY(gm_clip_tower_table(&token, &w->class_token, err));
   for (size_t i = 0; i < C; i++) w->position[i] += token[i];
   free(token);
   return GM_OK;
@@ -21,40 +75,23 @@ static gm_status load_position(gm_clip_vision *w, const gm_tensor *table,
 
 gm_status gm_clip_vision_load(gm_clip_vision *w, const gm_model_file *file,
                               const gm_clip_hparams *hparams, gm_error *err) {
-  bool fused = hparams->fused;
+  const vision_names *names = hparams->fused ? &fused_names : &separate_names;
   size_t grid = hparams->image_size / hparams->patch_size;
   *w = (gm_clip_vision){.image_size = hparams->image_size,
                         .patch_size = hparams->patch_size,
                         .tokens = 1 + grid * grid,
                         .layers = hparams->vision_layers};
-  gm_weight_loader l = gm_weight_loader_at(file, err, fused ? "visual." : "vision_model.");
-  size_t columns = 3 * w->patch_size * w->patch_size;
-  gm_tensor position, class_token;
-  GM_TRY(gm_load_matrix(&l, fused ? "conv1.weight" : "embeddings.patch_embedding.weight", 0,
-                        columns, &w->patch));
-  size_t C = w->patch.shape[0];
+  gm_weight_loader l = gm_weight_loader_at(file, err, "", 0);
+  gm_tensor patch;
+  GM_TRY(gm_load_matrix(&l, names->patch, 0, 3 * w->patch_size * w->patch_size, &patch));
+  size_t C = patch.shape[0];
   GM_TRY(gm_clip_tower_check_heads(file, "image", C, hparams->vision_heads, err));
-  GM_TRY(gm_load_tensor(&l, fused ? "class_embedding" : "embeddings.class_embedding", 1,
-                        (size_t[]){C}, &class_token));
-  GM_TRY(gm_load_matrix(&l,
-                        fused ? "positional_embedding" : "embeddings.position_embedding.weight",
-                        w->tokens, C, &position));
-  GM_TRY(gm_load_vector(&l, fused ? "ln_pre.weight" : "pre_layrnorm.weight", C, &w->ln_pre_w));
-  GM_TRY(gm_load_vector(&l, fused ? "ln_pre.bias" : "pre_layrnorm.bias", C, &w->ln_pre_b));
-  GM_TRY(
-      gm_load_vector(&l, fused ? "ln_post.weight" : "post_layernorm.weight", C, &w->ln_post_w));
-  GM_TRY(gm_load_vector(&l, fused ? "ln_post.bias" : "post_layernorm.bias", C, &w->ln_post_b));
-  gm_weight_loader top = gm_weight_loader_at(file, err, "%s", "");
-  GM_TRY(gm_load_matrix(&top, fused ? "visual.proj" : "visual_projection.weight", 0, C,
-                        &w->projection));
-  w->features = w->projection.shape[0];
   w->shape = (gm_vit_shape){
       .dim = C, .heads = hparams->vision_heads, .eps = hparams->eps, .act = hparams->act};
-  GM_TRY(load_position(w, &position, &class_token, err));
-  return gm_clip_tower_blocks(&w->blocks, file, fused,
-                              fused ? "visual.transformer.resblocks"
-                                    : "vision_model.encoder.layers",
-                              w->layers, &w->shape, err);
+  GM_TRY(load_ends(w, &l, names));
+  GM_TRY(make_position(w, err));
+  return gm_clip_tower_blocks(&w->blocks, file, hparams->fused, names->blocks, w->layers,
+                              &w->shape, err);
 }
 
 void gm_clip_vision_free(gm_clip_vision *w) {
@@ -62,6 +99,8 @@ void gm_clip_vision_free(gm_clip_vision *w) {
   free(w->blocks);
   *w = (gm_clip_vision){0};
 }
+
+/* ---- forward */
 
 /* x[n, tokens, C]: token 0 the class token, then the patches, all with their positions. */
 static gm_status embed(gm_compute *c, const gm_clip_vision *w, const float *pixels, size_t n,

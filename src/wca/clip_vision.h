@@ -5,19 +5,34 @@
 #ifndef GM_CLIP_VISION_H
 #define GM_CLIP_VISION_H
 
-#include "clip_hparams.h"
-#include "vit_block.h"
+#include "clip_tower.h"
+
+/* Weights before and after the blocks, with their names in a family's table;
+ * sizes C, D, P and rows (of positions). The class token is added to the positions' first row.
+ */
+#define GM_CLIP_VISION_INPUT(VEC, MAT, TENSOR)                                                 \
+  TENSOR(patch, names->patch, names->patch, GM_VISION, GM_LAYOUT_MATRIX, C, 3, P, P)           \
+  TENSOR(class_token, names->class_token, names->class_token, GM_KEEP_F32, GM_LAYOUT_SAME, C)  \
+  MAT(positions, names->positions, GM_KEEP_F32, rows, C)                                       \
+  VEC(ln_pre_w, names->ln_pre_w, C)                                                            \
+  VEC(ln_pre_b, names->ln_pre_b, C)
+#define GM_CLIP_VISION_OUTPUT(VEC, MAT, TENSOR)                                                \
+  VEC(ln_post_w, names->ln_post_w, C)                                                          \
+  VEC(ln_post_b, names->ln_post_b, C)                                                          \
+  GM_CLIP_PROJECTION(TENSOR)
 
 typedef struct gm_clip_vision {
   gm_vit_shape shape;
   size_t image_size, patch_size, tokens; /* tokens: 1 + (S/P)^2 */
   size_t layers, features;               /* D */
-  gm_tensor patch;                       /* [C, 3*P*P] */
+  GM_CLIP_VISION_INPUT(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
   float *position; /* [tokens, C], owned; row 0 has the class token added */
-  const float *ln_pre_w, *ln_pre_b, *ln_post_w, *ln_post_b;
-  gm_tensor projection; /* [D, C] */
+  GM_CLIP_VISION_OUTPUT(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
   gm_vit_block *blocks; /* [layers], owned */
 } gm_clip_vision;
+
+/* Adds the tower's tensors in the names of a family; dims of clip_tensors.h. */
+void gm_clip_vision_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
 
 /* Errors: GM_ERR_MODEL (a tensor is missing or of another shape), GM_ERR_MEMORY. Free in any
  * case. */

@@ -1,0 +1,13 @@
+/* groma_dims.h - the sizes in a Groma checkpoint. */
+#ifndef GM_GROMA_DIMS_H
+#define GM_GROMA_DIMS_H
+
+#include "checkpoint.h"
+#include "groma_tensors.h"
+
+/* All sizes of groma_tensors.h, off the shapes of the checkpoint's tensors. GM_ERR_MODEL if one
+ * of the tensors that tell is missing or has too few dimensions. */
+gm_status gm_groma_read_dims(size_t dims[GM_GROMA_N_DIMS], const gm_checkpoint *weights,
+                             gm_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* clip_tensors.h - all tensors of a CLIP as one list of rules, in the names of its two families
+ * of checkpoints. Each tower adds its own, from the same X-macros that its struct and loader
+ * are made of. */
+#ifndef GM_CLIP_TENSORS_H
+#define GM_CLIP_TENSORS_H
+
+#include "tensor_rules.h"
+
+/* Sizes of the shapes, and counts of layers, that a checkpoint's tensors tell. V: image tower,
+ * T: text tower. */
+typedef enum gm_clip_dim {
+  GM_CLIP_NO_DIM,
+  CLIP_PATCH,
+  CLIP_FEATURES,
+  CLIP_IMAGE, /* pixels of a side; follows from the positions and CLIP_PATCH */
+  V_LAYERS,
+  V_DIM,
+  V_FFN,
+  V_ROWS, /* positions: the class token and the grid */
+  T_LAYERS,
+  T_DIM,
+  T_FFN,
+  T_ROWS, /* the context */
+  T_VOCAB,
+  GM_CLIP_N_DIMS
+} gm_clip_dim;
+
+/* Adds the rules of a model of these sizes, in the order of our files. fused: the names of
+ * OpenAI and open_clip (query, key and value in one matrix), else those of Hugging Face. dims
+ * may be NULL where shapes and counts of layers are not wanted: they are 0 then. */
+void gm_clip_tensor_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
+
+#endif
