@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "pages.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { ALIGN = GM_PAGES_ALIGN, MIN_CHUNK = 1 << 20 };
@@ -12,6 +13,7 @@ static gm_arena_chunk *new_chunk(size_t bytes) {
   gm_arena_chunk *chunk = malloc(sizeof *chunk);
   if (!chunk) return NULL;
   size_t capacity = bytes < MIN_CHUNK ? MIN_CHUNK : bytes;
+  assert(capacity % ALIGN == 0);
   chunk->bytes = gm_pages_alloc(capacity);
   if (!chunk->bytes) {
     free(chunk);
@@ -36,6 +38,7 @@ void *gm_arena_alloc(gm_arena *arena, size_t bytes) {
   size_t size;
   if (!gm_align_size(bytes ? bytes : 1, ALIGN, &size)) return NULL;
   gm_arena_chunk *chunk = arena->current;
+  assert(!chunk || chunk->used <= chunk->capacity);
   if (!chunk || chunk->capacity - chunk->used < size) {
     /* The chunks above are empty: drop those too small for this block, keep the first that
      * fits. */
@@ -54,6 +57,7 @@ void *gm_arena_alloc(gm_arena *arena, size_t bytes) {
     chunk->used = 0;
     arena->current = chunk;
   }
+  assert(chunk->used % ALIGN == 0 && size <= chunk->capacity - chunk->used);
   void *block = chunk->bytes + chunk->used;
   chunk->used += size;
   size_t in_use = bytes_in_use(arena);
@@ -67,6 +71,7 @@ gm_arena_mark gm_arena_save(const gm_arena *arena) {
 }
 
 void gm_arena_restore(gm_arena *arena, gm_arena_mark mark) {
+  assert(!mark.chunk || mark.used <= mark.chunk->used); /* marks are a stack */
   arena->current = mark.chunk;
   if (mark.chunk) mark.chunk->used = mark.used;
 }

@@ -3,6 +3,7 @@
 
 #include "write_all.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -58,6 +59,8 @@ uint64_t gm_cache_dir_limit(const gm_cache_dir *dir) {
 static char *path_of(const gm_cache_dir *dir, const char *key, const char *kind,
                      const char *ending) {
   char *path = NULL;
+  assert(*kind && kind[strspn(kind, letters)] == 0); /* else is_ours would not know it */
+  assert(KEY + 1 + strlen(kind) + strlen(ending) < MAX_NAME);
   if (strlen(key) != KEY || strspn(key, hex) != KEY) return NULL;
   return asprintf(&path, "%s/%s.%s%s", dir->directory, key, kind, ending) < 0 ? NULL : path;
 }
@@ -93,6 +96,7 @@ void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind,
 
 const gm_cache_refusal *gm_cache_dir_refusals(gm_cache_dir *dir, size_t *n) {
   pthread_mutex_lock(&dir->lock);
+  assert(dir->n_refusals <= MOST_REFUSALS);
   *n = dir->n_refusals;
   pthread_mutex_unlock(&dir->lock);
   return dir->refusals;
@@ -166,6 +170,7 @@ static void remove_oldest(gm_cache_dir *dir, entry *entries, size_t n, uint64_t 
   for (size_t i = 0; i + 1 < n && dir->used > wanted; i++) {
     char *path = NULL;
     if (asprintf(&path, "%s/%s", dir->directory, entries[i].name) < 0) return;
+    assert(dir->used >= entries[i].bytes);
     if (unlink(path) == 0) dir->used -= entries[i].bytes;
     free(path);
   }

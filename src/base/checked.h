@@ -5,6 +5,7 @@
 #ifndef GM_CHECKED_H
 #define GM_CHECKED_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@ static inline bool gm_add_size(size_t a, size_t b, size_t *out) {
 /* Rounds up to a multiple of align (a power of two). */
 static inline bool gm_align_size(size_t a, size_t align, size_t *out) {
   size_t up;
+  assert(align > 0 && (align & (align - 1)) == 0);
   if (!gm_add_size(a, align - 1, &up)) return false;
   *out = up & ~(align - 1);
   return true;

@@ -1,6 +1,9 @@
 /* mapping.c - see mapping.h. */
 #include "mapping.h"
 
+#include "checked.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -70,6 +73,7 @@ void gm_unmap(gm_mapping *mapping) {
 /* The whole pages that hold [offset, offset + length); the mapping begins on one. */
 static void advise(const gm_mapping *mapping, size_t offset, size_t length, int advice) {
   if (!mapping->mapped || length == 0) return;
+  assert(gm_extent_fits(offset, length, mapping->size));
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   size_t begin = offset / page * page;
   madvise((void *)(uintptr_t)(mapping->data + begin), offset + length - begin, advice);

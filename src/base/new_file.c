@@ -4,6 +4,7 @@
 #include "rng.h"
 #include "write_all.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -184,10 +185,12 @@ gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err) 
 }
 
 gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_error *err) {
+  assert(file->fd >= 0 && file->path); /* between begin and end */
   return gm_write_all(file->fd, bytes, n) ? GM_OK : fail_at(file, "write", err);
 }
 
 gm_status gm_new_file_commit(gm_new_file *file, gm_error *err) {
+  assert(file->fd >= 0 && file->path);
   if (!file->temporary) return GM_OK;
   if (fsync(file->fd) != 0) return fail_at(file, "bring to disk", err);
   if (rename(file->temporary, file->path) != 0) return fail_at(file, "replace", err);

@@ -4,6 +4,7 @@
 #include "bytes.h"
 #include "gromatic.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,6 +76,7 @@ void gm_sha256_end(gm_sha256_state *sha, char hex[65]) {
   uint8_t size[8];
   gm_put_be(size, bits, sizeof size);
   gm_sha256_add(sha, size, sizeof size);
+  assert(sha->length % 64 == 0); /* the last block is complete */
   for (int i = 0; i < 8; i++) snprintf(hex + 8 * i, 9, "%08x", sha->state[i]);
 }
 

@@ -3,6 +3,7 @@
 
 #include "utf8.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static void clean_message(gm_error *err) {
 }
 
 gm_status(gm_fail)(gm_error *err, gm_status status, const char *format, ...) {
+  assert(status != GM_OK);
   if (err) {
     va_list args;
     va_start(args, format);

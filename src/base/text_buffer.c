@@ -4,11 +4,13 @@
 #include "checked.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 gm_status gm_text_append(gm_text *text, const void *bytes, size_t length, gm_error *err) {
   size_t wanted;
+  assert(!text->bytes || text->length < text->capacity); /* room for the NUL */
   if (!gm_add_size(text->length, length, &wanted) || !gm_add_size(wanted, 1, &wanted))
     return gm_fail_memory(err, "text", length);
   if (wanted > text->capacity) {
@@ -52,6 +54,7 @@ void gm_text_free(gm_text *text) {
 }
 
 gm_status gm_ids_append(gm_ids *ids, int32_t id, gm_error *err) {
+  assert(ids->n <= ids->capacity);
   if (ids->n == ids->capacity) {
     size_t capacity = ids->capacity ? ids->capacity : 32, bytes;
     if (!gm_mul_size(capacity, 2, &capacity) ||

@@ -83,6 +83,7 @@ static bool take_task(share *from, bool first, size_t *task) {
   uint64_t left = atomic_load_explicit(&from->left, memory_order_acquire), next;
   do {
     uint32_t begin = (uint32_t)(left >> 32), end = (uint32_t)left;
+    assert(begin <= end);
     if (begin == end) return false;
     *task = first ? begin : end - 1;
     next = first ? left + ((uint64_t)1 << 32) : left - 1;
@@ -94,6 +95,7 @@ static bool take_task(share *from, bool first, size_t *task) {
 /* What one thread does of a job: its own share from the first task on, then others' from the
  * end, until no task is left to take. */
 static void work_through(gm_pool *pool, gm_task_fn fn, void *arg, unsigned worker) {
+  assert(worker < pool->threads);
   for (unsigned i = 0; i < pool->threads; i++) {
     share *from = &pool->shares[(worker + i) % pool->threads];
     for (size_t task; take_task(from, i == 0, &task);) fn(arg, task, worker);
@@ -165,6 +167,7 @@ static void *worker_main(void *arg) {
  * this one. Returns its number. */
 static uint32_t publish(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
   uint32_t job = job_of(atomic_load_explicit(&pool->ticket, memory_order_relaxed));
+  assert(job % 2 == 0); /* one job at a time */
   atomic_store(&pool->ticket, (uint64_t)(job + 1) << 32);
   atomic_store_explicit(&pool->fn, fn, memory_order_release);
   atomic_store_explicit(&pool->arg, arg, memory_order_release);
@@ -254,6 +257,7 @@ gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err) {
 
 void gm_pool_free(gm_pool *pool) {
   if (!pool) return;
+  assert(job_of(atomic_load(&pool->ticket)) % 2 == 0); /* no job is being published */
   pthread_mutex_lock(&pool->lock);
   atomic_store(&pool->stop, true);
   pthread_cond_broadcast(&pool->wake);

@@ -1,6 +1,8 @@
 /* utf8.c - see utf8.h. */
 #include "utf8.h"
 
+#include <assert.h>
+
 /* What the first byte says: length of the sequence (0: no first byte) and the range of the
  * second byte that excludes overlong forms, surrogates and what lies above U+10FFFF. */
 static size_t lead(unsigned char byte, unsigned char *low, unsigned char *high) {
@@ -46,11 +48,13 @@ size_t gm_utf8_read(const char *bytes, size_t n, uint32_t *code) {
 
 bool gm_utf8_is_incomplete(const char *bytes, size_t n) {
   size_t length;
+  assert(n > 0);
   size_t good = well_formed((const unsigned char *)bytes, n, &length);
   return good == n && n < length;
 }
 
 size_t gm_utf8_write(char out[4], uint32_t code) {
+  assert(code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF));
   if (code < 0x80) {
     out[0] = (char)code;
     return 1;

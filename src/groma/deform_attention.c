@@ -1,6 +1,8 @@
 /* deform_attention.c - see deform_attention.h. */
 #include "deform_attention.h"
 
+#include <assert.h>
+
 void gm_deform_attention_rules(gm_tensor_rules *rules, size_t d, size_t n_offsets,
                                size_t n_weights){
     GM_DEFORM_ATTENTION_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)}
@@ -30,6 +32,7 @@ static gm_status forward(gm_compute *c, const gm_deform_attention *w, float *y,
                          const float *query, const gm_reference *references, size_t n_queries,
                          const float *value, size_t n) {
   size_t d = w->dim, per_query = w->heads * w->points;
+  assert(w->points > 0 && w->points <= GM_MAX_POINTS && d % w->heads == 0);
   float *offset = gm_scratch_f32(c, n_queries * per_query * 2, "sampling offsets");
   float *score = gm_scratch_f32(c, n_queries * per_query, "sampling scores");
   float *sampled = gm_scratch_f32(c, n_queries * d, "sampled values");

@@ -3,6 +3,7 @@
 
 #include "groma_tensors.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static cubic_taps taps_of(size_t i, double step, size_t stored) {
     double tap = base + k - 1;
     tap = tap < 0 ? 0 : tap > (double)(stored - 1) ? (double)(stored - 1) : tap;
     taps.index[k] = (size_t)tap;
+    assert(taps.index[k] < stored);
   }
   return taps;
 }
@@ -179,6 +181,8 @@ static gm_status embed(gm_compute *c, const gm_dinov2 *w, const float *pixels, f
   gm_arena_mark mark = gm_arena_save(&c->arena);
   float *patches = gm_scratch_f32(c, cells * columns, "patches");
   if (!patches) return GM_ERR_MEMORY;
+  assert(columns == 3 * w->patch_size * w->patch_size);
+  assert(w->grid * w->patch_size == w->image_size);
   gm_patches(c, patches, pixels, w->image_size, w->patch_size);
   memcpy(x, w->position, (1 + cells) * C * sizeof *x);
   gm_linear_out project = {

@@ -1,6 +1,7 @@
 /* familiar.c - see familiar.h. Plain loops: a thousandth of the work of the encoder before. */
 #include "familiar.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static int rising(const void *a, const void *b) {
@@ -22,6 +23,7 @@ static float distance(const float *rows, size_t n, size_t dim, const float *stat
 gm_status gm_unlikeness(const float *rows, size_t n, size_t dim, const float *states,
                         size_t patches, float *out, gm_error *err) {
   *out = 0;
+  assert(patches > 0);
   float *each = malloc(patches * sizeof *each);
   if (!each) return gm_fail_memory(err, "the patches", patches * sizeof *each);
   for (size_t i = 0; i < patches; i++) each[i] = distance(rows, n, dim, states + i * dim);

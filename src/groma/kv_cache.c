@@ -35,6 +35,7 @@ typedef struct planes {
 } planes;
 
 static planes planes_of(const gm_kv_shape *shape, const gm_kv_block *block, size_t layer) {
+  assert(layer < shape->layers);
   unsigned char *k = block->bytes + layer * layer_bytes(shape, block->capacity);
   return (planes){k, k + plane_bytes(shape, shape->k_type, block->capacity)};
 }
@@ -68,6 +69,7 @@ static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t 
 }
 
 static void release(gm_kv_block *block) {
+  assert(block->references > 0);
   if (--block->references > 0) return;
   if (block->file.data)
     gm_unmap(&block->file);
@@ -77,6 +79,7 @@ static void release(gm_kv_block *block) {
 }
 
 static size_t room_in(const gm_kv_part *part) {
+  assert(part->n <= part->block->capacity);
   bool closed = part->block->references > 1 || part->block->closed;
   return closed ? 0 : part->block->capacity - part->n;
 }
@@ -139,6 +142,7 @@ static void store(const gm_kv_shape *shape, const gm_row_kernels *kernels, gm_ty
                   unsigned char *plane, size_t capacity, size_t position, const float *row) {
   size_t d = shape->head_dim, bytes = gm_type_row_bytes(type, d);
   for (size_t h = 0; h < shape->kv_heads; h++, row += d) {
+    assert(position < capacity);
     void *to = plane + (h * capacity + position) * bytes;
     if (type == GM_TYPE_F16)
       kernels->narrow_f16(to, row, d);
@@ -169,6 +173,7 @@ void gm_kv_write(gm_kv_seq *seq, const gm_row_kernels *kernels, size_t layer, si
 static gm_kv_span span_of(const gm_kv_shape *shape, const gm_kv_block *block, size_t layer,
                           size_t first, size_t n) {
   planes at = planes_of(shape, block, layer);
+  assert(n > 0 && first + n <= block->capacity);
   return (gm_kv_span){
       .k = at.k + first * gm_type_row_bytes(shape->k_type, shape->head_dim),
       .v = at.v + first * gm_type_row_bytes(shape->v_type, shape->head_dim),
@@ -216,6 +221,7 @@ void gm_kv_truncate(gm_kv_seq *seq, size_t n) {
     release(last->block);
     seq->n_parts--;
   }
+  assert(seq->n_parts > 0 || surplus == 0); /* the parts add up to the sequence */
   seq->n = n;
 }
 
@@ -239,6 +245,7 @@ gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n,
     return status;
   }
   unsigned char *bytes = (unsigned char *)(uintptr_t)(file->data + offset);
+  assert((uintptr_t)bytes % ALIGN == 0);
   *block = (gm_kv_block){1, n, bytes, *file, true};
   *file = (gm_mapping){0};
   gm_kv_truncate(seq, seq->n); /* a piece reserved before */

@@ -172,6 +172,7 @@ static bool open_file(gm_panel_file *f, gm_pool *pool) {
   if (!gm_cache_entry_map(f->dir, &kind, f->key, f->body, pool, &f->mapping)) return false;
   for (size_t i = 0; i < f->panels.n; i++)
     f->panels.tensors[i].panels = f->mapping.data + kind.body_at + f->at[i];
+  assert((uintptr_t)f->panels.tensors[0].panels % ALIGN == 0);
   return true;
 }
 
@@ -184,6 +185,7 @@ static void make_file(gm_panel_file *f, gm_pool *pool) {
   if (!body) return;
   for (size_t i = 0; i < f->panels.n; i++) {
     const gm_tensor_panels *t = &f->panels.tensors[i];
+    assert(f->at[i] >= end && f->at[i] % ALIGN == 0);
     memset(body + end, 0, f->at[i] - end);
     gm_tensor_panels_make(t, body + f->at[i], pool);
     end = f->at[i] + t->n * t->panel_bytes;

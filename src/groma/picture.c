@@ -1,6 +1,7 @@
 /* picture.c - see picture.h: seeing it, lists of its regions, the prompt's beginning. */
 #include "picture_vectors.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ static gm_status choose(const gm_picture *picture, const gm_rel_box *boxes, size
     score[known + i] = 1;
   }
   out->n = gm_regions_choose(box, score, all, &picture->rule, chosen);
+  assert(out->n <= picture->groma->max_regions);
   if (picture->shuffle_seed) gm_regions_shuffle(chosen, out->n, picture->shuffle_seed);
   for (size_t i = 0; i < out->n; i++)
     out->regions[i] = (gm_listed_region){box[chosen[i]], score[chosen[i]], NULL};
@@ -63,6 +65,7 @@ gm_status gm_picture_append(const gm_picture *picture, gm_region_list *list,
                             size_t *first_changed, gm_error *err) {
   size_t max = picture->groma->max_regions;
   *first_changed = list->n;
+  assert(list->n <= max);
   for (size_t b = 0; b < n; b++) {
     size_t i = place_for(picture, list, boxes[b], in_use);
     if (i == max)
@@ -170,6 +173,7 @@ static gm_status load_image_part(gm_picture *picture, char *key, bool *found, gm
   GM_TRY(prefix_key(picture, true, whole, err));
   GM_TRY(load_positions(picture, whole, &picture->prefix, n, found, err));
   if (!*found) return GM_OK;
+  assert(picture->prefix.n == n && picture->n_image <= n);
   gm_kv_truncate(&picture->prefix, picture->n_image);
   memcpy(key, whole, sizeof whole);
   return GM_OK;
@@ -182,6 +186,7 @@ static gm_status extend_prefix(gm_picture *picture, gm_compute *c, const gm_rows
   size_t done = picture->prefix.n;
   bool kept = picture->cache && done == 0, found = false;
   char *key = picture->entries[GM_ENTRY_PREFIX];
+  assert(done < rows->n && (done == 0 || done == picture->n_image));
   gm_watch_begin(picture->watch, "prefill");
   if (kept) {
     GM_TRY(prefix_key(picture, whole, key, c->err));
@@ -203,6 +208,8 @@ gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole) {
   if (whole) GM_TRY(gm_picture_fill(picture, c, (gm_region_list *[]){&picture->base}, 1));
   gm_rows rows = {0};
   gm_status status = prefix_rows(picture, whole, &rows, c->err);
+  assert(status != GM_OK ||
+         rows.n == (whole ? gm_picture_positions(picture, &picture->base) : picture->n_image));
   if (status == GM_OK && rows.n >= groma->context)
     status = gm_fail(c->err, GM_ERR_CONTEXT_FULL,
                      "the picture with its regions takes %zu positions of a context of %zu; "
@@ -239,6 +246,7 @@ gm_status gm_picture_keep_list(const gm_picture *picture, const gm_region_list *
                                const gm_kv_seq *seq, size_t first, gm_error *err) {
   char key[65];
   if (!may_keep_list(picture, seq, first)) return GM_OK;
+  assert(first < gm_picture_positions(picture, list));
   GM_TRY(key_of(picture, "list", first, list, key, err));
   for (size_t i = 0; i < GM_ENTRIES; i++) gm_scene_used(picture->cache, picture->entries[i]);
   store_positions(picture, key, seq, first, gm_picture_positions(picture, list) - first);
@@ -313,6 +321,7 @@ gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute 
   picture->append = settings->append;
   picture->shuffle_seed = settings->shuffle_seed;
   picture->prefix.shape = groma->kv_shape;
+  assert(picture->rule.max_regions >= 1 && picture->rule.max_regions <= groma->max_regions);
   picture->n_image = groma->prompt->head.n + gm_vision_n_tokens(groma->vision) +
                      groma->prompt->before_regions.n;
   gm_status status = encode(picture, c, pixels, settings);

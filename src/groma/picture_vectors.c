@@ -1,6 +1,7 @@
 /* picture_vectors.c - see picture_vectors.h. */
 #include "picture_vectors.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,8 +141,11 @@ static gm_status load_group(gm_picture *picture, const group *g, gm_error *err) 
 static void store_group(const gm_picture *picture, const group *g) {
   size_t bytes = g->dim * sizeof *g->vectors;
   const gm_cache_part part = {g->vectors, g->n * bytes};
-  for (size_t i = 0; i < g->n; i++)
-    memcpy(g->vectors + i * g->dim, find_vector(picture, g->boxes[i]), bytes);
+  for (size_t i = 0; i < g->n; i++) {
+    const float *vector = find_vector(picture, g->boxes[i]);
+    assert(vector);
+    memcpy(g->vectors + i * g->dim, vector, bytes);
+  }
   gm_scene_store(picture->cache, g->key, &part, 1);
 }
 
@@ -192,6 +196,7 @@ static size_t complete_base(const gm_picture *picture, gm_rel_box *missing, size
     while (seen < n && !gm_rel_box_same(missing[seen], box)) seen++;
     if (seen == n && !find_vector(picture, box)) missing[n++] = box;
   }
+  assert(n <= asked + picture->base.n); /* as many as fill has room for */
   return n;
 }
 
@@ -209,7 +214,8 @@ static gm_status fill(gm_picture *picture, gm_compute *c, gm_region_list *const 
   if (n == 0) return GM_OK;
   GM_TRY(compute_vectors(picture, c, missing, n));
   if (picture->cache) GM_TRY(store_vectors(picture, c, missing, n));
-  collect_missing(picture, lists, n_lists, missing);
+  n = collect_missing(picture, lists, n_lists, missing);
+  assert(n == 0); /* every region has its vector now */
   return GM_OK;
 }
 

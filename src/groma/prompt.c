@@ -1,6 +1,7 @@
 /* prompt.c - see prompt.h. */
 #include "prompt.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,7 @@ void gm_question_free(gm_question *question) {
 /* ---- rows ---- */
 
 static gm_status make_room(gm_rows *rows, size_t n, gm_error *err) {
+  assert(rows->n <= rows->capacity);
   if (n <= rows->capacity - rows->n) return GM_OK;
   size_t capacity = rows->capacity * 2 > rows->n + n ? rows->capacity * 2 : rows->n + n + 64;
   gm_llama_row *grown = realloc(rows->rows, capacity * sizeof *grown);
@@ -293,6 +295,7 @@ gm_status gm_rows_add_vectors(gm_rows *rows, const float *vectors, size_t n, siz
 
 gm_status gm_rows_add_region(gm_rows *rows, const gm_prompt *prompt, size_t index,
                              const float *vector, gm_error *err) {
+  assert(index < prompt->n_region_tokens && vector);
   GM_TRY(make_room(rows, 2, err));
   rows->rows[rows->n++] = (gm_llama_row){NULL, prompt->region_0 + (int32_t)index};
   rows->rows[rows->n++] = (gm_llama_row){vector, -1};

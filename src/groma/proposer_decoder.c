@@ -5,6 +5,7 @@
 #include "logistic.h"
 #include "sine_position.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,7 @@ static gm_status best_cells(gm_compute *c, const gm_proposer_decoder *w, const f
 
   for (size_t i = 0; i < N; i++) order[i] = (scored_cell){score[i], (uint32_t)i};
   qsort(order, N, sizeof *order, by_score);
+  assert(w->n_queries <= N);
   for (size_t k = 0; k < w->n_queries; k++) {
     cells[k] = order[k].cell;
     memcpy(best + k * d, query + cells[k] * d, d * sizeof *best);
@@ -256,6 +258,7 @@ static gm_status self_attention(gm_compute *c, const gm_proposer_decoder *w,
                                 const gm_proposer_decoder_layer *layer, float *h,
                                 const float *query) {
   size_t q = w->n_queries, d = w->dim, head_dim = d / w->heads;
+  assert(head_dim * w->heads == d && head_dim <= GM_MAX_HEAD_DIM);
   float *qkv = gm_scratch_f32(c, q * 3 * d, "queries, keys, values");
   float *mixed = gm_scratch_f32(c, q * d, "attention output");
   if (!qkv || !mixed) return GM_ERR_MEMORY;
@@ -355,6 +358,7 @@ static gm_status heads(gm_compute *c, const gm_proposer_decoder *w, const float 
   float *offset = gm_scratch_f32(c, q * 4, "box offsets");
   gm_rel_box *from = gm_scratch(c, q * sizeof *from, "boxes before the last layer");
   if (!offset || !from) return GM_ERR_MEMORY;
+  assert(L > 0);
   gm_linear_out objectness[2] = {
       {.w = &w->coco.weight, .bias = w->coco.bias, .y = result->coco, .ldy = 1},
       {.w = &w->sa1b.weight, .bias = w->sa1b.bias, .y = result->sa1b, .ldy = 1},

@@ -4,6 +4,7 @@
 #include "groma_tensors.h"
 #include "sine_position.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define TWO_PI 6.28318530717958647692
@@ -34,6 +35,7 @@ void gm_proposer_encoder_rules(gm_tensor_rules *rules, const size_t *dims) {
 static gm_status make_position(gm_proposer_encoder *w, const gm_weight_loader *l) {
   size_t n = w->grid, d = w->dim, half = d / 2, n_levels = 1;
   GM_PROPOSER_LEVELS(GM_VEC_LOAD, GM_MAT_LOAD)
+  assert(d % 4 == 0); /* a sine and a cosine for each axis */
   w->position = malloc(n * n * d * sizeof *w->position);
   w->references = malloc(n * n * sizeof *w->references);
   float *scratch = malloc((n * half + d) * sizeof *scratch);

@@ -3,6 +3,7 @@
 
 #include "groma_tensors.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -134,6 +135,7 @@ size_t gm_region_level_side(const gm_region_encoder *w, size_t level) {
 static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t level,
                             const float *state, float *map) {
   size_t n = w->grid, C = w->width, R = w->channels, side = gm_region_level_side(w, level);
+  assert(n > 1); /* coordinates are divided by n - 1 */
   const gm_region_input *input = &w->input[level];
   float *y = gm_scratch_f32(c, n * n * R, "region map input");
   float *xy = gm_scratch_f32(c, n * n * 2, "map coordinates");
@@ -155,6 +157,7 @@ static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t le
 static void mix_level(gm_compute *c, const gm_region_encoder *w, size_t level,
                       float *const maps[GM_REGION_LEVELS], float *mixed) {
   size_t R = w->channels, side = gm_region_level_side(w, level);
+  assert(R % 4 == 0);
   size_t coarser = level + 1 < GM_REGION_LEVELS ? level + 1 : level;
   size_t finer = level > 0 ? level - 1 : level;
   size_t coarser_side = gm_region_level_side(w, coarser);
@@ -298,6 +301,7 @@ gm_status gm_region_encoder_forward(gm_compute *c, const gm_region_encoder *w,
   for (size_t b = 0; b < n_batches && status == GM_OK; b++) {
     /* Batches of nearly equal size. */
     size_t first = b * r / n_batches, count = (b + 1) * r / n_batches - first;
+    assert(count > 0 && count <= most);
     status = encode_batch(c, w, maps, boxes + first, count, out + first * w->dim);
     gm_arena_restore(&c->arena, mark);
   }

@@ -4,6 +4,7 @@
 #include "logistic.h"
 #include "rng.h"
 
+#include <assert.h>
 #include <math.h>
 
 float gm_region_score(float coco_logit, float sa1b_logit) {
@@ -82,12 +83,14 @@ size_t gm_regions_choose(const gm_rel_box *boxes, const float *scores, size_t n,
       suppressed = gm_region_iou(boxes[chosen[i]], boxes[chosen[k]]) > rule->nms_threshold;
     if (!suppressed) chosen[kept++] = chosen[i];
   }
+  assert(kept > 0 && kept <= rule->max_regions);
   return kept;
 }
 
 size_t gm_regions_referred(const gm_rel_box *regions, size_t n, gm_rel_box box) {
   size_t best = 0;
   float best_iou = -1;
+  assert(n > 0);
   for (size_t i = 0; i < n; i++) {
     float iou = gm_region_iou(regions[i], box);
     if (iou > best_iou) {
@@ -102,6 +105,7 @@ void gm_regions_shuffle(uint32_t *chosen, size_t n, uint64_t seed) {
   gm_rng rng = {seed};
   for (size_t i = n; i > 1; i--) {
     size_t j = (size_t)(gm_rng_unit(&rng) * (double)i);
+    assert(j < i);
     uint32_t swap = chosen[i - 1];
     chosen[i - 1] = chosen[j];
     chosen[j] = swap;

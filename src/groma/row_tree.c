@@ -2,6 +2,7 @@
  * beginning stand next to each other. */
 #include "row_tree.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ static size_t common_rows(const gm_llama_run *runs, size_t n, size_t depth) {
 /* Adds a run of n sorted ones' common rows, or the only one's own rest. */
 static gm_status add_run(gm_row_tree *tree, const gm_llama_run *sorted, size_t n, size_t depth,
                          size_t length, const gm_llama_run *behind, gm_error *err) {
+  assert(length > 0 && depth + length <= sorted->n);
   gm_llama_run run = {sorted->seq, sorted->rows + depth, length, sorted->logits, behind};
   if (n > 1) {
     run.logits = NULL;
@@ -72,6 +74,7 @@ gm_status gm_row_tree_grow(gm_row_tree *tree, const gm_llama_run *runs, size_t n
     memcpy(sorted, runs, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, compare_runs);
     status = grow(tree, sorted, n, 0, NULL, err);
+    assert(tree->n <= 2 * n && tree->n_seqs < n); /* what runs and seqs have room for */
   }
   free(sorted);
   return status;

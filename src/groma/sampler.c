@@ -1,6 +1,7 @@
 /* sampler.c - see sampler.h. */
 #include "sampler.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ void gm_sampler_clear(gm_sampler *sampler) {
 
 size_t gm_argmax(const float *x, size_t n) {
   size_t best = 0;
+  assert(n > 0);
   for (size_t i = 1; i < n; i++)
     if (x[i] > x[best] || (isnan(x[best]) && !isnan(x[i]))) best = i;
   return best;
@@ -68,6 +70,7 @@ int32_t gm_sample(gm_sampler *sampler, const float *logits) {
     items[i] = (gm_sampler_item){isnan(below) ? 0 : expf(below), (int32_t)i};
   }
   n = warp(sampler, n);
+  assert(n > 0 && n <= sampler->vocab);
   double total = 0;
   for (size_t i = 0; i < n; i++) total += (double)items[i].value;
   double draw = gm_rng_unit(&sampler->rng) * total;

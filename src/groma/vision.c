@@ -175,6 +175,7 @@ size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool p
   if (!proposed) return n;
   out[n++] = (gm_vision_array){image->proposals, image->n_proposals * sizeof *image->proposals};
   out[n++] = (gm_vision_array){image->scores, image->n_proposals * sizeof *image->scores};
+  assert(n <= GM_VISION_ARRAYS);
   return n;
 }
 
@@ -182,6 +183,7 @@ size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool p
 
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
                            const float *pixels) {
+  assert(!c->panels);
   c->panels = gm_panel_file_panels(vision->panels, c->pool);
   gm_status status = gm_dinov2_forward(c, &vision->encoder, pixels, image->states);
   c->panels = NULL;
@@ -196,7 +198,7 @@ gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_ima
 
 typedef struct mean_job {
   float *out;
-  float *const *states;
+  const float *const *states;
   size_t row; /* elements of a task */
 } mean_job;
 
@@ -215,9 +217,12 @@ static void mean_task(void *arg, size_t task, size_t worker) {
 static void mean_state(gm_compute *c, float *out, const gm_vision *v,
                        const gm_vision_image *image) {
   size_t C = v->encoder.shape.dim, n = v->encoder.grid;
-  float *states[PROPOSAL_STATES];
-  for (size_t k = 0; k < PROPOSAL_STATES; k++)
-    states[k] = image->states[image->n_states - PROPOSAL_STATES + k] + C;
+  const float *states[PROPOSAL_STATES];
+  for (size_t k = 0; k < PROPOSAL_STATES; k++) {
+    const float *state = image->states[image->n_states - PROPOSAL_STATES + k];
+    assert(state); /* allocate keeps those */
+    states[k] = state + C;
+  }
   mean_job job = {out, states, n * C};
   gm_pool_run(c->pool, mean_task, &job, n);
 }
@@ -237,6 +242,7 @@ gm_status gm_vision_check(const gm_vision_image *image, gm_error *err) {
 static gm_status propose(gm_compute *c, const gm_vision *v, gm_vision_image *image) {
   size_t cells = v->encoder.grid * v->encoder.grid, d = v->proposer_encoder.dim;
   size_t q = image->n_proposals;
+  assert(q == v->proposer_decoder.n_queries && q <= cells);
   float *features = gm_scratch_f32(c, cells * v->encoder.shape.dim, "mean hidden state");
   float *memory = gm_scratch_f32(c, cells * d, "proposer memory");
   gm_proposer_result result = {.reference =
@@ -305,6 +311,7 @@ const void *gm_vision_maps(const gm_vision_image *image) {
 void gm_vision_adopt_maps(const gm_vision *vision, gm_vision_image *image, gm_mapping *file,
                           size_t offset) {
   assert(file->size - offset == gm_vision_maps_bytes(vision));
+  assert((uintptr_t)(file->data + offset) % 64 == 0);
   drop_maps(image);
   image->maps_file = *file;
   *file = (gm_mapping){0};
@@ -314,6 +321,7 @@ void gm_vision_adopt_maps(const gm_vision *vision, gm_vision_image *image, gm_ma
 gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
                                     const gm_vision_image *image, const gm_rel_box *boxes,
                                     size_t n, float *out) {
+  assert(image->maps[0]); /* fused before */
   gm_status status =
       gm_region_encoder_forward(c, &vision->region_encoder, image->maps, boxes, n, out);
   gm_model_file_release(vision->file, "region_encoder.");

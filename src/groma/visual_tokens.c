@@ -3,6 +3,7 @@
 
 #include "groma_tensors.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define BRIDGE "img_txt_bridge."
@@ -34,6 +35,7 @@ static void gather_neighbours(float *out, const float *map, size_t n, size_t C) 
 static gm_status forward(gm_compute *c, const gm_visual_tokens *w, const float *hidden,
                          float *out) {
   size_t n = w->grid, C = w->width, D = w->dim, T = n * n / 4;
+  assert(n % 2 == 0); /* neighbours are joined by 2 x 2 */
   float *joined = gm_scratch_f32(c, T * 4 * C, "joined patches");
   float *h = gm_scratch_f32(c, T * D, "image token layer");
   if (!joined || !h) return GM_ERR_MEMORY;

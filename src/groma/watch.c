@@ -26,6 +26,7 @@ void gm_watch_begin(gm_watch *watch, const char *stage) {
 
 void gm_watch_end(gm_watch *watch, bool done) {
   if (watch->running == 0) return;
+  assert(watch->running <= watch->n);
   watch->timings[watch->running - 1].seconds += now() - watch->since;
   if (done) gm_watch_progress(watch, 1);
   watch->running = 0;

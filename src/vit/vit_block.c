@@ -1,6 +1,7 @@
 /* vit_block.c - see vit_block.h. */
 #include "vit_block.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ static void split_fused(gm_vit_block *w, size_t C) {
 gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
                             const gm_vit_names *names, const gm_vit_shape *shape) {
   size_t C = shape->dim, F = shape->hidden;
+  assert(!names->qkv || (!names->q && !names->k && !names->v));
   *w = (gm_vit_block){0};
   GM_VIT_BLOCK_WEIGHTS(GM_VEC_LOAD, GM_MAT_LOAD)
   if (names->qkv) split_fused(w, C);
@@ -33,6 +35,7 @@ gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
 static gm_status self_attention(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *s,
                                 gm_attention_args *a) {
   size_t head_dim = s->dim / s->heads;
+  assert(head_dim * s->heads == s->dim && head_dim <= GM_MAX_HEAD_DIM);
   a->n_spans = 1;
   a->k_type = a->v_type = GM_TYPE_F32;
   a->heads = a->kv_heads = s->heads;
@@ -113,6 +116,7 @@ static gm_status attention_of_rows(gm_compute *c, const gm_vit_block *w, const g
 
   gm_layer_norm(c, y, x, batch * tokens, C, w->norm1_w, w->norm1_b, s->eps);
   for (size_t i = 0; i < batch; i++) {
+    assert(at[i] < tokens);
     memcpy(rows + i * C, x + (i * tokens + at[i]) * C, C * sizeof *rows);
     memcpy(wanted + i * C, y + (i * tokens + at[i]) * C, C * sizeof *y);
   }
