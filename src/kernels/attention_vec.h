@@ -84,7 +84,15 @@ static inline __attribute__((always_inline)) void tile_rest(size_t vecs, tile_ar
 static void tile_product_vec(float *c, size_t ldc, const float *keep, const float *a,
                              size_t lda, const float *b, size_t ldb, size_t m, size_t n,
                              size_t k) {
-  tile_args t = {c, keep, a, b, ldc, lda, ldb, k, VEC};
+  tile_args t = {.c = c,
+                 .keep = keep,
+                 .a = a,
+                 .b = b,
+                 .ldc = ldc,
+                 .lda = lda,
+                 .ldb = ldb,
+                 .k = k,
+                 .left = VEC};
   for (; n >= TILE_VECS * VEC; n -= TILE_VECS * VEC) {
     tile_strip(TILE_VECS, false, t, m);
     t.c += TILE_VECS * VEC;

@@ -24,23 +24,29 @@ typedef struct level {
 
 #if defined(__x86_64__)
 static const level levels[] = {
-    {"ref", "ref", "", {gm_kernels_use_ref}},
-    {"avx2", "avx2", "", {gm_kernels_use_ref, gm_kernels_use_avx2}},
-    {"avxvnni",
-     "avx2",
-     "avxvnni",
-     {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avxvnni}},
-    {"avx512f", "avx512", "", {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512}},
-    {"avx512vnni",
-     "avx512",
-     "vnni",
-     {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512,
-      gm_kernels_use_avx512vnni}},
-    {"avx512",
-     "avx512",
-     "vnni+bf16",
-     {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512, gm_kernels_use_avx512vnni,
-      gm_kernels_use_avx512bf16}},
+    {.cap = "ref", .name = "ref", .features = "", .use = {gm_kernels_use_ref}},
+    {.cap = "avx2",
+     .name = "avx2",
+     .features = "",
+     .use = {gm_kernels_use_ref, gm_kernels_use_avx2}},
+    {.cap = "avxvnni",
+     .name = "avx2",
+     .features = "avxvnni",
+     .use = {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avxvnni}},
+    {.cap = "avx512f",
+     .name = "avx512",
+     .features = "",
+     .use = {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512}},
+    {.cap = "avx512vnni",
+     .name = "avx512",
+     .features = "vnni",
+     .use = {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512,
+             gm_kernels_use_avx512vnni}},
+    {.cap = "avx512",
+     .name = "avx512",
+     .features = "vnni+bf16",
+     .use = {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512,
+             gm_kernels_use_avx512vnni, gm_kernels_use_avx512bf16}},
 };
 
 static bool has_bits(unsigned value, unsigned bits) {
@@ -73,16 +79,20 @@ static unsigned levels_here(void) {
 }
 #elif defined(__aarch64__)
 static const level levels[] = {
-    {"ref", "ref", "", {gm_kernels_use_ref}},
-    {"neon-base", "neon", "", {gm_kernels_use_ref, gm_kernels_use_neon}},
-    {"neon-dotprod",
-     "neon",
-     "dotprod",
-     {gm_kernels_use_ref, gm_kernels_use_neon, gm_kernels_use_dotprod}},
-    {"neon",
-     "neon",
-     "dotprod+i8mm",
-     {gm_kernels_use_ref, gm_kernels_use_neon, gm_kernels_use_dotprod, gm_kernels_use_i8mm}},
+    {.cap = "ref", .name = "ref", .features = "", .use = {gm_kernels_use_ref}},
+    {.cap = "neon-base",
+     .name = "neon",
+     .features = "",
+     .use = {gm_kernels_use_ref, gm_kernels_use_neon}},
+    {.cap = "neon-dotprod",
+     .name = "neon",
+     .features = "dotprod",
+     .use = {gm_kernels_use_ref, gm_kernels_use_neon, gm_kernels_use_dotprod}},
+    {.cap = "neon",
+     .name = "neon",
+     .features = "dotprod+i8mm",
+     .use = {gm_kernels_use_ref, gm_kernels_use_neon, gm_kernels_use_dotprod,
+             gm_kernels_use_i8mm}},
 };
 
 static unsigned levels_here(void) {
@@ -92,7 +102,8 @@ static unsigned levels_here(void) {
   return 3u | (dotprod ? 4u : 0u) | (i8mm ? 8u : 0u);
 }
 #else
-static const level levels[] = {{"ref", "ref", "", {gm_kernels_use_ref}}};
+static const level levels[] = {
+    {.cap = "ref", .name = "ref", .features = "", .use = {gm_kernels_use_ref}}};
 
 static unsigned levels_here(void) {
   return 1;

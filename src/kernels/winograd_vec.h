@@ -123,7 +123,7 @@ WINO_INLINE void output_lanes(float *const *y, const float *m, size_t m_step,
 
 static void winograd_output_vec(float *const *y, const float *m, size_t m_step,
                                 const float *bias, bool accumulate, bool relu, size_t n) {
-  const wino_finish finish = {bias, accumulate, relu};
+  const wino_finish finish = {.bias = bias, .accumulate = accumulate, .relu = relu};
   size_t i = 0;
   for (; i + VEC <= n; i += VEC) output_lanes(y, m, m_step, finish, i, VEC);
   if (i < n) output_lanes(y, m, m_step, finish, i, n - i);

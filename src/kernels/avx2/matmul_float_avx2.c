@@ -108,8 +108,41 @@ static inline size_t gemv_columns(size_t R) {
 #include "matmul_float_vec.h"
 
 const gm_matmul gm_matmul_f32_avx2 = {
-    MR, NR, 1, 1, 4, 4, pack_x, pack_w_f32, tile, gemv_f32, GM_TILE_AS_ROWS, 4, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = 1,
+    .x_chunk_bytes = 4,
+    .w_chunk_bytes = 4,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f32,
+    .tile = tile,
+    .gemv = gemv_f32,
+    .row_chunk_bytes = 4,
+};
 const gm_matmul gm_matmul_f16_avx2 = {
-    MR, NR, 1, 1, 4, 4, pack_x, pack_w_f16, tile, gemv_f16, GM_TILE_AS_ROWS, 4, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = 1,
+    .x_chunk_bytes = 4,
+    .w_chunk_bytes = 4,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f16,
+    .tile = tile,
+    .gemv = gemv_f16,
+    .row_chunk_bytes = 4,
+};
 const gm_matmul gm_matmul_bf16_avx2 = {
-    MR, NR, 1, 1, 4, 4, pack_x, pack_w_bf16, tile, gemv_bf16, GM_TILE_AS_ROWS, 4, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = 1,
+    .x_chunk_bytes = 4,
+    .w_chunk_bytes = 4,
+    .pack_x = pack_x,
+    .pack_w = pack_w_bf16,
+    .tile = tile,
+    .gemv = gemv_bf16,
+    .row_chunk_bytes = 4,
+};

@@ -368,16 +368,16 @@ void gm_gemv_q6_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void
     for (size_t j = 0; j < n; j++) gemv_row_q6_k(1, y + j, ldy, in, rows + j * row_bytes, k);
 }
 
-const gm_matmul gm_matmul_q4_k_avx2 = {MR,
-                                       NR,
-                                       256,
-                                       GM_X_CHUNK,
-                                       GM_XK_BYTES,
-                                       Q4_K_BYTES,
-                                       gm_pack_xk_avx2,
-                                       gm_pack_w_q4_k_avx2,
-                                       tile_q4_k,
-                                       gm_gemv_q4_k_avx2,
-                                       GM_TILE_AS_ROWS,
-                                       GM_XK_BYTES,
-                                       NULL};
+const gm_matmul gm_matmul_q4_k_avx2 = {
+    .mr = MR,
+    .nr = NR,
+    .block = 256,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_XK_BYTES,
+    .w_chunk_bytes = Q4_K_BYTES,
+    .pack_x = gm_pack_xk_avx2,
+    .pack_w = gm_pack_w_q4_k_avx2,
+    .tile = tile_q4_k,
+    .gemv = gm_gemv_q4_k_avx2,
+    .row_chunk_bytes = GM_XK_BYTES,
+};

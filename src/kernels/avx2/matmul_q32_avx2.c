@@ -237,16 +237,16 @@ void gm_gemv_q4_0_avx2(float *y, size_t ldy, const void *x, size_t m, const void
   gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q4_0), 0.0625f, dot_q4_0);
 }
 
-const gm_matmul gm_matmul_q4_0_avx2 = {MR,
-                                       NR,
-                                       32,
-                                       GM_X_CHUNK,
-                                       GM_X32_BYTES,
-                                       W_BYTES,
-                                       gm_pack_x32_avx2,
-                                       gm_pack_w_q4_0_avx2,
-                                       tile_q4_0,
-                                       gm_gemv_q4_0_avx2,
-                                       GM_TILE_AS_ROWS,
-                                       GM_X32_BYTES,
-                                       NULL};
+const gm_matmul gm_matmul_q4_0_avx2 = {
+    .mr = MR,
+    .nr = NR,
+    .block = 32,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_X32_BYTES,
+    .w_chunk_bytes = W_BYTES,
+    .pack_x = gm_pack_x32_avx2,
+    .pack_w = gm_pack_w_q4_0_avx2,
+    .tile = tile_q4_0,
+    .gemv = gm_gemv_q4_0_avx2,
+    .row_chunk_bytes = GM_X32_BYTES,
+};

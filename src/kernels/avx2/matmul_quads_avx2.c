@@ -324,10 +324,30 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
 }
 
 const gm_matmul gm_matmul_q8_0_avx2 = {
-    MR,       NR,          32,   GM_X_CHUNK,        GM_XU_BYTES,   W_BYTES,
-    pack_x32, pack_w_q8_0, tile, gm_gemv_q8_0_avx2, GM_TILE_QUADS, GM_X32_BYTES,
-    NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 32,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_XU_BYTES,
+    .w_chunk_bytes = W_BYTES,
+    .pack_x = pack_x32,
+    .pack_w = pack_w_q8_0,
+    .tile = tile,
+    .gemv = gm_gemv_q8_0_avx2,
+    .form = GM_TILE_QUADS,
+    .row_chunk_bytes = GM_X32_BYTES,
+};
 const gm_matmul gm_matmul_q6_k_avx2 = {
-    MR,      NR,          256,  GM_X_CHUNK,        GM_XU_BYTES,   W_BYTES,
-    pack_xk, pack_w_q6_k, tile, gm_gemv_q6_k_avx2, GM_TILE_QUADS, GM_XK_BYTES,
-    NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 256,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_XU_BYTES,
+    .w_chunk_bytes = W_BYTES,
+    .pack_x = pack_xk,
+    .pack_w = pack_w_q6_k,
+    .tile = tile,
+    .gemv = gm_gemv_q6_k_avx2,
+    .form = GM_TILE_QUADS,
+    .row_chunk_bytes = GM_XK_BYTES,
+};

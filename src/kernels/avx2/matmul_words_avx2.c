@@ -149,12 +149,39 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
   }
 }
 
-const gm_matmul gm_rounded_f32_avx2 = {MR,     NR,         1,    CHUNK, GM_XW_BYTES,   W_BYTES,
-                                       pack_x, pack_w_f32, tile, NULL,  GM_TILE_WORDS, 0,
-                                       NULL};
-const gm_matmul gm_rounded_f16_avx2 = {MR,     NR,         1,    CHUNK, GM_XW_BYTES,   W_BYTES,
-                                       pack_x, pack_w_f16, tile, NULL,  GM_TILE_WORDS, 0,
-                                       NULL};
+const gm_matmul gm_rounded_f32_avx2 = {
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = CHUNK,
+    .x_chunk_bytes = GM_XW_BYTES,
+    .w_chunk_bytes = W_BYTES,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f32,
+    .tile = tile,
+    .form = GM_TILE_WORDS,
+};
+const gm_matmul gm_rounded_f16_avx2 = {
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = CHUNK,
+    .x_chunk_bytes = GM_XW_BYTES,
+    .w_chunk_bytes = W_BYTES,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f16,
+    .tile = tile,
+    .form = GM_TILE_WORDS,
+};
 const gm_matmul gm_rounded_bf16_avx2 = {
-    MR,          NR,   1,    CHUNK,         GM_XW_BYTES, W_BYTES, pack_x,
-    pack_w_bf16, tile, NULL, GM_TILE_WORDS, 0,           NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = CHUNK,
+    .x_chunk_bytes = GM_XW_BYTES,
+    .w_chunk_bytes = W_BYTES,
+    .pack_x = pack_x,
+    .pack_w = pack_w_bf16,
+    .tile = tile,
+    .form = GM_TILE_WORDS,
+};

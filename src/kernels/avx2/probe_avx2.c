@@ -39,4 +39,4 @@ static uint64_t int8(size_t n, int32_t *sink) {
   return (uint64_t)n * CHAINS * 32 * 2;
 }
 
-const gm_probe_kernels gm_probe_avx2 = {fp32, int8, NULL};
+const gm_probe_kernels gm_probe_avx2 = {.fp32 = fp32, .int8 = int8};

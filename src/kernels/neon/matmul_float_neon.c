@@ -155,8 +155,41 @@ static void gemv_bf16(float *y, size_t ldy, const void *x, size_t m, const void 
 }
 
 const gm_matmul gm_matmul_f32_neon = {
-    MR, NR, 1, 1, 4, 4, pack_x, pack_w_f32, tile, gemv_f32, GM_TILE_AS_ROWS, 4, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = 1,
+    .x_chunk_bytes = 4,
+    .w_chunk_bytes = 4,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f32,
+    .tile = tile,
+    .gemv = gemv_f32,
+    .row_chunk_bytes = 4,
+};
 const gm_matmul gm_matmul_f16_neon = {
-    MR, NR, 1, 1, 4, 4, pack_x, pack_w_f16, tile, gemv_f16, GM_TILE_AS_ROWS, 4, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = 1,
+    .x_chunk_bytes = 4,
+    .w_chunk_bytes = 4,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f16,
+    .tile = tile,
+    .gemv = gemv_f16,
+    .row_chunk_bytes = 4,
+};
 const gm_matmul gm_matmul_bf16_neon = {
-    MR, NR, 1, 1, 4, 4, pack_x, pack_w_bf16, tile, gemv_bf16, GM_TILE_AS_ROWS, 4, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = 1,
+    .x_chunk_bytes = 4,
+    .w_chunk_bytes = 4,
+    .pack_x = pack_x,
+    .pack_w = pack_w_bf16,
+    .tile = tile,
+    .gemv = gemv_bf16,
+    .row_chunk_bytes = 4,
+};

@@ -180,24 +180,54 @@ static void gemv_q6_k(float *y, size_t ldy, const void *x, size_t m, const void 
 }
 
 const gm_matmul gm_matmul_q8_0_ref = {
-    MR,          NR,        32,        GM_X_CHUNK,      GM_X32_BYTES, Q8_0, gm_pack_x32_ref,
-    pack_w_q8_0, tile_q8_0, gemv_q8_0, GM_TILE_AS_ROWS, GM_X32_BYTES, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 32,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_X32_BYTES,
+    .w_chunk_bytes = Q8_0,
+    .pack_x = gm_pack_x32_ref,
+    .pack_w = pack_w_q8_0,
+    .tile = tile_q8_0,
+    .gemv = gemv_q8_0,
+    .row_chunk_bytes = GM_X32_BYTES,
+};
 const gm_matmul gm_matmul_q4_0_ref = {
-    MR,          NR,        32,        GM_X_CHUNK,      GM_X32_BYTES, Q4_0, gm_pack_x32_ref,
-    pack_w_q4_0, tile_q4_0, gemv_q4_0, GM_TILE_AS_ROWS, GM_X32_BYTES, NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 32,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_X32_BYTES,
+    .w_chunk_bytes = Q4_0,
+    .pack_x = gm_pack_x32_ref,
+    .pack_w = pack_w_q4_0,
+    .tile = tile_q4_0,
+    .gemv = gemv_q4_0,
+    .row_chunk_bytes = GM_X32_BYTES,
+};
 const gm_matmul gm_matmul_q4_k_ref = {
-    MR,          NR,        256,       GM_X_CHUNK,      GM_XK_BYTES, Q4_K, gm_pack_xk_ref,
-    pack_w_q4_k, tile_q4_k, gemv_q4_k, GM_TILE_AS_ROWS, GM_XK_BYTES, NULL};
-const gm_matmul gm_matmul_q6_k_ref = {MR,
-                                      NR,
-                                      256,
-                                      GM_X_CHUNK,
-                                      GM_XK_BYTES,
-                                      Q6_K_PADDED,
-                                      gm_pack_xk_ref,
-                                      pack_w_q6_k,
-                                      tile_q6_k,
-                                      gemv_q6_k,
-                                      GM_TILE_AS_ROWS,
-                                      GM_XK_BYTES,
-                                      NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 256,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_XK_BYTES,
+    .w_chunk_bytes = Q4_K,
+    .pack_x = gm_pack_xk_ref,
+    .pack_w = pack_w_q4_k,
+    .tile = tile_q4_k,
+    .gemv = gemv_q4_k,
+    .row_chunk_bytes = GM_XK_BYTES,
+};
+const gm_matmul gm_matmul_q6_k_ref = {
+    .mr = MR,
+    .nr = NR,
+    .block = 256,
+    .chunk = GM_X_CHUNK,
+    .x_chunk_bytes = GM_XK_BYTES,
+    .w_chunk_bytes = Q6_K_PADDED,
+    .pack_x = gm_pack_xk_ref,
+    .pack_w = pack_w_q6_k,
+    .tile = tile_q6_k,
+    .gemv = gemv_q6_k,
+    .row_chunk_bytes = GM_XK_BYTES,
+};

@@ -60,11 +60,35 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
 }
 
 const gm_matmul gm_rounded_f32_ref = {
-    MR,         NR,   1,    CHUNK,           CHUNK_BYTES, CHUNK_BYTES, pack_x,
-    pack_w_f32, tile, NULL, GM_TILE_AS_ROWS, 0,           NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = CHUNK,
+    .x_chunk_bytes = CHUNK_BYTES,
+    .w_chunk_bytes = CHUNK_BYTES,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f32,
+    .tile = tile,
+};
 const gm_matmul gm_rounded_f16_ref = {
-    MR,         NR,   1,    CHUNK,           CHUNK_BYTES, CHUNK_BYTES, pack_x,
-    pack_w_f16, tile, NULL, GM_TILE_AS_ROWS, 0,           NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = CHUNK,
+    .x_chunk_bytes = CHUNK_BYTES,
+    .w_chunk_bytes = CHUNK_BYTES,
+    .pack_x = pack_x,
+    .pack_w = pack_w_f16,
+    .tile = tile,
+};
 const gm_matmul gm_rounded_bf16_ref = {
-    MR,          NR,   1,    CHUNK,           CHUNK_BYTES, CHUNK_BYTES, pack_x,
-    pack_w_bf16, tile, NULL, GM_TILE_AS_ROWS, 0,           NULL};
+    .mr = MR,
+    .nr = NR,
+    .block = 1,
+    .chunk = CHUNK,
+    .x_chunk_bytes = CHUNK_BYTES,
+    .w_chunk_bytes = CHUNK_BYTES,
+    .pack_x = pack_x,
+    .pack_w = pack_w_bf16,
+    .tile = tile,
+};

@@ -21,4 +21,4 @@ static uint64_t int8(size_t n, int32_t *sink) {
   return (uint64_t)n * LANES * 2;
 }
 
-const gm_probe_kernels gm_probe_ref = {fp32, int8, NULL};
+const gm_probe_kernels gm_probe_ref = {.fp32 = fp32, .int8 = int8};
