@@ -29,18 +29,6 @@ static inline __attribute__((always_inline)) void pack_w(float *panel, const cha
   interleave(panel + half, NR, w + half * row_bytes, row_bytes, element, rows - low, k, load);
 }
 
-static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 4, rows, k, load_f32);
-}
-
-static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_f16);
-}
-
-static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_bf16);
-}
-
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
   if (group == 1)
     memcpy(dst, x, k * sizeof(float));
@@ -74,19 +62,6 @@ static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, con
   if (m == 1) gemv_rows(1, y, ldy, x, w, row_bytes, element, n, k, load);
 }
 
-static void gemv_f32(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 4, n, k, load_f32);
-}
-
-static void gemv_f16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_f16);
-}
-
-static void gemv_bf16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_bf16);
-}
+#include "matmul_float_types.h"
 
 #endif

@@ -7,20 +7,6 @@
 
 enum { MR = 6, NR = 16 };
 
-typedef gm_load_avx2 load_fn;
-
-static inline __m256 load_f32(const void *p, size_t n) {
-  return gm_load_f32_avx2(p, n);
-}
-
-static inline __m256 load_f16(const void *p, size_t n) {
-  return gm_load_f16_avx2(p, n);
-}
-
-static inline __m256 load_bf16(const void *p, size_t n) {
-  return gm_load_bf16_avx2(p, n);
-}
-
 /* Writes `rows` <= 8 rows of k elements as columns: dst[i * stride + row], 8 at a time. Where
  * the stride is below 8, a store runs over into the next one's place, which is then
  * overwritten; the last are masked. */
@@ -40,7 +26,7 @@ static inline __attribute__((always_inline)) void interleave(float *dst, size_t 
 #pragma GCC unroll 8
       for (size_t j = 0; j < 8; j++) _mm256_storeu_ps(out + j * stride, r[j]);
     } else {
-      __m256i mask = gm_lanes_avx2(stride < 8 ? stride : 8);
+      __m256i mask = first_lanes(stride < 8 ? stride : 8);
 #pragma GCC unroll 8
       for (size_t j = 0; j < 8; j++)
         if (j < n) _mm256_maskstore_ps(out + j * stride, mask, r[j]);
@@ -107,42 +93,6 @@ static inline size_t gemv_columns(size_t R) {
 
 #include "matmul_float_vec.h"
 
-const gm_matmul gm_matmul_f32_avx2 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f32,
-    .tile = tile,
-    .gemv = gemv_f32,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_f16_avx2 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f16,
-    .tile = tile,
-    .gemv = gemv_f16,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_bf16_avx2 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_bf16,
-    .tile = tile,
-    .gemv = gemv_bf16,
-    .row_chunk_bytes = 4,
-};
+const gm_matmul gm_matmul_f32_avx2 = FLOAT_PRODUCT(pack_w_f32, gemv_f32);
+const gm_matmul gm_matmul_f16_avx2 = FLOAT_PRODUCT(pack_w_f16, gemv_f16);
+const gm_matmul gm_matmul_bf16_avx2 = FLOAT_PRODUCT(pack_w_bf16, gemv_bf16);

@@ -13,7 +13,14 @@
 
 #include <string.h>
 
-enum { MR = 4, NR = 16, CHUNK = GM_XW_CHUNK, PIECE = 16, W_BYTES = 2 * CHUNK + 4 };
+enum {
+  MR = 4,
+  NR = 16,
+  CHUNK = GM_XW_CHUNK,
+  PIECE = 16,
+  X_BYTES = GM_XW_BYTES,
+  W_BYTES = 2 * CHUNK + 4
+};
 
 typedef unsigned char bytes;
 
@@ -30,7 +37,7 @@ static inline __m256i load(const void *p) {
 static inline __attribute__((always_inline)) float round_row(bytes *out, size_t step,
                                                              const char *p, size_t element,
                                                              size_t n, float most,
-                                                             gm_load_avx2 load_floats) {
+                                                             load_fn load_floats) {
   __m256 v[CHUNK / 8];
   __m256i low = _mm256_setzero_si256(), high = low;
 #pragma GCC unroll 8
@@ -60,7 +67,7 @@ static inline __attribute__((always_inline)) float round_row(bytes *out, size_t 
 static inline __attribute__((always_inline)) void pack_w(bytes *panel, const char *w,
                                                          size_t row_bytes, size_t element,
                                                          size_t rows, size_t k,
-                                                         gm_load_avx2 load_floats) {
+                                                         load_fn load_floats) {
   for (size_t at = 0; at < k; at += CHUNK, panel += NR * W_BYTES, w += CHUNK * element) {
     size_t n = min_size(k - at, CHUNK);
     float *d = (float *)(void *)(panel + 2 * CHUNK * NR);
@@ -85,18 +92,6 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const cha
   }
 }
 
-static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 4, rows, k, gm_load_f32_avx2);
-}
-
-static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, gm_load_f16_avx2);
-}
-
-static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, gm_load_bf16_avx2);
-}
-
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
   size_t chunk_bytes = GM_XW_BYTES * group;
   if (rows < group) memset(dst, 0, (k + CHUNK - 1) / CHUNK * chunk_bytes);
@@ -105,7 +100,7 @@ static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t gr
     for (size_t at = 0; at < k; at += CHUNK, chunk += chunk_bytes)
       ((float *)(void *)(chunk + 2 * CHUNK * group))[r] =
           round_row(chunk + r * 2 * PIECE, 2 * PIECE * group, (const char *)(x + r * ldx + at),
-                    4, min_size(k - at, CHUNK), GM_XW_TOP, gm_load_f32_avx2);
+                    4, min_size(k - at, CHUNK), GM_XW_TOP, load_f32);
   }
 }
 
@@ -149,39 +144,8 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
   }
 }
 
-const gm_matmul gm_rounded_f32_avx2 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = GM_XW_BYTES,
-    .w_chunk_bytes = W_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f32,
-    .tile = tile,
-    .form = GM_TILE_WORDS,
-};
-const gm_matmul gm_rounded_f16_avx2 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = GM_XW_BYTES,
-    .w_chunk_bytes = W_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f16,
-    .tile = tile,
-    .form = GM_TILE_WORDS,
-};
-const gm_matmul gm_rounded_bf16_avx2 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = GM_XW_BYTES,
-    .w_chunk_bytes = W_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_bf16,
-    .tile = tile,
-    .form = GM_TILE_WORDS,
-};
+#include "matmul_rounded_types.h"
+
+const gm_matmul gm_rounded_f32_avx2 = ROUNDED_PRODUCT(GM_TILE_WORDS, pack_w_f32);
+const gm_matmul gm_rounded_f16_avx2 = ROUNDED_PRODUCT(GM_TILE_WORDS, pack_w_f16);
+const gm_matmul gm_rounded_bf16_avx2 = ROUNDED_PRODUCT(GM_TILE_WORDS, pack_w_bf16);

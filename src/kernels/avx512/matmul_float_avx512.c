@@ -126,42 +126,6 @@ static inline size_t gemv_columns(size_t R) {
 
 #include "matmul_float_vec.h"
 
-const gm_matmul gm_matmul_f32_avx512 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f32,
-    .tile = tile,
-    .gemv = gemv_f32,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_f16_avx512 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f16,
-    .tile = tile,
-    .gemv = gemv_f16,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_bf16_avx512 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_bf16,
-    .tile = tile,
-    .gemv = gemv_bf16,
-    .row_chunk_bytes = 4,
-};
+const gm_matmul gm_matmul_f32_avx512 = FLOAT_PRODUCT(pack_w_f32, gemv_f32);
+const gm_matmul gm_matmul_f16_avx512 = FLOAT_PRODUCT(pack_w_f16, gemv_f16);
+const gm_matmul gm_matmul_bf16_avx512 = FLOAT_PRODUCT(pack_w_bf16, gemv_bf16);

@@ -8,7 +8,14 @@
 #include <immintrin.h>
 #include <string.h>
 
-enum { MR = 14, NR = 32, CHUNK = 32, PAIRS = CHUNK / 2, CHUNK_BYTES = 2 * CHUNK };
+enum {
+  MR = 14,
+  NR = 32,
+  CHUNK = 32,
+  PAIRS = CHUNK / 2,
+  X_BYTES = 2 * CHUNK,
+  W_BYTES = X_BYTES
+};
 
 /* Rounds elements p[0, n) of a row to bf16, the rest of the 32 are zero. */
 typedef __m512i (*load_fn)(const void *p, size_t n);
@@ -41,10 +48,10 @@ static inline __m512i load_f16(const void *p, size_t n) {
 /* dst[chunk][group][32] */
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
   unsigned char *out = dst;
-  for (size_t at = 0; at < k; at += CHUNK, out += group * CHUNK_BYTES)
+  for (size_t at = 0; at < k; at += CHUNK, out += group * X_BYTES)
     for (size_t r = 0; r < group; r++) {
       __m512i v = r < rows ? load_f32(x + r * ldx + at, k - at) : _mm512_setzero_si512();
-      _mm512_storeu_si512(out + r * CHUNK_BYTES, v);
+      _mm512_storeu_si512(out + r * X_BYTES, v);
     }
 }
 
@@ -53,7 +60,7 @@ static inline __attribute__((always_inline)) void pack_w(void *panel, const char
                                                          size_t row_bytes, size_t element,
                                                          size_t rows, size_t k, load_fn load) {
   unsigned char *out = panel;
-  for (size_t at = 0; at < k; at += CHUNK, out += NR * CHUNK_BYTES)
+  for (size_t at = 0; at < k; at += CHUNK, out += NR * W_BYTES)
     for (size_t half = 0; half < NR; half += 16) {
       __m512 r[16];
 #pragma GCC unroll 16
@@ -64,18 +71,6 @@ static inline __attribute__((always_inline)) void pack_w(void *panel, const char
 #pragma GCC unroll 16
       for (size_t j = 0; j < PAIRS; j++) _mm512_store_ps(out + j * NR * 4 + half * 4, r[j]);
     }
-}
-
-static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 4, rows, k, load_f32);
-}
-
-static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_f16);
-}
-
-static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, 2, rows, k, load_bf16);
 }
 
 static inline __m512bh pair_of(const unsigned char *p) {
@@ -92,12 +87,12 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
     sum[r][0] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + r * NR);
     sum[r][1] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + r * NR + 16);
   }
-  for (size_t at = 0; at < k; at += CHUNK, a += MR * CHUNK_BYTES)
-    for (const unsigned char *pair = a; pair < a + CHUNK_BYTES; pair += 4, b += NR * 4) {
+  for (size_t at = 0; at < k; at += CHUNK, a += MR * X_BYTES)
+    for (const unsigned char *pair = a; pair < a + X_BYTES; pair += 4, b += NR * 4) {
       __m512bh b0 = (__m512bh)_mm512_load_si512(b), b1 = (__m512bh)_mm512_load_si512(b + 64);
 #pragma GCC unroll 14
       for (size_t r = 0; r < MR; r++) {
-        __m512bh v = pair_of(pair + r * CHUNK_BYTES);
+        __m512bh v = pair_of(pair + r * X_BYTES);
         sum[r][0] = _mm512_dpbf16_ps(sum[r][0], v, b0);
         sum[r][1] = _mm512_dpbf16_ps(sum[r][1], v, b1);
       }
@@ -109,36 +104,8 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
   }
 }
 
-const gm_matmul gm_rounded_f32_avx512bf16 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = CHUNK_BYTES,
-    .w_chunk_bytes = CHUNK_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f32,
-    .tile = tile,
-};
-const gm_matmul gm_rounded_f16_avx512bf16 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = CHUNK_BYTES,
-    .w_chunk_bytes = CHUNK_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f16,
-    .tile = tile,
-};
-const gm_matmul gm_rounded_bf16_avx512bf16 = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = CHUNK_BYTES,
-    .w_chunk_bytes = CHUNK_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_bf16,
-    .tile = tile,
-};
+#include "matmul_rounded_types.h"
+
+const gm_matmul gm_rounded_f32_avx512bf16 = ROUNDED_PRODUCT(GM_TILE_AS_ROWS, pack_w_f32);
+const gm_matmul gm_rounded_f16_avx512bf16 = ROUNDED_PRODUCT(GM_TILE_AS_ROWS, pack_w_f16);
+const gm_matmul gm_rounded_bf16_avx512bf16 = ROUNDED_PRODUCT(GM_TILE_AS_ROWS, pack_w_bf16);

@@ -9,69 +9,69 @@
 
 enum { MR = 8, NR = 12 };
 
-/* Four elements at p as f32, or one. */
-typedef float32x4_t (*load_fn)(const char *p);
-typedef float (*load_one_fn)(const char *p);
+/* How weights of one type are read as f32: four at p, or one. */
+typedef struct load_fn {
+  float32x4_t (*four)(const char *p);
+  float (*one)(const char *p);
+} load_fn;
 
-static inline float32x4_t load_f32(const char *p) {
+static inline float32x4_t four_f32(const char *p) {
   return vld1q_f32((const float *)(const void *)p);
 }
 
-static inline float load_one_f32(const char *p) {
+static inline float one_f32(const char *p) {
   return *(const float *)(const void *)p;
 }
 
-static inline float32x4_t load_f16(const char *p) {
+static inline float32x4_t four_f16(const char *p) {
   return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)(const void *)p)));
 }
 
-static inline float load_one_f16(const char *p) {
+static inline float one_f16(const char *p) {
   return gm_f16_to_f32(*(const uint16_t *)(const void *)p);
 }
 
-static inline float32x4_t load_bf16(const char *p) {
+static inline float32x4_t four_bf16(const char *p) {
   return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16((const uint16_t *)(const void *)p), 16));
 }
 
-static inline float load_one_bf16(const char *p) {
+static inline float one_bf16(const char *p) {
   return gm_bf16_to_f32(*(const uint16_t *)(const void *)p);
 }
 
-static inline __attribute__((always_inline)) void
-interleave(float *dst, size_t stride, const char *src, size_t row_bytes, size_t element,
-           size_t rows, size_t k, load_fn load, load_one_fn load_one) {
+static const load_fn load_f32 = {.four = four_f32, .one = one_f32};
+static const load_fn load_f16 = {.four = four_f16, .one = one_f16};
+static const load_fn load_bf16 = {.four = four_bf16, .one = one_bf16};
+
+static inline __attribute__((always_inline)) void interleave(float *dst, size_t stride,
+                                                             const char *src, size_t row_bytes,
+                                                             size_t element, size_t rows,
+                                                             size_t k, load_fn load) {
   for (size_t j = 0; j < stride; j++) {
     const char *row = src + j * row_bytes;
     size_t i = 0;
     for (; i + 4 <= k; i += 4) {
-      float32x4_t v = j < rows ? load(row + i * element) : vdupq_n_f32(0);
+      float32x4_t v = j < rows ? load.four(row + i * element) : vdupq_n_f32(0);
       vst1q_lane_f32(dst + i * stride + j, v, 0);
       vst1q_lane_f32(dst + (i + 1) * stride + j, v, 1);
       vst1q_lane_f32(dst + (i + 2) * stride + j, v, 2);
       vst1q_lane_f32(dst + (i + 3) * stride + j, v, 3);
     }
-    for (; i < k; i++) dst[i * stride + j] = j < rows ? load_one(row + i * element) : 0.0f;
+    for (; i < k; i++) dst[i * stride + j] = j < rows ? load.one(row + i * element) : 0.0f;
   }
 }
 
-static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  interleave(panel, NR, w, row_bytes, 4, rows, k, load_f32, load_one_f32);
-}
-
-static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  interleave(panel, NR, w, row_bytes, 2, rows, k, load_f16, load_one_f16);
-}
-
-static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  interleave(panel, NR, w, row_bytes, 2, rows, k, load_bf16, load_one_bf16);
+static inline __attribute__((always_inline)) void pack_w(float *panel, const char *w,
+                                                         size_t row_bytes, size_t element,
+                                                         size_t rows, size_t k, load_fn load) {
+  interleave(panel, NR, w, row_bytes, element, rows, k, load);
 }
 
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
   if (group == 1)
     memcpy(dst, x, k * sizeof(float));
   else
-    interleave(dst, group, (const char *)x, ldx * sizeof(float), 4, rows, k, load_f32,
-               load_one_f32);
+    interleave(dst, group, (const char *)x, ldx * sizeof(float), 4, rows, k, load_f32);
 }
 
 /* One step of four rows, whose activations are the lanes of v. */
@@ -101,9 +101,10 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
 }
 
 /* y of J rows of w with one row of x; J does not show in the result. */
-static inline __attribute__((always_inline)) void
-gemv_block(size_t J, float *y, const float *x, const char *w, size_t row_bytes, size_t element,
-           size_t k, load_fn load, load_one_fn load_one) {
+static inline __attribute__((always_inline)) void gemv_block(size_t J, float *y, const float *x,
+                                                             const char *w, size_t row_bytes,
+                                                             size_t element, size_t k,
+                                                             load_fn load) {
   float32x4_t sum[4][2];
 #pragma GCC unroll 4
   for (size_t j = 0; j < J; j++) sum[j][0] = sum[j][1] = vdupq_n_f32(0);
@@ -113,83 +114,33 @@ gemv_block(size_t J, float *y, const float *x, const char *w, size_t row_bytes, 
 #pragma GCC unroll 4
     for (size_t j = 0; j < J; j++) {
       const char *row = w + j * row_bytes + i * element;
-      sum[j][0] = vfmaq_f32(sum[j][0], v0, load(row));
-      sum[j][1] = vfmaq_f32(sum[j][1], v1, load(row + 4 * element));
+      sum[j][0] = vfmaq_f32(sum[j][0], v0, load.four(row));
+      sum[j][1] = vfmaq_f32(sum[j][1], v1, load.four(row + 4 * element));
     }
   }
 #pragma GCC unroll 4
   for (size_t j = 0; j < J; j++) {
     float rest = 0;
-    for (size_t t = i; t < k; t++) rest += x[t] * load_one(w + j * row_bytes + t * element);
+    for (size_t t = i; t < k; t++) rest += x[t] * load.one(w + j * row_bytes + t * element);
     y[j] = vaddvq_f32(vaddq_f32(sum[j][0], sum[j][1])) + rest;
   }
 }
 
-static inline __attribute__((always_inline)) void
-gemv(float *y, size_t ldy, const float *x, size_t m, const char *w, size_t row_bytes,
-     size_t element, size_t n, size_t k, load_fn load, load_one_fn load_one) {
+static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, const float *x,
+                                                       size_t m, const char *w,
+                                                       size_t row_bytes, size_t element,
+                                                       size_t n, size_t k, load_fn load) {
   size_t j = 0;
   for (; j + 4 <= n; j += 4)
     for (size_t r = 0; r < m; r++)
-      gemv_block(4, y + r * ldy + j, x + r * k, w + j * row_bytes, row_bytes, element, k, load,
-                 load_one);
+      gemv_block(4, y + r * ldy + j, x + r * k, w + j * row_bytes, row_bytes, element, k, load);
   for (; j < n; j++)
     for (size_t r = 0; r < m; r++)
-      gemv_block(1, y + r * ldy + j, x + r * k, w + j * row_bytes, row_bytes, element, k, load,
-                 load_one);
+      gemv_block(1, y + r * ldy + j, x + r * k, w + j * row_bytes, row_bytes, element, k, load);
 }
 
-static void gemv_f32(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 4, n, k, load_f32, load_one_f32);
-}
+#include "matmul_float_types.h"
 
-static void gemv_f16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_f16, load_one_f16);
-}
-
-static void gemv_bf16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, 2, n, k, load_bf16, load_one_bf16);
-}
-
-const gm_matmul gm_matmul_f32_neon = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f32,
-    .tile = tile,
-    .gemv = gemv_f32,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_f16_neon = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f16,
-    .tile = tile,
-    .gemv = gemv_f16,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_bf16_neon = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = pack_x,
-    .pack_w = pack_w_bf16,
-    .tile = tile,
-    .gemv = gemv_bf16,
-    .row_chunk_bytes = 4,
-};
+const gm_matmul gm_matmul_f32_neon = FLOAT_PRODUCT(pack_w_f32, gemv_f32);
+const gm_matmul gm_matmul_f16_neon = FLOAT_PRODUCT(pack_w_f16, gemv_f16);
+const gm_matmul gm_matmul_bf16_neon = FLOAT_PRODUCT(pack_w_bf16, gemv_bf16);

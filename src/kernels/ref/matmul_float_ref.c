@@ -3,34 +3,34 @@
 
 enum { MR = 4, NR = 8 };
 
-static float load_f32(const void *w, size_t i) {
-  return ((const float *)w)[i];
+typedef float (*load_fn)(const char *w);
+
+static float load_f32(const char *w) {
+  return *(const float *)(const void *)w;
 }
 
-static float load_f16(const void *w, size_t i) {
-  return gm_f16_to_f32(((const uint16_t *)w)[i]);
+static float load_f16(const char *w) {
+  return gm_f16_to_f32(*(const uint16_t *)(const void *)w);
 }
 
-static float load_bf16(const void *w, size_t i) {
-  return gm_bf16_to_f32(((const uint16_t *)w)[i]);
+static float load_bf16(const char *w) {
+  return gm_bf16_to_f32(*(const uint16_t *)(const void *)w);
 }
 
-typedef float (*load_fn)(const void *w, size_t i);
-
-static inline void pack_w(float *panel, const void *w, size_t row_bytes, size_t rows, size_t k,
-                          load_fn load) {
+static inline void pack_w(float *panel, const char *w, size_t row_bytes, size_t element,
+                          size_t rows, size_t k, load_fn load) {
   for (size_t j = 0; j < NR; j++)
     for (size_t i = 0; i < k; i++)
-      panel[i * NR + j] = j < rows ? load((const char *)w + j * row_bytes, i) : 0.0f;
+      panel[i * NR + j] = j < rows ? load(w + j * row_bytes + i * element) : 0.0f;
 }
 
-static inline void gemv(float *y, size_t ldy, const float *x, size_t m, const void *w,
-                        size_t row_bytes, size_t n, size_t k, load_fn load) {
+static inline void gemv(float *y, size_t ldy, const float *x, size_t m, const char *w,
+                        size_t row_bytes, size_t element, size_t n, size_t k, load_fn load) {
   for (size_t j = 0; j < n; j++)
     for (size_t r = 0; r < m; r++) {
       float sum = 0.0f;
       for (size_t i = 0; i < k; i++)
-        sum += x[r * k + i] * load((const char *)w + j * row_bytes, i);
+        sum += x[r * k + i] * load(w + j * row_bytes + i * element);
       y[r * ldy + j] = sum;
     }
 }
@@ -43,69 +43,12 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
       for (size_t j = 0; j < NR; j++) acc[r * NR + j] += a[i * MR + r] * b[i * NR + j];
 }
 
-static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, load_f32);
+static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
+  gm_pack_x_f32_ref(dst, x, ldx, rows, group, k);
 }
 
-static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, load_f16);
-}
+#include "matmul_float_types.h"
 
-static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, load_bf16);
-}
-
-static void gemv_f32(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, n, k, load_f32);
-}
-
-static void gemv_f16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                     size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, n, k, load_f16);
-}
-
-static void gemv_bf16(float *y, size_t ldy, const void *x, size_t m, const void *w,
-                      size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, n, k, load_bf16);
-}
-
-const gm_matmul gm_matmul_f32_ref = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = gm_pack_x_f32_ref,
-    .pack_w = pack_w_f32,
-    .tile = tile,
-    .gemv = gemv_f32,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_f16_ref = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = gm_pack_x_f32_ref,
-    .pack_w = pack_w_f16,
-    .tile = tile,
-    .gemv = gemv_f16,
-    .row_chunk_bytes = 4,
-};
-const gm_matmul gm_matmul_bf16_ref = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = 1,
-    .x_chunk_bytes = 4,
-    .w_chunk_bytes = 4,
-    .pack_x = gm_pack_x_f32_ref,
-    .pack_w = pack_w_bf16,
-    .tile = tile,
-    .gemv = gemv_bf16,
-    .row_chunk_bytes = 4,
-};
+const gm_matmul gm_matmul_f32_ref = FLOAT_PRODUCT(pack_w_f32, gemv_f32);
+const gm_matmul gm_matmul_f16_ref = FLOAT_PRODUCT(pack_w_f16, gemv_f16);
+const gm_matmul gm_matmul_bf16_ref = FLOAT_PRODUCT(pack_w_bf16, gemv_bf16);

@@ -4,49 +4,40 @@
 
 #include <string.h>
 
-enum { MR = 4, NR = 8, CHUNK = 32, CHUNK_BYTES = 2 * CHUNK };
+enum { MR = 4, NR = 8, CHUNK = 32, X_BYTES = 2 * CHUNK, W_BYTES = X_BYTES };
 
-static uint16_t load_f32(const void *w, size_t i) {
-  return gm_f32_to_bf16(((const float *)w)[i]);
+/* One weight in bf16. */
+typedef uint16_t (*load_fn)(const char *w);
+
+static uint16_t load_f32(const char *w) {
+  return gm_f32_to_bf16(*(const float *)(const void *)w);
 }
 
-static uint16_t load_f16(const void *w, size_t i) {
-  return gm_f32_to_bf16(gm_f16_to_f32(((const uint16_t *)w)[i]));
+static uint16_t load_f16(const char *w) {
+  return gm_f32_to_bf16(gm_f16_to_f32(*(const uint16_t *)(const void *)w));
 }
 
-static uint16_t load_bf16(const void *w, size_t i) {
-  return ((const uint16_t *)w)[i];
+static uint16_t load_bf16(const char *w) {
+  return *(const uint16_t *)(const void *)w;
 }
 
 /* dst[chunk][group][32] */
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
   uint16_t *out = dst;
-  memset(out, 0, (k + CHUNK - 1) / CHUNK * group * CHUNK_BYTES);
+  memset(out, 0, (k + CHUNK - 1) / CHUNK * group * X_BYTES);
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < k; i++)
-      out[(i / CHUNK * group + r) * CHUNK + i % CHUNK] = load_f32(x + r * ldx, i);
+      out[(i / CHUNK * group + r) * CHUNK + i % CHUNK] = gm_f32_to_bf16(x[r * ldx + i]);
 }
 
 /* panel[pair][8 rows of w][2] */
-static inline void pack_w(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k,
-                          uint16_t (*load)(const void *w, size_t i)) {
+static inline void pack_w(void *panel, const char *w, size_t row_bytes, size_t element,
+                          size_t rows, size_t k, load_fn load) {
   uint16_t *out = panel;
-  memset(out, 0, (k + CHUNK - 1) / CHUNK * NR * CHUNK_BYTES);
+  memset(out, 0, (k + CHUNK - 1) / CHUNK * NR * W_BYTES);
   for (size_t j = 0; j < rows; j++)
     for (size_t i = 0; i < k; i++)
-      out[(i / 2 * NR + j) * 2 + i % 2] = load((const char *)w + j * row_bytes, i);
-}
-
-static void pack_w_f32(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, load_f32);
-}
-
-static void pack_w_f16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, load_f16);
-}
-
-static void pack_w_bf16(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
-  pack_w(panel, w, row_bytes, rows, k, load_bf16);
+      out[(i / 2 * NR + j) * 2 + i % 2] = load(w + j * row_bytes + i * element);
 }
 
 static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
@@ -59,36 +50,8 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
                            gm_bf16_to_f32(b[(i / 2 * NR + j) * 2 + i % 2]);
 }
 
-const gm_matmul gm_rounded_f32_ref = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = CHUNK_BYTES,
-    .w_chunk_bytes = CHUNK_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f32,
-    .tile = tile,
-};
-const gm_matmul gm_rounded_f16_ref = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = CHUNK_BYTES,
-    .w_chunk_bytes = CHUNK_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_f16,
-    .tile = tile,
-};
-const gm_matmul gm_rounded_bf16_ref = {
-    .mr = MR,
-    .nr = NR,
-    .block = 1,
-    .chunk = CHUNK,
-    .x_chunk_bytes = CHUNK_BYTES,
-    .w_chunk_bytes = CHUNK_BYTES,
-    .pack_x = pack_x,
-    .pack_w = pack_w_bf16,
-    .tile = tile,
-};
+#include "matmul_rounded_types.h"
+
+const gm_matmul gm_rounded_f32_ref = ROUNDED_PRODUCT(GM_TILE_AS_ROWS, pack_w_f32);
+const gm_matmul gm_rounded_f16_ref = ROUNDED_PRODUCT(GM_TILE_AS_ROWS, pack_w_f16);
+const gm_matmul gm_rounded_bf16_ref = ROUNDED_PRODUCT(GM_TILE_AS_ROWS, pack_w_bf16);
