@@ -57,6 +57,11 @@ static inline float gm_x_step(float top, float most) {
   return top <= GM_X_TINY ? 0.0f : top / most;
 }
 
+/* Blocks of 32 elements in the chunk that begins at element `at` of k. */
+static inline size_t gm_x_blocks(size_t k, size_t at) {
+  return (k - at < GM_X_CHUNK ? k - at : GM_X_CHUNK) / 32;
+}
+
 /* The 32 values of block `b` and row `r`. */
 static inline const int8_t *gm_x_q(const unsigned char *chunk, size_t group, size_t b,
                                    size_t r) {

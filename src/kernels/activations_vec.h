@@ -19,7 +19,7 @@ static inline void pack_x32(void *dst, const float *x, size_t ldx, size_t rows, 
   for (size_t first = 0; first < k; first += GM_X_CHUNK, chunk += GM_X32_BYTES * group) {
     float *d = (float *)(void *)(chunk + 256 * group);
     int32_t *s = (int32_t *)(void *)(chunk + 288 * group);
-    size_t blocks = (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
+    size_t blocks = gm_x_blocks(k, first);
     if (rows < group) memset(chunk, 0, GM_X32_BYTES * group);
     for (size_t b = 0; b < blocks; b++)
       for (size_t r = 0; r < rows; r++) {

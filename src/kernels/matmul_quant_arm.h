@@ -86,10 +86,6 @@ static inline __attribute__((always_inline)) void pack_quants(bytes *panel, cons
     }
 }
 
-static inline size_t chunk_blocks(size_t k, size_t first) {
-  return (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
-}
-
 static inline float half_at(const bytes *p) {
   uint16_t h;
   memcpy(&h, p, 2);
@@ -101,7 +97,7 @@ static inline __attribute__((always_inline)) void pack_w_q32(bytes *panel, const
                                                              size_t k, size_t block_bytes,
                                                              load_fn load) {
   for (size_t at = 0; at < k; at += GM_X_CHUNK, panel += NR * Q32_BYTES, w += 8 * block_bytes) {
-    size_t blocks = chunk_blocks(k, at);
+    size_t blocks = gm_x_blocks(k, at);
     pack_quants(panel, w, row_bytes, rows, blocks, load);
     float *d = (float *)(void *)(panel + 256 * NR);
     for (size_t i = 0; i < blocks * NR; i++)
@@ -173,7 +169,7 @@ static void tile_q32(float *acc, const void *x, const void *panel, size_t k, boo
   if (first) memset(acc, 0, MR * NR * sizeof(float));
   for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * Q32_BYTES) {
     const float *dw = (const float *)(const void *)(w + 256 * NR);
-    for (size_t b = 0; b < chunk_blocks(k, at); b++) {
+    for (size_t b = 0; b < gm_x_blocks(k, at); b++) {
       int32x4_t dot[MR][2];
       dot_span(dot, (const int8_t *)w + b * 32 * NR, gm_x_q(a, MR, b, 0), 32);
       add_scaled(acc, dot, dw + b * NR, gm_x32_d(a, MR) + b * MR);
@@ -246,7 +242,7 @@ static inline __attribute__((always_inline)) float
 row_q32(const bytes *x, const bytes *w, size_t k, size_t block_bytes, load_fn load) {
   float32x4_t sum = vdupq_n_f32(0);
   for (size_t at = 0; at < k; at += GM_X_CHUNK, x += GM_X32_BYTES, w += 8 * block_bytes)
-    for (size_t b = 0; b < chunk_blocks(k, at); b++) {
+    for (size_t b = 0; b < gm_x_blocks(k, at); b++) {
       float d = half_at(w + b * block_bytes) * gm_x32_d(x, 1)[b];
       sum = vfmaq_n_f32(sum, vcvtq_f32_s32(dot32(load(w, b), gm_x_q(x, 1, b, 0))), d);
     }

@@ -30,6 +30,7 @@ void gm_pack_xk_avx2(void *dst, const float *x, size_t ldx, size_t rows, size_t 
 void gm_epilogue_avx2(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                       size_t cols, const gm_epilogue *e);
 
-extern const gm_probe_kernels gm_probe_avx2;
+uint64_t gm_probe_fp32_avx2(size_t n, float *sink);
+uint64_t gm_probe_int8_avx2(size_t n, int32_t *sink);
 
 #endif

@@ -20,10 +20,6 @@ enum { MR = 4, NR = 16, W_BYTES = 288 };
 
 typedef unsigned char bytes;
 
-static inline size_t chunk_blocks(size_t k, size_t first) {
-  return (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
-}
-
 static inline __m256i load(const void *p) {
   return _mm256_loadu_si256(p);
 }
@@ -61,7 +57,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const byt
   for (size_t first = 0; first < k; first += GM_X_CHUNK, panel += NR * W_BYTES) {
     const bytes *in = w + first / 32 * block_bytes;
     float *d = (float *)(void *)(panel + 256 * NR);
-    for (size_t b = 0; b < chunk_blocks(k, first); b++, in += block_bytes, d += NR) {
+    for (size_t b = 0; b < gm_x_blocks(k, first); b++, in += block_bytes, d += NR) {
       for (size_t j = 0; j < NR; j++)
         d[j] = j < rows ? scale_of(in + j * row_bytes) * factor : 0.0f;
       for (size_t side = 0; side < NR; side += 8) {
@@ -126,7 +122,7 @@ static void tile_q4_0(float *acc, const void *x, const void *panel, size_t k, bo
   if (first) memset(acc, 0, MR * NR * sizeof(float));
   for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * W_BYTES) {
     const float *d = (const float *)(const void *)(w + 256 * NR);
-    for (size_t b = 0; b < chunk_blocks(k, at); b++)
+    for (size_t b = 0; b < gm_x_blocks(k, at); b++)
       block_q4_0(acc, w + b * 8 * NR * 4, d + b * NR, gm_x_q(a, MR, b, 0),
                  gm_x32_d(a, MR) + b * MR, gm_x32_s(a, MR) + b * MR);
   }

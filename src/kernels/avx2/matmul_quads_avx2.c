@@ -15,7 +15,7 @@
  * Panel of 16 rows of w, per chunk of 256 elements: bytes [64][16][4] (element / 4, row,
  * element % 4), int16 step [32][16][2] (twice the same), int32 begin[16], float d[16]. The sums
  * of four are of elements 8 i + {0, 1, 4, 5} and {2, 3, 6, 7}. */
-#include "activations.h"
+#include "activations_tile.h"
 #include "avx2/kernels_avx2.h"
 #include "avx2/quants_avx2.h"
 #include "avx2/top_avx2.h"
@@ -26,10 +26,6 @@
 enum { MR = 4, NR = 16, W_BYTES = 392, GROUPS = GM_X_CHUNK / 8, TOP_STEP = 1023 };
 
 typedef unsigned char bytes;
-
-static inline size_t chunk_blocks(size_t k, size_t first) {
-  return (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
-}
 
 static inline __m256i load(const void *p) {
   return _mm256_loadu_si256(p);
@@ -207,7 +203,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const byt
                                                          size_t k, size_t chunk_bytes,
                                                          load_fn load_part) {
   for (size_t at = 0; at < k; at += GM_X_CHUNK, panel += NR * W_BYTES, w += chunk_bytes) {
-    size_t parts = chunk_blocks(k, at);
+    size_t parts = gm_x_blocks(k, at);
     int16_t *steps = (int16_t *)(void *)(panel + 256 * NR);
     int32_t *begin = (int32_t *)(void *)(panel + 384 * NR);
     float *d = (float *)(void *)(panel + 388 * NR);
@@ -261,12 +257,7 @@ static inline void pack_xu_row(bytes *chunk, const float *x, size_t blocks, size
 /* A tile as activations.h says. */
 static void pack_xu(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
                     size_t k) {
-  size_t chunk_bytes = GM_XU_BYTES * group;
-  if (rows < group) memset(dst, 0, (k + GM_X_CHUNK - 1) / GM_X_CHUNK * chunk_bytes);
-  for (size_t r = 0; r < rows; r++)
-    for (size_t at = 0; at < k; at += GM_X_CHUNK)
-      pack_xu_row((bytes *)dst + at / GM_X_CHUNK * chunk_bytes, x + r * ldx + at,
-                  chunk_blocks(k, at), r, group);
+  gm_pack_tile(dst, x, ldx, rows, group, k, GM_XU_BYTES, pack_xu_row);
 }
 
 /* Few rows have their own form. */
@@ -289,7 +280,7 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
     __m256i dot[MR][2];
 #pragma GCC unroll 4
     for (size_t r = 0; r < MR; r++) dot[r][0] = load(begin), dot[r][1] = load(begin + 32);
-    size_t b = chunk_blocks(k, at);
+    size_t b = gm_x_blocks(k, at);
     do { /* with a loop that may run no times gcc keeps sums in memory */
 #pragma GCC unroll 4
       for (size_t g = 0; g < 4; g++) {

@@ -11,10 +11,6 @@
 
 typedef unsigned char bytes;
 
-static inline size_t chunk_blocks(size_t k, size_t first) {
-  return (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
-}
-
 /* Two blocks, or one and zeros, as unsigned bytes in the order of their elements: what is
  * stored with an offset of 128 (Q8_0) or 8 (Q4_0). */
 typedef __m512i (*load_fn)(const bytes *block, bool both);
@@ -107,7 +103,7 @@ gemv_row(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, size_t 
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; r++) sum[r] = _mm512_setzero_ps(), offset[r] = _mm256_setzero_ps();
   for (size_t at = 0; at < k; at += GM_X_CHUNK, x += GM_X32_BYTES, w += 8 * block_bytes) {
-    size_t blocks = chunk_blocks(k, at);
+    size_t blocks = gm_x_blocks(k, at);
     gm_prefetch_ahead(w, 8 * block_bytes);
     __m256 dw = blocks == 8 ? scales(w) : scales_of(w, block_bytes, blocks);
     __m512 factor[4];

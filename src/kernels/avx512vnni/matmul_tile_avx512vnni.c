@@ -9,7 +9,7 @@
  *
  * Panel of 32 rows of w, per chunk of 256 elements: bytes [64][32][4] (element / 4, row,
  * element % 4), then float d[32]. */
-#include "activations.h"
+#include "activations_tile.h"
 #include "avx512/kernels_avx512.h"
 #include "avx512/top_avx512.h"
 #include "avx512/transpose_avx512.h"
@@ -21,10 +21,6 @@
 enum { MR = 12, NR = 32, W_BYTES = 260 };
 
 typedef unsigned char bytes;
-
-static inline size_t chunk_blocks(size_t k, size_t first) {
-  return (k - first < GM_X_CHUNK ? k - first : GM_X_CHUNK) / 32;
-}
 
 /* ---- 256 weights to one scale ----------------------------------------------------------- */
 
@@ -192,7 +188,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const byt
                                                          size_t k, size_t chunk_bytes,
                                                          begin_fn begin, load_fn load) {
   for (size_t at = 0; at < k; at += GM_X_CHUNK, panel += NR * W_BYTES, w += chunk_bytes) {
-    size_t blocks = chunk_blocks(k, at);
+    size_t blocks = gm_x_blocks(k, at);
     float *d = (float *)(void *)(panel + 256 * NR);
     for (size_t side = 0; side < NR; side += 16) {
       factors f[16];
@@ -272,12 +268,7 @@ static inline void pack_xt_row(bytes *chunk, const float *x, size_t blocks, size
 /* A tile as activations.h says. */
 static void pack_xt(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
                     size_t k) {
-  size_t chunk_bytes = GM_XT_BYTES * group;
-  if (rows < group) memset(dst, 0, (k + GM_X_CHUNK - 1) / GM_X_CHUNK * chunk_bytes);
-  for (size_t r = 0; r < rows; r++)
-    for (size_t at = 0; at < k; at += GM_X_CHUNK)
-      pack_xt_row((bytes *)dst + at / GM_X_CHUNK * chunk_bytes, x + r * ldx + at,
-                  chunk_blocks(k, at), r, group);
+  gm_pack_tile(dst, x, ldx, rows, group, k, GM_XT_BYTES, pack_xt_row);
 }
 
 /* Few rows have their own form. */
@@ -319,7 +310,7 @@ tile_rows(size_t R, float *acc, const bytes *a, const bytes *w, size_t k, bool f
     __m512i dot[MR][2];
 #pragma GCC unroll 12
     for (size_t r = 0; r < R; r++) dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[r]);
-    size_t b = chunk_blocks(k, at);
+    size_t b = gm_x_blocks(k, at);
     do { /* with a loop that may run no times gcc keeps sums in memory */
 #pragma GCC unroll 8
       for (size_t g = 0; g < 8; g++) {

@@ -78,7 +78,7 @@ static inline __attribute__((always_inline)) void
 tile_q32(float *acc, const bytes *a, const bytes *w, size_t k, bool first, int shift) {
   if (first) memset(acc, 0, MR * NR * sizeof(float));
   for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * Q32_BYTES) {
-    size_t blocks = (k - at < GM_X_CHUNK ? k - at : GM_X_CHUNK) / 32;
+    size_t blocks = gm_x_blocks(k, at);
     const float *dw = (const float *)(const void *)(w + 256 * NR);
     for (size_t b = 0; b < blocks; b++) {
       __m256i dot[MR][2];
