@@ -5,6 +5,7 @@
 
 #include "activations.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Rounds `blocks` blocks of 32 elements at x into row r of a chunk of `group` rows. */
@@ -15,6 +16,7 @@ typedef void (*gm_pack_row)(unsigned char *chunk, const float *x, size_t blocks,
 static inline __attribute__((always_inline)) void
 gm_pack_tile(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k,
              size_t chunk_bytes, gm_pack_row pack_row) {
+  assert(rows <= group && k % 32 == 0);
   size_t step = chunk_bytes * group;
   if (rows < group) memset(dst, 0, (k + GM_X_CHUNK - 1) / GM_X_CHUNK * step);
   for (size_t r = 0; r < rows; r++)

@@ -10,11 +10,13 @@
 
 #include "activations.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* For blocks of 32. */
 static inline void pack_x32(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
                             size_t k) {
+  assert(rows <= group && k % 32 == 0);
   unsigned char *chunk = dst;
   for (size_t first = 0; first < k; first += GM_X_CHUNK, chunk += GM_X32_BYTES * group) {
     float *d = (float *)(void *)(chunk + 256 * group);
@@ -37,6 +39,7 @@ static inline void pack_x32(void *dst, const float *x, size_t ldx, size_t rows, 
 /* For blocks of 256. */
 static inline void pack_xk(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
                            size_t k) {
+  assert(rows <= group && k % GM_X_CHUNK == 0);
   unsigned char *chunk = dst;
   for (size_t first = 0; first < k; first += GM_X_CHUNK, chunk += GM_XK_BYTES * group) {
     int16_t *s16 = (int16_t *)(void *)(chunk + 256 * group);

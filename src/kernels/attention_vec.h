@@ -8,6 +8,8 @@
 #include "types.h"
 #include "vec_math.h"
 
+#include <assert.h>
+
 enum { MOST_VECS = 4 }; /* TILE_VECS is 2 or 4 */
 
 /* What tile_product is asked for, moved to one strip of columns. */
@@ -256,6 +258,7 @@ static inline __attribute__((always_inline)) void dots_q8_0_block(size_t keys, f
 
 static void dots_q8_0_vec(float *s, const float *q, const void *k, size_t ldk, size_t n,
                           size_t d) {
+  assert(ldk % 32 == 0 && d % 32 == 0 && d <= 256);
   int16_t rounded[256];
   const gm_block_q8_0 *keys = k;
   float step = round_query(rounded, q, d);
@@ -290,6 +293,7 @@ mix_q8_0_blocks(size_t blocks, float *o, const float *p, const gm_block_q8_0 *v,
 
 static void mix_q8_0_vec(float *o, const float *p, const void *v, size_t ldv, size_t n,
                          size_t d, bool add) {
+  assert(ldv % 32 == 0 && d % 32 == 0);
   enum { BLOCKS = VEC / 4 }; /* 8 vectors of sums */
   const gm_block_q8_0 *values = v;
   size_t b = 0;
@@ -299,6 +303,7 @@ static void mix_q8_0_vec(float *o, const float *p, const void *v, size_t ldv, si
 }
 
 static void widen_q8_0_vec(float *y, const void *x, size_t n) {
+  assert(n % 32 == 0);
   const gm_block_q8_0 *block = x;
   for (size_t i = 0; i < n; i += 32, block++) {
     vec d = vec_all_half(&block->d);
@@ -308,6 +313,7 @@ static void widen_q8_0_vec(float *y, const void *x, size_t n) {
 }
 
 static void narrow_q8_0_vec(void *y, const float *x, size_t n) {
+  assert(n % 32 == 0);
   gm_block_q8_0 *block = y;
   for (size_t i = 0; i < n; i += 32, block++) {
     float d = top_magnitude(x + i, 32) / 127;

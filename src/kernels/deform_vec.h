@@ -11,6 +11,8 @@
 #include "row_kernels.h"
 #include "vec_math.h"
 
+#include <assert.h>
+
 enum { DEFORM_POINTS = 64 }; /* at once, of several heads */
 
 typedef struct deform_axes {
@@ -72,6 +74,7 @@ static inline void read_head(float *out, const gm_deform_map *map, const float *
 
 static void deform_vec(float *out, const gm_deform_map *map, const gm_reference *from,
                        const float *offset, const float *score) {
+  assert(map->points > 0 && map->points <= GM_MAX_POINTS);
   deform_axes axes;
   size_t points = map->points, most = DEFORM_POINTS / points;
   for (size_t first = 0, n; first < map->heads; first += n) {

@@ -6,6 +6,8 @@
 #include "matmul_kernels.h"
 #include "vec_math.h"
 
+#include <assert.h>
+
 /* x * Phi(x), where Phi(-a) = e^(-a^2/2) t (c0 + c1 t + ... + c8 t^8), t = 1 / (1 + 0.27 a) for
  * a >= 0: the form of Abramowitz and Stegun 7.1.26 with more terms, its constants fitted by us
  * to the least relative error, 2.4e-8 on a in [0, 14]. */
@@ -78,6 +80,7 @@ static inline __attribute__((always_inline)) void finish_act(float *y, size_t ld
 
 static void epilogue(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                      size_t cols, const gm_epilogue *e) {
+  assert(ldy >= cols && ld_acc >= cols);
   switch (e->act) {
   case GM_ACT_NONE:
     finish_act(y, ldy, acc, ld_acc, rows, cols, e, GM_ACT_NONE);

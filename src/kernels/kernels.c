@@ -2,6 +2,7 @@
  * filled once, at the first call, and never change afterwards. */
 #include "kernels_levels.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +142,7 @@ static size_t capped_level(void) {
 
 static void fill_tables(void) {
   state.here = levels_here();
+  assert(state.here & 1); /* plain C runs everywhere */
   size_t cap = capped_level();
   for (size_t i = 0; i < LEVELS; i++) {
     if (!(state.here >> i & 1)) continue;
@@ -151,6 +153,7 @@ static void fill_tables(void) {
     if (i <= cap) state.best = i;
   }
   const gm_kernels *best = &state.tables[state.best];
+  assert(best->matmul[GM_TYPE_F32] && best->rounded[GM_TYPE_F32] && best->epilogue);
   state.fast = *best;
   if (!best->rounds[GM_TYPE_F16]) return;
   state.fast.rounds[GM_TYPE_F32] = true;

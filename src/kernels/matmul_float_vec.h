@@ -19,11 +19,13 @@
 
 #include "ref/kernels_ref.h"
 
+#include <assert.h>
 #include <string.h>
 
 static inline __attribute__((always_inline)) void pack_w(float *panel, const char *w,
                                                          size_t row_bytes, size_t element,
                                                          size_t rows, size_t k, load_fn load) {
+  assert(rows <= NR && (uintptr_t)panel % 64 == 0);
   size_t half = NR / 2, low = rows < half ? rows : half;
   interleave(panel, NR, w, row_bytes, element, low, k, load);
   interleave(panel + half, NR, w + half * row_bytes, row_bytes, element, rows - low, k, load);
@@ -53,6 +55,7 @@ static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, con
                                                        size_t m, const char *w,
                                                        size_t row_bytes, size_t element,
                                                        size_t n, size_t k, load_fn load) {
+  assert(m <= GM_GEMV_ROWS);
   for (; m >= 4; m -= 4, x += 4 * k, y += 4 * ldy)
     gemv_rows(4, y, ldy, x, w, row_bytes, element, n, k, load);
   if (m >= 2) {

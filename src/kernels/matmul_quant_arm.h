@@ -27,6 +27,7 @@
 #include "neon/kernels_neon.h"
 
 #include <arm_neon.h>
+#include <assert.h>
 #include <string.h>
 
 enum { Q32_BYTES = 288, Q4_K_BYTES = 328, Q6_K_BYTES = 324 };
@@ -96,6 +97,7 @@ static inline __attribute__((always_inline)) void pack_w_q32(bytes *panel, const
                                                              size_t row_bytes, size_t rows,
                                                              size_t k, size_t block_bytes,
                                                              load_fn load) {
+  assert(rows <= NR && k % 32 == 0);
   for (size_t at = 0; at < k; at += GM_X_CHUNK, panel += NR * Q32_BYTES, w += 8 * block_bytes) {
     size_t blocks = gm_x_blocks(k, at);
     pack_quants(panel, w, row_bytes, rows, blocks, load);
@@ -114,6 +116,7 @@ static void pack_w_q4_0(void *panel, const void *w, size_t row_bytes, size_t row
 }
 
 static void pack_w_q4_k(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  assert(rows <= NR && k % 256 == 0);
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q4_K_BYTES, in += sizeof(gm_block_q4_k)) {
@@ -133,6 +136,7 @@ static void pack_w_q4_k(void *panel, const void *w, size_t row_bytes, size_t row
 }
 
 static void pack_w_q6_k(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  assert(rows <= NR && k % 256 == 0);
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q6_K_BYTES, in += sizeof(gm_block_q6_k)) {
@@ -303,6 +307,7 @@ static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, con
                                                        size_t x_bytes, size_t m, const bytes *w,
                                                        size_t row_bytes, size_t n, size_t k,
                                                        row_fn row) {
+  assert(m <= GM_GEMV_ROWS && k % 32 == 0);
   size_t x_row = (k + GM_X_CHUNK - 1) / GM_X_CHUNK * x_bytes;
   for (size_t j = 0; j < n; j++)
     for (size_t r = 0; r < m; r++) y[r * ldy + j] = row(x + r * x_row, w + j * row_bytes, k);

@@ -10,6 +10,7 @@
 #include "vec_math.h"
 #include "winograd_vec.h"
 
+#include <assert.h>
 #include <math.h>
 
 static void add_vec(float *y, const float *a, const float *b, size_t n) {
@@ -60,6 +61,7 @@ static inline float moment(const float *x, size_t n, float mean, int power) {
 
 static void layer_norm_vec(float *y, const float *x, const float *w, const float *b, size_t n,
                            float eps) {
+  assert(n > 0);
   float count = (float)n, mean = moment(x, n, 0, 1) / count;
   mean += moment(x, n, mean, 1) / count;
   const vec m = vec_set(mean);
@@ -76,6 +78,7 @@ static void layer_norm_vec(float *y, const float *x, const float *w, const float
 }
 
 static void rms_norm_vec(float *y, const float *x, const float *w, size_t n, float eps) {
+  assert(n > 0);
   const vec inverse = vec_set(1 / sqrtf(moment(x, n, 0, 2) / (float)n + eps));
   size_t i = 0;
   for (; i + VEC <= n; i += VEC)
@@ -115,6 +118,7 @@ static inline __attribute__((always_inline)) void column_block(size_t vecs, floa
 }
 
 static void column_stats_vec(float *mean, float *m2, const float *x, size_t rows, size_t n) {
+  assert(rows > 0);
   size_t i = 0;
   for (; i + 4 * VEC <= n; i += 4 * VEC) column_block(4, mean + i, m2 + i, x + i, rows, n, VEC);
   for (; i + VEC <= n; i += VEC) column_block(1, mean + i, m2 + i, x + i, rows, n, VEC);
@@ -140,6 +144,7 @@ static void scale_shift_vec(float *x, const float *scale, const float *shift, si
 /* ---- softmax */
 
 static float softmax_step_vec(float *x, size_t n, float scale, float *max) {
+  assert(n > 0 && scale > 0);
   vec top = vec_set(x[0]), sum = vec_set(0);
   size_t i = 0;
   for (; i + VEC <= n; i += VEC) top = vec_max(top, vec_load(x + i));

@@ -63,6 +63,7 @@ static void store_task(void *arg, size_t row, size_t worker) {
 }
 
 static gm_status convolve_band(gm_compute *c, conv_job *job) {
+  assert(job->rows > 0);
   size_t pitch = job->w + 1, positions = job->rows * pitch - 1;
   gm_pool_run(c->pool, fill_task, job, job->rows + 2);
   for (size_t tap = 0; tap < 9; tap++) {

@@ -212,6 +212,7 @@ static gm_status run_bands(gm_compute *c, winograd_job *job, size_t filled) {
   if (!job->v) return GM_ERR_MEMORY;
   size_t panels = gm_ceil_div(job->co, job->mm->nr), threads = gm_pool_threads(c->pool);
   job->parts = gm_min_size(gm_ceil_div(2 * threads, panels), band);
+  assert(band > 0 && job->parts > 0);
   for (job->first = 0; job->first < filled; job->first += band * mr) {
     job->n = gm_min_size(band * mr, filled - job->first);
     gm_pool_run(c->pool, gather_task, job, gm_ceil_div(job->n, mr));

@@ -1,6 +1,7 @@
 /* elementwise.c - ops.h: sums, gates, patches of a picture. */
 #include "ops.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Elements of one task: large enough that handing it out costs nothing. */
@@ -14,6 +15,7 @@ typedef struct elementwise_job {
 } elementwise_job;
 
 static size_t piece_length(const elementwise_job *job, size_t task) {
+  assert(task * PIECE < job->n);
   size_t left = job->n - task * PIECE;
   return left < PIECE ? left : PIECE;
 }
@@ -38,6 +40,7 @@ static void silu_mul_task(void *arg, size_t task, size_t worker) {
 }
 
 void gm_silu_mul(gm_compute *c, float *gate, const float *up, size_t n) {
+  assert(gate + n <= up || up + n <= gate);
   elementwise_job job = {&c->kernels->rows, gate, up, NULL, n};
   gm_pool_run(c->pool, silu_mul_task, &job, (n + PIECE - 1) / PIECE);
 }
@@ -64,6 +67,7 @@ static void patches_task(void *arg, size_t task, size_t worker) {
 }
 
 void gm_patches(gm_compute *c, float *out, const float *pixels, size_t size, size_t patch) {
+  assert(patch > 0 && size % patch == 0);
   patches_job job = {out, pixels, size, patch};
   gm_pool_run(c->pool, patches_task, &job, size / patch);
 }

@@ -14,6 +14,8 @@ static inline const void *gm_kv_at(gm_type type, const void *base, size_t elemen
 /* out[n, d] = n rows of d elements, ld elements apart. */
 static inline void gm_kv_widen(const gm_row_kernels *k, float *out, gm_type type,
                                const void *rows, size_t ld, size_t n, size_t d) {
+  assert(type == GM_TYPE_F32 || type == GM_TYPE_F16 || type == GM_TYPE_Q8_0);
+  assert(type != GM_TYPE_Q8_0 || (ld % 32 == 0 && d % 32 == 0));
   for (size_t j = 0; j < n; j++, out += d) {
     const void *in = gm_kv_at(type, rows, j * ld);
     if (type == GM_TYPE_F16)

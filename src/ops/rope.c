@@ -50,7 +50,7 @@ static void rope_task(void *arg, size_t token, size_t worker) {
 
 void gm_rope(gm_compute *c, float *x, size_t x_row, size_t t, size_t heads, size_t head_dim,
              const float *table) {
-  assert(head_dim % 2 == 0);
+  assert(head_dim % 2 == 0 && x_row >= heads * head_dim);
   rope_job job = {&c->kernels->rows, x, x_row, t, heads, head_dim, table};
   gm_pool_run(c->pool, rope_task, &job, t);
 }

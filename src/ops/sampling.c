@@ -61,7 +61,7 @@ static void resize_task(void *arg, size_t y, size_t worker) {
 
 void gm_resize_bilinear(gm_compute *c, float *out, size_t ld_out, size_t ho, size_t wo,
                         const float *in, size_t ld_in, size_t hi, size_t wi, size_t channels) {
-  assert(hi > 0 && wi > 0);
+  assert(hi > 0 && wi > 0 && ld_in >= channels && ld_out >= channels);
   resize_job job = {&c->kernels->rows, out, in, ld_out, ho, wo, ld_in, hi, wi, channels};
   gm_pool_run(c->pool, resize_task, &job, ho);
 }
@@ -122,7 +122,7 @@ static void roi_task(void *arg, size_t task, size_t worker) {
 
 void gm_roi_align(gm_compute *c, float *out, const float *map, size_t h, size_t w,
                   size_t channels, const float *boxes, size_t n, size_t bins, float stride) {
-  assert(h > 0 && w > 0);
+  assert(h > 0 && w > 0 && bins > 0 && stride > 0);
   roi_job job = {&c->kernels->rows, out, map, boxes, h, w, channels, bins, stride};
   gm_pool_run(c->pool, roi_task, &job, n * bins);
 }

@@ -34,6 +34,7 @@ gm_status gm_vit_block_load(gm_vit_block *w, const gm_weight_loader *l,
  * f32 weights. */
 static gm_status self_attention(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *s,
                                 gm_attention_args *a) {
+  assert(s->dim % s->heads == 0 && s->dim / s->heads <= GM_MAX_HEAD_DIM);
   size_t head_dim = s->dim / s->heads;
   assert(head_dim * s->heads == s->dim && head_dim <= GM_MAX_HEAD_DIM);
   a->n_spans = 1;

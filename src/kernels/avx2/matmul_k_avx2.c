@@ -19,6 +19,8 @@
 #include "k_scales.h"
 #include "prefetch.h"
 
+#include <assert.h>
+
 enum { MR = 4, NR = 16, Q4_K_BYTES = 312, Q6_K_BYTES = 356 };
 
 typedef unsigned char bytes;
@@ -58,6 +60,7 @@ pack_quants(bytes *panel, const bytes *w, size_t row_bytes, size_t rows, load_fn
 }
 
 void gm_pack_w_q4_k_avx2(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  assert(rows <= NR && k % 256 == 0);
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q4_K_BYTES, in += sizeof(gm_block_q4_k)) {
@@ -82,6 +85,7 @@ void gm_pack_w_q4_k_avx2(void *panel, const void *w, size_t row_bytes, size_t ro
 }
 
 void gm_pack_w_q6_k_avx2(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
+  assert(rows <= NR && k % 256 == 0);
   bytes *out = panel;
   const bytes *in = w;
   for (size_t at = 0; at < k; at += 256, out += NR * Q6_K_BYTES, in += sizeof(gm_block_q6_k)) {
@@ -306,6 +310,7 @@ gemv_all_q4_k(size_t W, size_t R, float *y, size_t ldy, const bytes *x, const by
 
 void gm_gemv_q4_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
                        size_t row_bytes, size_t n, size_t k) {
+  assert(m <= GM_GEMV_ROWS && k % 256 == 0);
   const bytes *in = x;
   size_t x_row = k / 256 * GM_XK_BYTES;
   for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)
@@ -360,6 +365,7 @@ gemv_row_q6_k(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, si
 
 void gm_gemv_q6_k_avx2(float *y, size_t ldy, const void *x, size_t m, const void *w,
                        size_t row_bytes, size_t n, size_t k) {
+  assert(m <= GM_GEMV_ROWS && k % 256 == 0);
   const bytes *in = x, *rows = w;
   size_t x_row = k / 256 * GM_XK_BYTES;
   for (; m >= 4; m -= 4, in += 4 * x_row, y += 4 * ldy)

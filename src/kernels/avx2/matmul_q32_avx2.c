@@ -13,6 +13,7 @@
 #include "avx2/transpose_avx2.h"
 #include "prefetch.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const byt
                                                          size_t row_bytes, size_t rows,
                                                          size_t k, size_t block_bytes,
                                                          load_fn load_block, float factor) {
+  assert(rows <= NR && k % 32 == 0);
   for (size_t first = 0; first < k; first += GM_X_CHUNK, panel += NR * W_BYTES) {
     const bytes *in = w + first / 32 * block_bytes;
     float *d = (float *)(void *)(panel + 256 * NR);
@@ -214,6 +216,7 @@ static inline __attribute__((always_inline)) void gemv_row(size_t R, float *y, s
 static inline __attribute__((always_inline)) void
 gemv(float *y, size_t ldy, const bytes *x, size_t m, const bytes *w, size_t row_bytes, size_t n,
      size_t k, size_t block_bytes, float offset_scale, dot_fn dot) {
+  assert(m <= GM_GEMV_ROWS && k % 32 == 0);
   size_t x_row = (k + GM_X_CHUNK - 1) / GM_X_CHUNK * GM_X32_BYTES;
   for (; m >= 4; m -= 4, x += 4 * x_row, y += 4 * ldy)
     for (size_t j = 0; j < n; j++)

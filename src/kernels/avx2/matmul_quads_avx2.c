@@ -21,6 +21,7 @@
 #include "avx2/top_avx2.h"
 #include "avx2/transpose_avx2.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MR = 4, NR = 16, W_BYTES = 392, GROUPS = GM_X_CHUNK / 8, TOP_STEP = 1023 };
@@ -202,6 +203,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const byt
                                                          size_t row_bytes, size_t rows,
                                                          size_t k, size_t chunk_bytes,
                                                          load_fn load_part) {
+  assert(rows <= NR && k % 32 == 0);
   for (size_t at = 0; at < k; at += GM_X_CHUNK, panel += NR * W_BYTES, w += chunk_bytes) {
     size_t parts = gm_x_blocks(k, at);
     int16_t *steps = (int16_t *)(void *)(panel + 256 * NR);
@@ -274,6 +276,7 @@ static void pack_xk(void *dst, const float *x, size_t ldx, size_t rows, size_t g
 /* ---- the tile --------------------------------------------------------------------------- */
 
 static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  assert(k > 0 && k % 32 == 0);
   const bytes *a = x, *w = panel;
   for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_XU_BYTES, w += NR * W_BYTES) {
     const bytes *q = w, *v = a, *step = w + 256 * NR, *begin = w + 384 * NR;

@@ -11,6 +11,7 @@
 #include "avx2/top_avx2.h"
 #include "avx2/transpose_avx2.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -68,6 +69,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const cha
                                                          size_t row_bytes, size_t element,
                                                          size_t rows, size_t k,
                                                          load_fn load_floats) {
+  assert(rows <= NR);
   for (size_t at = 0; at < k; at += CHUNK, panel += NR * W_BYTES, w += CHUNK * element) {
     size_t n = min_size(k - at, CHUNK);
     float *d = (float *)(void *)(panel + 2 * CHUNK * NR);
@@ -93,6 +95,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const cha
 }
 
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
+  assert(rows <= group);
   size_t chunk_bytes = GM_XW_BYTES * group;
   if (rows < group) memset(dst, 0, (k + CHUNK - 1) / CHUNK * chunk_bytes);
   for (size_t r = 0; r < rows; r++) {
@@ -105,6 +108,7 @@ static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t gr
 }
 
 static void tile(float *acc, const void *x, const void *panel, size_t k, bool first) {
+  assert(k > 0);
   const bytes *a = x, *w = panel;
   for (size_t at = 0; at < k; at += CHUNK, a += MR * GM_XW_BYTES, w += NR * W_BYTES) {
     const bytes *q = w, *v = a;

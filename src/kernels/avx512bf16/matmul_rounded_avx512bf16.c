@@ -5,6 +5,7 @@
 #include "avx512/transpose_avx512.h"
 #include "avx512bf16/kernels_avx512bf16.h"
 
+#include <assert.h>
 #include <immintrin.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ static inline __m512i load_f16(const void *p, size_t n) {
 
 /* dst[chunk][group][32] */
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
+  assert(rows <= group);
   unsigned char *out = dst;
   for (size_t at = 0; at < k; at += CHUNK, out += group * X_BYTES)
     for (size_t r = 0; r < group; r++) {
@@ -59,6 +61,7 @@ static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t gr
 static inline __attribute__((always_inline)) void pack_w(void *panel, const char *w,
                                                          size_t row_bytes, size_t element,
                                                          size_t rows, size_t k, load_fn load) {
+  assert(rows <= NR && (uintptr_t)panel % 64 == 0);
   unsigned char *out = panel;
   for (size_t at = 0; at < k; at += CHUNK, out += NR * W_BYTES)
     for (size_t half = 0; half < NR; half += 16) {

@@ -6,6 +6,7 @@
 #include "avx512vnni/kernels_avx512vnni.h"
 #include "prefetch.h"
 
+#include <assert.h>
 #include <immintrin.h>
 #include <string.h>
 
@@ -225,6 +226,7 @@ static inline __attribute__((always_inline)) void gemv_rows(rows_fn rows_of, siz
 static inline __attribute__((always_inline)) void gemv(rows_fn rows_of, float *y, size_t ldy,
                                                        const bytes *x, size_t m, const bytes *w,
                                                        size_t row_bytes, size_t n, size_t k) {
+  assert(m <= GM_GEMV_ROWS && k % 256 == 0);
   size_t x_row = k / 256 * GM_XK_BYTES;
   for (; m >= 4; m -= 4, x += 4 * x_row, y += 4 * ldy)
     gemv_rows(rows_of, 4, y, ldy, x, w, row_bytes, n, k);

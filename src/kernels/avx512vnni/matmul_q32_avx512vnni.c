@@ -7,6 +7,7 @@
 #include "avx512vnni/kernels_avx512vnni.h"
 #include "prefetch.h"
 
+#include <assert.h>
 #include <immintrin.h>
 
 typedef unsigned char bytes;
@@ -140,6 +141,7 @@ static inline __attribute__((always_inline)) void
 gemv(float *y, size_t ldy, const bytes *x, size_t m, const bytes *w, size_t row_bytes, size_t n,
      size_t k, size_t block_bytes, float offset_scale, scales_fn scales, pair_fn pair,
      load_fn load) {
+  assert(m <= GM_GEMV_ROWS && k % 32 == 0);
   size_t x_row = (k + GM_X_CHUNK - 1) / GM_X_CHUNK * GM_X32_BYTES;
   for (; m >= 4; m -= 4, x += 4 * x_row, y += 4 * ldy)
     for (size_t j = 0; j < n; j++)

@@ -16,6 +16,7 @@
 #include "avx512vnni/k_blocks_avx512vnni.h"
 #include "avx512vnni/kernels_avx512vnni.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MR = 12, NR = 32, W_BYTES = 260 };
@@ -187,6 +188,7 @@ static inline __attribute__((always_inline)) void pack_w(bytes *panel, const byt
                                                          size_t row_bytes, size_t rows,
                                                          size_t k, size_t chunk_bytes,
                                                          begin_fn begin, load_fn load) {
+  assert(rows <= NR && k % 32 == 0);
   for (size_t at = 0; at < k; at += GM_X_CHUNK, panel += NR * W_BYTES, w += chunk_bytes) {
     size_t blocks = gm_x_blocks(k, at);
     float *d = (float *)(void *)(panel + 256 * NR);
@@ -303,6 +305,7 @@ static inline __attribute__((always_inline)) void add_scaled(size_t R, float *ac
 /* The first R of a tile's rows. */
 static inline __attribute__((always_inline)) void
 tile_rows(size_t R, float *acc, const bytes *a, const bytes *w, size_t k, bool first) {
+  assert(k > 0 && k % 32 == 0);
   for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_XT_BYTES, w += NR * W_BYTES) {
     const int32_t *s = gm_xt_s(a, MR);
     const int8_t *v = gm_x_q(a, MR, 0, 0);
@@ -335,6 +338,7 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
 
 static void tile_part(float *acc, const void *x, const void *panel, size_t k, bool first,
                       size_t rows) {
+  assert(rows > 0 && rows <= MR);
   if (rows <= 4)
     tile_rows(4, acc, x, panel, k, first);
   else if (rows <= 8)

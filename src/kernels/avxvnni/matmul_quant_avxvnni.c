@@ -5,6 +5,7 @@
 #include "avx2/kernels_avx2.h"
 #include "avxvnni/kernels_avxvnni.h"
 
+#include <assert.h>
 #include <immintrin.h>
 #include <string.h>
 
@@ -76,6 +77,7 @@ static inline __attribute__((always_inline)) void add_scaled(float *acc, __m256i
  * shifted by 4 bits to match the activations' sums. */
 static inline __attribute__((always_inline)) void
 tile_q32(float *acc, const bytes *a, const bytes *w, size_t k, bool first, int shift) {
+  assert(k % 32 == 0);
   if (first) memset(acc, 0, MR * NR * sizeof(float));
   for (size_t at = 0; at < k; at += GM_X_CHUNK, a += MR * GM_X32_BYTES, w += NR * Q32_BYTES) {
     size_t blocks = gm_x_blocks(k, at);

@@ -5,6 +5,7 @@
 #include "ref/kernels_ref.h"
 
 #include <arm_neon.h>
+#include <assert.h>
 #include <string.h>
 
 enum { MR = 8, NR = 12 };
@@ -64,6 +65,7 @@ static inline __attribute__((always_inline)) void interleave(float *dst, size_t 
 static inline __attribute__((always_inline)) void pack_w(float *panel, const char *w,
                                                          size_t row_bytes, size_t element,
                                                          size_t rows, size_t k, load_fn load) {
+  assert(rows <= NR);
   interleave(panel, NR, w, row_bytes, element, rows, k, load);
 }
 
@@ -130,6 +132,7 @@ static inline __attribute__((always_inline)) void gemv(float *y, size_t ldy, con
                                                        size_t m, const char *w,
                                                        size_t row_bytes, size_t element,
                                                        size_t n, size_t k, load_fn load) {
+  assert(m <= GM_GEMV_ROWS);
   size_t j = 0;
   for (; j + 4 <= n; j += 4)
     for (size_t r = 0; r < m; r++)

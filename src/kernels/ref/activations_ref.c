@@ -1,10 +1,12 @@
 /* activations_ref.c - plain C: packs rows of activations, as they are or rounded to int8. */
 #include "ref/kernels_ref.h"
 
+#include <assert.h>
 #include <math.h>
 
 void gm_pack_x_f32_ref(void *dst, const float *x, size_t ldx, size_t rows, size_t group,
                        size_t k) {
+  assert(rows <= group);
   float *out = dst;
   for (size_t i = 0; i < k; i++)
     for (size_t r = 0; r < group; r++) out[i * group + r] = r < rows ? x[r * ldx + i] : 0.0f;

@@ -1,6 +1,8 @@
 /* matmul_float_ref.c - plain C: products with weights in f32, f16 and bf16, computed in f32. */
 #include "ref/kernels_ref.h"
 
+#include <assert.h>
+
 enum { MR = 4, NR = 8 };
 
 typedef float (*load_fn)(const char *w);
@@ -19,6 +21,7 @@ static float load_bf16(const char *w) {
 
 static inline void pack_w(float *panel, const char *w, size_t row_bytes, size_t element,
                           size_t rows, size_t k, load_fn load) {
+  assert(rows <= NR);
   for (size_t j = 0; j < NR; j++)
     for (size_t i = 0; i < k; i++)
       panel[i * NR + j] = j < rows ? load(w + j * row_bytes + i * element) : 0.0f;
@@ -26,6 +29,7 @@ static inline void pack_w(float *panel, const char *w, size_t row_bytes, size_t 
 
 static inline void gemv(float *y, size_t ldy, const float *x, size_t m, const char *w,
                         size_t row_bytes, size_t element, size_t n, size_t k, load_fn load) {
+  assert(m <= GM_GEMV_ROWS);
   for (size_t j = 0; j < n; j++)
     for (size_t r = 0; r < m; r++) {
       float sum = 0.0f;

@@ -3,6 +3,7 @@
 #include "activations.h"
 #include "ref/kernels_ref.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MR = 4, NR = 4 };
@@ -94,6 +95,7 @@ static size_t chunks_of(size_t k) {
 
 static void pack_w(unsigned char *panel, const void *w, size_t row_bytes, size_t rows,
                    size_t used, size_t stride) {
+  assert(rows <= NR && used <= stride);
   for (size_t j = 0; j < NR; j++) {
     if (j < rows)
       memcpy(panel + j * stride, (const char *)w + j * row_bytes, used);
@@ -121,6 +123,7 @@ static void tile(float *acc, const void *x, size_t x_bytes, const unsigned char 
 static void gemv(float *y, size_t ldy, const unsigned char *x, size_t x_bytes, size_t m,
                  const unsigned char *w, size_t row_bytes, size_t chunk_bytes, size_t n,
                  size_t k, dot_fn dot) {
+  assert(m <= GM_GEMV_ROWS);
   for (size_t j = 0; j < n; j++)
     for (size_t r = 0; r < m; r++)
       y[r * ldy + j] = dot_row(0.0f, w + j * row_bytes, chunk_bytes,

@@ -2,6 +2,7 @@
  * uses them is tested on every machine. */
 #include "ref/kernels_ref.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MR = 4, NR = 8, CHUNK = 32, X_BYTES = 2 * CHUNK, W_BYTES = X_BYTES };
@@ -23,6 +24,7 @@ static uint16_t load_bf16(const char *w) {
 
 /* dst[chunk][group][32] */
 static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t group, size_t k) {
+  assert(rows <= group);
   uint16_t *out = dst;
   memset(out, 0, (k + CHUNK - 1) / CHUNK * group * X_BYTES);
   for (size_t r = 0; r < rows; r++)
@@ -33,6 +35,7 @@ static void pack_x(void *dst, const float *x, size_t ldx, size_t rows, size_t gr
 /* panel[pair][8 rows of w][2] */
 static inline void pack_w(void *panel, const char *w, size_t row_bytes, size_t element,
                           size_t rows, size_t k, load_fn load) {
+  assert(rows <= NR);
   uint16_t *out = panel;
   memset(out, 0, (k + CHUNK - 1) / CHUNK * NR * W_BYTES);
   for (size_t j = 0; j < rows; j++)

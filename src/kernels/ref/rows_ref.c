@@ -5,6 +5,7 @@
 #include "types.h"
 #include "winograd_points.h"
 
+#include <assert.h>
 #include <math.h>
 
 static void add(float *y, const float *a, const float *b, size_t n) {
@@ -17,6 +18,7 @@ static void silu_mul(float *gate, const float *up, size_t n) {
 
 static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
                        float eps) {
+  assert(n > 0);
   double sum = 0, squares = 0;
   for (size_t i = 0; i < n; i++) sum += (double)x[i];
   float mean = (float)(sum / (double)n);
@@ -29,6 +31,7 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
 }
 
 static void rms_norm(float *y, const float *x, const float *w, size_t n, float eps) {
+  assert(n > 0);
   double squares = 0;
   for (size_t i = 0; i < n; i++) squares += (double)x[i] * (double)x[i];
   float inverse = (float)(1 / sqrt(squares / (double)n + (double)eps));
@@ -36,6 +39,7 @@ static void rms_norm(float *y, const float *x, const float *w, size_t n, float e
 }
 
 static void column_stats(float *mean, float *m2, const float *x, size_t rows, size_t n) {
+  assert(rows > 0);
   for (size_t i = 0; i < n; i++) mean[i] = m2[i] = 0;
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < n; i++) mean[i] += x[r * n + i];
@@ -60,6 +64,7 @@ static void scale_shift(float *x, const float *scale, const float *shift, size_t
 }
 
 static float softmax_step(float *x, size_t n, float scale, float *max) {
+  assert(n > 0 && scale > 0);
   float top = x[0];
   for (size_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
   top = top * scale > *max ? top * scale : *max;
@@ -168,6 +173,7 @@ static void mix_f16(float *o, const float *p, const uint16_t *v, size_t ldv, siz
 }
 
 static void dots_q8_0(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d) {
+  assert(ldk % 32 == 0 && d % 32 == 0);
   const gm_block_q8_0 *blocks = k;
   for (size_t j = 0; j < n; j++, blocks += ldk / 32) {
     float sum = 0;
@@ -179,6 +185,7 @@ static void dots_q8_0(float *s, const float *q, const void *k, size_t ldk, size_
 
 static void mix_q8_0(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
                      bool add) {
+  assert(ldv % 32 == 0 && d % 32 == 0);
   const gm_block_q8_0 *blocks = v;
   for (size_t i = 0; i < d && !add; i++) o[i] = 0;
   for (size_t j = 0; j < n; j++, blocks += ldv / 32)
