@@ -238,30 +238,30 @@ static void check_cache(const gm_row_kernels *k, size_t d, gm_rng *rng, const ch
     float *kv = random_floats(rng, n * ld, -1, 1);
     uint16_t *half = malloc(n * ld * sizeof *half);
     assert_non_null(half);
-    plain()->narrow_f16(half, kv, n * ld);
+    plain()->kv[GM_TYPE_F16].narrow(half, kv, n * ld);
     float *s = guarded(NULL, n), *s0 = zeros(n), *o = guarded(NULL, d), *o0 = zeros(d);
     double dot_bound = UNIT * (double)((d + 2) * (d + 2)) / 2;
     double mix_bound = UNIT * (double)((n + 2) * (n + 2));
-    k->dots_f32(s, q, kv, ld, n, d);
-    plain()->dots_f32(s0, q, kv, ld, n, d);
+    k->kv[GM_TYPE_F32].dots(s, q, kv, ld, n, d);
+    plain()->kv[GM_TYPE_F32].dots(s0, q, kv, ld, n, d);
     agree(s, s0, n, 0, dot_bound, what);
-    k->dots_f16(s, q, half, ld, n, d);
-    plain()->dots_f16(s0, q, half, ld, n, d);
+    k->kv[GM_TYPE_F16].dots(s, q, half, ld, n, d);
+    plain()->kv[GM_TYPE_F16].dots(s0, q, half, ld, n, d);
     agree(s, s0, n, 0, dot_bound, what);
-    k->mix_f32(o, p, kv, ld, n, d, false);
-    plain()->mix_f32(o0, p, kv, ld, n, d, false);
+    k->kv[GM_TYPE_F32].mix(o, p, kv, ld, n, d, false);
+    plain()->kv[GM_TYPE_F32].mix(o0, p, kv, ld, n, d, false);
     agree(o, o0, d, 0, mix_bound, what);
     for (size_t cut = 1; cut < n; cut += 5) {
-      k->mix_f32(o0, p, kv, ld, cut, d, false);
-      k->mix_f32(o0, p + cut, kv + cut * ld, ld, n - cut, d, true);
+      k->kv[GM_TYPE_F32].mix(o0, p, kv, ld, cut, d, false);
+      k->kv[GM_TYPE_F32].mix(o0, p + cut, kv + cut * ld, ld, n - cut, d, true);
       assert_same_bits(o, o0, d, what);
     }
-    k->mix_f16(o, p, half, ld, n, d, false);
-    plain()->mix_f16(o0, p, half, ld, n, d, false);
+    k->kv[GM_TYPE_F16].mix(o, p, half, ld, n, d, false);
+    plain()->kv[GM_TYPE_F16].mix(o0, p, half, ld, n, d, false);
     agree(o, o0, d, 0, mix_bound, what);
     for (size_t cut = 1; cut < n; cut += 5) {
-      k->mix_f16(o0, p, half, ld, cut, d, false);
-      k->mix_f16(o0, p + cut, half + cut * ld, ld, n - cut, d, true);
+      k->kv[GM_TYPE_F16].mix(o0, p, half, ld, cut, d, false);
+      k->kv[GM_TYPE_F16].mix(o0, p + cut, half + cut * ld, ld, n - cut, d, true);
       assert_same_bits(o, o0, d, what);
     }
     check_guards(s, n, what), check_guards(o, d, what);
@@ -279,26 +279,26 @@ static void check_blocks(const gm_row_kernels *k, size_t size, gm_rng *rng, cons
     float *kv = random_floats(rng, n * ld, -1, 1), *back = zeros(n * ld);
     gm_block_q8_0 *blocks = malloc(bytes);
     assert_non_null(blocks);
-    k->narrow_q8_0(blocks, kv, n * ld);
-    k->widen_q8_0(back, blocks, n * ld);
+    k->kv[GM_TYPE_Q8_0].narrow(blocks, kv, n * ld);
+    k->kv[GM_TYPE_Q8_0].widen(back, blocks, n * ld);
     /* Half a step of at most 1/127; the scale is rounded to 11 bits, 127 times. */
     agree(back, kv, n * ld, 0, 0.5 / 127 + 1.0 / 2048 + 1e-6, what);
-    plain()->widen_q8_0(kv, blocks, n * ld);
+    plain()->kv[GM_TYPE_Q8_0].widen(kv, blocks, n * ld);
     agree(back, kv, n * ld, 0, 0, what);
     float *s = guarded(NULL, n), *s0 = zeros(n), *o = guarded(NULL, d), *o0 = zeros(d);
-    k->dots_q8_0(s, q, blocks, ld, n, d);
-    plain()->dots_q8_0(s0, q, blocks, ld, n, d);
+    k->kv[GM_TYPE_Q8_0].dots(s, q, blocks, ld, n, d);
+    plain()->kv[GM_TYPE_Q8_0].dots(s0, q, blocks, ld, n, d);
     agree(s, s0, n, 0, (double)d / 65534 + UNIT * (double)((d + 2) * (d + 2)), what);
-    k->mix_q8_0(o, p, blocks, ld, n, d, false);
-    plain()->mix_q8_0(o0, p, blocks, ld, n, d, false);
+    k->kv[GM_TYPE_Q8_0].mix(o, p, blocks, ld, n, d, false);
+    plain()->kv[GM_TYPE_Q8_0].mix(o0, p, blocks, ld, n, d, false);
     agree(o, o0, d, 0, UNIT * (double)((n + 4) * (n + 4)), what);
     for (size_t cut = 1; cut < n; cut += 5) {
-      k->mix_q8_0(o0, p, blocks, ld, cut, d, false);
-      k->mix_q8_0(o0, p + cut, blocks + cut * ld / 32, ld, n - cut, d, true);
+      k->kv[GM_TYPE_Q8_0].mix(o0, p, blocks, ld, cut, d, false);
+      k->kv[GM_TYPE_Q8_0].mix(o0, p + cut, blocks + cut * ld / 32, ld, n - cut, d, true);
       assert_same_bits(o, o0, d, what);
     }
     memset(q, 0, d * sizeof *q);
-    k->dots_q8_0(s, q, blocks, ld, n, d);
+    k->kv[GM_TYPE_Q8_0].dots(s, q, blocks, ld, n, d);
     memset(s0, 0, n * sizeof *s0);
     agree(s, s0, n, 0, 0, what);
     check_guards(s, n, what), check_guards(o, d, what);
@@ -318,10 +318,10 @@ static void check_blocks_nan(const gm_row_kernels *k, const char *what) {
     for (size_t i = 0; i < D; i++) q[i] = 1;
     for (size_t i = 0; i < N; i++) p[i] = 1;
     kv[KEY * D + at] = at % 2 ? NAN : -NAN;
-    k->narrow_q8_0(blocks, kv, N * D);
-    k->widen_q8_0(back, blocks, N * D);
-    k->dots_q8_0(s, q, blocks, D, N, D);
-    k->mix_q8_0(o, p, blocks, D, N, D, false);
+    k->kv[GM_TYPE_Q8_0].narrow(blocks, kv, N * D);
+    k->kv[GM_TYPE_Q8_0].widen(back, blocks, N * D);
+    k->kv[GM_TYPE_Q8_0].dots(s, q, blocks, D, N, D);
+    k->kv[GM_TYPE_Q8_0].mix(o, p, blocks, D, N, D, false);
     for (size_t i = 0; i < N * D; i++)
       if (isnan(back[i]) != (i / 32 == (KEY * D + at) / 32))
         fail_msg("%s: element %zu reads %g, NaN was %zu", what, i, (double)back[i],
@@ -333,8 +333,8 @@ static void check_blocks_nan(const gm_row_kernels *k, const char *what) {
         fail_msg("%s: sum %zu is %g, NaN was %zu", what, i, (double)o[i], at);
     kv[KEY * D + at] = 1;
     q[at] = at % 2 ? NAN : -NAN;
-    k->narrow_q8_0(blocks, kv, N * D);
-    k->dots_q8_0(s, q, blocks, D, N, D);
+    k->kv[GM_TYPE_Q8_0].narrow(blocks, kv, N * D);
+    k->kv[GM_TYPE_Q8_0].dots(s, q, blocks, D, N, D);
     for (size_t i = 0; i < N; i++)
       if (!isnan(s[i])) fail_msg("%s: query %zu is NaN, a product %g", what, at, (double)s[i]);
   }
@@ -348,12 +348,12 @@ static void check_halves(const gm_row_kernels *k, size_t n, gm_rng *rng, const c
   make_hostile(x, n, rng);
   uint16_t *half = malloc(n * sizeof *half), *half0 = malloc(n * sizeof *half0);
   assert_true(half && half0);
-  k->narrow_f16(half, x, n);
-  plain()->narrow_f16(half0, x, n);
+  k->kv[GM_TYPE_F16].narrow(half, x, n);
+  plain()->kv[GM_TYPE_F16].narrow(half0, x, n);
   for (size_t i = 0; i < n; i++)
     if (!isnan(x[i])) assert_int_equal(half[i], half0[i]);
-  k->widen_f16(y, half, n);
-  plain()->widen_f16(want, half, n);
+  k->kv[GM_TYPE_F16].widen(y, half, n);
+  plain()->kv[GM_TYPE_F16].widen(want, half, n);
   agree(y, want, n, 0, 0, what);
   check_guards(y, n, what);
   free(x), free(y), free(want), free(half), free(half0);
@@ -422,6 +422,31 @@ static void blocks_nan(void **state) {
   for (size_t i = 0; (k = gm_kernels_at(i)) != NULL; i++) check_blocks_nan(&k->rows, k->name);
 }
 
+/* A whole row for each type of a cache in every table, none for other types; F32 as it is. */
+static void types_of_a_cache(void **state) {
+  (void)state;
+  const gm_kernels *k;
+  for (size_t i = 0; (k = gm_kernels_at(i)); i++) {
+    for (gm_type type = 0; type < GM_TYPE_COUNT; type++) {
+      const gm_kv_kernels *kv = &k->rows.kv[type];
+      bool wanted = type == GM_TYPE_F32 || type == GM_TYPE_F16 || type == GM_TYPE_Q8_0;
+      assert_int_equal(kv->widen && kv->narrow && kv->dots && kv->mix, wanted);
+      assert_int_equal(kv->widen || kv->narrow || kv->dots || kv->mix, wanted);
+      assert_int_equal(gm_is_kv_type(type), wanted);
+    }
+    const float x[3] = {1.5f, -0.0f, INFINITY};
+    float y[3], z[3];
+    k->rows.kv[GM_TYPE_F32].narrow(y, x, 3);
+    k->rows.kv[GM_TYPE_F32].widen(z, y, 3);
+    assert_memory_equal(z, x, sizeof x);
+  }
+  assert_true(gm_kv_fits(GM_TYPE_F32, 1));
+  assert_true(gm_kv_fits(GM_TYPE_F16, 33));
+  assert_true(gm_kv_fits(GM_TYPE_Q8_0, 64));
+  assert_false(gm_kv_fits(GM_TYPE_Q8_0, 48));
+  assert_false(gm_kv_fits(GM_TYPE_Q4_0, 64));
+}
+
 int main(void) {
   static kernel_check checks[] = {
       {"add", check_add},
@@ -440,9 +465,10 @@ int main(void) {
       {"winograd", check_winograd},
   };
   enum { CHECKS = sizeof checks / sizeof *checks };
-  struct CMUnitTest tests[CHECKS + 1];
+  struct CMUnitTest tests[CHECKS + 2];
   for (size_t i = 0; i < CHECKS; i++)
     tests[i] = (struct CMUnitTest){checks[i].name, test_kernel, NULL, NULL, &checks[i]};
   tests[CHECKS] = (struct CMUnitTest)cmocka_unit_test(blocks_nan);
+  tests[CHECKS + 1] = (struct CMUnitTest)cmocka_unit_test(types_of_a_cache);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

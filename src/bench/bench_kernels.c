@@ -160,19 +160,19 @@ static void call_softmax(const gm_row_kernels *k, const row_data *d) {
 }
 
 static void call_dots_f16(const gm_row_kernels *k, const row_data *d) {
-  k->dots_f16(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD);
+  k->kv[GM_TYPE_F16].dots(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD);
 }
 
 static void call_mix_f16(const gm_row_kernels *k, const row_data *d) {
-  k->mix_f16(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD, false);
+  k->kv[GM_TYPE_F16].mix(d->out, d->a, d->half_keys, HEAD, KEYS, HEAD, false);
 }
 
 static void call_dots_f32(const gm_row_kernels *k, const row_data *d) {
-  k->dots_f32(d->out, d->a, d->keys, HEAD, KEYS, HEAD);
+  k->kv[GM_TYPE_F32].dots(d->out, d->a, d->keys, HEAD, KEYS, HEAD);
 }
 
 static void call_mix_f32(const gm_row_kernels *k, const row_data *d) {
-  k->mix_f32(d->out, d->a, d->keys, HEAD, KEYS, HEAD, false);
+  k->kv[GM_TYPE_F32].mix(d->out, d->a, d->keys, HEAD, KEYS, HEAD, false);
 }
 
 static gm_status run_rows(gm_compute *c, void *user) {

@@ -23,15 +23,15 @@ static gm_status load_parts(gm_groma *groma, const gm_model_file *file, gm_error
 static gm_status choose_type(gm_type *type, const char *name, const gm_llama *llama,
                              gm_error *err) {
   if (!name) return GM_OK;
-  if (!gm_type_from_name(name, type) ||
-      (*type != GM_TYPE_F32 && *type != GM_TYPE_F16 && *type != GM_TYPE_Q8_0))
+  if (!gm_type_from_name(name, type) || !gm_is_kv_type(*type))
     return gm_fail(err, GM_ERR_ARGUMENT, "found cache type %.20s, wanted f32, f16 or q8_0",
                    name);
-  if (*type == GM_TYPE_Q8_0 && llama->head_dim % 32 != 0)
+  if (!gm_kv_fits(*type, llama->head_dim))
     return gm_fail(err, GM_ERR_ARGUMENT,
-                   "found cache type q8_0 and heads of %zu numbers; wanted a multiple of 32: "
+                   "found cache type %s and heads of %zu numbers; wanted a multiple of %zu: "
                    "take f16 for this model",
-                   llama->head_dim);
+                   gm_type_traits_of(*type)->name, llama->head_dim,
+                   gm_type_traits_of(*type)->block);
   return GM_OK;
 }
 
@@ -45,7 +45,7 @@ static gm_status set_cache(gm_groma *groma, const gm_groma_cache *cache, gm_erro
   groma->max_regions = groma->prompt->n_region_tokens;
   const gm_llama *llama = groma->llama;
   gm_type usual = llama->layers[0].k.type == GM_TYPE_F32 ? GM_TYPE_F32 : GM_TYPE_F16;
-  if (cache->fast && llama->head_dim % 32 == 0) usual = GM_TYPE_Q8_0;
+  if (cache->fast && gm_kv_fits(GM_TYPE_Q8_0, llama->head_dim)) usual = GM_TYPE_Q8_0;
   groma->kv_shape =
       (gm_kv_shape){llama->n_layers, llama->kv_heads, llama->head_dim, usual, usual};
   GM_TRY(choose_type(&groma->kv_shape.k_type, cache->k_type, llama, err));

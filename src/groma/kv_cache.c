@@ -144,12 +144,7 @@ static void store(const gm_kv_shape *shape, const gm_row_kernels *kernels, gm_ty
   for (size_t h = 0; h < shape->kv_heads; h++, row += d) {
     assert(position < capacity);
     void *to = plane + (h * capacity + position) * bytes;
-    if (type == GM_TYPE_F16)
-      kernels->narrow_f16(to, row, d);
-    else if (type == GM_TYPE_Q8_0)
-      kernels->narrow_q8_0(to, row, d);
-    else
-      memcpy(to, row, d * sizeof *row);
+    kernels->kv[type].narrow(to, row, d);
   }
 }
 

@@ -15,7 +15,7 @@
 
 typedef struct gm_kv_shape {
   size_t layers, kv_heads, head_dim;
-  gm_type k_type, v_type; /* F32, F16 or, where head_dim is a multiple of 32, Q8_0 */
+  gm_type k_type, v_type; /* that gm_kv_fits head_dim */
 } gm_kv_shape;
 
 /* Per layer: keys [kv_heads, capacity, head_dim], then values, of the shape's types. */

@@ -161,12 +161,12 @@ dots_any(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d
   for (; j < n; j++) dots_block(1, s + j, q, kv_row(k, j * ldk, half), ldk, d, half);
 }
 
-static void dots_f32_vec(float *s, const float *q, const float *k, size_t ldk, size_t n,
+static void dots_f32_vec(float *s, const float *q, const void *k, size_t ldk, size_t n,
                          size_t d) {
   dots_any(s, q, k, ldk, n, d, false);
 }
 
-static void dots_f16_vec(float *s, const float *q, const uint16_t *k, size_t ldk, size_t n,
+static void dots_f16_vec(float *s, const float *q, const void *k, size_t ldk, size_t n,
                          size_t d) {
   dots_any(s, q, k, ldk, n, d, true);
 }
@@ -202,13 +202,13 @@ static inline __attribute__((always_inline)) void mix_any(float *o, const float 
   }
 }
 
-static void mix_f32_vec(float *o, const float *p, const float *v, size_t ldv, size_t n,
-                        size_t d, bool add) {
+static void mix_f32_vec(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
+                        bool add) {
   mix_any(o, p, v, ldv, n, d, add, false);
 }
 
-static void mix_f16_vec(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n,
-                        size_t d, bool add) {
+static void mix_f16_vec(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
+                        bool add) {
   mix_any(o, p, v, ldv, n, d, add, true);
 }
 

@@ -140,6 +140,17 @@ static size_t capped_level(void) {
   return LEVELS - 1;
 }
 
+/* An instruction set may write single functions over those below it, but none of a type that
+ * has no row there. */
+static inline bool has_whole_kv_rows(const gm_row_kernels *rows) {
+  for (size_t type = 0; type < GM_TYPE_COUNT; type++) {
+    const gm_kv_kernels *kv = &rows->kv[type];
+    bool any = kv->widen || kv->narrow || kv->dots || kv->mix;
+    if (any && !(kv->widen && kv->narrow && kv->dots && kv->mix)) return false;
+  }
+  return true;
+}
+
 static void fill_tables(void) {
   state.here = levels_here();
   assert(state.here & 1); /* plain C runs everywhere */
@@ -150,6 +161,7 @@ static void fill_tables(void) {
     table->name = levels[i].name;
     table->features = levels[i].features;
     for (size_t j = 0; j < 5 && levels[i].use[j]; j++) levels[i].use[j](table);
+    assert(has_whole_kv_rows(&table->rows));
     if (i <= cap) state.best = i;
   }
   const gm_kernels *best = &state.tables[state.best];
@@ -170,6 +182,15 @@ const gm_kernels *gm_kernels_best(void) {
 const gm_kernels *gm_kernels_fast(void) {
   (void)pthread_once(&state.once, fill_tables);
   return &state.fast;
+}
+
+bool gm_is_kv_type(gm_type type) {
+  assert(type < GM_TYPE_COUNT);
+  return gm_kernels_best()->rows.kv[type].dots != NULL; /* the same in every table */
+}
+
+bool gm_kv_fits(gm_type type, size_t d) {
+  return gm_is_kv_type(type) && d % gm_type_traits_of(type)->block == 0;
 }
 
 gm_status gm_kernels_check(gm_error *err) {

@@ -48,6 +48,11 @@ const gm_kernels *gm_kernels_best(void);
  * another table, with "fast" among its features. */
 const gm_kernels *gm_kernels_fast(void);
 
+/* Whether keys and values can be kept in this type: the kernels have a row of it. */
+bool gm_is_kv_type(gm_type type);
+/* The same, in rows of d elements: whole blocks. */
+bool gm_kv_fits(gm_type type, size_t d);
+
 /* GM_ERR_ARGUMENT where GROMATIC_CPU was an unknown name at the first call: who wanted fewer
  * instructions, and misspelt it, is not to get them all. */
 gm_status gm_kernels_check(gm_error *err);

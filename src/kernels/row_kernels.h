@@ -6,9 +6,10 @@
 #ifndef GM_ROW_KERNELS_H
 #define GM_ROW_KERNELS_H
 
+#include "types.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 enum { GM_MAX_POINTS = 16 }; /* of deformable attention, per head */
 
@@ -22,6 +23,22 @@ typedef struct gm_deform_map {
 typedef struct gm_reference {
   float x, y, step_x, step_y;
 } gm_reference;
+
+/* What a cache of keys and values in one type needs; rows are in that type. n, d, ldk and ldv
+ * are multiples of the type's block (types.h), d <= 256. */
+typedef struct gm_kv_kernels {
+  /* y[n] from a row, and back, rounded to nearest, halves to even. */
+  void (*widen)(float *y, const void *x, size_t n);
+  void (*narrow)(void *y, const float *x, size_t n);
+  /* s[j] = q[d] . k[j], keys ldk elements apart. With Q8_0 these are products of integers: q is
+   * rounded to 16 bits, in steps of max |q| / 32767. */
+  void (*dots)(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d);
+  /* o[d] = sum_j p[j] * v[j], or o + that if add; values ldv elements apart. One chain of sums
+   * in the order of j: values in two places, the second added to the first, give the same bits
+   * as in one. */
+  void (*mix)(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
+              bool add);
+} gm_kv_kernels;
 
 typedef struct gm_row_kernels {
   /* y = a + b; y may be a or b. */
@@ -64,30 +81,8 @@ typedef struct gm_row_kernels {
   /* y[n, rows] = transposed x[rows, n], row strides ldy, ldx. */
   void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, size_t n);
 
-  /* s[j] = q[d] . k[j], keys ldk elements apart. */
-  void (*dots_f32)(float *s, const float *q, const float *k, size_t ldk, size_t n, size_t d);
-  void (*dots_f16)(float *s, const float *q, const uint16_t *k, size_t ldk, size_t n, size_t d);
-  /* o[d] = sum_j p[j] * v[j], or o + that if add; values ldv elements apart. One chain of sums
-   * in the order of j: values in two places, the second added to the first, give the same bits
-   * as in one. */
-  void (*mix_f32)(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d,
-                  bool add);
-  void (*mix_f16)(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n, size_t d,
-                  bool add);
-
-  /* The same of a cache of Q8_0 blocks (types.h): ldk, ldv and d are multiples of 32, d <= 256.
-   * Scores are products of integers: q is rounded to 16 bits, in steps of max |q| / 32767. */
-  void (*dots_q8_0)(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d);
-  void (*mix_q8_0)(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
-                   bool add);
-
-  /* Q8_0 blocks to floats and, rounded to nearest, back; n is a multiple of 32. */
-  void (*widen_q8_0)(float *y, const void *x, size_t n);
-  void (*narrow_q8_0)(void *y, const float *x, size_t n);
-
-  /* Half precision to single and, rounded to nearest even, back. */
-  void (*widen_f16)(float *y, const uint16_t *x, size_t n);
-  void (*narrow_f16)(uint16_t *y, const float *x, size_t n);
+  /* By type of a cache's keys and values: F32, F16, Q8_0. The rows of other types are empty. */
+  gm_kv_kernels kv[GM_TYPE_COUNT];
 
   /* Rotates x[2 * half]: (a, b) = (x[i], x[half + i]) -> (a c - b s, b c + a s) with c =
    * cos[i], s = sin[i]. */

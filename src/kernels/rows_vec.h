@@ -199,16 +199,18 @@ static void weighted_rows_vec(float *y, const float *const *rows, const float *w
 
 /* ---- half precision, rotary positions */
 
-static void widen_f16_vec(float *y, const uint16_t *x, size_t n) {
+static void widen_f16_vec(float *y, const void *x, size_t n) {
+  const uint16_t *from = x;
   size_t i = 0;
-  for (; i + VEC <= n; i += VEC) vec_store(y + i, vec_load_half(x + i));
-  if (i < n) vec_store_part(y + i, vec_load_half_part(x + i, n - i), n - i);
+  for (; i + VEC <= n; i += VEC) vec_store(y + i, vec_load_half(from + i));
+  if (i < n) vec_store_part(y + i, vec_load_half_part(from + i, n - i), n - i);
 }
 
-static void narrow_f16_vec(uint16_t *y, const float *x, size_t n) {
+static void narrow_f16_vec(void *y, const float *x, size_t n) {
+  uint16_t *to = y;
   for (size_t i = 0; i < n; i += VEC) {
     size_t left = n - i < VEC ? n - i : VEC;
-    vec_store_half_part(y + i, vec_load_part(x + i, left), left);
+    vec_store_half_part(to + i, vec_load_part(x + i, left), left);
   }
 }
 
@@ -234,16 +236,16 @@ static void use_vec(gm_row_kernels *k) {
   k->weighted_rows = weighted_rows_vec;
   k->deform = deform_vec;
   k->tile_product = tile_product_vec;
-  k->dots_f32 = dots_f32_vec;
-  k->dots_f16 = dots_f16_vec;
-  k->mix_f32 = mix_f32_vec;
-  k->mix_f16 = mix_f16_vec;
-  k->dots_q8_0 = dots_q8_0_vec;
-  k->mix_q8_0 = mix_q8_0_vec;
-  k->widen_q8_0 = widen_q8_0_vec;
-  k->narrow_q8_0 = narrow_q8_0_vec;
-  k->widen_f16 = widen_f16_vec;
-  k->narrow_f16 = narrow_f16_vec;
+  k->kv[GM_TYPE_F32].dots = dots_f32_vec;
+  k->kv[GM_TYPE_F16].dots = dots_f16_vec;
+  k->kv[GM_TYPE_F32].mix = mix_f32_vec;
+  k->kv[GM_TYPE_F16].mix = mix_f16_vec;
+  k->kv[GM_TYPE_Q8_0].dots = dots_q8_0_vec;
+  k->kv[GM_TYPE_Q8_0].mix = mix_q8_0_vec;
+  k->kv[GM_TYPE_Q8_0].widen = widen_q8_0_vec;
+  k->kv[GM_TYPE_Q8_0].narrow = narrow_q8_0_vec;
+  k->kv[GM_TYPE_F16].widen = widen_f16_vec;
+  k->kv[GM_TYPE_F16].narrow = narrow_f16_vec;
   k->rotate = rotate_vec;
   k->winograd_input = winograd_input_vec;
   k->winograd_weight = winograd_weight_vec;

@@ -229,8 +229,7 @@ gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
                        .group = args->heads / args->kv_heads,
                        .tk = gm_kv_keys_in(args->spans, args->n_spans)};
   assert(args->heads % args->kv_heads == 0 && args->head_dim <= GM_MAX_HEAD_DIM);
-  assert(args->k_type != GM_TYPE_Q8_0 || args->head_dim % 32 == 0);
-  assert(args->v_type != GM_TYPE_Q8_0 || args->head_dim % 32 == 0);
+  assert(gm_kv_fits(args->k_type, args->head_dim) && gm_kv_fits(args->v_type, args->head_dim));
   assert(args->parts || (job.tk > 0 && (!args->causal || job.tk >= args->tq)));
   if (args->tq == 0) return GM_OK;
   if (c->way == GM_WAY_STEP) return gm_attention_step(c, args);

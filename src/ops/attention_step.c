@@ -47,25 +47,14 @@ static float *partial_at(const step_job *job, size_t head, size_t query, size_t 
 
 static void score(const step_job *job, float *scores, const float *q,
                   const gm_kv_stretch *keys) {
-  size_t d = job->a->head_dim;
-  if (job->a->k_type == GM_TYPE_F16)
-    job->k->dots_f16(scores, q, keys->k, keys->row, keys->n, d);
-  else if (job->a->k_type == GM_TYPE_Q8_0)
-    job->k->dots_q8_0(scores, q, keys->k, keys->row, keys->n, d);
-  else
-    job->k->dots_f32(scores, q, keys->k, keys->row, keys->n, d);
+  job->k->kv[job->a->k_type].dots(scores, q, keys->k, keys->row, keys->n, job->a->head_dim);
 }
 
 /* out = the weighted sum of the values, or out + that if add. */
 static void mix(const step_job *job, float *out, const float *weights,
                 const gm_kv_stretch *values, bool add) {
-  size_t d = job->a->head_dim;
-  if (job->a->v_type == GM_TYPE_F16)
-    job->k->mix_f16(out, weights, values->v, values->row, values->n, d, add);
-  else if (job->a->v_type == GM_TYPE_Q8_0)
-    job->k->mix_q8_0(out, weights, values->v, values->row, values->n, d, add);
-  else
-    job->k->mix_f32(out, weights, values->v, values->row, values->n, d, add);
+  job->k->kv[job->a->v_type].mix(out, weights, values->v, values->row, values->n,
+                                 job->a->head_dim, add);
 }
 
 /* The first n keys of a range that begins at `position`, in one query and head. */

@@ -5,7 +5,6 @@
 #include "ops.h"
 
 #include <assert.h>
-#include <string.h>
 
 static inline const void *gm_kv_at(gm_type type, const void *base, size_t elements) {
   return (const unsigned char *)base + gm_type_row_bytes(type, elements);
@@ -18,12 +17,7 @@ static inline void gm_kv_widen(const gm_row_kernels *k, float *out, gm_type type
   assert(type != GM_TYPE_Q8_0 || (ld % 32 == 0 && d % 32 == 0));
   for (size_t j = 0; j < n; j++, out += d) {
     const void *in = gm_kv_at(type, rows, j * ld);
-    if (type == GM_TYPE_F16)
-      k->widen_f16(out, in, d);
-    else if (type == GM_TYPE_Q8_0)
-      k->widen_q8_0(out, in, d);
-    else
-      memcpy(out, in, d * sizeof *out);
+    k->kv[type].widen(out, in, d);
   }
 }
 

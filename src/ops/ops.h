@@ -74,7 +74,7 @@ typedef struct gm_attention_args {
   size_t q_row;
   const gm_kv_span *spans;
   size_t n_spans;
-  gm_type k_type, v_type; /* F32, F16 or, where head_dim is a multiple of 32, Q8_0 */
+  gm_type k_type, v_type; /* that gm_kv_fits head_dim */
   /* Entries of equal sizes that attend to themselves alone (crops of a picture); 0 means 1.
    * They stand one after another: entry b has q + b * tq * q_row, out + b * tq * out_row, and
    * in each span k + b * n * row, v + b * n * row. */

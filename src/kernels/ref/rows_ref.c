@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 static void add(float *y, const float *a, const float *b, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
@@ -141,35 +142,38 @@ static void transpose(float *y, size_t ldy, const float *x, size_t ldx, size_t r
     for (size_t i = 0; i < n; i++) y[i * ldy + r] = x[r * ldx + i];
 }
 
-static void dots_f32(float *s, const float *q, const float *k, size_t ldk, size_t n, size_t d) {
+static void dots_f32(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d) {
+  const float *keys = k;
   for (size_t j = 0; j < n; j++) {
     float sum = 0;
-    for (size_t i = 0; i < d; i++) sum += q[i] * k[j * ldk + i];
+    for (size_t i = 0; i < d; i++) sum += q[i] * keys[j * ldk + i];
     s[j] = sum;
   }
 }
 
-static void dots_f16(float *s, const float *q, const uint16_t *k, size_t ldk, size_t n,
-                     size_t d) {
+static void dots_f16(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d) {
+  const uint16_t *keys = k;
   for (size_t j = 0; j < n; j++) {
     float sum = 0;
-    for (size_t i = 0; i < d; i++) sum += q[i] * gm_f16_to_f32(k[j * ldk + i]);
+    for (size_t i = 0; i < d; i++) sum += q[i] * gm_f16_to_f32(keys[j * ldk + i]);
     s[j] = sum;
   }
 }
 
-static void mix_f32(float *o, const float *p, const float *v, size_t ldv, size_t n, size_t d,
+static void mix_f32(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
                     bool add) {
+  const float *values = v;
   for (size_t i = 0; i < d && !add; i++) o[i] = 0;
   for (size_t j = 0; j < n; j++)
-    for (size_t i = 0; i < d; i++) o[i] += p[j] * v[j * ldv + i];
+    for (size_t i = 0; i < d; i++) o[i] += p[j] * values[j * ldv + i];
 }
 
-static void mix_f16(float *o, const float *p, const uint16_t *v, size_t ldv, size_t n, size_t d,
+static void mix_f16(float *o, const float *p, const void *v, size_t ldv, size_t n, size_t d,
                     bool add) {
+  const uint16_t *values = v;
   for (size_t i = 0; i < d && !add; i++) o[i] = 0;
   for (size_t j = 0; j < n; j++)
-    for (size_t i = 0; i < d; i++) o[i] += p[j] * gm_f16_to_f32(v[j * ldv + i]);
+    for (size_t i = 0; i < d; i++) o[i] += p[j] * gm_f16_to_f32(values[j * ldv + i]);
 }
 
 static void dots_q8_0(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d) {
@@ -201,12 +205,22 @@ static void narrow_q8_0(void *y, const float *x, size_t n) {
   gm_type_traits_of(GM_TYPE_Q8_0)->from_float(y, x, n);
 }
 
-static void widen_f16(float *y, const uint16_t *x, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = gm_f16_to_f32(x[i]);
+static void widen_f16(float *y, const void *x, size_t n) {
+  const uint16_t *from = x;
+  for (size_t i = 0; i < n; i++) y[i] = gm_f16_to_f32(from[i]);
 }
 
-static void narrow_f16(uint16_t *y, const float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = gm_f32_to_f16(x[i]);
+static void narrow_f16(void *y, const float *x, size_t n) {
+  uint16_t *to = y;
+  for (size_t i = 0; i < n; i++) to[i] = gm_f32_to_f16(x[i]);
+}
+
+static void widen_f32(float *y, const void *x, size_t n) {
+  memcpy(y, x, n * sizeof *y);
+}
+
+static void narrow_f32(void *y, const float *x, size_t n) {
+  memcpy(y, x, n * sizeof *x);
 }
 
 static void rotate(float *x, const float *cos, const float *sin, size_t half) {
@@ -307,16 +321,18 @@ void gm_row_kernels_use_ref(gm_row_kernels *k) {
       .deform = deform,
       .tile_product = tile_product,
       .transpose = transpose,
-      .dots_f32 = dots_f32,
-      .dots_f16 = dots_f16,
-      .mix_f32 = mix_f32,
-      .mix_f16 = mix_f16,
-      .dots_q8_0 = dots_q8_0,
-      .mix_q8_0 = mix_q8_0,
-      .widen_q8_0 = widen_q8_0,
-      .narrow_q8_0 = narrow_q8_0,
-      .widen_f16 = widen_f16,
-      .narrow_f16 = narrow_f16,
+      .kv[GM_TYPE_F32] = {.widen = widen_f32,
+                          .narrow = narrow_f32,
+                          .dots = dots_f32,
+                          .mix = mix_f32},
+      .kv[GM_TYPE_F16] = {.widen = widen_f16,
+                          .narrow = narrow_f16,
+                          .dots = dots_f16,
+                          .mix = mix_f16},
+      .kv[GM_TYPE_Q8_0] = {.widen = widen_q8_0,
+                           .narrow = narrow_q8_0,
+                           .dots = dots_q8_0,
+                           .mix = mix_q8_0},
       .rotate = rotate,
       .winograd_input = winograd_input,
       .winograd_weight = winograd_weight,
