@@ -1,8 +1,10 @@
-/* activations.h - how rows of activations are packed for products with block types. The first
- * two forms serve few rows, and tiles of most instruction sets; the others tiles only.
+/* activations.h - how rows of activations are packed for products with block types. Few rows
+ * use the first two forms, and so do the tiles of most instruction sets. The other forms are
+ * for tiles only.
  *
- * A tile of `group` rows is a sequence of chunks of up to 256 elements; a chunk holds, in this
- * order (all of it reserved in the last chunk too, even if k ends inside):
+ * A tile of `group` rows is a sequence of chunks of up to 256 elements. Every chunk has room
+ * for all of its elements, even the last one, where k may end inside it. A chunk holds, in this
+ * order:
  *
  *   for blocks of 32 (Q8_0, Q4_0)          for blocks of 256 (Q4_K, Q6_K)
  *   int8  q[8][group][32]                  int8  q[8][group][32]  in the order of gm_xk_place
@@ -18,10 +20,11 @@
  *   uint8 q[8][group][32]
  *   float d[group]       x = d * (q - 128)
  *
- * q = x / d rounded to nearest even (of quads 128 more), d = max |x| / 127 over the block, or
- * of words max |x| / 4095; NaN where a value is. The sums take back offsets that make weights
- * unsigned: 32 for Q6_K, 128 for Q8_0 and Q4_0 (there with the factor). Neighbouring 16-bit
- * sums stand side by side for products of pairs. */
+ * q = x / d rounded to nearest even (for quads plus 128). d = max |x| / 127 over the block, or
+ * for words max |x| / 4095; it is NaN where a value is NaN. Weights are made unsigned by an
+ * offset: 32 for Q6_K, 128 for Q8_0 and Q4_0. The sums serve to subtract what the offset adds
+ * to a product (for 128 they contain the factor). Neighbouring 16-bit sums lie side by side for
+ * products of pairs. */
 #ifndef GM_ACTIVATIONS_H
 #define GM_ACTIVATIONS_H
 
@@ -38,17 +41,18 @@ enum {
   GM_XU_BYTES = 260
 };
 
-/* The largest magnitudes of words, of activations and weights: 64 of their products stay below
- * 2^31. */
+/* The largest magnitudes of words, for activations and for weights: the sum of 64 of their
+ * products stays below 2^31. */
 #define GM_XW_TOP 4095
 #define GM_WW_TOP 8191
 
-/* Rows whose largest magnitude is below this are taken as zero: 127 / max must stay finite. */
+/* Values whose largest magnitude is not above this count as zero, because 127 / max must stay
+ * finite. */
 #define GM_X_TINY 1e-30f
 
-/* 1 / d and d of values the largest of whose magnitudes is `top`, to be rounded to `most` at
- * most. Where one of the values is NaN, top has to be: then d is NaN, so that all products of
- * them are, as in f32. */
+/* 1 / d and d of a block. `top` is the largest magnitude of its values, `most` the largest
+ * magnitude after rounding. If one of the values is NaN, top must be NaN. Then d is NaN, and so
+ * are all products with the block, as in f32. */
 static inline float gm_x_inverse(float top, float most) {
   return top > GM_X_TINY ? most / top : 0.0f;
 }
@@ -68,8 +72,9 @@ static inline const int8_t *gm_x_q(const unsigned char *chunk, size_t group, siz
   return (const int8_t *)chunk + (b * group + r) * 32;
 }
 
-/* The same for blocks of 256, whose parts 1 and 2, 5 and 6 have changed places: so the low half
- * bytes of 64 bytes of Q4_K, parts 0 and 2, meet neighbours, and so do the high ones. */
+/* The same for blocks of 256. In them parts 1 and 2 are swapped, and so are parts 5 and 6. The
+ * low half bytes of 64 bytes of Q4_K are parts 0 and 2, the high ones parts 1 and 3; after the
+ * swap each of these pairs meets neighbouring activations. */
 static inline size_t gm_xk_place(size_t b) {
   return (b & 4) | (b & 1) << 1 | (b >> 1 & 1);
 }

@@ -1,5 +1,5 @@
-/* activations_vec.h - rows of activations rounded to int8 for products with block types, as
- * activations.h says, on two words that the including file defines before:
+/* activations_vec.h - rows of activations rounded to int8 for products with block types, in the
+ * forms of activations.h. The including file defines two functions before:
  *
  *   float top_of(const float *x, size_t n)
  *     the largest magnitude of n values, n a multiple of 32; NaN if one of them is

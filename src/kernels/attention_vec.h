@@ -12,7 +12,7 @@
 
 enum { MOST_VECS = 4 }; /* TILE_VECS is 2 or 4 */
 
-/* What tile_product is asked for, moved to one strip of columns. */
+/* The arguments of tile_product for one strip of columns. */
 typedef struct tile_args {
   float *c;
   const float *keep, *a, *b;
@@ -20,13 +20,13 @@ typedef struct tile_args {
   size_t left; /* columns in the strip's last vector */
 } tile_args;
 
-/* Vector j of `vecs`; the last may be part of one. */
+/* Vector j of `vecs`; the last one may be partial. */
 static inline vec tile_load(const float *p, size_t j, size_t vecs, bool part, size_t left) {
   return part && j + 1 == vecs ? vec_load_part(p + j * VEC, left) : vec_load(p + j * VEC);
 }
 
 /* A block of `rows` x `vecs` vectors of a product from row `at` on; rows, vecs and part are
- * known when compiled, so that the sums stay in registers. */
+ * known at compile time, so that the sums stay in registers. */
 static inline __attribute__((always_inline)) void
 tile_block(size_t rows, size_t vecs, bool part, const tile_args *t, size_t at) {
   vec sum[TILE_ROWS][MOST_VECS];
@@ -66,7 +66,7 @@ tile_block(size_t rows, size_t vecs, bool part, const tile_args *t, size_t at) {
   }
 }
 
-/* All rows of a strip: its part of b stays in the first cache. */
+/* All rows of a strip, whose part of b stays in the first-level cache. */
 static inline __attribute__((always_inline)) void tile_strip(size_t vecs, bool part,
                                                              tile_args t, size_t m) {
   size_t i = 0;
@@ -113,7 +113,7 @@ static void tile_product_vec(float *c, size_t ldc, const float *keep, const floa
     tile_rest(4, t, m);
 }
 
-/* The two ways of reading a cache; `half` is known when compiled. */
+/* The two ways of reading a cache; `half` is known at compile time. */
 static inline vec load_kv(const void *p, size_t i, bool half) {
   return half ? vec_load_half((const uint16_t *)p + i) : vec_load((const float *)p + i);
 }
@@ -171,7 +171,7 @@ static void dots_f16_vec(float *s, const float *q, const void *k, size_t ldk, si
   dots_any(s, q, k, ldk, n, d, true);
 }
 
-/* Eight vectors of the output stay in registers while all values pass by. */
+/* Eight vectors of the output stay in registers while all values are read. */
 static inline __attribute__((always_inline)) void mix_any(float *o, const float *p,
                                                           const void *v, size_t ldv, size_t n,
                                                           size_t d, bool add, bool half) {
@@ -268,7 +268,7 @@ static void dots_q8_0_vec(float *s, const float *q, const void *k, size_t ldk, s
   for (; j < n; j++) dots_q8_0_block(1, s + j, rounded, step, keys + j * ld, ld, d / 32);
 }
 
-/* Sums of `blocks` neighbouring blocks stay in registers while all values pass by. */
+/* Sums of `blocks` neighbouring blocks stay in registers while all values are read. */
 static inline __attribute__((always_inline)) void
 mix_q8_0_blocks(size_t blocks, float *o, const float *p, const gm_block_q8_0 *v, size_t ldv,
                 size_t n, bool add) {

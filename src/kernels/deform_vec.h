@@ -1,10 +1,11 @@
 /* deform_vec.h - row_kernels.h in vectors: one query of deformable attention. Included as
  * rows_vec.h is.
  *
- * Coordinates stay as the offsets lie, x and y in turn. On each axis a coordinate has two
- * cells, at its floor and behind it, with weights 1 - f and f; a cell off the map is moved to
- * its edge, and its weight, times 1 - (the cells moved)^2, becomes 0. A coordinate is clipped
- * to [-1, size] first, where all weights are 0. */
+ * Coordinates keep the order of the offsets: x and y in turn. On each axis a coordinate reads
+ * two cells, the one at its floor and the next one, with weights 1 - f and f. A cell outside
+ * the map is moved to the edge, and its weight is multiplied by 1 - (cells moved)^2, which
+ * makes it 0. Before that a coordinate is clipped to [-1, size]; at those two ends all weights
+ * are 0. */
 #ifndef GM_DEFORM_VEC_H
 #define GM_DEFORM_VEC_H
 

@@ -1,5 +1,5 @@
-/* epilogue_vec.h - what is done to a product before it is stored, on the words of vec_math.h.
- */
+/* epilogue_vec.h - what is done to a product before it is stored, on the operations of
+ * vec_math.h. */
 #ifndef GM_EPILOGUE_VEC_H
 #define GM_EPILOGUE_VEC_H
 
@@ -49,7 +49,7 @@ static inline vec vec_activate(vec v, gm_act act) {
   return v;
 }
 
-/* `part` lanes of the columns that begin at the pointers; VEC: all. */
+/* The first `part` lanes of the columns at the pointers; VEC means all. */
 static inline __attribute__((always_inline)) void
 finish_columns(float *y, size_t ldy, const float *acc, size_t ld_acc, size_t rows,
                const float *bias, const float *scale, bool accumulate, size_t part,

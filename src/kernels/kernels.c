@@ -16,8 +16,8 @@
 
 typedef void (*use_fn)(gm_kernels *k);
 
-/* One table: the sets it is made of, lowest first, and the value of GROMATIC_CPU that still
- * allows it. */
+/* One table: the instruction sets that it is made of, lowest first, and the value of
+ * GROMATIC_CPU that allows this table and none above it. */
 typedef struct level {
   const char *cap, *name, *features;
   use_fn use[5];
@@ -54,7 +54,8 @@ static bool has_bits(unsigned value, unsigned bits) {
   return (value & bits) == bits;
 }
 
-/* Bit i: levels[i] runs here, the operating system saving its registers included. */
+/* Bit i is set if levels[i] can run here: the processor has the instructions and the operating
+ * system saves their registers. */
 static unsigned levels_here(void) {
   unsigned a, b, c, d, b7 = 0, c7 = 0, a71 = 0, max7 = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !has_bits(c, bit_OSXSAVE | bit_AVX)) return 1;
@@ -119,7 +120,7 @@ static struct {
   size_t best;
   gm_kernels tables[LEVELS], fast;
   char fast_features[32];
-  char unknown_cap[41]; /* the value of GROMATIC_CPU, cut, where it is none of caps; else "" */
+  char unknown_cap[41]; /* GROMATIC_CPU, cut short, if it is none of caps; else "" */
 } state = {.once = PTHREAD_ONCE_INIT};
 
 /* The values of GROMATIC_CPU on any processor. */

@@ -1,5 +1,5 @@
-/* kernels.h - single-thread inner loops behind one table; plain C first, each instruction set
- * overrides what it has. No allocation, no threads. Chosen at run time.
+/* kernels.h - single-thread inner loops in one table. Plain C comes first; each instruction set
+ * overrides the members that it has. No allocation, no threads. Chosen at run time.
  *
  * A folder per instruction set: ref/ (plain C), avx2/, avxvnni/, avx512/, avx512vnni/,
  * avx512bf16/, neon/, dotprod/, i8mm/. Each has a table_*.c with one function that writes its
@@ -17,15 +17,15 @@ typedef struct gm_kernels {
   const char *name;     /* "ref", "avx2", "avx512", "neon" */
   const char *features; /* what is used on top of name: "vnni", "dotprod", ...; "" if nothing */
 
-  /* Matrix products, by type of the weights; NULL for numbers that are no type. */
+  /* Matrix products, by the type of the weights; NULL where the number is not a type. */
   const gm_matmul *matmul[GM_TYPE_COUNT];
-  /* Products for many rows that round activations and weights to bf16 and sum in f32, or, if
-   * their form is GM_TILE_WORDS, to 16-bit integers; for weights in F32, F16 and BF16; NULL for
-   * other types. Inexact beside matmul: a factor loses 2^-9 of itself at most, or of words half
-   * a step of 1/4095 of the largest of its 64. */
+  /* Products of many rows whose factors are both rounded: to bf16, with sums in f32, or to
+   * 16-bit integers if their form is GM_TILE_WORDS. For weights in F32, F16 and BF16; NULL for
+   * other types. They are less exact than matmul: a factor's relative error is 2^-9 at most, or
+   * for words its error is half a step at most; a step is 1/4095 of the largest of its 64. */
   const gm_matmul *rounded[GM_TYPE_COUNT];
-  /* Whether what is computed with weights of this type rounds its factors so (products of many
-   * rows, attention, convolutions): where that is faster, but for weights in F32. */
+  /* Whether operations with weights of this type round their factors so (products of many rows,
+   * attention, convolutions). True where that is faster, except for weights in F32. */
   bool rounds[GM_TYPE_COUNT];
   /* Types of weights whose panels are worth keeping on disk (panel_file.h): they are as large
    * as the weights, and products of about 1000 rows gain more than noise by not unpacking. */
@@ -42,10 +42,10 @@ typedef struct gm_kernels {
 /* The best table for this processor, capped by the environment variable GROMATIC_CPU at the
  * first call: ref, avx2 (nothing above AVX2), avxvnni, avx512f (no VNNI), avx512vnni (no BF16),
  * avx512 (all that x86 has), neon-base, neon-dotprod, neon (all that ARM has). A name of
- * another architecture gives ref; an unknown one is no cap, see gm_kernels_check. */
+ * another architecture gives ref; an unknown name sets no cap, see gm_kernels_check. */
 const gm_kernels *gm_kernels_best(void);
-/* The same, but weights in F32 are rounded like others (rounds), where that is faster: then
- * another table, with "fast" among its features. */
+/* The same, but weights in F32 are rounded like the others (see rounds) where that is faster.
+ * Then this is another table, with "fast" among its features. */
 const gm_kernels *gm_kernels_fast(void);
 
 /* Whether keys and values can be kept in this type: the kernels have a row of it. */
@@ -53,8 +53,8 @@ bool gm_is_kv_type(gm_type type);
 /* The same, in rows of d elements: whole blocks. */
 bool gm_kv_fits(gm_type type, size_t d);
 
-/* GM_ERR_ARGUMENT where GROMATIC_CPU was an unknown name at the first call: who wanted fewer
- * instructions, and misspelt it, is not to get them all. */
+/* GM_ERR_ARGUMENT if GROMATIC_CPU was an unknown name at the first call: someone who wants
+ * fewer instructions and misspells the name must not get all of them. */
 gm_status gm_kernels_check(gm_error *err);
 
 /* The i-th table that this processor can run, plain C first, whatever GROMATIC_CPU says; NULL

@@ -6,12 +6,12 @@
  *   void interleave(float *dst, size_t stride, const char *src, size_t row_bytes,
  *                   size_t element, size_t rows, size_t k, load_fn load)
  *     writes rows, NR / 2 of weights or MR of activations at most, as columns:
- *     dst[i * stride + row]; those that are missing as zeros
+ *     dst[i * stride + row]; missing rows as zeros
  *   size_t gemv_columns(size_t R)
  *     how many rows of w gemv_block takes with R = 1, 2 or 4 rows of activations
  *   void gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char *w,
  *                   size_t row_bytes, size_t element, size_t k, load_fn load)
- *     y of J rows of w with R rows of x; neither number shows in the result
+ *     y of J rows of w with R rows of x; the result depends on neither J nor R
  *
  * `element`: bytes of a weight. */
 #ifndef GM_MATMUL_FLOAT_VEC_H

@@ -22,11 +22,12 @@ typedef struct gm_epilogue {
   bool accumulate;
 } gm_epilogue;
 
-/* How tiles hold their numbers: as gemv has them, or as bf16; or rounded anew (forms 3 to 5 of
- * activations.h): activations and weights to bytes with one scale in 256 elements of a row;
- * both to words with one scale in 64; or activations to such bytes, and weights to bytes with a
- * step of their own for 8 elements, at which those of one sign among four neighbours add up to
- * 128 at most. Then tile() differs from gemv() by that rounding. */
+/* How the numbers of a tile are stored. GM_TILE_AS_ROWS: as for gemv, or as bf16. The other
+ * forms are forms 3 to 5 of activations.h. They round the numbers again, and tile() differs
+ * from gemv() by that rounding. GM_TILE_BYTES: activations and weights are bytes with one scale
+ * for 256 elements of a row. GM_TILE_WORDS: both are words with one scale for 64 elements.
+ * GM_TILE_QUADS: activations are such bytes; weights are bytes with a step of their own for 8
+ * elements, and among four neighbours those of one sign add up to 128 at most. */
 typedef enum gm_tile_form {
   GM_TILE_AS_ROWS,
   GM_TILE_BYTES,
@@ -38,16 +39,18 @@ typedef enum gm_tile_form {
  *
  * Many rows: activations are packed (and, for quantised w, rounded to int8) in tiles of mr
  * rows, rows of w are unpacked to panels of nr, and tile() multiplies one by the other. Each
- * element is one chain of sums in rising k that goes on where k is cut, so a row's result does
- * not depend on m, on its place among the rows or on the cut.
+ * element is one chain of sums in the order of k, which continues where k is cut. So a row's
+ * result does not depend on m, on its place among the rows or on the cut.
+ *
  * Few rows (gemv): the weights are read once from their own layout. A row's result does not
- * depend on m; it equals tile()'s up to the rounding of the order of sums.
+ * depend on m; it equals tile()'s up to rounding, because the order of the sums differs.
  *
  * k is a multiple of `block`, and cut at multiples of `chunk` only. */
 typedef struct gm_matmul {
   size_t mr, nr; /* rows of a tile, rows of w in a panel */
   size_t block;  /* 1, 32 or 256 */
-  size_t chunk;  /* 1, 32, 64 or 256: x and panel bytes below are per chunk, begun ones whole */
+  size_t chunk;  /* 1, 32, 64 or 256: the bytes of x and of a panel below are per chunk, and a
+                  * chunk that is begun counts as whole */
   size_t x_chunk_bytes; /* packed activations: bytes per row and chunk, a multiple of 4 */
   size_t w_chunk_bytes; /* panel: bytes per row of w and chunk, a multiple of 4 */
   /* Packs `rows` <= group rows of x (row stride ldx) as one tile of `group` rows (mr, or 1 for
@@ -59,14 +62,14 @@ typedef struct gm_matmul {
   void (*pack_w)(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k);
   /* acc[mr][nr] = (first ? 0 : acc) + x . panel^T over k elements. */
   void (*tile)(float *acc, const void *x, const void *panel, size_t k, bool first);
-  /* NULL if made for many rows only. y[m, n] (row stride ldy) = x . w^T; x: m <= GM_GEMV_ROWS
-   * tiles of one row. */
+  /* NULL in a product for many rows only. y[m, n] (row stride ldy) = x . w^T; x: m <=
+   * GM_GEMV_ROWS tiles of one row. */
   void (*gemv)(float *y, size_t ldy, const void *x, size_t m, const void *w, size_t row_bytes,
                size_t n, size_t k);
   gm_tile_form form;
   size_t row_chunk_bytes; /* as x_chunk_bytes, of a row packed alone for gemv */
-  /* tile() of the first `rows` rows, for a tile that is not full: the same values, sooner; the
-   * other rows of acc may be anything. NULL: nothing to be gained. */
+  /* tile() for the first `rows` rows of a tile that is not full. It computes the same values in
+   * less time; the other rows of acc may then hold anything. NULL if nothing is gained. */
   void (*tile_part)(float *acc, const void *x, const void *panel, size_t k, bool first,
                     size_t rows);
 } gm_matmul;

@@ -1,5 +1,5 @@
-/* matmul_quant_arm.h - products with block types for 64-bit ARM, on four words that the
- * including file defines before:
+/* matmul_quant_arm.h - products with block types for 64-bit ARM, on what the including file
+ * defines before:
  *
  *   MR rows of activations in a tile, panels of NR = 8 rows of w
  *   int32x4_t dot4(int32x4_t acc, int8x16_t a, int8x16_t b)
@@ -8,12 +8,12 @@
  *     puts block b of 32 elements of row j into a panel
  *   void dot_span(int32x4_t dot[MR][2], const int8_t *panel, const int8_t *x, size_t n)
  *     dot[r] = the products of n = 16 or 32 elements of row r of activations (32 bytes apart)
- *     with the 8 rows of w; element e of a panel's rows stands within panel + e * NR
+ *     with the 8 rows of w; elements from e on, a multiple of 16, begin at panel + e * NR
  *
- * It gets use_products, which writes all of them into a table of kernels.
+ * This header gives use_products, which writes all of the products into a table of kernels.
  *
- * Weights are signed: Q4_0 less 8, Q6_K less 32, Q4_K as it stands (0..15) with its minima as a
- * product of their own.
+ * Weights are signed: 8 is subtracted from those of Q4_0, and 32 from those of Q6_K. Q4_K keeps
+ * its values (0..15); its minima are a product of their own.
  *
  * Panel, per chunk of 256 elements: 2048 bytes as store_block orders them; then
  *   Q8_0, Q4_0: float d[8][8]
@@ -75,7 +75,7 @@ static inline int8x16x2_t load_q6_k(const bytes *w, size_t b) {
   return v;
 }
 
-/* `blocks` blocks of 32 of up to 8 rows; those that are missing are zero. */
+/* `blocks` blocks of 32 of up to 8 rows; missing ones are zero. */
 static inline __attribute__((always_inline)) void pack_quants(bytes *panel, const bytes *w,
                                                               size_t row_bytes, size_t rows,
                                                               size_t blocks, load_fn load) {

@@ -1,4 +1,4 @@
-/* prefetch.h - asking early for weights that pass by once (gemv). Static, for every instruction
+/* prefetch.h - prefetching of weights that are read once (gemv). Static, for every instruction
  * set. */
 #ifndef GM_PREFETCH_H
 #define GM_PREFETCH_H
@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Far enough for a memory that two cores keep busy; the processor's own prefetch stops at the
- * end of a page. */
+/* How far ahead: enough for a memory that two cores keep busy. The processor's own prefetching
+ * stops at the end of a page. */
 enum { GM_PREFETCH_AHEAD = 8192 };
 
-/* Brings what stands `ahead` bytes behind p[bytes] into the second cache; it may be past the
- * end of the weights, or of memory. */
+/* Fetches the `bytes` bytes that begin `ahead` bytes after p into the second-level cache. They
+ * may lie past the end of the weights, or of memory. */
 static inline __attribute__((always_inline)) void gm_prefetch(const void *p, size_t bytes,
                                                               size_t ahead) {
   for (size_t i = 0; i < bytes; i += 64)

@@ -1,5 +1,5 @@
-/* probe_kernels.h - loops that do nothing but multiply and add in registers: what the
- * arithmetic units can do at most, so that a speed can be stated as a share of it. */
+/* probe_kernels.h - loops that do nothing but multiply and add in registers. They show the most
+ * that the arithmetic units can do, so that a speed can be given as a share of it. */
 #ifndef GM_PROBE_KERNELS_H
 #define GM_PROBE_KERNELS_H
 

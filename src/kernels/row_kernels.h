@@ -70,12 +70,12 @@ typedef struct gm_row_kernels {
 
   /* One query of deformable attention: out[a, d] = sum over points of softmax(score[a])[point]
    * * bilinear(value[:, a], location(offset[a, point, (x, y)]) * (w, h) - 0.5), for heads a;
-   * zero outside the map. Coordinates may be any number. */
+   * zero outside the map. Coordinates may have any value. */
   void (*deform)(float *out, const gm_deform_map *map, const gm_reference *from,
                  const float *offset, const float *score);
 
   /* c[m,n] = keep[m] * c + a[m,k] . b[k,n], row strides ldc, lda, ldb; keep NULL: c is only
-   * written. Made for tiles that fit the caches: b is not packed. */
+   * written. Made for tiles that fit in the caches: b is not packed. */
   void (*tile_product)(float *c, size_t ldc, const float *keep, const float *a, size_t lda,
                        const float *b, size_t ldb, size_t m, size_t n, size_t k);
   /* y[n, rows] = transposed x[rows, n], row strides ldy, ldx. */
@@ -94,13 +94,13 @@ typedef struct gm_row_kernels {
   /* u[f * u_step + i] from the taps w[9]. */
   void (*winograd_weight)(float *u, size_t u_step, const float *const *w, size_t n);
   /* out = transformed m[f * m_step + i] + bias (NULL: 0); y[16] are the 4 x 4 positions of the
-   * result, those that are NULL are left out: y = out, or y + out if accumulate, negative
-   * values 0 if relu. */
+   * result, NULL ones are left out: y = out, or y + out if accumulate, negative values 0 if
+   * relu. */
   void (*winograd_output)(float *const *y, const float *m, size_t m_step, const float *bias,
                           bool accumulate, bool relu, size_t n);
 } gm_row_kernels;
 
-/* Each writes what it has over what is there; ref writes all. */
+/* Each fills in the members that it has, over those that are there; ref fills in all. */
 void gm_row_kernels_use_ref(gm_row_kernels *k);
 void gm_row_kernels_use_avx2(gm_row_kernels *k);
 void gm_row_kernels_use_avx512(gm_row_kernels *k);

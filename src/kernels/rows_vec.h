@@ -168,7 +168,7 @@ static float softmax_step_vec(float *x, size_t n, float scale, float *max) {
 
 /* ---- weighted sums of rows */
 
-/* Columns at ... at + vecs * VEC; of a single vector, `left` of them. */
+/* Columns [at, at + vecs * VEC); of a single vector, the first `left` ones. */
 static inline __attribute__((always_inline)) void rows_block(size_t vecs, float *y,
                                                              const float *const *rows,
                                                              const float *w, size_t n_rows,
@@ -195,7 +195,7 @@ static void weighted_rows_vec(float *y, const float *const *rows, const float *w
   if (i < n) rows_block(1, y, rows, w, n_rows, i, n - i);
 }
 
-#include "deform_vec.h" /* reads by weighted_rows_vec */
+#include "deform_vec.h" /* uses weighted_rows_vec */
 
 /* ---- half precision, rotary positions */
 

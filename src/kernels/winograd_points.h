@@ -3,9 +3,8 @@
  *
  * Along one axis, a square's six inputs d and three weights g become six values each, whose
  * products m give four outputs: y = A^T [(G g) (B^T d)]. They are the values of polynomials at
- * 0,
- * +-a, +-b and infinity. Which a and b are taken decides the rounding errors: 5/8 and 3/2 give
- * a third of those of the usual 1 and 2 (measured: 9e-7 of the largest output over 512
+ * 0, a, -a, b, -b and infinity. The choice of a and b decides the rounding errors: 5/8 and 3/2
+ * give a third of those of the usual 1 and 2 (measured: 9e-7 of the largest output over 512
  * channels, where a plain sum has 3e-7), and all entries of B and A are exact in f32. With both
  * factors of the products rounded to bf16, white noise gives errors of 1.14 % of the result's
  * deviation (1 and 2: 2.6 %; a plain product of bf16: 0.23 %), smooth maps 0.4 %. */

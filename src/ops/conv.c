@@ -46,7 +46,7 @@ static void fill_task(void *arg, size_t row, size_t worker) {
   memset(out + floats, 0, job->ci * sizeof *out);
 }
 
-/* out: [rows][w + 1][co]; the last position of each row and the zero rows mean nothing. */
+/* out: [rows][w + 1][co]; the last position of each row and the zero rows have no meaning. */
 static void store_task(void *arg, size_t row, size_t worker) {
   (void)worker;
   const conv_job *job = arg;

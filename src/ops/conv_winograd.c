@@ -1,10 +1,10 @@
 /* conv_winograd.c - 3x3 convolution by Winograd's F(4x4, 3x3): a quarter of the
  * multiplications, for rounding errors of about 1e-6 of the largest output in f32, and of 0.4
  * to 1.1 % of the outputs' deviation where products are rounded to bf16
- * (kernels/winograd_points.h tells which constants and why).
+ * (kernels/winograd_points.h says which constants are used and why).
  *
  *   list       4 x 4 squares of outputs whose 6 x 6 inputs are not all 0 (RoIAlign leaves whole
- *              squares empty); the others are bias alone
+ *              squares empty); the outputs of the others are the bias alone
  *   per band of squares:
  *     gather   inputs -> v[group of mr squares][36][ci, mr], packed for the product
  *     multiply per panel of nr output channels: weights -> u[36][ci, nr], any type; per group

@@ -1,4 +1,4 @@
-/* conv_winograd.h - the way of gm_conv3x3 for maps and channels of some size. */
+/* conv_winograd.h - how gm_conv3x3 computes maps and channels that are large enough. */
 #ifndef GM_CONV_WINOGRAD_H
 #define GM_CONV_WINOGRAD_H
 

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* Elements of one task: large enough that handing it out costs nothing. */
+/* Elements of one task: enough that the cost of handing it out does not matter. */
 enum { PIECE = 16384 };
 
 typedef struct elementwise_job {

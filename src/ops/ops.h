@@ -49,9 +49,9 @@ void gm_add(gm_compute *c, float *y, const float *a, const float *b,
 void gm_silu_mul(gm_compute *c, float *gate, const float *up,
                  size_t n); /* gate = silu(gate) * up */
 
-/* Keys and values of consecutive positions: element (position t, kv head h, d) of k stands at
- * k + t * row + h * head (elements of k_type), likewise v. Blocks of
- * Q8_0 lie within a head: row and head are multiples of 32 then. */
+/* Keys and values of consecutive positions: element (position t, kv head h, d) of k is at
+ * k + t * row + h * head (elements of k_type), likewise v. Blocks of Q8_0 lie within a head:
+ * row and head are multiples of 32 then. */
 typedef struct gm_kv_span {
   const void *k, *v;
   size_t n, row, head;
@@ -63,7 +63,7 @@ typedef struct gm_kv_span {
 enum { GM_MAX_HEAD_DIM = 256 };
 
 /* A sequence that goes on from keys which others share: its queries are the next tq rows of q,
- * its own keys stand behind the shared ones. */
+ * its own keys come after the shared ones. */
 typedef struct gm_attention_part {
   const gm_kv_span *spans;
   size_t n_spans, tq;
@@ -76,8 +76,8 @@ typedef struct gm_attention_args {
   size_t n_spans;
   gm_type k_type, v_type; /* that gm_kv_fits head_dim */
   /* Entries of equal sizes that attend to themselves alone (crops of a picture); 0 means 1.
-   * They stand one after another: entry b has q + b * tq * q_row, out + b * tq * out_row, and
-   * in each span k + b * n * row, v + b * n * row. */
+   * They lie one after another: entry b has q + b * tq * q_row, out + b * tq * out_row, and in
+   * each span k + b * n * row, v + b * n * row. */
   size_t batch;
   size_t tq, heads, kv_heads, head_dim; /* head_dim <= GM_MAX_HEAD_DIM */
   float scale;
@@ -120,9 +120,9 @@ void gm_rope(gm_compute *c, float *x, size_t x_row, size_t t, size_t heads, size
 void gm_patches(gm_compute *c, float *out, const float *pixels, size_t size, size_t patch);
 
 /* 3x3 convolution, padding 1, stride 1, of b maps of h x w positions: v[b,h,w,co] =
- * x[b,h,w,ci] * weight[3,3,co,ci] (tap row, tap column, out, in) + bias. Weights of any type;
- * maps and channels of some size go through Winograd's algorithm, in f32 or, where the weights
- * are not f32 and it is faster, in products of 16 bits; small ones through gm_linear. */
+ * x[b,h,w,ci] * weight[3,3,co,ci] (tap row, tap column, out, in) + bias. Weights of any type.
+ * Large enough maps and channels go through Winograd's algorithm, in f32 or, where the weights
+ * are not f32 and it is faster, in products of 16 bits; small ones go through gm_linear. */
 typedef struct gm_conv_args {
   const float *x;
   size_t b, h, w;

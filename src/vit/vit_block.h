@@ -71,8 +71,8 @@ gm_status gm_vit_block_forward(gm_compute *c, const gm_vit_block *w, const gm_vi
 
 /* A tower's last block where one row of each entry is all that is wanted: rows[i, C] = row
  * at[i] < tokens of entry i, as gm_vit_block_forward gives it up to rounding. A sixth of the
- * work: only keys and values are computed of the others. x[batch * tokens, C] stays as it is.
- * Scratch: batch * tokens * 3C floats and less for the rows. */
+ * work: for the other rows only keys and values are computed. x[batch * tokens, C] stays as it
+ * is. Scratch: batch * tokens * 3C floats and less for the rows. */
 gm_status gm_vit_block_rows(gm_compute *c, const gm_vit_block *w, const gm_vit_shape *shape,
                             const float *x, size_t batch, size_t tokens, const size_t *at,
                             float *rows);

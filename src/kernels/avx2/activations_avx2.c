@@ -4,7 +4,7 @@
 #include "avx2/transpose_avx2.h"
 
 static inline __m256i round8(const float *x, __m256 inverse) {
-  /* Not a number converts to the least integer. */
+  /* NaN converts to the least integer. */
   return _mm256_max_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse)),
                           _mm256_set1_epi32(-127));
 }

@@ -13,7 +13,7 @@ static inline __m256i first_lanes(size_t n) {
   return _mm256_loadu_si256((const __m256i *)(const void *)(masks + 8 - n));
 }
 
-/* The first n <= 8 elements at p as f32; the others are zero and not touched. */
+/* The first n <= 8 elements at p as f32; the others are zero, and their memory is not read. */
 typedef __m256 (*load_fn)(const void *p, size_t n);
 
 static inline __m256 load_f32(const void *p, size_t n) {

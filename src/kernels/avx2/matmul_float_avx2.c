@@ -8,8 +8,8 @@
 enum { MR = 6, NR = 16 };
 
 /* Writes `rows` <= 8 rows of k elements as columns: dst[i * stride + row], 8 at a time. Where
- * the stride is below 8, a store runs over into the next one's place, which is then
- * overwritten; the last are masked. */
+ * the stride is below 8, a store also writes into the place of the next one, which then
+ * overwrites it; the last stores are masked. */
 static inline __attribute__((always_inline)) void interleave(float *dst, size_t stride,
                                                              const char *src, size_t row_bytes,
                                                              size_t element, size_t rows,
@@ -58,8 +58,8 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
   }
 }
 
-/* y of J rows of w with R rows of x; each is one chain over k in steps of 8, so the numbers J
- * and R do not show in the result. */
+/* y of J rows of w with R rows of x; each is one chain over k in steps of 8, so the result
+ * depends on neither J nor R. */
 static inline __attribute__((always_inline)) void
 gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char *w,
            size_t row_bytes, size_t element, size_t k, load_fn load) {

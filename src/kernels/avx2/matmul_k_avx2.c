@@ -1,17 +1,17 @@
 /* matmul_k_avx2.c - AVX2: products with Q4_K weights and int8 activations, and of few rows with
  * Q6_K; those of many rows are in matmul_quads_avx2.c.
  *
- * The weights are unsigned as they stand. Q4_K's half bytes are summed in 16 bits over a whole
- * sub-block of 32 (16 products of 15 * 127 are below 2^15); vpmaddwd then widens the sums and
- * multiplies them by the sub-block's scale in one. Q6_K's offset of 32 and Q4_K's minima are
- * small products with the activations' sums.
+ * The weights are stored unsigned. Products of Q4_K's half bytes are summed in 16 bits over a
+ * whole sub-block of 32 (16 products of 15 * 127 are below 2^15); vpmaddwd then widens the sums
+ * and multiplies them by the sub-block's scale in one. Q6_K's offset of 32 and Q4_K's minima
+ * are small products with the activations' sums.
  *
  * Panel of 16 rows of w, per block of 256 elements: bytes [64][16][4] (element / 4, row,
  * element % 4); then
- *   Q4_K: int16 scale [8][16][2] (twice the same), int16 min [4][16][2] (two neighbours),
+ *   Q4_K: int16 scale [8][16][2] (the same value twice), int16 min [4][16][2] (two neighbours),
  *         float d[16], float dmin[16]
- *   Q6_K: int16 scale [16][16][2] (twice the same), int16 scale [8][16][2] (two neighbours),
- *         float d[16]; for AVX-VNNI */
+ *   Q6_K: int16 scale [16][16][2] (the same value twice), int16 scale [8][16][2] (two
+ *         neighbours), float d[16]; for AVX-VNNI */
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
 #include "avx2/quants_avx2.h"
@@ -195,9 +195,9 @@ static inline __attribute__((always_inline)) void store_sums(size_t W, float *y,
 
 /* ---- Q4_K, few rows
  *
- * Rows of w go in pairs, whose scales are unpacked together and whose sums share a vector
- * at the end of a block: the first row's in its low half, the second's in its high half. Of a
- * row alone (W = 1) the high half is of no use. */
+ * Rows of w go in pairs, whose scales are unpacked together and whose sums share a vector at
+ * the end of a block: the first row's in its low half, the second's in its high half. With a
+ * single row (W = 1) the high half is unused. */
 
 static inline const gm_block_q4_k *block_q4_k(const bytes *w, size_t row_bytes, size_t j) {
   return (const gm_block_q4_k *)(const void *)(w + j * row_bytes);

@@ -3,11 +3,11 @@
  *
  * vpmaddubsw multiplies unsigned by signed bytes and adds two neighbours in 16 bits,
  * saturating. With a first factor of at most 15 the sums of a whole block of 32 stay below
- * 2^15: 16 products of 15 * 127. So Q4_0's half bytes are summed as they stand; vpmaddwd then
- * widens once per block.
+ * 2^15: 16 products of 15 * 127. So the products of Q4_0's half bytes are summed in 16 bits,
+ * and vpmaddwd widens once per block.
  *
  * Panel of 16 rows of w, per chunk of 256 elements: bytes [64][16][4] (element / 4, row,
- * element % 4), then float d[8][16], for Q4_0 one 16th of it. Q8_0's is AVX-VNNI's. */
+ * element % 4), then float d[8][16], for Q4_0 one 16th of it. Q8_0's panel is for AVX-VNNI. */
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
 #include "avx2/transpose_avx2.h"
@@ -31,7 +31,7 @@ static inline __m256i broadcast4(const int8_t *p) {
   return _mm256_set1_epi32(four);
 }
 
-/* The 32 bytes of a block as they stand in a panel. */
+/* The 32 bytes of a block as a panel holds them. */
 typedef __m256i (*load_fn)(const bytes *block);
 
 static inline __m256i load_q8_0(const bytes *block) {
@@ -153,7 +153,7 @@ scales_of(const bytes *w, size_t block_bytes, size_t blocks) {
   return _mm256_cvtph_ps(_mm_setr_epi16(d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]));
 }
 
-/* What a row of x adds up: products, by even and odd blocks, and the weights' offset. */
+/* The sums of a row of x: of products, by even and odd blocks, and of the weights' offset. */
 typedef struct row_sum {
   __m256 products[2], offset;
 } row_sum;
@@ -189,7 +189,7 @@ gemv_chunk(size_t R, row_sum sum[4], const bytes *x, size_t x_row, const bytes *
   }
 }
 
-/* y of one row of w with R rows of x; the weights' offset is `offset_scale` of 128. */
+/* y of one row of w with R rows of x; the weights' offset is offset_scale * 128. */
 static inline __attribute__((always_inline)) void gemv_row(size_t R, float *y, size_t ldy,
                                                            const bytes *x, const bytes *w,
                                                            size_t k, size_t block_bytes,

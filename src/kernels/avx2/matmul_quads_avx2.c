@@ -2,19 +2,19 @@
  * rows are in matmul_q32_ and matmul_k_avx2.c.
  *
  * vpmaddubsw multiplies unsigned by signed bytes and adds two neighbours in 16 bits,
- * saturating. Widening each such sum would cost as much again, so each 8 weights are brought,
- * while a panel is unpacked, to a step at which those of one sign among four add up to 128 at
- * most: with activations of 255 at most the products of four stay below 2^15. One vpmaddwd then
- * widens two of these sums and multiplies them by the step, in units of a chunk's largest over
- * 1023: 32 times 2 * 2^15 * 1023 stay below 2^31. So 8 elements cost five instructions;
- * docs/SPEED.md has what the rounding changes.
+ * saturating. Widening each such sum would cost as much again. So, while a panel is unpacked,
+ * each 8 weights are brought to a step at which, among four of them, those of one sign add up
+ * to 128 at most. With activations of 255 at most, the products of four stay below 2^15. One
+ * vpmaddwd then widens two of these sums and multiplies them by the step, in units of the
+ * chunk's largest step / 1023; 32 times 2 * 2^15 * 1023 stays below 2^31. So 8 elements cost
+ * five instructions. docs/SPEED.md says what the rounding changes.
  *
  * Activations are bytes to which 128 was added; what that adds to the sums is known when the
- * panel is made, and they begin at minus that.
+ * panel is made, so the sums begin at minus that.
  *
  * Panel of 16 rows of w, per chunk of 256 elements: bytes [64][16][4] (element / 4, row,
- * element % 4), int16 step [32][16][2] (twice the same), int32 begin[16], float d[16]. The sums
- * of four are of elements 8 i + {0, 1, 4, 5} and {2, 3, 6, 7}. */
+ * element % 4), int16 step [32][16][2] (the same value twice), int32 begin[16], float d[16].
+ * The sums of four are of elements 8 i + {0, 1, 4, 5} and {2, 3, 6, 7}. */
 #include "activations_tile.h"
 #include "avx2/kernels_avx2.h"
 #include "avx2/quants_avx2.h"
@@ -102,7 +102,7 @@ static inline void fill_steps(row *r, size_t at, __m256 scales, __m256 wanted, f
   wanted = _mm256_mul_ps(wanted, _mm256_set1_ps(per_unit));
   wanted = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), wanted);
   wanted = _mm256_round_ps(wanted, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-  /* Not a number converts to the least integer. */
+  /* NaN converts to the least integer. */
   __m256i step = _mm256_max_epi32(_mm256_cvtps_epi32(wanted), _mm256_setzero_si256());
   step = _mm256_min_epi32(step, _mm256_set1_epi32(TOP_STEP));
   __m256 size = _mm256_mul_ps(_mm256_cvtepi32_ps(step), _mm256_set1_ps(unit));
@@ -163,7 +163,7 @@ pack_side(bytes *quants, int16_t *steps, int32_t *begin, float *d, const bytes *
     const bytes *in = w + j * row_bytes;
     if (j < rows) {
       d[j] = begin_row(&r[j], in, parts, load_part);
-      /* Too many rows at once for the processor to see that each goes on. */
+      /* The processor does not recognise so many streams at once by itself. */
       for (size_t i = 0; i < chunk_bytes; i += 64)
         __builtin_prefetch((const void *)((uintptr_t)in + chunk_bytes + i));
     } else {
@@ -246,7 +246,7 @@ static inline void pack_xu_row(bytes *chunk, const float *x, size_t blocks, size
     const float *in = x + 32 * b;
     low = _mm256_packs_epi32(round8(in, inverse), round8(in + 8, inverse));
     high = _mm256_packs_epi32(round8(in + 16, inverse), round8(in + 24, inverse));
-    /* Not a number converts to the least integer. */
+    /* NaN converts to the least integer. */
     __m256i q = _mm256_max_epi8(_mm256_packs_epi16(low, high), _mm256_set1_epi8(-127));
     q = _mm256_xor_si256(q, _mm256_set1_epi8((char)0x80));
     /* Packing works on halves: four bytes of each in turn, twice. */
@@ -284,7 +284,7 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
 #pragma GCC unroll 4
     for (size_t r = 0; r < MR; r++) dot[r][0] = load(begin), dot[r][1] = load(begin + 32);
     size_t b = gm_x_blocks(k, at);
-    do { /* with a loop that may run no times gcc keeps sums in memory */
+    do { /* if the loop might not run at all, gcc keeps the sums in memory */
 #pragma GCC unroll 4
       for (size_t g = 0; g < 4; g++) {
         const bytes *q8 = q + g * 8 * NR;

@@ -1,7 +1,8 @@
-/* matmul_words_avx2.c - AVX2: products of many rows whose both sides are rounded to 16-bit
- * integers with one scale in 64 elements of a row: 13 bits and a sign of weights, 12 and a sign
- * of activations. vpmaddwd and an addition for 16 products: where both go at two a cycle or
- * more, up to twice what multiply-adds of f32 reach.
+/* matmul_words_avx2.c - AVX2: products of many rows whose factors are both rounded to 16-bit
+ * integers, with one scale for 64 elements of a row. Weights have 13 bits and a sign,
+ * activations 12 bits and a sign. One vpmaddwd and one addition do 16 products. Where a
+ * processor starts two or more of both in a cycle, that is up to twice as fast as multiply-adds
+ * of f32.
  *
  * Panel of 16 rows of w, per chunk of 64 elements: int16 [32][16][2] (element / 2, row,
  * element % 2), then float d[16]. A tile of activations is described in activations.h. */
@@ -58,7 +59,7 @@ static inline __attribute__((always_inline)) float round_row(bytes *out, size_t 
     __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(v[2 * i], inverse));
     __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(v[2 * i + 1], inverse));
     __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8);
-    /* Not a number converts to the least integer. */
+    /* NaN converts to the least integer. */
     words = _mm256_max_epi16(words, _mm256_set1_epi16((short)-most));
     _mm256_storeu_si256((void *)(out + i * step), words);
   }
@@ -116,7 +117,7 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
 #pragma GCC unroll 8
     for (size_t r = 0; r < MR; r++) dot[r][0] = dot[r][1] = _mm256_setzero_si256();
     size_t pieces = (min_size(k - at, CHUNK) + PIECE - 1) / PIECE;
-    do { /* with a loop that may run no times gcc keeps sums in memory */
+    do { /* if the loop might not run at all, gcc keeps the sums in memory */
 #pragma GCC unroll 8
       for (size_t g = 0; g < PIECE / 2; g++) {
         __m256i w0 = load(q + g * NR * 4), w1 = load(q + g * NR * 4 + 32);

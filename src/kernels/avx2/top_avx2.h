@@ -1,6 +1,6 @@
-/* top_avx2.h - the largest magnitude of numbers, by their bits: as integers magnitudes have the
- * order of the floats, and NaN is above them all. Static: this header is compiled with AVX2
- * flags and nothing of it may be linked into other files. */
+/* top_avx2.h - the largest magnitude of floats, found by their bits: read as integers,
+ * magnitudes have the order of the floats, and NaN is above all of them. Static: this header is
+ * compiled with AVX2 flags and nothing of it may be linked into other files. */
 #ifndef GM_TOP_AVX2_H
 #define GM_TOP_AVX2_H
 

@@ -1,5 +1,6 @@
-/* transpose_avx2.h - 8 x 8 numbers of 32 bits turned in registers, sums over lanes. Static:
- * this header is compiled with AVX2 flags and nothing of it may be linked into other files. */
+/* transpose_avx2.h - transposes 8 x 8 numbers of 32 bits in registers, and sums over lanes.
+ * Static: this header is compiled with AVX2 flags and nothing of it may be linked into other
+ * files. */
 #ifndef GM_TRANSPOSE_AVX2_H
 #define GM_TRANSPOSE_AVX2_H
 
@@ -29,8 +30,9 @@ static inline void gm_transpose8_avx2(__m256 r[8]) {
   for (size_t i = 0; i < 8; i++) r[i] = t[i];
 }
 
-/* v, computed here: without this gcc 12 multiplies a block's bytes first, adds them up as a
- * tree at the end, and spills what does not fit in 16 registers (Q4_K 160 -> 215 GOP/s). */
+/* v, which must be computed here. Without this, gcc 12 multiplies a block's bytes first, adds
+ * them up as a tree at the end, and spills what does not fit in 16 registers (Q4_K 160 -> 215
+ * GOP/s). */
 static inline __m256i gm_keep_avx2(__m256i v) {
   __asm__("" : "+x"(v));
   return v;

@@ -1,4 +1,4 @@
-/* vec_avx2.h - the words of vec.h for AVX2 with FMA and F16C: 8 floats. */
+/* vec_avx2.h - the operations of vec_math.h for AVX2 with FMA and F16C: 8 floats. */
 #ifndef GM_VEC_AVX2_H
 #define GM_VEC_AVX2_H
 

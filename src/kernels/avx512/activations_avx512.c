@@ -6,7 +6,7 @@
 
 /* Rounds 16 values to q and returns their sum over all lanes. */
 static inline int32_t round16(int8_t *q, __m512 x, __m512 inverse) {
-  /* Not a number converts to the least integer. */
+  /* NaN converts to the least integer. */
   __m512i wide = _mm512_cvtps_epi32(_mm512_mul_ps(x, inverse));
   wide = _mm512_max_epi32(wide, _mm512_set1_epi32(-127));
   _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtsepi32_epi8(wide));

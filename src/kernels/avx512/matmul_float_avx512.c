@@ -8,14 +8,15 @@
 
 enum { MR = 14, NR = 32 };
 
-/* Loads the elements of `mask` from p as f32; the others are zero and not touched. */
+/* Loads the elements of `mask` from p as f32; the others are zero, and their memory is not
+ * read. */
 typedef __m512 (*load_fn)(const void *p, __mmask16 mask);
 
 static inline __m512 load_f32(const void *p, __mmask16 mask) {
   return _mm512_maskz_loadu_ps(mask, p);
 }
 
-/* gcc keeps a mask of all lanes, and a masked load of 16-bit lanes is slow. */
+/* gcc does not drop a mask of all lanes, and a masked load of 16-bit lanes is slow. */
 static inline __m256i load_half(const void *p, __mmask16 mask) {
   return mask == 0xFFFF ? _mm256_loadu_si256(p) : _mm256_maskz_loadu_epi16(mask, p);
 }
@@ -33,9 +34,9 @@ static inline __mmask16 first_lanes(size_t n) {
   return (__mmask16)(n >= 16 ? 0xFFFFu : (1u << n) - 1u);
 }
 
-/* Writes `rows` rows of k elements as columns: dst[i * stride + row]. With 16 or fewer columns
- * wanted (stride < 16), each store runs over into the next one's place, which is then
- * overwritten; the last is masked. */
+/* Writes `rows` rows of k elements as columns: dst[i * stride + row]. Where fewer than 16
+ * columns are wanted (stride < 16), a store also writes into the place of the next one, which
+ * then overwrites it; the last stores are masked. */
 static inline __attribute__((always_inline)) void interleave(float *dst, size_t stride,
                                                              const char *src, size_t row_bytes,
                                                              size_t element, size_t rows,
@@ -99,8 +100,8 @@ gemv_step(size_t J, size_t R, __m512 sum[8][4], const float *x, size_t ldx, cons
   }
 }
 
-/* y of J rows of w with R rows of x; each is one chain over k in steps of 16, so the numbers J
- * and R do not show in the result. */
+/* y of J rows of w with R rows of x; each is one chain over k in steps of 16, so the result
+ * depends on neither J nor R. */
 static inline __attribute__((always_inline)) void
 gemv_block(size_t J, size_t R, float *y, size_t ldy, const float *x, const char *w,
            size_t row_bytes, size_t element, size_t k, load_fn load) {

@@ -1,5 +1,5 @@
-/* transpose_avx512.h - 16 x 16 numbers of 32 bits turned in registers. Static: see
- * math_avx512.h. */
+/* transpose_avx512.h - transposes 16 x 16 numbers of 32 bits in registers. Static: this header
+ * is compiled with AVX-512 flags and nothing of it may be linked into other files. */
 #ifndef GM_TRANSPOSE_AVX512_H
 #define GM_TRANSPOSE_AVX512_H
 

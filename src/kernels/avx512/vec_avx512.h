@@ -1,4 +1,4 @@
-/* vec_avx512.h - the words of vec.h for AVX-512: 16 floats. */
+/* vec_avx512.h - the operations of vec_math.h for AVX-512: 16 floats. */
 #ifndef GM_VEC_AVX512_H
 #define GM_VEC_AVX512_H
 

@@ -1,5 +1,5 @@
-/* matmul_rounded_avx512bf16.c - AVX-512 BF16: products whose both sides are rounded to bf16, in
- * tiles of 14 x 32: 28 sums, two vectors of the panel and one broadcast pair of activations
+/* matmul_rounded_avx512bf16.c - AVX-512 BF16: products whose factors are both rounded to bf16,
+ * in tiles of 14 x 32: 28 sums, two vectors of the panel and one broadcast pair of activations
  * fill the 32 registers. A broadcast reads a row of 32 elements where it lies, so activations
  * are packed by rounding alone; only the panel is interleaved. */
 #include "avx512/transpose_avx512.h"

@@ -1,6 +1,6 @@
 /* matmul_k_avx512vnni.c - AVX-512 VNNI: products of few rows with Q4_K and Q6_K weights and
- * int8 activations. The weights' integers are unsigned as they stand; Q6_K's offset of 32 is
- * taken back by the activations' sums, Q4_K's minima are a small product of their own. */
+ * int8 activations. The weights' integers are stored unsigned. The activations' sums serve to
+ * subtract Q6_K's offset of 32. Q4_K's minima are a small product of their own. */
 #include "activations.h"
 #include "avx512vnni/k_blocks_avx512vnni.h"
 #include "avx512vnni/kernels_avx512vnni.h"
@@ -12,10 +12,10 @@
 
 typedef unsigned char bytes;
 
-/* Words that stand as packs_epi32 leaves two vectors of sums of 4 products: in lane l of 128
- * bits four of the first vector's lane l, then four of the second's. The number of the factor
- * of each: of Q4_K's parts 0 and 2, then 1 and 3, of half a block; of Q6_K's parts 0 to 3,
- * then 4 to 7. */
+/* Words in the order in which packs_epi32 leaves two vectors of sums of 4 products: each lane
+ * of 128 bits has four words of the first vector, then four of the second. These are the
+ * numbers of their factors: of Q4_K's parts 0 and 2, then 1 and 3, of half a block; of Q6_K's
+ * parts 0 to 3, then 4 to 7. */
 static const int64_t each = 0x0001000100010001;
 
 static inline __m512i places_q4_k(size_t first) {
@@ -151,7 +151,7 @@ static inline const gm_block_q6_k *block_q6_k(const bytes *w, size_t row_bytes, 
   return (const gm_block_q6_k *)(const void *)(w + j * row_bytes);
 }
 
-/* Elements 64 p .. 64 p + 63 of x, which stands in Q4_K's order. */
+/* Elements 64 p .. 64 p + 63 of x, whose parts are in Q4_K's order. */
 static inline __m512i x_q6_k(const bytes *chunk, size_t p) {
   __m256i low = _mm256_loadu_si256((const void *)gm_xk_q(chunk, 1, 2 * p, 0));
   __m256i high = _mm256_loadu_si256((const void *)gm_xk_q(chunk, 1, 2 * p + 1, 0));

@@ -2,7 +2,8 @@
  * int8 activations.
  *
  * vpdpbusd multiplies unsigned by signed bytes, so weights are made unsigned by adding 128 to
- * their value (Q4_0: 120 to the stored half byte) and the activations' sums take that back. */
+ * their value (Q4_0: 120 to the stored half byte) and the activations' sums serve to subtract
+ * that again. */
 #include "activations.h"
 #include "avx512vnni/kernels_avx512vnni.h"
 #include "prefetch.h"
@@ -69,7 +70,7 @@ static inline __m512i pair_q8_0(const bytes *w, size_t p) {
 }
 
 /* 36 bytes of two blocks, each half spread and shifted: one permutation of 64 loaded bytes,
- * which begin at the pair but for the last, where they end with the chunk. */
+ * which begin at the pair except for the last, where they end with the chunk. */
 static inline __m512i pair_q4_0(const bytes *w, size_t p) {
   const __m512i lane = _mm512_broadcast_i32x4(
       _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
@@ -94,7 +95,7 @@ static inline __m512 spread(__m512 d, size_t p) {
       _mm512_setr_epi32(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b), d);
 }
 
-/* y of one row of w with R rows of x; the weights' offset is `offset_scale` of 128. */
+/* y of one row of w with R rows of x; the weights' offset is offset_scale * 128. */
 static inline __attribute__((always_inline)) void
 gemv_row(size_t R, float *y, size_t ldy, const bytes *x, const bytes *w, size_t k,
          size_t block_bytes, float offset_scale, scales_fn scales, pair_fn pair, load_fn load) {

@@ -2,10 +2,10 @@
  * tile for all types; those of few rows are in matmul_q32_ and matmul_k_avx512vnni.c.
  *
  * While a panel is unpacked, 256 elements of a row of w are brought to one scale, as bytes. The
- * tile then multiplies by scales once in 256 elements instead of once in 16 or 32, and Q4_K's
- * minima are gone; docs/SPEED.md has what that changes. Activations have one scale per row and
+ * tile then multiplies by scales once in 256 elements instead of once in 16 or 32, and needs no
+ * minima for Q4_K. docs/SPEED.md says what that changes. Activations have one scale per row and
  * 256 elements too. vpdpbusd multiplies unsigned by signed bytes: 128 is added to the weights,
- * and the activations' sums take it back.
+ * and the activations' sums serve to subtract that again.
  *
  * Panel of 32 rows of w, per chunk of 256 elements: bytes [64][32][4] (element / 4, row,
  * element % 4), then float d[32]. */
@@ -38,7 +38,7 @@ typedef float (*begin_fn)(factors *f, const bytes *w, size_t blocks);
 typedef __m512i (*load_fn)(const factors *f, const bytes *w, size_t p, bool both);
 
 /* Bytes of 8 - `up` bits times the 16-bit factors of the same elements, rounded, plus 128. They
- * are signed as they stand, or have an offset of half their range if `middle`. */
+ * are stored signed, or with an offset of half their range if `middle`. */
 static inline __attribute__((always_inline)) __m512i rescale(__m512i v, __m512i factor, int up,
                                                              bool middle) {
   const __m512i high = _mm512_set1_epi16((short)(0xFF00U << up));
@@ -240,7 +240,7 @@ static inline float top_of(const float *x, size_t blocks) {
   return gm_top_avx512(_mm512_max_epi32(low, high));
 }
 
-/* 32 values as bytes; not a number becomes -127. */
+/* 32 values as bytes; NaN becomes -127. */
 static inline __m256i round32(const float *x, __m512 inverse) {
   const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
   __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), inverse));
@@ -314,7 +314,7 @@ tile_rows(size_t R, float *acc, const bytes *a, const bytes *w, size_t k, bool f
 #pragma GCC unroll 12
     for (size_t r = 0; r < R; r++) dot[r][0] = dot[r][1] = _mm512_set1_epi32(s[r]);
     size_t b = gm_x_blocks(k, at);
-    do { /* with a loop that may run no times gcc keeps sums in memory */
+    do { /* if the loop might not run at all, gcc keeps the sums in memory */
 #pragma GCC unroll 8
       for (size_t g = 0; g < 8; g++) {
         __m512i q0 = _mm512_loadu_si512(q + g * 128), q1 = _mm512_loadu_si512(q + g * 128 + 64);

@@ -1,6 +1,6 @@
-/* matmul_quant_avxvnni.c - AVX-VNNI: tiles of block types by vpdpbusd, on AVX2's panels (laid
- * out as matmul_q32_avx2.c and matmul_k_avx2.c say). Few rows, which wait for memory, are
- * AVX2's. */
+/* matmul_quant_avxvnni.c - AVX-VNNI: tiles of block types by vpdpbusd, on AVX2's panels
+ * (described in matmul_q32_avx2.c and matmul_k_avx2.c). Products of few rows wait for memory,
+ * so AVX2's are used. */
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
 #include "avxvnni/kernels_avxvnni.h"
@@ -13,7 +13,7 @@ enum { MR = 4, NR = 16, Q32_BYTES = 288, Q4_K_BYTES = 312, Q6_K_BYTES = 356 };
 
 typedef unsigned char bytes;
 
-/* The instruction in AVX-VNNI's own encoding, or in that of AVX-512 VL, on which a processor
+/* The instruction in AVX-VNNI's own encoding, or in that of AVX-512 VL, so that a processor
  * without the former can test this file. */
 static inline __m256i dot4(__m256i acc, __m256i w, __m256i x) {
 #ifdef __AVXVNNI__
@@ -73,7 +73,7 @@ static inline __attribute__((always_inline)) void add_scaled(float *acc, __m256i
   }
 }
 
-/* Q8_0 stands in the panel as bytes with 128 added; Q4_0 as half bytes, whose products are
+/* The panel holds Q8_0 as bytes with 128 added, and Q4_0 as half bytes, whose products are
  * shifted by 4 bits to match the activations' sums. */
 static inline __attribute__((always_inline)) void
 tile_q32(float *acc, const bytes *a, const bytes *w, size_t k, bool first, int shift) {
@@ -105,7 +105,7 @@ static void tile_q4_0(float *acc, const void *x, const void *panel, size_t k, bo
   tile_q32(acc, x, panel, k, first, 4);
 }
 
-/* total += dot * scale, which stands twice in each lane as 16 bits. */
+/* total += dot * scale; each lane holds the scale twice, in 16 bits. */
 static inline __attribute__((always_inline)) void
 add_weighted(__m256i total[MR][2], __m256i dot[MR][2], const int16_t *scale) {
   __m256i s0 = _mm256_srai_epi32(load(scale), 16), s1 = _mm256_srai_epi32(load(scale + 16), 16);

@@ -102,7 +102,7 @@ static void tile(float *acc, const void *x, const void *panel, size_t k, bool fi
   for (size_t i = 0; i < 3 * MR; i++) vst1q_f32(acc + 4 * i, sum[i / 3][i % 3]);
 }
 
-/* y of J rows of w with one row of x; J does not show in the result. */
+/* y of J rows of w with one row of x; the result does not depend on J. */
 static inline __attribute__((always_inline)) void gemv_block(size_t J, float *y, const float *x,
                                                              const char *w, size_t row_bytes,
                                                              size_t element, size_t k,

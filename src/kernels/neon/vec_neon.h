@@ -1,4 +1,4 @@
-/* vec_neon.h - the words of vec.h for AArch64's Advanced SIMD: 4 floats. */
+/* vec_neon.h - the operations of vec_math.h for AArch64's Advanced SIMD: 4 floats. */
 #ifndef GM_VEC_NEON_H
 #define GM_VEC_NEON_H
 

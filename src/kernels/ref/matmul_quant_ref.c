@@ -1,5 +1,5 @@
-/* matmul_quant_ref.c - plain C: products with block types and int8 activations. A panel is the
- * rows of w as they stand. */
+/* matmul_quant_ref.c - plain C: products with block types and int8 activations. A panel is a
+ * copy of the rows of w. */
 #include "activations.h"
 #include "ref/kernels_ref.h"
 

@@ -1,5 +1,5 @@
-/* matmul_rounded_ref.c - plain C: products whose both sides are rounded to bf16, so that what
- * uses them is tested on every machine. */
+/* matmul_rounded_ref.c - plain C: products whose factors are both rounded to bf16. They are
+ * there so that the operations that use them are tested on every machine. */
 #include "ref/kernels_ref.h"
 
 #include <assert.h>

@@ -92,7 +92,7 @@ static void weighted_rows(float *y, const float *const *rows, const float *w, si
 /* The two cells that a coordinate reads on an axis of n cells, in pixels, and their weights: 0
  * outside the map. */
 static void read_axis(float at, size_t n, size_t cell[2], float weight[2]) {
-  at = at > -1 ? at : -1; /* so is NaN */
+  at = at > -1 ? at : -1; /* NaN too */
   at = at < (float)n ? at : (float)n;
   float low = floorf(at);
   for (int i = 0; i < 2; i++) {
