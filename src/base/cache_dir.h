@@ -1,12 +1,13 @@
-/* cache_dir.h - a directory of files that can be made again, kept between runs and shared by
- * processes: one file an entry, KEY.KIND.
+/* cache_dir.h - a directory of files that can be made again. They are kept between runs and
+ * shared by processes. Each entry is one file, KEY.KIND.
  *
- * The key is the SHA-256, in hex, of all that the entry's bytes depend on; the kind (lower-case
- * letters) tells entries of different formats apart. An entry appears whole or not at all
- * (written beside its name, then renamed); it is not synced, so whoever reads it checks a sum
- * of its own. Whatever is wrong with an entry, it counts as absent: a cache never makes a call
- * fail; which entries were refused can be asked (gm_cache_dir_refusals). The limit holds for
- * all kinds together; the entries that were not used for the longest time go first. */
+ * The key is the SHA-256, in hex, of everything that the entry's bytes depend on. The kind
+ * (lower case letters) says what the bytes are; their format is cache_entry.h's. An entry
+ * appears whole or not at all: it is written under another name, then renamed. It is not
+ * synced, so readers check its checksum. If anything is wrong with an entry, it counts as
+ * absent: a cache never makes a call fail. gm_cache_dir_refusals lists the entries that were
+ * refused. The limit holds for all kinds together; the least recently used entries are removed
+ * first. */
 #ifndef GM_CACHE_DIR_H
 #define GM_CACHE_DIR_H
 
@@ -20,10 +21,10 @@ gm_cache_dir *gm_cache_dir_open(const char *directory, uint64_t limit);
 void gm_cache_dir_free(gm_cache_dir *dir);
 uint64_t gm_cache_dir_limit(const gm_cache_dir *dir);
 
-/* Maps the entry's bytes (gm_unmap them); false where there is none, or none that can be read,
+/* Maps the entry's bytes (gm_unmap them). False if there is no entry, or if it cannot be read,
  * which is a refusal. Its pages stay valid when the entry is replaced or removed meanwhile. */
 bool gm_cache_dir_map(gm_cache_dir *dir, const char *key, const char *kind, gm_mapping *out);
-/* Its bytes are not as wanted; why: one of these. */
+/* Notes that the entry's bytes are not as wanted; why: one of these. */
 void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind, const char *why);
 #define GM_REFUSED_FILE "found no file that can be read"
 #define GM_REFUSED_SIZE "found another size than it has to have"
@@ -37,7 +38,7 @@ void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind, c
 #define GM_REFUSED_WRITE "cannot be written to, nothing is kept"
 /* See gm_model_refusals. */
 const gm_cache_refusal *gm_cache_dir_refusals(gm_cache_dir *dir, size_t *n);
-/* The entry was of use: it becomes the youngest. */
+/* Notes that the entry was used: it is removed last. */
 void gm_cache_dir_used(const gm_cache_dir *dir, const char *key, const char *kind);
 
 typedef struct gm_cache_piece {

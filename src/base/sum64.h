@@ -1,5 +1,5 @@
-/* sum64.h - a sum over bytes at the speed of memory, that tells damaged data from whole. It is
- * no protection from somebody who wants the same sum; sha256.h is. */
+/* sum64.h - a checksum of bytes at the speed of memory, which detects damage. It does not
+ * detect forgery; sha256.h does. */
 #ifndef GM_SUM64_H
 #define GM_SUM64_H
 

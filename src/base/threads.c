@@ -129,7 +129,7 @@ static void take_calls(gm_pool *pool, uint32_t job, unsigned worker) {
   }
 }
 
-/* True where the job behind the ticket is open and was not seen before. */
+/* True if the ticket's job is open and was not seen before. */
 static bool is_new(uint64_t ticket, uint32_t seen) {
   return job_of(ticket) != seen && job_of(ticket) % 2 == 0;
 }

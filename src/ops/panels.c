@@ -27,8 +27,8 @@ static void make_panel(void *arg, size_t panel, size_t worker) {
   (void)worker;
   size_t row = panel * mm->nr, rows = gm_min_size(gm_tensor_rows(w) - row, mm->nr);
   unsigned char *to = m->to + panel * m->tensor->panel_bytes;
-  /* pack_w leaves the rest of a chunk that the columns don't fill; no old memory goes to a
-   * file. */
+  /* pack_w does not write the rest of a chunk that the columns do not fill, but it goes to the
+   * file too. */
   if (gm_tensor_cols(w) % mm->chunk != 0) memset(to, 0, m->tensor->panel_bytes);
   mm->pack_w(to, (const unsigned char *)w->data + row * w->row_bytes, w->row_bytes, rows,
              gm_tensor_cols(w));

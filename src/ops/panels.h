@@ -17,7 +17,7 @@ typedef struct gm_tensor_panels {
   const unsigned char *panels; /* NULL: sizes only */
 } gm_tensor_panels;
 
-/* Sorted by the addresses of the tensors' weights, which don't overlap. Immutable while
+/* Sorted by the addresses of the tensors' weights, which do not overlap. Immutable while
  * operations use it, and then safe to share between threads. Pointers are the owner's. */
 typedef struct gm_panels {
   gm_tensor_panels *tensors; /* [n] */
