@@ -298,24 +298,13 @@ gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err
         "found no synthetic model \"%.60s\", wanted groma-7b, groma-7b-2l (any number "
         "of layers from 1 to 32), clip-vit-b-32 or clip-vit-l-14",
         name);
-  synthetic *s = calloc(1, sizeof *s);
-  char *copy = strdup(name);
-  if (!s || !copy) {
-    free(s);
-    free(copy);
-    return gm_fail_memory(err, name, sizeof *s);
-  }
-  s->base.format = "synthetic";
-  s->base.path = copy;
-  s->base.read = synthetic_read;
-  s->base.close = synthetic_close;
+  const gm_checkpoint common = {
+      .format = "synthetic", .read = synthetic_read, .close = synthetic_close};
+  synthetic *s = gm_checkpoint_begin(sizeof *s, &common, name, err);
+  if (!s) return GM_ERR_MEMORY;
   gm_status status = clip ? list_clip(s, clip, err) : list_groma(s, layers, err);
   if (status == GM_OK) status = gm_checkpoint_seal(&s->base, err);
-  if (status == GM_OK)
-    *out = &s->base;
-  else
-    gm_checkpoint_close(&s->base);
-  return status;
+  return gm_checkpoint_end(out, &s->base, status);
 }
 
 /* ---- the model */

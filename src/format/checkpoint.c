@@ -5,9 +5,36 @@
 #include "checked.h"
 #include "json_file.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- opening */
+
+void *gm_checkpoint_begin(size_t bytes, const gm_checkpoint *common, const char *path,
+                          gm_error *err) {
+  assert(bytes >= sizeof *common && common->format && common->read && common->close);
+  gm_checkpoint *c = calloc(1, bytes);
+  char *copy = strdup(path);
+  if (!c || !copy) {
+    free(c);
+    free(copy);
+    gm_fail_memory(err, path, bytes);
+    return NULL;
+  }
+  *c = *common;
+  c->path = copy;
+  return c;
+}
+
+gm_status gm_checkpoint_end(gm_checkpoint **out, gm_checkpoint *checkpoint, gm_status status) {
+  if (status == GM_OK)
+    *out = checkpoint;
+  else
+    gm_checkpoint_close(checkpoint);
+  return status;
+}
 
 /* ---- the list */
 
@@ -221,24 +248,19 @@ static gm_status fill_sharded(sharded *s, const char *directory, const json_t *r
 
 gm_status gm_sharded_open(gm_checkpoint **out, const char *directory, const char *index_name,
                           gm_checkpoint_opener *open_file, gm_error *err) {
+  /* The format becomes that of the files. */
+  const gm_checkpoint common = {
+      .format = "sharded", .read = sharded_read, .close = sharded_close};
   *out = NULL;
   json_t *root;
   GM_TRY(gm_json_load(&root, directory, index_name, err));
-  sharded *s = calloc(1, sizeof *s);
-  gm_status status = GM_OK;
-  if (!s || !(s->base.path = gm_join_path(directory, index_name))) {
-    free(s);
-    s = NULL;
-    status = gm_fail_memory(err, index_name, sizeof *s);
-  } else {
-    s->base.read = sharded_read;
-    s->base.close = sharded_close;
-    status = fill_sharded(s, directory, root, open_file, err);
-  }
+  char *path = gm_join_path(directory, index_name);
+  sharded *s = path ? gm_checkpoint_begin(sizeof *s, &common, path, err) : NULL;
+  gm_status status = GM_ERR_MEMORY;
+  if (!path) gm_fail_memory(err, index_name, strlen(directory) + strlen(index_name));
+  if (s)
+    status = gm_checkpoint_end(out, &s->base, fill_sharded(s, directory, root, open_file, err));
+  free(path);
   json_decref(root);
-  if (status == GM_OK)
-    *out = &s->base;
-  else
-    gm_checkpoint_close(s ? &s->base : NULL);
   return status;
 }

@@ -59,6 +59,14 @@ gm_status gm_checkpoint_read(gm_checkpoint *checkpoint, size_t i, size_t first, 
 
 /* ---- for implementations */
 
+/* Begins a checkpoint: `bytes` of zeros whose first member is a gm_checkpoint, with the format,
+ * read and close of *common and a copy of the path. NULL: no memory, and err says so. */
+void *gm_checkpoint_begin(size_t bytes, const gm_checkpoint *common, const char *path,
+                          gm_error *err);
+/* Ends an opening: *out = checkpoint where status is GM_OK, else it is closed. Returns status.
+ */
+gm_status gm_checkpoint_end(gm_checkpoint **out, gm_checkpoint *checkpoint, gm_status status);
+
 /* Appends a tensor; copies name[0..name_length). Refuses empty, long or unprintable names,
  * more than GM_MAX_DIMS dimensions, sizes that wrap, too many tensors. */
 gm_status gm_checkpoint_add(gm_checkpoint *checkpoint, const char *name, size_t name_length,

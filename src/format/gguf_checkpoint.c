@@ -51,24 +51,12 @@ static gm_status list_tensors(gguf_checkpoint *c, gm_error *err) {
 
 gm_status gm_gguf_checkpoint_open(gm_checkpoint **out, const char *path, gm_error *err) {
   *out = NULL;
-  gguf_checkpoint *c = calloc(1, sizeof *c);
-  char *copy = strdup(path);
-  if (!c || !copy) {
-    free(c);
-    free(copy);
-    return gm_fail_memory(err, path, sizeof *c);
-  }
-  c->base.format = "gguf";
-  c->base.path = copy;
-  c->base.read = gguf_read;
-  c->base.close = gguf_close;
+  const gm_checkpoint common = {.format = "gguf", .read = gguf_read, .close = gguf_close};
+  gguf_checkpoint *c = gm_checkpoint_begin(sizeof *c, &common, path, err);
+  if (!c) return GM_ERR_MEMORY;
   gm_status status = gm_map_file(&c->mapping, path, true, err);
   if (status == GM_OK)
     status = gm_model_file_from_memory(&c->file, c->mapping.data, c->mapping.size, path, err);
   if (status == GM_OK) status = list_tensors(c, err);
-  if (status == GM_OK)
-    *out = &c->base;
-  else
-    gm_checkpoint_close(&c->base);
-  return status;
+  return gm_checkpoint_end(out, &c->base, status);
 }

@@ -185,23 +185,12 @@ static gm_status read_header(safetensors *s, gm_error *err) {
 
 gm_status gm_safetensors_open(gm_checkpoint **out, const char *path, gm_error *err) {
   *out = NULL;
-  safetensors *s = calloc(1, sizeof *s);
-  char *copy = strdup(path);
-  if (!s || !copy) {
-    free(s);
-    free(copy);
-    return gm_fail_memory(err, path, sizeof *s);
-  }
-  s->base.format = "safetensors";
-  s->base.path = copy;
-  s->base.read = safetensors_read;
-  s->base.close = safetensors_close;
+  const gm_checkpoint common = {
+      .format = "safetensors", .read = safetensors_read, .close = safetensors_close};
+  safetensors *s = gm_checkpoint_begin(sizeof *s, &common, path, err);
+  if (!s) return GM_ERR_MEMORY;
   gm_status status = gm_map_file(&s->file, path, true, err);
   if (status == GM_OK) status = gm_refuse_placeholder(path, s->file.data, s->file.size, err);
   if (status == GM_OK) status = read_header(s, err);
-  if (status == GM_OK)
-    *out = &s->base;
-  else
-    gm_checkpoint_close(&s->base);
-  return status;
+  return gm_checkpoint_end(out, &s->base, status);
 }

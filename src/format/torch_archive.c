@@ -304,8 +304,6 @@ static gm_status read_archive(torch_checkpoint *c, gm_error *err) {
 }
 
 static gm_status open_archive(torch_checkpoint *c, const char *path, gm_error *err) {
-  c->base.path = strdup(path);
-  if (!c->base.path) return gm_fail_memory(err, path, strlen(path) + 1);
   GM_TRY(gm_map_file(&c->file, path, true, err));
   GM_TRY(gm_refuse_placeholder(path, c->file.data, c->file.size, err));
   gm_status status = read_archive(c, err);
@@ -314,15 +312,8 @@ static gm_status open_archive(torch_checkpoint *c, const char *path, gm_error *e
 
 gm_status gm_torch_open(gm_checkpoint **out, const char *path, gm_error *err) {
   *out = NULL;
-  torch_checkpoint *c = calloc(1, sizeof *c);
-  if (!c) return gm_fail_memory(err, path, sizeof *c);
-  c->base.format = "torch";
-  c->base.read = torch_read;
-  c->base.close = torch_close;
-  gm_status status = open_archive(c, path, err);
-  if (status == GM_OK)
-    *out = &c->base;
-  else
-    gm_checkpoint_close(&c->base);
-  return status;
+  const gm_checkpoint common = {.format = "torch", .read = torch_read, .close = torch_close};
+  torch_checkpoint *c = gm_checkpoint_begin(sizeof *c, &common, path, err);
+  if (!c) return GM_ERR_MEMORY;
+  return gm_checkpoint_end(out, &c->base, open_archive(c, path, err));
 }

@@ -77,6 +77,9 @@ class Sources(unittest.TestCase):
         self.refused(self.copy(CLIP, "no_part", **{"model__safetensors": None, part: weights,
                                                    "model__safetensors__index__json": index}),
                      "a part that the index names is missing", "model-00002-of-00002.safetensors")
+        self.refused(self.copy(CLIP, "no_tensor", **{"model__safetensors": None,
+                                                     "model__safetensors__index__json": b'{"weight_map": {}}'}),
+                     "model.safetensors.index.json: found 0 tensors")
 
     def test_other_encodings(self):
         with open(os.path.join(CLIP, "config.json")) as file:
