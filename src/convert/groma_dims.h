@@ -5,7 +5,7 @@
 #include "checkpoint.h"
 #include "groma_tensors.h"
 
-/* All sizes of groma_tensors.h, off the shapes of the checkpoint's tensors. GM_ERR_MODEL if one
+/* All sizes of groma_sizes.h, off the shapes of the checkpoint's tensors. GM_ERR_MODEL if one
  * of the tensors that tell is missing or has too few dimensions. */
 gm_status gm_groma_read_dims(size_t dims[GM_GROMA_N_DIMS], const gm_checkpoint *weights,
                              gm_error *err);

@@ -214,6 +214,24 @@ gm_status gm_model_file_f32_array(const gm_model_file *file, const char *key, co
   return GM_OK;
 }
 
+gm_status gm_model_file_f32_triple(const gm_model_file *file, const char *key, float min,
+                                   float max, float out[3], gm_error *err) {
+  const float *values;
+  size_t n;
+  GM_TRY(gm_model_file_f32_array(file, key, &values, &n, err));
+  if (n != 3)
+    return gm_fail(err, GM_ERR_MODEL, "%s: %s has %zu values, wanted 3 (red, green, blue)",
+                   gm_model_file_name(file), key, n);
+  for (size_t i = 0; i < 3; i++) {
+    if (!(values[i] >= min && values[i] <= max))
+      return gm_fail(err, GM_ERR_MODEL, "%s: %s[%zu] is %g, wanted %g to %g",
+                     gm_model_file_name(file), key, i, (double)values[i], (double)min,
+                     (double)max);
+    out[i] = values[i];
+  }
+  return GM_OK;
+}
+
 gm_status gm_model_file_i32_array(const gm_model_file *file, const char *key,
                                   const int32_t **out, size_t *n, gm_error *err) {
   const gm_gguf_key *found;

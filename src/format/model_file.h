@@ -45,6 +45,9 @@ gm_status gm_model_file_string(const gm_model_file *file, const char *key, const
 /* Arrays. Strings may hold any bytes but NUL. */
 gm_status gm_model_file_f32_array(const gm_model_file *file, const char *key, const float **out,
                                   size_t *n, gm_error *err);
+/* Three floats, each in [min, max]: one of each colour. */
+gm_status gm_model_file_f32_triple(const gm_model_file *file, const char *key, float min,
+                                   float max, float out[3], gm_error *err);
 gm_status gm_model_file_i32_array(const gm_model_file *file, const char *key,
                                   const int32_t **out, size_t *n, gm_error *err);
 gm_status gm_model_file_string_array(const gm_model_file *file, const char *key,

@@ -1,7 +1,7 @@
 /* dinov2.c - see dinov2.h. */
 #include "dinov2.h"
 
-#include "groma_tensors.h"
+#include "groma_sizes.h"
 
 #include <assert.h>
 #include <math.h>

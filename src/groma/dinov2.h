@@ -30,7 +30,7 @@ typedef struct gm_dinov2 {
   gm_vit_block *blocks; /* [L], owned */
 } gm_dinov2;
 
-/* Adds the stage's tensors; dims of groma_tensors.h. */
+/* Adds the stage's tensors; dims of groma_sizes.h. */
 void gm_dinov2_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* Loads and checks; the stored position grid is resampled to this model's here, once. On

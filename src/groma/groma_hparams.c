@@ -5,24 +5,6 @@
 
 enum { MAX_GRID = 256 }; /* patches a side: 8 times the released model's 32 */
 
-static gm_status read_triple(float out[3], const gm_model_file *file, const char *key,
-                             float min, float max, gm_error *err) {
-  const float *values;
-  size_t n;
-  GM_TRY(gm_model_file_f32_array(file, key, &values, &n, err));
-  if (n != 3)
-    return gm_fail(err, GM_ERR_MODEL, "%s: %s has %zu values, wanted 3 (red, green, blue)",
-                   gm_model_file_name(file), key, n);
-  for (size_t i = 0; i < 3; i++) {
-    if (!(values[i] >= min && values[i] <= max))
-      return gm_fail(err, GM_ERR_MODEL, "%s: %s[%zu] is %g, wanted %g to %g",
-                     gm_model_file_name(file), key, i, (double)values[i], (double)min,
-                     (double)max);
-    out[i] = values[i];
-  }
-  return GM_OK;
-}
-
 static gm_status read_geometry(gm_geometry *out, const gm_model_file *file, gm_error *err) {
   static const char key[] = "groma.regions.geometry";
   const char *name;
@@ -74,8 +56,9 @@ gm_status gm_groma_hparams_read(gm_groma_hparams *out, const gm_model_file *file
 #define X(member, key, min, max) GM_TRY(gm_model_file_f32(file, key, min, max, &h.member, err));
   GM_GROMA_F32_KEYS(X)
 #undef X
-  GM_TRY(read_triple(h.pixel_norm.mean, file, "groma.image_mean", -1e3f, 1e3f, err));
-  GM_TRY(read_triple(h.pixel_norm.std, file, "groma.image_std", 1e-6f, 1e3f, err));
+  GM_TRY(
+      gm_model_file_f32_triple(file, "groma.image_mean", -1e3f, 1e3f, h.pixel_norm.mean, err));
+  GM_TRY(gm_model_file_f32_triple(file, "groma.image_std", 1e-6f, 1e3f, h.pixel_norm.std, err));
   GM_TRY(read_geometry(&h.geometry, file, err));
   GM_TRY(check(&h, gm_model_file_name(file), err));
   static const char *const known[] = {

@@ -7,7 +7,7 @@
  * as a whole step of decoding does. */
 #include "llama.h"
 
-#include "groma_tensors.h"
+#include "groma_sizes.h"
 
 #include <assert.h>
 #include <math.h>

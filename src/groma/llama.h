@@ -55,7 +55,7 @@ typedef struct gm_llama {
   gm_llama_layer *layers;
 } gm_llama;
 
-/* Adds the stage's tensors; dims of groma_tensors.h. */
+/* Adds the stage's tensors; dims of groma_sizes.h. */
 void gm_llama_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* Reads and checks every key and tensor of the language model. GM_ERR_MODEL says which is

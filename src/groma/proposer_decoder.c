@@ -1,7 +1,7 @@
 /* proposer_decoder.c - see proposer_decoder.h. */
 #include "proposer_decoder.h"
 
-#include "groma_tensors.h"
+#include "groma_sizes.h"
 #include "logistic.h"
 #include "sine_position.h"
 

@@ -80,7 +80,7 @@ typedef struct gm_proposer_decoder {
   gm_box_head *box_heads;            /* [L + 1], owned; entry L serves the proposals */
 } gm_proposer_decoder;
 
-/* Adds the stage's tensors; dims of groma_tensors.h. */
+/* Adds the stage's tensors; dims of groma_sizes.h. */
 void gm_proposer_decoder_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* On failure gm_proposer_decoder_free is still to be called. */

@@ -1,7 +1,7 @@
 /* proposer_encoder.c - see proposer_encoder.h. */
 #include "proposer_encoder.h"
 
-#include "groma_tensors.h"
+#include "groma_sizes.h"
 #include "sine_position.h"
 
 #include <assert.h>

@@ -41,7 +41,7 @@ typedef struct gm_proposer_encoder {
   gm_proposer_encoder_layer *layers; /* [n_layers], owned */
 } gm_proposer_encoder;
 
-/* Adds the stage's tensors; dims of groma_tensors.h. */
+/* Adds the stage's tensors; dims of groma_sizes.h. */
 void gm_proposer_encoder_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* On failure gm_proposer_encoder_free is still to be called. */

@@ -1,7 +1,7 @@
 /* region_encoder.c - see region_encoder.h. */
 #include "region_encoder.h"
 
-#include "groma_tensors.h"
+#include "groma_sizes.h"
 
 #include <assert.h>
 #include <math.h>

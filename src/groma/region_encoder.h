@@ -72,7 +72,7 @@ typedef struct gm_region_encoder {
   GM_REGION_HEAD(GM_VEC_MEMBER, GM_MAT_MEMBER, GM_TENSOR_MEMBER)
 } gm_region_encoder;
 
-/* Adds the stage's tensors; dims of groma_tensors.h. */
+/* Adds the stage's tensors; dims of groma_sizes.h. */
 void gm_region_encoder_rules(gm_tensor_rules *rules, const size_t *dims);
 
 /* On failure gm_region_encoder_free is still to be called. */

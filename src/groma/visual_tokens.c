@@ -1,7 +1,7 @@
 /* visual_tokens.c - see visual_tokens.h. */
 #include "visual_tokens.h"
 
-#include "groma_tensors.h"
+#include "groma_sizes.h"
 
 #include <assert.h>
 #include <string.h>

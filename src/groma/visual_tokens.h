@@ -18,7 +18,7 @@ typedef struct gm_visual_tokens {
   GM_VISUAL_TOKENS_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_visual_tokens;
 
-/* Adds the stage's tensors; dims of groma_tensors.h. */
+/* Adds the stage's tensors; dims of groma_sizes.h. */
 void gm_visual_tokens_rules(gm_tensor_rules *rules, const size_t *dims);
 
 gm_status gm_visual_tokens_load(gm_visual_tokens *w, const gm_model_file *file, size_t grid,

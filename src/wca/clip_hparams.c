@@ -1,7 +1,7 @@
 /* clip_hparams.c - see clip_hparams.h. */
 #include "clip_hparams.h"
 
-#include <math.h>
+#include <float.h>
 #include <string.h>
 
 /* One of two words. */
@@ -13,18 +13,6 @@ static gm_status read_choice(const gm_model_file *file, const char *key, const c
   if (*out || strcmp(text, no) == 0) return GM_OK;
   return gm_fail(err, GM_ERR_MODEL, "%s: key %s is \"%.40s\", wanted \"%s\" or \"%s\"",
                  gm_model_file_name(file), key, text, yes, no);
-}
-
-static gm_status read_triple(const gm_model_file *file, const char *key, float out[3],
-                             gm_error *err) {
-  const float *values;
-  size_t n;
-  GM_TRY(gm_model_file_f32_array(file, key, &values, &n, err));
-  if (n != 3)
-    return gm_fail(err, GM_ERR_MODEL, "%s: key %s has %zu numbers, wanted 3",
-                   gm_model_file_name(file), key, n);
-  memcpy(out, values, 3 * sizeof *out);
-  return GM_OK;
 }
 
 /* The activations by the name that the key gives them. */
@@ -78,13 +66,8 @@ gm_status gm_clip_hparams_read(gm_clip_hparams *out, const gm_model_file *file, 
   GM_TRY(gm_model_file_u32(file, "clip.vision.head_count", 1, 256, &h.vision_heads, err));
   GM_TRY(gm_model_file_u32(file, "clip.text.block_count", 1, 256, &h.text_layers, err));
   GM_TRY(gm_model_file_u32(file, "clip.text.head_count", 1, 256, &h.text_heads, err));
-  GM_TRY(read_triple(file, "clip.image_mean", h.norm.mean, err));
-  GM_TRY(read_triple(file, "clip.image_std", h.norm.std, err));
-  for (int i = 0; i < 3; i++)
-    if (!(h.norm.std[i] > 1e-9F) || !(fabsf(h.norm.mean[i]) <= 1e6F))
-      return gm_fail(err, GM_ERR_MODEL,
-                     "%s: clip.image_mean and clip.image_std are no mean and deviation",
-                     gm_model_file_name(file));
+  GM_TRY(gm_model_file_f32_triple(file, "clip.image_mean", -1e6F, 1e6F, h.norm.mean, err));
+  GM_TRY(gm_model_file_f32_triple(file, "clip.image_std", 1e-9F, FLT_MAX, h.norm.std, err));
   if (h.patch_size > h.image_size || h.image_size % h.patch_size != 0)
     return gm_fail(err, GM_ERR_MODEL, "%s: patches of %u pixels do not fill pictures of %u",
                    gm_model_file_name(file), h.patch_size, h.image_size);

@@ -4,26 +4,8 @@
 #ifndef GM_CLIP_TENSORS_H
 #define GM_CLIP_TENSORS_H
 
+#include "clip_sizes.h"
 #include "tensor_rules.h"
-
-/* Sizes of the shapes, and counts of layers, that a checkpoint's tensors tell. V: image tower,
- * T: text tower. */
-typedef enum gm_clip_dim {
-  GM_CLIP_NO_DIM,
-  CLIP_PATCH,
-  CLIP_FEATURES,
-  CLIP_IMAGE, /* pixels of a side; follows from the positions and CLIP_PATCH */
-  V_LAYERS,
-  V_DIM,
-  V_FFN,
-  V_ROWS, /* positions: the class token and the grid */
-  T_LAYERS,
-  T_DIM,
-  T_FFN,
-  T_ROWS, /* the context */
-  T_VOCAB,
-  GM_CLIP_N_DIMS
-} gm_clip_dim;
 
 /* Adds the rules of a model of these sizes, in the order of our files. fused: the names of
  * OpenAI and open_clip (query, key and value in one matrix), else those of Hugging Face. dims

@@ -1,7 +1,7 @@
 /* clip_text.c - see clip_text.h. */
 #include "clip_text.h"
 
-#include "clip_tensors.h"
+#include "clip_sizes.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -26,7 +26,7 @@ typedef struct gm_clip_text {
   gm_vit_block *blocks; /* [layers], owned */
 } gm_clip_text;
 
-/* Adds the tower's tensors in the names of a family; dims of clip_tensors.h. */
+/* Adds the tower's tensors in the names of a family; dims of clip_sizes.h. */
 void gm_clip_text_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
 
 /* Errors as gm_clip_vision_load. Free in any case. */

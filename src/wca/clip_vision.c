@@ -1,7 +1,7 @@
 /* clip_vision.c - see clip_vision.h. */
 #include "clip_vision.h"
 
-#include "clip_tensors.h"
+#include "clip_sizes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -31,7 +31,7 @@ typedef struct gm_clip_vision {
   gm_vit_block *blocks; /* [layers], owned */
 } gm_clip_vision;
 
-/* Adds the tower's tensors in the names of a family; dims of clip_tensors.h. */
+/* Adds the tower's tensors in the names of a family; dims of clip_sizes.h. */
 void gm_clip_vision_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
 
 /* Errors: GM_ERR_MODEL (a tensor is missing or of another shape), GM_ERR_MEMORY. Free in any
