@@ -16,19 +16,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONFIG "config.json"
+#define CONFIG GM_MODEL_CONFIG
 #define OPEN_CLIP_CONFIG "open_clip_config.json"
-#define PREPROCESSOR "preprocessor_config.json"
-#define PROCESSOR "processor_config.json"
+#define PREPROCESSOR GM_PREPROCESSOR_CONFIG
+#define PROCESSOR GM_PROCESSOR_CONFIG
 
 enum { OPENAI_HEAD_WIDTH = 64 };
 
 static const gm_pixel_norm openai_norm = {{0.48145466f, 0.4578275f, 0.40821073f},
                                           {0.26862954f, 0.26130258f, 0.27577711f}};
 
-#define TRAINING "training only"
 #define UNUSED "of a part that this model does not have"
-#define INITIAL "value at the beginning of training; the weights have the trained one"
 
 /* ---- open_clip's tables */
 
@@ -36,11 +34,11 @@ static const gm_member open_clip_model[] = {
     GM_SIZE("embed_dim", CLIP_FEATURES),
     GM_ONLY("quick_gelu", "false", "true", "null"),
     GM_HARMLESS("custom_text", "the same text tower under other names"),
-    GM_HARMLESS("init_logit_scale", INITIAL),
+    GM_HARMLESS("init_logit_scale", GM_WHY_INITIAL),
     GM_HARMLESS("init_logit_bias", "adds the same to every class"),
     GM_HARMLESS("nonscalar_logit_scale", "the same number in a vector of one"),
     GM_HARMLESS("cast_dtype", "how upstream computes"),
-    GM_HARMLESS("output_dict", "what upstream's functions return beside the result"),
+    GM_HARMLESS("output_dict", GM_WHY_OUTPUTS),
     GM_NONE("multimodal_cfg"),
     GM_MEMBERS_END,
 };
@@ -48,7 +46,7 @@ static const gm_member open_clip_model[] = {
 /* Of both towers. */
 static const gm_member open_clip_tower[] = {
     GM_HARMLESS("mlp_ratio", "the weights have the widths"),
-    GM_HARMLESS("output_tokens", "what upstream's functions return beside the result"),
+    GM_HARMLESS("output_tokens", GM_WHY_OUTPUTS),
     GM_NONE("ls_init_value"),
     GM_ONLY("block_type", "\"default\"", "null"),
     GM_OFF("qk_norm"),
@@ -66,7 +64,7 @@ static const gm_member open_clip_vision[] = {
     GM_SIZE("patch_size", CLIP_PATCH),
     GM_SIZE("image_size", CLIP_IMAGE),
     GM_READ("head_width"),
-    GM_HARMLESS("patch_dropout", TRAINING),
+    GM_HARMLESS("patch_dropout", GM_WHY_TRAINING),
     GM_OFF("attentional_pool"),
     GM_HARMLESS("attn_pooler_queries", UNUSED),
     GM_HARMLESS("attn_pooler_heads", UNUSED),
@@ -169,7 +167,7 @@ static const gm_config_file open_clip_files[] = {
 static const gm_member clip_root[] = {
     GM_ONLY("model_type", "\"clip\"", "null"),
     GM_SIZE("projection_dim", CLIP_FEATURES),
-    GM_HARMLESS("logit_scale_init_value", INITIAL),
+    GM_HARMLESS("logit_scale_init_value", GM_WHY_INITIAL),
     GM_HARMLESS("eos_token_id", "the text tower's own counts"),
     GM_MEMBERS_END,
 };
@@ -177,8 +175,8 @@ static const gm_member clip_root[] = {
 /* Of both towers. */
 static const gm_member clip_tower[] = {
     GM_HARMLESS("projection_dim", "that of the whole model counts"),
-    GM_HARMLESS("dropout", TRAINING),
-    GM_HARMLESS("attention_dropout", TRAINING),
+    GM_HARMLESS("dropout", GM_WHY_TRAINING),
+    GM_HARMLESS("attention_dropout", GM_WHY_TRAINING),
     GM_READ("num_attention_heads"),
     GM_READ("hidden_act"),
     GM_READ("layer_norm_eps"),
@@ -204,39 +202,23 @@ static const gm_member clip_vision[] = {
     GM_SIZE("image_size", CLIP_IMAGE),
     GM_SIZE("patch_size", CLIP_PATCH),
     GM_ONLY("num_channels", "3"),
-    GM_HARMLESS("eos_token_id", "of text"),
+    GM_HARMLESS("eos_token_id", GM_WHY_OF_TEXT),
     GM_MEMBERS_END,
 };
 
 static const gm_config_rows config_rows[] = {
     {"", clip_root},
-    {"", gm_bookkeeping_members},
-    {"", gm_generation_members},
+    GM_COMMON_ROWS(""),
     {"text_config", clip_text},
     {"text_config", clip_tower},
-    {"text_config", gm_bookkeeping_members},
-    {"text_config", gm_generation_members},
+    GM_COMMON_ROWS("text_config"),
     {"vision_config", clip_vision},
     {"vision_config", clip_tower},
-    {"vision_config", gm_bookkeeping_members},
-    {"vision_config", gm_generation_members},
+    GM_COMMON_ROWS("vision_config"),
 };
 
-static const gm_config_rows preprocessor_rows[] = {{"", gm_image_members}};
-
-static const gm_config_rows processor_rows[] = {
-    {"", gm_processor_members},
-    {"image_processor", gm_image_members},
-};
-
-#define START "\"<|startoftext|>\""
-#define END "\"<|endoftext|>\""
-
-static const gm_member clip_tokens[] = {
-    GM_TOKEN("bos_token", START, "null"), GM_TOKEN("eos_token", END, "null"),
-    GM_TOKEN("unk_token", END, "null"),   GM_READ("pad_token"),
-    GM_READ("additional_special_tokens"), GM_MEMBERS_END,
-};
+static const gm_member clip_tokens[] =
+    GM_SPECIAL_TOKEN_MEMBERS("\"<|startoftext|>\"", "\"<|endoftext|>\"", "\"<|endoftext|>\"");
 
 static const gm_member clip_tokenizer[] = {
     GM_ONLY("tokenizer_class", "\"CLIPTokenizer\"", "\"CLIPTokenizerFast\"", "null"),
@@ -260,10 +242,6 @@ static const gm_member generation[] = {
 };
 static const gm_config_rows generation_rows[] = {{"", generation}};
 
-/* Token and id: each is looked up in the vocabulary. */
-static const gm_member added_tokens[] = {GM_READ("*"), GM_MEMBERS_END};
-static const gm_config_rows added_rows[] = {{"", added_tokens}};
-
 /* text_config_dict and vision_config_dict, complete with defaults, override text_config and
  * vision_config in transformers 4 and 5. */
 static bool prepare_config(json_t **root) {
@@ -279,14 +257,14 @@ static bool prepare_config(json_t **root) {
 
 static const gm_config_file huggingface_files[] = {
     GM_CONFIG(CONFIG, config_rows, prepare_config),
-    GM_CONFIG(PREPROCESSOR, preprocessor_rows, NULL),
-    GM_CONFIG(PROCESSOR, processor_rows, NULL),
+    GM_CONFIG(PREPROCESSOR, gm_preprocessor_rows, NULL),
+    GM_CONFIG(PROCESSOR, gm_processor_rows, NULL),
     GM_CONFIG(GM_TOKENIZER_CONFIG, tokenizer_rows, NULL),
     GM_CONFIG(GM_SPECIAL_TOKENS, special_rows, NULL),
-    GM_CONFIG("generation_config.json", generation_rows, NULL),
-    GM_CONFIG(GM_ADDED_TOKENS, added_rows, NULL),
+    GM_CONFIG(GM_GENERATION_CONFIG, generation_rows, NULL),
+    GM_CONFIG(GM_ADDED_TOKENS, gm_added_rows, NULL),
     /* last: a large file */
-    {GM_TOKENIZER_JSON, gm_clip_tokenizer_rows, GM_CLIP_TOKENIZER_ROWS, NULL},
+    GM_CONFIG(GM_TOKENIZER_JSON, gm_clip_tokenizer_rows, NULL),
 };
 
 #define COUNT(files) (sizeof(files) / sizeof((files)[0]))

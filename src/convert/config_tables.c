@@ -4,13 +4,9 @@
 
 #define VERSIONS "who wrote the file, with what"
 #define NUMBERS "how upstream stores or computes its numbers; the weights have their own type"
-#define TRAINING "training only"
-#define OUTPUTS "what upstream's functions return beside the result"
 #define LABELS "names of outputs that these models do not have"
-#define IDS "ids of tokens; the tokenizer's own are taken"
 #define SAMPLING "how an answer is drawn; gromatic's own settings say"
 #define BEAMS "beam search only"
-#define SPEED "how upstream computes the same"
 #define GUESSING "a small model, or the text, guesses tokens; the model's own stay the same"
 #define DECODING "decoding of text only"
 #define PLACES "where upstream looked for files"
@@ -27,16 +23,16 @@ const gm_member gm_bookkeeping_members[] = {
     GM_HARMLESS("dtype", NUMBERS),
     GM_HARMLESS("use_bfloat16", NUMBERS),
     GM_HARMLESS("torchscript", NUMBERS),
-    GM_HARMLESS("initializer_range", TRAINING),
-    GM_HARMLESS("initializer_factor", TRAINING),
-    GM_HARMLESS("gradient_checkpointing", TRAINING),
-    GM_HARMLESS("tf_legacy_loss", TRAINING),
-    GM_HARMLESS("problem_type", TRAINING),
-    GM_HARMLESS("finetuning_task", TRAINING),
-    GM_HARMLESS("task_specific_params", TRAINING),
-    GM_HARMLESS("return_dict", OUTPUTS),
-    GM_HARMLESS("output_hidden_states", OUTPUTS),
-    GM_HARMLESS("output_attentions", OUTPUTS),
+    GM_HARMLESS("initializer_range", GM_WHY_TRAINING),
+    GM_HARMLESS("initializer_factor", GM_WHY_TRAINING),
+    GM_HARMLESS("gradient_checkpointing", GM_WHY_TRAINING),
+    GM_HARMLESS("tf_legacy_loss", GM_WHY_TRAINING),
+    GM_HARMLESS("problem_type", GM_WHY_TRAINING),
+    GM_HARMLESS("finetuning_task", GM_WHY_TRAINING),
+    GM_HARMLESS("task_specific_params", GM_WHY_TRAINING),
+    GM_HARMLESS("return_dict", GM_WHY_OUTPUTS),
+    GM_HARMLESS("output_hidden_states", GM_WHY_OUTPUTS),
+    GM_HARMLESS("output_attentions", GM_WHY_OUTPUTS),
     GM_HARMLESS("id2label", LABELS),
     GM_HARMLESS("label2id", LABELS),
     GM_HARMLESS("num_labels", LABELS),
@@ -44,14 +40,14 @@ const gm_member gm_bookkeeping_members[] = {
     GM_HARMLESS("tie_word_embeddings", "the weights have every matrix that is used"),
     GM_HARMLESS("tie_encoder_decoder", "the weights have every matrix that is used"),
     GM_HARMLESS("is_encoder_decoder", "told by the architecture"),
-    GM_HARMLESS("use_cache", SPEED),
-    GM_HARMLESS("chunk_size_feed_forward", SPEED),
-    GM_HARMLESS("attn_implementation", SPEED),
-    GM_HARMLESS("_attn_implementation*", SPEED),
-    GM_HARMLESS("bos_token_id", IDS),
-    GM_HARMLESS("pad_token_id", IDS),
-    GM_HARMLESS("sep_token_id", IDS),
-    GM_HARMLESS("decoder_start_token_id", IDS),
+    GM_HARMLESS("use_cache", GM_WHY_SPEED),
+    GM_HARMLESS("chunk_size_feed_forward", GM_WHY_SPEED),
+    GM_HARMLESS("attn_implementation", GM_WHY_SPEED),
+    GM_HARMLESS("_attn_implementation*", GM_WHY_SPEED),
+    GM_HARMLESS("bos_token_id", GM_WHY_IDS),
+    GM_HARMLESS("pad_token_id", GM_WHY_IDS),
+    GM_HARMLESS("sep_token_id", GM_WHY_IDS),
+    GM_HARMLESS("decoder_start_token_id", GM_WHY_IDS),
     GM_HARMLESS("prefix", "never read"),
     GM_ONLY("pruned_heads", "{}", "null"),
     GM_OFF("is_decoder"),
@@ -76,21 +72,21 @@ const gm_member gm_generation_members[] = {
     GM_HARMLESS("renormalize_logits", SAMPLING),
     GM_HARMLESS("early_stopping", BEAMS),
     GM_HARMLESS("length_penalty", BEAMS),
-    GM_HARMLESS("output_scores", OUTPUTS),
-    GM_HARMLESS("output_logits", OUTPUTS),
-    GM_HARMLESS("return_dict_in_generate", OUTPUTS),
+    GM_HARMLESS("output_scores", GM_WHY_OUTPUTS),
+    GM_HARMLESS("output_logits", GM_WHY_OUTPUTS),
+    GM_HARMLESS("return_dict_in_generate", GM_WHY_OUTPUTS),
     GM_HARMLESS("remove_invalid_values", "no value is invalid here"),
     GM_HARMLESS("_from_model_config", VERSIONS),
-    GM_HARMLESS("decoder_start_token_id", IDS),
-    GM_HARMLESS("cache_implementation", SPEED),
-    GM_HARMLESS("cache_config", SPEED),
-    GM_HARMLESS("max_cache_len", SPEED),
-    GM_HARMLESS("return_legacy_cache", SPEED),
-    GM_HARMLESS("prefill_chunk_size", SPEED),
-    GM_HARMLESS("low_memory", SPEED),
-    GM_HARMLESS("disable_compile", SPEED),
-    GM_HARMLESS("compile_config", SPEED),
-    GM_HARMLESS("continuous_batching_config", SPEED),
+    GM_HARMLESS("decoder_start_token_id", GM_WHY_IDS),
+    GM_HARMLESS("cache_implementation", GM_WHY_SPEED),
+    GM_HARMLESS("cache_config", GM_WHY_SPEED),
+    GM_HARMLESS("max_cache_len", GM_WHY_SPEED),
+    GM_HARMLESS("return_legacy_cache", GM_WHY_SPEED),
+    GM_HARMLESS("prefill_chunk_size", GM_WHY_SPEED),
+    GM_HARMLESS("low_memory", GM_WHY_SPEED),
+    GM_HARMLESS("disable_compile", GM_WHY_SPEED),
+    GM_HARMLESS("compile_config", GM_WHY_SPEED),
+    GM_HARMLESS("continuous_batching_config", GM_WHY_SPEED),
     GM_HARMLESS("is_assistant", GUESSING),
     GM_HARMLESS("assistant_*", GUESSING),
     GM_HARMLESS("num_assistant_tokens*", GUESSING),
@@ -149,11 +145,11 @@ const gm_member gm_image_members[] = {
     GM_HARMLESS("_processor_class", VERSIONS),
     GM_HARMLESS("use_square_size", "read by no CLIP processor"),
     GM_HARMLESS("_valid_processor_keys", VERSIONS),
-    GM_HARMLESS("return_tensors", OUTPUTS),
-    GM_HARMLESS("data_format", OUTPUTS),
-    GM_HARMLESS("input_data_format", OUTPUTS),
-    GM_HARMLESS("device", SPEED),
-    GM_HARMLESS("disable_grouping", SPEED),
+    GM_HARMLESS("return_tensors", GM_WHY_OUTPUTS),
+    GM_HARMLESS("data_format", GM_WHY_OUTPUTS),
+    GM_HARMLESS("input_data_format", GM_WHY_OUTPUTS),
+    GM_HARMLESS("device", GM_WHY_SPEED),
+    GM_HARMLESS("disable_grouping", GM_WHY_SPEED),
     GM_MEMBERS_END,
 };
 
@@ -169,7 +165,7 @@ const gm_member gm_tokenizer_members[] = {
     GM_HARMLESS("backend", VERSIONS),
     GM_HARMLESS("use_fast", VERSIONS),
     GM_HARMLESS("trust_remote_code", VERSIONS),
-    GM_HARMLESS("return_token_type_ids", OUTPUTS),
+    GM_HARMLESS("return_token_type_ids", GM_WHY_OUTPUTS),
     GM_HARMLESS("is_local", PLACES),
     GM_HARMLESS("local_files_only", PLACES),
     GM_HARMLESS("name_or_path", PLACES),
@@ -183,7 +179,7 @@ const gm_member gm_tokenizer_members[] = {
     GM_HARMLESS("chat_template", "no chat is formatted with it"),
     GM_HARMLESS("use_default_system_prompt", "no chat is formatted with it"),
     GM_HARMLESS("model_max_length", "the weights have the number of positions"),
-    GM_HARMLESS("model_input_names", OUTPUTS),
+    GM_HARMLESS("model_input_names", GM_WHY_OUTPUTS),
     GM_HARMLESS("pad_token", "padding follows the text, which does not see it"),
     GM_HARMLESS("max_length", "texts are as long as they are"),
     GM_HARMLESS("padding", "texts are as long as they are"),
@@ -200,3 +196,13 @@ const gm_member gm_tokenizer_members[] = {
     GM_READ("additional_special_tokens"),
     GM_MEMBERS_END,
 };
+
+const gm_config_rows gm_preprocessor_rows[GM_PREPROCESSOR_ROWS] = {{"", gm_image_members}};
+
+const gm_config_rows gm_processor_rows[GM_PROCESSOR_ROWS] = {
+    {"", gm_processor_members},
+    {"image_processor", gm_image_members},
+};
+
+static const gm_member added_tokens[] = {GM_READ("*"), GM_MEMBERS_END};
+const gm_config_rows gm_added_rows[GM_ADDED_ROWS] = {{"", added_tokens}};

@@ -1,5 +1,5 @@
-/* convert.c - gm_convert: opens what was given and has it converted, requantised or computed.
- * The file appears at its destination when it is complete. */
+/* convert_file.c - gm_convert: opens what was given and has it converted, requantised or
+ * computed. The file appears at its destination when it is complete. */
 #include "convert.h"
 
 #include "model_file_bytes.h"

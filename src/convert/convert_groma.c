@@ -2,6 +2,7 @@
  * of groma_hparams.h, general.*, tokenizer.*). What a tensor's shape tells is taken from there;
  * config.json gives the rest, with upstream's defaults (Hugging Face transformers 4.32, spec of
  * docs/MODEL.md) where it is silent. groma_config.c has the tables of what is known. */
+#include "config_tables.h"
 #include "groma_config.h"
 #include "groma_dims.h"
 #include "groma_hparams.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG GM_GROMA_CONFIG
+#define CONFIG GM_MODEL_CONFIG
 #define VIT_CFG "perceiver_cfg.vis_encoder_cfg."
 #define DDETR_CFG "perceiver_cfg.ddetr_cfg."
 #define LLM_CFG "llm_cfg."
@@ -142,10 +143,10 @@ static gm_status read_preprocessor(const gm_configs *configs, gm_groma_hparams *
                                    gm_error *err) {
   static const gm_pixel_norm imagenet = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
   const json_t *root =
-      gm_json_at(gm_configs_root(configs, GM_GROMA_PROCESSOR), "image_processor");
-  const char *file = root ? GM_GROMA_PROCESSOR ": image_processor" : GM_GROMA_PREPROCESSOR;
+      gm_json_at(gm_configs_root(configs, GM_PROCESSOR_CONFIG), "image_processor");
+  const char *file = root ? GM_PROCESSOR_CONFIG ": image_processor" : GM_PREPROCESSOR_CONFIG;
   h->pixel_norm = imagenet;
-  if (!root) root = gm_configs_root(configs, GM_GROMA_PREPROCESSOR);
+  if (!root) root = gm_configs_root(configs, GM_PREPROCESSOR_CONFIG);
   if (!root) return GM_OK;
   GM_TRY(gm_pixel_config_norm(root, file, &h->pixel_norm, err));
   return gm_pixel_config_keeps(root, file, h->image_size, err);

@@ -6,7 +6,6 @@
 #include "groma_dims.h"
 #include "tokenizer_json.h"
 
-#define TRAINING "training only"
 #define SHAPES "the shapes of the weights tell it"
 #define BACKBONE "the proposer has no backbone of its own"
 #define AS_BACKBONE "what upstream returns of the encoder when it serves as a backbone"
@@ -33,8 +32,8 @@ static const gm_member region[] = {
 static const gm_member perceiver[] = {
     GM_ONLY("model_type", "\"ddetr\"", "null"),
     GM_READ("vis_output_layer"),
-    GM_HARMLESS("zs_weight_path", TRAINING),
-    GM_HARMLESS("eos_token_id", "of text"),
+    GM_HARMLESS("zs_weight_path", GM_WHY_TRAINING),
+    GM_HARMLESS("eos_token_id", GM_WHY_OF_TEXT),
     GM_MEMBERS_END,
 };
 
@@ -47,11 +46,11 @@ static const gm_member encoder[] = {
     GM_SIZE("patch_size", PATCH),
     GM_HARMLESS("mlp_ratio", SHAPES),
     GM_HARMLESS("image_size", "the positions are resized to region_cfg.image_size"),
-    GM_HARMLESS("layerscale_value", "value at the beginning of training"),
-    GM_HARMLESS("hidden_dropout_prob", TRAINING),
-    GM_HARMLESS("attention_probs_dropout_prob", TRAINING),
-    GM_HARMLESS("drop_path_rate", TRAINING),
-    GM_HARMLESS("use_mask_token", TRAINING),
+    GM_HARMLESS("layerscale_value", GM_WHY_INITIAL),
+    GM_HARMLESS("hidden_dropout_prob", GM_WHY_TRAINING),
+    GM_HARMLESS("attention_probs_dropout_prob", GM_WHY_TRAINING),
+    GM_HARMLESS("drop_path_rate", GM_WHY_TRAINING),
+    GM_HARMLESS("use_mask_token", GM_WHY_TRAINING),
     GM_HARMLESS("stage_names", AS_BACKBONE),
     GM_HARMLESS("out_features", AS_BACKBONE),
     GM_HARMLESS("out_indices", AS_BACKBONE),
@@ -59,7 +58,7 @@ static const gm_member encoder[] = {
     GM_HARMLESS("_out_indices", AS_BACKBONE),
     GM_HARMLESS("apply_layernorm", AS_BACKBONE),
     GM_HARMLESS("reshape_hidden_states", AS_BACKBONE),
-    GM_HARMLESS("eos_token_id", "of text"),
+    GM_HARMLESS("eos_token_id", GM_WHY_OF_TEXT),
     GM_ONLY("hidden_act", "\"gelu\""),
     GM_ONLY("num_channels", "3"),
     GM_ONLY("qkv_bias", "true"),
@@ -87,27 +86,27 @@ static const gm_member proposer[] = {
     GM_ONLY("two_stage", "true"),
     GM_ONLY("with_box_refine", "true"),
     GM_HARMLESS("max_position_embeddings", "sines need no table"),
-    GM_HARMLESS("return_intermediate", "what upstream's functions return"),
-    GM_HARMLESS("disable_custom_kernels", "how upstream computes the same"),
-    GM_HARMLESS("dropout", TRAINING),
-    GM_HARMLESS("attention_dropout", TRAINING),
-    GM_HARMLESS("activation_dropout", TRAINING),
-    GM_HARMLESS("encoder_layerdrop", TRAINING),
-    GM_HARMLESS("decoder_layerdrop", TRAINING),
-    GM_HARMLESS("init_std", TRAINING),
-    GM_HARMLESS("init_xavier_std", TRAINING),
-    GM_HARMLESS("auxiliary_loss", TRAINING),
-    GM_HARMLESS("*_cost", TRAINING),
-    GM_HARMLESS("*_loss_coefficient", TRAINING),
-    GM_HARMLESS("eos_coefficient", TRAINING),
-    GM_HARMLESS("focal_alpha", TRAINING),
+    GM_HARMLESS("return_intermediate", GM_WHY_OUTPUTS),
+    GM_HARMLESS("disable_custom_kernels", GM_WHY_SPEED),
+    GM_HARMLESS("dropout", GM_WHY_TRAINING),
+    GM_HARMLESS("attention_dropout", GM_WHY_TRAINING),
+    GM_HARMLESS("activation_dropout", GM_WHY_TRAINING),
+    GM_HARMLESS("encoder_layerdrop", GM_WHY_TRAINING),
+    GM_HARMLESS("decoder_layerdrop", GM_WHY_TRAINING),
+    GM_HARMLESS("init_std", GM_WHY_TRAINING),
+    GM_HARMLESS("init_xavier_std", GM_WHY_TRAINING),
+    GM_HARMLESS("auxiliary_loss", GM_WHY_TRAINING),
+    GM_HARMLESS("*_cost", GM_WHY_TRAINING),
+    GM_HARMLESS("*_loss_coefficient", GM_WHY_TRAINING),
+    GM_HARMLESS("eos_coefficient", GM_WHY_TRAINING),
+    GM_HARMLESS("focal_alpha", GM_WHY_TRAINING),
     GM_HARMLESS("num_channels", BACKBONE),
     GM_HARMLESS("backbone", BACKBONE),
     GM_HARMLESS("backbone_*", BACKBONE),
     GM_HARMLESS("use_timm_backbone", BACKBONE),
     GM_HARMLESS("use_pretrained_backbone", BACKBONE),
     GM_HARMLESS("dilation", BACKBONE),
-    GM_HARMLESS("eos_token_id", "of text"),
+    GM_HARMLESS("eos_token_id", GM_WHY_OF_TEXT),
     GM_MEMBERS_END,
 };
 
@@ -130,8 +129,8 @@ static const gm_member language[] = {
     GM_OFF("attention_bias"),
     GM_OFF("mlp_bias"),
     GM_NONE("rope_scaling"),
-    GM_HARMLESS("attention_dropout", TRAINING),
-    GM_HARMLESS("pretraining_tp", "how upstream computes the same"),
+    GM_HARMLESS("attention_dropout", GM_WHY_TRAINING),
+    GM_HARMLESS("pretraining_tp", GM_WHY_SPEED),
     GM_MEMBERS_END,
 };
 
@@ -144,40 +143,29 @@ static const gm_member rope[] = {
     GM_MEMBERS_END,
 };
 
-#define COMMON(path)                                                                           \
-  {path, gm_bookkeeping_members}, {                                                            \
-    path, gm_generation_members                                                                \
-  }
-
 static const gm_config_rows config_rows[] = {
     {"", groma_root},
-    COMMON(""),
+    GM_COMMON_ROWS(""),
     {"region_cfg", region},
     {"perceiver_cfg", perceiver},
-    COMMON("perceiver_cfg"),
+    GM_COMMON_ROWS("perceiver_cfg"),
     {"perceiver_cfg.vis_encoder_cfg", encoder},
-    COMMON("perceiver_cfg.vis_encoder_cfg"),
+    GM_COMMON_ROWS("perceiver_cfg.vis_encoder_cfg"),
     {"perceiver_cfg.ddetr_cfg", proposer},
-    COMMON("perceiver_cfg.ddetr_cfg"),
+    GM_COMMON_ROWS("perceiver_cfg.ddetr_cfg"),
     {"llm_cfg", language},
-    COMMON("llm_cfg"),
+    GM_COMMON_ROWS("llm_cfg"),
     {"llm_cfg.rope_parameters", rope},
-};
-
-static const gm_config_rows preprocessor_rows[] = {{"", gm_image_members}};
-static const gm_config_rows processor_rows[] = {
-    {"", gm_processor_members},
-    {"image_processor", gm_image_members},
 };
 
 static const gm_member generation[] = {
     GM_ONLY("bos_token_id", "1", "null"),
     GM_ONLY("eos_token_id", "2", "[2]", "null"),
-    GM_HARMLESS("pad_token_id", "ids of tokens; the tokenizer's own are taken"),
+    GM_HARMLESS("pad_token_id", GM_WHY_IDS),
     GM_HARMLESS("transformers_version", "who wrote the file"),
-    GM_HARMLESS("use_cache", "how upstream computes the same"),
-    GM_HARMLESS("output_attentions", "what upstream's functions return"),
-    GM_HARMLESS("output_hidden_states", "what upstream's functions return"),
+    GM_HARMLESS("use_cache", GM_WHY_SPEED),
+    GM_HARMLESS("output_attentions", GM_WHY_OUTPUTS),
+    GM_HARMLESS("output_hidden_states", GM_WHY_OUTPUTS),
     GM_MEMBERS_END,
 };
 static const gm_config_rows generation_rows[] = {
@@ -185,11 +173,7 @@ static const gm_config_rows generation_rows[] = {
     {"", gm_generation_members},
 };
 
-static const gm_member tokens[] = {
-    GM_TOKEN("bos_token", "\"<s>\"", "null"),   GM_TOKEN("eos_token", "\"</s>\"", "null"),
-    GM_TOKEN("unk_token", "\"<unk>\"", "null"), GM_READ("pad_token"),
-    GM_READ("additional_special_tokens"),       GM_MEMBERS_END,
-};
+static const gm_member tokens[] = GM_SPECIAL_TOKEN_MEMBERS("\"<s>\"", "\"</s>\"", "\"<unk>\"");
 
 /* The slow tokenizer's ways, which Groma was trained with. A file that says "legacy": false may
  * be of a tool that knew no better: it differs in a space after an added token. */
@@ -210,17 +194,13 @@ static const gm_config_rows tokenizer_rows[] = {
     {"", gm_tokenizer_members},
 };
 
-/* Token and id: each becomes one of the vocabulary. */
-static const gm_member added[] = {GM_READ("*"), GM_MEMBERS_END};
-static const gm_config_rows added_rows[] = {{"", added}};
-
 const gm_config_file gm_groma_files[GM_GROMA_CONFIGS] = {
-    GM_CONFIG(GM_GROMA_CONFIG, config_rows, NULL),
-    GM_CONFIG(GM_GROMA_PREPROCESSOR, preprocessor_rows, NULL),
-    GM_CONFIG(GM_GROMA_PROCESSOR, processor_rows, NULL),
-    GM_CONFIG("generation_config.json", generation_rows, NULL),
+    GM_CONFIG(GM_MODEL_CONFIG, config_rows, NULL),
+    GM_CONFIG(GM_PREPROCESSOR_CONFIG, gm_preprocessor_rows, NULL),
+    GM_CONFIG(GM_PROCESSOR_CONFIG, gm_processor_rows, NULL),
+    GM_CONFIG(GM_GENERATION_CONFIG, generation_rows, NULL),
     GM_CONFIG(GM_SPECIAL_TOKENS, special_rows, NULL),
     GM_CONFIG(GM_TOKENIZER_CONFIG, tokenizer_rows, NULL),
-    GM_CONFIG(GM_ADDED_TOKENS, added_rows, NULL),
-    {GM_TOKENIZER_JSON, gm_llama_tokenizer_rows, GM_LLAMA_TOKENIZER_ROWS, NULL},
+    GM_CONFIG(GM_ADDED_TOKENS, gm_added_rows, NULL),
+    GM_CONFIG(GM_TOKENIZER_JSON, gm_llama_tokenizer_rows, NULL),
 };

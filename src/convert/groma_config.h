@@ -4,10 +4,6 @@
 
 #include "config_check.h"
 
-#define GM_GROMA_CONFIG "config.json"
-#define GM_GROMA_PREPROCESSOR "preprocessor_config.json"
-#define GM_GROMA_PROCESSOR "processor_config.json"
-
 enum { GM_GROMA_CONFIGS = 8 };
 
 extern const gm_config_file gm_groma_files[GM_GROMA_CONFIGS];
