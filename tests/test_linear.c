@@ -252,6 +252,14 @@ static void parts_of_a_product(void **state) {
         check_parts(&c, types[t], ks[j], GM_WAY_STEP);
         check_parts(&c, types[t], ks[j], GM_WAY_READ);
       }
+  /* As gm_kernels_fast has it: F32 is rounded too. */
+  for (size_t i = 0; (c.kernels = gm_kernels_at(i)) != NULL; i++) {
+    gm_kernels fast = *c.kernels;
+    fast.rounds[GM_TYPE_F32] = fast.rounds[GM_TYPE_F16];
+    c.kernels = &fast;
+    check_parts(&c, GM_TYPE_F32, 97, GM_WAY_READ);
+    check_parts(&c, GM_TYPE_F32, 256, GM_WAY_STEP);
+  }
   free_compute(&c);
 }
 

@@ -8,11 +8,8 @@ static const char CAPTION[] = "Give me a concise description of the image.";
 static const char DESCRIBE_BRIEFLY[] = "What is {1}?";
 static const char DESCRIBE_AT_LENGTH[] = "Please describe {1} in details.";
 
-/* Questions at once: one with boxes has a cache of its own behind the image. */
-enum { BATCH = 8 };
-
-/* A word of each is a product of few rows, as that of one is: see gm_captions. */
-_Static_assert((int)BATCH <= (int)GM_GEMV_ROWS, "captions together are those alone");
+/* Questions at once: one with boxes has a cache of its own after the image. */
+enum { BATCH = 16 };
 
 gm_ask_params gm_ask_params_default(void) {
   return (gm_ask_params){0};

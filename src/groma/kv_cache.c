@@ -15,7 +15,6 @@ struct gm_kv_block {
   size_t references, capacity;
   unsigned char *bytes;
   gm_mapping file; /* that the bytes lie in, only to be read; all zero: they are our own */
-  bool closed;     /* takes no more positions */
 };
 
 /* Bytes of the keys or of the values of one layer; the next begin where floats may. */
@@ -54,7 +53,7 @@ static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t 
   }
   gm_kv_block *block = malloc(sizeof *block);
   if (!block) return NULL;
-  *block = (gm_kv_block){1, capacity, gm_pages_alloc(*bytes), {0}, false};
+  *block = (gm_kv_block){1, capacity, gm_pages_alloc(*bytes), {0}};
   if (!block->bytes) {
     free(block);
     return NULL;
@@ -80,7 +79,7 @@ static void release(gm_kv_block *block) {
 
 static size_t room_in(const gm_kv_part *part) {
   assert(part->n <= part->block->capacity);
-  bool closed = part->block->references > 1 || part->block->closed;
+  bool closed = part->block->references > 1 || part->block->file.data;
   return closed ? 0 : part->block->capacity - part->n;
 }
 
@@ -128,13 +127,8 @@ gm_status gm_kv_extend(gm_kv_seq *seq, size_t n, gm_error *err) {
   return GM_OK;
 }
 
-void gm_kv_close(gm_kv_seq *seq) {
-  for (size_t i = 0; i < seq->n_parts; i++) seq->parts[i].block->closed = true;
-}
-
 gm_status gm_kv_reserve_piece(gm_kv_seq *seq, size_t n, gm_error *err) {
   gm_kv_truncate(seq, seq->n); /* a piece reserved before */
-  gm_kv_close(seq);
   return add_block(seq, n, err);
 }
 
@@ -241,7 +235,7 @@ gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n,
   }
   unsigned char *bytes = (unsigned char *)(uintptr_t)(file->data + offset);
   assert((uintptr_t)bytes % ALIGN == 0);
-  *block = (gm_kv_block){1, n, bytes, *file, true};
+  *block = (gm_kv_block){1, n, bytes, *file};
   *file = (gm_mapping){0};
   gm_kv_truncate(seq, seq->n); /* a piece reserved before */
   seq->parts[seq->n_parts++] = (gm_kv_part){block, n};

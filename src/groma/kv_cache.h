@@ -58,12 +58,9 @@ size_t gm_kv_spans(const gm_kv_seq *seq, size_t layer, size_t first, size_t end,
 /* Positions at the start that both sequences have in the same place of memory. */
 size_t gm_kv_common(const gm_kv_seq *a, const gm_kv_seq *b);
 
-/* Makes room for n more positions as one block of just that size, all of them in it. Where
- * spans begin shows in the last bits of what attends to them, so a piece that may come from a
- * file (gm_kv_adopt) has the same spans when it is computed. */
+/* Makes room for n more positions as one block of just that size, so that they are one piece
+ * once they are computed (gm_kv_piece). */
 gm_status gm_kv_reserve_piece(gm_kv_seq *seq, size_t n, gm_error *err);
-/* No position is added to the blocks that the sequence has, as to those of a file. */
-void gm_kv_close(gm_kv_seq *seq);
 
 /* Forgets the positions from n on (n <= seq->n). */
 void gm_kv_truncate(gm_kv_seq *seq, size_t n);

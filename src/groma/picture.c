@@ -166,7 +166,7 @@ static void store_positions(const gm_picture *picture, const char *key, const gm
 }
 
 /* The image part as the first positions of a whole prefix: no position depends on those behind
- * it. What is behind is cut off, so that another list has the same sums with and without. */
+ * it. */
 static gm_status load_image_part(gm_picture *picture, char *key, bool *found, gm_error *err) {
   size_t n = gm_picture_positions(picture, &picture->base);
   char whole[65];
@@ -179,8 +179,8 @@ static gm_status load_image_part(gm_picture *picture, char *key, bool *found, gm
   return GM_OK;
 }
 
-/* Computes the rows that the prefix lacks. Only a prefix that is made at once is kept, so that
- * one from the cache has the same sums in the same order. */
+/* Computes the rows that the prefix lacks. Only a prefix that is made at once is kept: it is
+ * one block. */
 static gm_status extend_prefix(gm_picture *picture, gm_compute *c, const gm_rows *rows,
                                bool whole) {
   size_t done = picture->prefix.n;
@@ -226,17 +226,11 @@ size_t gm_picture_positions(const gm_picture *picture, const gm_region_list *lis
   return picture->n_image + 2 * list->n + picture->groma->prompt->tail.n;
 }
 
-/* Where spans begin shows in the last bits of what attends to them, so lists are kept only
- * behind positions in one piece: not where the image part was computed before the rest. */
-static bool may_keep_list(const gm_picture *picture, const gm_kv_seq *seq, size_t first) {
-  return picture->cache && seq->n_parts > 0 && seq->parts[0].n == first;
-}
-
 gm_status gm_picture_find_list(const gm_picture *picture, const gm_region_list *list,
                                gm_kv_seq *seq, bool *found, gm_error *err) {
   char key[65];
   *found = false;
-  if (!may_keep_list(picture, seq, seq->n)) return GM_OK;
+  if (!picture->cache) return GM_OK;
   GM_TRY(key_of(picture, "list", seq->n, list, key, err));
   return load_positions(picture, key, seq, gm_picture_positions(picture, list) - seq->n, found,
                         err);
@@ -245,7 +239,7 @@ gm_status gm_picture_find_list(const gm_picture *picture, const gm_region_list *
 gm_status gm_picture_keep_list(const gm_picture *picture, const gm_region_list *list,
                                const gm_kv_seq *seq, size_t first, gm_error *err) {
   char key[65];
-  if (!may_keep_list(picture, seq, first)) return GM_OK;
+  if (!picture->cache) return GM_OK;
   assert(first < gm_picture_positions(picture, list));
   GM_TRY(key_of(picture, "list", first, list, key, err));
   for (size_t i = 0; i < GM_ENTRIES; i++) gm_scene_used(picture->cache, picture->entries[i]);

@@ -53,7 +53,6 @@ static void mark_named(const gm_talk *talk, bool *in_use) {
 static void cut_cache(gm_talk *talk, size_t first) {
   size_t kept = talk->picture->n_image + 2 * first;
   if (talk->seq.n > kept) gm_kv_truncate(&talk->seq, kept);
-  gm_kv_close(&talk->seq); /* a list that is mapped has no room for other regions either */
   talk->list_at = 0;
 }
 
@@ -193,51 +192,15 @@ static gm_status all_rows(const gm_talk *talk, gm_rows *rows, gm_error *err) {
   return gm_rows_add(rows, talk->said.rows, talk->said.n, err);
 }
 
-/* Positions that a talk has still to compute; 0 where the context has no room for them. */
-static size_t positions_left(const gm_talk *talk) {
-  size_t all = gm_talk_positions(talk);
-  return all > talk->picture->groma->context ? 0 : all - talk->seq.n;
-}
-
-/* Positions of its own list that it has still to read; none where an earlier run has read the
- * list and then failed. */
-static size_t list_left(const gm_talk *talk) {
-  bool unread = talk->list_at && talk->seq.n < prefix_of(talk);
-  return unread && positions_left(talk) ? prefix_of(talk) - talk->list_at : 0;
-}
-
-/* How many positions of lists may be read together with the questions behind them: as long as
- * all are one batch, and the questions alone make its products those of many rows, logits do
- * not show whether lists were read in it. */
-static size_t room_beside_questions(const batch *b) {
-  size_t asked = 0;
-  for (size_t i = 0; i < b->n; i++)
-    asked += positions_left(b->talks[i]) - list_left(b->talks[i]);
-  return asked > GM_GEMV_ROWS && asked < GM_LLAMA_ROWS ? GM_LLAMA_ROWS - asked : 0;
-}
-
-/* Reads lists that the questions' batch has no room for by themselves, so that an answer is the
- * same to the bit whether its list was kept or is read now. */
-static gm_status read_lists(batch *b) {
-  const gm_picture *picture = b->talks[0]->picture;
-  size_t n_runs = 0, room = room_beside_questions(b);
+/* Lists that the cache between runs may keep get blocks of their own. */
+static gm_status reserve_lists(const batch *b) {
   for (size_t i = 0; i < b->n; i++) {
     gm_talk *talk = b->talks[i];
-    size_t n = list_left(talk);
-    if (n == 0) continue;
-    GM_TRY(gm_kv_reserve_piece(&talk->seq, n, b->c->err));
-    if (n <= room) {
-      room -= n;
-      continue;
-    }
-    GM_TRY(all_rows(talk, &b->rows[i], b->c->err));
-    const gm_llama_row *rows = b->rows[i].rows + (talk->list_at - picture->n_image);
-    b->runs[n_runs++] = (gm_llama_run){&talk->seq, rows, n, NULL, NULL};
+    size_t end = prefix_of(talk);
+    if (!talk->picture->cache || talk->list_at == 0 || talk->seq.n >= end) continue;
+    GM_TRY(gm_kv_reserve_piece(&talk->seq, end - talk->list_at, b->c->err));
   }
-  if (n_runs == 0) return GM_OK;
-  gm_watch_begin(picture->watch, "prefill");
-  return gm_llama_forward(picture->groma->llama, b->c, b->runs, n_runs, gm_watch_progress,
-                          picture->watch);
+  return GM_OK;
 }
 
 static gm_status keep_lists(const batch *b) {
@@ -287,8 +250,8 @@ static gm_status make_runs(batch *b, bool reading, size_t *n_runs) {
   return GM_OK;
 }
 
-/* True where all talks that do not rest have only questions to read, behind the same positions.
- * Lists stay whole: where their spans begin shows in the last bits. */
+/* True where all talks that read have only questions to read, after the same positions. A list
+ * is no part of a tree: it is kept as one block. */
 static bool begin_alike(const batch *b, size_t n_runs) {
   for (size_t i = 0; i < b->n; i++)
     if (b->talks[i]->list_at > 0) return false;
@@ -325,7 +288,7 @@ static void watch_begin(const batch *b, const char *stage) {
 
 static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
   const gm_llama *llama = b->talks[0]->picture->groma->llama;
-  GM_TRY(read_lists(b));
+  GM_TRY(reserve_lists(b));
   for (;;) {
     size_t n_runs;
     bool reading = any_reads(b);
