@@ -76,16 +76,14 @@ bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) 
   return true;
 }
 
-void cli_tell_refusals(const cli_args *args, const gm_cache_refusal *refusals, size_t n) {
+void cli_tell_refusal(const cli_args *args, const gm_cache_refusal *refusal) {
   static bool told; /* two models have one cache */
-  for (size_t i = 0; i < n; i++) {
-    if (args->cache && strcmp(refusals[i].path, args->cache) == 0) {
-      if (!told) cli_error("--cache %s: it %s", args->cache, refusals[i].why);
-      told = true;
-    } else if (args->verbose) {
-      bool entry = strncmp(refusals[i].why, "found", 5) == 0; /* else the directory */
-      cli_error("%s: %s%s", refusals[i].path, refusals[i].why,
-                entry ? "; not used, computed anew" : "");
-    }
+  if (args->cache && strcmp(refusal->path, args->cache) == 0) {
+    if (!told) cli_error("--cache %s: it %s", args->cache, refusal->why);
+    told = true;
+  } else if (args->verbose) {
+    bool entry = strncmp(refusal->why, "found", 5) == 0; /* else the directory */
+    cli_error("%s: %s%s", refusal->path, refusal->why,
+              entry ? "; not used, computed anew" : "");
   }
 }

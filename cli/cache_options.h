@@ -11,9 +11,9 @@
  * message. */
 bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes);
 
-/* A line on stderr where nothing could be kept in the directory of --cache; with -v for each
- * file of the cache that a model refused. */
-void cli_tell_refusals(const cli_args *args, const gm_cache_refusal *refusals, size_t n);
+/* A line on stderr, once, where nothing could be kept in the directory of --cache; with -v for
+ * a file of the cache that a model refused. */
+void cli_tell_refusal(const cli_args *args, const gm_cache_refusal *refusal);
 
 /* Runs over more pictures keep no scenes unless --cache says where: the first would be gone
  * before the last is done. */

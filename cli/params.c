@@ -2,13 +2,14 @@
 #include "params.h"
 
 #include "cache_options.h"
+#include "results.h"
 #include "terminal.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 cli_scope cli_scope_of(const cli_args *args, const gm_model *model) {
-  gm_model_info info = gm_model_get_info(model);
+  gm_model_info info = cli_model_info(model);
   return (cli_scope){info.name, args->model ? NULL : info.scope};
 }
 
@@ -38,20 +39,23 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
 }
 
 void cli_close_model(const cli_args *args, gm_model *model) {
-  size_t n;
+  gm_cache_refusal refusal = {.struct_size = sizeof refusal};
   if (!model) return;
-  const gm_cache_refusal *refusals = gm_model_refusals(model, &n);
-  cli_tell_refusals(args, refusals, n);
+  for (size_t i = 0; gm_model_refusal_at(model, i, &refusal) == GM_OK; i++)
+    cli_tell_refusal(args, &refusal);
   gm_model_free(model);
 }
 
 gm_image_params cli_image_params(const cli_args *args) {
-  return (gm_image_params){.max_pixels = args->max_pixels, .max_bytes = CLI_MAX_FILE};
+  gm_image_params params = gm_image_params_default();
+  params.max_pixels = args->max_pixels;
+  params.max_bytes = CLI_MAX_FILE;
+  return params;
 }
 
 gm_scene_params cli_scene_params(const cli_args *a) {
   gm_scene_params params = gm_scene_params_default();
-  /* 0 is the model's own there, and a threshold here */
+  /* There 0 is the model's own and less is none; here 0 is a threshold. */
   if (a->conf >= 0) params.box_score_thres = fmaxf((float)a->conf, 1e-9F);
   if (a->iou >= 0) params.nms_thres = fmaxf((float)a->iou, 1e-9F);
   params.max_regions = (uint32_t)a->max_det;
@@ -67,8 +71,10 @@ bool cli_above_conf(const cli_args *args, const gm_region *region) {
 gm_ask_params cli_ask_params(const cli_args *args) {
   gm_ask_params params = gm_ask_params_default();
   params.max_tokens = (uint32_t)args->max_tokens;
-  params.sampling = (gm_sampling){(float)args->temperature, (uint32_t)args->top_k,
-                                  (float)args->top_p, args->seed};
+  params.temperature = (float)args->temperature;
+  params.top_k = (uint32_t)args->top_k;
+  params.top_p = (float)args->top_p;
+  params.seed = args->seed;
   params.grounding = args->grounding;
   params.no_grounding = args->no_grounding;
   params.verbatim = args->verbatim;

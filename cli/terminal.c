@@ -47,6 +47,17 @@ void cli_clear_interrupt(void) {
   interrupts = 0;
 }
 
+static bool on_cancelled(void *user) {
+  (void)user;
+  return cli_interrupted();
+}
+
+gm_callbacks cli_callbacks(void) {
+  gm_callbacks callbacks = gm_callbacks_default();
+  callbacks.cancelled = on_cancelled;
+  return callbacks;
+}
+
 double cli_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

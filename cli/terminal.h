@@ -18,6 +18,9 @@ void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 void cli_clear_interrupt(void);
 
+/* Callbacks that end the call after Ctrl-C; user and the others are the caller's to set. */
+gm_callbacks cli_callbacks(void);
+
 double cli_now(void); /* seconds, monotonic */
 
 /* "gromatic: MESSAGE" on stderr, on one line, as cli_put_name. */

@@ -74,7 +74,8 @@ bool fuzz_is_text(const char *bytes, size_t n) {
 
 void fuzz_image(const uint8_t *bytes, size_t size) {
   /* A megapixel is enough to reach all code, and keeps the runs quick. */
-  gm_image_params params = {.max_pixels = 1 << 20, .max_bytes = 1 << 20};
+  gm_image_params params = {
+      .struct_size = sizeof params, .max_pixels = 1 << 20, .max_bytes = 1 << 20};
   gm_image *image = NULL;
   gm_error err = {0};
   gm_status status = gm_image_from_memory(&image, bytes, size, &params, &err);

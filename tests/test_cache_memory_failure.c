@@ -2,6 +2,7 @@
  * or taken from there: a call answers as it does without a cache, or returns GM_ERR_MEMORY, and
  * what is kept afterwards is whole. */
 #include "failing_alloc.h"
+#include "interface.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ typedef struct fixture {
 
 static gm_status describe(gm_scene *scene, char text[MOST_TEXT], gm_error *err) {
   const gm_box box = {108, 46, 193, 124};
-  const gm_ask_params params = {.max_tokens = 6};
+  const gm_ask_params params = {.struct_size = sizeof params, .max_tokens = 6};
   gm_answer *caption = NULL, *box_answer = NULL;
   gm_status status = gm_caption(scene, &params, NULL, &caption, err);
   if (status == GM_OK)
@@ -64,7 +65,7 @@ static int set_up(void **state) {
   static fixture f;
   gm_error err;
   gm_image *image;
-  const gm_convert_params params = {.type = "q8_0"};
+  const gm_convert_params params = {.struct_size = sizeof params, .type = "q8_0"};
   f = (fixture){.root = "/tmp/gromatic-cache-XXXXXX"};
   assert_non_null(mkdtemp(f.root));
   snprintf(f.model, sizeof f.model, "%s/m.gguf", f.root);

@@ -91,6 +91,7 @@ static gm_classes *classes_of(gm_method method) {
   p.n_names = n;
   p.descriptions = descriptions;
   p.templates = templates;
+  p.text_scale = 2;
   gm_class_texts texts;
   gm_classes *classes;
   gm_error *err = &fixture.err;

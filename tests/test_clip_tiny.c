@@ -126,7 +126,7 @@ static void converted_hparams(const char *source, const char *layout, gm_clip_hp
   assert_true(fd >= 0);
   close(fd);
   gm_error err;
-  gm_convert_params params = {.type = "f32", .layout = layout};
+  gm_convert_params params = {.struct_size = sizeof params, .type = "f32", .layout = layout};
   assert_ok(gm_convert(source, path, &params, NULL, &err), &err);
   gm_model_file *file;
   assert_ok(gm_model_file_open(&file, path, true, false, &err), &err);
@@ -149,7 +149,7 @@ static void test_layout_is_told_by_the_config_unless_given(void **state) {
   converted_hparams(openai, "open_clip", &h); /* no config beside it: the layout's defaults */
   assert_true(h.act == GM_ACT_GELU && h.vision_heads == 1);
   gm_error err;
-  gm_convert_params params = {.layout = "keras"};
+  gm_convert_params params = {.struct_size = sizeof params, .layout = "keras"};
   assert_int_equal(gm_convert(openai, "/tmp/x.gguf", &params, NULL, &err), GM_ERR_ARGUMENT);
   assert_non_null(strstr(err.message, "keras"));
   params.layout = "openai";

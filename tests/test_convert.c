@@ -1,9 +1,9 @@
 /* test_convert.c - checkpoints become model files: every layout by its index formula, the types
  * by their policy, the keys by the configuration; and what is refused. */
 #include "checkpoint.h"
+#include "interface.h"
 #include "model_file.h"
 #include "model_file_bytes.h"
-#include "support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static gm_model_file *convert(const char *source, const char *name, const char *
                               unsigned threads) {
   gm_error err;
   gm_model_file *file;
-  gm_convert_params params = {.type = type, .threads = threads};
+  gm_convert_params params = {.struct_size = sizeof params, .type = type, .threads = threads};
   assert_ok(gm_convert(source, path_of(name), &params, NULL, &err), &err);
   assert_ok(gm_model_file_open(&file, path_of(name), true, false, &err), &err);
   return file;
@@ -340,22 +340,22 @@ static void test_inspect(void **state) {
   assert_int_equal(in->n_tensors, 352);
   size_t noted = 0, offset = 0;
   for (size_t i = 0; i < in->n_tensors; i++) {
-    const gm_inspect_tensor *t = &in->tensors[i];
-    assert_int_equal(strlen(t->sha256), 64);
-    noted += strcmp(t->name, "llm.model.layers.1.mlp.up_proj.weight") == 0 &&
-             strstr(t->note, "q8_0") != NULL;
-    if (strcmp(t->name, "llm.lm_head.weight") == 0) offset = t->offset;
+    gm_inspect_tensor t = inspect_tensor(in, i);
+    assert_int_equal(strlen(t.sha256), 64);
+    noted += strcmp(t.name, "llm.model.layers.1.mlp.up_proj.weight") == 0 &&
+             strstr(t.note, "q8_0") != NULL;
+    if (strcmp(t.name, "llm.lm_head.weight") == 0) offset = t.offset;
   }
   assert_int_equal(noted, 1);
   size_t found = 0;
   for (size_t i = 0; i < in->n_keys; i++) {
-    const gm_inspect_key *k = &in->keys[i];
-    if (strcmp(k->name, "groma.image_size") == 0)
-      found += strcmp(k->value, "224") == 0 && strcmp(k->type, "u32") == 0;
-    if (strcmp(k->name, "groma.image_mean") == 0)
-      found += strcmp(k->value, "[0.485, 0.456, 0.406]") == 0;
-    if (strcmp(k->name, "tokenizer.ggml.tokens") == 0)
-      found += k->is_array && k->n == 882 && strncmp(k->value, "[\"<unk>\"", 8) == 0;
+    gm_inspect_key k = inspect_key(in, i);
+    if (strcmp(k.name, "groma.image_size") == 0)
+      found += strcmp(k.value, "224") == 0 && strcmp(k.type, "u32") == 0;
+    if (strcmp(k.name, "groma.image_mean") == 0)
+      found += strcmp(k.value, "[0.485, 0.456, 0.406]") == 0;
+    if (strcmp(k.name, "tokenizer.ggml.tokens") == 0)
+      found += k.is_array && k.n == 882 && strncmp(k.value, "[\"<unk>\"", 8) == 0;
   }
   assert_int_equal(found, 3);
   gm_inspection_free(in);
@@ -368,9 +368,10 @@ static void test_inspect(void **state) {
   fclose(file);
   assert_ok(gm_inspect(&in, path_of("i.gguf"), true, NULL, &err), &err);
   assert_int_equal(in->n_damaged, 1);
-  for (size_t i = 0; i < in->n_tensors; i++)
-    assert_int_equal(in->tensors[i].damaged,
-                     strcmp(in->tensors[i].name, "llm.lm_head.weight") == 0);
+  for (size_t i = 0; i < in->n_tensors; i++) {
+    gm_inspect_tensor t = inspect_tensor(in, i);
+    assert_int_equal(t.damaged, strcmp(t.name, "llm.lm_head.weight") == 0);
+  }
   gm_inspection_free(in);
 }
 
@@ -411,7 +412,7 @@ static const char *make_changed(const char *name, const void *from, const void *
 
 static void refused(const char *source, const char *type, gm_status wanted, const char *words) {
   gm_error err = {GM_OK, ""};
-  gm_convert_params params = {.type = type, .threads = 2};
+  gm_convert_params params = {.struct_size = sizeof params, .type = type, .threads = 2};
   gm_status status = gm_convert(source, path_of("refused.gguf"), &params, NULL, &err);
   if (status != wanted || !strstr(err.message, words))
     fail_msg("found %s \"%s\", wanted %s \"%s\"", gm_status_name(status), err.message,
@@ -563,7 +564,10 @@ static void test_cancel(void **state) {
   (void)state;
   gm_error err;
   counter c = {0, 100, 0};
-  gm_callbacks callbacks = {&c, cancelled, progress, NULL};
+  gm_callbacks callbacks = {.struct_size = sizeof callbacks,
+                            .user = &c,
+                            .cancelled = cancelled,
+                            .progress = progress};
   assert_int_equal(gm_convert(MINI, path_of("c.gguf"), NULL, &callbacks, &err),
                    GM_ERR_CANCELLED);
   assert_int_equal(c.polls, 100);

@@ -1,7 +1,7 @@
 /* test_draw.c - annotated pictures: what is on the canvas, where labels go, which files are
  * known as drawings, and that a failure leaves no file. Fonts differ between machines, so
  * nothing here depends on a letter's shape. */
-#include "support.h"
+#include "draw_support.h"
 
 #include "draw_tags.h"
 #include "image.h"
@@ -54,8 +54,13 @@ static gm_image *drawn(const gm_image *image, const gm_mark *marks, size_t n_mar
                        const char *caption, const gm_span_colour *spans, size_t n_spans) {
   gm_error err;
   gm_image *out;
-  assert_ok(gm_draw(image, marks, n_marks, caption, spans, n_spans, in_folder("a.png"), &err),
-            &err);
+  gm_draw_params params = {.struct_size = sizeof params,
+                           .marks = marks,
+                           .n_marks = n_marks,
+                           .caption = caption,
+                           .spans = spans,
+                           .n_spans = n_spans};
+  assert_ok(gm_draw(image, &params, in_folder("a.png"), &err), &err);
   assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
   return out;
 }
@@ -82,8 +87,8 @@ enum { ORANGE = 0xE69F00, SKY = 0x56B4E9, GREY = 0x808080 }; /* Okabe and Ito's 
 static void boxes_stand_where_they_should(void **state) {
   (void)state;
   gm_image *image = grey_image(640, 480);
-  const gm_mark marks[] = {{{100, 100, 300, 260}, "a thing", 0},
-                           {{400, 50, 1000, 5000}, NULL, 1}};
+  const gm_mark marks[] = {mark_of((gm_box){100, 100, 300, 260}, "a thing", 0),
+                           mark_of((gm_box){400, 50, 1000, 5000}, NULL, 1)};
   gm_image *out = drawn(image, marks, 2, NULL, NULL, 0);
   assert_int_equal(out->width, 640);
   assert_int_equal(out->height, 480);
@@ -109,7 +114,7 @@ static void boxes_stand_where_they_should(void **state) {
 static void captions_stand_below(void **state) {
   (void)state;
   gm_image *image = grey_image(640, 480);
-  const gm_span_colour spans[] = {{0, 5, 0}, {10, 16, 1}};
+  const gm_span_colour spans[] = {span_of(0, 5, 0), span_of(10, 16, 1)};
   gm_image *out = drawn(image, NULL, 0, "A dog and a ball.", spans, 2);
   assert_int_equal(out->width, 640);
   assert_true(out->height > 480 + 15);
@@ -129,7 +134,7 @@ static void small_and_thin_pictures_are_legible(void **state) {
   (void)state;
   static const uint32_t sizes[][4] = {
       {64, 48, 640, 480}, {1, 1, 640, 640}, {10000, 2, 8192, 60}, {2, 700, 480, 700}};
-  const gm_mark mark = {{0, 0, 1e9f, 1e9f}, "everything", 1};
+  const gm_mark mark = mark_of((gm_box){0, 0, 1e9f, 1e9f}, "everything", 1);
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     gm_image *image = grey_image(sizes[i][0], sizes[i][1]);
     gm_image *out = drawn(image, &mark, 1, NULL, NULL, 0);
@@ -141,23 +146,28 @@ static void small_and_thin_pictures_are_legible(void **state) {
   }
 }
 
-/* Crops that lie on no such picture: the explanation is another's. */
+static const gm_label thing = {
+    .struct_size = sizeof thing, .name = "thing", .score = 1, .raw_score = 0.5f};
+
+/* Crops that are not inside the picture: the explanation is of another one. */
 static void an_explanation_of_another_picture_is_refused(void **state) {
   (void)state;
   static const gm_box wrong[] = {{0, 0, 17, 8}, {0, 0, 16, 9}, {-1, 0, 4, 4}, {0, NAN, 4, 4}};
   uint8_t rgb[16 * 8 * 3] = {0};
-  gm_crop_share crops[] = {{{0, 0, 16, 8}, 1, 0.5f, 0}, {{0, 0, 0, 0}, 0, 0, 0}};
-  gm_text_share text = {"a thing", 1, 0.5f, 0};
-  const gm_explanation e = {
-      .raw_score = 0.5f, .crops = crops, .n_crops = 2, .texts = &text, .n_texts = 1};
-  const gm_label label = {0, "thing", 1, 0.5f};
+  gm_crop_share crops[] = {crop_of((gm_box){0, 0, 16, 8}, 1, 0.5f, 0),
+                           crop_of((gm_box){0, 0, 0, 0}, 0, 0, 0)};
+  const gm_text_share text = text_of("a thing", 1, 0.5f, 0);
   gm_image *image;
   gm_error err;
   assert_ok(gm_image_from_rgb(&image, rgb, 16, 8, &err), &err);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     crops[1].box = wrong[i];
-    assert_int_equal(gm_draw_explanation(image, &e, &label, in_folder("no.png"), &err),
+    gm_explanation *e =
+        made_explanation(&SIZED(gm_explanation, .raw_score = 0.5f, .n_crops = 2, .n_texts = 1),
+                         crops, &text, NULL);
+    assert_int_equal(draw_explanation(image, e, &thing, in_folder("no.png"), &err),
                      GM_ERR_ARGUMENT);
+    gm_explanation_free(e);
     assert_non_null(strstr(err.message, "crop 2"));
     assert_int_not_equal(access(in_folder("no.png"), F_OK), 0);
   }
@@ -167,12 +177,11 @@ static void an_explanation_of_another_picture_is_refused(void **state) {
 /* Draws an explanation of a picture of one colour, 128 x 64, which is 640 x 320 there. */
 static gm_image *explained(const uint8_t colour[3], const gm_explanation *e) {
   static uint8_t rgb[128 * 64 * 3];
-  const gm_label label = {0, "thing", 1, 0.5f};
   for (size_t k = 0; k < 128 * 64; k++) memcpy(rgb + 3 * k, colour, 3);
   gm_image *image, *out;
   gm_error err;
   assert_ok(gm_image_from_rgb(&image, rgb, 128, 64, &err), &err);
-  assert_ok(gm_draw_explanation(image, e, &label, in_folder("a.png"), &err), &err);
+  assert_ok(draw_explanation(image, e, &thing, in_folder("a.png"), &err), &err);
   assert_ok(gm_image_open(&out, in_folder("a.png"), NULL, &err), &err);
   gm_image_free(image);
   return out;
@@ -187,42 +196,45 @@ static const uint8_t colours[][3] = {{255, 255, 255}, {0, 0, 0},     {128, 128, 
  * over the picture's grey: 142.3; three roundings are at most 0.5 each on either side. */
 static void heat_shows_on_any_picture(void **state) {
   (void)state;
-  gm_crop_share crops[] = {{{0, 0, 64, 64}, 0.5f, 0.25f, 0}, {{0, 0, 64, 64}, 0.5f, 0.25f, 0}};
-  gm_text_share text = {"a thing", 1, 0.5f, 0};
-  const gm_explanation e = {
-      .raw_score = 0.5f, .crops = crops, .n_crops = 2, .texts = &text, .n_texts = 1};
+  const gm_crop_share crop = crop_of((gm_box){0, 0, 64, 64}, 0.5f, 0.25f, 0);
+  const gm_text_share text = text_of("a thing", 1, 0.5f, 0);
+  gm_explanation *e =
+      made_explanation(&SIZED(gm_explanation, .raw_score = 0.5f, .n_crops = 2, .n_texts = 1),
+                       (gm_crop_share[]){crop, crop}, &text, NULL);
   for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
-    gm_image *out = explained(colours[i], &e);
+    gm_image *out = explained(colours[i], e);
     uint32_t hot = pixel(out, 160, 160), cold = pixel(out, 480, 160);
     double light = lightness(hot) - lightness(cold);
     if (fabs(light - 142.3) > 1.1) fail_msg("colour %zu: hot %06x, cold %06x", i, hot, cold);
     gm_image_free(out);
   }
+  gm_explanation_free(e);
 }
 
 /* What speaks for the label is orange, what against it blue, what for neither the picture's
  * grey: 0.3 is the most, 0.3 - 0.1 two thirds of it, -0.1 a third. */
 static void heat_tells_for_from_against(void **state) {
   (void)state;
-  gm_crop_share crops[] = {{{0, 0, 64, 64}, 0.5f, 0, 0.3f}, {{32, 0, 96, 64}, 0.5f, 0, -0.1f}};
-  gm_text_share text = {"a thing", 1, 0.5f, 0.1f}, other = {"another", 1, 0.3f, 0.1f};
-  const gm_explanation e = {.raw_score = 0.5f,
-                            .crops = crops,
-                            .n_crops = 2,
-                            .texts = &text,
-                            .n_texts = 1,
-                            .against = "else",
-                            .against_raw_score = 0.3f,
-                            .lead = 0.2f,
-                            .against_texts = &other,
-                            .n_against_texts = 1};
+  const gm_crop_share crops[] = {crop_of((gm_box){0, 0, 64, 64}, 0.5f, 0, 0.3f),
+                                 crop_of((gm_box){32, 0, 96, 64}, 0.5f, 0, -0.1f)};
+  const gm_text_share text = text_of("a thing", 1, 0.5f, 0.1f);
+  const gm_text_share other = text_of("another", 1, 0.3f, 0.1f);
+  const gm_explanation numbers = {.struct_size = sizeof numbers,
+                                  .raw_score = 0.5f,
+                                  .n_crops = 2,
+                                  .n_texts = 1,
+                                  .against = "else",
+                                  .against_raw_score = 0.3f,
+                                  .lead = 0.2f,
+                                  .n_against_texts = 1};
+  gm_explanation *e = made_explanation(&numbers, crops, &text, &other);
   const double want[][4] = {/* x, and red, green, blue at 0.8 of orange or blue, by the share */
                             {100, 1, 0.62, 0.1},
                             {250, 1, 0.62, 0.1},
                             {400, 0.1, 0.22, 0.72}};
   const double covers[] = {0.8, 0.8 * 2 / 3, 0.8 / 3};
   for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
-    gm_image *out = explained(colours[i], &e);
+    gm_image *out = explained(colours[i], e);
     double grey = 0.299 * colours[i][0] + 0.587 * colours[i][1] + 0.114 * colours[i][2];
     for (size_t k = 0; k < 3; k++)
       for (int channel = 0; channel < 3; channel++) {
@@ -233,27 +245,29 @@ static void heat_tells_for_from_against(void **state) {
     assert_true(fabs(lightness(pixel(out, 560, 160)) - grey) <= 1);
     gm_image_free(out);
   }
+  gm_explanation_free(e);
 }
 
 /* One crop has nothing to be compared with: the picture stays as it is. */
 static void one_crop_has_no_heat(void **state) {
   (void)state;
-  gm_crop_share crop = {{0, 0, 128, 64}, 1, 0.5f, 0.1f};
-  gm_text_share text = {"a thing", 1, 0.5f, 0.1f};
-  const gm_explanation e = {.raw_score = 0.5f,
-                            .crops = &crop,
-                            .n_crops = 1,
-                            .texts = &text,
-                            .n_texts = 1,
-                            .against = "else",
-                            .lead = 0.1f};
+  const gm_crop_share crop = crop_of((gm_box){0, 0, 128, 64}, 1, 0.5f, 0.1f);
+  const gm_text_share text = text_of("a thing", 1, 0.5f, 0.1f);
+  const gm_explanation numbers = {.struct_size = sizeof numbers,
+                                  .raw_score = 0.5f,
+                                  .n_crops = 1,
+                                  .n_texts = 1,
+                                  .against = "else",
+                                  .lead = 0.1f};
+  gm_explanation *e = made_explanation(&numbers, &crop, &text, NULL);
   for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
-    gm_image *out = explained(colours[i], &e);
+    gm_image *out = explained(colours[i], e);
     uint32_t want =
         (uint32_t)colours[i][0] << 16 | (uint32_t)colours[i][1] << 8 | colours[i][2];
     for (uint32_t x = 0; x < 640; x += 3) assert_int_equal(pixel(out, x, x / 2), want);
     gm_image_free(out);
   }
+  gm_explanation_free(e);
 }
 
 /* Two names that are alike in their first 600 bytes, none of which shows, are told apart in
@@ -261,8 +275,8 @@ static void one_crop_has_no_heat(void **state) {
 static void long_names_are_not_cut_in_bytes(void **state) {
   (void)state;
   char names[2][620];
-  gm_crop_share crop = {{0, 0, 128, 64}, 1, 0.5f, 0.1f};
-  gm_text_share text = {"a thing", 1, 0.5f, 0.1f};
+  const gm_crop_share crop = crop_of((gm_box){0, 0, 128, 64}, 1, 0.5f, 0.1f);
+  const gm_text_share text = text_of("a thing", 1, 0.5f, 0.1f);
   gm_image *out[2];
   for (size_t i = 0; i < 2; i++) {
     char *end = names[i];
@@ -271,14 +285,15 @@ static void long_names_are_not_cut_in_bytes(void **state) {
       end += 15;
     }
     strcpy(end, i == 0 ? "A" : "W");
-    const gm_explanation e = {.raw_score = 0.5f,
-                              .crops = &crop,
-                              .n_crops = 1,
-                              .against = names[i],
-                              .lead = 0.1f,
-                              .against_texts = &text,
-                              .n_against_texts = 1};
-    out[i] = explained(colours[0], &e);
+    const gm_explanation numbers = {.struct_size = sizeof numbers,
+                                    .raw_score = 0.5f,
+                                    .n_crops = 1,
+                                    .against = names[i],
+                                    .lead = 0.1f,
+                                    .n_against_texts = 1};
+    gm_explanation *e = made_explanation(&numbers, &crop, NULL, &text);
+    out[i] = explained(colours[0], e);
+    gm_explanation_free(e);
   }
   static const uint32_t rows[][2] = {{55, 76}, {137, 158}, {555, 578}}; /* score, bar, key */
   for (size_t i = 0; i < 3; i++) {
@@ -298,11 +313,13 @@ static void hostile_marks_do_no_harm(void **state) {
   char *endless = malloc(100001);
   memset(endless, 'w', 100000);
   endless[100000] = 0;
-  const gm_mark marks[] = {{{NAN, NAN, NAN, NAN}, "\xFF\xFE\x1B[31m\r\n\x7F", INT32_MAX},
-                           {{-INFINITY, -INFINITY, INFINITY, INFINITY}, endless, INT32_MIN},
-                           {{300, 200, 0, 0}, "\xE2\x80\xAEgpj.exe", -1},
-                           {{5, 5, 5, 5}, "", 0}};
-  const gm_span_colour spans[] = {{7, 3, -5}, {0, SIZE_MAX, 3}, {SIZE_MAX, SIZE_MAX, 1}};
+  const gm_box none = {NAN, NAN, NAN, NAN}, all = {-INFINITY, -INFINITY, INFINITY, INFINITY};
+  const gm_mark marks[] = {mark_of(none, "\xFF\xFE\x1B[31m\r\n\x7F", INT32_MAX),
+                           mark_of(all, endless, INT32_MIN),
+                           mark_of((gm_box){300, 200, 0, 0}, "\xE2\x80\xAEgpj.exe", -1),
+                           mark_of((gm_box){5, 5, 5, 5}, "", 0)};
+  const gm_span_colour spans[] = {span_of(7, 3, -5), span_of(0, SIZE_MAX, 3),
+                                  span_of(SIZE_MAX, SIZE_MAX, 1)};
   gm_image *out = drawn(image, marks, 4, endless, spans, 3);
   assert_int_equal(out->width, 900);
   assert_true(out->height < 32767);
@@ -347,7 +364,7 @@ static void tags_at_the_edge_stay_inside(void **state) {
   for (size_t i = 0; i < sizeof name - 1; i++) name[i] = (char)('a' + i % 20);
   name[sizeof name - 1] = 0;
   gm_image *image = grey_image(640, 480);
-  const gm_mark mark = {{630, 470, 640, 480}, name, 0};
+  const gm_mark mark = mark_of((gm_box){630, 470, 640, 480}, name, 0);
   gm_image *out = drawn(image, &mark, 1, NULL, NULL, 0);
   size_t columns = 0;
   for (uint32_t x = 0; x < 640; x++) {
@@ -393,9 +410,8 @@ static uint32_t palette_pixel(int32_t i) {
 static void marks_of_one_box_are_all_seen(void **state) {
   (void)state;
   gm_image *image = grey_image(640, 480);
-  const gm_mark marks[] = {{{100, 100, 500, 400}, NULL, 0},
-                           {{100, 100, 500, 400}, NULL, 1},
-                           {{100, 100, 500, 400}, NULL, 2}};
+  const gm_box box = {100, 100, 500, 400};
+  const gm_mark marks[] = {mark_of(box, NULL, 0), mark_of(box, NULL, 1), mark_of(box, NULL, 2)};
   gm_image *out = drawn(image, marks, 3, NULL, NULL, 0);
   for (uint32_t i = 0; i < 3; i++) {
     assert_int_equal(pixel(out, 101 + 4 * i, 250), palette_pixel((int32_t)i));
@@ -420,7 +436,7 @@ static void marks_of_one_small_box_are_all_seen(void **state) {
     for (size_t n = 2; n <= MOST; n++) {
       gm_mark marks[MOST];
       for (size_t i = 0; i < n; i++) {
-        marks[i] = (gm_mark){boxes[b], NULL, (int32_t)i};
+        marks[i] = mark_of(boxes[b], NULL, (int32_t)i);
         marks[i].box.x2 += 0.3f * (float)i;
       }
       gm_image *out = drawn(image, marks, n, NULL, NULL, 0);
@@ -447,7 +463,7 @@ static void the_name_gives_the_format(void **state) {
   } cases[] = {{"a.png", "\x89PNG"}, {"a.jpg", "\xFF\xD8\xFF"}, {"a.JPEG", "\xFF\xD8\xFF"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     size_t size;
-    assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder(cases[i].name), &err), &err);
+    assert_ok(gm_draw(image, NULL, in_folder(cases[i].name), &err), &err);
     char *bytes = test_read_file(in_folder(cases[i].name), &size);
     assert_memory_equal(bytes, cases[i].magic, strlen(cases[i].magic));
     free(bytes);
@@ -496,16 +512,17 @@ static void drawings_are_known_again(void **state) {
   (void)state;
   gm_error err;
   gm_image *image = grey_image(640, 480);
-  gm_crop_share crop = {{0, 0, 64, 64}, 1, 0.5f, 0};
-  gm_text_share text = {"a thing", 1, 0.5f, 0};
-  const gm_explanation e = {
-      .raw_score = 0.5f, .crops = &crop, .n_crops = 1, .texts = &text, .n_texts = 1};
-  const gm_label label = {0, "thing", 1, 0.5f};
+  const gm_crop_share crop = crop_of((gm_box){0, 0, 64, 64}, 1, 0.5f, 0);
+  const gm_text_share text = text_of("a thing", 1, 0.5f, 0);
+  gm_explanation *e =
+      made_explanation(&SIZED(gm_explanation, .raw_score = 0.5f, .n_crops = 1, .n_texts = 1),
+                       &crop, &text, NULL);
+  const gm_draw_params caption = {.struct_size = sizeof caption, .caption = "a caption"};
   static const char *const names[] = {"a.png", "a.jpg"};
   for (size_t i = 0; i < 2; i++) {
-    assert_ok(gm_draw_explanation(image, &e, &label, in_folder(names[i]), &err), &err);
+    assert_ok(draw_explanation(image, e, &thing, in_folder(names[i]), &err), &err);
     assert_true(is_drawn(names[i]));
-    assert_ok(gm_draw(image, NULL, 0, "a caption", NULL, 0, in_folder(names[i]), &err), &err);
+    assert_ok(gm_draw(image, &caption, in_folder(names[i]), &err), &err);
     assert_true(is_drawn(names[i]));
     size_t size;
     char *bytes = test_read_file(in_folder(names[i]), &size);
@@ -513,9 +530,10 @@ static void drawings_are_known_again(void **state) {
     unlink(in_folder(names[i]));
     free(bytes);
   }
-  assert_false(is_drawn("a.png")); /* not there */
+  gm_explanation_free(e);
+  assert_false(is_drawn("a.png")); /* does not exist */
   assert_false(is_drawn("a.png/below"));
-  assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("a.png"), &err), &err);
+  assert_ok(gm_draw(image, NULL, in_folder("a.png"), &err), &err);
   assert_false(is_drawn("a.png/below"));
   assert_false(is_drawn(".")); /* a folder */
   assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
@@ -542,7 +560,7 @@ static void what_looks_like_a_drawing_is_not_one(void **state) {
     size_t from, to;
   } must[2][2] = {{{0, 16}, {37, 59}}, {{0, 11}, {20, 33}}};
   for (size_t i = 0; i < 2; i++) {
-    assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder(names[i]), &err), &err);
+    assert_ok(gm_draw(image, NULL, in_folder(names[i]), &err), &err);
     size_t size;
     char *bytes = test_read_file(in_folder(names[i]), &size);
     for (size_t n = 0; n <= 80; n++) {
@@ -574,12 +592,10 @@ static void failures_leave_no_file(void **state) {
   gm_error err;
   gm_image *image = grey_image(640, 480);
   size_t before = files_in_folder();
-  assert_int_equal(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("no/where.png"), &err),
-                   GM_ERR_IO);
+  assert_int_equal(gm_draw(image, NULL, in_folder("no/where.png"), &err), GM_ERR_IO);
   assert_non_null(strstr(err.message, "no/where.png"));
-  assert_int_equal(gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("no/where.jpg"), &err),
-                   GM_ERR_IO);
-  assert_int_equal(gm_draw(image, NULL, 0, NULL, NULL, 0, folder, &err), GM_ERR_IO);
+  assert_int_equal(gm_draw(image, NULL, in_folder("no/where.jpg"), &err), GM_ERR_IO);
+  assert_int_equal(gm_draw(image, NULL, folder, &err), GM_ERR_IO);
   assert_int_equal(files_in_folder(), before);
 
   /* A disk that is full after 100 bytes: the old file stays, nothing else does. */
@@ -592,7 +608,7 @@ static void failures_leave_no_file(void **state) {
   if (child == 0) {
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){100, 100});
-    _exit((int)gm_draw(image, NULL, 0, NULL, NULL, 0, in_folder("old.png"), NULL));
+    _exit((int)gm_draw(image, NULL, in_folder("old.png"), NULL));
   }
   int result = 0;
   assert_int_equal(waitpid(child, &result, 0), child);
@@ -608,13 +624,13 @@ static void failures_leave_no_file(void **state) {
   char link_name[256];
   snprintf(link_name, sizeof link_name, "%s/link.png", folder);
   assert_int_equal(symlink("old.png", link_name), 0);
-  assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, link_name, &err), &err);
+  assert_ok(gm_draw(image, NULL, link_name, &err), &err);
   struct stat st;
   assert_int_equal(lstat(link_name, &st), 0);
   assert_true(S_ISLNK(st.st_mode));
   assert_int_equal(stat(link_name, &st), 0);
   assert_true(st.st_size > 100);
-  assert_ok(gm_draw(image, NULL, 0, NULL, NULL, 0, "/dev/null", &err), &err);
+  assert_ok(gm_draw(image, NULL, "/dev/null", &err), &err);
   assert_int_equal(stat("/dev/null", &st), 0);
   assert_true(S_ISCHR(st.st_mode));
   gm_image_free(image);

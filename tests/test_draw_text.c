@@ -2,7 +2,7 @@
  * where lines break, that fonts which have the characters are found, and that no text does
  * harm. Nothing depends on the shape of a letter; what wants a font that is not installed is
  * left out, by name. */
-#include "support.h"
+#include "draw_support.h"
 
 #include "draw_caption.h"
 #include "draw_shapes.h"
@@ -379,7 +379,7 @@ static const char mixed[] =
 
 static void captions_wrap_and_keep_every_letter(void **state) {
   (void)state;
-  const gm_span_colour spans[] = {{2, 24, 0}, {64, 81, 2}, {100, 120, 1}};
+  const gm_span_colour spans[] = {span_of(2, 24, 0), span_of(64, 81, 2), span_of(100, 120, 1)};
   for (double width = 1; width < 1500; width *= 1.3) {
     gm_caption_layout c = laid_out(mixed, spans, 3, width, 1000);
     size_t at = 0, first, last;
@@ -524,7 +524,8 @@ static void random_text_does_no_harm(void **state) {
   for (int i = 0; i < ROUNDS; i++) {
     random_text(text, sizeof text, &seed);
     size_t n = strlen(text);
-    const gm_span_colour spans[] = {{n / 5, n / 3, 1}, {n / 4, n / 2, 0}, {n / 2, n, 2}};
+    const gm_span_colour spans[] = {span_of(n / 5, n / 3, 1), span_of(n / 4, n / 2, 0),
+                                    span_of(n / 2, n, 2)};
     gm_caption_layout c = laid_out(text, spans, 3, 20 + i % 300, 1 + (size_t)i % 20);
     assert_true(c.n_lines <= 1 + (size_t)i % 20);
     gm_caption_draw(&c, cr, 0, 0);

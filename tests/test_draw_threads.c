@@ -1,7 +1,7 @@
 /* test_draw_threads.c - drawings made by several threads at once: each has the bytes that it
  * has when it is made alone, and FreeType, which cairo shares out wrongly, is used by one
  * thread at a time. Fonts are first looked up by all threads together. */
-#include "support.h"
+#include "draw_support.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -76,10 +76,14 @@ static gm_status draw_one(artist *a, size_t round) {
   gm_status status = rgb ? gm_image_from_rgb(&image, rgb, width, 480, &a->err) : GM_ERR_MEMORY;
   free(rgb);
   name_file(a, round, path);
-  const gm_mark marks[] = {{{10, 100, 200, 300}, words[i % WORDS], (int32_t)i},
-                           {{300, 100, 500, 300}, words[(i + 1) % WORDS], (int32_t)i + 1}};
-  if (status == GM_OK)
-    status = gm_draw(image, marks, 2, words[(i + 2) % WORDS], NULL, 0, path, &a->err);
+  const gm_mark marks[] = {
+      mark_of((gm_box){10, 100, 200, 300}, words[i % WORDS], (int32_t)i),
+      mark_of((gm_box){300, 100, 500, 300}, words[(i + 1) % WORDS], (int32_t)i + 1)};
+  const gm_draw_params params = {.struct_size = sizeof params,
+                                 .marks = marks,
+                                 .n_marks = 2,
+                                 .caption = words[(i + 2) % WORDS]};
+  if (status == GM_OK) status = gm_draw(image, &params, path, &a->err);
   gm_image_free(image);
   return status;
 }

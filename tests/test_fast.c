@@ -81,10 +81,11 @@ static void report_of_fast(void **state) {
   gm_error err;
   gm_bench_report *report;
   const gm_kernels *kernels = gm_kernels_fast();
-  gm_bench_params params = {.repeat = 1, .tokens = 1, .stages = "decode", .fast = true};
+  gm_bench_params params = {
+      .struct_size = sizeof params, .repeat = 1, .tokens = 1, .stages = "decode", .fast = true};
   assert_ok(gm_bench_model(&report, "groma-mini", &params, NULL, &err), &err);
   assert_int_equal(report->n_stages, 1);
-  const char *name = report->stages[0].kernels;
+  const char *name = bench_stage(report, 0).kernels;
   assert_non_null(strstr(name, kernels->name));
   assert_non_null(strstr(name, kernels->features));
   gm_bench_report_free(report);

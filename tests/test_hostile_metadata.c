@@ -55,7 +55,8 @@ static bool try_model(const patched_model *m, const char *what) {
   gm_scene *scene = NULL;
   gm_answer *answer = NULL;
   int64_t deadline = now_ms() + PATIENCE_MS;
-  gm_callbacks callbacks = {.user = &deadline, .cancelled = out_of_patience};
+  gm_callbacks callbacks = {
+      .struct_size = sizeof callbacks, .user = &deadline, .cancelled = out_of_patience};
   gm_ask_params ask = gm_ask_params_default();
   ask.max_tokens = 2;
   gm_status status = gm_model_open(&model, m->path, NULL, &err);

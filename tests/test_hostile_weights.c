@@ -2,6 +2,7 @@
  * to hurt: NaN, infinity, huge, zero, random bits, in all tensors and in one stage at a time.
  * Answers are then worthless, but every call returns, and no index that comes out of a number
  * leaves its array (the debug build's sanitizers look). */
+#include "interface.h"
 #include "patched_model.h"
 #include "rng.h"
 #include "types.h"
@@ -71,22 +72,20 @@ static bool answered(gm_status status, const gm_error *err) {
   return status == GM_OK;
 }
 
-static void check_regions(const gm_region *regions, size_t n) {
-  for (size_t i = 0; i < n; i++) assert_true(regions[i].index >= 0);
-}
-
 static void ask_all(gm_scene *scene) {
   gm_error err = {0};
   gm_ask_params ask = gm_ask_params_default();
   ask.max_tokens = MAX_TOKENS;
   gm_answer *answer = NULL;
-  size_t n;
-  const gm_region *regions = gm_scene_regions(scene, &n);
-  check_regions(regions, n);
+  for (size_t i = 0; i < gm_scene_region_count(scene); i++)
+    assert_true(scene_region(scene, i).index >= 0);
   if (answered(gm_caption(scene, &ask, NULL, &answer, &err), &err)) gm_answer_free(answer);
-  ask.sampling = (gm_sampling){.temperature = 1, .top_k = 40, .top_p = 0.9f, .seed = 1};
+  ask.temperature = 1;
+  ask.top_k = 40;
+  ask.top_p = 0.9f;
+  ask.seed = 1;
   if (answered(gm_caption(scene, &ask, NULL, &answer, &err), &err)) gm_answer_free(answer);
-  ask = (gm_ask_params){.max_tokens = MAX_TOKENS};
+  ask = SIZED(gm_ask_params, .max_tokens = MAX_TOKENS);
   const gm_box box = {3, 4, 20, 30};
   if (answered(gm_describe(scene, &box, 1, false, &ask, NULL, &answer, &err), &err))
     gm_answer_free(answer);
@@ -94,10 +93,11 @@ static void ask_all(gm_scene *scene) {
     gm_ground_params ground = gm_ground_params_default();
     ground.all = all;
     const char *phrase = "a red ball";
-    gm_ground_result result;
+    gm_ground_result *result;
     if (!answered(gm_ground(scene, &phrase, 1, &ground, NULL, &result, &err), &err)) continue;
-    check_regions(result.regions, result.n_regions);
-    gm_ground_result_free(&result);
+    for (size_t i = 0; i < result->n_regions; i++)
+      assert_true(ground_region(result, i).index >= 0);
+    gm_ground_result_free(result);
   }
 }
 

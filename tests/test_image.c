@@ -78,7 +78,7 @@ static void cut_files_are_truncated(void **state) {
 
 /* Two changes of every byte: anything but a crash or another code than those promised. */
 static void check_changes(const char *name, unsigned char *bytes, size_t size) {
-  const gm_image_params limits = {.max_pixels = 1 << 18};
+  const gm_image_params limits = {.struct_size = sizeof limits, .max_pixels = 1 << 18};
   static const unsigned char changes[] = {0xFF, 0x01};
   for (size_t i = 0; i < size * 2; i++) {
     bytes[i / 2] ^= changes[i % 2];
@@ -195,7 +195,7 @@ static void opening_tells_what_is_wrong(void **state) {
   assert_non_null(strstr(err.message, "directory"));
 
   const char *path = test_data("photos/rocket.jpg"); /* 640 x 427 */
-  gm_image_params params = {.max_pixels = 640 * 427 - 1};
+  gm_image_params params = {.struct_size = sizeof params, .max_pixels = 640 * 427 - 1};
   assert_int_equal(gm_image_open(&image, path, &params, &err), GM_ERR_IMAGE_TOO_LARGE);
   assert_non_null(strstr(err.message, "640 x 427"));
   params.max_pixels = 640 * 427;

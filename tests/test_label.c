@@ -1,9 +1,8 @@
 /* test_label.c - naming regions: a region's answer is that of a view of it, whatever the other
  * regions and classes; errors; COCO's average precision by hand. */
 #include "average_precision.h"
-#include "gromatic.h"
+#include "interface.h"
 #include "naming.h"
-#include "support.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -62,7 +61,7 @@ static void label(const fixture *f, const gm_box *regions, size_t n, const gm_cl
 
 static float raw_score(const gm_classification *c, const char *name) {
   for (size_t i = 0; i < c->n_labels; i++)
-    if (strcmp(c->labels[i].name, name) == 0) return c->labels[i].raw_score;
+    if (strcmp(label_at(c, i).name, name) == 0) return label_at(c, i).raw_score;
   fail_msg("no class %s", name);
   return 0;
 }
@@ -98,7 +97,7 @@ static void test_a_text_has_the_same_features_in_every_batch(void **state) {
   const fixture *f = *state;
   char words[TEXTS * 4 + 1];
   const char *texts[TEXTS];
-  size_t D = gm_clip_get_info(f->clip).features;
+  size_t D = clip_info(f->clip).features;
   float *together = malloc(TEXTS * D * sizeof *together), *alone = malloc(D * sizeof *alone);
   gm_error err = {0};
   assert_true(together && alone);
@@ -120,23 +119,26 @@ static void test_a_region_is_answered_as_a_view_of_it(void **state) {
   gm_error err = {0};
   label(f, boxes, N, classes, together);
   for (size_t i = 0; i < N; i++) {
-    gm_view_params params = gm_label_view_params_default(GM_METHOD_WCA);
+    gm_view_params params = gm_view_params_default(GM_METHOD_WCA);
+    params.crops = 10; /* as docs/LABEL.md says of regions */
+    params.alpha = 0.7f;
+    params.beta = 1;
     gm_view *view = NULL;
     params.part = &boxes[i];
     assert_int_equal(gm_view_create(&view, f->clip, f->image, &params, &err), GM_OK);
     assert_int_equal(gm_classify(view, classes, NULL, NULL, &alone, &err), GM_OK);
     assert_int_equal(alone->n_crops, together[i]->n_crops);
     for (size_t k = 0; k < 5; k++) {
-      assert_int_equal(alone->labels[k].class_index, together[i]->labels[k].class_index);
-      assert_memory_equal(&alone->labels[k].raw_score, &together[i]->labels[k].raw_score,
-                          sizeof(float));
+      gm_label a = label_at(alone, k), b = label_at(together[i], k);
+      assert_int_equal(a.class_index, b.class_index);
+      assert_memory_equal(&a.raw_score, &b.raw_score, sizeof a.raw_score);
     }
     gm_classification_free(alone);
     gm_view_free(view);
   }
   /* annotations.json: what is in the first two boxes */
-  assert_string_equal(together[0]->labels[0].name, "guitar");
-  assert_string_equal(together[1]->labels[0].name, "rabbit");
+  assert_string_equal(label_at(together[0], 0).name, "guitar");
+  assert_string_equal(label_at(together[1], 0).name, "rabbit");
   for (size_t i = 0; i < N; i++) gm_classification_free(together[i]);
   gm_classes_free(classes);
 }
@@ -151,7 +153,7 @@ static void test_failures_leave_no_results(void **state) {
   gm_classes *classes = classes_of(f->clip, few, 2, GM_METHOD_WCA);
   gm_classification *results[2] = {(void *)1, (void *)1};
   const gm_box outside[] = {{9, 167, 60, 217}, {300, 300, 400, 400}};
-  const gm_callbacks stop = {.cancelled = at_once};
+  const gm_callbacks stop = {.struct_size = sizeof stop, .cancelled = at_once};
   gm_error err = {0};
   assert_int_equal(
       gm_label_regions(f->clip, f->image, outside, 2, classes, NULL, NULL, NULL, results, &err),
@@ -208,25 +210,26 @@ static void test_boxes_of_one_label_are_one(void **state) {
   };
   gm_region regions[REGIONS];
   gm_label labels[REGIONS];
-  gm_classification each[REGIONS], *found[REGIONS];
   for (size_t i = 0; i < REGIONS; i++) {
-    regions[i] = (gm_region){cases[i].box, cases[i].region, (int32_t)i};
-    labels[i] = (gm_label){cases[i].class_index, "a", cases[i].label, cases[i].raw};
-    each[i] = (gm_classification){&labels[i], 1, 1};
-    found[i] = &each[i];
+    regions[i] =
+        (gm_region){.box = cases[i].box, .score = cases[i].region, .index = (int32_t)i};
+    labels[i] = (gm_label){.class_index = cases[i].class_index,
+                           .name = "a",
+                           .score = cases[i].label,
+                           .raw_score = cases[i].raw};
   }
   cli_naming naming = {.none = 0.5f, .merge_iou = 0.5};
   bool left_out[REGIONS] = {false};
-  assert_true(cli_naming_merge(&naming, regions, found, REGIONS, left_out));
+  assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, left_out));
   for (size_t i = 0; i < REGIONS; i++)
     if (left_out[i] != cases[i].left_out) fail_msg("region %zu", i);
   bool second[REGIONS] = {[1] = true}; /* what is left out before takes no part */
-  assert_true(cli_naming_merge(&naming, regions, found, REGIONS, second));
+  assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, second));
   assert_false(second[0]);
   assert_true(second[5]);
   naming.merge_iou = 0;
   bool none[REGIONS] = {false};
-  assert_true(cli_naming_merge(&naming, regions, found, REGIONS, none));
+  assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, none));
   for (size_t i = 0; i < REGIONS; i++) assert_false(none[i]);
 }
 

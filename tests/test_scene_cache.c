@@ -60,10 +60,9 @@ static size_t count_entries(void) {
 }
 
 static bool ran(const gm_scene *scene, const char *stage) {
-  size_t n;
-  const gm_timing *timings = gm_scene_timings(scene, &n);
-  for (size_t i = 0; i < n; i++)
-    if (strcmp(timings[i].stage, stage) == 0) return true;
+  gm_timing timing = {.struct_size = sizeof timing};
+  for (size_t i = 0; gm_scene_timing_at(scene, i, &timing) == GM_OK; i++)
+    if (strcmp(timing.stage, stage) == 0) return true;
   return false;
 }
 
@@ -71,7 +70,7 @@ static bool ran(const gm_scene *scene, const char *stage) {
 
 typedef struct replies {
   gm_answer *caption, *chat, *describe[2];
-  gm_ground_result found[2];
+  gm_ground_result *found[2];
   gm_region regions[100];
   size_t n_regions;
 } replies;
@@ -82,8 +81,9 @@ static void ask_all(gm_scene *scene, replies *r) {
   gm_error err;
   gm_ask_params params = gm_ask_params_default();
   params.max_tokens = 24;
-  const gm_region *regions = gm_scene_regions(scene, &r->n_regions);
-  memcpy(r->regions, regions, r->n_regions * sizeof *regions);
+  r->n_regions = gm_scene_region_count(scene);
+  assert_true(r->n_regions <= sizeof r->regions / sizeof *r->regions);
+  for (size_t i = 0; i < r->n_regions; i++) r->regions[i] = scene_region(scene, i);
   assert_ok(gm_caption(scene, &params, NULL, &r->caption, &err), &err);
   gm_chat *chat;
   assert_ok(gm_chat_create(&chat, scene, &err), &err);
@@ -99,27 +99,27 @@ static void free_replies(replies *r) {
   gm_answer_free(r->chat);
   for (size_t i = 0; i < 2; i++) {
     gm_answer_free(r->describe[i]);
-    gm_ground_result_free(&r->found[i]);
+    gm_ground_result_free(r->found[i]);
   }
 }
 
-static void assert_same_regions(const gm_region *a, const gm_region *b, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    assert_memory_equal(&a[i].box, &b[i].box, sizeof a[i].box);
-    assert_memory_equal(&a[i].score, &b[i].score, sizeof a[i].score);
-    assert_int_equal(a[i].index, b[i].index);
-  }
+static void assert_same_region(gm_region a, gm_region b) {
+  assert_memory_equal(&a.box, &b.box, sizeof a.box);
+  assert_memory_equal(&a.score, &b.score, sizeof a.score);
+  assert_int_equal(a.index, b.index);
 }
 
 static void assert_same_replies(const replies *a, const replies *b) {
   assert_int_equal(a->n_regions, b->n_regions);
-  assert_same_regions(a->regions, b->regions, a->n_regions);
+  for (size_t i = 0; i < a->n_regions; i++) assert_same_region(a->regions[i], b->regions[i]);
   assert_same_answer(a->caption, b->caption);
   assert_same_answer(a->chat, b->chat);
   for (size_t i = 0; i < 2; i++) {
     assert_same_answer(a->describe[i], b->describe[i]);
-    assert_int_equal(a->found[i].n_regions, b->found[i].n_regions);
-    assert_same_regions(a->found[i].regions, b->found[i].regions, a->found[i].n_regions);
+    const gm_ground_result *x = a->found[i], *y = b->found[i];
+    assert_int_equal(x->n_regions, y->n_regions);
+    for (size_t k = 0; k < x->n_regions; k++)
+      assert_same_region(ground_region(x, k), ground_region(y, k));
   }
 }
 
@@ -309,11 +309,11 @@ static void test_damaged_entries_are_absent(void **state) {
 static void test_no_directory(void **state) {
   (void)state;
   gm_error err;
-  gm_model_params params = {.cache = "/proc/nowhere"};
+  gm_model_params params = {.struct_size = sizeof params, .cache = "/proc/nowhere"};
   gm_model *model = test_model("groma-mini", NULL, &params);
   gm_scene *scene = test_scene(model, PICTURE, NULL);
   gm_answer *answer;
-  gm_ask_params ask = {.max_tokens = 2};
+  gm_ask_params ask = {.struct_size = sizeof ask, .max_tokens = 2};
   assert_ok(gm_caption(scene, &ask, NULL, &answer, &err), &err);
   gm_answer_free(answer);
   gm_scene_free(scene);

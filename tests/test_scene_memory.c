@@ -127,15 +127,15 @@ static gm_status describe(gm_scene *scene, char *text, size_t size) {
 
 static gm_status ground(gm_scene *scene, char *text, size_t size) {
   const char *const phrases[] = {"a tree", "a guitar"};
-  gm_ground_result found[2];
-  const gm_ground_params params = {.free = true};
+  gm_ground_result *found[2];
+  const gm_ground_params params = {.struct_size = sizeof params, .free = true};
   gm_status status = gm_ground(scene, phrases, 2, &params, NULL, found, NULL);
   if (status == GM_OK) {
-    assert_true(strlen(found[0].raw) < size);
-    strcpy(text, found[0].raw);
+    assert_true(strlen(found[0]->raw) < size);
+    strcpy(text, found[0]->raw);
   }
-  gm_ground_result_free(&found[0]);
-  gm_ground_result_free(&found[1]);
+  gm_ground_result_free(found[0]);
+  gm_ground_result_free(found[1]);
   return status;
 }
 
@@ -144,7 +144,8 @@ static gm_status two_turns(gm_scene *scene, char *text, size_t size) {
   gm_answer *answer = NULL;
   gm_status status = gm_chat_create(&chat, scene, NULL);
   if (status != GM_OK) return status;
-  gm_ask_params params = {.boxes = boxes, .n_boxes = 1, .max_tokens = 8};
+  gm_ask_params params = {
+      .struct_size = sizeof params, .boxes = boxes, .n_boxes = 1, .max_tokens = 8};
   for (int turn = 0; turn < 2 && status == GM_OK; turn++) {
     gm_answer_free(answer);
     status = gm_chat_ask(chat, "What is {1}?", &params, NULL, &answer, NULL);
@@ -175,7 +176,7 @@ static void opening_a_model(void **state) {
     long before = atomic_load(&live);
     gm_model *model;
     atomic_store(&until_failure, n);
-    status = gm_model_open(&model, "groma-mini", &(gm_model_params){.threads = 1}, NULL);
+    status = gm_model_open(&model, "groma-mini", &SIZED(gm_model_params, .threads = 1), NULL);
     atomic_store(&until_failure, -1);
     assert_true(status == GM_OK || status == GM_ERR_MEMORY);
     assert_true((status == GM_OK) == (model != NULL));
@@ -191,7 +192,7 @@ static void encoding_a_picture(void **state) {
   long n = 0;
   for (; status != GM_OK; n += STEP) {
     /* a model of its own, so that its scratch memory is not there yet */
-    gm_model *model = test_model("groma-mini", NULL, &(gm_model_params){.threads = 1});
+    gm_model *model = test_model("groma-mini", NULL, &SIZED(gm_model_params, .threads = 1));
     long before = atomic_load(&live);
     gm_scene *scene;
     atomic_store(&until_failure, n);
@@ -210,7 +211,7 @@ static void encoding_a_picture(void **state) {
 /* cache: a directory that the first answer fills; NULL: none */
 static void asking(question_fn ask, const char *cache) {
   char want[1024], text[1024];
-  const gm_model_params params = {.threads = 1, .cache = cache};
+  const gm_model_params params = {.struct_size = sizeof params, .threads = 1, .cache = cache};
   gm_model *model = test_model("groma-mini", NULL, &params);
   gm_scene *scene = test_scene(model, "world/scenes/images/000.png", NULL);
   assert_int_equal(ask(scene, want, sizeof want), GM_OK);

@@ -3,7 +3,6 @@
  * different pictures, and every answer is that of one thread alone. Under ThreadSanitizer
  * (preset tsan) this finds races. cmocka's assertions belong to the main thread: the others
  * count faults. */
-#include "gromatic.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -68,29 +67,31 @@ static char *caption_of(shared *s, gm_scene *scene) {
 
 static gm_region ground(shared *s, gm_scene *scene) {
   const char *const phrases[] = {"the guitar"};
-  gm_ground_result result = {0};
-  gm_region best = {0};
+  gm_ground_result *result = NULL;
+  gm_region best = {.struct_size = sizeof best};
   gm_error err = {0};
   if (fails(s, gm_ground(scene, phrases, 1, NULL, NULL, &result, &err), GM_OK, "ground", &err))
     return best;
-  if (result.n_regions > 0) best = result.regions[0];
-  gm_ground_result_free(&result);
+  if (result->n_regions > 0)
+    fails(s, gm_ground_region_at(result, 0, &best), GM_OK, "best region", &err);
+  gm_ground_result_free(result);
   return best;
 }
 
 static float label(shared *s, gm_scene *scene, int picture) {
-  size_t n;
-  const gm_region *regions = gm_scene_regions(scene, &n);
+  gm_region region = {.struct_size = sizeof region};
+  gm_label first = {.struct_size = sizeof first};
   gm_classification *named = NULL;
   gm_error err = {0};
-  if (n == 0 || fails(s,
-                      gm_label_regions(s->clip, s->images[picture], &regions[0].box, 1,
-                                       s->classes, NULL, NULL, NULL, &named, &err),
-                      GM_OK, "label", &err))
+  if (gm_scene_region_at(scene, 0, &region) != GM_OK ||
+      fails(s,
+            gm_label_regions(s->clip, s->images[picture], &region.box, 1, s->classes, NULL,
+                             NULL, NULL, &named, &err),
+            GM_OK, "label", &err))
     return -2;
-  float score = named->labels[0].raw_score;
+  fails(s, gm_label_at(named, 0, &first), GM_OK, "first label", &err);
   gm_classification_free(named);
-  return score;
+  return first.raw_score;
 }
 
 /* Ends a call when it has asked some times. */
@@ -100,7 +101,8 @@ static bool cancel_later(void *user) {
 }
 
 static void cancel(shared *s, gm_scene *scene, int polls) {
-  gm_callbacks callbacks = {.user = &polls, .cancelled = cancel_later};
+  gm_callbacks callbacks = {
+      .struct_size = sizeof callbacks, .user = &polls, .cancelled = cancel_later};
   gm_answer *answer = NULL;
   gm_error err = {0};
   gm_status status = gm_caption(scene, NULL, &callbacks, &answer, &err);

@@ -3,6 +3,7 @@
 
 #include "ahead.h"
 #include "batch_setup.h"
+#include "results.h"
 #include "tar_file.h"
 #include "terminal.h"
 
@@ -72,7 +73,7 @@ static gm_status open_scene(const cli_batch *b, const cli_report *report, const 
 static json_t *model_json(const cli_batch *b) {
   const char *path = b->info.path, *hash = b->model_hash, *type = b->info.type;
   if (b->job->run_image) {
-    gm_clip_info info = gm_clip_get_info(b->job->clip);
+    gm_clip_info info = cli_clip_info(b->job->clip);
     path = info.path;
     hash = b->clip_hash;
     type = info.type;
@@ -86,11 +87,14 @@ static json_t *model_json(const cli_batch *b) {
   return model;
 }
 
-static void add_stages(cli_report *report, json_t *timings, const gm_timing *t, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    json_object_set_new(timings, t[i].stage, cli_json_number(t[i].seconds));
-    fprintf(report->text, "  %-12s %8.3f s\n", t[i].stage, t[i].seconds);
-  }
+static void add_stage(cli_report *report, json_t *timings, const gm_timing *t) {
+  json_object_set_new(timings, t->stage, cli_json_number(t->seconds));
+  fprintf(report->text, "  %-12s %8.3f s\n", t->stage, t->seconds);
+}
+
+/* The command's own. */
+static void add_stages(cli_report *report, json_t *timings) {
+  for (size_t i = 0; i < report->n_stages; i++) add_stage(report, timings, &report->stages[i]);
 }
 
 static void add_verbose(const cli_batch *b, cli_report *report, const gm_scene *scene,
@@ -98,17 +102,17 @@ static void add_verbose(const cli_batch *b, cli_report *report, const gm_scene *
   if (!b->job->args->verbose) return;
   json_t *object = cli_report_object(report);
   json_object_set_new(object, "model", model_json(b));
-  const gm_timing whole = {b->job->command, seconds};
-  size_t n = 1;
-  const gm_timing *t = scene ? gm_scene_timings(scene, &n) : &whole;
+  gm_timing t = {.struct_size = sizeof t, .stage = b->job->command, .seconds = seconds};
   json_t *timings = json_object();
   fputc('\n', report->text);
   if (b->job->language)
     fprintf(report->text, "  cache of the language model: keys %s, values %s\n",
             b->info.cache_type_k, b->info.cache_type_v);
-  add_stages(report, timings, report->stages, scene ? 0 : report->n_stages);
-  add_stages(report, timings, t, n);
-  add_stages(report, timings, report->stages, scene ? report->n_stages : 0);
+  if (!scene) add_stages(report, timings);
+  if (!scene) add_stage(report, timings, &t);
+  for (size_t i = 0; scene && gm_scene_timing_at(scene, i, &t) == GM_OK; i++)
+    add_stage(report, timings, &t);
+  if (scene) add_stages(report, timings);
   json_object_set_new(object, "timings", timings);
 }
 
@@ -118,8 +122,8 @@ static gm_status draw_report(const cli_batch *b, const cli_report *report,
   cli_picture_path(b->job->args->draw, b->job->draw_name, name, path, sizeof path);
   gm_status status = cli_drawing_may_replace(path, b->job->args->force, err);
   if (status != GM_OK) return status;
-  return gm_draw(image, report->marks, report->n_marks, report->caption, report->spans,
-                 report->n_spans, path, err);
+  const gm_draw_params params = cli_report_drawing(report);
+  return gm_draw(image, &params, path, err);
 }
 
 /* ---- output ---- */
@@ -342,11 +346,6 @@ static void on_text(void *user, const char *text, size_t length) {
   fflush(stdout);
 }
 
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
-
 static gm_status cannot_read(int code, gm_error *err) {
   if (code == EFBIG) {
     snprintf(err->message, sizeof err->message, "found more than %d bytes, wanted at most that",
@@ -527,7 +526,10 @@ int cli_run_batch(cli_job *job, const cli_list *inputs) {
   cli_batch b = {.job = job, .began = cli_now()};
   cli_catch_interrupt();
   b.progress = cli_progress_begin(job->args->quiet);
-  job->callbacks = (gm_callbacks){&b, on_cancelled, on_progress, on_text};
+  job->callbacks = cli_callbacks();
+  job->callbacks.user = &b;
+  job->callbacks.progress = on_progress;
+  job->callbacks.text = on_text;
   int code = cli_batch_set_up(&b, inputs);
   if (code == CLI_DONE) {
     job->stream = job->stream && !b.many && !b.lines;

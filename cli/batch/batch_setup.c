@@ -3,6 +3,7 @@
 
 #include "boxes_file.h"
 #include "file_names.h"
+#include "results.h"
 #include "run_settings.h"
 
 #include <errno.h>
@@ -170,7 +171,7 @@ static int prepare_export(cli_batch *b) {
 
 static int begin_ledger(cli_batch *b) {
   if (!b->ledger) return CLI_DONE;
-  const char *kernels = b->model ? b->info.kernels : gm_clip_get_info(b->job->clip).kernels;
+  const char *kernels = b->model ? b->info.kernels : cli_clip_info(b->job->clip).kernels;
   const cli_run_models models = {b->model_hash, b->clip_hash, kernels, b->regions,
                                  b->n_regions};
   json_t *run = cli_run_settings(b->job, &models);
@@ -185,24 +186,26 @@ static int prepare_models(cli_batch *b) {
   if (b->job->run) {
     int code = cli_open_model(a, b->inputs.whole ? b->inputs.n : 0, &b->model);
     if (code != CLI_DONE) return code;
-    b->info = gm_model_get_info(b->model);
+    b->info = cli_model_info(b->model);
     b->scope = cli_scope_of(a, b->model);
     b->export.model = b->info.name;
     b->export.classes = b->job->classes;
     b->export.n_classes = b->job->n_classes;
   }
   if (b->job->clip && !b->scope.scope && !a->clip_model && !(b->job->run_image && a->model)) {
-    gm_clip_info info = gm_clip_get_info(b->job->clip);
+    gm_clip_info info = cli_clip_info(b->job->clip);
     b->scope = (cli_scope){info.name, info.scope};
   }
   if (!a->output && !a->verbose) return CLI_DONE;
   gm_error err = {0};
-  gm_status status = b->model ? gm_model_sha256(b->model, b->model_hash, &err) : GM_OK;
+  const gm_callbacks callbacks = cli_callbacks();
+  gm_status status = GM_OK;
+  if (b->model) status = gm_model_sha256(b->model, b->model_hash, &callbacks, &err);
   if (status == GM_OK && b->job->clip)
-    status = gm_clip_sha256(b->job->clip, b->clip_hash, &err);
+    status = gm_clip_sha256(b->job->clip, b->clip_hash, &callbacks, &err);
   if (status == GM_OK) return CLI_DONE;
-  cli_error("%s", err.message);
-  return CLI_MODEL;
+  cli_report_error(&err);
+  return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
 }
 
 /* Whether all names must be known before the first picture: they decide how others are named.

@@ -2,6 +2,7 @@
 #include "picture_paths.h"
 
 #include "file_names.h"
+#include "gromatic_tools.h"
 #include "terminal.h"
 
 #include <errno.h>

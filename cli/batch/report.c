@@ -1,6 +1,7 @@
 /* report.c - see report.h. */
 #include "report.h"
 
+#include "results.h"
 #include "terminal.h"
 
 #include <math.h>
@@ -86,7 +87,20 @@ void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t 
   gm_mark *grown = realloc(report->marks, (report->n_marks + 1) * sizeof *grown);
   if (!grown) return;
   report->marks = grown;
-  grown[report->n_marks++] = (gm_mark){box, label ? strdup(label) : NULL, colour};
+  grown[report->n_marks++] = (gm_mark){.struct_size = sizeof *grown,
+                                       .box = box,
+                                       .label = label ? strdup(label) : NULL,
+                                       .colour = colour};
+}
+
+gm_draw_params cli_report_drawing(const cli_report *report) {
+  gm_draw_params params = gm_draw_params_default();
+  params.marks = report->marks;
+  params.n_marks = report->n_marks;
+  params.caption = report->caption;
+  params.spans = report->spans;
+  params.n_spans = report->n_spans;
+  return params;
 }
 
 void cli_report_print_box(cli_report *report, gm_box box) {
@@ -111,13 +125,13 @@ void cli_report_print_name(cli_report *report, const char *name, int32_t colour)
 static void print_words(cli_report *report, const gm_answer *answer) {
   size_t at = 0;
   for (size_t i = 0; i < answer->n_groundings; i++) {
-    const gm_grounding *g = &answer->groundings[i];
-    if (g->span_begin < at) continue;
-    cli_put_text(report->text, answer->text + at, g->span_begin - at);
+    const gm_grounding g = cli_grounding(answer, i);
+    if (g.span_begin < at) continue;
+    cli_put_text(report->text, answer->text + at, g.span_begin - at);
     fputs(tint(report, (int32_t)i), report->text);
-    cli_put_text(report->text, answer->text + g->span_begin, g->span_end - g->span_begin);
+    cli_put_text(report->text, answer->text + g.span_begin, g.span_end - g.span_begin);
     fputs(tint(report, -1), report->text);
-    at = g->span_end;
+    at = g.span_end;
   }
   cli_put_text(report->text, answer->text + at, strlen(answer->text + at));
   fputc('\n', report->text);
@@ -127,20 +141,32 @@ static void add_span(cli_report *report, size_t begin, size_t end, int32_t colou
   gm_span_colour *grown = realloc(report->spans, (report->n_spans + 1) * sizeof *grown);
   if (!grown) return;
   report->spans = grown;
-  grown[report->n_spans++] = (gm_span_colour){begin, end, colour};
+  grown[report->n_spans++] = (gm_span_colour){
+      .struct_size = sizeof *grown, .begin = begin, .end = end, .colour = colour};
 }
 
-static json_t *grounding_json(const cli_report *report, const gm_grounding *g) {
+/* The answer's phrase i with its regions: as JSON, which is returned, as text and as marks. */
+static json_t *add_grounding(cli_report *report, const gm_answer *answer, size_t i) {
+  const gm_grounding g = cli_grounding(answer, i);
   json_t *regions = json_array();
-  for (size_t k = 0; k < g->n_regions; k++)
-    json_array_append_new(regions, cli_json_region(report, &g->regions[k]));
-  return json_pack("{s:s, s:[I,I], s:o}", "phrase", g->phrase, "span",
-                   (json_int_t)g->span_begin, (json_int_t)g->span_end, "regions", regions);
+  add_span(report, g.span_begin, g.span_end, (int32_t)i);
+  for (size_t k = 0; k < g.n_regions; k++) {
+    const gm_region region = cli_answer_region(answer, i, k);
+    json_array_append_new(regions, cli_json_region(report, &region));
+    fputs("  ", report->text);
+    cli_report_print_name(report, g.phrase, (int32_t)i);
+    cli_report_print_box(report, region.box);
+    fprintf(report->text, "  %.2f\n", (double)region.score);
+    cli_report_mark(report, region.box, g.phrase, (int32_t)i);
+  }
+  return json_pack("{s:s, s:[I,I], s:o}", "phrase", g.phrase, "span", (json_int_t)g.span_begin,
+                   (json_int_t)g.span_end, "regions", regions);
 }
 
 void cli_report_stage(cli_report *report, const char *stage, double began) {
   if (report->n_stages == sizeof report->stages / sizeof report->stages[0]) return;
-  report->stages[report->n_stages++] = (gm_timing){stage, cli_now() - began};
+  report->stages[report->n_stages++] = (gm_timing){
+      .struct_size = sizeof(gm_timing), .stage = stage, .seconds = cli_now() - began};
 }
 
 void cli_report_cut(cli_report *report, json_t *object, const gm_answer *answer) {
@@ -156,18 +182,8 @@ void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answ
   if (!streamed) print_words(report, answer);
   report->n_spans = 0;
   if (answer->n_groundings) fputc('\n', report->text);
-  for (size_t i = 0; i < answer->n_groundings; i++) {
-    const gm_grounding *g = &answer->groundings[i];
-    json_array_append_new(groundings, grounding_json(report, g));
-    add_span(report, g->span_begin, g->span_end, (int32_t)i);
-    for (size_t k = 0; k < g->n_regions; k++) {
-      fputs("  ", report->text);
-      cli_report_print_name(report, g->phrase, (int32_t)i);
-      cli_report_print_box(report, g->regions[k].box);
-      fprintf(report->text, "  %.2f\n", (double)g->regions[k].score);
-      cli_report_mark(report, g->regions[k].box, g->phrase, (int32_t)i);
-    }
-  }
+  for (size_t i = 0; i < answer->n_groundings; i++)
+    json_array_append_new(groundings, add_grounding(report, answer, i));
   json_object_set_new(object, "grounding", groundings);
   cli_report_cut(report, object, answer);
   if (raw) {

@@ -4,7 +4,7 @@
 #define CLI_REPORT_H
 
 #include "box_format.h"
-#include "gromatic.h"
+#include "gromatic_tools.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -59,6 +59,9 @@ void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t 
 void cli_report_print_name(cli_report *report, const char *name, int32_t colour);
 /* "x1, y1 - x2, y2" as a person reads it, in the report's format. */
 void cli_report_print_box(cli_report *report, gm_box box);
+
+/* The report's marks and caption, which live as long as it does. */
+gm_draw_params cli_report_drawing(const cli_report *report);
 
 /* The stage has ended that began at `began` (cli_now). stage: a string that lives on. */
 void cli_report_stage(cli_report *report, const char *stage, double began);

@@ -4,6 +4,7 @@
 #include "cache_options.h"
 #include "file_names.h"
 #include "presets.h"
+#include "results.h"
 #include "scope.h"
 #include "terminal.h"
 #include "text_file.h"
@@ -39,16 +40,16 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
     cli_report_error(&err);
     return cli_model_exit_code(status);
   }
-  gm_clip_info info = gm_clip_get_info(*out);
+  gm_clip_info info = cli_clip_info(*out);
   if (!model) cli_scope_tell((cli_scope){info.name, info.scope});
   return CLI_DONE;
 }
 
 void cli_close_clip(const cli_args *args, gm_clip *clip) {
-  size_t n;
+  gm_cache_refusal refusal = {.struct_size = sizeof refusal};
   if (!clip) return;
-  const gm_cache_refusal *refusals = gm_clip_refusals(clip, &n);
-  cli_tell_refusals(args, refusals, n);
+  for (size_t i = 0; gm_clip_refusal_at(clip, i, &refusal) == GM_OK; i++)
+    cli_tell_refusal(args, &refusal);
   gm_clip_free(clip);
 }
 
@@ -206,6 +207,12 @@ static const char *missing_flag(gm_method method, const class_files *files) {
   }
 }
 
+/* NaN, not given, is 0 there. The exponent 0 becomes one whose exp is 1 too. */
+static float exponent(double given) {
+  if (isnan(given)) return 0;
+  return given == 0 ? 1e-20F : (float)given;
+}
+
 static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
                           const char *const *names, size_t n, const class_files *files,
                           const gm_callbacks *callbacks, gm_classes **out) {
@@ -230,7 +237,7 @@ static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
   params.descriptors = files->descriptors;
   params.words = files->words;
   params.seed = args->seed;
-  if (!isnan(args->text_scale)) params.text_scale = (float)args->text_scale;
+  params.text_scale = exponent(args->text_scale);
   if (args->dedup) params.dedup = (float)DEDUP_COSINE;
   if (args->dedup_cosine >= 0) params.dedup = (float)args->dedup_cosine;
   gm_error err = {0};
@@ -254,8 +261,7 @@ int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
     names = (const char *const *)own;
     n = n_own;
   }
-  bool wca = method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
-  if (code == CLI_DONE && wca && n && !files.descriptions) {
+  if (code == CLI_DONE && cli_has_crops(method) && n && !files.descriptions) {
     files.descriptions = files.own = empty_descriptions(names, n);
     if (!files.descriptions) code = CLI_USAGE;
   }
@@ -268,6 +274,18 @@ int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
 
 /* ---- crops and scores ---- */
 
+bool cli_has_crops(gm_method method) {
+  return method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
+}
+
+/* The library's own numbers, which stand in the help too: --alpha and --beta are compared with
+ * them. */
+static void set_own(gm_method method, bool of_region, gm_view_params *out) {
+  out->crops = !cli_has_crops(method) ? GM_NONE : of_region ? 10 : 100;
+  out->alpha = of_region ? 0.7F : method == GM_METHOD_WCA_RELEASED ? 0.1F : 0.5F;
+  out->beta = of_region ? 1 : 0.9F;
+}
+
 /* --preset: the published settings of a data set. */
 static bool use_preset(const cli_args *args, gm_method method, gm_view_params *out) {
   if (!args->preset) return true;
@@ -277,7 +295,7 @@ static bool use_preset(const cli_args *args, gm_method method, gm_view_params *o
               args->preset);
     return false;
   }
-  if (out->crops) out->crops = preset->crops;
+  if (cli_has_crops(method)) out->crops = preset->crops;
   out->alpha =
       (float)(method == GM_METHOD_WCA_RELEASED ? preset->released_alpha : preset->alpha);
   return true;
@@ -285,9 +303,9 @@ static bool use_preset(const cli_args *args, gm_method method, gm_view_params *o
 
 bool cli_view_params(const cli_args *args, gm_method method, bool of_region,
                      gm_view_params *out) {
-  *out = of_region && !args->preset ? gm_label_view_params_default(method)
-                                    : gm_view_params_default(method);
-  bool crops = out->crops > 0;
+  bool crops = cli_has_crops(method);
+  *out = gm_view_params_default(method);
+  set_own(method, of_region && !args->preset, out);
   if (!use_preset(args, method, out)) return false;
   if (args->dedup) out->dedup = (float)DEDUP_IOU;
   if (args->dedup_iou >= 0) out->dedup = (float)args->dedup_iou;
@@ -305,7 +323,7 @@ gm_classify_params cli_classify_params(const cli_args *args) {
   gm_classify_params params = gm_classify_params_default();
   if (args->draws) params.draws = (uint32_t)args->draws;
   if (args->redraws) params.redraws = (uint32_t)args->redraws;
-  if (!isnan(args->image_scale)) params.image_scale = (float)args->image_scale;
+  params.image_scale = exponent(args->image_scale);
   params.stop = args->stop;
   params.seed = args->seed;
   return params;

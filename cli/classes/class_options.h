@@ -24,6 +24,9 @@ bool cli_method(const cli_args *args, gm_method *out);
 bool cli_class_names(const cli_args *args, char ***names, size_t *n);
 void cli_names_free(char **names, size_t n);
 
+/* Whether the method looks at crops of the picture. */
+bool cli_has_crops(gm_method method);
+
 /* The classes of the arguments, read from their files and encoded. Names given (from
  * cli_class_names or elsewhere) take the place of --classes where n > 0; without
  * --descriptions, wca and wca-released know them by their label prompt alone. Returns an exit

@@ -3,6 +3,7 @@
 
 #include "box_overlap.h"
 #include "class_options.h"
+#include "results.h"
 #include "terminal.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static int list_names(cli_naming *naming) {
 /* Cosines of another CLIP lie elsewhere: it has a limit only where the user gives one. */
 static float none_score(const cli_naming *naming, const cli_args *args) {
   if (args->none >= -1) return (float)args->none;
-  bool mini = strcmp(gm_clip_get_info(naming->clip).name, "clip-mini") == 0;
+  bool mini = strcmp(cli_clip_info(naming->clip).name, "clip-mini") == 0;
   return mini ? CLIP_MINI_NONE : -1;
 }
 
@@ -57,18 +58,22 @@ void cli_naming_close(cli_naming *naming, const cli_args *args) {
   *naming = (cli_naming){0};
 }
 
-gm_status cli_name_regions(const cli_naming *naming, const gm_scene *scene,
-                           const gm_image *image, const gm_callbacks *callbacks,
-                           gm_classification ***out, gm_error *err) {
-  size_t n;
-  const gm_region *regions = gm_scene_regions(scene, &n);
+gm_status cli_name_regions(const cli_naming *naming, const gm_image *image,
+                           const gm_region *regions, size_t n, const gm_callbacks *callbacks,
+                           gm_label **out, gm_error *err) {
   gm_box *boxes = calloc(n + 1, sizeof *boxes);
+  gm_classification **found = calloc(n + 1, sizeof *found);
   *out = calloc(n + 1, sizeof **out);
-  gm_status status = boxes && *out ? GM_OK : (err->status = GM_ERR_MEMORY);
+  gm_status status = boxes && found && *out ? GM_OK : (err->status = GM_ERR_MEMORY);
   for (size_t i = 0; status == GM_OK && i < n; i++) boxes[i] = regions[i].box;
   if (status == GM_OK)
     status = gm_label_regions(naming->clip, image, boxes, n, naming->classes, &naming->view,
-                              &naming->classify, callbacks, *out, err);
+                              &naming->classify, callbacks, found, err);
+  for (size_t i = 0; status == GM_OK && i < n; i++) {
+    (*out)[i] = cli_label(found[i], 0);
+    gm_classification_free(found[i]);
+  }
+  free(found);
   free(boxes);
   if (status == GM_OK) return GM_OK;
   free(*out);
@@ -76,17 +81,12 @@ gm_status cli_name_regions(const cli_naming *naming, const gm_scene *scene,
   return status;
 }
 
-void cli_named_free(gm_classification **named, size_t n) {
-  for (size_t i = 0; named && i < n; i++) gm_classification_free(named[i]);
-  free(named);
+bool cli_naming_is_none(const cli_naming *naming, const gm_label *best) {
+  return best->raw_score < naming->none;
 }
 
-bool cli_naming_is_none(const cli_naming *naming, const gm_classification *found) {
-  return found->labels[0].raw_score < naming->none;
-}
-
-double cli_naming_score(const gm_region *region, const gm_classification *found) {
-  return (double)region->score * (double)found->labels[0].score;
+double cli_naming_score(const gm_region *region, const gm_label *best) {
+  return (double)region->score * (double)best->score;
 }
 
 /* ---- two boxes of one thing ---- */
@@ -102,22 +102,22 @@ static int by_score(const void *a, const void *b) {
   return (x->region > y->region) - (x->region < y->region);
 }
 
-bool cli_naming_merge(const cli_naming *naming, const gm_region *regions,
-                      gm_classification *const *found, size_t n, bool *left_out) {
+bool cli_naming_merge(const cli_naming *naming, const gm_region *regions, const gm_label *best,
+                      size_t n, bool *left_out) {
   if (!(naming->merge_iou > 0)) return true;
   scored *list = calloc(n + 1, sizeof *list);
   size_t count = 0, kept = 0; /* the kept stand at the front of the list */
   if (!list) return false;
   for (size_t i = 0; i < n; i++)
-    if (!left_out[i] && !cli_naming_is_none(naming, found[i]))
-      list[count++] = (scored){cli_naming_score(&regions[i], found[i]), i};
+    if (!left_out[i] && !cli_naming_is_none(naming, &best[i]))
+      list[count++] = (scored){cli_naming_score(&regions[i], &best[i]), i};
   qsort(list, count, sizeof *list, by_score);
   for (size_t i = 0; i < count; i++) {
     size_t region = list[i].region;
     for (size_t k = 0; k < kept && !left_out[region]; k++) {
       size_t other = list[k].region;
       left_out[region] =
-          found[other]->labels[0].class_index == found[region]->labels[0].class_index &&
+          best[other].class_index == best[region].class_index &&
           cli_box_iou(regions[other].box, regions[region].box) > naming->merge_iou;
     }
     if (!left_out[region]) list[kept++] = list[i];

@@ -27,23 +27,22 @@ int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const 
                     size_t n, const gm_callbacks *callbacks);
 void cli_naming_close(cli_naming *naming, const cli_args *args);
 
-/* The best class of each region of the scene: an array of gm_scene_regions' length, freed with
- * cli_named_free. */
-gm_status cli_name_regions(const cli_naming *naming, const gm_scene *scene,
-                           const gm_image *image, const gm_callbacks *callbacks,
-                           gm_classification ***out, gm_error *err);
-void cli_named_free(gm_classification **named, size_t n);
+/* (*out)[n], to be freed: the best label of each region, whose name lives as long as the
+ * classes. NULL on failure. */
+gm_status cli_name_regions(const cli_naming *naming, const gm_image *image,
+                           const gm_region *regions, size_t n, const gm_callbacks *callbacks,
+                           gm_label **out, gm_error *err);
 
 /* True where the best label is not good enough to be given. */
-bool cli_naming_is_none(const cli_naming *naming, const gm_classification *found);
+bool cli_naming_is_none(const cli_naming *naming, const gm_label *best);
 
 /* A region's score as one of its label: region score x label score. */
-double cli_naming_score(const gm_region *region, const gm_classification *found);
+double cli_naming_score(const gm_region *region, const gm_label *best);
 
 /* Sets left_out[i] of n regions where a box of the same label and a higher score (of equal ones
  * an earlier box) overlaps it by more than merge_iou, and is not left out itself. Regions that
  * are left out already, or have no label, take no part. False: no memory. */
-bool cli_naming_merge(const cli_naming *naming, const gm_region *regions,
-                      gm_classification *const *found, size_t n, bool *left_out);
+bool cli_naming_merge(const cli_naming *naming, const gm_region *regions, const gm_label *best,
+                      size_t n, bool *left_out);
 
 #endif

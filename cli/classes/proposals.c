@@ -2,6 +2,7 @@
 #include "proposals.h"
 
 #include "batch.h"
+#include "results.h"
 
 #include <stdlib.h>
 
@@ -29,10 +30,11 @@ gm_status cli_propose(gm_model *groma, const gm_image *image, const gm_callbacks
   gm_status status = gm_scene_create(&scene, groma, image, NULL, callbacks, err);
   if (status != GM_OK) return status;
   float width = (float)gm_image_width(image), height = (float)gm_image_height(image);
-  const gm_region *regions = gm_scene_regions(scene, n);
-  *boxes = malloc((*n + 1) * sizeof **boxes);
+  gm_region *regions = cli_scene_regions(scene, n);
+  *boxes = regions ? malloc((*n + 1) * sizeof **boxes) : NULL;
   for (size_t i = 0; *boxes && i < *n; i++)
     (*boxes)[i] = square_around(regions[i].box, width, height);
+  free(regions);
   gm_scene_free(scene);
   if (!*boxes) return err->status = GM_ERR_MEMORY;
   if (*n == 0) (*boxes)[(*n)++] = (gm_box){0, 0, width, height};

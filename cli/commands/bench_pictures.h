@@ -3,7 +3,7 @@
 #define CLI_BENCH_PICTURES_H
 
 #include "arguments.h"
-#include "gromatic.h"
+#include "gromatic_tools.h"
 
 /* The pictures as `caption` takes them, `together` of them at once (--parallel), the next one
  * read and decoded while one is looked at; answers of params->tokens tokens at most (0: 48),

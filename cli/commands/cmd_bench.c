@@ -2,7 +2,7 @@
  * limits measured in the same run. */
 #include "bench_pictures.h"
 #include "commands.h"
-#include "gromatic.h"
+#include "gromatic_tools.h"
 #include "params.h"
 #include "terminal.h"
 
@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
 
 /* A rate in its column, which stays empty where nothing was counted. */
 static void print_rate(double work, double seconds, int width, int decimals) {
@@ -34,46 +29,59 @@ static void print_stage(const gm_bench_stage *s) {
   putchar('\n');
 }
 
-static void print_text(const gm_bench_report *r) {
+static gm_limits limits_of(const gm_bench_report *r) {
+  gm_limits limits = {.struct_size = sizeof limits};
+  gm_bench_limits(r, &limits);
+  return limits;
+}
+
+static gm_bench_stage stage_at(const gm_bench_report *r, size_t i) {
+  gm_bench_stage stage = {.struct_size = sizeof stage};
+  gm_bench_stage_at(r, i, &stage);
+  return stage;
+}
+
+static void print_text(const gm_bench_report *r, double pictures_per_hour) {
   printf("%s, %s, %u threads\n", r->processor, r->kernels, r->threads);
-  const gm_limits *l = &r->limits;
-  printf("limits: %.0f GFLOP/s fp32, ", l->fp32_gflops);
-  if (l->bf16_gflops > 0) printf("%.0f GFLOP/s bf16, ", l->bf16_gflops);
-  printf("%.0f GOP/s int8, %.1f GB/s read (%.1f in pages of 4 KB)\n\n", l->int8_gops,
-         l->read_gbs, l->read_small_pages_gbs);
+  const gm_limits l = limits_of(r);
+  printf("limits: %.0f GFLOP/s fp32, ", l.fp32_gflops);
+  if (l.bf16_gflops > 0) printf("%.0f GFLOP/s bf16, ", l.bf16_gflops);
+  printf("%.0f GOP/s int8, %.1f GB/s read (%.1f in pages of 4 KB)\n\n", l.int8_gops, l.read_gbs,
+         l.read_small_pages_gbs);
   printf("%-14s %-17s %-44s %11s %11s %10s %8s %9s\n", "stage", "kernels", "shape", "min s",
          "median s", "GOP/s", "GB/s", "of limit");
   bool above = false;
   for (size_t i = 0; i < r->n_stages; i++) {
-    print_stage(&r->stages[i]);
+    const gm_bench_stage stage = stage_at(r, i);
+    print_stage(&stage);
     /* By more than limits scatter; that of reading may change while it is used. */
-    above = above || (r->stages[i].share > 1.1 && strcmp(r->stages[i].limit, "read") != 0);
+    above = above || (stage.share > 1.1 && strcmp(stage.limit, "read") != 0);
   }
   if (above)
     puts("\nabove 100 %: GOP/s count the straightforward algorithm; less was computed");
-  if (r->pictures_per_hour > 0)
-    printf("\n%.0f pictures an hour from file to answer\n", r->pictures_per_hour);
+  if (pictures_per_hour > 0)
+    printf("\n%.0f pictures an hour from file to answer\n", pictures_per_hour);
   if (r->peak_bytes) printf("\npeak resident memory %.2f GB\n", (double)r->peak_bytes * 1e-9);
 }
 
-static void print_json(const gm_bench_report *r, const char *what) {
+static void print_json(const gm_bench_report *r, const char *what, double pictures_per_hour) {
+  const gm_limits l = limits_of(r);
   json_t *stages = json_array();
   for (size_t i = 0; i < r->n_stages; i++) {
-    const gm_bench_stage *s = &r->stages[i];
+    const gm_bench_stage s = stage_at(r, i);
     json_array_append_new(
         stages,
-        json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:f, s:f}", "stage", s->stage,
-                  "kernels", s->kernels, "shape", s->shape, "seconds_min", s->seconds_min,
-                  "seconds_median", s->seconds_median, "operations", s->operations, "bytes",
-                  s->bytes, "limit", s->limit, "limit_rate", s->limit_rate, "share", s->share));
+        json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:f, s:f}", "stage", s.stage,
+                  "kernels", s.kernels, "shape", s.shape, "seconds_min", s.seconds_min,
+                  "seconds_median", s.seconds_median, "operations", s.operations, "bytes",
+                  s.bytes, "limit", s.limit, "limit_rate", s.limit_rate, "share", s.share));
   }
   json_t *root = json_pack(
       "{s:s, s:s, s:s, s:i, s:{s:f, s:f, s:f, s:f, s:f}, s:o, s:I, s:f}", "bench", what,
       "processor", r->processor, "kernels", r->kernels, "threads", (int)r->threads, "limits",
-      "fp32_gflops", r->limits.fp32_gflops, "bf16_gflops", r->limits.bf16_gflops, "int8_gops",
-      r->limits.int8_gops, "read_gbs", r->limits.read_gbs, "read_small_pages_gbs",
-      r->limits.read_small_pages_gbs, "stages", stages, "peak_bytes", (json_int_t)r->peak_bytes,
-      "pictures_per_hour", r->pictures_per_hour);
+      "fp32_gflops", l.fp32_gflops, "bf16_gflops", l.bf16_gflops, "int8_gops", l.int8_gops,
+      "read_gbs", l.read_gbs, "read_small_pages_gbs", l.read_small_pages_gbs, "stages", stages,
+      "peak_bytes", (json_int_t)r->peak_bytes, "pictures_per_hour", pictures_per_hour);
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(7));
   if (text) cli_put_json(stdout, text);
   free(text);
@@ -84,31 +92,36 @@ static void print_json(const gm_bench_report *r, const char *what) {
  * the report's memory is the most that the process had. */
 static gm_status run_pictures(const cli_list *pictures, size_t together, const char *model,
                               const gm_bench_params *params, const gm_callbacks *callbacks,
-                              gm_bench_report **out, gm_error *err) {
+                              gm_bench_report **out, double *per_hour, gm_error *err) {
   bool several = pictures->n > 1 && !params->stages;
-  double per_hour = 0;
   gm_status status = GM_OK;
   if (several)
-    status = cli_bench_pictures(pictures, together, model, params, callbacks, &per_hour, err);
+    status = cli_bench_pictures(pictures, together, model, params, callbacks, per_hour, err);
   if (status != GM_OK) return status;
   status = gm_bench_image(out, pictures->items[0], model, params, callbacks, err);
-  if (status == GM_OK && several) (*out)->pictures_per_hour = per_hour;
+  if (status == GM_OK && !several) *per_hour = (*out)->pictures_per_hour;
   return status;
+}
+
+static gm_bench_params params_of(const cli_args *args) {
+  gm_bench_params params = gm_bench_params_default();
+  params.threads = (unsigned)args->threads;
+  params.repeat = (uint32_t)args->repeat;
+  params.stages = args->stages;
+  return params;
 }
 
 /* Of a Groma or of a CLIP, or of the whole chain on pictures (n 0: of none). */
 static gm_status run_model(const cli_args *args, bool clip, const cli_list *pictures,
-                           gm_bench_report **out, gm_error *err) {
-  gm_callbacks callbacks = {.cancelled = on_cancelled};
-  gm_bench_params params = {.threads = (unsigned)args->threads,
-                            .repeat = (uint32_t)args->repeat,
-                            .prompt = (uint32_t)args->context,
-                            .cache_type_k = args->cache_type_k,
-                            .cache_type_v = args->cache_type_v,
-                            .fast = args->fast,
-                            .tokens = (uint32_t)args->max_tokens,
-                            .count = (uint32_t)args->count,
-                            .stages = args->stages};
+                           gm_bench_report **out, double *per_hour, gm_error *err) {
+  const gm_callbacks callbacks = cli_callbacks();
+  gm_bench_params params = params_of(args);
+  params.prompt = (uint32_t)args->context;
+  params.cache_type_k = args->cache_type_k;
+  params.cache_type_v = args->cache_type_v;
+  params.fast = args->fast;
+  params.tokens = (uint32_t)args->max_tokens;
+  params.count = (uint32_t)args->count;
   char synthetic[128];
   const char *model = args->model;
   if (args->shape) {
@@ -120,16 +133,15 @@ static gm_status run_model(const cli_args *args, bool clip, const cli_list *pict
     model = synthetic;
   }
   if (pictures->n > 0)
-    return run_pictures(pictures, cli_together(args), model, &params, &callbacks, out, err);
+    return run_pictures(pictures, cli_together(args), model, &params, &callbacks, out, per_hour,
+                        err);
   return clip ? gm_bench_clip(out, model, &params, &callbacks, err)
               : gm_bench_model(out, model, &params, &callbacks, err);
 }
 
 static gm_status run_kernels(const cli_args *args, gm_bench_report **out, gm_error *err) {
-  gm_callbacks callbacks = {.cancelled = on_cancelled};
-  gm_bench_params params = {.threads = (unsigned)args->threads,
-                            .repeat = (uint32_t)args->repeat,
-                            .stages = args->stages};
+  const gm_callbacks callbacks = cli_callbacks();
+  const gm_bench_params params = params_of(args);
   return gm_bench_kernels(out, &params, &callbacks, err);
 }
 
@@ -170,18 +182,19 @@ int cmd_bench(const cli_args *args) {
   }
   cli_catch_interrupt();
   gm_bench_report *report = NULL;
+  double per_hour = 0;
   gm_error err = {0};
   const cli_list pictures = {args->inputs.items + 1, args->inputs.n - 1};
   gm_status status = kernels ? run_kernels(args, &report, &err)
-                             : run_model(args, clip, &pictures, &report, &err);
+                             : run_model(args, clip, &pictures, &report, &per_hour, &err);
   if (status != GM_OK) {
     cli_report_error(&err);
     return exit_code(status, &pictures);
   }
   if (args->json)
-    print_json(report, what);
+    print_json(report, what, per_hour);
   else
-    print_text(report);
+    print_text(report, per_hour);
   gm_bench_report_free(report);
   return CLI_DONE;
 }

@@ -2,7 +2,9 @@
 #include "batch.h"
 #include "class_options.h"
 #include "commands.h"
+#include "gromatic_tools.h"
 #include "proposals.h"
+#include "results.h"
 #include "terminal.h"
 
 #include <stdlib.h>
@@ -40,26 +42,29 @@ static void mark_best(cli_report *report, const gm_label *label) {
 static void report_labels(cli_report *report, const gm_classification *found, size_t top) {
   json_t *results = json_array();
   for (size_t i = 0; i < found->n_labels && (top == 0 || i < top); i++) {
-    const gm_label *label = &found->labels[i];
-    json_array_append_new(results, label_json(label));
-    fprintf(report->text, "%6.2f %%  ", 100 * (double)label->score);
-    cli_put_name(report->text, label->name);
+    const gm_label label = cli_label(found, i);
+    json_array_append_new(results, label_json(&label));
+    fprintf(report->text, "%6.2f %%  ", 100 * (double)label.score);
+    cli_put_name(report->text, label.name);
     fputc('\n', report->text);
+    if (i == 0) mark_best(report, &label);
   }
   json_object_set_new(report->json, "results", results);
-  if (found->n_labels) mark_best(report, &found->labels[0]);
   if (found->n_crops)
     json_object_set_new(report->json, "n_crops", json_integer((json_int_t)found->n_crops));
 }
 
-static json_t *texts_json(const gm_text_share *texts, size_t n, bool compared) {
+typedef gm_status text_share_at(const gm_explanation *e, size_t i, gm_text_share *out);
+
+static json_t *texts_json(const gm_explanation *e, text_share_at *at, size_t n) {
   json_t *all = json_array();
   for (size_t i = 0; i < n; i++) {
-    const gm_text_share *t = &texts[i];
-    json_t *one = json_pack("{s:s, s:o, s:o}", "text", t->text, "weight",
-                            cli_json_number((double)t->weight), "share",
-                            cli_json_number((double)t->share));
-    if (compared) json_object_set_new(one, "lead_share", cli_json_number((double)t->lead));
+    gm_text_share t = {.struct_size = sizeof t};
+    at(e, i, &t);
+    json_t *one =
+        json_pack("{s:s, s:o, s:o}", "text", t.text, "weight",
+                  cli_json_number((double)t.weight), "share", cli_json_number((double)t.share));
+    if (e->against) json_object_set_new(one, "lead_share", cli_json_number((double)t.lead));
     json_array_append_new(all, one);
   }
   return all;
@@ -69,22 +74,23 @@ static json_t *explanation_json(const cli_report *report, const gm_label *label,
                                 const gm_explanation *e) {
   json_t *crops = json_array();
   for (size_t i = 0; i < e->n_crops; i++) {
-    const gm_crop_share *c = &e->crops[i];
-    json_t *crop = json_pack("{s:o, s:o, s:o}", "box", cli_json_box(report, c->box), "weight",
-                             cli_json_number((double)c->weight), "share",
-                             cli_json_number((double)c->share));
-    if (e->against) json_object_set_new(crop, "lead_share", cli_json_number((double)c->lead));
+    gm_crop_share c = {.struct_size = sizeof c};
+    gm_crop_share_at(e, i, &c);
+    json_t *crop =
+        json_pack("{s:o, s:o, s:o}", "box", cli_json_box(report, c.box), "weight",
+                  cli_json_number((double)c.weight), "share", cli_json_number((double)c.share));
+    if (e->against) json_object_set_new(crop, "lead_share", cli_json_number((double)c.lead));
     json_array_append_new(crops, crop);
   }
   json_t *all = json_pack("{s:s, s:o, s:o, s:o}", "label", label->name, "raw_score",
                           cli_json_number((double)e->raw_score), "crops", crops, "descriptions",
-                          texts_json(e->texts, e->n_texts, e->against != NULL));
+                          texts_json(e, gm_text_share_at, e->n_texts));
   if (!e->against) return all;
   json_object_set_new(all, "against", json_string(e->against));
   json_object_set_new(all, "against_raw_score", cli_json_number((double)e->against_raw_score));
   json_object_set_new(all, "lead", cli_json_number((double)e->lead));
   json_object_set_new(all, "against_descriptions",
-                      texts_json(e->against_texts, e->n_against_texts, true));
+                      texts_json(e, gm_against_text_share_at, e->n_against_texts));
   return all;
 }
 
@@ -94,10 +100,10 @@ static gm_status explain_best(const classify_job *j, gm_view *view,
                               const gm_classification *found, gm_explanation **out,
                               gm_error *err) {
   const gm_callbacks *callbacks = &j->job.callbacks;
-  size_t best = found->labels[0].class_index, other = j->against;
+  size_t best = cli_label(found, 0).class_index, other = j->against;
   if (gm_classes_count(j->classes) < 2)
     return gm_explain(view, j->classes, best, &j->params, callbacks, out, err);
-  if (other == NOT_GIVEN || other == best) other = found->labels[1].class_index;
+  if (other == NOT_GIVEN || other == best) other = cli_label(found, 1).class_index;
   return gm_explain_against(view, j->classes, best, other, &j->params, callbacks, out, err);
 }
 
@@ -105,14 +111,17 @@ static gm_status explain(const classify_job *j, gm_view *view, const gm_image *i
                          const char *name, const gm_classification *found, cli_report *report,
                          gm_error *err) {
   char path[4096];
-  const gm_label *label = &found->labels[0];
+  const gm_label label = cli_label(found, 0);
   gm_explanation *e = NULL;
   gm_status status = explain_best(j, view, found, &e, err);
   if (status == GM_OK) {
-    json_object_set_new(report->json, "explanation", explanation_json(report, label, e));
+    json_object_set_new(report->json, "explanation", explanation_json(report, &label, e));
     cli_picture_path(j->job.args->explain, j->job.explain_name, name, path, sizeof path);
     status = cli_drawing_may_replace(path, j->job.args->force, err);
-    if (status == GM_OK) status = gm_draw_explanation(image, e, label, path, err);
+    gm_draw_params params = gm_draw_params_default();
+    params.explanation = e;
+    params.label = &label;
+    if (status == GM_OK) status = gm_draw(image, &params, path, err);
   }
   gm_explanation_free(e);
   return status;
@@ -154,18 +163,14 @@ static gm_status run(const cli_job *job, const gm_image *image, const char *name
 
 /* ---- the command ---- */
 
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
-
 /* All that changes a result besides pictures and CLIP, for results that are kept. */
 static json_t *settings_of(const cli_args *args, gm_model *groma) {
   json_t *all = cli_class_settings(args);
   char sum[65] = "";
   gm_error err = {0};
-  if (groma && args->output && gm_model_sha256(groma, sum, &err) != GM_OK) {
-    cli_error("%s", err.message);
+  const gm_callbacks callbacks = cli_callbacks();
+  if (groma && args->output && gm_model_sha256(groma, sum, &callbacks, &err) != GM_OK) {
+    cli_report_error(&err);
     json_decref(all);
     return NULL;
   }
@@ -226,7 +231,7 @@ int cmd_classify(const cli_args *args) {
   gm_method method;
   if (!check_options(args, &j, &method)) return CLI_USAGE;
   cli_catch_interrupt();
-  const gm_callbacks callbacks = {.cancelled = on_cancelled};
+  const gm_callbacks callbacks = cli_callbacks();
   const char *spec = args->model ? args->model : args->clip_model;
   int code = cli_open_clip(args, spec, &j.job.clip);
   if (code == CLI_DONE)
@@ -234,7 +239,8 @@ int cmd_classify(const cli_args *args) {
   if (code == CLI_DONE) code = find_against(args->against, j.classes, &j.against);
   if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &j.groma);
   json_t *settings = code == CLI_DONE ? settings_of(args, j.groma) : NULL;
-  if (code == CLI_DONE && !settings) code = CLI_SOME_FAILED;
+  if (code == CLI_DONE && !settings)
+    code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
   if (code == CLI_DONE) {
     j.job.settings = settings;
     code = cli_run_batch(&j.job, &args->inputs);

@@ -1,7 +1,7 @@
 /* cmd_convert.c - gromatic convert: a checkpoint becomes one GGUF file. */
 #include "commands.h"
 #include "export_formats.h"
-#include "gromatic.h"
+#include "gromatic_tools.h"
 #include "progress.h"
 #include "terminal.h"
 
@@ -11,11 +11,6 @@
 
 static void on_progress(void *user, const char *stage, double done) {
   cli_progress_update(user, stage, done);
-}
-
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
 }
 
 static bool holds_weights(const char *name) {
@@ -58,13 +53,16 @@ int cmd_convert(const cli_args *args) {
   cli_catch_interrupt();
   cli_progress progress = cli_progress_begin(args->quiet);
   progress.total_bytes = source_bytes(args->inputs.items[0]);
-  gm_callbacks callbacks = {&progress, on_cancelled, on_progress, NULL};
-  gm_convert_params params = {.type = args->type,
-                              .threads = (unsigned)args->threads,
-                              .layout = args->layout,
-                              .ignore_config = args->ignore_config,
-                              .note = on_note,
-                              .note_user = (void *)(uintptr_t)args};
+  gm_callbacks callbacks = cli_callbacks();
+  callbacks.user = &progress;
+  callbacks.progress = on_progress;
+  gm_convert_params params = gm_convert_params_default();
+  params.type = args->type;
+  params.threads = (unsigned)args->threads;
+  params.layout = args->layout;
+  params.ignore_config = args->ignore_config;
+  params.note = on_note;
+  params.note_user = (void *)(uintptr_t)args;
   gm_error err = {0};
   gm_status status = gm_convert(args->inputs.items[0], args->output, &params, &callbacks, &err);
   cli_progress_clear(&progress);

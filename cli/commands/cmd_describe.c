@@ -26,7 +26,10 @@ static bool add_to_caption(cli_report *report, size_t number, const char *text) 
                    report->caption ? "  " : "", number, text);
   if (n < 0) return false;
   size_t digits = strcspn(caption + begin, " ");
-  spans[report->n_spans++] = (gm_span_colour){begin, begin + digits, (int32_t)(number - 1)};
+  spans[report->n_spans++] = (gm_span_colour){.struct_size = sizeof *spans,
+                                              .begin = begin,
+                                              .end = begin + digits,
+                                              .colour = (int32_t)(number - 1)};
   free(report->caption);
   report->caption = caption;
   return true;

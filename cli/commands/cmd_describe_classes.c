@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "export_formats.h"
 #include "progress.h"
+#include "results.h"
 #include "settings_file.h"
 #include "terminal.h"
 #include "text_file.h"
@@ -46,17 +47,11 @@ static char *question_for(const char *form, const char *name) {
              : text;
 }
 
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
-
-static const gm_callbacks callbacks = {.cancelled = on_cancelled};
-
 static char *ask_model(const describer *d, const char *question) {
   gm_ask_params params = gm_ask_params_default();
   params.no_grounding = true;
   params.max_tokens = ANSWER_TOKENS;
+  const gm_callbacks callbacks = cli_callbacks();
   gm_chat *chat = NULL;
   gm_answer *answer = NULL;
   gm_error err = {0};
@@ -172,11 +167,12 @@ static int describe_all(const cli_args *args, describer *d, char **names, size_t
 
 static int open_model(const cli_args *args, describer *d) {
   static const uint8_t grey[3] = {128, 128, 128};
+  const gm_callbacks callbacks = cli_callbacks();
   gm_image *image = NULL;
   gm_error err = {0};
   int code = cli_open_model(args, 0, &d->model);
   if (code != CLI_DONE) return code;
-  if (strcmp(gm_model_get_info(d->model).name, "groma-mini") == 0) {
+  if (strcmp(cli_model_info(d->model).name, "groma-mini") == 0) {
     cli_error("-m groma-mini: it knows the words of the drawn world only and cannot describe "
               "classes; wanted a model as Groma-7B, or --endpoint URL");
     return CLI_USAGE;
@@ -206,8 +202,9 @@ static int open_endpoint(const cli_args *args, describer *d) {
 static json_t *settings_of(const cli_args *args, const describer *d) {
   char sum[65] = "";
   gm_error err = {0};
-  if (d->model && gm_model_sha256(d->model, sum, &err) != GM_OK) {
-    cli_error("%s", err.message);
+  const gm_callbacks callbacks = cli_callbacks();
+  if (d->model && gm_model_sha256(d->model, sum, &callbacks, &err) != GM_OK) {
+    cli_report_error(&err);
     return NULL;
   }
   /* A model that has a name is the same at another address. */
@@ -231,8 +228,9 @@ static int run_locked(const cli_args *args, describer *d, char **names, size_t n
   int lock = -1;
   bool anew = true;
   json_t *settings = settings_of(args, d);
-  int code = settings ? cli_settings_take(args->output, settings, wish, &lock, &anew)
-                      : CLI_SOME_FAILED;
+  int code = settings            ? cli_settings_take(args->output, settings, wish, &lock, &anew)
+             : cli_interrupted() ? CLI_INTERRUPTED
+                                 : CLI_SOME_FAILED;
   if (code == CLI_DONE) code = describe_all(args, d, names, n, anew, settings);
   cli_settings_release(args->output, lock);
   json_decref(settings);

@@ -1,11 +1,14 @@
 /* cmd_detect.c - gromatic detect: the class-agnostic regions of a picture, with scores. */
 #include "batch.h"
 #include "commands.h"
+#include "results.h"
+
+#include <stdlib.h>
 
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
-  (void)err;
   size_t n;
-  const gm_region *regions = gm_scene_regions(scene, &n);
+  gm_region *regions = cli_scene_regions(scene, &n);
+  if (!regions) return err->status = GM_ERR_MEMORY;
   json_t *list = json_array();
   for (size_t i = 0; i < n; i++) {
     char label[32];
@@ -18,6 +21,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
     cli_report_mark(report, regions[i].box, label, (int32_t)i);
   }
   json_object_set_new(report->json, "regions", list);
+  free(regions);
   return GM_OK;
 }
 

@@ -17,6 +17,7 @@
 #include "eval_label.h"
 #include "eval_run.h"
 #include "progress.h"
+#include "results.h"
 #include "terminal.h"
 
 #include <ctype.h>
@@ -41,11 +42,6 @@ typedef struct evaluation {
 
 typedef gm_status task_fn(evaluation *e, gm_scene *scene, const data_picture *p, gm_error *err);
 
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
-
 /* Lower-case, trimmed. */
 static bool same_words(const char *a, const char *b) {
   while (isspace((unsigned char)*a)) a++;
@@ -65,7 +61,9 @@ static void name_of(const evaluation *e, const data_object *object, char *out, s
 /* Measured with the model's own boxes, as the reference is: some stand out of the picture a
  * little. */
 static double iou_of(const gm_scene *scene, const gm_region *region, gm_box truth) {
-  return cli_box_iou(gm_scene_region_unclipped(scene, region->index), truth);
+  gm_box box = {0};
+  gm_scene_region_unclipped(scene, region->index, &box);
+  return cli_box_iou(box, truth);
 }
 
 /* With -v every answer is a line of JSON; takes item over. */
@@ -81,9 +79,9 @@ static void tell(const char *method, const data_picture *p, json_t *item, bool r
 }
 
 static gm_status detect(evaluation *e, gm_scene *scene, const data_picture *p, gm_error *err) {
-  (void)err;
   size_t n;
-  const gm_region *regions = gm_scene_regions(scene, &n);
+  gm_region *regions = cli_scene_regions(scene, &n);
+  if (!regions) return err->status = GM_ERR_MEMORY;
   for (size_t i = 0; i < p->n_objects; i++) {
     bool found = false;
     for (size_t k = 0; k < n; k++) found |= iou_of(scene, &regions[k], p->objects[i].box) > 0.5;
@@ -97,6 +95,7 @@ static gm_status detect(evaluation *e, gm_scene *scene, const data_picture *p, g
     e->b.sum += right;
     e->b.n++;
   }
+  free(regions);
   return GM_OK;
 }
 
@@ -104,7 +103,8 @@ static void tell_choice(evaluation *e, const char *method, const gm_scene *scene
                         const data_picture *p, const data_expression *x,
                         const gm_ground_result *found, tally *t) {
   gm_box box = {0};
-  if (found->n_regions) box = gm_scene_region_unclipped(scene, found->regions[0].index);
+  if (found->n_regions)
+    gm_scene_region_unclipped(scene, cli_ground_region(found, 0).index, &box);
   bool right = found->n_regions && cli_box_iou(box, x->box) > 0.5;
   t->sum += right;
   t->n++;
@@ -121,13 +121,13 @@ static gm_status ground_with(evaluation *e, const char *method, gm_scene *scene,
                              gm_error *err) {
   size_t n = p->n_expressions;
   const char **phrases = calloc(n, sizeof *phrases);
-  gm_ground_result *found = calloc(n, sizeof *found);
+  gm_ground_result **found = calloc(n, sizeof *found);
   gm_status status = phrases && found ? GM_OK : GM_ERR_MEMORY;
   for (size_t i = 0; status == GM_OK && i < n; i++) phrases[i] = p->expressions[i].text;
   if (status == GM_OK) status = gm_ground(scene, phrases, n, params, &e->callbacks, found, err);
   for (size_t i = 0; status == GM_OK && i < n; i++)
-    tell_choice(e, method, scene, p, &p->expressions[i], &found[i], t);
-  for (size_t i = 0; found && i < n; i++) gm_ground_result_free(&found[i]);
+    tell_choice(e, method, scene, p, &p->expressions[i], found[i], t);
+  for (size_t i = 0; found && i < n; i++) gm_ground_result_free(found[i]);
   free(found);
   free(phrases);
   return status;
@@ -185,7 +185,7 @@ static gm_status caption(evaluation *e, gm_scene *scene, const data_picture *p, 
     for (size_t k = 0; k < p->n_objects; k++) {
       char name[300];
       name_of(e, &p->objects[k], name, sizeof name);
-      if (used[k] || !same_words(answer->groundings[i].phrase, name)) continue;
+      if (used[k] || !same_words(cli_grounding(answer, i).phrase, name)) continue;
       used[k] = true;
       common++;
       break;
@@ -295,8 +295,7 @@ int cmd_eval(const cli_args *args) {
     return CLI_USAGE;
   }
   cli_catch_interrupt();
-  evaluation e = {.args = args};
-  e.callbacks.cancelled = on_cancelled;
+  evaluation e = {.args = args, .callbacks = cli_callbacks()};
   if (!dataset_load(&e.set, args->coco, args->refs, args->images, (size_t)args->limit))
     return CLI_USAGE;
   int code = cli_open_model(args, 0, &e.model);

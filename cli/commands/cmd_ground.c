@@ -2,6 +2,7 @@
 #include "batch.h"
 #include "commands.h"
 #include "file_names.h"
+#include "results.h"
 #include "terminal.h"
 
 #include <stdlib.h>
@@ -12,11 +13,12 @@ static void report_phrase(const cli_job *job, cli_report *report, json_t *result
   const char *phrase = job->phrases->items[i];
   json_t *regions = json_array();
   for (size_t k = 0; k < result->n_regions; k++) {
-    json_array_append_new(regions, cli_json_region(report, &result->regions[k]));
+    const gm_region region = cli_ground_region(result, k);
+    json_array_append_new(regions, cli_json_region(report, &region));
     cli_report_print_name(report, phrase, (int32_t)i);
-    cli_report_print_box(report, result->regions[k].box);
-    fprintf(report->text, "  %.2f\n", (double)result->regions[k].score);
-    cli_report_mark(report, result->regions[k].box, phrase, (int32_t)i);
+    cli_report_print_box(report, region.box);
+    fprintf(report->text, "  %.2f\n", (double)region.score);
+    cli_report_mark(report, region.box, phrase, (int32_t)i);
   }
   if (result->n_regions == 0) {
     cli_put_column(report->text, phrase, 24);
@@ -32,16 +34,16 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   params.max_det = (uint32_t)job->args->max_det;
   if (params.max_det == 0 && !params.all) params.max_det = 1;
   params.min_score = (float)job->args->min_score;
-  gm_ground_result *found = calloc(n, sizeof *found);
+  gm_ground_result **found = calloc(n, sizeof *found);
   if (!found) return err->status = GM_ERR_MEMORY;
   gm_status status =
       gm_ground(scene, job->phrases->items, n, &params, &job->callbacks, found, err);
   if (status == GM_OK) {
     json_t *results = json_array();
-    for (size_t i = 0; i < n; i++) report_phrase(job, report, results, i, &found[i]);
+    for (size_t i = 0; i < n; i++) report_phrase(job, report, results, i, found[i]);
     json_object_set_new(report->json, "results", results);
   }
-  for (size_t i = 0; i < n; i++) gm_ground_result_free(&found[i]);
+  for (size_t i = 0; i < n; i++) gm_ground_result_free(found[i]);
   free(found);
   return status;
 }

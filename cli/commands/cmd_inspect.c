@@ -1,7 +1,7 @@
 /* cmd_inspect.c - gromatic inspect: what a model file holds: metadata, tensors, sizes, types.
  */
 #include "commands.h"
-#include "gromatic.h"
+#include "gromatic_tools.h"
 #include "progress.h"
 #include "report.h"
 #include "terminal.h"
@@ -14,9 +14,16 @@ static void on_progress(void *user, const char *stage, double done) {
   cli_progress_update(user, stage, done);
 }
 
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
+static gm_inspect_key key_at(const gm_inspection *in, size_t i) {
+  gm_inspect_key key = {.struct_size = sizeof key};
+  gm_inspect_key_at(in, i, &key);
+  return key;
+}
+
+static gm_inspect_tensor tensor_at(const gm_inspection *in, size_t i) {
+  gm_inspect_tensor tensor = {.struct_size = sizeof tensor};
+  gm_inspect_tensor_at(in, i, &tensor);
+  return tensor;
 }
 
 static json_t *tensor_json(const gm_inspect_tensor *t, bool verified) {
@@ -35,15 +42,16 @@ static json_t *tensor_json(const gm_inspect_tensor *t, bool verified) {
 static void print_json(const gm_inspection *in) {
   json_t *metadata = json_object(), *tensors = json_array();
   for (size_t i = 0; i < in->n_keys; i++) {
-    json_t *value = json_loads(in->keys[i].value, JSON_DECODE_ANY, NULL);
-    json_t *key =
-        json_pack("{s:s, s:o}", "type", in->keys[i].type, "value", value ? value : json_null());
-    if (in->keys[i].is_array)
-      json_object_set_new(key, "n", json_integer((json_int_t)in->keys[i].n));
-    json_object_set_new(metadata, in->keys[i].name, key);
+    const gm_inspect_key k = key_at(in, i);
+    json_t *value = json_loads(k.value, JSON_DECODE_ANY, NULL);
+    json_t *key = json_pack("{s:s, s:o}", "type", k.type, "value", value ? value : json_null());
+    if (k.is_array) json_object_set_new(key, "n", json_integer((json_int_t)k.n));
+    json_object_set_new(metadata, k.name, key);
   }
-  for (size_t i = 0; i < in->n_tensors; i++)
-    json_array_append_new(tensors, tensor_json(&in->tensors[i], in->verified));
+  for (size_t i = 0; i < in->n_tensors; i++) {
+    const gm_inspect_tensor t = tensor_at(in, i);
+    json_array_append_new(tensors, tensor_json(&t, in->verified));
+  }
   json_t *root =
       json_pack("{s:o, s:I, s:I, s:o, s:o}", "file", cli_json_text(in->path), "bytes",
                 (json_int_t)in->file_bytes, "parameters", (json_int_t)in->parameters,
@@ -59,16 +67,17 @@ static void print_json(const gm_inspection *in) {
 /* One line a type: how many tensors and bytes. */
 static void print_types(const gm_inspection *in) {
   for (size_t i = 0; i < in->n_tensors; i++) {
+    const char *type = tensor_at(in, i).type;
     size_t n = 0, bytes = 0;
     bool first = true;
     for (size_t k = 0; k < in->n_tensors; k++) {
-      if (strcmp(in->tensors[k].type, in->tensors[i].type) != 0) continue;
+      const gm_inspect_tensor t = tensor_at(in, k);
+      if (strcmp(t.type, type) != 0) continue;
       first = first && k >= i;
       n++;
-      bytes += in->tensors[k].bytes;
+      bytes += t.bytes;
     }
-    if (first)
-      printf("  %-6s %5zu tensors %12.1f MB\n", in->tensors[i].type, n, (double)bytes * 1e-6);
+    if (first) printf("  %-6s %5zu tensors %12.1f MB\n", type, n, (double)bytes * 1e-6);
   }
 }
 
@@ -89,19 +98,21 @@ static void print_text(const gm_inspection *in, bool tensors) {
   printf(": %.1f MB, %.1f M parameters, %zu tensors\n\n", (double)in->file_bytes * 1e-6,
          (double)in->parameters * 1e-6, in->n_tensors);
   for (size_t i = 0; i < in->n_keys; i++) {
-    const gm_inspect_key *key = &in->keys[i];
+    const gm_inspect_key key = key_at(in, i);
     fputs("  ", stdout);
-    cli_put_column(stdout, key->name, 44);
-    printf(" %-5s ", key->type);
-    cli_put_name(stdout, key->value);
-    if (key->is_array && key->n > 8) printf(" (%zu in all)", key->n);
+    cli_put_column(stdout, key.name, 44);
+    printf(" %-5s ", key.type);
+    cli_put_name(stdout, key.value);
+    if (key.is_array && key.n > 8) printf(" (%zu in all)", key.n);
     putchar('\n');
   }
   putchar('\n');
   print_types(in);
   if (tensors) putchar('\n');
-  for (size_t i = 0; i < in->n_tensors; i++)
-    if (tensors || in->tensors[i].damaged) print_tensor(&in->tensors[i], in->verified);
+  for (size_t i = 0; i < in->n_tensors; i++) {
+    const gm_inspect_tensor t = tensor_at(in, i);
+    if (tensors || t.damaged) print_tensor(&t, in->verified);
+  }
   if (in->verified)
     printf("\n%zu of %zu tensors differ from their hash\n", in->n_damaged, in->n_tensors);
 }
@@ -113,7 +124,9 @@ int cmd_inspect(const cli_args *args) {
   }
   cli_catch_interrupt();
   cli_progress progress = cli_progress_begin(args->json);
-  gm_callbacks callbacks = {&progress, on_cancelled, on_progress, NULL};
+  gm_callbacks callbacks = cli_callbacks();
+  callbacks.user = &progress;
+  callbacks.progress = on_progress;
   gm_inspection *inspection = NULL;
   gm_error err = {0};
   gm_status status =

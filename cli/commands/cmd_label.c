@@ -4,14 +4,14 @@
 #include "class_options.h"
 #include "commands.h"
 #include "naming.h"
+#include "results.h"
 #include "terminal.h"
 
 #include <stdlib.h>
 
 static void report_region(const cli_job *job, cli_report *report, json_t *list,
-                          const gm_region *region, const gm_classification *found) {
-  const gm_label *best = &found->labels[0];
-  bool none = cli_naming_is_none(job->naming, found);
+                          const gm_region *region, const gm_label *best) {
+  bool none = cli_naming_is_none(job->naming, best);
   json_t *object = cli_json_region(report, region);
   json_object_set_new(object, "label", none ? json_null() : json_string(best->name));
   json_object_set_new(object, "label_score", cli_json_number((double)best->score));
@@ -21,29 +21,35 @@ static void report_region(const cli_job *job, cli_report *report, json_t *list,
   int32_t colour = (int32_t)best->class_index;
   cli_report_print_name(report, best->name, colour);
   cli_report_print_box(report, region->box);
-  fprintf(report->text, "  %.2f\n", cli_naming_score(region, found));
+  fprintf(report->text, "  %.2f\n", cli_naming_score(region, best));
   cli_report_mark(report, region->box, best->name, colour);
 }
 
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
   size_t n;
-  const gm_region *regions = gm_scene_regions(scene, &n);
-  gm_classification **found;
+  gm_region *regions = cli_scene_regions(scene, &n);
+  gm_label *best = NULL;
   double began = cli_now();
-  gm_status status =
-      cli_name_regions(job->naming, scene, report->image, &job->callbacks, &found, err);
-  if (status != GM_OK) return status;
+  gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);
+  if (status == GM_OK)
+    status =
+        cli_name_regions(job->naming, report->image, regions, n, &job->callbacks, &best, err);
+  if (status != GM_OK) {
+    free(regions);
+    return status;
+  }
   cli_report_stage(report, "naming", began);
   bool *left_out = calloc(n + 1, sizeof *left_out);
   for (size_t i = 0; left_out && i < n; i++)
     left_out[i] = !cli_above_conf(job->args, &regions[i]);
-  if (!left_out || !cli_naming_merge(job->naming, regions, found, n, left_out))
+  if (!left_out || !cli_naming_merge(job->naming, regions, best, n, left_out))
     status = err->status = GM_ERR_MEMORY;
   json_t *list = json_array();
   for (size_t i = 0; status == GM_OK && i < n; i++)
-    if (!left_out[i]) report_region(job, report, list, &regions[i], found[i]);
+    if (!left_out[i]) report_region(job, report, list, &regions[i], &best[i]);
   json_object_set_new(report->json, "regions", list);
-  cli_named_free(found, n);
+  free(best);
+  free(regions);
   free(left_out);
   return status;
 }

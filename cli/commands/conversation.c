@@ -8,6 +8,7 @@
 #include "line_editor.h"
 #include "picture_paths.h"
 #include "questions.h"
+#include "results.h"
 #include "saving.h"
 #include "terminal.h"
 #include "terminal_text.h"
@@ -48,11 +49,6 @@ static void on_text(void *user, const char *text, size_t length) {
   fflush(stdout);
 }
 
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
-
 static bool fresh_chat(conversation *c) {
   gm_error err = {0};
   gm_chat_free(c->chat);
@@ -79,7 +75,7 @@ static bool load_image(conversation *c, const char *path) {
   gm_image *image = NULL;
   gm_scene *scene = NULL;
   gm_image_params image_params = cli_image_params(c->args);
-  gm_callbacks callbacks = {c, on_cancelled, NULL, NULL};
+  const gm_callbacks callbacks = cli_callbacks();
   gm_scene_params params = cli_scene_params(c->args);
   gm_status status = gm_image_open(&image, path, &image_params, &err);
   if (status == GM_OK)
@@ -104,12 +100,10 @@ static bool load_image(conversation *c, const char *path) {
   gm_image_free(c->image);
   c->scene = scene;
   c->image = image;
-  size_t n;
-  gm_scene_regions(scene, &n);
   if (c->terminal)
     cli_print(stdout, "%s: %u x %u, %zu regions\n", path, gm_image_width(image),
-              gm_image_height(image), n);
-  gm_model_info info = gm_model_get_info(c->model);
+              gm_image_height(image), gm_scene_region_count(scene));
+  gm_model_info info = cli_model_info(c->model);
   if (gm_scene_unlikeness(scene) > 1) cli_scope_tell_unlike(path, &info);
   return fresh_chat(c);
 }
@@ -212,7 +206,8 @@ static void ask(conversation *c, const char *question) {
   }
   if (!check_question(c, question)) return;
   gm_error err = {0};
-  gm_callbacks callbacks = {c, on_cancelled, NULL, c->args->json ? NULL : on_text};
+  gm_callbacks callbacks = cli_callbacks();
+  if (!c->args->json) callbacks.text = on_text;
   gm_ask_params params = cli_ask_params(c->args);
   params.boxes = c->boxes;
   params.n_boxes = c->n_boxes;

@@ -4,6 +4,7 @@
 #include "export.h"
 #include "export_part.h"
 #include "file_names.h"
+#include "gromatic_tools.h"
 #include "picture_paths.h"
 #include "terminal.h"
 
@@ -26,9 +27,8 @@ bool cli_save_drawing(const char *path, const gm_image *image, const cli_report 
               path, path);
     return false;
   }
-  if (err.status == GM_OK)
-    gm_draw(image, last->marks, last->n_marks, last->caption, last->spans, last->n_spans, path,
-            &err);
+  const gm_draw_params params = cli_report_drawing(last);
+  if (err.status == GM_OK) gm_draw(image, &params, path, &err);
   if (err.status != GM_OK) cli_error("/save %s: %s", path, err.message);
   return err.status == GM_OK;
 }

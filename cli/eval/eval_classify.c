@@ -17,13 +17,14 @@
 #include "labelled_set.h"
 #include "progress.h"
 #include "proposals.h"
+#include "results.h"
 #include "terminal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOP = 5 };
+enum { TOP = 5, N_METHODS = GM_METHOD_CUPL + 1, REDRAWS = 20 /* the default */ };
 
 /* What one method has got right so far. */
 typedef struct measure {
@@ -45,7 +46,7 @@ typedef struct evaluation {
   gm_clip *clip;
   gm_model *groma; /* of --proposals; else NULL */
   labelled_set set;
-  measure measures[GM_METHOD_COUNT];
+  measure measures[N_METHODS];
   size_t n_measures;
   size_t *of_class; /* [classes]: pictures */
   size_t n_scored;  /* pictures */
@@ -101,9 +102,8 @@ static bool check_methods(const cli_args *args) {
 
 static void set_draws(const cli_args *args, measure *m) {
   bool released = m->method == GM_METHOD_WCA_RELEASED;
-  bool drawn = released || m->method == GM_METHOD_WCA;
-  m->seeds = drawn && !args->proposals ? (size_t)args->seeds : 1;
-  m->redraws = released ? m->params.redraws : 1;
+  m->seeds = cli_has_crops(m->method) && !args->proposals ? (size_t)args->seeds : 1;
+  m->redraws = !released ? 1 : args->redraws ? (size_t)args->redraws : REDRAWS;
   m->draws = m->seeds * m->redraws;
   m->params.redraws = 1;
 }
@@ -136,7 +136,7 @@ static int add_measures(evaluation *e) {
     labels = labelled_set_labels(&e->set, &n);
     if (!labels) return CLI_SOME_FAILED;
   }
-  for (int i = 0; code == CLI_DONE && i < GM_METHOD_COUNT; i++)
+  for (int i = 0; code == CLI_DONE && i < N_METHODS; i++)
     if (is_wanted(e->args, (gm_method)i)) code = add_measure(e, (gm_method)i, labels, n);
   free(labels);
   return code;
@@ -173,7 +173,7 @@ static gm_status compare_with_all(measure *m, gm_view *view, size_t answer,
   all.stop = 0;
   gm_status status = gm_classify(view, m->classes, &all, callbacks, &found, err);
   if (status != GM_OK) return status;
-  m->changed += found->labels[0].class_index != answer;
+  m->changed += cli_label(found, 0).class_index != answer;
   gm_classification_free(found);
   return GM_OK;
 }
@@ -186,13 +186,13 @@ static gm_status score(measure *m, gm_view *view, size_t draw, size_t truth,
   m->seconds += cli_now() - began;
   if (status != GM_OK) return status;
   for (size_t i = 0; i < found->n_labels; i++)
-    if (found->labels[i].class_index == truth) {
+    if (cli_label(found, i).class_index == truth) {
       m->near[draw]++;
       m->right[draw] += i == 0;
       m->by_class[truth] += i == 0;
     }
   m->n_crops += found->n_crops;
-  size_t answer = found->labels[0].class_index;
+  size_t answer = cli_label(found, 0).class_index;
   gm_classification_free(found);
   return m->params.stop > 0 ? compare_with_all(m, view, answer, callbacks, err) : GM_OK;
 }
@@ -229,7 +229,7 @@ static gm_status score_picture(evaluation *e, const labelled_picture *p, gm_erro
   double proposing = cli_now() - began;
   for (size_t i = 0; status == GM_OK && i < e->n_measures; i++) {
     measure *m = &e->measures[i];
-    bool crops = m->view.crops > 0;
+    bool crops = cli_has_crops(m->method);
     status = score_draws(e, m, image, truth, crops ? boxes : NULL, n_boxes, err);
     if (crops) m->seconds += proposing * (double)m->draws;
   }
@@ -339,13 +339,8 @@ static void print_measure(const evaluation *e, const measure *m, const char *pat
   putchar('\n');
 }
 
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
-
 int cli_eval_classify(const cli_args *args, const char *path) {
-  evaluation e = {.args = args, .callbacks = {.cancelled = on_cancelled}};
+  evaluation e = {.args = args, .callbacks = cli_callbacks()};
   cli_catch_interrupt();
   if (!check_methods(args)) return CLI_USAGE;
   int code = labelled_set_load(&e.set, path, (size_t)args->limit) ? CLI_DONE : CLI_USAGE;

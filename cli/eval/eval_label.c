@@ -8,6 +8,7 @@
 #include "dataset.h"
 #include "eval_run.h"
 #include "naming.h"
+#include "results.h"
 #include "room.h"
 #include "terminal.h"
 
@@ -37,11 +38,6 @@ typedef struct evaluation {
   size_t n_judged;
   size_t on_object, named_right;
 } evaluation;
-
-static bool on_cancelled(void *user) {
-  (void)user;
-  return cli_interrupted();
-}
 
 static bool add_box(ap_box **boxes, size_t *n, ap_box box) {
   ap_box *grown = room_for_one(*boxes, *n, sizeof *grown);
@@ -83,8 +79,7 @@ static bool in_a_crowd(const data_picture *p, gm_box box) {
 }
 
 static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
-                  const gm_classification *found) {
-  const gm_label *label = &found->labels[0];
+                  const gm_label *label) {
   const data_object *object = NULL;
   double most = 0;
   for (size_t i = 0; i < p->n_objects; i++) {
@@ -97,7 +92,7 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
   bool known = on && e->class_of[object->category] < e->naming.n_names;
   bool right = on && e->class_of[object->category] == label->class_index;
   e->on_object += known;
-  e->named_right += right && !cli_naming_is_none(&e->naming, found);
+  e->named_right += right && !cli_naming_is_none(&e->naming, label);
   bool nothing = on ? !known : most < OFF_OBJECTS && !in_a_crowd(p, region->box);
   return right || nothing ? add_judged(e, (double)label->raw_score, right) : true;
 }
@@ -106,22 +101,28 @@ static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *sce
                               const gm_image *image, gm_error *err) {
   const data_picture *p = &e->set.pictures[picture];
   size_t n;
-  const gm_region *regions = gm_scene_regions(scene, &n);
-  gm_classification **named;
-  gm_status status = cli_name_regions(&e->naming, scene, image, &e->callbacks, &named, err);
-  if (status != GM_OK) return status;
+  gm_region *regions = cli_scene_regions(scene, &n);
+  gm_label *named = NULL;
+  gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);
+  if (status == GM_OK)
+    status = cli_name_regions(&e->naming, image, regions, n, &e->callbacks, &named, err);
+  if (status != GM_OK) {
+    free(regions);
+    return status;
+  }
   bool *merged = calloc(n + 1, sizeof *merged);
   bool ok = merged && add_truth(e, picture, p) &&
             cli_naming_merge(&e->naming, regions, named, n, merged);
   for (size_t i = 0; ok && i < n; i++) {
-    ok = judge(e, p, &regions[i], named[i]);
-    if (!ok || merged[i] || cli_naming_is_none(&e->naming, named[i])) continue;
-    const ap_box box = {picture, named[i]->labels[0].class_index, regions[i].box,
-                        cli_naming_score(&regions[i], named[i]), false};
+    ok = judge(e, p, &regions[i], &named[i]);
+    if (!ok || merged[i] || cli_naming_is_none(&e->naming, &named[i])) continue;
+    const ap_box box = {picture, named[i].class_index, regions[i].box,
+                        cli_naming_score(&regions[i], &named[i]), false};
     ok = add_box(&e->found, &e->n_found, box);
   }
   free(merged);
-  cli_named_free(named, n);
+  free(named);
+  free(regions);
   return ok ? GM_OK : (err->status = GM_ERR_MEMORY);
 }
 
@@ -252,7 +253,7 @@ int cli_eval_label(const cli_args *args) {
     return CLI_USAGE;
   }
   cli_catch_interrupt();
-  evaluation e = {.args = args, .callbacks = {.cancelled = on_cancelled}};
+  evaluation e = {.args = args, .callbacks = cli_callbacks()};
   if (!dataset_load(&e.set, args->coco, NULL, args->images, (size_t)args->limit))
     return CLI_USAGE;
   int code = open_naming(&e);

@@ -4,6 +4,7 @@
 #define GM_ANSWERS_H
 
 #include "handles.h"
+#include "sampler.h"
 #include "talk.h"
 
 /* A question as the caller gave it, checked: its ids and its boxes. */
@@ -12,10 +13,11 @@ typedef struct gm_asked {
   gm_question question;
   gm_rel_box *boxes; /* [n_boxes] */
   size_t n_boxes;
-  gm_ask_params params;
+  gm_sampling sampling;
+  uint32_t max_tokens; /* 0: no limit */
 } gm_asked;
 
-/* params may be NULL. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY; free in any case. */
+/* params have been read. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY; free in any case. */
 gm_status gm_asked_make(gm_asked *out, gm_scene *scene, const char *text,
                         const gm_ask_params *params, gm_error *err);
 void gm_asked_free(gm_asked *asked);

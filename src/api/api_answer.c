@@ -27,7 +27,7 @@ typedef struct batch {
 static void report_progress(const batch *b, const answering *a, size_t i) {
   if (b->n > 1) return;
   size_t room = b->groma->context - gm_talk_positions(b->talks[i]);
-  size_t limit = b->asked[i].params.max_tokens, most = limit ? limit : a->ids.n + room;
+  size_t limit = b->asked[i].max_tokens, most = limit ? limit : a->ids.n + room;
   gm_watch_progress(&b->asked[i].scene->watch, (double)a->ids.n / (double)most);
 }
 
@@ -38,7 +38,7 @@ static gm_status next(void *user, size_t i, const float *logits, int32_t *id, bo
   GM_TRY(gm_ids_append(&a->ids, *id, b->c->err));
   GM_TRY(gm_grounded_text_push(&a->parser, *id, b->c->err));
   a->complete = *id == b->groma->prompt->eos;
-  *more = !a->complete && a->ids.n != b->asked[i].params.max_tokens;
+  *more = !a->complete && a->ids.n != b->asked[i].max_tokens;
   report_progress(b, a, i);
   return GM_OK;
 }
@@ -53,7 +53,7 @@ static gm_status begin(batch *b, const gm_callbacks *callbacks, uint64_t turn) {
       text.user = callbacks->user;
     }
     GM_TRY(gm_grounded_text_begin(&b->items[i].parser, &text, b->c->err));
-    GM_TRY(gm_sampler_init(&b->items[i].sampler, &b->asked[i].params.sampling, turn,
+    GM_TRY(gm_sampler_init(&b->items[i].sampler, &b->asked[i].sampling, turn,
                            groma->llama->vocab, b->c->err));
   }
   return GM_OK;
@@ -70,10 +70,15 @@ static void free_items(batch *b) {
 
 /* ---- the result ---- */
 
-/* Arrays of an answer in one block behind it, so that it is freed as one. */
+typedef struct phrase {
+  gm_grounding grounding;
+  const gm_region *regions;
+} phrase;
+
+/* An answer with its arrays after it in one block, so that it is freed as one. */
 typedef struct whole_answer {
-  gm_answer answer;
-  gm_grounding *groundings;
+  gm_answer answer; /* first: this is what callers have */
+  phrase *phrases;
   gm_region *regions;
   int32_t *ids;
   char *strings;
@@ -84,13 +89,13 @@ static whole_answer *allocate(const answering *a, size_t raw_length, size_t *byt
   size_t strings = raw_length + 1 + g->text.length + 1;
   for (size_t i = 0; i < g->n_phrases; i++)
     strings += g->phrases[i].end - g->phrases[i].begin + 1;
-  size_t groundings = g->n_phrases * sizeof(gm_grounding);
+  size_t phrases = g->n_phrases * sizeof(phrase);
   size_t regions = g->regions.n * sizeof(gm_region), ids = a->ids.n * sizeof(int32_t);
-  *bytes = sizeof(whole_answer) + groundings + regions + ids + strings;
+  *bytes = sizeof(whole_answer) + phrases + regions + ids + strings;
   whole_answer *w = calloc(1, *bytes);
   if (!w) return NULL;
-  w->groundings = (gm_grounding *)(w + 1);
-  w->regions = (gm_region *)(w->groundings + g->n_phrases);
+  w->phrases = (phrase *)(w + 1);
+  w->regions = (gm_region *)(w->phrases + g->n_phrases);
   w->ids = (int32_t *)(w->regions + g->regions.n);
   w->strings = (char *)(w->ids + a->ids.n);
   return w;
@@ -113,19 +118,19 @@ static void fill(whole_answer *w, const batch *b, size_t item, const gm_text *ra
   }
   for (size_t i = 0; i < g->n_phrases; i++) {
     const gm_grounded_phrase *p = &g->phrases[i];
-    w->groundings[i] = (gm_grounding){
+    w->phrases[i].regions = w->regions + p->first_region;
+    w->phrases[i].grounding = (gm_grounding){
         .phrase = put_string(w, g->text.bytes + p->begin, p->end - p->begin),
         .span_begin = p->begin,
         .span_end = p->end,
-        .regions = w->regions + p->first_region,
         .n_regions = p->n_regions,
     };
   }
   if (a->ids.n > 0) memcpy(w->ids, a->ids.ids, a->ids.n * sizeof *w->ids);
   w->answer = (gm_answer){
+      .struct_size = sizeof w->answer,
       .text = put_string(w, g->text.bytes, g->text.length),
       .raw = put_string(w, raw->bytes, raw->length),
-      .groundings = w->groundings,
       .n_groundings = g->n_phrases,
       .ids = w->ids,
       .n_ids = a->ids.n,
@@ -151,6 +156,20 @@ static gm_status finish(const batch *b, size_t item, gm_answer **out) {
   }
   gm_text_free(&raw);
   return status;
+}
+
+gm_status gm_answer_grounding_at(const gm_answer *answer, size_t i, gm_grounding *out) {
+  const whole_answer *w = (const whole_answer *)answer;
+  if (i >= answer->n_groundings) return GM_ERR_ARGUMENT;
+  return GM_STRUCT_WRITE(gm_grounding, out, &w->phrases[i].grounding, NULL);
+}
+
+gm_status gm_answer_region_at(const gm_answer *answer, size_t grounding, size_t region,
+                              gm_region *out) {
+  const whole_answer *w = (const whole_answer *)answer;
+  if (grounding >= answer->n_groundings) return GM_ERR_ARGUMENT;
+  const phrase *p = &w->phrases[grounding];
+  return GM_STRUCT_WRITE_AT(gm_region, out, p->regions, region, p->grounding.n_regions);
 }
 
 void gm_answer_free(gm_answer *answer) {

@@ -11,16 +11,18 @@ static const char DESCRIBE_AT_LENGTH[] = "Please describe {1} in details.";
 /* Questions at once: one with boxes has a cache of its own after the image. */
 enum { BATCH = 16 };
 
-gm_ask_params gm_ask_params_default(void) {
-  return (gm_ask_params){0};
-}
-
 /* ---- what is asked ---- */
 
 gm_status gm_asked_make(gm_asked *out, gm_scene *scene, const char *text,
-                        const gm_ask_params *params, gm_error *err) {
-  *out = (gm_asked){.scene = scene, .params = params ? *params : gm_ask_params_default()};
-  const gm_ask_params *p = &out->params;
+                        const gm_ask_params *p, gm_error *err) {
+  *out = (gm_asked){
+      .scene = scene,
+      .max_tokens = p->max_tokens == GM_NONE ? 0 : p->max_tokens,
+      .sampling = {.temperature = p->temperature,
+                   .top_k = p->top_k,
+                   .top_p = p->top_p,
+                   .seed = p->seed},
+  };
   const gm_prompt *prompt = scene->model->groma->prompt;
   bool grounding = !p->no_grounding && (p->grounding || p->n_boxes == 0);
   out->n_boxes = p->n_boxes;
@@ -104,7 +106,8 @@ static gm_status ask_all(const gm_asked *asked, size_t n, const gm_callbacks *ca
   return gm_scene_leave(asked[0].scene, status);
 }
 
-/* Of scenes[n], or all of scenes[0] where each is false. */
+/* Of scenes[n], or all of scenes[0] where each is false. params[n] and callbacks have been
+ * read. */
 static gm_status ask(gm_scene *const *scenes, bool each, const char *const *questions,
                      const gm_ask_params *params, size_t n, const gm_callbacks *callbacks,
                      gm_answer **answers, gm_error *err) {
@@ -114,7 +117,7 @@ static gm_status ask(gm_scene *const *scenes, bool each, const char *const *ques
   for (size_t i = 0; i < n; i++) answers[i] = NULL;
   for (size_t i = 0; i < n && status == GM_OK; i++) {
     gm_scene *scene = scenes[each ? i : 0];
-    status = gm_asked_make(&asked[i], scene, questions[i], params ? &params[i] : NULL, err);
+    status = gm_asked_make(&asked[i], scene, questions[i], &params[i], err);
     if (status != GM_OK && n > 1) gm_fail_prefix(err, status, "question %zu", i + 1);
   }
   if (status == GM_OK) status = ask_all(asked, n, callbacks, answers, err);
@@ -131,16 +134,27 @@ static gm_status ask(gm_scene *const *scenes, bool each, const char *const *ques
 
 gm_status gm_ask(gm_scene *scene, const char *const *questions, const gm_ask_params *params,
                  size_t n, const gm_callbacks *callbacks, gm_answer **answers, gm_error *err) {
+  for (size_t i = 0; i < n; i++) answers[i] = NULL;
   if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no question, wanted some");
-  return ask(&scene, false, questions, params, n, callbacks, answers, err);
+  gm_callbacks calls;
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
+  gm_ask_params *own = calloc(n, sizeof *own);
+  if (!own) return gm_fail_memory(err, "the questions", n * sizeof *own);
+  gm_status status = GM_STRUCTS_READ(gm_ask_params, own, params, n, err);
+  if (status == GM_OK) status = ask(&scene, false, questions, own, n, &calls, answers, err);
+  free(own);
+  return status;
 }
 
 /* ---- set questions ---- */
 
 gm_status gm_captions(gm_scene *const *scenes, size_t n, const gm_ask_params *params,
                       const gm_callbacks *callbacks, gm_answer **answers, gm_error *err) {
-  gm_ask_params own = params ? *params : gm_ask_params_default();
+  gm_ask_params own;
+  gm_callbacks calls;
   for (size_t i = 0; i < n; i++) answers[i] = NULL;
+  GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
   if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no scene to caption, wanted some");
   if (own.n_boxes > 0)
     return gm_fail(err, GM_ERR_ARGUMENT,
@@ -161,7 +175,7 @@ gm_status gm_captions(gm_scene *const *scenes, size_t n, const gm_ask_params *pa
     each[i] = own;
     questions[i] = CAPTION;
   }
-  if (status == GM_OK) status = ask(scenes, true, questions, each, n, callbacks, answers, err);
+  if (status == GM_OK) status = ask(scenes, true, questions, each, n, &calls, answers, err);
   free(each);
   free(questions);
   return status;
@@ -181,13 +195,13 @@ static gm_status describe(gm_scene *scene, const gm_box *boxes, size_t n, const 
       each && questions ? GM_OK : gm_fail_memory(err, "the questions", n * sizeof *each);
   for (size_t i = 0; i < n && status == GM_OK; i++) {
     questions[i] = question;
-    if (params) each[i] = *params;
+    each[i] = *params;
     each[i].boxes = &boxes[i];
     each[i].n_boxes = 1;
     each[i].grounding = false;
     each[i].verbatim = false;
   }
-  if (status == GM_OK) status = gm_ask(scene, questions, each, n, callbacks, answers, err);
+  if (status == GM_OK) status = ask(&scene, false, questions, each, n, callbacks, answers, err);
   free(each);
   free(questions);
   return status;
@@ -196,11 +210,15 @@ static gm_status describe(gm_scene *scene, const gm_box *boxes, size_t n, const 
 gm_status gm_describe(gm_scene *scene, const gm_box *boxes, size_t n, bool long_form,
                       const gm_ask_params *params, const gm_callbacks *callbacks,
                       gm_answer **answers, gm_error *err) {
+  gm_ask_params own;
+  gm_callbacks calls;
   gm_rel_box *rel; /* made here once more, for a message that counts the boxes */
   for (size_t i = 0; i < n; i++) answers[i] = NULL;
   if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no box to describe, wanted some");
+  GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
   GM_TRY(gm_scene_boxes_to_rel(scene, boxes, n, &rel, err));
   free(rel);
-  return describe(scene, boxes, n, long_form ? DESCRIBE_AT_LENGTH : DESCRIBE_BRIEFLY, params,
-                  callbacks, answers, err);
+  return describe(scene, boxes, n, long_form ? DESCRIBE_AT_LENGTH : DESCRIBE_BRIEFLY, &own,
+                  &calls, answers, err);
 }

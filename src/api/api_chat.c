@@ -73,10 +73,14 @@ gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *
                       const gm_callbacks *callbacks, gm_answer **out, gm_error *err) {
   *out = NULL;
   gm_asked asked;
-  gm_status status = gm_asked_make(&asked, chat->scene, question, params, err);
+  gm_ask_params own;
+  gm_callbacks calls;
+  GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
+  gm_status status = gm_asked_make(&asked, chat->scene, question, &own, err);
   if (status == GM_OK) {
-    gm_compute *c = gm_scene_enter(chat->scene, callbacks, err);
-    status = run_turn(chat, c, &asked, callbacks, out);
+    gm_compute *c = gm_scene_enter(chat->scene, &calls, err);
+    status = run_turn(chat, c, &asked, &calls, out);
     gm_scene_leave(chat->scene, status);
   }
   gm_asked_free(&asked);

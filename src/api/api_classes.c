@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *const method_names[GM_METHOD_COUNT] = {
+static const char *const method_names[GM_METHODS] = {
     [GM_METHOD_WCA] = "wca",       [GM_METHOD_WCA_RELEASED] = "wca-released",
     [GM_METHOD_CLIP] = "clip",     [GM_METHOD_CLIP_E] = "clip-e",
     [GM_METHOD_CLIP_D] = "clip-d", [GM_METHOD_WAFFLE] = "waffle",
@@ -13,20 +13,16 @@ static const char *const method_names[GM_METHOD_COUNT] = {
 };
 
 const char *gm_method_name(gm_method method) {
-  return (unsigned)method < GM_METHOD_COUNT ? method_names[method] : "?";
+  return (unsigned)method < GM_METHODS ? method_names[method] : NULL;
 }
 
 bool gm_method_named(const char *name, gm_method *out) {
-  for (int i = 0; i < GM_METHOD_COUNT; i++)
+  for (int i = 0; i < GM_METHODS; i++)
     if (strcmp(name, method_names[i]) == 0) {
       *out = (gm_method)i;
       return true;
     }
   return false;
-}
-
-gm_classes_params gm_classes_params_default(void) {
-  return (gm_classes_params){.text_scale = 2};
 }
 
 /* From the cache, else computed and kept. */
@@ -36,7 +32,9 @@ static gm_status encode(gm_classes *classes, gm_clip *clip, gm_compute *c,
   size_t n = classes->texts.n_texts;
   char key[65];
   if (clip->cache) {
-    gm_feature_key_texts(key, gm_clip_maker(clip), texts, n);
+    const char *maker;
+    GM_TRY(gm_clip_maker(clip, &maker, callbacks, c->err));
+    gm_feature_key_texts(key, maker, texts, n);
     if (gm_feature_cache_load(clip->cache, key, n, classes->dim, classes->features))
       return GM_OK;
   }
@@ -45,12 +43,8 @@ static gm_status encode(gm_classes *classes, gm_clip *clip, gm_compute *c,
   return GM_OK;
 }
 
-gm_status gm_classes_create(gm_classes **out, gm_clip *clip, const gm_classes_params *params,
-                            const gm_callbacks *callbacks, gm_error *err) {
-  *out = NULL;
-  if ((unsigned)params->method >= GM_METHOD_COUNT)
-    return gm_fail(err, GM_ERR_ARGUMENT, "found method number %d, wanted one of gm_method",
-                   (int)params->method);
+static gm_status create(gm_classes **out, gm_clip *clip, const gm_classes_params *params,
+                        const gm_callbacks *callbacks, gm_error *err) {
   gm_class_texts texts;
   gm_classes *classes = NULL;
   gm_status status = gm_class_texts_read(&texts, params, err);
@@ -68,4 +62,19 @@ gm_status gm_classes_create(gm_classes **out, gm_clip *clip, const gm_classes_pa
   else
     gm_classes_free(classes);
   return status;
+}
+
+gm_status gm_classes_create(gm_classes **out, gm_clip *clip, const gm_classes_params *params,
+                            const gm_callbacks *callbacks, gm_error *err) {
+  *out = NULL;
+  gm_classes_params own;
+  gm_callbacks calls;
+  GM_TRY(GM_STRUCT_READ(gm_classes_params, &own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
+  if ((unsigned)own.method >= GM_METHODS)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found method number %d, wanted one of gm_method",
+                   (int)own.method);
+  if (own.text_scale == 0) own.text_scale = 2;
+  if (own.dedup < 0) own.dedup = 0;
+  return create(out, clip, &own, &calls, err);
 }

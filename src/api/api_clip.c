@@ -12,10 +12,6 @@
 
 #define DEFAULT_CLIP "clip-mini"
 
-gm_clip_params gm_clip_params_default(void) {
-  return (gm_clip_params){0};
-}
-
 static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_params *params,
                             gm_error *err) {
   gm_model_params how = {.no_mmap = params->no_mmap, .mlock = params->mlock};
@@ -40,11 +36,12 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
 gm_status gm_clip_open(gm_clip **out, const char *path, const gm_clip_params *params,
                        gm_error *err) {
   *out = NULL;
-  gm_clip_params defaults = gm_clip_params_default();
+  gm_clip_params own;
+  GM_TRY(GM_STRUCT_READ(gm_clip_params, &own, params, err));
   gm_clip *clip = calloc(1, sizeof *clip);
   if (!clip) return gm_fail_memory(err, "the model", sizeof *clip);
   pthread_mutex_init(&clip->turn, NULL);
-  gm_status status = open_parts(clip, path, params ? params : &defaults, err);
+  gm_status status = open_parts(clip, path, &own, err);
   if (status == GM_OK)
     *out = clip;
   else
@@ -64,8 +61,8 @@ void gm_clip_free(gm_clip *clip) {
   free(clip);
 }
 
-gm_clip_info gm_clip_get_info(const gm_clip *clip) {
-  return (gm_clip_info){
+gm_status gm_clip_get_info(const gm_clip *clip, gm_clip_info *out, gm_error *err) {
+  gm_clip_info info = {
       .name = clip->name,
       .path = clip->path,
       .type = clip->type,
@@ -77,42 +74,53 @@ gm_clip_info gm_clip_get_info(const gm_clip *clip) {
       .logit_scale = clip->model->hparams.logit_scale,
       .scope = clip->world ? clip->world->scope : NULL,
   };
+  return GM_STRUCT_WRITE(gm_clip_info, out, &info, err);
 }
 
-const char *gm_clip_sum(gm_clip *clip) {
-  if (!clip->sum[0]) gm_model_file_sha256(clip->file, clip->sum);
-  return clip->sum;
+/* Makes the file's sum with the first call. In the clip's turn. */
+static gm_status make_sum(gm_clip *clip, const gm_callbacks *callbacks, gm_error *err) {
+  if (clip->sum[0]) return GM_OK;
+  return gm_model_file_sha256(clip->file, clip->sum, callbacks, err);
 }
 
-const char *gm_clip_maker(gm_clip *clip) {
-  if (clip->maker[0]) return clip->maker;
+gm_status gm_clip_maker(gm_clip *clip, const char **out, const gm_callbacks *callbacks,
+                        gm_error *err) {
+  *out = clip->maker;
+  if (clip->maker[0]) return GM_OK;
+  GM_TRY(make_sum(clip, callbacks, err));
   gm_sha256_state sha;
   gm_sha256_begin(&sha);
   gm_add_maker(&sha, clip->compute.kernels);
-  gm_sha256_add(&sha, gm_clip_sum(clip), strlen(clip->sum));
+  gm_sha256_add(&sha, clip->sum, strlen(clip->sum));
   gm_sha256_end(&sha, clip->maker);
-  return clip->maker;
+  return GM_OK;
 }
 
-const gm_cache_refusal *gm_clip_refusals(const gm_clip *clip, size_t *n) {
-  *n = 0;
-  return clip->cache ? gm_cache_dir_refusals(clip->cache, n) : NULL;
+gm_status gm_clip_refusal_at(const gm_clip *clip, size_t i, gm_cache_refusal *out) {
+  size_t n = 0;
+  const gm_cache_refusal *all = clip->cache ? gm_cache_dir_refusals(clip->cache, &n) : NULL;
+  return GM_STRUCT_WRITE_AT(gm_cache_refusal, out, all, i, n);
 }
 
-gm_status gm_clip_sha256(gm_clip *clip, char out[65], gm_error *err) {
-  (void)gm_clip_enter(clip, NULL, err);
-  memcpy(out, gm_clip_sum(clip), 65);
-  return gm_clip_leave(clip, GM_OK);
+gm_status gm_clip_sha256(gm_clip *clip, char out[65], const gm_callbacks *callbacks,
+                         gm_error *err) {
+  gm_callbacks own;
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
+  (void)gm_clip_enter(clip, &own, err);
+  gm_status status = make_sum(clip, &own, err);
+  if (status == GM_OK) memcpy(out, clip->sum, sizeof clip->sum);
+  return gm_clip_leave(clip, status);
 }
 
 /* One turn after the other, never both at once. The sums are kept, so that only the first of
  * such questions reads the files. */
-gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes, gm_error *err) {
+gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes,
+                                const gm_callbacks *callbacks, gm_error *err) {
   gm_clip *other = classes->clip;
   if (other == clip) return GM_OK;
   char own[65], theirs[65];
-  GM_TRY(gm_clip_sha256(clip, own, err));
-  GM_TRY(gm_clip_sha256(other, theirs, err));
+  GM_TRY(gm_clip_sha256(clip, own, callbacks, err));
+  GM_TRY(gm_clip_sha256(other, theirs, callbacks, err));
   if (strcmp(own, theirs) == 0) return GM_OK;
   return gm_fail(
       err, GM_ERR_ARGUMENT,
@@ -142,13 +150,17 @@ gm_status gm_clip_leave(gm_clip *clip, gm_status status) {
 
 gm_status gm_clip_encode_texts(gm_clip *clip, const char *const *texts, size_t n, float *out,
                                const gm_callbacks *callbacks, gm_error *err) {
-  gm_compute *c = gm_clip_enter(clip, callbacks, err);
-  return gm_clip_leave(clip, gm_clip_encode_strings(c, clip->model, texts, n, out, callbacks));
+  gm_callbacks own;
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
+  gm_compute *c = gm_clip_enter(clip, &own, err);
+  return gm_clip_leave(clip, gm_clip_encode_strings(c, clip->model, texts, n, out, &own));
 }
 
 gm_status gm_clip_encode_boxes(gm_clip *clip, const gm_image *image, const gm_box *boxes,
                                size_t n, float *out, const gm_callbacks *callbacks,
                                gm_error *err) {
+  gm_callbacks own;
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
   gm_crop whole = {0, 0, gm_image_width(image), gm_image_height(image)};
   if (!boxes) n = 1;
   gm_crop *crops = calloc(n + 1, sizeof *crops);
@@ -158,9 +170,9 @@ gm_status gm_clip_encode_boxes(gm_clip *clip, const gm_image *image, const gm_bo
   for (size_t i = 0; boxes && i < n && status == GM_OK; i++)
     status = gm_view_whole_pixels(image, boxes[i], i + 1, &crops[i], err);
   if (status == GM_OK) {
-    gm_compute *c = gm_clip_enter(clip, callbacks, err);
-    status = gm_clip_leave(
-        clip, gm_clip_encode_crops(c, clip->model, image, crops, n, out, callbacks));
+    gm_compute *c = gm_clip_enter(clip, &own, err);
+    status =
+        gm_clip_leave(clip, gm_clip_encode_crops(c, clip->model, image, crops, n, out, &own));
   }
   free(crops);
   return status;

@@ -15,14 +15,24 @@ enum {
   FREE_TOKENS = 12, /* of a free answer that names one object */
 };
 
-gm_ground_params gm_ground_params_default(void) {
-  return (gm_ground_params){0};
+/* A result with its arrays. */
+typedef struct found_regions {
+  gm_ground_result base; /* first: this is what callers have */
+  gm_region *regions;
+  char *raw;
+} found_regions;
+
+gm_status gm_ground_region_at(const gm_ground_result *result, size_t i, gm_region *out) {
+  const found_regions *f = (const found_regions *)result;
+  return GM_STRUCT_WRITE_AT(gm_region, out, f->regions, i, f->base.n_regions);
 }
 
 void gm_ground_result_free(gm_ground_result *result) {
-  free(result->regions);
-  free(result->raw);
-  *result = (gm_ground_result){0};
+  if (!result) return;
+  found_regions *f = (found_regions *)result;
+  free(f->regions);
+  free(f->raw);
+  free(f);
 }
 
 /* One phrase on its way. */
@@ -114,36 +124,46 @@ static gm_status next_free(void *user, size_t i, const float *logits, int32_t *i
 /* ---- results ---- */
 
 /* What is found, sorted and cut as the parameters ask. */
-static void cut_result(const gm_ground_params *params, gm_ground_result *result) {
+static void cut_result(const gm_ground_params *params, found_regions *f) {
   if (params->free) return;
-  gm_sort_regions(result->regions, result->n_regions);
+  gm_ground_result *result = &f->base;
+  gm_sort_regions(f->regions, result->n_regions);
   size_t most = params->max_det ? params->max_det : params->all ? SIZE_MAX : BEST;
   if (result->n_regions > most) result->n_regions = most;
-  while (result->n_regions > 0 &&
-         result->regions[result->n_regions - 1].score < params->min_score)
+  while (result->n_regions > 0 && f->regions[result->n_regions - 1].score < params->min_score)
     result->n_regions--;
 }
 
-static gm_status make_result(const batch *b, const search *s, gm_ground_result *result) {
+static gm_status fill_result(const batch *b, const search *s, found_regions *f) {
   const gm_region_list *list = &b->scene->picture->base;
-  result->regions = calloc(b->n_regions, sizeof *result->regions);
-  if (!result->regions)
-    return gm_fail_memory(b->c->err, "the regions", b->n_regions * sizeof *result->regions);
-  result->n_regions = s->n_found;
+  f->regions = calloc(b->n_regions, sizeof *f->regions);
+  if (!f->regions)
+    return gm_fail_memory(b->c->err, "the regions", b->n_regions * sizeof *f->regions);
+  f->base.n_regions = s->n_found;
   for (size_t i = 0; i < s->n_found; i++) {
     size_t region = s->order[i];
-    result->regions[i] = gm_scene_region(b->scene, &list->regions[region], region);
-    result->regions[i].score = s->scores[region];
+    f->regions[i] = gm_scene_region(b->scene, &list->regions[region], region);
+    f->regions[i].score = s->scores[region];
   }
-  cut_result(b->params, result);
+  cut_result(b->params, f);
   if (!b->params->free) return GM_OK;
   gm_text raw = {0};
   GM_TRY(gm_text_append(&raw, "", 0, b->c->err));
   gm_status status =
       gm_llama_decode(b->scene->model->groma->tokenizer, s->ids.ids, s->ids.n, &raw, b->c->err);
-  result->raw = raw.bytes;
-  result->margin = s->margin;
+  f->raw = raw.bytes;
+  f->base.raw = f->raw;
+  f->base.margin = s->margin;
   return status;
+}
+
+/* *out is set after a failure too. */
+static gm_status make_result(const batch *b, const search *s, gm_ground_result **out) {
+  found_regions *f = calloc(1, sizeof *f);
+  if (!f) return gm_fail_memory(b->c->err, "the regions", sizeof *f);
+  f->base.struct_size = sizeof f->base;
+  *out = &f->base;
+  return fill_result(b, s, f);
 }
 
 /* ---- batches ---- */
@@ -196,7 +216,7 @@ static gm_status take_room(batch *b, size_t n) {
 /* Phrases [first, first + n) as one batch, n <= BATCH. */
 static gm_status ground_batch(gm_scene *scene, gm_compute *c, const char *const *phrases,
                               size_t first, size_t n, const gm_ground_params *params,
-                              gm_ground_result *results) {
+                              gm_ground_result **results) {
   gm_talk talks[BATCH], *each[BATCH];
   search searches[BATCH] = {{0}};
   batch b = {.scene = scene,
@@ -224,16 +244,20 @@ static gm_status ground_batch(gm_scene *scene, gm_compute *c, const char *const 
 
 gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n,
                     const gm_ground_params *params, const gm_callbacks *callbacks,
-                    gm_ground_result *results, gm_error *err) {
-  gm_ground_params defaults = gm_ground_params_default();
-  for (size_t i = 0; i < n; i++) results[i] = (gm_ground_result){0};
+                    gm_ground_result **results, gm_error *err) {
+  gm_ground_params own;
+  gm_callbacks calls;
+  for (size_t i = 0; i < n; i++) results[i] = NULL;
+  GM_TRY(GM_STRUCT_READ(gm_ground_params, &own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
   if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no phrase to ground, wanted some");
-  gm_compute *c = gm_scene_enter(scene, callbacks, err);
+  gm_compute *c = gm_scene_enter(scene, &calls, err);
   gm_status status = GM_OK;
   for (size_t i = 0; i < n && status == GM_OK; i += BATCH)
-    status = ground_batch(scene, c, phrases, i, n - i < BATCH ? n - i : BATCH,
-                          params ? params : &defaults, results);
-  if (status != GM_OK)
-    for (size_t i = 0; i < n; i++) gm_ground_result_free(&results[i]);
+    status = ground_batch(scene, c, phrases, i, n - i < BATCH ? n - i : BATCH, &own, results);
+  for (size_t i = 0; i < n && status != GM_OK; i++) {
+    gm_ground_result_free(results[i]);
+    results[i] = NULL;
+  }
   return gm_scene_leave(scene, status);
 }

@@ -9,27 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REGION_CROPS = 10 };
-
-gm_view_params gm_label_view_params_default(gm_method method) {
-  gm_view_params params = gm_view_params_default(method);
-  if (params.crops) params.crops = REGION_CROPS;
-  params.alpha = 0.7f;
-  params.beta = 1;
-  return params;
-}
+/* A region is cut to its thing already: docs/LABEL.md. */
+static const gm_view_defaults region_view = {.crops = 10, .alpha = 0.7f, .beta = 1};
 
 static gm_status place(gm_view **views, gm_clip *clip, const gm_image *image,
                        const gm_box *regions, size_t n, const gm_view_params *params,
                        gm_error *err) {
   gm_view_params own = *params;
-  own.boxes = NULL;
-  own.n_boxes = 0;
   for (size_t i = 0; i < n; i++) {
     gm_crop pixels;
     GM_TRY(gm_view_whole_pixels(image, regions[i], i + 1, &pixels, err));
     own.part = &regions[i];
-    GM_TRY(gm_view_create(&views[i], clip, image, &own, err));
+    GM_TRY(gm_view_make(&views[i], clip, image, &own, &region_view, err));
   }
   return GM_OK;
 }
@@ -58,7 +49,10 @@ static gm_status encode_crops(gm_clip *clip, const gm_image *image, const gm_cro
   gm_compute *c = gm_clip_enter(clip, callbacks, err);
   cache = cache && clip->cache;
   if (cache) {
-    gm_feature_key_crops(key, gm_clip_maker(clip), image, crops, rows);
+    const char *maker;
+    gm_status made = gm_clip_maker(clip, &maker, callbacks, err);
+    if (made != GM_OK) return gm_clip_leave(clip, made);
+    gm_feature_key_crops(key, maker, image, crops, rows);
     if (gm_feature_cache_load(clip->cache, key, rows, dim, features))
       return gm_clip_leave(clip, GM_OK);
   }
@@ -88,24 +82,17 @@ static gm_status encode_together(gm_view **views, size_t n, gm_clip *clip,
   return status;
 }
 
-gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
-                           size_t n, const gm_classes *classes, const gm_view_params *view,
-                           const gm_classify_params *classify, const gm_callbacks *callbacks,
-                           gm_classification **results, gm_error *err) {
-  for (size_t i = 0; i < n; i++) results[i] = NULL;
-  GM_TRY(gm_clip_check_classes(clip, classes, err));
-  if (n == 0) return GM_OK;
-  gm_view_params crops = gm_label_view_params_default(classes->method);
-  gm_classify_params scoring = classify ? *classify : gm_classify_params_default();
-  scoring.stop = 0;
+static gm_status label(gm_clip *clip, const gm_image *image, const gm_box *regions, size_t n,
+                       const gm_classes *classes, const gm_view_params *view,
+                       const gm_classify_params *scoring, const gm_callbacks *callbacks,
+                       gm_classification **results, gm_error *err) {
   gm_view **views = calloc(n, sizeof *views);
   if (!views) return gm_fail_memory(err, "the regions", n * sizeof *views);
-  if (!view) view = &crops;
   gm_status status = place(views, clip, image, regions, n, view, err);
   if (status == GM_OK)
     status = encode_together(views, n, clip, image, view->cache, callbacks, err);
   for (size_t i = 0; i < n && status == GM_OK; i++)
-    status = gm_classify(views[i], classes, &scoring, callbacks, &results[i], err);
+    status = gm_classify(views[i], classes, scoring, callbacks, &results[i], err);
   for (size_t i = 0; i < n; i++) gm_view_free(views[i]);
   free(views);
   for (size_t i = 0; i < n && status != GM_OK; i++) {
@@ -113,4 +100,24 @@ gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *r
     results[i] = NULL;
   }
   return status;
+}
+
+gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
+                           size_t n, const gm_classes *classes, const gm_view_params *view,
+                           const gm_classify_params *classify, const gm_callbacks *callbacks,
+                           gm_classification **results, gm_error *err) {
+  for (size_t i = 0; i < n; i++) results[i] = NULL;
+  gm_view_params crops;
+  gm_classify_params scoring;
+  gm_callbacks calls;
+  GM_TRY(GM_STRUCT_READ(gm_view_params, &crops, view, err));
+  GM_TRY(GM_STRUCT_READ(gm_classify_params, &scoring, classify, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
+  GM_TRY(gm_clip_check_classes(clip, classes, &calls, err));
+  if (n == 0) return GM_OK;
+  crops.method = classes->method;
+  crops.boxes = NULL;
+  crops.n_boxes = 0;
+  scoring.stop = 0;
+  return label(clip, image, regions, n, classes, &crops, &scoring, &calls, results, err);
 }

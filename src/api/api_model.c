@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-gm_model_params gm_model_params_default(void) {
-  return (gm_model_params){0};
-}
-
 const char *gm_main_type(const gm_model_file *file) {
   size_t bytes[GM_TYPE_COUNT] = {0};
   gm_type most = GM_TYPE_F32;
@@ -47,11 +43,12 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
 gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params *params,
                         gm_error *err) {
   *out = NULL;
-  gm_model_params defaults = gm_model_params_default();
+  gm_model_params own;
+  GM_TRY(GM_STRUCT_READ(gm_model_params, &own, params, err));
   gm_model *model = calloc(1, sizeof *model);
   if (!model) return gm_fail_memory(err, "the model", sizeof *model);
   pthread_mutex_init(&model->turn, NULL);
-  gm_status status = open_parts(model, path, params ? params : &defaults, err);
+  gm_status status = open_parts(model, path, &own, err);
   if (status == GM_OK)
     *out = model;
   else
@@ -71,8 +68,8 @@ void gm_model_free(gm_model *model) {
   free(model);
 }
 
-gm_model_info gm_model_get_info(const gm_model *model) {
-  return (gm_model_info){
+gm_status gm_model_get_info(const gm_model *model, gm_model_info *out, gm_error *err) {
+  gm_model_info info = {
       .name = model->name,
       .path = model->path,
       .type = model->type,
@@ -85,17 +82,20 @@ gm_model_info gm_model_get_info(const gm_model *model) {
       .cache_type_v = gm_type_traits_of(model->groma->kv_shape.v_type)->name,
       .scope = model->world ? model->world->scope : NULL,
   };
+  return GM_STRUCT_WRITE(gm_model_info, out, &info, err);
 }
 
-gm_status gm_model_sha256(gm_model *model, char out[65], gm_error *err) {
-  (void)err; /* the bytes are all in reach */
-  gm_model_file_sha256(model->file, out);
-  return GM_OK;
+gm_status gm_model_sha256(gm_model *model, char out[65], const gm_callbacks *callbacks,
+                          gm_error *err) {
+  gm_callbacks own;
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
+  return gm_model_file_sha256(model->file, out, &own, err);
 }
 
-const gm_cache_refusal *gm_model_refusals(const gm_model *model, size_t *n) {
-  *n = 0;
-  return model->dir ? gm_cache_dir_refusals(model->dir, n) : NULL;
+gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal *out) {
+  size_t n = 0;
+  const gm_cache_refusal *all = model->dir ? gm_cache_dir_refusals(model->dir, &n) : NULL;
+  return GM_STRUCT_WRITE_AT(gm_cache_refusal, out, all, i, n);
 }
 
 gm_compute *gm_model_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err) {

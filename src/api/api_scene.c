@@ -8,10 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-gm_scene_params gm_scene_params_default(void) {
-  return (gm_scene_params){0};
-}
-
 /* ---- turns ---- */
 
 gm_compute *gm_scene_enter(gm_scene *scene, const gm_callbacks *callbacks, gm_error *err) {
@@ -72,13 +68,14 @@ gm_region gm_scene_region(const gm_scene *scene, const gm_listed_region *region,
   float w = (float)scene->width, h = (float)scene->height;
   gm_box box = to_pixels(scene, region->box);
   box = (gm_box){clip(box.x1, w), clip(box.y1, h), clip(box.x2, w), clip(box.y2, h)};
-  return (gm_region){box, region->score, (int32_t)index};
+  return (gm_region){.box = box, .score = region->score, .index = (int32_t)index};
 }
 
-gm_box gm_scene_region_unclipped(const gm_scene *scene, int32_t index) {
+gm_status gm_scene_region_unclipped(const gm_scene *scene, int32_t index, gm_box *out) {
   const gm_region_list *base = &scene->picture->base;
-  if (index < 0 || (size_t)index >= base->n) return (gm_box){0};
-  return to_pixels(scene, base->regions[index].box);
+  if (index < 0 || (size_t)index >= base->n) return GM_ERR_ARGUMENT;
+  *out = to_pixels(scene, base->regions[index].box);
+  return GM_OK;
 }
 
 /* ---- creation ---- */
@@ -104,10 +101,14 @@ static gm_status check_params(const gm_model *model, const gm_image *image,
 static gm_region_rule rule_of(const gm_groma *groma, const gm_scene_params *params) {
   const gm_groma_hparams *own = &groma->hparams;
   size_t most = params->max_regions ? params->max_regions : own->max_regions;
+  float score = params->box_score_thres, nms = params->nms_thres;
   return (gm_region_rule){
-      .score_threshold =
-          params->box_score_thres > 0 ? params->box_score_thres : own->score_threshold,
-      .nms_threshold = params->nms_thres > 0 ? params->nms_thres : own->nms_threshold,
+      .score_threshold = score < 0   ? -INFINITY
+                         : score > 0 ? score
+                                     : own->score_threshold,
+      .nms_threshold = nms < 0   ? INFINITY
+                       : nms > 0 ? nms
+                                 : own->nms_threshold,
       .max_regions = most < groma->max_regions ? most : groma->max_regions,
   };
 }
@@ -204,15 +205,17 @@ gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image
                           const gm_scene_params *params, const gm_callbacks *callbacks,
                           gm_error *err) {
   *out = NULL;
-  gm_scene_params defaults = gm_scene_params_default();
-  if (!params) params = &defaults;
-  GM_TRY(check_params(model, image, params, err));
+  gm_scene_params own;
+  gm_callbacks calls;
+  GM_TRY(GM_STRUCT_READ(gm_scene_params, &own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
+  GM_TRY(check_params(model, image, &own, err));
   gm_scene *scene = calloc(1, sizeof *scene);
   if (!scene) return gm_fail_memory(err, "the scene", sizeof *scene);
   scene->model = model;
   scene->width = gm_image_width(image);
   scene->height = gm_image_height(image);
-  gm_status status = create(scene, image, params, callbacks, err);
+  gm_status status = create(scene, image, &own, &calls, err);
   if (status == GM_OK)
     *out = scene;
   else
@@ -227,16 +230,23 @@ void gm_scene_free(gm_scene *scene) {
   free(scene);
 }
 
-const gm_region *gm_scene_regions(const gm_scene *scene, size_t *n) {
-  *n = scene->picture->base.n;
-  return scene->regions;
+size_t gm_scene_region_count(const gm_scene *scene) {
+  return scene->picture->base.n;
+}
+
+gm_status gm_scene_region_at(const gm_scene *scene, size_t i, gm_region *out) {
+  return GM_STRUCT_WRITE_AT(gm_region, out, scene->regions, i, scene->picture->base.n);
 }
 
 float gm_scene_unlikeness(const gm_scene *scene) {
   return scene->unlikeness;
 }
 
-const gm_timing *gm_scene_timings(const gm_scene *scene, size_t *n) {
-  *n = scene->watch.n;
-  return scene->watch.timings;
+uint64_t gm_scene_bytes(const gm_scene *scene) {
+  uint64_t regions = scene->picture->base.n * sizeof *scene->regions;
+  return sizeof *scene + regions + gm_picture_bytes(scene->picture);
+}
+
+gm_status gm_scene_timing_at(const gm_scene *scene, size_t i, gm_timing *out) {
+  return GM_STRUCT_WRITE_AT(gm_timing, out, scene->watch.timings, i, scene->watch.n);
 }

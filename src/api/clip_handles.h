@@ -5,6 +5,7 @@
 #include "clip.h"
 #include "embedded.h"
 #include "feature_cache.h"
+#include "struct_size.h"
 
 #include <pthread.h>
 
@@ -22,16 +23,28 @@ struct gm_clip {
   char maker[65];                 /* of sum and what computes, likewise */
 };
 
-/* The file's sum. In the clip's turn. */
-const char *gm_clip_sum(gm_clip *clip);
-/* What names its features in the cache: the file's sum, the kernels and this library. In the
- * clip's turn. */
-const char *gm_clip_maker(gm_clip *clip);
+/* What names its features in the cache: the file's sum, the kernels and this library; it lives
+ * as long as the clip. The sum is made with the first call. In the clip's turn.
+ * GM_ERR_CANCELLED. */
+gm_status gm_clip_maker(gm_clip *clip, const char **out, const gm_callbacks *callbacks,
+                        gm_error *err);
 
 /* GM_ERR_ARGUMENT where the classes were made with another model than this one: their vectors
  * stand for nothing here, and may be of another length. Two handles of equal files are one
  * model. In no clip's turn. */
-gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes, gm_error *err);
+gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes,
+                                const gm_callbacks *callbacks, gm_error *err);
+
+/* What a method's view is made of where params say nothing. */
+typedef struct gm_view_defaults {
+  uint32_t crops;
+  float alpha, beta;
+} gm_view_defaults;
+/* gm_view_create of params that are read, with other defaults than a picture's. crops is of the
+ * methods with crops; the others have none. */
+gm_status gm_view_make(gm_view **out, gm_clip *clip, const gm_image *image,
+                       const gm_view_params *params, const gm_view_defaults *defaults,
+                       gm_error *err);
 
 /* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
  * NULL) whether to stop. */

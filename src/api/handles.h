@@ -6,6 +6,7 @@
 #include "groma.h"
 #include "picture.h"
 #include "sha256.h"
+#include "struct_size.h"
 #include "watch.h"
 
 #include <pthread.h>
@@ -56,6 +57,7 @@ gm_status gm_scene_leave(gm_scene *scene, gm_status status);
  * GM_ERR_ARGUMENT where nothing of the box is left, with its number (from 1) in the message. */
 gm_status gm_scene_box_to_rel(const gm_scene *scene, gm_box box, size_t number, gm_rel_box *out,
                               gm_error *err);
+/* struct_size is not set. */
 gm_region gm_scene_region(const gm_scene *scene, const gm_listed_region *region, size_t index);
 /* Falling score, NaN last; equal ones by index. */
 void gm_sort_regions(gm_region *regions, size_t n);

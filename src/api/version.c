@@ -1,6 +1,10 @@
-/* version.c - the library's version. */
+/* version.c - the library's version, from CMakeLists.txt. */
 #include "gromatic.h"
 
 const char *gm_version(void) {
-  return "0.1.0";
+  return GM_VERSION;
+}
+
+uint32_t gm_abi_version(void) {
+  return (uint32_t)GM_VERSION_MAJOR << 16 | GM_VERSION_MINOR;
 }

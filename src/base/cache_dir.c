@@ -72,7 +72,7 @@ static void refuse(gm_cache_dir *dir, char *path, const char *why) {
   for (size_t i = 0; path && i < dir->n_refusals; i++)
     known = known || strcmp(dir->refusals[i].path, path) == 0;
   if (path && !known && dir->n_refusals < MOST_REFUSALS) {
-    dir->refusals[dir->n_refusals++] = (gm_cache_refusal){path, why};
+    dir->refusals[dir->n_refusals++] = (gm_cache_refusal){.path = path, .why = why};
     path = NULL;
   }
   pthread_mutex_unlock(&dir->lock);

@@ -36,7 +36,7 @@ void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind, c
 #define GM_REFUSED_ROOM "has no room left, nothing more is kept"
 #define GM_REFUSED_NO_FOLDER "is no folder, nothing is kept"
 #define GM_REFUSED_WRITE "cannot be written to, nothing is kept"
-/* See gm_model_refusals. */
+/* See gm_model_refusal_at; they live as long as the directory, and the array only grows. */
 const gm_cache_refusal *gm_cache_dir_refusals(gm_cache_dir *dir, size_t *n);
 /* Notes that the entry was used: it is removed last. */
 void gm_cache_dir_used(const gm_cache_dir *dir, const char *key, const char *kind);

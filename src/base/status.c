@@ -86,6 +86,10 @@ const char *gm_status_name(gm_status status) {
     return "context_full";
   case GM_ERR_CANCELLED:
     return "cancelled";
+  case GM_ERR_BUSY:
+    return "busy";
+  case GM_ERR_TIMEOUT:
+    return "timeout";
   }
   return "unknown";
 }

@@ -1,6 +1,7 @@
 /* bench.c - see bench.h. */
 #include "bench.h"
 
+#include "struct_size.h"
 #include "tensor_names.h"
 #include "types.h"
 
@@ -106,7 +107,7 @@ static double rate_of(gm_compute *c, gm_task_fn task, probe *p) {
   return best;
 }
 
-gm_status gm_bench_limits(gm_compute *c, gm_limits *out) {
+gm_status gm_bench_measure_limits(gm_compute *c, gm_limits *out) {
   size_t n = gm_pool_threads(c->pool);
   gm_arena_mark mark = gm_arena_save(&c->arena);
   uint64_t *numbers = gm_scratch(c, 2 * n * sizeof *numbers, "the limits' sums");
@@ -149,20 +150,51 @@ static uint64_t peak_resident(void) {
   return kilobytes * 1024;
 }
 
-gm_status gm_bench_report_create(gm_bench_report **out, gm_compute *c) {
-  gm_bench_report *report = calloc(1, sizeof *report);
-  *out = report;
-  if (!report) return gm_fail_memory(c->err, "the report", sizeof *report);
-  report->kernels = c->kernels->name;
-  report->threads = gm_pool_threads(c->pool);
-  read_processor(report->processor, sizeof report->processor);
-  return gm_bench_limits(c, &report->limits);
+gm_status gm_bench_results_create(gm_bench_results **out, gm_compute *c) {
+  gm_bench_results *results = calloc(1, sizeof *results);
+  *out = results;
+  if (!results) return gm_fail_memory(c->err, "the report", sizeof *results);
+  read_processor(results->processor, sizeof results->processor);
+  results->report = (gm_bench_report){.struct_size = sizeof results->report,
+                                      .kernels = c->kernels->name,
+                                      .processor = results->processor,
+                                      .threads = gm_pool_threads(c->pool)};
+  return gm_bench_measure_limits(c, &results->limits);
 }
 
 void gm_bench_report_free(gm_bench_report *report) {
   if (!report) return;
-  free(report->stages);
+  free(((gm_bench_results *)report)->rows);
   free(report);
+}
+
+gm_status gm_bench_finish(gm_bench_results *results, gm_status status, gm_bench_report **out) {
+  if (status == GM_OK)
+    *out = &results->report;
+  else if (results)
+    gm_bench_report_free(&results->report);
+  return status;
+}
+
+gm_status gm_bench_limits(const gm_bench_report *report, gm_limits *out) {
+  return GM_STRUCT_WRITE(gm_limits, out, &((const gm_bench_results *)report)->limits, NULL);
+}
+
+gm_status gm_bench_stage_at(const gm_bench_report *report, size_t i, gm_bench_stage *out) {
+  const gm_bench_results *results = (const gm_bench_results *)report;
+  if (i >= report->n_stages) return GM_ERR_ARGUMENT;
+  gm_bench_stage stage = results->rows[i].stage;
+  stage.shape = results->rows[i].shape;
+  return GM_STRUCT_WRITE(gm_bench_stage, out, &stage, NULL);
+}
+
+gm_status gm_bench_read_params(gm_bench_params *own, const gm_bench_params *params,
+                               gm_callbacks *own_calls, const gm_callbacks *callbacks,
+                               gm_error *err) {
+  GM_TRY(GM_STRUCT_READ(gm_bench_params, own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, own_calls, callbacks, err));
+  if (own->repeat == 0) own->repeat = 3;
+  return GM_OK;
 }
 
 /* Both names in one; a literal. */
@@ -219,15 +251,20 @@ static double share_of_reading(const gm_bench_job *job, uint32_t repeat, const d
   return reads[repeat / 2];
 }
 
-gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
+static gm_bench_row *grow(gm_bench_results *results) {
+  size_t n = results->report.n_stages + 1;
+  gm_bench_row *grown = realloc(results->rows, n * sizeof *grown);
+  if (grown) results->rows = grown;
+  return grown ? &grown[n - 1] : NULL;
+}
+
+gm_status gm_bench_run(gm_bench_results *results, gm_compute *c, const gm_bench_job *job,
                        uint32_t repeat) {
-  gm_bench_stage *grown =
-      realloc(report->stages, (report->n_stages + 1) * sizeof *report->stages);
   double *seconds = malloc((2 * (size_t)repeat + 1) * sizeof *seconds);
-  if (grown) report->stages = grown;
-  if (!grown || !seconds) {
+  gm_bench_row *row = grow(results);
+  if (!row || !seconds) {
     free(seconds);
-    return gm_fail_memory(c->err, "the report", sizeof *grown);
+    return gm_fail_memory(c->err, "the report", sizeof *row);
   }
   gm_status status = run_all(c, job, repeat, seconds, seconds + repeat);
   if (status == GM_OK) {
@@ -235,22 +272,22 @@ gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_jo
     if (job->pieces)
       share = share_of_reading(job, repeat, seconds, seconds + repeat, &rate);
     else
-      rate = limit_rate(job->limits ? job->limits : &report->limits, job);
+      rate = limit_rate(job->limits ? job->limits : &results->limits, job);
     qsort(seconds, repeat, sizeof *seconds, by_value);
     double work = strcmp(job->limit, "read") == 0 ? job->bytes : job->operations;
     if (!job->pieces && rate > 0) share = work / seconds[0] / rate;
-    gm_bench_stage *s = &report->stages[report->n_stages++];
-    *s = (gm_bench_stage){.stage = job->stage,
-                          .kernels = kernels_name(c->kernels),
-                          .seconds_min = seconds[0],
-                          .seconds_median = seconds[repeat / 2],
-                          .operations = job->operations,
-                          .bytes = job->bytes,
-                          .limit = job->limit,
-                          .limit_rate = rate,
-                          .share = share};
-    memcpy(s->shape, job->shape, sizeof s->shape);
-    report->peak_bytes = peak_resident();
+    row->stage = (gm_bench_stage){.stage = job->stage,
+                                  .kernels = kernels_name(c->kernels),
+                                  .seconds_min = seconds[0],
+                                  .seconds_median = seconds[repeat / 2],
+                                  .operations = job->operations,
+                                  .bytes = job->bytes,
+                                  .limit = job->limit,
+                                  .limit_rate = rate,
+                                  .share = share};
+    memcpy(row->shape, job->shape, sizeof row->shape);
+    results->report.n_stages++;
+    results->report.peak_bytes = peak_resident();
   }
   free(seconds);
   return status;

@@ -4,13 +4,36 @@
 #define GM_BENCH_H
 
 #include "compute.h"
+#include "gromatic_tools.h"
 #include "model_file.h"
 
 /* Measures with c's kernels and threads; takes about a second. GM_ERR_MEMORY. */
-gm_status gm_bench_limits(gm_compute *c, gm_limits *out);
+gm_status gm_bench_measure_limits(gm_compute *c, gm_limits *out);
 
-/* An empty report with the machine's name, kernels, threads and limits. */
-gm_status gm_bench_report_create(gm_bench_report **out, gm_compute *c);
+/* A report with what it has; gm_bench_finish gives it to the caller. */
+typedef struct gm_bench_row {
+  gm_bench_stage stage; /* without its shape */
+  char shape[64];
+} gm_bench_row;
+typedef struct gm_bench_results {
+  gm_bench_report report; /* first: this is what callers have */
+  char processor[80];
+  gm_limits limits;
+  gm_bench_row *rows; /* [report.n_stages] */
+} gm_bench_results;
+
+/* Empty results with the machine's name, kernels, threads and limits. On failure too *out is
+ * set. */
+gm_status gm_bench_results_create(gm_bench_results **out, gm_compute *c);
+
+/* The end of a call: *out becomes the report, or the results are freed where status says that
+ * it failed. Returns status. */
+gm_status gm_bench_finish(gm_bench_results *results, gm_status status, gm_bench_report **out);
+
+/* Params and callbacks of a caller, read. repeat is set. */
+gm_status gm_bench_read_params(gm_bench_params *own, const gm_bench_params *params,
+                               gm_callbacks *own_calls, const gm_callbacks *callbacks,
+                               gm_error *err);
 
 /* Pieces of memory to be read once. Each is at most GM_READ_PIECE bytes: one task. */
 enum { GM_READ_PIECE = 1 << 20 };
@@ -40,7 +63,7 @@ typedef struct gm_bench_job {
 } gm_bench_job;
 
 /* Runs it `repeat` times and appends its line. */
-gm_status gm_bench_run(gm_bench_report *report, gm_compute *c, const gm_bench_job *job,
+gm_status gm_bench_run(gm_bench_results *results, gm_compute *c, const gm_bench_job *job,
                        uint32_t repeat);
 
 /* Elements and bytes of the tensors whose upstream names start with prefix. */

@@ -95,7 +95,7 @@ static double tower_operations(const gm_model_file *file, const char *prefix, do
   return 2 * elements * tokens + 4 * tokens * tokens * width * layers;
 }
 
-static gm_status time_stages(clip_bench *b, gm_bench_report *report, gm_compute *c,
+static gm_status time_stages(clip_bench *b, gm_bench_results *results, gm_compute *c,
                              const gm_clip *clip, const gm_bench_params *p) {
   const gm_clip_vision *v = &b->model->vision;
   const gm_clip_text *t = &b->model->text;
@@ -110,7 +110,7 @@ static gm_status time_stages(clip_bench *b, gm_bench_report *report, gm_compute 
   job.operations = each * (double)b->n;
   snprintf(job.shape, sizeof job.shape, "%zu crops, %zu layers, %zu tokens x %zu", b->n,
            v->layers, v->tokens, v->shape.dim);
-  if (gm_bench_wants(p->stages, job.stage)) GM_TRY(gm_bench_run(report, c, &job, p->repeat));
+  if (gm_bench_wants(p->stages, job.stage)) GM_TRY(gm_bench_run(results, c, &job, p->repeat));
 
   job.stage = "texts";
   job.run = run_texts;
@@ -120,15 +120,16 @@ static gm_status time_stages(clip_bench *b, gm_bench_report *report, gm_compute 
   job.operations = each * (double)b->n_texts;
   snprintf(job.shape, sizeof job.shape, "%zu strings, %zu layers, %zu tokens x %zu", b->n_texts,
            t->layers, t->context, t->shape.dim);
-  return gm_bench_wants(p->stages, job.stage) ? gm_bench_run(report, c, &job, p->repeat)
+  return gm_bench_wants(p->stages, job.stage) ? gm_bench_run(results, c, &job, p->repeat)
                                               : GM_OK;
 }
 
 gm_status gm_bench_clip(gm_bench_report **out, const char *path, const gm_bench_params *params,
                         const gm_callbacks *callbacks, gm_error *err) {
   *out = NULL;
-  gm_bench_params p = params ? *params : (gm_bench_params){0};
-  if (p.repeat == 0) p.repeat = 3;
+  gm_bench_params p;
+  gm_callbacks calls;
+  GM_TRY(gm_bench_read_params(&p, params, &calls, callbacks, err));
   gm_clip_params clip_params = gm_clip_params_default();
   clip_params.threads = p.threads;
   clip_params.fast = p.fast;
@@ -142,17 +143,13 @@ gm_status gm_bench_clip(gm_bench_report **out, const char *path, const gm_bench_
   clip_bench b = {.model = clip->model,
                   .n = p.count ? p.count : CROPS,
                   .n_texts = p.count ? p.count : TEXTS};
-  gm_bench_report *report = NULL;
-  gm_compute *c = gm_clip_enter(clip, callbacks, err);
+  gm_bench_results *results = NULL;
+  gm_compute *c = gm_clip_enter(clip, &calls, err);
   gm_status status = prepare(&b, err);
-  if (status == GM_OK) status = gm_bench_report_create(&report, c);
-  if (status == GM_OK) status = time_stages(&b, report, c, clip, &p);
+  if (status == GM_OK) status = gm_bench_results_create(&results, c);
+  if (status == GM_OK) status = time_stages(&b, results, c, clip, &p);
   status = gm_clip_leave(clip, status);
   release(&b);
   gm_clip_free(clip);
-  if (status == GM_OK)
-    *out = report;
-  else
-    gm_bench_report_free(report);
-  return status;
+  return gm_bench_finish(results, status, out);
 }

@@ -20,8 +20,8 @@ typedef struct image_bench {
   gm_image *image;
   gm_scene *scene; /* that phrases are grounded on */
   char (*words)[32];
-  const char **phrases; /* [n_phrases] */
-  gm_ground_result *found;
+  const char **phrases;     /* [n_phrases] */
+  gm_ground_result **found; /* [n_phrases] */
   size_t n_phrases;
   const gm_callbacks *callbacks;
   gm_error *err;
@@ -52,14 +52,14 @@ static gm_status time_picture(image_bench *b, gm_compute *c) {
   snprintf(job.shape, sizeof job.shape, "%u x %u, %zu bytes", w, h, b->file.size);
   job.bytes = (double)b->file.size + 3.0 * w * h;
   if (gm_bench_wants(chain->stages, job.stage))
-    GM_TRY(gm_bench_run(chain->report, c, &job, chain->repeat));
+    GM_TRY(gm_bench_run(chain->results, c, &job, chain->repeat));
   job.stage = "pixels";
   job.run = run_pixels;
   uint32_t side = chain->groma->hparams.image_size;
   snprintf(job.shape, sizeof job.shape, "to %u x %u", side, side);
   job.bytes = 3.0 * w * h + 12.0 * side * side;
   if (gm_bench_wants(chain->stages, job.stage))
-    return gm_bench_run(chain->report, c, &job, chain->repeat);
+    return gm_bench_run(chain->results, c, &job, chain->repeat);
   return run_pixels(c, b);
 }
 
@@ -99,7 +99,7 @@ static gm_status find_regions(image_bench *b, gm_compute *c) {
 
 static gm_status ground(image_bench *b, size_t n) {
   gm_status status = gm_ground(b->scene, b->phrases, n, NULL, b->callbacks, b->found, b->err);
-  for (size_t i = 0; i < n; i++) gm_ground_result_free(&b->found[i]);
+  for (size_t i = 0; i < n; i++) gm_ground_result_free(b->found[i]);
   return status;
 }
 
@@ -143,12 +143,12 @@ static gm_status time_ground(image_bench *b) {
   gm_bench_job job = {.stage = "ground", .limit = "", .run = run_batch, .user = b};
   snprintf(job.shape, sizeof job.shape, "%zu phrases as one batch", b->n_phrases);
   if (gm_bench_wants(chain->stages, job.stage))
-    GM_TRY(gm_bench_run(chain->report, c, &job, chain->repeat));
+    GM_TRY(gm_bench_run(chain->results, c, &job, chain->repeat));
   job.stage = "ground 1";
   job.run = run_alone;
   snprintf(job.shape, sizeof job.shape, "one phrase");
   if (!gm_bench_wants(chain->stages, job.stage)) return GM_OK;
-  return gm_bench_run(chain->report, c, &job, chain->repeat);
+  return gm_bench_run(chain->results, c, &job, chain->repeat);
 }
 
 /* ---- the whole ---- */
@@ -158,7 +158,7 @@ static gm_status time_chain(image_bench *b) {
   gm_compute *c = gm_model_enter(b->model, b->callbacks, b->err);
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = gm_bench_chain_begin(chain, b->err);
-  if (status == GM_OK) status = gm_bench_report_create(&chain->report, c);
+  if (status == GM_OK) status = gm_bench_results_create(&chain->results, c);
   if (status == GM_OK) status = time_picture(b, c);
   if (status == GM_OK) status = find_regions(b, c);
   if (status == GM_OK) status = gm_bench_vision(chain, c, b->model);
@@ -169,12 +169,12 @@ static gm_status time_chain(image_bench *b) {
 }
 
 /* One picture after another, each from file to answer. */
-static void set_rate(gm_bench_report *report, const char *stages) {
+static void set_rate(gm_bench_results *results, const char *stages) {
   double seconds = 0;
-  for (size_t i = 0; i < report->n_stages; i++)
-    if (strncmp(report->stages[i].stage, "ground", 6) != 0)
-      seconds += report->stages[i].seconds_median;
-  if (!stages && seconds > 0) report->pictures_per_hour = 3600 / seconds;
+  for (size_t i = 0; i < results->report.n_stages; i++)
+    if (strncmp(results->rows[i].stage.stage, "ground", 6) != 0)
+      seconds += results->rows[i].stage.seconds_median;
+  if (!stages && seconds > 0) results->report.pictures_per_hour = 3600 / seconds;
 }
 
 static gm_status bench_image(image_bench *b, const char *model, const gm_bench_params *p) {
@@ -190,7 +190,7 @@ static gm_status bench_image(image_bench *b, const char *model, const gm_bench_p
   b->chain.prompt = groma->context;
   GM_TRY(time_chain(b));
   GM_TRY(time_ground(b));
-  set_rate(b->chain.report, p->stages);
+  set_rate(b->chain.results, p->stages);
   return GM_OK;
 }
 
@@ -198,12 +198,14 @@ gm_status gm_bench_image(gm_bench_report **out, const char *image, const char *m
                          const gm_bench_params *params, const gm_callbacks *callbacks,
                          gm_error *err) {
   *out = NULL;
-  gm_bench_params p = params ? *params : (gm_bench_params){0};
+  gm_bench_params p;
+  gm_callbacks calls;
+  GM_TRY(gm_bench_read_params(&p, params, &calls, callbacks, err));
   image_bench b = {
-      .path = image, .n_phrases = p.count ? p.count : 32, .callbacks = callbacks, .err = err};
+      .path = image, .n_phrases = p.count ? p.count : 32, .callbacks = &calls, .err = err};
   b.chain.tokens = p.tokens ? p.tokens : 48;
   b.chain.stages = p.stages;
-  b.chain.repeat = p.repeat ? p.repeat : 3;
+  b.chain.repeat = p.repeat;
   GM_TRY(gm_bench_check_stages(p.stages, stage_names, N_STAGES, err));
   if (b.n_phrases > MOST_PHRASES || b.chain.repeat > 1000)
     return gm_fail(err, GM_ERR_ARGUMENT,
@@ -218,9 +220,5 @@ gm_status gm_bench_image(gm_bench_report **out, const char *image, const char *m
   free(b.words);
   free(b.phrases);
   free(b.found);
-  if (status == GM_OK)
-    *out = b.chain.report;
-  else
-    gm_bench_report_free(b.chain.report);
-  return status;
+  return gm_bench_finish(b.chain.results, status, out);
 }

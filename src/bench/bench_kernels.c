@@ -66,7 +66,7 @@ enum { N_TYPES = sizeof types / sizeof types[0] };
 
 /* What a report grows by, and how. */
 typedef struct kernel_bench {
-  gm_bench_report *report;
+  gm_bench_results *results;
   const char *stages; /* those to time; NULL: all */
   uint32_t repeat;
 } kernel_bench;
@@ -96,7 +96,7 @@ static gm_status time_product(const kernel_bench *b, gm_compute *c, const gm_lim
                       .run = run_product,
                       .user = &p};
   snprintf(job.shape, sizeof job.shape, "m %zu n %zu k %zu", p.m, p.n, p.k);
-  gm_status status = gm_bench_run(b->report, c, &job, b->repeat);
+  gm_status status = gm_bench_run(b->results, c, &job, b->repeat);
   gm_arena_restore(&c->arena, mark);
   return status;
 }
@@ -223,7 +223,7 @@ static gm_status time_rows(const kernel_bench *b, gm_compute *c) {
                         .run = run_rows,
                         .user = &d};
     snprintf(job.shape, sizeof job.shape, "%s", row_stages[i].shape);
-    status = gm_bench_run(b->report, c, &job, b->repeat);
+    status = gm_bench_run(b->results, c, &job, b->repeat);
   }
   gm_arena_restore(&c->arena, mark);
   return status;
@@ -242,8 +242,8 @@ static bool needs_limits(const kernel_bench *b) {
 
 static gm_status time_table(const kernel_bench *b, gm_compute *c) {
   bool best = c->kernels == gm_kernels_best();
-  gm_limits limits = b->report->limits;
-  if (!best && needs_limits(b)) GM_TRY(gm_bench_limits(c, &limits));
+  gm_limits limits = b->results->limits;
+  if (!best && needs_limits(b)) GM_TRY(gm_bench_measure_limits(c, &limits));
   for (size_t i = 0; i < N_TYPES; i++) {
     GM_TRY(gm_poll(c));
     GM_TRY(time_type(b, c, &limits, &types[i], best));
@@ -264,26 +264,25 @@ static gm_status check_stages(const char *stages, gm_error *err) {
 gm_status gm_bench_kernels(gm_bench_report **out, const gm_bench_params *params,
                            const gm_callbacks *callbacks, gm_error *err) {
   *out = NULL;
-  gm_bench_params p = params ? *params : (gm_bench_params){0};
-  uint32_t repeat = p.repeat ? p.repeat : 3;
+  gm_bench_params p;
+  gm_callbacks calls;
+  GM_TRY(gm_bench_read_params(&p, params, &calls, callbacks, err));
+  uint32_t repeat = p.repeat;
   if (repeat > 1000)
     return gm_fail(err, GM_ERR_ARGUMENT, "found %u runs, wanted at most 1000", repeat);
   GM_TRY(check_stages(p.stages, err));
   GM_TRY(gm_kernels_check(err));
   gm_compute c = {.kernels = gm_kernels_best(), .err = err};
-  if (callbacks) c.cancelled = callbacks->cancelled, c.cancel_user = callbacks->user;
+  c.cancelled = calls.cancelled;
+  c.cancel_user = calls.user;
   GM_TRY(gm_pool_create(&c.pool, p.threads, err));
   kernel_bench b = {.stages = p.stages, .repeat = repeat};
-  gm_status status = gm_bench_report_create(&b.report, &c);
+  gm_status status = gm_bench_results_create(&b.results, &c);
   const gm_kernels *best = c.kernels;
   if (status == GM_OK) status = time_table(&b, &c);
   for (size_t i = 0; status == GM_OK && (c.kernels = gm_kernels_at(i)) != NULL; i++)
     if (c.kernels != best) status = time_table(&b, &c);
   gm_pool_free(c.pool);
   gm_arena_free(&c.arena);
-  if (status == GM_OK)
-    *out = b.report;
-  else
-    gm_bench_report_free(b.report);
-  return status;
+  return gm_bench_finish(b.results, status, out);
 }

@@ -104,7 +104,7 @@ static bool wants(const gm_bench_chain *b, const char *stage) {
 /* Times the stage, or does it once, untimed, if one that is timed needs its results. */
 static gm_status time_stage(gm_bench_chain *b, gm_compute *c, const gm_bench_job *job,
                             bool needed) {
-  if (wants(b, job->stage)) return gm_bench_run(b->report, c, job, b->repeat);
+  if (wants(b, job->stage)) return gm_bench_run(b->results, c, job, b->repeat);
   if (!needed) return GM_OK;
   if (job->setup) GM_TRY(job->setup(c, b));
   return job->run(c, b);
@@ -301,7 +301,7 @@ static gm_status run_all(gm_bench_chain *b, gm_model *model, const gm_callbacks 
   gm_compute *c = gm_model_enter(model, callbacks, err);
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = gm_bench_chain_begin(b, err);
-  if (status == GM_OK) status = gm_bench_report_create(&b->report, c);
+  if (status == GM_OK) status = gm_bench_results_create(&b->results, c);
   if (status == GM_OK) status = gm_bench_vision(b, c, model);
   if (status == GM_OK) status = gm_bench_language(b, c, model);
   gm_arena_restore(&c->arena, mark);
@@ -312,7 +312,9 @@ static gm_status run_all(gm_bench_chain *b, gm_model *model, const gm_callbacks 
 gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench_params *params,
                          const gm_callbacks *callbacks, gm_error *err) {
   *out = NULL;
-  gm_bench_params p = params ? *params : (gm_bench_params){0};
+  gm_bench_params p;
+  gm_callbacks calls;
+  GM_TRY(gm_bench_read_params(&p, params, &calls, callbacks, err));
   gm_model_params model_params = gm_model_params_default();
   model_params.threads = p.threads;
   model_params.cache_type_k = p.cache_type_k;
@@ -326,7 +328,7 @@ gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench
                       .stages = p.stages,
                       .prompt = p.prompt ? p.prompt : 512,
                       .tokens = p.tokens ? p.tokens : 16,
-                      .repeat = p.repeat ? p.repeat : 3};
+                      .repeat = p.repeat};
   gm_status status;
   if (b.regions > model->groma->max_regions)
     status = gm_fail(err, GM_ERR_ARGUMENT, "found %zu regions, wanted at most the model's %zu",
@@ -337,11 +339,7 @@ gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench
                      "model's context of %zu",
                      b.repeat, b.prompt, b.tokens, model->groma->context);
   else
-    status = run_all(&b, model, callbacks, err);
+    status = run_all(&b, model, &calls, err);
   gm_model_free(model);
-  if (status == GM_OK)
-    *out = b.report;
-  else
-    gm_bench_report_free(b.report);
-  return status;
+  return gm_bench_finish(b.results, status, out);
 }

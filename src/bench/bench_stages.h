@@ -18,7 +18,7 @@ typedef struct gm_bench_chain {
   /* given */
   const gm_groma *groma;
   size_t regions, prompt, tokens;
-  gm_bench_report *report;
+  gm_bench_results *results;
   const char *stages; /* those to time; NULL: all */
   uint32_t repeat;
 } gm_bench_chain;

@@ -39,7 +39,7 @@ static const gm_member open_clip_model[] = {
     GM_HARMLESS("nonscalar_logit_scale", "the same number in a vector of one"),
     GM_HARMLESS("cast_dtype", "how upstream computes"),
     GM_HARMLESS("output_dict", GM_WHY_OUTPUTS),
-    GM_NONE("multimodal_cfg"),
+    GM_NULL("multimodal_cfg"),
     GM_MEMBERS_END,
 };
 
@@ -47,7 +47,7 @@ static const gm_member open_clip_model[] = {
 static const gm_member open_clip_tower[] = {
     GM_HARMLESS("mlp_ratio", "the weights have the widths"),
     GM_HARMLESS("output_tokens", GM_WHY_OUTPUTS),
-    GM_NONE("ls_init_value"),
+    GM_NULL("ls_init_value"),
     GM_ONLY("block_type", "\"default\"", "null"),
     GM_OFF("qk_norm"),
     GM_OFF("scaled_cosine_attn"),
@@ -74,7 +74,7 @@ static const gm_member open_clip_vision[] = {
     GM_HARMLESS("pos_embed_type", "the weights have the positions"),
     GM_HARMLESS("final_ln_after_pool", "the same for a pooled token"),
     GM_ONLY("pool_type", "\"tok\""),
-    GM_NONE("timm_model_name"),
+    GM_NULL("timm_model_name"),
     GM_HARMLESS("timm_*", UNUSED),
     GM_MEMBERS_END,
 };
@@ -93,9 +93,9 @@ static const gm_member open_clip_text[] = {
     GM_ONLY("pool_type", "\"argmax\""),
     GM_ONLY("proj_type", "\"linear\""),
     GM_OFF("proj_bias"),
-    GM_NONE("hf_tokenizer_name"),
-    GM_NONE("tokenizer_mode"),
-    GM_NONE("hf_model_name"),
+    GM_NULL("hf_tokenizer_name"),
+    GM_NULL("tokenizer_mode"),
+    GM_NULL("hf_model_name"),
     GM_HARMLESS("hf_*", UNUSED),
     GM_MEMBERS_END,
 };

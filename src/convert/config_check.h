@@ -40,7 +40,7 @@ typedef struct gm_member {
   { name, GM_MEMBER_SIZE, NULL, NULL, dim }
 /* A switch that is off in every model that is computed here. */
 #define GM_OFF(name) GM_ONLY(name, "false", "null")
-#define GM_NONE(name) GM_ONLY(name, "null")
+#define GM_NULL(name) GM_ONLY(name, "null")
 
 /* Members of the object at a path: "" the root, "text_config", "perceiver_cfg.ddetr_cfg". Of
  * several rows for one path the first that names a member counts. */

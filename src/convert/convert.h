@@ -11,6 +11,7 @@
 
 #include "checkpoint.h"
 #include "gguf_write.h"
+#include "gromatic_tools.h"
 #include "tensor_rules.h"
 #include "threads.h"
 

@@ -128,7 +128,7 @@ static const gm_member language[] = {
     GM_OFF("tie_word_embeddings"),
     GM_OFF("attention_bias"),
     GM_OFF("mlp_bias"),
-    GM_NONE("rope_scaling"),
+    GM_NULL("rope_scaling"),
     GM_HARMLESS("attention_dropout", GM_WHY_TRAINING),
     GM_HARMLESS("pretraining_tp", GM_WHY_SPEED),
     GM_MEMBERS_END,

@@ -52,7 +52,7 @@ static const gm_member clip_post[] = {
 
 static const gm_member clip_model[] = {
     GM_ONLY("type", "\"BPE\""),
-    GM_NONE("dropout"),
+    GM_NULL("dropout"),
     GM_HARMLESS("unk_token", BYTES),
     GM_HARMLESS("fuse_unk", BYTES),
     GM_ONLY("continuing_subword_prefix", "\"\"", "null"),
@@ -86,7 +86,7 @@ static const gm_member llama_root[] = {
 
 static const gm_member llama_model[] = {
     GM_ONLY("type", "\"BPE\""),
-    GM_NONE("dropout"),
+    GM_NULL("dropout"),
     GM_HARMLESS("unk_token", BYTES),
     GM_HARMLESS("fuse_unk", BYTES),
     GM_ONLY("continuing_subword_prefix", "\"\"", "null"),

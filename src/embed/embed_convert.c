@@ -1,6 +1,6 @@
 /* embed_convert.c - build tool: converts a checkpoint to GGUF, before there is a gromatic.
  * embed_convert SOURCE DESTINATION TYPE */
-#include "gromatic.h"
+#include "gromatic_tools.h"
 
 #include <stdio.h>
 
@@ -9,7 +9,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: embed_convert SOURCE DESTINATION TYPE\n");
     return 2;
   }
-  gm_convert_params params = {.type = argv[3]};
+  gm_convert_params params = gm_convert_params_default();
+  params.type = argv[3];
   gm_error err = {GM_OK, ""};
   if (gm_convert(argv[1], argv[2], &params, NULL, &err) == GM_OK) return 0;
   fprintf(stderr, "embed_convert: %s\n", err.message);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SUM_BYTES = 16 << 20 }; /* summed at once */
+enum { SUM_BYTES = 4 << 20 }; /* summed at once */
 
 struct gm_model_file {
   char *name;
@@ -96,15 +96,23 @@ int64_t gm_model_file_mtime(const gm_model_file *file) {
   return file->mapping.mtime_ns;
 }
 
-void gm_model_file_sha256(const gm_model_file *file, char out[65]) {
+gm_status gm_model_file_sha256(const gm_model_file *file, char out[65],
+                               const gm_callbacks *callbacks, gm_error *err) {
+  gm_callbacks none = {0};
+  const gm_callbacks *c = callbacks ? callbacks : &none;
   gm_sha256_state sha;
   gm_sha256_begin(&sha);
   for (size_t at = 0; at < file->size; at += SUM_BYTES) {
     size_t n = file->size - at < SUM_BYTES ? file->size - at : SUM_BYTES;
+    if (c->cancelled && c->cancelled(c->user))
+      return gm_fail(err, GM_ERR_CANCELLED, "cancelled by the caller");
+    if (c->progress) c->progress(c->user, "hash", (double)at / (double)file->size);
     gm_sha256_add(&sha, (const unsigned char *)file->bytes + at, n);
     gm_mapping_drop(&file->mapping, at, n);
   }
   gm_sha256_end(&sha, out);
+  if (c->progress) c->progress(c->user, "hash", 1);
+  return GM_OK;
 }
 
 const gm_gguf *gm_model_file_gguf(const gm_model_file *file) {

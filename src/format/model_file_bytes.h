@@ -12,8 +12,10 @@ const void *gm_model_file_bytes(const gm_model_file *file, size_t *size);
 const gm_mapping *gm_model_file_mapping(const gm_model_file *file);
 /* When it was written last, in nanoseconds; 0 where the bytes are not those of a file. */
 int64_t gm_model_file_mtime(const gm_model_file *file);
-/* Its SHA-256 in hex. A mapped file's pages are released as they are read. */
-void gm_model_file_sha256(const gm_model_file *file, char out[65]);
+/* Its SHA-256 in hex. A mapped file's pages are released as they are read. progress: "hash";
+ * GM_ERR_CANCELLED is the only error, then out is unchanged. callbacks may be NULL. */
+gm_status gm_model_file_sha256(const gm_model_file *file, char out[65],
+                               const gm_callbacks *callbacks, gm_error *err);
 /* Its parsed header, with all keys and tensors in file order. */
 const gm_gguf *gm_model_file_gguf(const gm_model_file *file);
 

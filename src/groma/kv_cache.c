@@ -77,6 +77,13 @@ static void release(gm_kv_block *block) {
   free(block);
 }
 
+size_t gm_kv_memory(const gm_kv_seq *seq) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < seq->n_parts; i++)
+    bytes += gm_kv_bytes(&seq->shape, seq->parts[i].block->capacity);
+  return bytes;
+}
+
 static size_t room_in(const gm_kv_part *part) {
   assert(part->n <= part->block->capacity);
   bool closed = part->block->references > 1 || part->block->file.data;

@@ -326,6 +326,13 @@ gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute 
   return status;
 }
 
+size_t gm_picture_bytes(const gm_picture *picture) {
+  size_t candidates = sizeof *picture->candidates + sizeof *picture->scores;
+  return sizeof *picture + gm_vision_image_bytes(picture->groma->vision, picture->vision) +
+         picture->n_candidates * candidates + picture->base.n * sizeof *picture->base.regions +
+         gm_picture_vectors_bytes(picture) + gm_kv_memory(&picture->prefix);
+}
+
 void gm_picture_free(gm_picture *picture) {
   if (!picture) return;
   gm_kv_clear(&picture->prefix);

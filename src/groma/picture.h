@@ -75,6 +75,8 @@ gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute 
                             const float *pixels, const gm_picture_settings *settings,
                             gm_watch *watch);
 void gm_picture_free(gm_picture *picture);
+/* Memory that the picture takes now, pages of files counted. */
+size_t gm_picture_bytes(const gm_picture *picture);
 
 /* The list for a question that refers to n boxes; index[b] becomes the region that stands for
  * box b. Equal to the base list where n is 0. Free with gm_region_list_free. Errors:

@@ -40,6 +40,12 @@ void gm_picture_free_vectors(gm_picture *picture) {
   picture->known = NULL;
 }
 
+size_t gm_picture_vectors_bytes(const gm_picture *picture) {
+  size_t n = 0, each = sizeof *picture->known + picture->groma->llama->dim * sizeof(float);
+  for (const gm_known_region *k = picture->known; k; k = k->next) n++;
+  return n * each;
+}
+
 /* Boxes of the lists without a vector, each once; missing has room for all. */
 static size_t collect_missing(const gm_picture *picture, gm_region_list *const *lists,
                               size_t n_lists, gm_rel_box *missing) {

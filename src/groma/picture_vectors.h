@@ -14,5 +14,7 @@ gm_status gm_picture_fill(gm_picture *picture, gm_compute *c, gm_region_list *co
 
 /* For gm_picture_free. */
 void gm_picture_free_vectors(gm_picture *picture);
+/* Memory that they take. */
+size_t gm_picture_vectors_bytes(const gm_picture *picture);
 
 #endif

@@ -48,8 +48,9 @@ static size_t warp(const gm_sampler *sampler, size_t n) {
   gm_sampler_item *items = sampler->items;
   const gm_sampling *params = &sampler->params;
   bool by_mass = params->top_p > 0 && params->top_p < 1;
-  if (params->top_k > 0 || by_mass) qsort(items, n, sizeof *items, by_value);
-  if (params->top_k > 0 && params->top_k < n) n = params->top_k;
+  bool by_count = params->top_k > 0 && params->top_k < n;
+  if (by_count || by_mass) qsort(items, n, sizeof *items, by_value);
+  if (by_count) n = params->top_k;
   if (!by_mass) return n;
   double total = 0, mass = 0;
   for (size_t i = 0; i < n; i++) total += (double)items[i].value;

@@ -9,6 +9,14 @@
 #include "rng.h"
 #include "status.h"
 
+/* As in gm_ask_params. */
+typedef struct gm_sampling {
+  float temperature; /* 0: greedy */
+  uint32_t top_k;    /* 0: all */
+  float top_p;       /* 0 or 1: all */
+  uint64_t seed;
+} gm_sampling;
+
 typedef struct gm_sampler_item {
   float value;
   int32_t id;

@@ -304,6 +304,15 @@ gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_vision_image
   return gm_region_encoder_fuse(c, &vision->region_encoder, states, maps);
 }
 
+size_t gm_vision_image_bytes(const gm_vision *vision, const gm_vision_image *image) {
+  size_t state = (1 + vision->encoder.grid * vision->encoder.grid) * vision->encoder.shape.dim;
+  size_t bytes = gm_vision_n_tokens(vision) * gm_vision_dim(vision) * sizeof(float);
+  for (size_t i = 0; i < image->n_states; i++)
+    if (image->states[i]) bytes += state * sizeof(float);
+  bytes += image->n_proposals * (sizeof *image->proposals + sizeof *image->scores);
+  return bytes + (image->own_maps || image->maps_file.data ? gm_vision_maps_bytes(vision) : 0);
+}
+
 const void *gm_vision_maps(const gm_vision_image *image) {
   return image->maps[0];
 }

@@ -45,6 +45,9 @@ typedef struct gm_vision_image gm_vision_image;
 gm_status gm_vision_image_create(gm_vision_image **out, const gm_vision *vision, gm_error *err);
 void gm_vision_image_free(gm_vision_image *image);
 
+/* Memory of its arrays, pages of files counted. */
+size_t gm_vision_image_bytes(const gm_vision *vision, const gm_vision_image *image);
+
 /* pixels[3,S,S]: planar, normalised (gm_pixels_squash). */
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
                            const float *pixels);

@@ -17,7 +17,7 @@ void gm_watch_begin(gm_watch *watch, const char *stage) {
   while (i < watch->n && strcmp(watch->timings[i].stage, stage) != 0) i++;
   if (i == watch->n) {
     assert(i < GM_WATCH_STAGES);
-    watch->timings[watch->n++] = (gm_timing){stage, 0};
+    watch->timings[watch->n++] = (gm_timing){.stage = stage};
   }
   watch->running = i + 1;
   watch->since = now();

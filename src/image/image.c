@@ -27,6 +27,7 @@ gm_status gm_image_create(gm_image **out, uint64_t width, uint64_t height, uint6
     free(image);
     return gm_fail_memory(err, "a picture", bytes);
   }
+  atomic_init(&image->owners, 1);
   image->width = (uint32_t)width;
   image->height = (uint32_t)height;
   *out = image;
@@ -56,8 +57,14 @@ const uint8_t *gm_image_rgb(const gm_image *image) {
   return image->rgb;
 }
 
+gm_image *gm_image_share(const gm_image *image) {
+  gm_image *shared = (gm_image *)(uintptr_t)image;
+  atomic_fetch_add_explicit(&shared->owners, 1, memory_order_relaxed);
+  return shared;
+}
+
 void gm_image_free(gm_image *image) {
-  if (!image) return;
+  if (!image || atomic_fetch_sub_explicit(&image->owners, 1, memory_order_acq_rel) > 1) return;
   free(image->rgb);
   free(image);
 }

@@ -10,9 +10,12 @@
 
 #include "status.h"
 
+#include <stdatomic.h>
+
 struct gm_image {
   uint32_t width, height;
   uint8_t *rgb; /* [height][width][3] */
+  atomic_size_t owners;
 };
 
 /* Sides of at most this many pixels, whatever max_pixels says: libpng's own default limit. */
@@ -30,6 +33,9 @@ typedef struct gm_image_source {
  * GM_ERR_MEMORY. */
 gm_status gm_image_create(gm_image **out, uint64_t width, uint64_t height, uint64_t max_pixels,
                           gm_error *err);
+
+/* One more owner: the picture stays until each has called gm_image_free. */
+gm_image *gm_image_share(const gm_image *image);
 
 /* Orientation as in gm_exif_orientation; errors: GM_ERR_IMAGE_*, GM_ERR_MEMORY. */
 gm_status gm_jpeg_decode(gm_image **out, const gm_image_source *source, int *orientation,

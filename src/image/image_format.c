@@ -6,7 +6,7 @@
 typedef struct signature {
   size_t offset, length;
   const char *bytes;
-  gm_image_format format;
+  gm_image_kind format;
 } signature;
 
 #define NOT_READ(offset, text, name)                                                           \
@@ -67,7 +67,7 @@ static const signature signatures[] = {
     NOT_READ(0, "BM", "a BMP picture"),
 };
 
-gm_image_format gm_image_format_of(const unsigned char *bytes, size_t size) {
+gm_image_kind gm_image_kind_of(const unsigned char *bytes, size_t size) {
   for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
     const signature *s = &signatures[i];
     if (size < s->offset + s->length) continue;
@@ -75,5 +75,5 @@ gm_image_format gm_image_format_of(const unsigned char *bytes, size_t size) {
     if (s->format.decoder == GM_DECODER_WEBP && memcmp(bytes, "RIFF", 4) != 0) continue;
     return s->format;
   }
-  return (gm_image_format){GM_DECODER_NONE, "an unknown format"};
+  return (gm_image_kind){GM_DECODER_NONE, "an unknown format"};
 }

@@ -11,11 +11,11 @@ typedef enum gm_decoder {
   GM_DECODER_WEBP
 } gm_decoder;
 
-typedef struct gm_image_format {
+typedef struct gm_image_kind {
   gm_decoder decoder; /* GM_DECODER_NONE: a format that is not read */
   const char *name;   /* for messages: "a GIF picture", "a web page", "an unknown format" */
-} gm_image_format;
+} gm_image_kind;
 
-gm_image_format gm_image_format_of(const unsigned char *bytes, size_t size);
+gm_image_kind gm_image_kind_of(const unsigned char *bytes, size_t size);
 
 #endif

@@ -2,6 +2,7 @@
  * first bytes, hands it to the format's decoder, turns the result upright. */
 #include "image.h"
 #include "image_format.h"
+#include "struct_size.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +14,10 @@
 static const uint64_t default_max_pixels = 64u << 20, default_max_bytes = 64u << 20;
 
 static gm_status decode(gm_image **out, const gm_image_source *source, gm_error *err) {
-  gm_image_format format = gm_image_format_of(source->bytes, source->size);
+  gm_image_kind kind = gm_image_kind_of(source->bytes, source->size);
   gm_image *image = NULL;
   int orientation = 1;
-  switch (format.decoder) {
+  switch (kind.decoder) {
   case GM_DECODER_JPEG:
     GM_TRY(gm_jpeg_decode(&image, source, &orientation, err));
     break;
@@ -31,8 +32,7 @@ static gm_status decode(gm_image **out, const gm_image_source *source, gm_error 
       return gm_fail(err, GM_ERR_IMAGE_TRUNCATED,
                      "found an empty file; wanted a JPEG, PNG or WebP picture");
     return gm_fail(err, GM_ERR_IMAGE_UNSUPPORTED,
-                   "found %s; wanted a JPEG, PNG or WebP picture: convert it first",
-                   format.name);
+                   "found %s; wanted a JPEG, PNG or WebP picture: convert it first", kind.name);
   }
   gm_status status = gm_image_turn(image, orientation, err);
   if (status == GM_OK)
@@ -42,12 +42,17 @@ static gm_status decode(gm_image **out, const gm_image_source *source, gm_error 
   return status;
 }
 
-static uint64_t limit_pixels(const gm_image_params *params) {
-  return params && params->max_pixels ? params->max_pixels : default_max_pixels;
+static uint64_t limit_of(uint64_t given, uint64_t otherwise) {
+  return given == GM_NONE ? UINT64_MAX : given ? given : otherwise;
 }
 
-static uint64_t limit_bytes(const gm_image_params *params) {
-  return params && params->max_bytes ? params->max_bytes : default_max_bytes;
+/* The caller's params with every limit a number. */
+static gm_status read_params(gm_image_params *own, const gm_image_params *given,
+                             gm_error *err) {
+  GM_TRY(GM_STRUCT_READ(gm_image_params, own, given, err));
+  own->max_pixels = limit_of(own->max_pixels, default_max_pixels);
+  own->max_bytes = limit_of(own->max_bytes, default_max_bytes);
+  return GM_OK;
 }
 
 static gm_status fail_file_size(gm_error *err, uint64_t found, uint64_t limit) {
@@ -57,14 +62,21 @@ static gm_status fail_file_size(gm_error *err, uint64_t found, uint64_t limit) {
                  (unsigned long long)found, (unsigned long long)limit);
 }
 
+static gm_status decode_bytes(gm_image **out, const void *bytes, size_t size,
+                              const gm_image_params *params, gm_error *err) {
+  if (!bytes && size > 0)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found no bytes; wanted a picture of %zu", size);
+  if (size > params->max_bytes) return fail_file_size(err, size, params->max_bytes);
+  gm_image_source source = {bytes, size, params->max_pixels};
+  return decode(out, &source, err);
+}
+
 gm_status gm_image_from_memory(gm_image **out, const void *bytes, size_t size,
                                const gm_image_params *params, gm_error *err) {
   *out = NULL;
-  if (!bytes && size > 0)
-    return gm_fail(err, GM_ERR_ARGUMENT, "found no bytes; wanted a picture of %zu", size);
-  if (size > limit_bytes(params)) return fail_file_size(err, size, limit_bytes(params));
-  gm_image_source source = {bytes, size, limit_pixels(params)};
-  return decode(out, &source, err);
+  gm_image_params own;
+  GM_TRY(read_params(&own, params, err));
+  return decode_bytes(out, bytes, size, &own, err);
 }
 
 /* All that is left to read, at most limit bytes. Grows as it reads, since a pipe has no size.
@@ -127,8 +139,10 @@ gm_status gm_image_open(gm_image **out, const char *path, const gm_image_params 
   *out = NULL;
   unsigned char *bytes = NULL;
   size_t size = 0;
-  gm_status status = open_file(&bytes, &size, path, limit_bytes(params), err);
-  if (status == GM_OK) status = gm_image_from_memory(out, bytes, size, params, err);
+  gm_image_params own;
+  GM_TRY(read_params(&own, params, err));
+  gm_status status = open_file(&bytes, &size, path, own.max_bytes, err);
+  if (status == GM_OK) status = decode_bytes(out, bytes, size, &own, err);
   free(bytes);
   return status == GM_OK ? GM_OK : gm_fail_prefix(err, status, "%s", path);
 }

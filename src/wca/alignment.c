@@ -4,6 +4,10 @@
 
 #include <math.h>
 
+double gm_alignment_scale(float exponent) {
+  return exponent < 0 ? 0 : exp((double)exponent);
+}
+
 float gm_dot(const float *a, const float *b, size_t dim) {
   double sum = 0;
   for (size_t i = 0; i < dim; i++) sum += (double)a[i] * (double)b[i];

@@ -33,6 +33,10 @@ void gm_alignment_weights_of(float *weights, const float *whole, const float *pa
 void gm_alignment_mix(float *out, const float *weights, const float *parts,
                       const uint32_t *picked, size_t n, size_t dim);
 
+/* What the exponents of public params multiply cosines with: exp(exponent), and 0 for a
+ * negative one, with which all weigh the same. */
+double gm_alignment_scale(float exponent);
+
 /* The probabilities shown to users: softmax over classes of logit_scale * score. In place. */
 void gm_alignment_probabilities(float *scores, size_t n, float logit_scale);
 

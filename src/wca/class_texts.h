@@ -16,6 +16,9 @@ typedef struct gm_class_texts {
   size_t n_texts, capacity;
 } gm_class_texts;
 
+/* Of gm_method. */
+enum { GM_METHODS = GM_METHOD_CUPL + 1 };
+
 /* Caps on what files may want: far above ImageNet's 50 000 sentences. */
 enum { GM_MAX_CLASSES = 1 << 20, GM_MAX_CLASS_TEXTS = 1 << 22 };
 

@@ -82,11 +82,11 @@ static void mix_class(gm_classes *c, size_t i, float scale) {
 
 gm_status gm_classes_finish(gm_classes *classes, const gm_classes_params *params,
                             gm_error *err) {
-  double scale = exp((double)params->text_scale);
-  if (!isfinite(scale) || scale > 1e6 || !(params->dedup >= 0 && params->dedup <= 1))
+  double scale = gm_alignment_scale(params->text_scale);
+  if (!isfinite(scale) || scale > 1e6 || !(params->dedup <= 1))
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found text_scale %g and dedup %g, wanted an exponent of at most 13 and a "
-                   "cosine of 0 to 1",
+                   "cosine of at most 1",
                    (double)params->text_scale, (double)params->dedup);
   if (params->dedup > 0) drop_alike(classes, (double)params->dedup);
   for (size_t i = 0; i < classes->texts.n_classes; i++) mix_class(classes, i, (float)scale);

@@ -1,6 +1,8 @@
 /* view.c - see view.h. */
 #include "view.h"
 
+#include "image.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,12 +49,12 @@ static gm_status draw_crops(gm_view *view, const gm_view_params *p, gm_error *er
 
 gm_status gm_view_place(gm_view *view, const gm_image *image, const gm_view_params *p,
                         gm_error *err) {
-  view->image = image;
+  view->image = gm_image_share(image);
   view->n = p->boxes ? p->n_boxes : p->crops;
-  if (view->n > MAX_CROPS || (p->boxes && p->n_boxes == 0) || !(p->dedup >= 0 && p->dedup <= 1))
+  if (view->n > MAX_CROPS || (p->boxes && p->n_boxes == 0) || !(p->dedup <= 1))
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found %zu crops and dedup %g, wanted at most %d crops, at least one box "
-                   "where boxes are given, and an IoU of 0 to 1",
+                   "where boxes are given, and an IoU of at most 1",
                    view->n, (double)p->dedup, MAX_CROPS);
   view->crops = calloc(1 + view->n, sizeof *view->crops);
   if (!view->crops) return gm_fail_memory(err, "the crops", view->n * sizeof *view->crops);
@@ -82,13 +84,22 @@ gm_status gm_view_encode(gm_view *view, gm_compute *c, const gm_clip_model *mode
   return GM_OK;
 }
 
-size_t gm_view_crops(const gm_view *view) {
+void gm_view_free(gm_view *view) {
+  if (!view) return;
+  gm_image_free(view->image);
+  free(view->crops);
+  free(view->features);
+  free(view);
+}
+
+size_t gm_view_crop_count(const gm_view *view) {
   return view->n;
 }
 
-gm_box gm_view_crop(const gm_view *view, size_t i) {
-  if (i >= view->n) return (gm_box){0};
+gm_status gm_view_crop_at(const gm_view *view, size_t i, gm_box *out) {
+  if (i >= view->n) return GM_ERR_ARGUMENT;
   const gm_crop *c = &view->crops[1 + i];
-  return (gm_box){(float)c->x, (float)c->y, (float)(c->x + c->width),
-                  (float)(c->y + c->height)};
+  *out =
+      (gm_box){(float)c->x, (float)c->y, (float)(c->x + c->width), (float)(c->y + c->height)};
+  return GM_OK;
 }

@@ -8,8 +8,8 @@
 
 struct gm_view {
   gm_clip *clip;
-  const gm_image *image;
-  gm_crop *crops; /* [1 + n]: the whole part first */
+  gm_image *image; /* one owner of it */
+  gm_crop *crops;  /* [1 + n]: the whole part first */
   size_t n;
   size_t dim, done; /* rows of features that are there */
   float *features;  /* [1 + n, D] */
@@ -20,7 +20,8 @@ struct gm_view {
  * where nothing is left, with the box's number (from 1) in the message. */
 gm_status gm_view_whole_pixels(const gm_image *image, gm_box box, size_t number, gm_crop *out,
                                gm_error *err);
-/* Part and crops, without features. The view's clip is not touched. */
+/* Part and crops, without features; params without zeros that mean a default. The view's clip
+ * is not touched. On failure too gm_view_free is to be called. */
 gm_status gm_view_place(gm_view *view, const gm_image *image, const gm_view_params *params,
                         gm_error *err);
 /* Features of rows [0, rows). */

@@ -22,26 +22,39 @@ echo "$want" | grep -q "background" || { echo "no caption: $want"; exit 1; }
 
 cmake -S "$source/tests/package" -B consumer -DCMAKE_PREFIX_PATH="$prefix" >>"$work/log"
 cmake --build consumer >>"$work/log"
-for program in consumer consumer_static; do
-  got=$(LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name libgromatic.so)") "consumer/$program" "$picture")
-  [ "$got" = "$want" ] || { echo "$program: found '$got', wanted '$want'"; exit 1; }
+libraries=$(dirname "$(find "$prefix" -name libgromatic.so)")
+export LD_LIBRARY_PATH="$libraries"
+check() { # PROGRAM WANTED
+  got=$("$1" "$picture")
+  [ "$got" = "$2" ] || { echo "$1: found '$got', wanted '$2'"; exit 1; }
+}
+version=$(sed -n 's/^project(gromatic VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLists.txt")
+for program in consumer consumer_static; do check "consumer/$program" "$want"; done
+for program in drawer drawer_static; do check "consumer/$program" "$version drawn"; done
+
+# by pkg-config: shared, and with the libraries' archives
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name gromatic.pc)")
+export PKG_CONFIG_PATH
+archives() { pkg-config --static --cflags --libs "$1" | sed 's/-l\(gromatic[a-z_]*\)/-l:lib\1.a/g'; }
+for name in gromatic gromatic_tools; do
+  [ "$(pkg-config --modversion $name)" = "$version" ] || { echo "$name.pc is not of $version"; exit 1; }
 done
-
-pc=$(dirname "$(find "$prefix" -name gromatic.pc)")
-flags=$(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs gromatic)
-# shellcheck disable=SC2086
-cc -o by-pkg-config "$source/tests/package/consumer.c" $flags
-got=$(LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name libgromatic.so)") ./by-pkg-config "$picture")
-[ "$got" = "$want" ] || { echo "pkg-config: found '$got', wanted '$want'"; exit 1; }
-
-# soname, and only public names exported
-so=$(find "$prefix" -name 'libgromatic.so.0')
-readelf -d "$so" | grep -q 'SONAME.*libgromatic.so.0' || { echo "no soname"; exit 1; }
-others=$(nm -D --defined-only "$so" | awk '$2 ~ /[TDBR]/ {print $3}' | grep -v '^gm_' || true)
-[ -z "$others" ] || { echo "exported by mistake: $others"; exit 1; }
-declared=$(grep -c '^GM_API' "$source/include/gromatic.h")
-exported=$(nm -D --defined-only "$so" | awk '$2 == "T"' | wc -l)
-[ "$declared" = "$exported" ] || { echo "$declared declared, $exported exported"; exit 1; }
+# shellcheck disable=SC2046
+cc -o by-pkg-config "$source/tests/package/consumer.c" $(pkg-config --cflags --libs gromatic)
+# shellcheck disable=SC2046
+cc -o by-pkg-config-static "$source/tests/package/consumer.c" $(archives gromatic)
+# shellcheck disable=SC2046
+c++ -o drawer-by-pkg-config "$source/tests/package/drawer.cpp" $(pkg-config --cflags --libs gromatic_tools)
+# shellcheck disable=SC2046
+c++ -o drawer-by-pkg-config-static "$source/tests/package/drawer.cpp" $(archives gromatic_tools)
+for program in by-pkg-config by-pkg-config-static; do check ./$program "$want"; done
+for program in drawer-by-pkg-config drawer-by-pkg-config-static; do check ./$program "$version drawn"; done
+for name in gromatic gromatic_tools; do
+  readelf -d "$libraries/lib$name.so.1" | grep -q "SONAME.*lib$name.so.1" || { echo "$name: no soname"; exit 1; }
+done
+for program in consumer/drawer_static drawer-by-pkg-config-static; do
+  if readelf -d $program | grep -q "NEEDED.*libgromatic"; then echo "$program: not static"; exit 1; fi
+done
 
 cmake --build "$build" --target uninstall >>"$work/log"
 left=$(find "$prefix" -type f -o -type l)

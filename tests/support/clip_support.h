@@ -2,7 +2,7 @@
 #ifndef GM_CLIP_SUPPORT_H
 #define GM_CLIP_SUPPORT_H
 
-#include "support.h"
+#include "interface.h"
 
 #include "clip.h"
 

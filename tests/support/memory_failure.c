@@ -2,6 +2,7 @@
 #include "memory_failure.h"
 
 #include "checkpoint.h"
+#include "draw_support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,9 +33,15 @@ typedef struct drawing {
 /* Writes a picture with a box, a label and a caption. */
 static gm_status draw(void *arg, gm_error *err) {
   const drawing *d = arg;
-  gm_mark mark = {.box = {2, 3, 30, 40}, .label = "a ball", .colour = 1};
-  gm_span_colour span = {2, 6, 1};
-  gm_status status = gm_draw(d->image, &mark, 1, "A ball lies here.", &span, 1, d->path, err);
+  gm_mark mark = mark_of((gm_box){2, 3, 30, 40}, "a ball", 1);
+  gm_span_colour span = span_of(2, 6, 1);
+  gm_draw_params params = {.struct_size = sizeof params,
+                           .marks = &mark,
+                           .n_marks = 1,
+                           .caption = "A ball lies here.",
+                           .spans = &span,
+                           .n_spans = 1};
+  gm_status status = gm_draw(d->image, &params, d->path, err);
   assert_int_equal(access(d->path, F_OK), status == GM_OK ? 0 : -1);
   unlink(d->path);
   return status;
@@ -108,7 +115,7 @@ static const char *converted(void) {
 }
 
 static gm_status convert(void *arg, gm_error *err) {
-  gm_convert_params params = {.type = "q8_0", .threads = 1};
+  gm_convert_params params = {.struct_size = sizeof params, .type = "q8_0", .threads = 1};
   gm_status status = gm_convert(arg, converted(), &params, NULL, err);
   assert_int_equal(access(converted(), F_OK), status == GM_OK ? 0 : -1);
   unlink(converted());
@@ -117,7 +124,7 @@ static gm_status convert(void *arg, gm_error *err) {
 
 void memory_failure_open(void) {
   gm_error err = {0};
-  gm_convert_params params = {.type = "f16"};
+  gm_convert_params params = {.struct_size = sizeof params, .type = "f16"};
   assert_ok(gm_convert(GM_MODELS "/groma-mini", converted(), &params, NULL, &err), &err);
   char path[] = "groma-mini", file[64];
   snprintf(file, sizeof file, "%s", converted());

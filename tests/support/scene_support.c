@@ -19,7 +19,7 @@ gm_model *test_model(const char *source, const char *type, const gm_model_params
   int fd = mkstemp(path);
   assert_true(fd >= 0);
   close(fd);
-  gm_convert_params convert = {.type = type};
+  gm_convert_params convert = {.struct_size = sizeof convert, .type = type};
   assert_ok(gm_convert(source, path, &convert, NULL, &err), &err);
   assert_ok(gm_model_open(&model, path, params, &err), &err);
   unlink(path); /* it stays mapped */
@@ -225,12 +225,12 @@ void assert_same_answer(const gm_answer *a, const gm_answer *b) {
   assert_int_equal(a->complete, b->complete);
   assert_int_equal(a->n_groundings, b->n_groundings);
   for (size_t i = 0; i < a->n_groundings; i++) {
-    const gm_grounding *x = &a->groundings[i], *y = &b->groundings[i];
-    assert_string_equal(x->phrase, y->phrase);
-    assert_int_equal(x->span_begin, y->span_begin);
-    assert_int_equal(x->span_end, y->span_end);
-    assert_int_equal(x->n_regions, y->n_regions);
-    for (size_t r = 0; r < x->n_regions; r++)
-      assert_int_equal(x->regions[r].index, y->regions[r].index);
+    gm_grounding x = answer_grounding(a, i), y = answer_grounding(b, i);
+    assert_string_equal(x.phrase, y.phrase);
+    assert_int_equal(x.span_begin, y.span_begin);
+    assert_int_equal(x.span_end, y.span_end);
+    assert_int_equal(x.n_regions, y.n_regions);
+    for (size_t r = 0; r < x.n_regions; r++)
+      assert_int_equal(answer_region(a, i, r).index, answer_region(b, i, r).index);
   }
 }

@@ -2,7 +2,7 @@
 #ifndef GM_SCENE_SUPPORT_H
 #define GM_SCENE_SUPPORT_H
 
-#include "support.h"
+#include "interface.h"
 
 #include "handles.h"
 #include "talk.h"

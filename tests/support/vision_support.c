@@ -30,7 +30,7 @@ static void convert(const char *directory, const char *type, char path[32]) {
   assert_true(fd >= 0);
   close(fd);
   gm_error err;
-  gm_convert_params params = {.type = type};
+  gm_convert_params params = {.struct_size = sizeof params, .type = type};
   assert_ok(gm_convert(directory, path, &params, NULL, &err), &err);
 }
 

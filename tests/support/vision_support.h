@@ -2,7 +2,7 @@
 #ifndef GM_VISION_SUPPORT_H
 #define GM_VISION_SUPPORT_H
 
-#include "support.h"
+#include "interface.h"
 
 #include "compute.h"
 #include "model_file.h"

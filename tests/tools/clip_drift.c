@@ -62,8 +62,9 @@ static void score(gm_clip *clip, const gm_classes *classes, const gm_image *imag
   if (gm_view_create(&view, clip, image, &params, &err) != GM_OK ||
       gm_classify(view, classes, NULL, NULL, &found, &err) != GM_OK)
     give_up("scores", &err);
-  for (size_t i = 0; i < found->n_labels; i++)
-    out[found->labels[i].class_index] = found->labels[i].raw_score;
+  gm_label label = {.struct_size = sizeof label};
+  for (size_t i = 0; gm_label_at(found, i, &label) == GM_OK; i++)
+    out[label.class_index] = label.raw_score;
   gm_classification_free(found);
   gm_view_free(view);
 }
@@ -75,10 +76,12 @@ static record measure(const char *model, const json_t *root, char *const *pictur
   char *json = json_dumps(root, 0);
   gm_classes_params params = gm_classes_params_default();
   params.descriptions = json;
+  gm_clip_info info = {.struct_size = sizeof info};
   if (gm_clip_open(&clip, model, NULL, &err) != GM_OK ||
+      gm_clip_get_info(clip, &info, &err) != GM_OK ||
       gm_classes_create(&classes, clip, &params, NULL, &err) != GM_OK)
     give_up(model, &err);
-  record r = {.dim = gm_clip_get_info(clip).features, .n_pictures = n};
+  record r = {.dim = info.features, .n_pictures = n};
   const char **texts = all_texts(root, &r.n_texts);
   r.n_classes = gm_classes_count(classes);
   r.pictures = floats(n * r.dim);

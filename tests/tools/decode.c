@@ -18,7 +18,7 @@ static unsigned sum_of(const uint8_t *bytes, size_t n) {
 }
 
 int main(void) {
-  const gm_image_params limits = {.max_pixels = 1 << 18};
+  const gm_image_params limits = {.struct_size = sizeof limits, .max_pixels = 1 << 18};
   char path[4096];
   while (fgets(path, sizeof path, stdin)) {
     path[strcspn(path, "\n")] = 0;

@@ -2,8 +2,8 @@
  *
  *   gguf FILE          its keys: a line "name type n value" for each, value as JSON
  *   gguf FILE TENSOR   the tensor's values as floats, on standard output */
+#include "interface.h"
 #include "model_file.h"
-#include "support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@ static void print_keys(const char *path) {
   gm_inspection *in;
   assert_ok(gm_inspect(&in, path, false, NULL, &err), &err);
   for (size_t i = 0; i < in->n_keys; i++) {
-    const gm_inspect_key *k = &in->keys[i];
-    printf("%s %s%s %zu %s\n", k->name, k->type, k->is_array ? "[]" : "", k->n, k->value);
+    gm_inspect_key k = inspect_key(in, i);
+    printf("%s %s%s %zu %s\n", k.name, k.type, k.is_array ? "[]" : "", k.n, k.value);
   }
   gm_inspection_free(in);
 }

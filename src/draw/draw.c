@@ -1,13 +1,13 @@
-/* draw.c - PICTURE + BOXES + CAPTION -> PNG or JPEG: gm_draw of the public header.
+/* draw.c - PICTURE + BOXES + CAPTION -> CANVAS: see draw.h.
  *
  *   lay out    how large the picture is drawn (small ones enlarged, huge ones shrunk), sizes of
  *              lines and letters, the caption's lines, and from these the canvas
  *   picture    resized into the canvas, centred where the canvas must be larger
  *   boxes      large ones first, each line with a dark casing, so that it shows on anything
  *   labels     filled tags, small boxes first, since they have the fewest good places
- *   caption    below, its spans in their boxes' colours
- *   write      into a new file */
-#include "draw_canvas.h"
+ *   caption    below, its spans in their boxes' colours */
+#include "draw.h"
+
 #include "draw_caption.h"
 #include "draw_shapes.h"
 #include "image.h"
@@ -224,7 +224,7 @@ static void place_label(drawing *d, const gm_mark *mark, const gm_line *line, do
 
 static gm_status draw_label(drawing *d, const gm_mark *mark, size_t i, size_t n, size_t *placed,
                             gm_error *err) {
-  gm_span_colour whole = {0, strlen(mark->label), mark->colour}; /* bold */
+  gm_span_colour whole = {.end = strlen(mark->label), .colour = mark->colour}; /* bold */
   gm_letters letters;
   gm_line line = {0};
   double pad = 0.4 * d->font, widest = fmax(0.5 * d->area.w, d->boxes[i].w);
@@ -273,13 +273,12 @@ static gm_status draw(drawing *d, const gm_mark *marks, size_t n_marks, const ch
   return GM_OK;
 }
 
-gm_status gm_draw(const gm_image *image, const gm_mark *marks, size_t n_marks,
-                  const char *caption, const gm_span_colour *spans, size_t n_spans,
-                  const char *path, gm_error *err) {
+gm_status gm_draw_marked(gm_canvas *out, const gm_image *image, const gm_mark *marks,
+                         size_t n_marks, const char *caption, const gm_span_colour *spans,
+                         size_t n_spans, gm_error *err) {
   drawing d = {.image = image};
   gm_status status = draw(&d, marks, n_marks, caption, spans, n_spans, err);
-  if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);
-  gm_canvas_free(&d.canvas);
+  *out = d.canvas;
   gm_caption_free(&d.caption);
   free(d.boxes);
   free(d.tags);

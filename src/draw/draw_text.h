@@ -6,6 +6,7 @@
 #ifndef GM_DRAW_TEXT_H
 #define GM_DRAW_TEXT_H
 
+#include "gromatic_tools.h"
 #include "status.h"
 
 enum { GM_COLOUR_NONE = -1 };

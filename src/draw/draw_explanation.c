@@ -1,11 +1,11 @@
-/* draw_explanation.c - PICTURE + EXPLANATION -> PNG or JPEG: gm_draw_explanation of the public
- * header.
+/* draw_explanation.c - PICTURE + EXPLANATION -> CANVAS: see draw.h.
  *
  *   left    the picture under a heat map of where the lead over the other class comes from, or
  *           the score, and the outlines of the crops that count most; with only one crop the
  *           picture as it is
  *   right   the label, its scores, the descriptions that count most as bars, and the key */
-#include "draw_canvas.h"
+#include "draw.h"
+
 #include "draw_heat.h"
 #include "draw_shape.h"
 #include "draw_shapes.h"
@@ -47,6 +47,7 @@ typedef struct explanation_drawing {
   bool compares;        /* with another class */
   gm_heat_part *parts;  /* [n_crops] on the canvas */
   gm_heat_part *sorted; /* [n_crops] what counts most first */
+  gm_text_share *texts; /* [all descriptions], those of the other class last */
   bar *bars;            /* [all descriptions] */
   size_t n_bars;
   double most; /* of the heat */
@@ -78,31 +79,51 @@ static int by_bar(const void *a, const void *b) {
   return (x->text > y->text) - (x->text < y->text);
 }
 
-static void add_bars(explanation_drawing *d, const gm_text_share *texts, size_t n,
-                     bool of_other) {
-  for (size_t i = 0; i < n; i++)
-    d->bars[d->n_bars++] =
-        (bar){&texts[i], of_other, d->compares ? texts[i].lead : texts[i].share};
+static gm_status read_texts(explanation_drawing *d, gm_error *err) {
+  const gm_explanation *e = d->e;
+  size_t n = e->n_texts + e->n_against_texts;
+  d->texts = calloc(n + 1, sizeof *d->texts);
+  d->bars = calloc(n + 1, sizeof *d->bars);
+  if (!d->texts || !d->bars) return gm_fail_memory(err, "a drawing", n * sizeof *d->texts);
+  for (size_t i = 0; i < n; i++) {
+    gm_text_share *text = &d->texts[i];
+    bool of_other = i >= e->n_texts;
+    text->struct_size = sizeof *text;
+    GM_TRY(of_other ? gm_against_text_share_at(e, i - e->n_texts, text)
+                    : gm_text_share_at(e, i, text));
+    d->bars[d->n_bars++] = (bar){text, of_other, d->compares ? text->lead : text->share};
+  }
+  qsort(d->bars, d->n_bars, sizeof *d->bars, by_bar);
+  return GM_OK;
 }
 
-static gm_status collect(explanation_drawing *d, double scale, gm_error *err) {
-  const gm_explanation *e = d->e;
-  size_t n = e->n_crops, texts = e->n_texts + e->n_against_texts;
+static gm_status check_crop(const gm_image *image, const gm_box *b, size_t number,
+                            gm_error *err) {
+  float w = (float)image->width, h = (float)image->height;
+  if (b->x1 >= 0 && b->y1 >= 0 && b->x1 <= b->x2 && b->y1 <= b->y2 && b->x2 <= w && b->y2 <= h)
+    return GM_OK;
+  return gm_fail(err, GM_ERR_ARGUMENT,
+                 "crop %zu: found %g,%g,%g,%g on a picture of %ux%u pixels; wanted the "
+                 "picture that was explained",
+                 number, (double)b->x1, (double)b->y1, (double)b->x2, (double)b->y2,
+                 image->width, image->height);
+}
+
+static gm_status read_crops(explanation_drawing *d, double scale, gm_error *err) {
+  size_t n = d->e->n_crops;
   d->parts = calloc(2 * n + 1, sizeof *d->parts);
-  d->bars = calloc(texts + 1, sizeof *d->bars);
-  if (!d->parts || !d->bars) return gm_fail_memory(err, "a drawing", 2 * n * sizeof *d->parts);
+  if (!d->parts) return gm_fail_memory(err, "a drawing", 2 * n * sizeof *d->parts);
   d->sorted = d->parts + n;
   for (size_t i = 0; i < n; i++) {
-    const gm_crop_share *c = &e->crops[i];
+    gm_crop_share c = {.struct_size = sizeof c};
+    GM_TRY(gm_crop_share_at(d->e, i, &c));
+    GM_TRY(check_crop(d->image, &c.box, i + 1, err));
     float s = (float)scale;
-    d->parts[i] = (gm_heat_part){{c->box.x1 * s, c->box.y1 * s, c->box.x2 * s, c->box.y2 * s},
-                                 (double)(d->compares ? c->lead : c->share)};
+    d->parts[i] = (gm_heat_part){{c.box.x1 * s, c.box.y1 * s, c.box.x2 * s, c.box.y2 * s},
+                                 (double)(d->compares ? c.lead : c.share)};
   }
   memcpy(d->sorted, d->parts, n * sizeof *d->sorted);
   qsort(d->sorted, n, sizeof *d->sorted, by_part);
-  add_bars(d, e->texts, e->n_texts, false);
-  add_bars(d, e->against_texts, e->n_against_texts, true);
-  qsort(d->bars, d->n_bars, sizeof *d->bars, by_bar);
   return GM_OK;
 }
 
@@ -282,35 +303,21 @@ static gm_status draw(explanation_drawing *d, gm_error *err) {
   d->height = (size_t)fmax(1, floor((double)h * scale));
   d->x = (double)d->width + MARGIN;
   d->compares = d->e->against != NULL;
-  GM_TRY(collect(d, scale, err));
+  GM_TRY(read_crops(d, scale, err));
+  GM_TRY(read_texts(d, err));
   GM_TRY(gm_canvas_create(&d->canvas, (double)(d->width + PANEL), SIDE, err));
   GM_TRY(draw_picture(d, err));
   return draw_panel(d, err);
 }
 
-static gm_status check_crops(const gm_image *image, const gm_explanation *e, gm_error *err) {
-  float w = (float)image->width, h = (float)image->height;
-  for (size_t i = 0; i < e->n_crops; i++) {
-    const gm_box *b = &e->crops[i].box;
-    if (!(b->x1 >= 0 && b->y1 >= 0 && b->x1 <= b->x2 && b->y1 <= b->y2 && b->x2 <= w &&
-          b->y2 <= h))
-      return gm_fail(err, GM_ERR_ARGUMENT,
-                     "crop %zu: found %g,%g,%g,%g on a picture of %ux%u pixels; wanted the "
-                     "picture that was explained",
-                     i + 1, (double)b->x1, (double)b->y1, (double)b->x2, (double)b->y2,
-                     image->width, image->height);
-  }
-  return GM_OK;
-}
-
-gm_status gm_draw_explanation(const gm_image *image, const gm_explanation *explanation,
-                              const gm_label *label, const char *path, gm_error *err) {
+gm_status gm_draw_explained(gm_canvas *out, const gm_image *image,
+                            const gm_explanation *explanation, const gm_label *label,
+                            gm_error *err) {
   explanation_drawing d = {.image = image, .e = explanation, .label = label};
-  GM_TRY(check_crops(image, explanation, err));
   gm_status status = draw(&d, err);
-  if (status == GM_OK) status = gm_canvas_write(&d.canvas, path, err);
-  gm_canvas_free(&d.canvas);
+  *out = d.canvas;
   free(d.parts);
+  free(d.texts);
   free(d.bars);
   return status;
 }

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static gm_status fail_cairo(cairo_status_t status, gm_error *err) {
   return gm_fail(err, status == CAIRO_STATUS_NO_MEMORY ? GM_ERR_MEMORY : GM_ERR_IO,
@@ -72,7 +71,7 @@ gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t
 /* ---- write ---- */
 
 typedef struct png_target {
-  gm_new_file *file;
+  const gm_draw_sink *sink;
   size_t written; /* without the mark */
   gm_status status;
   gm_error *err;
@@ -80,7 +79,7 @@ typedef struct png_target {
 
 static gm_status write_part(png_target *target, const unsigned char *bytes, size_t n) {
   target->written += n;
-  return gm_new_file_write(target->file, bytes, n, target->err);
+  return gm_draw_put(target->sink, bytes, n, target->err);
 }
 
 /* What cairo writes, with the mark in its place: cairo has no call for texts in a PNG. */
@@ -90,7 +89,7 @@ static gm_status write_marked(png_target *target, const unsigned char *bytes, si
   if (n < before) return write_part(target, bytes, n);
   uint8_t mark[GM_MARK_SIZE];
   GM_TRY(write_part(target, bytes, before));
-  GM_TRY(gm_new_file_write(target->file, mark, gm_mark_png_chunk(mark), target->err));
+  GM_TRY(gm_draw_put(target->sink, mark, gm_mark_png_chunk(mark), target->err));
   return write_part(target, bytes + before, n - before);
 }
 
@@ -100,29 +99,19 @@ static cairo_status_t write_bytes(void *closure, const unsigned char *bytes, uns
   return target->status == GM_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
-static gm_status write_png(const gm_canvas *canvas, gm_new_file *file, gm_error *err) {
-  png_target target = {.file = file, .err = err};
+static gm_status write_png(const gm_canvas *canvas, const gm_draw_sink *sink, gm_error *err) {
+  png_target target = {.sink = sink, .err = err};
   cairo_status_t written =
       cairo_surface_write_to_png_stream(canvas->surface, write_bytes, &target);
   if (target.status != GM_OK || written == CAIRO_STATUS_SUCCESS) return target.status;
   return fail_cairo(written, err);
 }
 
-static bool is_jpeg_name(const char *path) {
-  const char *dot = strrchr(path, '.');
-  return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
-}
-
-gm_status gm_canvas_write(const gm_canvas *canvas, const char *path, gm_error *err) {
+gm_status gm_canvas_write(const gm_canvas *canvas, gm_image_format format,
+                          const gm_draw_sink *sink, gm_error *err) {
   if (cairo_status(canvas->cr) != CAIRO_STATUS_SUCCESS)
     return fail_cairo(cairo_status(canvas->cr), err);
   cairo_surface_flush(canvas->surface);
-  gm_new_file file;
-  gm_status status = gm_new_file_begin(&file, path, err);
-  if (status == GM_OK)
-    status = is_jpeg_name(path) ? gm_draw_jpeg_write(canvas->surface, &file, err)
-                                : write_png(canvas, &file, err);
-  if (status == GM_OK) status = gm_new_file_commit(&file, err);
-  gm_new_file_end(&file);
-  return status;
+  return format == GM_FORMAT_JPEG ? gm_draw_jpeg_write(canvas->surface, sink, err)
+                                  : write_png(canvas, sink, err);
 }

@@ -4,6 +4,7 @@
 #include "model_file_bytes.h"
 #include "model_resolve.h"
 #include "sha256.h"
+#include "struct_size.h"
 #include "tensor_names.h"
 
 #include <jansson.h>
@@ -15,7 +16,9 @@
 enum { SHOWN = 8 }; /* elements of an array */
 
 typedef struct inspection {
-  gm_inspection base;
+  gm_inspection base;         /* first: this is what callers have */
+  gm_inspect_key *keys;       /* [n_keys] */
+  gm_inspect_tensor *tensors; /* [n_tensors] */
   gm_model_file *file;
   gm_arena arena; /* strings and arrays */
 } inspection;
@@ -26,6 +29,17 @@ void gm_inspection_free(gm_inspection *base) {
   gm_model_file_close(in->file);
   gm_arena_free(&in->arena);
   free(in);
+}
+
+gm_status gm_inspect_key_at(const gm_inspection *inspected, size_t i, gm_inspect_key *out) {
+  const inspection *in = (const inspection *)inspected;
+  return GM_STRUCT_WRITE_AT(gm_inspect_key, out, in->keys, i, in->base.n_keys);
+}
+
+gm_status gm_inspect_tensor_at(const gm_inspection *inspected, size_t i,
+                               gm_inspect_tensor *out) {
+  const inspection *in = (const inspection *)inspected;
+  return GM_STRUCT_WRITE_AT(gm_inspect_tensor, out, in->tensors, i, in->base.n_tensors);
 }
 
 static gm_status keep_text(inspection *in, const char *text, const char **out, gm_error *err) {
@@ -113,7 +127,11 @@ static json_t *json_element(const gm_gguf_key *key, size_t i) {
 
 static gm_status describe_key(inspection *in, const gm_gguf_key *key, gm_inspect_key *out,
                               gm_error *err) {
-  *out = (gm_inspect_key){key->name, gm_gguf_type_name(key->type), key->is_array, key->n, ""};
+  *out = (gm_inspect_key){.name = key->name,
+                          .type = gm_gguf_type_name(key->type),
+                          .is_array = key->is_array,
+                          .n = key->n,
+                          .value = ""};
   json_t *list = json_array();
   bool whole = list != NULL;
   for (size_t i = 0; i < key->n && i < SHOWN && whole; i++)
@@ -185,7 +203,7 @@ static gm_status describe_tensors(inspection *in, gm_error *err) {
     if (architecture && asked != GM_TYPE_COUNT) list[i].note = note_of(&rules, asked, t);
     in->base.parameters += gm_tensor_rows(&t->tensor) * gm_tensor_cols(&t->tensor);
   }
-  in->base.tensors = list;
+  in->tensors = list;
   in->base.n_tensors = gguf->n_tensors;
   return GM_OK;
 }
@@ -195,7 +213,6 @@ static gm_status describe_tensors(inspection *in, gm_error *err) {
 typedef struct verification {
   inspection *in;
   size_t first; /* tensors of this round */
-  gm_inspect_tensor *tensors;
 } verification;
 
 static void verify_tensor(void *arg, size_t task, size_t worker) {
@@ -205,32 +222,32 @@ static void verify_tensor(void *arg, size_t task, size_t worker) {
   const gm_gguf_tensor *t = &gm_model_file_gguf(v->in->file)->tensors[i];
   char sum[65];
   gm_sha256(t->tensor.data, t->bytes, sum);
-  v->tensors[i].damaged = strcmp(sum, v->tensors[i].sha256) != 0;
+  v->in->tensors[i].damaged = strcmp(sum, v->in->tensors[i].sha256) != 0;
 }
 
 static gm_status verify(inspection *in, const gm_callbacks *c, gm_error *err) {
   gm_pool *pool;
   size_t n = in->base.n_tensors, done = 0;
-  if (n > 0 && in->base.tensors[0].sha256[0] == 0)
+  if (n > 0 && in->tensors[0].sha256[0] == 0)
     return gm_fail(err, GM_ERR_MODEL,
                    "%s: the file has no sums to verify (key " GM_GGUF_SUMS_KEY
                    "); it was not made by gromatic convert",
                    in->base.path);
   GM_TRY(gm_pool_create(&pool, 0, err));
-  verification v = {in, 0, (gm_inspect_tensor *)(uintptr_t)in->base.tensors};
+  verification v = {.in = in};
   gm_status status = GM_OK;
   while (done < n && status == GM_OK) {
     size_t round = n - done < 16 ? n - done : 16;
     v.first = done;
     gm_pool_run(pool, verify_tensor, &v, round);
     done += round;
-    if (c && c->progress) c->progress(c->user, "verify", (double)done / (double)n);
-    if (c && c->cancelled && c->cancelled(c->user))
+    if (c->progress) c->progress(c->user, "verify", (double)done / (double)n);
+    if (c->cancelled && c->cancelled(c->user))
       status = gm_fail(err, GM_ERR_CANCELLED, "%s: verification cancelled", in->base.path);
   }
   gm_pool_free(pool);
   in->base.verified = true;
-  for (size_t i = 0; i < n; i++) in->base.n_damaged += v.tensors[i].damaged;
+  for (size_t i = 0; i < n; i++) in->base.n_damaged += in->tensors[i].damaged;
   return status;
 }
 
@@ -246,7 +263,7 @@ static gm_status inspect(inspection *in, const char *path, gm_error *err) {
   if (!keys) return gm_fail_memory(err, "the keys", bytes);
   for (size_t i = 0; i < gguf->n_keys; i++)
     GM_TRY(describe_key(in, &gguf->keys[i], &keys[i], err));
-  in->base.keys = keys;
+  in->keys = keys;
   in->base.n_keys = gguf->n_keys;
   return describe_tensors(in, err);
 }
@@ -254,10 +271,13 @@ static gm_status inspect(inspection *in, const char *path, gm_error *err) {
 gm_status gm_inspect(gm_inspection **out, const char *path, bool with_sums,
                      const gm_callbacks *callbacks, gm_error *err) {
   *out = NULL;
+  gm_callbacks own;
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
   inspection *in = calloc(1, sizeof *in);
   if (!in) return gm_fail_memory(err, "an inspection", sizeof *in);
+  in->base.struct_size = sizeof in->base;
   gm_status status = inspect(in, path, err);
-  if (status == GM_OK && with_sums) status = verify(in, callbacks, err);
+  if (status == GM_OK && with_sums) status = verify(in, &own, err);
   if (status == GM_OK)
     *out = &in->base;
   else

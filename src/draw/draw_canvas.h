@@ -1,8 +1,10 @@
 /* draw_canvas.h - what drawings share: a cairo surface, the picture on it, and the way into a
- * PNG or JPEG file. */
+ * PNG or a JPEG. */
 #ifndef GM_DRAW_CANVAS_H
 #define GM_DRAW_CANVAS_H
 
+#include "draw_sink.h"
+#include "gromatic_tools.h"
 #include "image.h"
 
 #include <cairo.h>
@@ -23,9 +25,8 @@ void gm_canvas_free(gm_canvas *canvas);
 gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t x, size_t y,
                           size_t width, size_t height, gm_error *err);
 
-/* Writes a JPEG where path ends in .jpg or .jpeg, else a PNG. Atomic. Errors: GM_ERR_IO,
- * GM_ERR_MEMORY, also what went wrong while drawing.
- */
-gm_status gm_canvas_write(const gm_canvas *canvas, const char *path, gm_error *err);
+/* Errors: GM_ERR_IO, GM_ERR_MEMORY, also what went wrong while drawing. */
+gm_status gm_canvas_write(const gm_canvas *canvas, gm_image_format format,
+                          const gm_draw_sink *sink, gm_error *err);
 
 #endif

@@ -20,7 +20,7 @@ typedef struct jpeg_writer {
   struct jpeg_error_mgr errors;
   struct jpeg_destination_mgr destination;
   cairo_surface_t *surface;
-  gm_new_file *file;
+  const gm_draw_sink *sink;
   jmp_buf escape;
   gm_status status;
   gm_error *err;
@@ -52,7 +52,7 @@ static void start_block(j_compress_ptr jpeg) {
 }
 
 static void write_block(jpeg_writer *w, size_t n) {
-  gm_status status = gm_new_file_write(w->file, w->block, n, w->err);
+  gm_status status = gm_draw_put(w->sink, w->block, n, w->err);
   if (status != GM_OK) leave(w, status);
 }
 
@@ -112,11 +112,12 @@ static void write_rows(jpeg_writer *w) {
   jpeg_finish_compress(&w->jpeg);
 }
 
-gm_status gm_draw_jpeg_write(cairo_surface_t *surface, gm_new_file *file, gm_error *err) {
+gm_status gm_draw_jpeg_write(cairo_surface_t *surface, const gm_draw_sink *sink,
+                             gm_error *err) {
   jpeg_writer *w = calloc(1, sizeof *w);
   if (!w) return gm_fail_memory(err, "a JPEG encoder", sizeof *w);
   w->surface = surface;
-  w->file = file;
+  w->sink = sink;
   w->err = err;
   if (setjmp(w->escape) == 0) {
     open_writer(w);

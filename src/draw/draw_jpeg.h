@@ -3,12 +3,12 @@
 #ifndef GM_DRAW_JPEG_H
 #define GM_DRAW_JPEG_H
 
-#include "new_file.h"
+#include "draw_sink.h"
 
 #include <cairo.h>
 
-/* Appends the surface (CAIRO_FORMAT_RGB24, flushed) to the file. Errors: GM_ERR_MEMORY,
+/* Appends the surface (CAIRO_FORMAT_RGB24, flushed) to the sink. Errors: GM_ERR_MEMORY,
  * GM_ERR_IO. */
-gm_status gm_draw_jpeg_write(cairo_surface_t *surface, gm_new_file *file, gm_error *err);
+gm_status gm_draw_jpeg_write(cairo_surface_t *surface, const gm_draw_sink *sink, gm_error *err);
 
 #endif

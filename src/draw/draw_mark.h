@@ -6,6 +6,7 @@
 #ifndef GM_DRAW_MARK_H
 #define GM_DRAW_MARK_H
 
+#include "gromatic_tools.h"
 #include "status.h"
 
 enum { GM_MARK_PNG_AT = 33, GM_MARK_SIZE = 64 };

@@ -5,6 +5,7 @@
 #include "model_file_bytes.h"
 #include "new_file.h"
 #include "source_names.h"
+#include "struct_size.h"
 #include "synthetic.h"
 
 #include <dirent.h>
@@ -98,22 +99,22 @@ static gm_status check_destination(const char *path, const char *destination, gm
                  destination);
 }
 
-gm_status gm_convert(const char *path, const char *destination, const gm_convert_params *params,
-                     const gm_callbacks *callbacks, gm_error *err) {
-  gm_type type = GM_TYPE_F16;
-  if (!path || !destination)
-    return gm_fail(err, GM_ERR_ARGUMENT, "convert wants a source and a destination");
-  if (params && params->type && !gm_type_from_name(params->type, &type))
+static gm_status check_params(const gm_convert_params *params, gm_type *type, gm_error *err) {
+  *type = GM_TYPE_F16;
+  if (params->type && !gm_type_from_name(params->type, type))
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found type \"%.40s\", wanted f32, f16, bf16, q8_0, q4_0, q4_k or q6_k",
                    params->type);
-  if (params && params->layout && strcmp(params->layout, "openai") != 0 &&
+  if (params->layout && strcmp(params->layout, "openai") != 0 &&
       strcmp(params->layout, "open_clip") != 0)
     return gm_fail(err, GM_ERR_ARGUMENT, "found layout \"%.40s\", wanted openai or open_clip",
                    params->layout);
-  if (strncmp(path, GM_SYNTHETIC, sizeof GM_SYNTHETIC - 1) == 0)
-    return write_synthetic(path + sizeof GM_SYNTHETIC - 1, destination,
-                           params ? params->threads : 0, err);
+  return GM_OK;
+}
+
+static gm_status convert(const char *path, const char *destination, gm_type type,
+                         const gm_convert_params *params, const gm_callbacks *callbacks,
+                         gm_error *err) {
   gm_source source = {0};
   gm_pool *pool = NULL;
   char *directory = NULL, *name = NULL;
@@ -122,7 +123,7 @@ gm_status gm_convert(const char *path, const char *destination, const gm_convert
   bool gguf = strcmp(source.weights->format, "gguf") == 0;
   gm_status status = gguf ? GM_OK : gm_source_clean_names(source.weights, err);
   if (status == GM_OK) status = locate(path, &directory, &name, err);
-  if (status == GM_OK) status = gm_pool_create(&pool, params ? params->threads : 0, err);
+  if (status == GM_OK) status = gm_pool_create(&pool, params->threads, err);
   if (status == GM_OK) {
     source.directory = directory;
     source.params = params;
@@ -135,4 +136,19 @@ gm_status gm_convert(const char *path, const char *destination, const gm_convert
   free(name);
   gm_checkpoint_close(source.weights);
   return status;
+}
+
+gm_status gm_convert(const char *path, const char *destination, const gm_convert_params *params,
+                     const gm_callbacks *callbacks, gm_error *err) {
+  gm_convert_params own;
+  gm_callbacks calls;
+  gm_type type;
+  GM_TRY(GM_STRUCT_READ(gm_convert_params, &own, params, err));
+  GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
+  if (!path || !destination)
+    return gm_fail(err, GM_ERR_ARGUMENT, "convert wants a source and a destination");
+  GM_TRY(check_params(&own, &type, err));
+  if (strncmp(path, GM_SYNTHETIC, sizeof GM_SYNTHETIC - 1) == 0)
+    return write_synthetic(path + sizeof GM_SYNTHETIC - 1, destination, own.threads, err);
+  return convert(path, destination, type, &own, &calls, err);
 }
