@@ -142,8 +142,8 @@ static size_t capped_level(void) {
 }
 
 /* An instruction set may write single functions over those below it, but none of a type that
- * has no row there. */
-static inline bool has_whole_kv_rows(const gm_row_kernels *rows) {
+ * has no row there. For an assert, which is compiled out of release builds. */
+static inline __attribute__((unused)) bool has_whole_kv_rows(const gm_row_kernels *rows) {
   for (size_t type = 0; type < GM_TYPE_COUNT; type++) {
     const gm_kv_kernels *kv = &rows->kv[type];
     bool any = kv->widen || kv->narrow || kv->dots || kv->mix;
