@@ -470,29 +470,34 @@ static void test_refused_tokens(void **state) {
           "f32", GM_ERR_MODEL, "no id of its own");
 }
 
-/* Dimensions swapped: as many bytes, another shape. */
-static void test_refused_shape(void **state) {
-  (void)state;
+/* The tensor's shape becomes another one of as many bytes, written with as many digits. */
+static void refused_shape(const char *name, const char *shape, const char *other,
+                          const char *message) {
   size_t size;
   char *bytes = test_read_file(MINI "/model.safetensors", &size);
-  char *at = memmem(bytes, size, "\"llm.lm_head.weight\"", 20);
+  char quoted[100], from[200], to[200];
+  snprintf(quoted, sizeof quoted, "\"%s\"", name);
+  char *at = memmem(bytes, size, quoted, strlen(quoted));
   assert_non_null(at);
   char *end = strchr(at, ']');
   assert_non_null(end);
-  char from[200], to[200];
-  size_t n = (size_t)(end - at);
-  assert_true(n < sizeof from);
+  size_t n = (size_t)(end - at), length = strlen(shape);
+  assert_true(n < sizeof from && length == strlen(other));
   memcpy(from, at, n);
   memcpy(to, at, n);
-  char *digits = memmem(to, n, "768", 3);
+  char *digits = memmem(to, n, shape, length);
   assert_non_null(digits);
-  memcpy(digits, "192", 3);
-  digits = memmem(digits + 3, n - (size_t)(digits + 3 - to), "192", 3);
-  assert_non_null(digits);
-  memcpy(digits, "768", 3);
+  memcpy(digits, other, length);
   free(bytes);
-  refused(make_changed("model.safetensors", from, to, n, NULL), "f32", GM_ERR_MODEL,
-          "llm.lm_head.weight: found shape [192, 768], wanted [768, 192]");
+  refused(make_changed("model.safetensors", from, to, n, NULL), "f32", GM_ERR_MODEL, message);
+}
+
+static void test_refused_shapes(void **state) {
+  (void)state;
+  refused_shape("llm.lm_head.weight", "768,192", "192,768",
+                "llm.lm_head.weight: found shape [192, 768], wanted [768, 192]");
+  refused_shape("region_encoder.roi_align.flatten_linear.weight", "128,25088", "1024,3136",
+                "flatten_linear.weight of 3136 columns, wanted a multiple");
 }
 
 /* One value becomes NaN, or an infinity. */
@@ -587,7 +592,7 @@ int main(void) {
       cmocka_unit_test(test_inspect),
       cmocka_unit_test(test_refused_files),
       cmocka_unit_test(test_refused_tokens),
-      cmocka_unit_test(test_refused_shape),
+      cmocka_unit_test(test_refused_shapes),
       cmocka_unit_test(test_refused_values),
       cmocka_unit_test(test_files_of_the_source_are_spared),
       cmocka_unit_test(test_cancel),

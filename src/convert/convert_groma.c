@@ -334,6 +334,11 @@ static gm_status read_groma(const gm_source *source, gm_gguf_writer *writer, gm_
   if (status == GM_OK) status = read_files(source, &configs, dims, writer, err);
   gm_configs_close(&configs);
   GM_TRY(status);
+  if (dims[REGION_BINS] % dims[REGION_DIM] != 0)
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: found flatten_linear.weight of %zu columns, wanted a multiple of the "
+                   "region encoder's %zu channels",
+                   source->weights->path, dims[REGION_BINS], dims[REGION_DIM]);
   gm_tensor_rules rules;
   gm_groma_tensor_rules(&rules, dims);
   return gm_plan_rules(plan, source->weights, &rules, dims[REGION_DIM], err);
