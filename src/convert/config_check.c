@@ -3,6 +3,7 @@
 
 #include "json_file.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ __attribute__((format(printf, 3, 4))) static void add_finding(findings *f, const
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  assert(f->length < sizeof f->text);
   bool same = f->file == file;
   const char *before = f->n == 0 ? "" : same ? ", " : "; ";
   int n = snprintf(f->text + f->length, sizeof f->text - f->length, "%s%s%s%s", before,

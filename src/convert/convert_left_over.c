@@ -3,6 +3,7 @@
 #include "config_check.h"
 #include "source_names.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +95,10 @@ gm_status gm_plan_check_left_over(const gm_plan *plan, const gm_source *source,
   size_t n = source->weights->n_tensors;
   bool *taken = calloc(n ? n : 1, sizeof *taken);
   if (!taken) return gm_fail_memory(err, "the list of tensors", n);
-  for (size_t i = 0; i < plan->n_tensors; i++) taken[plan->tensors[i].source] = true;
+  for (size_t i = 0; i < plan->n_tensors; i++) {
+    assert(plan->tensors[i].source < n);
+    taken[plan->tensors[i].source] = true;
+  }
   gm_status status = find_left_over(taken, source, architecture, err);
   free(taken);
   return status;

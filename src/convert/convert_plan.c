@@ -2,6 +2,7 @@
 #include "convert.h"
 #include "read_dims.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static gm_type wanted_type(gm_type asked, gm_precision precision, size_t layer,
 
 void gm_plan_choose_type(gm_plan_tensor *tensor, gm_type asked, gm_precision precision,
                          size_t layer, size_t n_layers) {
+  assert(tensor->n_dims >= 1 && tensor->n_dims <= GM_MAX_DIMS);
   size_t cols = tensor->shape[tensor->n_dims - 1];
   tensor->wanted = tensor->type = wanted_type(asked, precision, layer, n_layers);
   if (cols % gm_type_traits_of(tensor->type)->block != 0)
@@ -62,6 +64,7 @@ gm_status gm_plan_add(gm_plan *plan, const gm_checkpoint *weights, size_t i, con
   }
   gm_plan_tensor *t = &plan->tensors[plan->n_tensors++];
   const gm_checkpoint_tensor *from = &weights->tensors[i];
+  assert(i < weights->n_tensors);
   *t = (gm_plan_tensor){.source = i, .layout = layout, .inner = inner};
   snprintf(t->name, sizeof t->name, "%s", name);
   t->n_dims = gm_layout_shape(layout, from->shape, from->n_dims, t->shape);
@@ -77,6 +80,7 @@ static gm_status check_shape(const gm_checkpoint *weights, size_t i, const gm_te
   size_t at = 0, want_at = 0;
   uint32_t n = 0;
   bool same = true;
+  assert(rule->n_dims >= 1);
   for (; n < rule->n_dims; n++) {
     same = same && n < t->n_dims && t->shape[n] == rule->shape[n] && t->shape[n] > 0;
     want_at += (size_t)snprintf(wanted + want_at, sizeof wanted - want_at, "%s%zu",

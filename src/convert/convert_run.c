@@ -5,6 +5,7 @@
 #include "convert.h"
 #include "sha256.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
@@ -57,6 +58,7 @@ typedef struct run {
 
 static cut cut_of(const gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
   cut c = {1, from->n_elements, 1, t->shape[t->n_dims - 1], 0};
+  assert(from->n_elements > 0 && c.cols > 0);
   if (t->layout == GM_LAYOUT_SAME) {
     c.in = c.cols;
     c.slices = from->n_elements / c.in;
@@ -67,6 +69,7 @@ static cut cut_of(const gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
     c.in = from->n_elements / c.slices;
     if (t->layout == GM_LAYOUT_TAPS) c.parts = t->shape[0] * t->shape[1];
   }
+  assert(c.slices * c.in == from->n_elements);
   c.row_bytes = gm_type_row_bytes(t->type, c.cols);
   return c;
 }
@@ -75,9 +78,11 @@ static cut cut_of(const gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
 static void lay_out_row(float *row, const float *slice, const gm_plan_tensor *t, const cut *c,
                         size_t part) {
   size_t skip = t->layout == GM_LAYOUT_LAST_2 ? c->in - 2 : 0;
+  assert(part < c->parts && skip + c->cols <= c->in);
   if (t->layout == GM_LAYOUT_TAPS || t->layout == GM_LAYOUT_TRANSPOSED) {
     for (size_t i = 0; i < c->cols; i++) row[i] = slice[i * c->parts + part];
   } else if (t->layout == GM_LAYOUT_BINS_FIRST) {
+    assert(t->inner > 0 && c->cols % t->inner == 0);
     size_t bins = c->cols / t->inner;
     for (size_t b = 0; b < bins; b++)
       for (size_t i = 0; i < t->inner; i++) row[b * t->inner + i] = slice[i * bins + b];
@@ -127,6 +132,7 @@ static float *scratch_of(run *r, size_t worker, size_t n) {
 static gm_status convert_slices(run *r, size_t first, size_t n, size_t worker, gm_error *err) {
   const cut *c = &r->cut;
   const gm_plan_tensor *t = r->tensor;
+  assert(first >= r->first && first + n <= r->first + r->slices);
   unsigned char *out = r->out + (first - r->first) * c->row_bytes;
   if (r->options->fill && gm_type_traits_of(t->type)->quantised) {
     for (size_t p = 0; p < c->parts; p++)
@@ -176,6 +182,7 @@ static void run_task(void *arg, size_t task, size_t worker) {
     status = write_waiting(r, &err);
   } else {
     size_t first = (task - 1) * r->slices_per_task, left = r->slices - first;
+    assert(first < r->slices);
     size_t n = left < r->slices_per_task ? left : r->slices_per_task;
     status = convert_slices(r, r->first + first, n, worker, &err);
   }
@@ -208,6 +215,7 @@ static gm_status report(const run *r) {
 static gm_status convert_piece(run *r, size_t tensor, size_t first, size_t slices) {
   const cut *c = &r->cut;
   size_t bytes = slices * c->parts * c->row_bytes; /* part of the tensor, whose size fits */
+  assert(slices > 0 && first + slices <= c->slices && (c->parts == 1 || slices == c->slices));
   unsigned turn = r->turn ^= 1;
   if (r->piece_bytes[turn] < bytes) {
     free(r->pieces[turn]);
@@ -226,6 +234,7 @@ static gm_status convert_piece(run *r, size_t tensor, size_t first, size_t slice
   r->waiting = (written_piece){tensor, first * c->row_bytes, bytes,
                                r->out, first == 0,           first + slices == c->slices};
   r->done += slices * c->in;
+  assert(r->done <= r->elements);
   return report(r);
 }
 

@@ -2,6 +2,7 @@
  * another type than was asked for, and why; types of the source that were narrowed. */
 #include "convert.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ static void count(kind *kinds, size_t *n, const gm_plan_tensor *t, gm_type asked
     kinds[i].n++;
     return;
   }
+  assert(*n < GM_TYPE_COUNT * KINDS);
   kinds[(*n)++] = k;
 }
 

@@ -9,6 +9,7 @@
 #include "rng.h"
 #include "types.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ float gm_synthetic_unit(uint64_t name_hash, uint64_t index) {
 static gm_status synthetic_read(gm_checkpoint *self, size_t i, size_t first, size_t n,
                                 float *out, gm_error *err) {
   (void)err;
+  assert(i < self->n_tensors);
   struct value v = ((synthetic *)self)->values[i];
   for (size_t k = 0; k < n; k++)
     out[k] = v.base + v.scale * gm_synthetic_unit(v.hash, first + k);
@@ -141,6 +143,7 @@ static void fill_blocks(const gm_checkpoint *weights, size_t i, gm_type type, si
   const struct value *v = &((const synthetic *)weights)->values[i];
   const gm_type_traits *traits = gm_type_traits_of(type);
   unsigned char *to = out;
+  assert(first % traits->block == 0 && n % traits->block == 0);
   for (size_t k = 0; k < n; k += traits->block, to += traits->block_bytes)
     fill_block(type, to, v->scale, gm_mix64(v->hash ^ (first + k) * ODD));
 }
@@ -233,6 +236,7 @@ static gm_status add_tensor(synthetic *s, const char *name, const gm_tensor_rule
                             gm_error *err) {
   uint64_t shape[GM_MAX_DIMS];
   uint32_t n_dims = rule->n_dims;
+  assert(n_dims <= GM_MAX_DIMS);
   for (uint32_t d = 0; d < n_dims; d++) shape[d] = rule->shape[d];
   size_t i = s->base.n_tensors;
   GM_TRY(

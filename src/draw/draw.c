@@ -12,6 +12,7 @@
 #include "draw_shapes.h"
 #include "image.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,12 +133,14 @@ static bool is_same_box(const drawing *d, size_t i, size_t k) {
 /* Of the one that is drawn as number `at` of n. */
 static frame frame_of(const drawing *d, size_t at, size_t n) {
   gm_rect r = d->boxes[d->order[at]];
+  assert(at < n && d->order[at] < n);
   size_t before = 0, all = 0;
   for (size_t k = 0; k < n; k++) {
     bool same = is_same_box(d, d->order[at], d->order[k]);
     all += same;
     before += same && k < at;
   }
+  assert(before < all); /* it is among them itself */
   double step = d->line + casing_of(d), room = (fmin(r.w, r.h) - 3 * d->line) / 2;
   size_t last = (size_t)fmax(0, floor(room / step)); /* the innermost that has room */
   double inset = step * (double)(before < last ? before : last);
@@ -219,6 +222,7 @@ static void place_label(drawing *d, const gm_mark *mark, const gm_line *line, do
   tag.x = round(tag.x);
   tag.y = round(tag.y);
   draw_tag(d, tag, line, pad, gm_palette_colour(mark->colour));
+  assert(*placed < n);
   d->tags[(*placed)++] = tag;
 }
 

@@ -6,6 +6,7 @@
 #include "draw_shapes.h"
 #include "resize.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,8 @@ gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t
   cairo_surface_flush(canvas->surface);
   size_t stride = (size_t)cairo_image_surface_get_stride(canvas->surface);
   unsigned char *data = cairo_image_surface_get_data(canvas->surface);
+  assert((left + width) * 4 <= stride &&
+         top + height <= (size_t)cairo_image_surface_get_height(canvas->surface));
   for (size_t y = 0; y < height; y++) {
     unsigned char *to = data + (top + y) * stride + left * 4;
     for (size_t x = 0; x < width; x++, rgb += 3, to += 4) {

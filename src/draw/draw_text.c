@@ -3,6 +3,7 @@
  * Chinese and Japanese. */
 #include "draw_text.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,7 @@ static void open_letter(reader *r, utf8proc_int32_t c, size_t byte) {
 }
 
 static void put_char(gm_letters *out, uint32_t c) {
+  assert(out->n > 0);
   gm_letter *letter = &out->at[out->n - 1];
   if (letter->end - letter->begin == MOST_CHARS) return;
   out->chars[out->n_chars++] = c;
@@ -198,6 +200,7 @@ void gm_letters_free(gm_letters *letters) {
 
 gm_status gm_letters_cut(gm_letters *letters, size_t n, gm_error *err) {
   gm_letter *at = letters->at;
+  assert(n < letters->n);
   while (n > 0 && at[n - 1].space) n--;
   gm_letter last = at[n];
   last.space = last.breaks = false;

@@ -111,6 +111,7 @@ gm_status gm_checkpoint_strip(gm_checkpoint *c, const char *prefix, gm_error *er
 }
 
 gm_status gm_checkpoint_seal(gm_checkpoint *c, gm_error *err) {
+  assert(!c->by_name);
   c->by_name = malloc((c->n_tensors ? c->n_tensors : 1) * sizeof *c->by_name);
   if (!c->by_name) return gm_fail_memory(err, c->path, c->n_tensors * sizeof *c->by_name);
   for (size_t i = 0; i < c->n_tensors; i++) c->by_name[i] = i;
@@ -123,6 +124,7 @@ gm_status gm_checkpoint_seal(gm_checkpoint *c, gm_error *err) {
 }
 
 size_t gm_checkpoint_find(const gm_checkpoint *c, const char *name) {
+  assert(c->by_name); /* sealed */
   size_t low = 0, high = c->n_tensors;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -138,6 +140,7 @@ size_t gm_checkpoint_find(const gm_checkpoint *c, const char *name) {
 
 gm_status gm_checkpoint_read(gm_checkpoint *c, size_t i, size_t first, size_t n, float *out,
                              gm_error *err) {
+  assert(i < c->n_tensors);
   const gm_checkpoint_tensor *t = &c->tensors[i];
   if (t->type == GM_TYPE_COUNT)
     return gm_fail(err, GM_ERR_MODEL,
@@ -174,6 +177,7 @@ typedef struct sharded {
 static gm_status sharded_read(gm_checkpoint *self, size_t i, size_t first, size_t n, float *out,
                               gm_error *err) {
   const struct place *p = &((const sharded *)self)->places[i];
+  assert(i < self->n_tensors && p->tensor < p->shard->n_tensors);
   return p->shard->read(p->shard, p->tensor, first, n, out, err);
 }
 
@@ -221,6 +225,7 @@ static gm_status add_mapped(sharded *s, const char *directory, const char *name,
   const gm_checkpoint_tensor *t = &shard->tensors[i];
   uint64_t shape[GM_MAX_DIMS];
   for (uint32_t d = 0; d < t->n_dims; d++) shape[d] = t->shape[d];
+  assert(s->n_shards <= s->base.n_tensors + 1); /* one file for each tensor at most */
   s->places[s->base.n_tensors] = (struct place){shard, i};
   s->base.format = shard->format;
   return gm_checkpoint_add(&s->base, name, strlen(name), t->dtype, t->type, t->n_dims, shape,

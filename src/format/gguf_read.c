@@ -7,6 +7,7 @@
 #include "placeholder.h"
 #include "types.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ typedef struct cursor {
 } cursor;
 
 static gm_status take(cursor *c, void *out, size_t n, const char *what) {
+  assert(c->at <= c->size);
   if (!gm_extent_fits(c->at, n, c->size))
     return gm_fail(c->err, GM_ERR_MODEL,
                    "%s: the file ends at byte %zu, inside %s; it is cut short or damaged",
@@ -141,6 +143,7 @@ static gm_status check_bools(cursor *c, const gm_gguf_key *key) {
 
 static gm_status take_elements(cursor *c, gm_gguf_key *key) {
   if (key->type == GM_GGUF_STRING) return take_strings(c, key);
+  assert(gm_gguf_type_size(key->type) > 0 && key->n <= GM_GGUF_MAX_ARRAY);
   size_t bytes = key->n * gm_gguf_type_size(key->type); /* n <= 2^20 */
   if (!gm_extent_fits(c->at, bytes, c->size))
     return gm_fail(c->err, GM_ERR_MODEL, "%s: key %s: %zu values run past the end of the file",
@@ -215,6 +218,7 @@ static gm_status size_tensor(cursor *c, gm_gguf_tensor *t, uint32_t type) {
                    "q4_0, q4_k or q6_k",
                    c->file, t->name, type);
   size_t cols = gm_tensor_cols(&t->tensor), rows = 1;
+  assert(cols > 0 && t->tensor.n_dims <= GM_MAX_DIMS);
   bool ok = cols % traits->block == 0;
   if (!ok)
     return gm_fail(c->err, GM_ERR_MODEL,
@@ -306,6 +310,7 @@ static int compare_offsets(const void *a, const void *b, void *context) {
 /* Every extent aligned, inside the file, and apart from the others; sets the data pointers. */
 static gm_status place_tensors(cursor *c) {
   gm_gguf *g = c->gguf;
+  assert(g->alignment > 0 && (g->alignment & (g->alignment - 1)) == 0);
   if (g->n_tensors == 0) return GM_OK;
   if (!gm_align_size(c->at, g->alignment, &g->data_begin) || g->data_begin > c->size)
     return gm_fail(c->err, GM_ERR_MODEL, "%s: the file ends before the tensor data", c->file);
@@ -328,6 +333,7 @@ static gm_status place_tensors(cursor *c) {
   qsort_r(order, g->n_tensors, sizeof *order, compare_offsets, g->tensors);
   for (size_t i = 1; i < g->n_tensors; i++) {
     const gm_gguf_tensor *a = &g->tensors[order[i - 1]], *b = &g->tensors[order[i]];
+    assert(a->offset <= b->offset);
     if (b->offset - a->offset < a->bytes)
       return gm_fail(c->err, GM_ERR_MODEL, "%s: tensors %s and %s overlap", c->file, a->name,
                      b->name);

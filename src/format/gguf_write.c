@@ -8,6 +8,7 @@
 #include "new_file.h"
 #include "tensor_names.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -46,6 +47,7 @@ struct gm_gguf_writer {
 
 static void append(buffer *b, const void *bytes, size_t n) {
   if (b->failed) return;
+  assert(b->size <= b->capacity);
   size_t needed;
   if (!gm_add_size(b->size, n, &needed)) {
     b->failed = true;
@@ -124,6 +126,7 @@ static void refuse(gm_gguf_writer *w, const char *what, const char *why) {
 
 static void put_head(gm_gguf_writer *w, const char *key, gm_gguf_type type, bool is_array,
                      size_t n) {
+  assert(w->data_begin == 0); /* the header is not written yet */
   append_string(&w->header, key);
   if (is_array) append_u32(&w->header, GM_GGUF_ARRAY);
   append_u32(&w->header, type);
@@ -189,6 +192,7 @@ void gm_gguf_put_key(gm_gguf_writer *w, const gm_gguf_key *key) {
 
 void gm_gguf_add_tensor(gm_gguf_writer *w, const char *name, gm_type type, uint32_t n_dims,
                         const size_t *shape) {
+  assert(n_dims >= 1 && n_dims <= GM_MAX_DIMS && w->data_begin == 0);
   if (w->n_tensors >= GM_GGUF_MAX_TENSORS) {
     refuse(w, name, "too many tensors");
     return;
@@ -220,10 +224,12 @@ void gm_gguf_add_tensor(gm_gguf_writer *w, const char *name, gm_type type, uint3
 }
 
 size_t gm_gguf_tensor_bytes(const gm_gguf_writer *w, size_t tensor) {
+  assert(tensor < w->n_tensors);
   return w->tensors[tensor].bytes;
 }
 
 void gm_gguf_put_sums(gm_gguf_writer *w) {
+  assert(w->sums_at == 0); /* once, after the last tensor */
   char zeros[64];
   memset(zeros, '0', sizeof zeros);
   put_head(w, GM_GGUF_SUMS_KEY, GM_GGUF_STRING, true, w->n_tensors);
@@ -268,6 +274,7 @@ static gm_status lay_out(gm_gguf_writer *w, gm_error *err) {
 
 static gm_status write_at(const gm_gguf_writer *w, size_t at, const void *bytes, size_t n,
                           gm_error *err) {
+  assert(n <= w->total && at <= w->total - n);
   if (w->memory) {
     memcpy(w->memory + at, bytes, n);
     return GM_OK;
@@ -301,14 +308,18 @@ gm_status gm_gguf_begin(gm_gguf_writer *w, gm_error *err) {
 
 gm_status gm_gguf_write(gm_gguf_writer *w, size_t tensor, size_t offset, const void *bytes,
                         size_t n, gm_error *err) {
+  assert(tensor < w->n_tensors && n <= w->tensors[tensor].bytes &&
+         offset <= w->tensors[tensor].bytes - n);
   return write_at(w, w->data_begin + w->tensors[tensor].offset + offset, bytes, n, err);
 }
 
 void *gm_gguf_tensor_data(gm_gguf_writer *w, size_t tensor) {
+  assert(w->memory && tensor < w->n_tensors);
   return w->memory + w->data_begin + w->tensors[tensor].offset;
 }
 
 void gm_gguf_set_sum(gm_gguf_writer *w, size_t tensor, const char hex[65]) {
+  assert(w->sums_at > 0 && w->sums_at + (tensor + 1) * 72 <= w->header.size);
   memcpy(w->header.bytes + w->sums_at + tensor * 72 + 8, hex, 64);
 }
 

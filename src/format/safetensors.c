@@ -12,6 +12,7 @@
 #include "mapping.h"
 #include "placeholder.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,10 +51,12 @@ static gm_status safetensors_read(gm_checkpoint *self, size_t i, size_t first, s
   (void)err;
   safetensors *s = (safetensors *)self;
   gm_type type = self->tensors[i].type;
+  assert(i < self->n_tensors && type != GM_TYPE_COUNT);
   bool f64 = self->tensors[i].f64;
   size_t width = f64 ? sizeof(double) : gm_type_row_bytes(type, 1);
   size_t begin = s->body + (size_t)s->extents[i].begin + first * width;
   size_t bytes = n * width;
+  assert(bytes <= s->file.size && begin <= s->file.size - bytes);
   gm_mapping_will_need(&s->file, begin, bytes);
   /* Through a buffer, since the file need not align its elements. */
   enum { PIECE = 4096 };
@@ -89,6 +92,7 @@ static bool take_u64(const json_t *value, uint64_t *out) {
 
 static gm_status add_tensor(safetensors *s, const char *name, const json_t *entry,
                             gm_error *err) {
+  assert(s->body >= 8 && s->body <= s->file.size);
   const char *path = s->base.path;
   const char *dtype_text = json_string_value(json_object_get(entry, "dtype"));
   const struct dtype *dtype = dtype_named(dtype_text);

@@ -15,6 +15,7 @@
 #include "torch_pickle.h"
 #include "zip.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ static void gather(const gm_checkpoint_tensor *t, const source *s, const unsigne
     memcpy(out, base + first * s->width, n * s->width);
     return;
   }
+  assert(t->n_dims > 0); /* a scalar is contiguous */
   size_t cols = t->shape[t->n_dims - 1], step = s->stride[t->n_dims - 1] * s->width;
   while (n > 0) {
     size_t run = cols - first % cols;
@@ -74,6 +76,7 @@ static gm_status torch_read(gm_checkpoint *self, size_t i, size_t first, size_t 
   const gm_type_traits *traits = gm_type_traits_of(t->type);
   size_t offset = s->begin + (s->contiguous ? first * s->width : 0);
   size_t length = s->contiguous ? n * s->width : s->extent;
+  assert(n == 0 || (s->width <= MAX_WIDTH && offset + length <= c->file.size));
   if (n == 0) return GM_OK;
   gm_mapping_will_need(&c->file, offset, length);
   _Alignas(MAX_WIDTH) unsigned char packed[CHUNK * MAX_WIDTH];
@@ -149,6 +152,7 @@ static gm_status fill_source(loader *l, const gm_torch_view *view, source *s) {
 static gm_status add_tensor(loader *l, size_t name_length, const gm_torch_view *view) {
   torch_checkpoint *c = l->checkpoint;
   size_t i = c->base.n_tensors;
+  assert(i <= c->capacity);
   if (i == c->capacity) {
     size_t capacity = c->capacity ? 2 * c->capacity : 256;
     source *sources = realloc(c->sources, capacity * sizeof *sources);
@@ -175,6 +179,7 @@ static gm_status walk(loader *l, const gm_pickle_value *node, size_t length, uns
   if (depth > MAX_DEPTH)
     return gm_fail(l->err, GM_ERR_MODEL, "dicts nested deeper than %d: wanted a state_dict",
                    MAX_DEPTH);
+  assert(node->n % 2 == 0); /* keys and values */
   for (uint32_t i = 0; i < node->n; i += 2) {
     const gm_pickle_value *key = node->items[i], *value = node->items[i + 1];
     if (++l->n_visits > MAX_VISITS)

@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "torch_rebuild.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum opcode {
@@ -68,6 +69,7 @@ static gm_status bad(machine *m, const char *what) {
 }
 
 static gm_status reserve(machine *m, value_list *list, size_t n) {
+  assert(list->n <= list->capacity);
   if (n <= list->capacity) return GM_OK;
   size_t capacity = 2 * list->capacity > n ? 2 * list->capacity : n;
   gm_pickle_value **at = gm_arena_alloc(m->arena, capacity * sizeof *at);
@@ -98,6 +100,7 @@ static gm_status pop_mark(machine *m, gm_pickle_value ***items, size_t *n) {
   size_t at = m->stack.n;
   while (at > 0 && m->stack.at[at - 1]) at--;
   if (at == 0) return bad(m, "the pickle has no mark where it needs one");
+  assert(!m->stack.at[at - 1]); /* the mark */
   *items = m->stack.at + at;
   *n = m->stack.n - at;
   m->stack.n = at - 1;
@@ -123,6 +126,7 @@ static gm_status push_new(machine *m, gm_pickle_kind kind, int64_t integer) {
 /* ---- bytes */
 
 static gm_status take(machine *m, size_t n, const unsigned char **out) {
+  assert(m->at <= m->size);
   if (n > m->size - m->at) return bad(m, "the pickle ends in the middle of an instruction");
   *out = m->bytes + m->at;
   m->at += n;
@@ -131,6 +135,7 @@ static gm_status take(machine *m, size_t n, const unsigned char **out) {
 
 /* Little-endian unsigned number of n <= 8 bytes. */
 static gm_status take_number(machine *m, size_t n, uint64_t *out) {
+  assert(n <= sizeof *out);
   const unsigned char *p;
   GM_TRY(take(m, n, &p));
   *out = gm_le(p, n);
@@ -200,6 +205,7 @@ static gm_status push_tuple(machine *m, gm_pickle_value *const *items, size_t n)
 
 static gm_status push_short_tuple(machine *m, size_t n) {
   gm_pickle_value *items[3];
+  assert(n >= 1 && n <= 3);
   for (size_t i = n; i-- > 0;) GM_TRY(pop(m, &items[i]));
   return push_tuple(m, items, n);
 }
@@ -247,6 +253,7 @@ static gm_status memo_put(machine *m, uint64_t index) {
   size_t n = (size_t)index + 1;
   GM_TRY(reserve(m, &m->memo, n));
   for (; m->memo.n < n; m->memo.n++) m->memo.at[m->memo.n] = NULL;
+  assert(index < m->memo.n && m->n_memoized <= m->memo.n);
   if (!m->memo.at[index]) m->n_memoized++;
   m->memo.at[index] = m->stack.at[m->stack.n - 1];
   return GM_OK;

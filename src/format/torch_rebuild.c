@@ -3,6 +3,7 @@
 
 #include "checked.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -90,6 +91,7 @@ gm_status gm_torch_persistent(gm_pickle_value *out, const gm_pickle_value *id, g
                    "a storage whose key is no string of 1..%d letters and digits", MAX_KEY);
   if (location->kind != GM_PICKLE_STRING || n->kind != GM_PICKLE_INT || n->integer < 0)
     return gm_fail(err, GM_ERR_MODEL, "a storage without location or number of elements");
+  assert(type->global.dtype); /* every storage has one: gm_torch_global */
   out->kind = GM_PICKLE_STORAGE;
   out->storage =
       (gm_torch_storage){type->global.dtype, key->text, key->n, (uint64_t)n->integer};
@@ -110,6 +112,7 @@ static bool read_sizes(const gm_pickle_value *tuple, uint64_t out[GM_MAX_DIMS]) 
  * a small file could ask for a huge tensor. */
 static gm_status check_view(const gm_torch_view *view, gm_error *err) {
   uint32_t order[GM_MAX_DIMS], n = 0;
+  assert(view->storage && view->n_dims <= GM_MAX_DIMS);
   for (uint32_t i = 0; i < view->n_dims; i++) {
     if (view->shape[i] == 0) return GM_OK; /* no elements, none outside */
     if (view->shape[i] == 1) continue;     /* its stride is never used */

@@ -5,6 +5,7 @@
 
 #include "quantise_k.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -147,5 +148,6 @@ bool gm_type_from_name(const char *name, gm_type *out) {
 }
 
 size_t gm_type_row_bytes(gm_type type, size_t n) {
+  assert(gm_type_traits_of(type) && n % traits[type].block == 0);
   return n / traits[type].block * traits[type].block_bytes;
 }

@@ -4,6 +4,7 @@
 #include "bytes.h"
 #include "checked.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -22,6 +23,7 @@ typedef struct tiff {
 
 /* n (2 or 4) bytes at `at`, which the caller has checked. */
 static uint32_t tiff_number(const tiff *t, size_t at, size_t n) {
+  assert((n == 2 || n == 4) && gm_extent_fits(at, n, t->size));
   return (uint32_t)(t->big_endian ? gm_be(t->bytes + at, n) : gm_le(t->bytes + at, n));
 }
 

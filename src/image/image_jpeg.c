@@ -6,6 +6,7 @@
 #include "exif.h"
 #include "image.h"
 
+#include <assert.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,7 @@ static void read_rows(jpeg_reader *r) {
                      r->image->width, r->image->height, r->jpeg.output_width,
                      r->jpeg.output_height, r->jpeg.output_components));
   while (r->jpeg.output_scanline < r->jpeg.output_height) {
+    assert(r->jpeg.output_scanline < r->image->height);
     uint8_t *rgb = r->image->rgb + (size_t)r->jpeg.output_scanline * r->image->width * 3;
     JSAMPROW row = r->cmyk ? r->cmyk : rgb;
     jpeg_read_scanlines(&r->jpeg, &row, 1);

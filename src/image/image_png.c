@@ -5,6 +5,7 @@
 #include "image.h"
 #include "png_orientation.h"
 
+#include <assert.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ static void ignore_warning(png_structp png, png_const_charp text) {
 
 static void read_bytes(png_structp png, png_bytep out, size_t n) {
   png_reader *r = png_get_io_ptr(png);
+  assert(r->at <= r->input->size);
   if (n > r->input->size - r->at)
     leave(r,
           gm_fail(r->err, GM_ERR_IMAGE_TRUNCATED,

@@ -4,6 +4,7 @@
 #include "exif.h"
 #include "image.h"
 
+#include <assert.h>
 #include <webp/decode.h>
 #include <webp/demux.h>
 
@@ -60,6 +61,7 @@ static gm_status decode_frame(gm_image *image, const WebPIterator *frame,
   GM_TRY(status_of(code, source, err));
   if (config.input.width != frame->width || config.input.height != frame->height)
     return fail_damaged(err);
+  assert(config.input.width > 0 && config.input.height > 0 && row <= INT32_MAX);
   config.output.colorspace = MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = image->rgb + y * row + x * 3;

@@ -4,6 +4,7 @@
 #include "image.h"
 #include "resize.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 void gm_pixels_normalise(float *out, const uint8_t *rgb, size_t n, const gm_pixel_norm *norm) {
@@ -18,6 +19,7 @@ void gm_pixels_normalise(float *out, const uint8_t *rgb, size_t n, const gm_pixe
 static gm_status resize_and_normalise(float *out, const gm_resize *r, const gm_pixel_norm *norm,
                                       gm_pool *pool, gm_error *err) {
   size_t n = r->view_width * r->view_height;
+  assert(n > 0);
   uint8_t *rgb = malloc(n * 3);
   if (!rgb) return gm_fail_memory(err, "a resized picture", n * 3);
   gm_status status = gm_resize_bicubic(rgb, r, pool, err);
@@ -52,6 +54,7 @@ gm_status gm_pixels_centre(float *out, const gm_image *image, const gm_crop *cro
     r.height = side * r.crop_height / r.crop_width;
   else if (!resize->squash)
     r.width = side * r.crop_width / r.crop_height;
+  assert(r.width >= size && r.height >= size);
   r.view_width = r.view_height = size;
   r.view_x = half_to_even(r.width - size);
   r.view_y = half_to_even(r.height - size);

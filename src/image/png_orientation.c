@@ -4,6 +4,7 @@
 #include "exif.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,7 @@ static gm_status read_raw_profile(span text, int *orientation, gm_error *err) {
     int digit = digit_of(text.bytes[i]);
     ok = digit >= 0 || (text.bytes[i] && strchr(" \t\n\v\f\r", text.bytes[i]));
     if (digit < 0) continue;
+    assert(digits / 2 < text.size / 2 + 1);
     bytes[digits / 2] = (unsigned char)(bytes[digits / 2] << 4 | digit);
     digits++;
   }
@@ -129,6 +131,7 @@ static bool unpack(span packed, unsigned char *block, span *text) {
   text->size = stream.total_out;
   bool whole = code == Z_STREAM_END || stream.avail_in == 0;
   inflateEnd(&stream);
+  assert(text->size <= TEXT_BYTES_MAX);
   return whole && (code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR);
 }
 

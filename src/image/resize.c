@@ -80,6 +80,7 @@ static void axis_taps(axis *a, size_t i, double *real, size_t in, double scale, 
   double low = centre - support + 0.5, high = centre + support + 0.5;
   size_t first = low > 0.0 ? (size_t)low : 0;
   size_t end = high < (double)in ? (size_t)high : in;
+  assert(end > first && end - first <= a->taps);
   size_t count = end - first;
   double sum = 0.0;
   for (size_t k = 0; k < count; k++) {
@@ -126,6 +127,7 @@ static gm_status axis_init(axis *a, size_t in, size_t out, size_t view, size_t n
 
 /* Source pixels [*first, *end) that outputs [from, to) of the axis read: taps move forwards. */
 static void axis_extent(const axis *a, size_t from, size_t to, size_t *first, size_t *end) {
+  assert(from < to && to <= a->n);
   *first = a->first[from];
   *end = a->first[to - 1] + a->count[to - 1];
 }
@@ -160,6 +162,7 @@ static void blend_rows(uint8_t *restrict out, const uint8_t *restrict rows, size
 /* Source rows [row, row + n) of the crop (n <= STRIP) through the horizontal pass into out. */
 static void blend_strip(const job *j, uint8_t *out, size_t row, size_t n, uint8_t *turned) {
   size_t first, end;
+  assert(n >= 1 && n <= STRIP && row + n <= j->r->crop_height);
   axis_extent(&j->x, 0, j->x.n, &first, &end);
   for (size_t r = 0; r < n; r++) {
     const uint8_t *from = j->crop + (row + r) * j->src_row + first * 3;

@@ -2,6 +2,7 @@
  * recognised by its length and dropped when it comes up. */
 #include "bpe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 typedef struct merge {
@@ -40,6 +41,7 @@ static gm_status push(merger *m, merge item, gm_error *err) {
 }
 
 static merge pop(merger *m) {
+  assert(m->n > 0);
   merge top = m->heap[0], last = m->heap[--m->n];
   size_t at = 0;
   for (size_t child = 1; child < m->n; child = 2 * at + 1) {
@@ -56,6 +58,7 @@ static merge pop(merger *m) {
 static gm_status propose(merger *m, uint32_t left, uint32_t right, gm_error *err) {
   if (left == GM_BPE_NONE || right == GM_BPE_NONE) return GM_OK;
   const gm_bpe_symbol *a = &m->symbols[left], *b = &m->symbols[right];
+  assert(a->next == right && b->previous == left && a->length && b->length);
   merge item = {0, left, right, a->length + b->length, -1};
   if (!m->rule->find(m->rule->user, a, b, &item.id, &item.score)) return GM_OK;
   return push(m, item, err);
@@ -86,6 +89,7 @@ static gm_status merge_best(merger *m, uint32_t *joined, gm_error *err) {
   } while (m->rule->rounds && m->n && m->heap[0].score == score);
   for (size_t i = 0; i < n; i++) {
     gm_bpe_symbol *symbol = &m->symbols[joined[i]];
+    assert(symbol->length > 0);
     bool pair_is_proposed = i > 0 && symbol->previous == joined[i - 1];
     if (!pair_is_proposed) GM_TRY(propose(m, symbol->previous, joined[i], err));
     GM_TRY(propose(m, joined[i], symbol->next, err));

@@ -4,6 +4,7 @@
 #include "html_entities.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -29,6 +30,7 @@ static bool is_alphanumeric(char c) {
  * it is no reference. */
 static gm_status numeric_reference(gm_text *out, const char *text, size_t n, size_t *used,
                                    gm_error *err) {
+  assert(n >= 2 && text[0] == '&' && text[1] == '#');
   bool hex = n > 2 && (text[2] | 0x20) == 'x';
   size_t begin = hex ? 3 : 2, i = begin;
   uint32_t number = 0;
@@ -51,6 +53,7 @@ static gm_status numeric_reference(gm_text *out, const char *text, size_t n, siz
 static gm_status named_reference(gm_text *out, const char *text, size_t n, size_t *used,
                                  gm_error *err) {
   enum { LONGEST = 32 };
+  assert(n >= 1 && text[0] == '&');
   size_t length = 0;
   while (length < LONGEST && 1 + length < n && is_alphanumeric(text[1 + length])) length++;
   bool legacy;
@@ -80,6 +83,7 @@ static gm_status html_unescape(gm_text *out, const char *text, size_t n, gm_erro
     bool numeric = at + 1 < n && text[at + 1] == '#';
     GM_TRY((numeric ? numeric_reference : named_reference)(out, text + at, n - at, &used, err));
     if (used == 0) GM_TRY(gm_text_append(out, "&", 1, err));
+    assert(used <= n - at);
     i = at + (used ? used : 1);
   }
   return GM_OK;

@@ -4,6 +4,7 @@
 
 #include "utf8.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ int32_t gm_region_number(const char *token) {
 /* ---- phrases */
 
 static gm_status add_phrase(gm_grounded_text *g, size_t begin, size_t end, gm_error *err) {
+  assert(begin <= end && end <= g->text.length);
   if (g->n_phrases == g->phrases_capacity) {
     size_t capacity = g->phrases_capacity ? 2 * g->phrases_capacity : 16;
     gm_grounded_phrase *grown = realloc(g->phrases, capacity * sizeof *grown);
@@ -54,6 +56,7 @@ static gm_status add_region(gm_grounded_text *g, int32_t region, gm_error *err) 
   GM_TRY(close_phrase(g, err));
   if ((size_t)region >= g->params.n_regions) return GM_OK;
   if (!g->can_take) GM_TRY(add_phrase(g, g->text.length, g->text.length, err));
+  assert(g->n_phrases > 0); /* can_take is of the last */
   gm_grounded_phrase *phrase = &g->phrases[g->n_phrases - 1];
   for (size_t i = 0; i < phrase->n_regions; i++)
     if (g->regions.ids[phrase->first_region + i] == region) return GM_OK;
@@ -87,6 +90,7 @@ static gm_status take_piece(gm_grounded_text *g, gm_error *err) {
   for (size_t i = 0; i < g->piece.length; i += length) {
     uint32_t code;
     length = gm_utf8_read(g->piece.bytes + i, g->piece.length - i, &code);
+    assert(length > 0); /* the decoder gives valid text */
     if (gm_is_space(code))
       g->space = true;
     else

@@ -6,6 +6,7 @@
 #include "piece_table.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,6 +343,7 @@ static gm_status encode_segments(const gm_llama_tokenizer *t, const segments *s,
                                  gm_error *err) {
   for (size_t i = 0; i < s->n; i++) {
     segment g = s->items[i];
+    assert(g.begin <= g.end && g.end <= s->text.length);
     if (gm_llama_token_is_added(t, g.token)) gm_trim_right(s->text.bytes, g.begin, &g.end);
     if (i > 0 && gm_llama_token_is_added(t, s->items[i - 1].token))
       gm_trim_left(s->text.bytes, &g.begin, g.end);
@@ -399,6 +401,7 @@ static gm_status append_piece(gm_text *out, const char *piece, gm_error *err) {
 
 /* Takes the first `length` bytes of the held ones out. */
 static void drop_held(gm_llama_stream *s, size_t length) {
+  assert(length <= s->n_held);
   s->n_held -= (unsigned)length;
   memmove(s->held, s->held + length, s->n_held);
 }
@@ -406,6 +409,7 @@ static void drop_held(gm_llama_stream *s, size_t length) {
 /* Adds one byte of a character and appends what is whole or cannot become so. */
 static gm_status push_byte(gm_llama_stream *s, unsigned char byte, gm_text *out,
                            gm_error *err) {
+  assert(s->n_held < sizeof s->held);
   s->held[s->n_held++] = byte;
   while (s->n_held) {
     uint32_t code;

@@ -4,6 +4,7 @@
 #include "checked.h"
 #include "rng.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ gm_status gm_piece_table_create(gm_piece_table *out, size_t n, gm_error *err) {
 /* The slot where the key is or would be; NULL after too many others. */
 static gm_piece_slot *probe(const gm_piece_table *table, const char *key, size_t length) {
   size_t mask = table->capacity - 1;
+  assert(table->capacity > 0 && (table->capacity & mask) == 0);
   size_t at = (size_t)gm_mix64(gm_fnv1a(key, length)) & mask;
   for (size_t i = 0; i < MAX_PROBES; i++, at = (at + 1) & mask) {
     gm_piece_slot *slot = &table->slots[at];

@@ -2,6 +2,7 @@
  * hundred crops should not depend on their order. */
 #include "alignment.h"
 
+#include <assert.h>
 #include <math.h>
 
 double gm_alignment_scale(float exponent) {
@@ -25,6 +26,7 @@ void gm_unit_rows(float *x, size_t n, size_t dim) {
 }
 
 static void softmax(float *x, size_t n, double scale) {
+  assert(n > 0);
   double largest = (double)x[0], sum = 0;
   for (size_t i = 1; i < n; i++) largest = (double)x[i] > largest ? (double)x[i] : largest;
   for (size_t i = 0; i < n; i++) sum += exp(scale * ((double)x[i] - largest));

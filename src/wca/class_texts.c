@@ -6,6 +6,7 @@
 #include "text_input.h"
 #include "waffle.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ static gm_status add_text(gm_class_texts *t, char *text, uint32_t *number, gm_er
 static gm_status add_entry(gm_class_texts *t, char *text, gm_error *err) {
   uint32_t number;
   GM_TRY(add_text(t, text, &number, err));
+  assert(t->n_entries < t->n_texts);
   if ((t->n_entries & (t->n_entries - 1)) == 0) {
     size_t room = t->n_entries ? 2 * t->n_entries : 1;
     uint32_t *grown = realloc(t->entries, room * sizeof *grown);

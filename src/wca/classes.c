@@ -3,6 +3,7 @@
 
 #include "alignment.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ gm_status gm_classes_begin(gm_classes **out, const gm_classes_params *params,
   *out = NULL;
   gm_classes *c = calloc(1, sizeof *c);
   if (!c) return gm_fail_memory(err, "the classes", sizeof *c);
+  assert(texts->n_classes > 0 && dim > 0);
   c->method = params->method;
   c->dim = dim;
   c->features = malloc((texts->n_texts + 1) * dim * sizeof *c->features);
@@ -40,6 +42,7 @@ void gm_classes_free(gm_classes *classes) {
 }
 
 static const float *feature(const gm_classes *c, uint32_t text) {
+  assert(text < c->texts.n_texts);
   return c->features + (size_t)text * c->dim;
 }
 
@@ -57,6 +60,7 @@ static void drop_alike(gm_classes *c, double limit) {
                  limit;
       if (unlike) t->entries[kept++] = t->entries[e];
     }
+    assert(kept > own && kept <= end); /* the first entry always stays */
     begin = end;
     t->first[i + 1] = kept;
   }
@@ -68,6 +72,7 @@ static void mix_class(gm_classes *c, size_t i, float scale) {
   const uint32_t *entries = t->entries + t->first[i];
   size_t n = t->first[i + 1] - t->first[i];
   float *weights = c->weights + t->first[i], *u = c->vectors + i * c->dim;
+  assert(n > 0);
   bool aligned = c->method == GM_METHOD_WCA || c->method == GM_METHOD_WCA_RELEASED;
   if (aligned)
     gm_alignment_weights_of(weights, feature(c, t->labels[i]), c->features, entries, n, c->dim,

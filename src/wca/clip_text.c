@@ -57,6 +57,7 @@ static gm_status load_ends(gm_clip_text *w, const gm_weight_loader *l,
   GM_CLIP_TEXT_OUTPUT(GM_VEC_LOAD, GM_MAT_LOAD, GM_TENSOR_LOAD)
   w->features = w->projection.shape[0];
   w->context = w->positions.shape[0];
+  assert(gm_tensor_rows(&w->embedding) == w->vocabulary);
   if (w->context >= 2 && w->context <= 4096) return GM_OK;
   return gm_fail(l->err, GM_ERR_MODEL, "%s: a text context of %zu, wanted 2 to 4096",
                  gm_model_file_name(l->file), w->context);

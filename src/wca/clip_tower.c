@@ -3,6 +3,7 @@
 
 #include "alignment.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* OpenAI's and open_clip's: query, key and value in one matrix. */
@@ -87,6 +88,7 @@ gm_status gm_clip_tower_check_heads(const gm_model_file *file, const char *tower
 gm_status gm_clip_tower_forward(gm_compute *c, const gm_vit_block *blocks, size_t layers,
                                 const gm_vit_shape *shape, float *x, size_t n, size_t tokens,
                                 const size_t *at, float *rows) {
+  assert(layers >= 1 && shape->hidden > 0);
   for (size_t i = 0; i + 1 < layers; i++) {
     GM_TRY(gm_poll(c));
     GM_TRY(gm_vit_block_forward(c, &blocks[i], shape, x, n, tokens));

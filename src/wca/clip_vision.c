@@ -3,6 +3,7 @@
 
 #include "clip_sizes.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,7 @@ static gm_status forward_group(gm_compute *c, const gm_clip_vision *w, const flo
 
 gm_status gm_clip_vision_forward(gm_compute *c, const gm_clip_vision *w, const float *pixels,
                                  size_t n, float *out) {
+  assert(w->tokens > 1 && w->features > 0);
   size_t group = GROUP_TOKENS / w->tokens > 1 ? GROUP_TOKENS / w->tokens : 1;
   size_t picture = 3 * w->image_size * w->image_size;
   for (size_t i = 0; i < n; i += group) {

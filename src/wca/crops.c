@@ -1,12 +1,15 @@
 /* crops.c - see crops.h. */
 #include "crops.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 gm_rng gm_crops_rng(const gm_image *image, const gm_crop *part, uint64_t seed,
                     const char *purpose) {
   uint64_t pixels = 0, row_bytes = (uint64_t)part->width * 3;
+  assert((uint64_t)part->x + part->width <= gm_image_width(image));
+  assert((uint64_t)part->y + part->height <= gm_image_height(image));
   for (uint32_t y = 0; y < part->height; y++) {
     size_t at = ((size_t)(part->y + y) * gm_image_width(image) + part->x) * 3;
     pixels = gm_mix64(pixels) ^ gm_fnv1a(gm_image_rgb(image) + at, row_bytes);
@@ -19,6 +22,7 @@ gm_rng gm_crops_rng(const gm_image *image, const gm_crop *part, uint64_t seed,
 
 /* Uniform in 0..n-1; n is far below 2^53, so the bias of the product is below 2^-21. */
 static uint32_t below(gm_rng *rng, uint32_t n) {
+  assert(n > 0);
   uint32_t value = (uint32_t)(gm_rng_unit(rng) * n);
   return value < n ? value : n - 1;
 }
@@ -30,6 +34,7 @@ void gm_crops_draw(gm_crop *out, size_t n, uint32_t width, uint32_t height, doub
     double share = alpha + (beta - alpha) * gm_rng_unit(rng);
     uint32_t side = (uint32_t)floor(share * shorter);
     if (side < 1) side = 1;
+    assert(side <= shorter);
     uint32_t x = below(rng, width - side + 1), y = below(rng, height - side + 1);
     out[i] = (gm_crop){x, y, side, side};
   }

@@ -3,12 +3,14 @@
 
 #include "alignment.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 void gm_wca_paper(const gm_wca_mix *out, const float *whole, const float *crops, size_t n,
                   size_t dim, const gm_wca_params *params) {
+  assert(n >= 1);
   gm_alignment_weights(out->weights, whole, crops, n, dim, params->scale);
   memcpy(out->scales, out->weights, n * sizeof *out->scales);
   gm_alignment_mix(out->vector, out->weights, crops, NULL, n, dim);
@@ -23,6 +25,7 @@ static void add_redraw(const gm_wca_mix *out, const float *whole, const float *c
   gm_alignment_mix(mixed, weights, crops, picked, n, dim);
   double length = sqrt((double)gm_dot(mixed, mixed, dim));
   double unit = length > 0 ? 1 / length : 1;
+  assert(params->redraws > 0);
   for (size_t k = 0; k < n; k++) {
     out->weights[picked[k]] += weights[k] / (float)params->redraws;
     out->scales[picked[k]] += (float)((double)weights[k] * unit / params->redraws);
@@ -55,6 +58,7 @@ gm_status gm_wca_released(const gm_wca_mix *out, const float *whole, const float
 
 /* Closed forms for whole degrees of freedom: Abramowitz and Stegun 26.7.3 and 26.7.4. */
 double gm_student_tail(double t, unsigned freedom) {
+  assert(freedom >= 1);
   double theta = atan2(t, sqrt((double)freedom)), c = cos(theta), s = sin(theta);
   double term, sum = 0, inside;
   if (freedom % 2) {
@@ -80,6 +84,7 @@ double gm_student_tail(double t, unsigned freedom) {
 static double rival_chance(const double *weights, const float *scores, size_t n_classes,
                            size_t leader, size_t rival, size_t n, size_t total) {
   double sum = 0, squares = 0;
+  assert(n >= 2 && n < total && leader < n_classes && rival < n_classes);
   for (size_t i = 0; i < n; i++) {
     const float *s = scores + i * n_classes;
     double d = weights[i] * ((double)s[leader] - (double)s[rival]);
