@@ -137,27 +137,28 @@ static const gm_classes_params needed_classes = {
     .names = phrases,
     .n_names = 1,
 };
-static const gm_bench_params needed_decode = {
-    .struct_size = sizeof needed_decode, .repeat = 1, .tokens = 1, .stages = "decode"};
+static const gm_bench_params needed_stages = {.struct_size = sizeof needed_stages,
+                                              .stages = "decode"};
 static const gm_bench_params needed_texts = {
     .struct_size = sizeof needed_texts, .repeat = 1, .count = 1, .stages = "texts"};
-static const gm_bench_params needed_picture = {
-    .struct_size = sizeof needed_picture, .repeat = 1, .tokens = 1, .stages = "picture"};
-static const gm_bench_params needed_kernels = {
-    .struct_size = sizeof needed_kernels, .repeat = 1, .stages = "add"};
+
+/* Which structs are tried that are all right. A benchmark measures the machine's limits, which
+ * takes a second: only one of them is run, the others' refusals come before that. */
+enum { AS_IT_IS = 1, OLDER_HEADER = 2, NEWER_HEADER = 4, EVERY = 7, NOTHING_RIGHT = 0 };
 
 typedef struct input {
   const char *call, *type;
   size_t size;        /* of the type */
   const void *needed; /* the struct to begin with; NULL: all zero */
   size_t n_needed;    /* bytes of it up to the last member that is not zero */
+  unsigned tries;
   gm_status (*with)(const void *p, gm_error *err);
 } input;
 
 #define ZEROS(type, with)                                                                      \
-  { #with, #type, sizeof(type), NULL, sizeof(size_t), with }
-#define NEEDS(type, before, needed, with)                                                      \
-  { #with, #type, sizeof(type), &(needed), offsetof(type, before), with }
+  { #with, #type, sizeof(type), NULL, sizeof(size_t), EVERY, with }
+#define NEEDS(type, before, needed, tries, with)                                               \
+  { #with, #type, sizeof(type), &(needed), offsetof(type, before), tries, with }
 
 static const input inputs[] = {
     ZEROS(gm_model_params, model_open),
@@ -171,7 +172,7 @@ static const input inputs[] = {
     ZEROS(gm_ask_params, chat_ask),
     ZEROS(gm_ground_params, ground),
     ZEROS(gm_clip_params, clip_open),
-    NEEDS(gm_classes_params, descriptions, needed_classes, classes_create),
+    NEEDS(gm_classes_params, descriptions, needed_classes, EVERY, classes_create),
     ZEROS(gm_view_params, view_create),
     ZEROS(gm_classify_params, classify),
     ZEROS(gm_view_params, label_view),
@@ -181,10 +182,10 @@ static const input inputs[] = {
     ZEROS(gm_draw_params, draw),
     ZEROS(gm_draw_params, draw_to_memory),
     ZEROS(gm_convert_params, convert),
-    NEEDS(gm_bench_params, cache_type_k, needed_decode, bench_model),
-    NEEDS(gm_bench_params, cache_type_k, needed_texts, bench_clip),
-    NEEDS(gm_bench_params, cache_type_k, needed_picture, bench_image),
-    NEEDS(gm_bench_params, cache_type_k, needed_kernels, bench_kernels),
+    NEEDS(gm_bench_params, cache_type_k, needed_stages, NOTHING_RIGHT, bench_model),
+    NEEDS(gm_bench_params, cache_type_k, needed_texts, OLDER_HEADER, bench_clip),
+    NEEDS(gm_bench_params, cache_type_k, needed_stages, NOTHING_RIGHT, bench_image),
+    NEEDS(gm_bench_params, cache_type_k, needed_stages, NOTHING_RIGHT, bench_kernels),
     ZEROS(gm_callbacks, model_sha256),
     ZEROS(gm_callbacks, clip_sha256),
     ZEROS(gm_callbacks, scene_create_calls),
@@ -232,11 +233,11 @@ static void check_input(const input *in) {
   assert_non_null(bytes);
   if (!in->needed) expect(in, NULL, GM_OK, "NULL");
   fill(in, bytes, in->size);
-  expect(in, bytes, GM_OK, "all default");
+  if (in->tries & AS_IT_IS) expect(in, bytes, GM_OK, "all default");
   fill(in, bytes, in->n_needed);
-  expect(in, bytes, GM_OK, "of an older header");
+  if (in->tries & OLDER_HEADER) expect(in, bytes, GM_OK, "of an older header");
   fill(in, bytes, larger);
-  expect(in, bytes, GM_OK, "of a newer header");
+  if (in->tries & NEWER_HEADER) expect(in, bytes, GM_OK, "of a newer header");
   bytes[in->size] = 1;
   expect(in, bytes, GM_ERR_ARGUMENT, "of a newer header, its first new byte set");
   bytes[in->size] = 0;
@@ -262,8 +263,9 @@ static gm_explanation *explanation;
 static gm_inspection *inspection;
 static gm_bench_report *report;
 
-static void make_results(void) {
+static int open_all(void **state) {
   gm_error err = {0};
+  if (interface_world_open(state) != 0) return 1;
   assert_ok(gm_caption(world.scene, NULL, NULL, &answer, &err), &err);
   assert_ok(gm_ground(world.scene, phrases, 1, NULL, NULL, &found, &err), &err);
   assert_ok(gm_classify(world.view, world.classes, NULL, NULL, &classification, &err), &err);
@@ -271,15 +273,17 @@ static void make_results(void) {
             &err);
   assert_ok(gm_inspect(&inspection, "clip-mini", false, NULL, &err), &err);
   assert_ok(gm_bench_clip(&report, "clip-mini", &needed_texts, NULL, &err), &err);
+  return 0;
 }
 
-static void free_results(void) {
+static int close_all(void **state) {
   gm_answer_free(answer);
   gm_ground_result_free(found);
   gm_classification_free(classification);
   gm_explanation_free(explanation);
   gm_inspection_free(inspection);
   gm_bench_report_free(report);
+  return interface_world_close(state);
 }
 
 #define FILLS(name, type, call)                                                                \
@@ -363,7 +367,6 @@ static size_t count_timings(void) {
 
 static void structs_that_calls_fill(void **state) {
   (void)state;
-  make_results();
   const output outputs[] = {
       {"gm_model_get_info", sizeof(gm_model_info), 0, get_model},
       {"gm_clip_get_info", sizeof(gm_clip_info), 0, get_clip},
@@ -385,13 +388,11 @@ static void structs_that_calls_fill(void **state) {
       {"gm_bench_stage_at", sizeof(gm_bench_stage), report->n_stages, get_stage},
   };
   for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) check_output(&outputs[i]);
-  free_results();
 }
 
 /* What has no struct_size, or no element at all. */
 static void elements_that_do_not_exist(void **state) {
   (void)state;
-  make_results();
   gm_box box = {1, 2, 3, 4};
   gm_region region = {.struct_size = sizeof region};
   gm_cache_refusal refusal = {.struct_size = sizeof refusal};
@@ -407,19 +408,16 @@ static void elements_that_do_not_exist(void **state) {
   /* without a cache nothing of it can be refused */
   assert_int_equal(gm_model_refusal_at(world.model, 0, &refusal), GM_ERR_ARGUMENT);
   assert_int_equal(gm_clip_refusal_at(world.clip, 0, &refusal), GM_ERR_ARGUMENT);
-  free_results();
 }
 
 static void results_say_how_large_they_are(void **state) {
   (void)state;
-  make_results();
   assert_int_equal(answer->struct_size, sizeof *answer);
   assert_int_equal(found->struct_size, sizeof *found);
   assert_int_equal(classification->struct_size, sizeof *classification);
   assert_int_equal(explanation->struct_size, sizeof *explanation);
   assert_int_equal(inspection->struct_size, sizeof *inspection);
   assert_int_equal(report->struct_size, sizeof *report);
-  free_results();
 }
 
 int main(void) {
@@ -429,5 +427,5 @@ int main(void) {
       cmocka_unit_test(elements_that_do_not_exist),
       cmocka_unit_test(results_say_how_large_they_are),
   };
-  return cmocka_run_group_tests(tests, interface_world_open, interface_world_close);
+  return cmocka_run_group_tests(tests, open_all, close_all);
 }
