@@ -3,8 +3,11 @@
  * are all right; one with something new in it is refused. Of structs that a call fills too. */
 #include "interface_world.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- structs that calls read ---- */
 
@@ -263,6 +266,34 @@ static gm_explanation *explanation;
 static gm_inspection *inspection;
 static gm_bench_report *report;
 
+/* A CLIP that has met one file of its cache cut short. */
+static gm_clip *refusing;
+
+static void make_texts(void) {
+  gm_error err = {0};
+  gm_classes *made;
+  char cache[64];
+  snprintf(cache, sizeof cache, "%s", world_path("cache"));
+  const gm_clip_params params = {.struct_size = sizeof params, .cache = cache};
+  assert_ok(gm_clip_open(&refusing, NULL, &params, &err), &err);
+  assert_ok(gm_classes_create(&made, refusing, &needed_classes, NULL, &err), &err);
+  gm_classes_free(made);
+}
+
+static void open_refusing(void) {
+  make_texts();
+  gm_clip_free(refusing);
+  DIR *folder = opendir(world_path("cache"));
+  assert_non_null(folder);
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", world_path("cache"), entry->d_name);
+    if (entry->d_name[0] != '.') assert_int_equal(truncate(path, 100), 0);
+  }
+  closedir(folder);
+  make_texts();
+}
+
 static int open_all(void **state) {
   gm_error err = {0};
   if (interface_world_open(state) != 0) return 1;
@@ -273,6 +304,7 @@ static int open_all(void **state) {
             &err);
   assert_ok(gm_inspect(&inspection, "clip-mini", false, NULL, &err), &err);
   assert_ok(gm_bench_clip(&report, "clip-mini", &needed_texts, NULL, &err), &err);
+  open_refusing();
   return 0;
 }
 
@@ -283,6 +315,7 @@ static int close_all(void **state) {
   gm_explanation_free(explanation);
   gm_inspection_free(inspection);
   gm_bench_report_free(report);
+  gm_clip_free(refusing);
   return interface_world_close(state);
 }
 
@@ -295,6 +328,7 @@ static int close_all(void **state) {
 
 FILLS(get_model, gm_model_info, gm_model_get_info(world.model, out, NULL))
 FILLS(get_clip, gm_clip_info, gm_clip_get_info(world.clip, out, NULL))
+FILLS(get_refusal, gm_cache_refusal, gm_clip_refusal_at(refusing, i, out))
 FILLS(get_limits, gm_limits, gm_bench_limits(report, out))
 FILLS(get_scene_region, gm_region, gm_scene_region_at(world.scene, i, out))
 FILLS(get_timing, gm_timing, gm_scene_timing_at(world.scene, i, out))
@@ -370,6 +404,7 @@ static void structs_that_calls_fill(void **state) {
   const output outputs[] = {
       {"gm_model_get_info", sizeof(gm_model_info), 0, get_model},
       {"gm_clip_get_info", sizeof(gm_clip_info), 0, get_clip},
+      {"gm_clip_refusal_at", sizeof(gm_cache_refusal), 1, get_refusal},
       {"gm_bench_limits", sizeof(gm_limits), 0, get_limits},
       {"gm_scene_region_at", sizeof(gm_region), gm_scene_region_count(world.scene),
        get_scene_region},
