@@ -6,6 +6,8 @@
  * once, and then sleep. Signals are for the host's threads: workers block them. */
 #include "threads.h"
 
+#include "cgroup.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <sched.h>
@@ -207,18 +209,20 @@ void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
   pthread_mutex_unlock(&pool->caller);
 }
 
-/* With all signals blocked but those that a fault of the thread itself raises: a handler of the
- * host's is run by a thread of the host's. */
-static int start_worker(gm_pool *pool, unsigned i) {
+int gm_thread_start(pthread_t *out, void *(*main)(void *), void *arg) {
   static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
   sigset_t blocked, before;
   sigfillset(&blocked);
   for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) sigdelset(&blocked, faults[k]);
-  pool->slots[i] = (struct gm_worker){pool, i};
   pthread_sigmask(SIG_SETMASK, &blocked, &before);
-  int code = pthread_create(&pool->workers[i], NULL, worker_main, &pool->slots[i]);
+  int code = pthread_create(out, NULL, main, arg);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return code;
+}
+
+static int start_worker(gm_pool *pool, unsigned i) {
+  pool->slots[i] = (struct gm_worker){pool, i};
+  return gm_thread_start(&pool->workers[i], worker_main, &pool->slots[i]);
 }
 
 gm_status gm_pool_create(gm_pool **out, unsigned threads, gm_error *err) {
@@ -276,54 +280,36 @@ unsigned gm_pool_threads(const gm_pool *pool) {
   return pool ? pool->threads : 1;
 }
 
-/* Reads "quota period" (cgroup v2) or one number; returns how many were read. */
-static int read_numbers(const char *path, long long *a, long long *b) {
-  FILE *file = fopen(path, "re");
-  if (!file) return 0;
-  char line[128];
-  int n = fgets(line, sizeof line, file) ? sscanf(line, "%lld %lld", a, b) : 0;
-  fclose(file);
-  return n < 0 ? 0 : n;
-}
-
 /* CPUs granted by the cgroup directory, or 0 for "no limit". */
 static double quota_of(const char *root, const char *group) {
   char path[600];
   long long quota = -1, period = -1, unused;
   snprintf(path, sizeof path, "%s%s/cpu.max", root, group);
-  if (read_numbers(path, &quota, &period) == 2 && quota > 0 && period > 0)
+  if (gm_cgroup_numbers(path, &quota, &period) == 2 && quota > 0 && period > 0)
     return (double)quota / (double)period;
   quota = period = -1;
   snprintf(path, sizeof path, "%s/cpu%s/cpu.cfs_quota_us", root, group);
-  if (read_numbers(path, &quota, &unused) < 1 || quota <= 0) return 0;
+  if (gm_cgroup_numbers(path, &quota, &unused) < 1 || quota <= 0) return 0;
   snprintf(path, sizeof path, "%s/cpu%s/cpu.cfs_period_us", root, group);
-  if (read_numbers(path, &period, &unused) < 1 || period <= 0) return 0;
+  if (gm_cgroup_numbers(path, &period, &unused) < 1 || period <= 0) return 0;
   return (double)quota / (double)period;
 }
 
+typedef struct quota_search {
+  const char *root;
+  double least; /* 0: none found */
+} quota_search;
+
+static void look_for_quota(void *user, const char *group) {
+  quota_search *s = user;
+  double cpus = quota_of(s->root, group);
+  if (cpus > 0 && (s->least == 0 || cpus < s->least)) s->least = cpus;
+}
+
 double gm_cgroup_cpus(const char *membership, const char *root) {
-  double least = 0;
-  FILE *file = fopen(membership, "re");
-  if (!file) return 0;
-  char line[512];
-  while (fgets(line, sizeof line, file)) {
-    line[strcspn(line, "\n")] = 0;
-    char *controllers = strchr(line, ':');
-    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!group) continue;
-    *group++ = 0;
-    if (controllers[1] && !strstr(controllers + 1, "cpu")) continue;
-    for (;;) {
-      size_t length = strlen(group);
-      double cpus = quota_of(root, length > 1 ? group : "");
-      if (cpus > 0 && (least == 0 || cpus < least)) least = cpus;
-      char *slash = strrchr(group, '/');
-      if (!slash || length <= 1) break;
-      *slash = 0;
-    }
-  }
-  fclose(file);
-  return least;
+  quota_search s = {.root = root};
+  gm_cgroup_each(membership, "cpu", look_for_quota, &s);
+  return s.least;
 }
 
 unsigned gm_usable_cpus(void) {

@@ -5,7 +5,12 @@
 
 #include "status.h"
 
+#include <pthread.h>
 #include <stddef.h>
+
+/* Starts a thread that blocks all signals except those that a fault of its own raises: the
+ * host's handlers run on the host's threads. Returns 0 or an errno value. */
+int gm_thread_start(pthread_t *out, void *(*main)(void *), void *arg);
 
 typedef struct gm_pool gm_pool;
 
