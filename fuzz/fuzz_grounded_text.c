@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   const size_t n_tokens = gm_llama_tokenizer_vocabulary(tokenizer)->n;
   gm_text streamed = {0};
   gm_grounded_text g;
-  gm_grounded_text_params params = {tokenizer, bytes[0] % 12, append, &streamed};
+  gm_grounded_text_params params = {
+      .tokenizer = tokenizer, .n_regions = bytes[0] % 12, .text = append, .user = &streamed};
   fuzz_check(gm_grounded_text_begin(&g, &params, NULL) == GM_OK);
   for (size_t i = 1; i + 1 < size; i += 2) {
     size_t id = (size_t)(bytes[i] | bytes[i + 1] << 8) % n_tokens;

@@ -40,7 +40,8 @@ static void parse(gm_grounded_text *g, const int32_t *ids, size_t n, size_t n_re
   gm_error err;
   gm_text streamed = {0};
   assert_ok(gm_text_append(&streamed, "", 0, &err), &err);
-  const gm_grounded_text_params params = {mini.tokenizer, n_regions, collect, &streamed};
+  const gm_grounded_text_params params = {
+      .tokenizer = mini.tokenizer, .n_regions = n_regions, .text = collect, .user = &streamed};
   assert_ok(gm_grounded_text_begin(g, &params, &err), &err);
   for (size_t i = 0; i < n; i++) assert_ok(gm_grounded_text_push(g, ids[i], &err), &err);
   assert_ok(gm_grounded_text_finish(g, &err), &err);
@@ -176,7 +177,7 @@ static void broken_characters_become_visible(void **state) {
   gm_grounded_text_free(&g);
 
   gm_error err;
-  const gm_grounded_text_params params = {mini.tokenizer, 8, NULL, NULL};
+  const gm_grounded_text_params params = {.tokenizer = mini.tokenizer, .n_regions = 8};
   assert_ok(gm_grounded_text_begin(&g, &params, &err), &err);
   assert_int_equal(gm_grounded_text_push(&g, 882, &err), GM_ERR_ARGUMENT);
   assert_int_equal(gm_grounded_text_push(&g, -1, &err), GM_ERR_ARGUMENT);

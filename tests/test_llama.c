@@ -54,16 +54,16 @@ static gm_kv_seq empty_seq(void) {
 
 static void forward(const gm_llama_run *runs, size_t n) {
   gm_error err;
-  gm_compute *c = gm_model_enter(mini, NULL, &err);
+  gm_compute *c = test_enter(mini, NULL, &err);
   assert_ok(gm_llama_forward(llama, c, runs, n, NULL, NULL), &err);
-  gm_model_leave(mini, GM_OK);
+  test_leave();
 }
 
 static void step(const gm_llama_run *runs, size_t n) {
   gm_error err;
-  gm_compute *c = gm_model_enter(mini, NULL, &err);
+  gm_compute *c = test_enter(mini, NULL, &err);
   assert_ok(gm_llama_step(llama, c, runs, n), &err);
-  gm_model_leave(mini, GM_OK);
+  test_leave();
 }
 
 /* Logits after rows[n], in one call on a sequence of its own; free() them. */
@@ -185,10 +185,10 @@ static void a_tree_equals_one_after_another(void **state) {
   for (int polls = 2; polls < 2 * (int)llama->n_layers; polls += 4) { /* in either batch */
     int left = polls;
     gm_callbacks callbacks = {.user = &left, .cancelled = count_down};
-    gm_compute *c = gm_model_enter(mini, &callbacks, &err);
+    gm_compute *c = test_enter(mini, &callbacks, &err);
     assert_int_equal(gm_llama_forward(llama, c, tree.runs, tree.n, NULL, NULL),
                      GM_ERR_CANCELLED);
-    gm_model_leave(mini, GM_OK);
+    test_leave();
     for (size_t i = 0; i < SEQS; i++) assert_int_equal(seqs[i].n, PREFIX);
   }
 
@@ -236,9 +236,9 @@ static void a_cancelled_call_leaves_the_sequence(void **state) {
     gm_error err;
     int left = polls;
     gm_callbacks callbacks = {.user = &left, .cancelled = count_down};
-    gm_compute *c = gm_model_enter(mini, &callbacks, &err);
+    gm_compute *c = test_enter(mini, &callbacks, &err);
     assert_int_equal(gm_llama_forward(llama, c, &rest, 1, NULL, NULL), GM_ERR_CANCELLED);
-    gm_model_leave(mini, GM_OK);
+    test_leave();
     assert_int_equal(seq.n, 5);
   }
   forward(&rest, 1);

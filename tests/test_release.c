@@ -54,7 +54,7 @@ static void test_stages_leave(void **state) {
   gm_model *model = test_model(GM_MODELS "/groma-mini", "f32", NULL);
   gm_scene *scene = test_scene(model, "world/scenes/images/000.png", NULL);
   gm_error err;
-  assert_true(model->compute.arena.first == NULL); /* and the scratch memory */
+  assert_true(model->engine->compute.arena.first == NULL); /* and the scratch memory */
   double before = share(model, "perceiver.");
   assert_true(before < FEW);
 

@@ -69,7 +69,9 @@ typedef struct steps {
   size_t done[MOST], n;
 } steps;
 
-static gm_status take_step(void *user, size_t i, const float *logits, int32_t *id, bool *more) {
+static gm_status take_step(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                           gm_error *err) {
+  (void)err;
   steps *s = user;
   memcpy(s->logits + (s->done[i]++ * s->n + i) * vocab, logits, vocab * sizeof *logits);
   *id = (int32_t)gm_argmax(logits, vocab);
@@ -116,7 +118,7 @@ static void run_in_bits(gm_compute *c, gm_talk *const *talks, size_t n, steps *o
   c->cancel_user = &s;
   for (; status != GM_OK; s.at++) {
     s.polls = 0;
-    status = gm_talks_run(c, talks, n, take_step, out, full);
+    status = run_talks(c, talks, n, take_step, out, full);
     assert_true(status == GM_OK || status == GM_ERR_CANCELLED);
   }
   assert_true(s.at > 3); /* in what is read and in steps */
@@ -130,7 +132,7 @@ static size_t ask(gm_scene *scene, size_t n, bool in_bits, steps *out) {
   gm_talk talks[MOST], *each[MOST];
   size_t index[MOST], found = 0, to_read = 0;
   bool full[MOST];
-  gm_compute *c = gm_scene_enter(scene, NULL, &err);
+  gm_compute *c = test_enter_scene(scene, &err);
   *out = new_steps(n);
   assert_ok(gm_scene_boxes_to_rel(scene, boxes, n, &rel, &err), &err);
   for (size_t i = 0; i < n; i++) {
@@ -147,10 +149,10 @@ static size_t ask(gm_scene *scene, size_t n, bool in_bits, steps *out) {
   if (in_bits)
     run_in_bits(c, each, n, out);
   else
-    assert_ok(gm_talks_run(c, each, n, take_step, out, full), &err);
+    assert_ok(run_talks(c, each, n, take_step, out, full), &err);
   for (size_t i = 0; i < n; i++) gm_talk_free(&talks[i]);
   free(rel);
-  gm_scene_leave(scene, GM_OK);
+  test_leave_scene(scene);
   return found;
 }
 
@@ -422,7 +424,7 @@ static void converse(const char *cache, steps *out) {
   bool full;
   gm_model *model = open_model(file, cache, NULL);
   gm_scene *scene = test_scene(model, PICTURE, NULL);
-  gm_compute *c = gm_scene_enter(scene, NULL, &err);
+  gm_compute *c = test_enter_scene(scene, &err);
   gm_talk talk, *each = &talk;
   assert_ok(gm_scene_boxes_to_rel(scene, boxes, 2, &rel, &err), &err);
   for (size_t turn = 0; turn < 2; turn++) {
@@ -433,11 +435,11 @@ static void converse(const char *cache, steps *out) {
     assert_ok(gm_talks_prepare(c, &each, 1), &err);
     say(&talk, WHAT, index);
     out[turn] = new_steps(1);
-    assert_ok(gm_talks_run(c, &each, 1, take_step, &out[turn], &full), &err);
+    assert_ok(run_talks(c, &each, 1, take_step, &out[turn], &full), &err);
   }
   gm_talk_free(&talk);
   free(rel);
-  gm_scene_leave(scene, GM_OK);
+  test_leave_scene(scene);
   gm_scene_free(scene);
   gm_model_free(model);
 }

@@ -304,8 +304,9 @@ typedef struct greedy {
   size_t n;
 } greedy;
 
-static gm_status next_greedy(void *user, size_t i, const float *logits, int32_t *id,
-                             bool *more) {
+static gm_status next_greedy(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                             gm_error *err) {
+  (void)err;
   greedy *g = user;
   (void)i;
   *id = g->ids[g->n++] = (int32_t)gm_argmax(logits, g->groma->llama->vocab);
@@ -331,18 +332,18 @@ static void assert_says(gm_scene *scene, gm_talk *talk, const gm_answer *want) {
   gm_error err;
   greedy g = {.groma = mini->groma};
   bool full;
-  gm_compute *c = gm_scene_enter(scene, NULL, &err);
-  assert_ok(gm_talks_run(c, &talk, 1, next_greedy, &g, &full), &err);
-  gm_scene_leave(scene, GM_OK);
+  gm_compute *c = test_enter_scene(scene, &err);
+  assert_ok(run_talks(c, &talk, 1, next_greedy, &g, &full), &err);
+  test_leave_scene(scene);
   assert_int_equal(g.n, want->n_ids);
   assert_memory_equal(g.ids, want->ids, g.n * sizeof *g.ids);
 }
 
 static void prepare(gm_scene *scene, gm_talk *talk) {
   gm_error err;
-  gm_compute *c = gm_scene_enter(scene, NULL, &err);
+  gm_compute *c = test_enter_scene(scene, &err);
   assert_ok(gm_talks_prepare(c, &talk, 1), &err);
-  gm_scene_leave(scene, GM_OK);
+  test_leave_scene(scene);
 }
 
 static void a_second_turn_equals_the_whole_at_once(void **state) {
@@ -395,9 +396,9 @@ static void a_talk_computes_only_what_is_new(void **state) {
   greedy g = {.groma = mini->groma};
   gm_talk *talks[] = {&talk};
   bool full;
-  gm_compute *c = gm_scene_enter(scene, NULL, &err);
-  assert_ok(gm_talks_run(c, talks, 1, next_greedy, &g, &full), &err);
-  gm_scene_leave(scene, GM_OK);
+  gm_compute *c = test_enter_scene(scene, &err);
+  assert_ok(run_talks(c, talks, 1, next_greedy, &g, &full), &err);
+  test_leave_scene(scene);
   assert_int_equal(talk.seq.n, gm_talk_positions(&talk) - 1); /* but the last id */
 
   /* a new box goes behind the list: everything up to it stays */

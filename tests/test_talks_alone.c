@@ -51,7 +51,9 @@ static size_t steps_of(size_t talk) {
   return 2 + talk * 3 % (MOST_STEPS - 1);
 }
 
-static gm_status take_step(void *user, size_t i, const float *logits, int32_t *id, bool *more) {
+static gm_status take_step(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                           gm_error *err) {
+  (void)err;
   steps *s = user;
   size_t talk = s->first + i, step = s->done[talk]++;
   memcpy(s->logits + (talk * MOST_STEPS + step) * vocab, logits, vocab * sizeof *logits);
@@ -85,7 +87,7 @@ static void ask(size_t first, size_t n, steps *out) {
   gm_talk talks[TALKS], *each[TALKS];
   size_t index[TALKS];
   bool full[TALKS];
-  gm_compute *c = gm_scene_enter(scenes[questions[first].scene], NULL, &err);
+  gm_compute *c = test_enter_scene(scenes[questions[first].scene], &err);
   out->first = first;
   for (size_t i = 0; i < n; i++) {
     each[i] = &talks[i];
@@ -96,9 +98,9 @@ static void ask(size_t first, size_t n, steps *out) {
     assert_ok(gm_talks_prepare(c, each + i, end - i), &err);
   }
   for (size_t i = 0; i < n; i++) say(each[i], &questions[first + i], &index[i]);
-  assert_ok(gm_talks_run(c, each, n, take_step, out, full), &err);
+  assert_ok(run_talks(c, each, n, take_step, out, full), &err);
   for (size_t i = 0; i < n; i++) gm_talk_free(&talks[i]);
-  gm_scene_leave(scenes[questions[first].scene], GM_OK);
+  test_leave_scene(scenes[questions[first].scene]);
 }
 
 static void check_batch(size_t first, size_t n, const steps *alone) {

@@ -1,20 +1,20 @@
-/* answers.h - questions asked of a scene and their answers put into words: what caption, chat
- * and describe share. */
+/* answers.h - a question that is asked of a scene, and the answer while it comes: what caption,
+ * chat and describe share. */
 #ifndef GM_ANSWERS_H
 #define GM_ANSWERS_H
 
+#include "grounded_text.h"
 #include "handles.h"
 #include "sampler.h"
-#include "talk.h"
 
-/* A question as the caller gave it, checked: its ids and its boxes. */
+/* A question as the caller gave it, checked and copied: its ids and its boxes. */
 typedef struct gm_asked {
   gm_scene *scene; /* that it is about */
   gm_question question;
   gm_rel_box *boxes; /* [n_boxes] */
   size_t n_boxes;
+  uint32_t max_tokens;
   gm_sampling sampling;
-  uint32_t max_tokens; /* 0: no limit */
 } gm_asked;
 
 /* params have been read. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY; free in any case. */
@@ -22,12 +22,38 @@ gm_status gm_asked_make(gm_asked *out, gm_scene *scene, const char *text,
                         const gm_ask_params *params, gm_error *err);
 void gm_asked_free(gm_asked *asked);
 
-/* Answers the last question of n talks as one batch; answers[i] is talk i's, asked with
- * asked[i]. The talks may be about several scenes of one model, whose turn c is. turn tells the
- * sampling of a conversation's turns apart. The text callback is used where n is 1.
- * GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED: answers that have begun are given as far as they
- * came, the others are NULL. Any other failure: all are NULL. */
-gm_status gm_answer_talks(gm_compute *c, gm_talk *const *talks, size_t n, const gm_asked *asked,
-                          const gm_callbacks *callbacks, uint64_t turn, gm_answer **answers);
+/* Whoever wants to know of an answer while it comes. */
+typedef struct gm_listener {
+  void *user;
+  void (*text)(void *user, const char *text, size_t length);
+  void (*progress)(void *user, const char *stage, double done);
+  /* A phrase that nothing can be added to; g has its regions. */
+  void (*phrase)(void *user, const gm_grounded_text *g, const gm_grounded_phrase *phrase);
+} gm_listener;
+
+/* An answer while it comes. */
+typedef struct gm_answering {
+  const gm_asked *asked;
+  gm_talk *talk; /* with the question in it */
+  gm_listener listener;
+  gm_sampler sampler;
+  gm_grounded_text parser;
+  gm_ids ids;
+  bool complete;
+} gm_answering;
+
+/* listener may be NULL. turn tells the sampling of a conversation's turns apart. Free it in any
+ * case. Errors: GM_ERR_ARGUMENT (sampling), GM_ERR_MEMORY. */
+gm_status gm_answering_begin(gm_answering *a, const gm_asked *asked, gm_talk *talk,
+                             const gm_listener *listener, uint64_t turn, gm_error *err);
+/* A voice's gm_next_fn; user: gm_answering. */
+gm_status gm_answering_next(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                            gm_error *err);
+/* What was said so far, as a result; *out NULL where nothing was. */
+gm_status gm_answering_finish(gm_answering *a, gm_answer **out, gm_error *err);
+void gm_answering_free(gm_answering *a);
+
+/* GM_ERR_CONTEXT_FULL, with what to do about it. */
+gm_status gm_answering_full(const gm_answering *a, gm_error *err);
 
 #endif

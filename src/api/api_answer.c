@@ -1,71 +1,59 @@
 /* api_answer.c - gm_answer: sampled ids -> text, groundings, raw text. See answers.h. */
 #include "answers.h"
 
-#include "grounded_text.h"
-#include "sampler.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-/* An answer while it comes. */
-typedef struct answering {
-  gm_sampler sampler;
-  gm_grounded_text parser;
-  gm_ids ids;
-  bool complete;
-} answering;
+/* ---- while it comes ---- */
 
-typedef struct batch {
-  const gm_groma *groma;
-  gm_compute *c;
-  gm_talk *const *talks;
-  const gm_asked *asked;
-  answering *items;
-  size_t n; /* of talks, asked, items */
-} batch;
-
-static void report_progress(const batch *b, const answering *a, size_t i) {
-  if (b->n > 1) return;
-  size_t room = b->groma->context - gm_talk_positions(b->talks[i]);
-  size_t limit = b->asked[i].max_tokens, most = limit ? limit : a->ids.n + room;
-  gm_watch_progress(&b->asked[i].scene->watch, (double)a->ids.n / (double)most);
+gm_status gm_answering_begin(gm_answering *a, const gm_asked *asked, gm_talk *talk,
+                             const gm_listener *listener, uint64_t turn, gm_error *err) {
+  const gm_groma *groma = talk->picture->groma;
+  *a = (gm_answering){.asked = asked, .talk = talk};
+  gm_grounded_text_params text = {.tokenizer = groma->tokenizer, .n_regions = talk->list.n};
+  if (listener) {
+    a->listener = *listener;
+    text.text = listener->text;
+    text.phrase = listener->phrase;
+    text.user = listener->user;
+  }
+  GM_TRY(gm_grounded_text_begin(&a->parser, &text, err));
+  return gm_sampler_init(&a->sampler, &asked->sampling, turn, groma->llama->vocab, err);
 }
 
-static gm_status next(void *user, size_t i, const float *logits, int32_t *id, bool *more) {
-  batch *b = user;
-  answering *a = &b->items[i];
+static void report_progress(const gm_answering *a) {
+  if (!a->listener.progress) return;
+  size_t room = a->talk->picture->groma->context - gm_talk_positions(a->talk);
+  size_t limit = a->asked->max_tokens, most = limit ? limit : a->ids.n + room;
+  a->listener.progress(a->listener.user, "generate", (double)a->ids.n / (double)most);
+}
+
+gm_status gm_answering_next(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                            gm_error *err) {
+  gm_answering *a = user;
+  (void)i;
   *id = gm_sample(&a->sampler, logits);
-  GM_TRY(gm_ids_append(&a->ids, *id, b->c->err));
-  GM_TRY(gm_grounded_text_push(&a->parser, *id, b->c->err));
-  a->complete = *id == b->groma->prompt->eos;
-  *more = !a->complete && a->ids.n != b->asked[i].max_tokens;
-  report_progress(b, a, i);
+  GM_TRY(gm_ids_append(&a->ids, *id, err));
+  GM_TRY(gm_grounded_text_push(&a->parser, *id, err));
+  a->complete = *id == a->talk->picture->groma->prompt->eos;
+  *more = !a->complete && a->ids.n != a->asked->max_tokens;
+  report_progress(a);
   return GM_OK;
 }
 
-static gm_status begin(batch *b, const gm_callbacks *callbacks, uint64_t turn) {
-  const gm_groma *groma = b->groma;
-  for (size_t i = 0; i < b->n; i++) {
-    gm_grounded_text_params text = {.tokenizer = groma->tokenizer,
-                                    .n_regions = b->talks[i]->list.n};
-    if (callbacks && b->n == 1) {
-      text.text = callbacks->text;
-      text.user = callbacks->user;
-    }
-    GM_TRY(gm_grounded_text_begin(&b->items[i].parser, &text, b->c->err));
-    GM_TRY(gm_sampler_init(&b->items[i].sampler, &b->asked[i].sampling, turn,
-                           groma->llama->vocab, b->c->err));
-  }
-  return GM_OK;
+void gm_answering_free(gm_answering *a) {
+  gm_sampler_clear(&a->sampler);
+  gm_grounded_text_free(&a->parser);
+  gm_ids_free(&a->ids);
+  *a = (gm_answering){0};
 }
 
-static void free_items(batch *b) {
-  for (size_t i = 0; i < b->n; i++) {
-    gm_sampler_clear(&b->items[i].sampler);
-    gm_grounded_text_free(&b->items[i].parser);
-    gm_ids_free(&b->items[i].ids);
-  }
-  free(b->items);
+gm_status gm_answering_full(const gm_answering *a, gm_error *err) {
+  return gm_fail(
+      err, GM_ERR_CONTEXT_FULL,
+      "the context of %zu positions is full after %zu tokens of the answer; raise it "
+      "(-c), limit the answer (-n) or begin a new conversation",
+      a->talk->picture->groma->context, a->ids.n);
 }
 
 /* ---- the result ---- */
@@ -84,7 +72,7 @@ typedef struct whole_answer {
   char *strings;
 } whole_answer;
 
-static whole_answer *allocate(const answering *a, size_t raw_length, size_t *bytes) {
+static whole_answer *allocate(const gm_answering *a, size_t raw_length, size_t *bytes) {
   const gm_grounded_text *g = &a->parser;
   size_t strings = raw_length + 1 + g->text.length + 1;
   for (size_t i = 0; i < g->n_phrases; i++)
@@ -108,13 +96,12 @@ static char *put_string(whole_answer *w, const char *bytes, size_t length) {
   return string;
 }
 
-static void fill(whole_answer *w, const batch *b, size_t item, const gm_text *raw) {
-  const answering *a = &b->items[item];
+static void fill(whole_answer *w, const gm_answering *a, const gm_text *raw) {
   const gm_grounded_text *g = &a->parser;
-  const gm_region_list *list = &b->talks[item]->list;
+  const gm_region_list *list = &a->talk->list;
   for (size_t i = 0; i < g->regions.n; i++) {
     size_t index = (size_t)g->regions.ids[i];
-    w->regions[i] = gm_scene_region(b->asked[item].scene, &list->regions[index], index);
+    w->regions[i] = gm_scene_region(a->asked->scene, &list->regions[index], index);
   }
   for (size_t i = 0; i < g->n_phrases; i++) {
     const gm_grounded_phrase *p = &g->phrases[i];
@@ -138,20 +125,22 @@ static void fill(whole_answer *w, const batch *b, size_t item, const gm_text *ra
   };
 }
 
-static gm_status finish(const batch *b, size_t item, gm_answer **out) {
-  answering *a = &b->items[item];
+gm_status gm_answering_finish(gm_answering *a, gm_answer **out, gm_error *err) {
   gm_text raw = {0};
-  gm_status status = gm_grounded_text_finish(&a->parser, b->c->err);
+  *out = NULL;
+  if (a->ids.n == 0) return GM_OK;
+  gm_status status = gm_grounded_text_finish(&a->parser, err);
   if (status == GM_OK)
-    status = gm_llama_decode(b->groma->tokenizer, a->ids.ids, a->ids.n, &raw, b->c->err);
+    status =
+        gm_llama_decode(a->talk->picture->groma->tokenizer, a->ids.ids, a->ids.n, &raw, err);
   if (status == GM_OK) {
     size_t bytes;
     whole_answer *w = allocate(a, raw.length, &bytes);
     if (w) {
-      fill(w, b, item, &raw);
+      fill(w, a, &raw);
       *out = &w->answer;
     } else {
-      status = gm_fail_memory(b->c->err, "the answer", bytes);
+      status = gm_fail_memory(err, "the answer", bytes);
     }
   }
   gm_text_free(&raw);
@@ -174,48 +163,4 @@ gm_status gm_answer_region_at(const gm_answer *answer, size_t grounding, size_t 
 
 void gm_answer_free(gm_answer *answer) {
   free(answer); /* the first member of its whole_answer */
-}
-
-static gm_status finish_all(const batch *b, gm_answer **answers) {
-  gm_status status = GM_OK;
-  for (size_t i = 0; i < b->n && status == GM_OK; i++)
-    if (b->items[i].ids.n > 0) status = finish(b, i, &answers[i]);
-  if (status == GM_OK) return GM_OK;
-  for (size_t i = 0; i < b->n; i++) {
-    gm_answer_free(answers[i]);
-    answers[i] = NULL;
-  }
-  return status;
-}
-
-static gm_status run(batch *b, bool *full, gm_answer **answers) {
-  gm_status status = gm_talks_run(b->c, b->talks, b->n, next, b, full);
-  if (status != GM_OK && status != GM_ERR_CANCELLED) return status;
-  GM_TRY(finish_all(b, answers));
-  size_t context = b->groma->context;
-  for (size_t i = 0; i < b->n && status == GM_OK; i++)
-    if (full[i])
-      status = gm_fail(b->c->err, GM_ERR_CONTEXT_FULL,
-                       "the context of %zu positions is full after %zu tokens of the answer; "
-                       "raise it (-c), limit the answer (-n) or begin a new conversation",
-                       context, b->items[i].ids.n);
-  return status;
-}
-
-gm_status gm_answer_talks(gm_compute *c, gm_talk *const *talks, size_t n, const gm_asked *asked,
-                          const gm_callbacks *callbacks, uint64_t turn, gm_answer **answers) {
-  batch b = {asked[0].scene->model->groma, c, talks, asked, calloc(n, sizeof *b.items), n};
-  bool *full = calloc(n, sizeof *full);
-  gm_status status;
-  for (size_t i = 0; i < n; i++) answers[i] = NULL;
-  if (!b.items || !full) {
-    status = gm_fail_memory(c->err, "the answers", n * sizeof *b.items);
-    b.n = b.items ? n : 0;
-  } else {
-    status = begin(&b, callbacks, turn);
-    if (status == GM_OK) status = run(&b, full, answers);
-  }
-  free_items(&b);
-  free(full);
-  return status;
 }

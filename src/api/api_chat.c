@@ -1,5 +1,5 @@
 /* api_chat.c - gm_chat: turns of a conversation about a scene. */
-#include "answers.h"
+#include "ask_job.h"
 
 #include <stdlib.h>
 
@@ -23,8 +23,12 @@ void gm_chat_free(gm_chat *chat) {
   free(chat);
 }
 
-/* Puts the question behind the talk, which begins with it if it is the first. */
-static gm_status add_question(gm_chat *chat, gm_compute *c, const gm_asked *asked) {
+/* ---- a turn as a job ---- */
+
+/* Puts the question after the talk, which begins with it if it is the first. */
+static gm_status add_question(gm_turn_job *t, gm_compute *c) {
+  gm_chat *chat = t->chat;
+  const gm_asked *asked = t->asked;
   size_t n = asked->n_boxes, *index = calloc(n + 1, sizeof *index);
   if (!index) return gm_fail_memory(c->err, "the boxes", n * sizeof *index);
   gm_talk *talk = &chat->talk;
@@ -35,13 +39,34 @@ static gm_status add_question(gm_chat *chat, gm_compute *c, const gm_asked *aske
     status = gm_talk_begin(talk, chat->scene->picture, asked->boxes, n, index, c->err);
     chat->begun = status == GM_OK;
   }
-  if (status == GM_OK) status = gm_talks_prepare(c, &talk, 1);
+  if (status == GM_OK) status = gm_prepare_talks(&t->job, c, asked, &talk, 1);
   if (status == GM_OK) status = gm_talk_ask(talk, &asked->question, index, c->err);
   free(index);
   return status;
 }
 
-/* A turn without an answer is forgotten, its boxes too; before the first answer so is the talk,
+static gm_status run(gm_job *job, gm_compute *c) {
+  gm_turn_job *t = (gm_turn_job *)job;
+  gm_chat *chat = t->chat;
+  const gm_listener listener = {.user = job,
+                                .text = job->inner.text,
+                                .progress = job->inner.progress,
+                                .phrase = t->phrase};
+  if (chat->begun) GM_TRY(gm_talk_mark_set(&t->before, &chat->talk, c->err));
+  t->begun = true;
+  bool was_ready = gm_picture_ready(chat->scene->picture);
+  GM_TRY(add_question(t, c));
+  GM_TRY(
+      gm_answering_begin(&t->answering, t->asked, &chat->talk, &listener, chat->turns, c->err));
+  t->voice = (gm_voice){.talk = &chat->talk,
+                        .next = gm_answering_next,
+                        .user = &t->answering,
+                        .ready = was_ready ? SIZE_MAX : 0};
+  gm_job_speak(job, &t->voice);
+  return GM_OK;
+}
+
+/* A turn without an answer is forgotten with its boxes; before the first answer so is the talk,
  * whose list of regions came from the question. */
 static void forget_turn(gm_chat *chat, const gm_talk_mark *before) {
   if (!chat->begun) return;
@@ -53,20 +78,40 @@ static void forget_turn(gm_chat *chat, const gm_talk_mark *before) {
   }
 }
 
-static gm_status run_turn(gm_chat *chat, gm_compute *c, const gm_asked *asked,
-                          const gm_callbacks *callbacks, gm_answer **out) {
-  gm_talk_mark before = {0};
-  gm_talk *talk = &chat->talk;
-  if (chat->begun) GM_TRY(gm_talk_mark_set(&before, talk, c->err));
-  gm_status status = add_question(chat, c, asked);
-  if (status == GM_OK)
-    status = gm_answer_talks(c, &talk, 1, asked, callbacks, chat->turns, out);
-  if (*out)
-    chat->turns++;
-  else
-    forget_turn(chat, &before);
-  gm_talk_mark_free(&before);
+static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *more) {
+  gm_turn_job *t = (gm_turn_job *)job;
+  *more = false;
+  if (t->voice.status == GM_ERR_CONTEXT_FULL) (void)gm_answering_full(&t->answering, err);
+  if (gm_keeps_answers(status) && t->answering.talk) {
+    gm_status made = gm_answering_finish(&t->answering, t->out, err);
+    if (made != GM_OK) status = made;
+  }
+  if (*t->out)
+    t->chat->turns++;
+  else if (t->begun)
+    forget_turn(t->chat, &t->before);
+  gm_answering_free(&t->answering);
+  gm_talk_mark_free(&t->before);
   return status;
+}
+
+static bool ready(const gm_job *job) {
+  const gm_turn_job *t = (const gm_turn_job *)job;
+  return t->asked->n_boxes == 0 && gm_picture_ready(t->chat->scene->picture);
+}
+
+void gm_turn_job_init(gm_turn_job *job, gm_chat *chat, const gm_asked *asked, gm_answer **out) {
+  const gm_model *model = chat->scene->model;
+  *job = (gm_turn_job){.chat = chat, .asked = asked, .out = out};
+  job->job.kernels = model->kernels;
+  job->job.run = run;
+  job->job.collect = collect;
+  job->job.ready = ready;
+  *out = NULL;
+}
+
+gm_scene *gm_chat_scene(const gm_chat *chat) {
+  return chat->scene;
 }
 
 gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
@@ -79,9 +124,10 @@ gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
   gm_status status = gm_asked_make(&asked, chat->scene, question, &own, err);
   if (status == GM_OK) {
-    gm_compute *c = gm_scene_enter(chat->scene, &calls, err);
-    status = run_turn(chat, c, &asked, &calls, out);
-    gm_scene_leave(chat->scene, status);
+    gm_turn_job job;
+    gm_turn_job_init(&job, chat, &asked, out);
+    job.job.callbacks = &calls;
+    status = gm_job_do(chat->scene->model->engine, &job.job, err);
   }
   gm_asked_free(&asked);
   return status;

@@ -53,8 +53,10 @@ static gm_status create(gm_classes **out, gm_clip *clip, const gm_classes_params
   gm_class_texts_free(&texts);
   if (status == GM_OK) {
     classes->clip = clip;
-    gm_compute *c = gm_clip_enter(clip, callbacks, err);
-    status = gm_clip_leave(clip, encode(classes, clip, c, callbacks));
+    gm_entry entry;
+    status = gm_clip_enter(clip, &entry, callbacks, err);
+    if (status == GM_OK)
+      status = gm_engine_leave(&entry, encode(classes, clip, entry.c, entry.callbacks));
   }
   if (status == GM_OK) status = gm_classes_finish(classes, params, err);
   if (status == GM_OK)

@@ -165,8 +165,9 @@ gm_status gm_look(gm_view *view, const gm_classes *classes, const gm_classify_pa
   *mix = (gm_wca_mix){0};
   GM_TRY(gm_clip_check_classes(view->clip, classes, callbacks, err));
   GM_TRY(check(view, classes, p, err));
-  gm_compute *c = gm_clip_enter(view->clip, callbacks, err);
-  return gm_clip_leave(view->clip, look(view, c, classes, p, callbacks, mix, n));
+  gm_entry entry;
+  GM_TRY(gm_clip_enter(view->clip, &entry, callbacks, err));
+  return gm_engine_leave(&entry, look(view, entry.c, classes, p, entry.callbacks, mix, n));
 }
 
 /* ---- classification ---- */

@@ -18,16 +18,18 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   clip->path = strdup(path ? path : DEFAULT_CLIP);
   if (!clip->path) return gm_fail_memory(err, "the model's name", 1);
   GM_TRY(gm_kernels_check(err));
-  GM_TRY(gm_pool_create(&clip->pool, params->threads, err));
-  GM_TRY(gm_model_file_resolve(&clip->file, clip->path, &how, clip->pool, err));
+  GM_TRY(gm_engine_choose(&clip->engine, params->engine, params->threads, err));
+  gm_entry entry;
+  GM_TRY(gm_engine_enter(clip->engine, &entry, gm_kernels_best(), NULL, err));
+  GM_TRY(gm_engine_leave(
+      &entry, gm_model_file_resolve(&clip->file, clip->path, &how, clip->engine->pool, err)));
   GM_TRY(gm_clip_model_load(&clip->model, clip->file, err));
   clip->name = gm_model_file_name(clip->file);
   if (gm_model_file_has_key(clip->file, "general.name"))
     GM_TRY(gm_model_file_string(clip->file, "general.name", &clip->name, err));
   clip->world = gm_model_world(clip->path);
   clip->type = gm_main_type(clip->file);
-  clip->compute.kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
-  clip->compute.pool = clip->pool;
+  clip->kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   if (!params->cache) return GM_OK;
   clip->cache = gm_cache_dir_open(params->cache, params->cache_bytes);
   return clip->cache ? GM_OK : gm_fail_memory(err, "the cache", 1);
@@ -40,7 +42,6 @@ gm_status gm_clip_open(gm_clip **out, const char *path, const gm_clip_params *pa
   GM_TRY(GM_STRUCT_READ(gm_clip_params, &own, params, err));
   gm_clip *clip = calloc(1, sizeof *clip);
   if (!clip) return gm_fail_memory(err, "the model", sizeof *clip);
-  pthread_mutex_init(&clip->turn, NULL);
   gm_status status = open_parts(clip, path, &own, err);
   if (status == GM_OK)
     *out = clip;
@@ -53,9 +54,7 @@ void gm_clip_free(gm_clip *clip) {
   if (!clip) return;
   gm_clip_model_free(clip->model);
   gm_model_file_close(clip->file);
-  gm_pool_free(clip->pool);
-  gm_arena_free(&clip->compute.arena);
-  pthread_mutex_destroy(&clip->turn);
+  gm_engine_release(clip->engine);
   gm_cache_dir_free(clip->cache);
   free(clip->path);
   free(clip);
@@ -66,8 +65,8 @@ gm_status gm_clip_get_info(const gm_clip *clip, gm_clip_info *out, gm_error *err
       .name = clip->name,
       .path = clip->path,
       .type = clip->type,
-      .kernels = clip->compute.kernels->name,
-      .threads = gm_pool_threads(clip->pool),
+      .kernels = clip->kernels->name,
+      .threads = gm_pool_threads(clip->engine->pool),
       .image_size = clip->model->hparams.image_size,
       .features = (uint32_t)clip->model->features,
       .context = (uint32_t)clip->model->text.context,
@@ -90,7 +89,7 @@ gm_status gm_clip_maker(gm_clip *clip, const char **out, const gm_callbacks *cal
   GM_TRY(make_sum(clip, callbacks, err));
   gm_sha256_state sha;
   gm_sha256_begin(&sha);
-  gm_add_maker(&sha, clip->compute.kernels);
+  gm_add_maker(&sha, clip->kernels);
   gm_sha256_add(&sha, clip->sum, strlen(clip->sum));
   gm_sha256_end(&sha, clip->maker);
   return GM_OK;
@@ -106,10 +105,11 @@ gm_status gm_clip_sha256(gm_clip *clip, char out[65], const gm_callbacks *callba
                          gm_error *err) {
   gm_callbacks own;
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
-  (void)gm_clip_enter(clip, &own, err);
-  gm_status status = make_sum(clip, &own, err);
+  gm_entry entry;
+  GM_TRY(gm_clip_enter(clip, &entry, &own, err));
+  gm_status status = make_sum(clip, entry.callbacks, err);
   if (status == GM_OK) memcpy(out, clip->sum, sizeof clip->sum);
-  return gm_clip_leave(clip, status);
+  return gm_engine_leave(&entry, status);
 }
 
 /* One turn after the other, never both at once. The sums are kept, so that only the first of
@@ -129,21 +129,9 @@ gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes,
       other->path, clip->path);
 }
 
-/* ---- turns ---- */
-
-gm_compute *gm_clip_enter(gm_clip *clip, const gm_callbacks *callbacks, gm_error *err) {
-  pthread_mutex_lock(&clip->turn);
-  clip->compute.err = err;
-  clip->compute.cancelled = callbacks ? callbacks->cancelled : NULL;
-  clip->compute.cancel_user = callbacks ? callbacks->user : NULL;
-  return &clip->compute;
-}
-
-gm_status gm_clip_leave(gm_clip *clip, gm_status status) {
-  clip->compute.err = NULL;
-  clip->compute.cancelled = NULL;
-  pthread_mutex_unlock(&clip->turn);
-  return status;
+gm_status gm_clip_enter(gm_clip *clip, gm_entry *entry, const gm_callbacks *callbacks,
+                        gm_error *err) {
+  return gm_engine_enter(clip->engine, entry, clip->kernels, callbacks, err);
 }
 
 /* ---- features ---- */
@@ -152,8 +140,10 @@ gm_status gm_clip_encode_texts(gm_clip *clip, const char *const *texts, size_t n
                                const gm_callbacks *callbacks, gm_error *err) {
   gm_callbacks own;
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
-  gm_compute *c = gm_clip_enter(clip, &own, err);
-  return gm_clip_leave(clip, gm_clip_encode_strings(c, clip->model, texts, n, out, &own));
+  gm_entry entry;
+  GM_TRY(gm_clip_enter(clip, &entry, &own, err));
+  return gm_engine_leave(
+      &entry, gm_clip_encode_strings(entry.c, clip->model, texts, n, out, entry.callbacks));
 }
 
 gm_status gm_clip_encode_boxes(gm_clip *clip, const gm_image *image, const gm_box *boxes,
@@ -169,11 +159,11 @@ gm_status gm_clip_encode_boxes(gm_clip *clip, const gm_image *image, const gm_bo
   if (!boxes) crops[0] = whole;
   for (size_t i = 0; boxes && i < n && status == GM_OK; i++)
     status = gm_view_whole_pixels(image, boxes[i], i + 1, &crops[i], err);
-  if (status == GM_OK) {
-    gm_compute *c = gm_clip_enter(clip, &own, err);
-    status =
-        gm_clip_leave(clip, gm_clip_encode_crops(c, clip->model, image, crops, n, out, &own));
-  }
+  gm_entry entry;
+  if (status == GM_OK) status = gm_clip_enter(clip, &entry, &own, err);
+  if (status == GM_OK)
+    status = gm_engine_leave(&entry, gm_clip_encode_crops(entry.c, clip->model, image, crops, n,
+                                                          out, entry.callbacks));
   free(crops);
   return status;
 }

@@ -1,8 +1,6 @@
 /* api_ground.c - where the things are that phrases name: constrained answers with scores, and
  * free ones. */
-#include "handles.h"
-#include "sampler.h"
-#include "talk.h"
+#include "ground_job.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,24 +35,35 @@ void gm_ground_result_free(gm_ground_result *result) {
 
 /* One phrase on its way. */
 typedef struct search {
-  float *scores; /* [n] of the regions found; NaN: not named */
+  float *scores; /* [n_regions] of those found; NaN: not named */
   size_t *order; /* [n_found] in the order they were named */
   size_t n_found;
   gm_ids ids; /* a free answer's */
   float margin;
 } search;
 
-typedef struct batch {
-  const gm_scene *scene;
-  const gm_ground_params *params;
-  gm_compute *c;
-  const gm_prompt *prompt;
+struct gm_ground_job {
+  gm_job job;
+  gm_scene *scene;
+  gm_question *questions; /* [n] */
+  size_t n;
+  gm_ground_params params;
+  gm_ground_result **results; /* [n] */
   size_t n_regions;
-  size_t first;     /* number of the batch's first phrase in the call */
   int32_t *allowed; /* [n_regions + 1] room for the tokens of a step */
   float *share;     /* [n_regions + 1] their softmax */
-  search *searches;
-} batch;
+
+  /* Of the batch questions[at, at + some). */
+  size_t at, some;
+  gm_talk talks[BATCH];
+  search searches[BATCH];
+  gm_voice voices[BATCH];
+  size_t n_talks, n_searches;
+};
+
+static const gm_prompt *prompt_of(const gm_ground_job *g) {
+  return g->scene->model->groma->prompt;
+}
 
 /* ---- what is said next ---- */
 
@@ -65,13 +74,15 @@ static void found(search *s, size_t region, float score) {
 }
 
 /* Softmax over all regions; allowed[i] is then <ri>. */
-static void score_regions(batch *b, const float *logits) {
-  for (size_t i = 0; i < b->n_regions; i++) b->allowed[i] = b->prompt->region_0 + (int32_t)i;
+static void score_regions(gm_ground_job *b, const float *logits) {
+  for (size_t i = 0; i < b->n_regions; i++) b->allowed[i] = prompt_of(b)->region_0 + (int32_t)i;
   gm_softmax_among(b->share, logits, b->allowed, b->n_regions);
 }
 
-static gm_status next_best(void *user, size_t i, const float *logits, int32_t *id, bool *more) {
-  batch *b = user;
+static gm_status next_best(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                           gm_error *err) {
+  (void)err;
+  gm_ground_job *b = user;
   score_regions(b, logits);
   for (size_t r = 0; r < b->n_regions; r++) found(&b->searches[i], r, b->share[r]);
   *id = -1;
@@ -80,18 +91,19 @@ static gm_status next_best(void *user, size_t i, const float *logits, int32_t *i
 }
 
 static gm_status next_instance(void *user, size_t i, const float *logits, int32_t *id,
-                               bool *more) {
-  batch *b = user;
+                               bool *more, gm_error *err) {
+  (void)err;
+  gm_ground_job *b = user;
   search *s = &b->searches[i];
   size_t n = 0;
   for (size_t r = 0; r < b->n_regions; r++)
-    if (isnan(s->scores[r])) b->allowed[n++] = b->prompt->region_0 + (int32_t)r;
-  if (s->n_found > 0) b->allowed[n++] = b->prompt->roi_end;
+    if (isnan(s->scores[r])) b->allowed[n++] = prompt_of(b)->region_0 + (int32_t)r;
+  if (s->n_found > 0) b->allowed[n++] = prompt_of(b)->roi_end;
   gm_softmax_among(b->share, logits, b->allowed, n);
   size_t best = gm_argmax(b->share, n);
   *id = b->allowed[best];
-  *more = *id != b->prompt->roi_end;
-  if (*more) found(s, (size_t)(*id - b->prompt->region_0), b->share[best]);
+  *more = *id != prompt_of(b)->roi_end;
+  if (*more) found(s, (size_t)(*id - prompt_of(b)->region_0), b->share[best]);
   if (s->n_found == b->n_regions) *more = false;
   return GM_OK;
 }
@@ -104,20 +116,21 @@ static float lead_of(const float *logits, size_t n, size_t best) {
   return logits[best] - second;
 }
 
-static gm_status next_free(void *user, size_t i, const float *logits, int32_t *id, bool *more) {
-  batch *b = user;
+static gm_status next_free(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                           gm_error *err) {
+  gm_ground_job *b = user;
   search *s = &b->searches[i];
   size_t vocab = b->scene->model->groma->llama->vocab;
-  size_t most = b->params->all ? FREE_TOKENS + b->n_regions : FREE_TOKENS;
+  size_t most = b->params.all ? FREE_TOKENS + b->n_regions : FREE_TOKENS;
   *id = (int32_t)gm_argmax(logits, vocab);
   s->margin = fminf(s->margin, lead_of(logits, vocab, (size_t)*id));
-  GM_TRY(gm_ids_append(&s->ids, *id, b->c->err));
-  int32_t region = *id - b->prompt->region_0;
+  GM_TRY(gm_ids_append(&s->ids, *id, err));
+  int32_t region = *id - prompt_of(b)->region_0;
   if (region >= 0 && (size_t)region < b->n_regions) {
     score_regions(b, logits);
     found(s, (size_t)region, b->share[region]);
   }
-  *more = *id != b->prompt->eos && s->ids.n < most;
+  *more = *id != prompt_of(b)->eos && s->ids.n < most;
   return GM_OK;
 }
 
@@ -134,23 +147,23 @@ static void cut_result(const gm_ground_params *params, found_regions *f) {
     result->n_regions--;
 }
 
-static gm_status fill_result(const batch *b, const search *s, found_regions *f) {
-  const gm_region_list *list = &b->scene->picture->base;
-  f->regions = calloc(b->n_regions, sizeof *f->regions);
-  if (!f->regions)
-    return gm_fail_memory(b->c->err, "the regions", b->n_regions * sizeof *f->regions);
+static gm_status fill_result(const gm_ground_job *g, const search *s, found_regions *f,
+                             gm_error *err) {
+  const gm_region_list *list = &g->scene->picture->base;
+  f->regions = calloc(g->n_regions, sizeof *f->regions);
+  if (!f->regions) return gm_fail_memory(err, "the regions", g->n_regions * sizeof *f->regions);
   f->base.n_regions = s->n_found;
   for (size_t i = 0; i < s->n_found; i++) {
     size_t region = s->order[i];
-    f->regions[i] = gm_scene_region(b->scene, &list->regions[region], region);
+    f->regions[i] = gm_scene_region(g->scene, &list->regions[region], region);
     f->regions[i].score = s->scores[region];
   }
-  cut_result(b->params, f);
-  if (!b->params->free) return GM_OK;
+  cut_result(&g->params, f);
+  if (!g->params.free) return GM_OK;
   gm_text raw = {0};
-  GM_TRY(gm_text_append(&raw, "", 0, b->c->err));
+  GM_TRY(gm_text_append(&raw, "", 0, err));
   gm_status status =
-      gm_llama_decode(b->scene->model->groma->tokenizer, s->ids.ids, s->ids.n, &raw, b->c->err);
+      gm_llama_decode(g->scene->model->groma->tokenizer, s->ids.ids, s->ids.n, &raw, err);
   f->raw = raw.bytes;
   f->base.raw = f->raw;
   f->base.margin = s->margin;
@@ -158,106 +171,174 @@ static gm_status fill_result(const batch *b, const search *s, found_regions *f) 
 }
 
 /* *out is set after a failure too. */
-static gm_status make_result(const batch *b, const search *s, gm_ground_result **out) {
+static gm_status make_result(const gm_ground_job *g, const search *s, gm_ground_result **out,
+                             gm_error *err) {
   found_regions *f = calloc(1, sizeof *f);
-  if (!f) return gm_fail_memory(b->c->err, "the regions", sizeof *f);
+  if (!f) return gm_fail_memory(err, "the regions", sizeof *f);
   f->base.struct_size = sizeof f->base;
   *out = &f->base;
-  return fill_result(b, s, f);
+  return fill_result(g, s, f, err);
 }
 
-/* ---- batches ---- */
+/* ---- the job ---- */
 
-/* i: of the phrase in the batch. */
-static gm_status begin_talk(const batch *b, const char *phrase, size_t i, gm_talk *talk) {
-  gm_question question = {0};
-  gm_status status =
-      gm_question_locate(&question, b->prompt, phrase, b->params->all, b->c->err);
-  if (status == GM_OK) status = gm_talk_ask(talk, &question, NULL, b->c->err);
-  if (status == GM_OK && !b->params->free)
-    status = gm_talk_say(talk, b->prompt->roi, b->c->err);
-  gm_question_free(&question);
-  if (status != GM_OK) gm_fail_prefix(b->c->err, status, "phrase %zu", b->first + i + 1);
+static gm_status begin_search(gm_ground_job *g, search *s, gm_error *err) {
+  size_t n = g->n_regions;
+  *s = (search){.margin = INFINITY};
+  s->scores = malloc(n * sizeof *s->scores);
+  s->order = malloc(n * sizeof *s->order);
+  g->n_searches++;
+  if (!s->scores || !s->order)
+    return gm_fail_memory(err, "the scores", n * (sizeof *s->scores + sizeof *s->order));
+  for (size_t r = 0; r < n; r++) s->scores[r] = NAN;
+  return GM_OK;
+}
+
+static gm_status begin_talks(gm_ground_job *g, gm_error *err) {
+  for (size_t i = 0; i < g->some; i++) {
+    GM_TRY(begin_search(g, &g->searches[i], err));
+    GM_TRY(gm_talk_begin(&g->talks[i], g->scene->picture, NULL, 0, NULL, err));
+    g->n_talks++;
+  }
+  return GM_OK;
+}
+
+static gm_status ask(gm_ground_job *g, size_t i, gm_error *err) {
+  gm_talk *talk = &g->talks[i];
+  gm_status status = gm_talk_ask(talk, &g->questions[g->at + i], NULL, err);
+  if (status == GM_OK && !g->params.free) status = gm_talk_say(talk, prompt_of(g)->roi, err);
+  if (status != GM_OK) gm_fail_prefix(err, status, "phrase %zu", g->at + i + 1);
+  talk->seq.least = BLOCK;
   return status;
 }
 
-static gm_status run_talks(batch *b, gm_talk *const *talks, const char *const *phrases,
-                           size_t n) {
-  GM_TRY(gm_talks_prepare(b->c, talks, n));
-  for (size_t i = 0; i < n; i++) GM_TRY(begin_talk(b, phrases[i], i, talks[i]));
-  for (size_t i = 0; i < n; i++) talks[i]->seq.least = BLOCK;
-  bool full[BATCH];
-  gm_next_fn next = b->params->free ? next_free : b->params->all ? next_instance : next_best;
-  GM_TRY(gm_talks_run(b->c, talks, n, next, b, full));
-  for (size_t i = 0; i < n; i++)
-    if (full[i])
-      return gm_fail(b->c->err, GM_ERR_CONTEXT_FULL,
-                     "phrase %zu: the context of %zu positions is full; raise it (-c) or ask "
-                     "with a shorter phrase",
-                     b->first + i + 1, b->scene->model->groma->context);
-  return GM_OK;
-}
-
-static gm_status take_room(batch *b, size_t n) {
-  b->allowed = gm_scratch(b->c, (b->n_regions + 1) * sizeof *b->allowed, "the scores");
-  b->share = gm_scratch_f32(b->c, b->n_regions + 1, "the scores");
-  if (!b->allowed || !b->share) return GM_ERR_MEMORY;
-  for (size_t i = 0; i < n; i++) {
-    search *s = &b->searches[i];
-    *s = (search){.margin = INFINITY};
-    s->scores = gm_scratch_f32(b->c, b->n_regions, "the scores");
-    s->order = gm_scratch(b->c, b->n_regions * sizeof *s->order, "the scores");
-    if (!s->scores || !s->order) return GM_ERR_MEMORY;
-    for (size_t r = 0; r < b->n_regions; r++) s->scores[r] = NAN;
+static gm_status run(gm_job *job, gm_compute *c) {
+  gm_ground_job *g = (gm_ground_job *)job;
+  gm_talk *talks[BATCH];
+  gm_asked asked[BATCH];
+  g->some = g->n - g->at < BATCH ? g->n - g->at : BATCH;
+  for (size_t i = 0; i < g->some; i++) {
+    talks[i] = &g->talks[i];
+    asked[i].scene = g->scene;
+  }
+  GM_TRY(begin_talks(g, c->err));
+  size_t ready = gm_picture_ready(g->scene->picture) ? SIZE_MAX : 0;
+  GM_TRY(gm_prepare_talks(job, c, asked, talks, g->some));
+  for (size_t i = 0; i < g->some; i++) GM_TRY(ask(g, i, c->err));
+  gm_next_fn next = g->params.free ? next_free : g->params.all ? next_instance : next_best;
+  for (size_t i = 0; i < g->some; i++) {
+    g->voices[i] =
+        (gm_voice){.talk = talks[i], .next = next, .user = g, .index = i, .ready = ready};
+    gm_job_speak(job, &g->voices[i]);
   }
   return GM_OK;
 }
 
-/* Phrases [first, first + n) as one batch, n <= BATCH. */
-static gm_status ground_batch(gm_scene *scene, gm_compute *c, const char *const *phrases,
-                              size_t first, size_t n, const gm_ground_params *params,
-                              gm_ground_result **results) {
-  gm_talk talks[BATCH], *each[BATCH];
-  search searches[BATCH] = {{0}};
-  batch b = {.scene = scene,
-             .params = params,
-             .c = c,
-             .prompt = scene->model->groma->prompt,
-             .n_regions = scene->picture->base.n,
-             .first = first,
-             .searches = searches};
-  gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_status status = take_room(&b, n);
-  size_t begun = 0;
-  for (; begun < n && status == GM_OK; begun += status == GM_OK) {
-    each[begun] = &talks[begun];
-    status = gm_talk_begin(&talks[begun], scene->picture, NULL, 0, NULL, c->err);
+static gm_status make_results(gm_ground_job *g, gm_error *err) {
+  for (size_t i = 0; i < g->some; i++)
+    GM_TRY(make_result(g, &g->searches[i], &g->results[g->at + i], err));
+  return GM_OK;
+}
+
+static gm_status full(const gm_ground_job *g, gm_error *err) {
+  size_t i = 0;
+  while (i + 1 < g->some && g->voices[i].status != GM_ERR_CONTEXT_FULL) i++;
+  return gm_fail(
+      err, GM_ERR_CONTEXT_FULL,
+      "phrase %zu: the context of %zu positions is full; raise it (-c) or ask with a "
+      "shorter phrase",
+      g->at + i + 1, g->scene->model->groma->context);
+}
+
+static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *more) {
+  gm_ground_job *g = (gm_ground_job *)job;
+  if (status == GM_ERR_CONTEXT_FULL && g->n_talks == g->some && g->voices[0].job)
+    status = full(g, err);
+  if (status == GM_OK) status = make_results(g, err);
+  for (size_t i = 0; i < g->n_talks; i++) gm_talk_free(&g->talks[i]);
+  for (size_t i = 0; i < g->n_searches; i++) {
+    free(g->searches[i].scores);
+    free(g->searches[i].order);
+    gm_ids_free(&g->searches[i].ids);
   }
-  if (status == GM_OK) status = run_talks(&b, each, phrases + first, n);
-  for (size_t i = 0; i < n && status == GM_OK; i++)
-    status = make_result(&b, &searches[i], &results[first + i]);
-  for (size_t i = 0; i < begun; i++) gm_talk_free(&talks[i]);
-  for (size_t i = 0; i < n; i++) gm_ids_free(&searches[i].ids);
-  gm_arena_restore(&c->arena, mark);
+  g->n_talks = g->n_searches = 0;
+  memset(g->voices, 0, sizeof g->voices);
+  g->at += g->some;
+  g->some = 0;
+  *more = status == GM_OK && g->at < g->n;
+  for (size_t i = 0; i < g->n && status != GM_OK; i++) {
+    gm_ground_result_free(g->results[i]);
+    g->results[i] = NULL;
+  }
+  return status;
+}
+
+static bool ready(const gm_job *job) {
+  return gm_picture_ready(((const gm_ground_job *)job)->scene->picture);
+}
+
+gm_job *gm_ground_job_of(gm_ground_job *g) {
+  return &g->job;
+}
+
+void gm_ground_job_free(gm_ground_job *g) {
+  if (!g) return;
+  for (size_t i = 0; i < g->n && g->questions; i++) gm_question_free(&g->questions[i]);
+  free(g->questions);
+  free(g->allowed);
+  free(g->share);
+  free(g);
+}
+
+static gm_status make_questions(gm_ground_job *g, const char *const *phrases, gm_error *err) {
+  for (size_t i = 0; i < g->n; i++) {
+    gm_status status =
+        gm_question_locate(&g->questions[i], prompt_of(g), phrases[i], g->params.all, err);
+    if (status != GM_OK) return gm_fail_prefix(err, status, "phrase %zu", i + 1);
+  }
+  return GM_OK;
+}
+
+gm_status gm_ground_job_new(gm_ground_job **out, gm_scene *scene, const char *const *phrases,
+                            size_t n, const gm_ground_params *params,
+                            gm_ground_result **results, gm_error *err) {
+  *out = NULL;
+  if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no phrase to ground, wanted some");
+  gm_ground_job *g = calloc(1, sizeof *g);
+  if (!g) return gm_fail_memory(err, "the phrases", sizeof *g);
+  g->scene = scene;
+  g->n = n;
+  g->results = results;
+  g->params = *params;
+  g->n_regions = scene->picture->base.n;
+  g->questions = calloc(n, sizeof *g->questions);
+  g->allowed = malloc((g->n_regions + 1) * sizeof *g->allowed);
+  g->share = malloc((g->n_regions + 1) * sizeof *g->share);
+  g->job = (gm_job){
+      .kernels = scene->model->kernels, .run = run, .collect = collect, .ready = ready};
+  gm_status status = g->questions && g->allowed && g->share
+                         ? make_questions(g, phrases, err)
+                         : gm_fail_memory(err, "the phrases", n * sizeof *g->questions);
+  if (status == GM_OK)
+    *out = g;
+  else
+    gm_ground_job_free(g);
   return status;
 }
 
 gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n,
                     const gm_ground_params *params, const gm_callbacks *callbacks,
                     gm_ground_result **results, gm_error *err) {
+  gm_ground_job *g;
   gm_ground_params own;
   gm_callbacks calls;
   for (size_t i = 0; i < n; i++) results[i] = NULL;
   GM_TRY(GM_STRUCT_READ(gm_ground_params, &own, params, err));
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
-  if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no phrase to ground, wanted some");
-  gm_compute *c = gm_scene_enter(scene, &calls, err);
-  gm_status status = GM_OK;
-  for (size_t i = 0; i < n && status == GM_OK; i += BATCH)
-    status = ground_batch(scene, c, phrases, i, n - i < BATCH ? n - i : BATCH, &own, results);
-  for (size_t i = 0; i < n && status != GM_OK; i++) {
-    gm_ground_result_free(results[i]);
-    results[i] = NULL;
-  }
-  return gm_scene_leave(scene, status);
+  GM_TRY(gm_ground_job_new(&g, scene, phrases, n, &own, results, err));
+  gm_job *job = gm_ground_job_of(g);
+  job->callbacks = &calls;
+  gm_status status = gm_job_do(scene->model->engine, job, err);
+  gm_ground_job_free(g);
+  return status;
 }

@@ -22,8 +22,11 @@ const char *gm_main_type(const gm_model_file *file) {
 static gm_status open_parts(gm_model *model, const char *path, const gm_model_params *params,
                             gm_error *err) {
   GM_TRY(gm_kernels_check(err));
-  GM_TRY(gm_pool_create(&model->pool, params->threads, err));
-  GM_TRY(gm_model_file_resolve(&model->file, path, params, model->pool, err));
+  GM_TRY(gm_engine_choose(&model->engine, params->engine, params->threads, err));
+  gm_entry entry; /* a synthetic model is computed */
+  GM_TRY(gm_engine_enter(model->engine, &entry, gm_kernels_best(), NULL, err));
+  GM_TRY(gm_engine_leave(
+      &entry, gm_model_file_resolve(&model->file, path, params, model->engine->pool, err)));
   gm_groma_cache cache = {params->context, params->cache_type_k, params->cache_type_v,
                           params->fast};
   GM_TRY(gm_groma_load(&model->groma, model->file, &cache, err));
@@ -35,8 +38,7 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
     model->name = gm_model_file_name(model->file);
   model->world = gm_model_world(path);
   model->type = gm_main_type(model->file);
-  model->compute.kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
-  model->compute.pool = model->pool;
+  model->kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   return gm_model_open_cache(model, params, err);
 }
 
@@ -47,7 +49,6 @@ gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params 
   GM_TRY(GM_STRUCT_READ(gm_model_params, &own, params, err));
   gm_model *model = calloc(1, sizeof *model);
   if (!model) return gm_fail_memory(err, "the model", sizeof *model);
-  pthread_mutex_init(&model->turn, NULL);
   gm_status status = open_parts(model, path, &own, err);
   if (status == GM_OK)
     *out = model;
@@ -58,12 +59,11 @@ gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params 
 
 void gm_model_free(gm_model *model) {
   if (!model) return;
+  if (model->engine) gm_scenes_forget(model);
   gm_groma_free(model->groma);
   gm_model_file_close(model->file);
-  gm_pool_free(model->pool);
   gm_cache_dir_free(model->dir);
-  gm_arena_free(&model->compute.arena);
-  pthread_mutex_destroy(&model->turn);
+  gm_engine_release(model->engine);
   free(model->path);
   free(model);
 }
@@ -73,8 +73,8 @@ gm_status gm_model_get_info(const gm_model *model, gm_model_info *out, gm_error 
       .name = model->name,
       .path = model->path,
       .type = model->type,
-      .kernels = model->compute.kernels->name,
-      .threads = gm_pool_threads(model->pool),
+      .kernels = model->kernels->name,
+      .threads = gm_pool_threads(model->engine->pool),
       .image_size = model->groma->hparams.image_size,
       .max_regions = (uint32_t)model->groma->max_regions,
       .context = (uint32_t)model->groma->context,
@@ -98,17 +98,7 @@ gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal 
   return GM_STRUCT_WRITE_AT(gm_cache_refusal, out, all, i, n);
 }
 
-gm_compute *gm_model_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err) {
-  pthread_mutex_lock(&model->turn);
-  model->compute.err = err;
-  model->compute.cancelled = callbacks ? callbacks->cancelled : NULL;
-  model->compute.cancel_user = callbacks ? callbacks->user : NULL;
-  return &model->compute;
-}
-
-gm_status gm_model_leave(gm_model *model, gm_status status) {
-  model->compute.err = NULL;
-  model->compute.cancelled = NULL;
-  pthread_mutex_unlock(&model->turn);
-  return status;
+gm_status gm_model_enter(gm_model *model, gm_entry *entry, const gm_callbacks *callbacks,
+                         gm_error *err) {
+  return gm_engine_enter(model->engine, entry, model->kernels, callbacks, err);
 }

@@ -5,21 +5,24 @@
 #include "image.h"
 #include "pixels.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- turns ---- */
 
-gm_compute *gm_scene_enter(gm_scene *scene, const gm_callbacks *callbacks, gm_error *err) {
-  gm_compute *c = gm_model_enter(scene->model, callbacks, err);
-  scene->watch.callbacks = callbacks;
-  return c;
+gm_status gm_scene_enter(gm_scene *scene, gm_entry *entry, const gm_callbacks *callbacks,
+                         gm_error *err) {
+  GM_TRY(gm_model_enter(scene->model, entry, callbacks, err));
+  scene->watch.callbacks = entry->callbacks;
+  return GM_OK;
 }
 
-gm_status gm_scene_leave(gm_scene *scene, gm_status status) {
+gm_status gm_scene_leave(gm_scene *scene, gm_entry *entry, gm_status status) {
   gm_watch_end(&scene->watch, status == GM_OK);
   scene->watch.callbacks = NULL;
-  return gm_model_leave(scene->model, status);
+  return gm_engine_leave(entry, status);
 }
 
 /* ---- boxes ---- */
@@ -168,15 +171,37 @@ static gm_status scores_of(const gm_scene_params *params, float **out, gm_error 
   return GM_OK;
 }
 
+void gm_scene_count_bytes(gm_scene *scene) {
+  uint64_t regions = scene->picture->base.n * sizeof *scene->regions;
+  atomic_store(&scene->bytes, sizeof *scene + regions + gm_picture_bytes(scene->picture));
+}
+
+/* On the thread that computes. */
+static gm_status make(gm_scene *scene, gm_compute *c, const gm_image *image,
+                      const gm_picture_settings *settings) {
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  gm_status status = encode(scene, c, image, settings);
+  gm_arena_restore(&c->arena, mark);
+  gm_arena_trim(&c->arena);
+  if (status == GM_OK) status = measure_unlikeness(scene, c->err);
+  if (status == GM_OK) status = publish_regions(scene, c->err);
+  if (status != GM_OK) return status;
+  gm_scene_count_bytes(scene);
+  return gm_scenes_make_room(scene->model->engine, atomic_load(&scene->bytes), c->err);
+}
+
+/* *out becomes the scene, or another that was made of the same while this one waited. */
 static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_params *params,
-                        const gm_callbacks *callbacks, gm_error *err) {
+                        const gm_callbacks *callbacks, gm_scene **out, gm_error *err) {
   gm_rel_box *boxes = NULL;
   float *scores = NULL;
+  gm_entry entry;
   gm_status status = GM_OK;
   if (params->regions) {
     status = gm_scene_boxes_to_rel(scene, params->regions, params->n_regions, &boxes, err);
     if (status == GM_OK) status = scores_of(params, &scores, err);
   }
+  if (status == GM_OK) status = gm_scene_enter(scene, &entry, callbacks, err);
   if (status == GM_OK) {
     gm_picture_settings settings = {
         .rule = rule_of(scene->model->groma, params),
@@ -187,18 +212,45 @@ static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_p
         .shuffle_seed = params->shuffle_seed,
         .cache = scene->model->cache.dir ? &scene->model->cache : NULL,
     };
-    gm_compute *c = gm_scene_enter(scene, callbacks, err);
-    gm_arena_mark mark = gm_arena_save(&c->arena);
-    status = encode(scene, c, image, &settings);
-    gm_arena_restore(&c->arena, mark);
-    gm_arena_trim(&c->arena);
-    if (status == GM_OK) status = measure_unlikeness(scene, err);
-    if (status == GM_OK) status = publish_regions(scene, err);
-    gm_scene_leave(scene, status);
+    *out = gm_scenes_find(scene->model->engine, scene->key);
+    if (!*out) {
+      status = make(scene, entry.c, image, &settings);
+      if (status == GM_OK) {
+        gm_scenes_add(scene);
+        *out = scene;
+      }
+    }
+    status = gm_scene_leave(scene, &entry, status);
   }
   free(boxes);
   free(scores);
   return status;
+}
+
+/* What the scene depends on, in hex; "" where the engine keeps none, so that nobody would find
+ * it. */
+static void name_scene(char key[65], const gm_model *model, const gm_image *image,
+                       const gm_scene_params *p) {
+  key[0] = 0;
+  if (model->engine->kept_scenes == 0) return;
+  gm_sha256_state sha;
+  uint64_t size[2] = {gm_image_width(image), gm_image_height(image)};
+  gm_sha256_begin(&sha);
+  gm_sha256_add(&sha, &model, sizeof model);
+  gm_sha256_add(&sha, size, sizeof size);
+  gm_sha256_add(&sha, gm_image_rgb(image), 3 * size[0] * size[1]);
+  gm_sha256_add(&sha, &p->box_score_thres, sizeof p->box_score_thres);
+  gm_sha256_add(&sha, &p->nms_thres, sizeof p->nms_thres);
+  gm_sha256_add(&sha, &p->max_regions, sizeof p->max_regions);
+  gm_sha256_add(&sha, &p->append_boxes, sizeof p->append_boxes);
+  gm_sha256_add(&sha, &p->shuffle_seed, sizeof p->shuffle_seed);
+  size_t n = p->regions ? p->n_regions : 0;
+  bool scored = n > 0 && p->region_scores;
+  gm_sha256_add(&sha, &n, sizeof n);
+  gm_sha256_add(&sha, &scored, sizeof scored);
+  if (n > 0) gm_sha256_add(&sha, p->regions, n * sizeof *p->regions);
+  if (scored) gm_sha256_add(&sha, p->region_scores, n * sizeof *p->region_scores);
+  gm_sha256_end(&sha, key);
 }
 
 gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image,
@@ -210,21 +262,25 @@ gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image
   GM_TRY(GM_STRUCT_READ(gm_scene_params, &own, params, err));
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
   GM_TRY(check_params(model, image, &own, err));
+  GM_TRY(gm_refuse_in_callback(err));
+  char key[65];
+  name_scene(key, model, image, &own);
+  *out = gm_scenes_find(model->engine, key);
+  if (*out) return GM_OK;
   gm_scene *scene = calloc(1, sizeof *scene);
   if (!scene) return gm_fail_memory(err, "the scene", sizeof *scene);
   scene->model = model;
+  scene->holders = 1;
+  memcpy(scene->key, key, sizeof key);
   scene->width = gm_image_width(image);
   scene->height = gm_image_height(image);
-  gm_status status = create(scene, image, &own, &calls, err);
-  if (status == GM_OK)
-    *out = scene;
-  else
-    gm_scene_free(scene);
+  gm_status status = create(scene, image, &own, &calls, out, err);
+  if (*out != scene) gm_scene_destroy(scene);
   return status;
 }
 
-void gm_scene_free(gm_scene *scene) {
-  if (!scene) return;
+void gm_scene_destroy(gm_scene *scene) {
+  assert(!scene->after);
   gm_picture_free(scene->picture);
   free(scene->regions);
   free(scene);
@@ -243,10 +299,11 @@ float gm_scene_unlikeness(const gm_scene *scene) {
 }
 
 uint64_t gm_scene_bytes(const gm_scene *scene) {
-  uint64_t regions = scene->picture->base.n * sizeof *scene->regions;
-  return sizeof *scene + regions + gm_picture_bytes(scene->picture);
+  return atomic_load(&scene->bytes);
 }
 
 gm_status gm_scene_timing_at(const gm_scene *scene, size_t i, gm_timing *out) {
-  return GM_STRUCT_WRITE_AT(gm_timing, out, scene->watch.timings, i, scene->watch.n);
+  gm_timing timing;
+  if (!gm_watch_timing(&scene->watch, i, &timing)) return GM_ERR_ARGUMENT;
+  return GM_STRUCT_WRITE(gm_timing, out, &timing, NULL);
 }

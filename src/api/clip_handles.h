@@ -4,17 +4,15 @@
 
 #include "clip.h"
 #include "embedded.h"
+#include "engine.h"
 #include "feature_cache.h"
 #include "struct_size.h"
-
-#include <pthread.h>
 
 struct gm_clip {
   gm_model_file *file;
   gm_clip_model *model;
-  gm_pool *pool;
-  gm_compute compute;
-  pthread_mutex_t turn; /* held while a call computes */
+  gm_engine *engine; /* held */
+  const gm_kernels *kernels;
   char *path;
   const char *name, *type;
   const gm_embedded_world *world; /* NULL: not known */
@@ -46,10 +44,8 @@ gm_status gm_view_make(gm_view **out, gm_clip *clip, const gm_image *image,
                        const gm_view_params *params, const gm_view_defaults *defaults,
                        gm_error *err);
 
-/* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
- * NULL) whether to stop. */
-gm_compute *gm_clip_enter(gm_clip *clip, const gm_callbacks *callbacks, gm_error *err);
-/* Gives the turn back and returns status. */
-gm_status gm_clip_leave(gm_clip *clip, gm_status status);
+/* A call's heavy work. See gm_engine_enter. */
+gm_status gm_clip_enter(gm_clip *clip, gm_entry *entry, const gm_callbacks *callbacks,
+                        gm_error *err);
 
 #endif

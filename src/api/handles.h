@@ -3,20 +3,18 @@
 #define GM_HANDLES_H
 
 #include "embedded.h"
+#include "engine.h"
 #include "groma.h"
 #include "picture.h"
 #include "sha256.h"
 #include "struct_size.h"
 #include "watch.h"
 
-#include <pthread.h>
-
 struct gm_model {
   gm_model_file *file;
   gm_groma *groma;
-  gm_pool *pool;
-  gm_compute compute;
-  pthread_mutex_t turn; /* held while a call computes */
+  gm_engine *engine; /* held */
+  const gm_kernels *kernels;
   gm_cache_dir *dir;    /* NULL: nothing is kept */
   gm_scene_cache cache; /* dir NULL: no scenes are */
   char *path;
@@ -26,6 +24,10 @@ struct gm_model {
 
 struct gm_scene {
   gm_model *model;
+  size_t holders;         /* 0: kept for the next who wants it; with the engine's scenes_lock */
+  char key[65];           /* of picture, model and settings; "": not to be shared */
+  struct gm_scene *after; /* in the engine's list */
+  _Atomic uint64_t bytes; /* as of the last work on it */
   uint32_t width, height; /* of the upright picture */
   gm_watch watch;
   gm_picture *picture;
@@ -43,15 +45,29 @@ void gm_add_maker(gm_sha256_state *sha, const gm_kernels *kernels);
 /* Opens the cache directory that params name, if any, for scenes and for panels. */
 gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err);
 
-/* Takes the model's turn for a call; its compute reports to err and asks callbacks (may be
- * NULL) whether to stop. */
-gm_compute *gm_model_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err);
-/* Gives the turn back and returns status. */
-gm_status gm_model_leave(gm_model *model, gm_status status);
+/* A call's heavy work on a model, or on a scene, whose watch reports to the callbacks (may be
+ * NULL). See gm_engine_enter. */
+gm_status gm_model_enter(gm_model *model, gm_entry *entry, const gm_callbacks *callbacks,
+                         gm_error *err);
+gm_status gm_scene_enter(gm_scene *scene, gm_entry *entry, const gm_callbacks *callbacks,
+                         gm_error *err);
+gm_status gm_scene_leave(gm_scene *scene, gm_entry *entry, gm_status status);
 
-/* The same for a call on a scene, whose watch reports to callbacks. */
-gm_compute *gm_scene_enter(gm_scene *scene, const gm_callbacks *callbacks, gm_error *err);
-gm_status gm_scene_leave(gm_scene *scene, gm_status status);
+/* The engine's scenes (scenes.c). find: one of that key, which the caller then holds; NULL:
+ * there is none. add: the scene, which the caller holds, is counted from now on. */
+gm_scene *gm_scenes_find(gm_engine *engine, const char *key);
+void gm_scenes_add(gm_scene *scene);
+gm_scene *gm_scene_hold(gm_scene *scene);
+/* Frees kept scenes until `bytes` more fit into the engine's memory; GM_ERR_MEMORY where they
+ * do not. */
+gm_status gm_scenes_make_room(gm_engine *engine, uint64_t bytes, gm_error *err);
+/* Frees the model's kept scenes. */
+void gm_scenes_forget(gm_model *model);
+uint64_t gm_scenes_bytes(gm_engine *engine, size_t *n);
+/* After work on it, on the thread that computes. */
+void gm_scene_count_bytes(gm_scene *scene);
+/* Frees a scene that nobody holds and no list has. */
+void gm_scene_destroy(gm_scene *scene);
 
 /* Between pixels of the picture and the model's relative boxes. to_rel clips to the picture;
  * GM_ERR_ARGUMENT where nothing of the box is left, with its number (from 1) in the message. */

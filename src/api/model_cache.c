@@ -62,7 +62,7 @@ static void add_file(gm_sha256_state *sha, const gm_model_file *file) {
 static void name_scenes(gm_model *model) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha); /* all that changes a result, but for what has a key of its own */
-  gm_add_maker(&sha, model->compute.kernels);
+  gm_add_maker(&sha, model->kernels);
   add_file(&sha, model->file);
   gm_sha256_end(&sha, model->cache.model);
   model->cache.dir = model->dir;
@@ -74,5 +74,5 @@ gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm
   if (!model->dir) return gm_fail_memory(err, "the cache", 1);
   if (!params->no_scenes) name_scenes(model);
   if (params->no_pack || params->mlock) return GM_OK; /* pinned weights would be there twice */
-  return gm_vision_keep_panels(model->groma->vision, model->compute.kernels, model->dir, err);
+  return gm_vision_keep_panels(model->groma->vision, model->kernels, model->dir, err);
 }

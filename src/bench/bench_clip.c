@@ -144,11 +144,14 @@ gm_status gm_bench_clip(gm_bench_report **out, const char *path, const gm_bench_
                   .n = p.count ? p.count : CROPS,
                   .n_texts = p.count ? p.count : TEXTS};
   gm_bench_results *results = NULL;
-  gm_compute *c = gm_clip_enter(clip, &calls, err);
-  gm_status status = prepare(&b, err);
-  if (status == GM_OK) status = gm_bench_results_create(&results, c);
-  if (status == GM_OK) status = time_stages(&b, results, c, clip, &p);
-  status = gm_clip_leave(clip, status);
+  gm_entry entry;
+  gm_status status = gm_clip_enter(clip, &entry, &calls, err);
+  if (status == GM_OK) {
+    status = prepare(&b, err);
+    if (status == GM_OK) status = gm_bench_results_create(&results, entry.c);
+    if (status == GM_OK) status = time_stages(&b, results, entry.c, clip, &p);
+    status = gm_engine_leave(&entry, status);
+  }
   release(&b);
   gm_clip_free(clip);
   return gm_bench_finish(results, status, out);

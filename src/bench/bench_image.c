@@ -130,11 +130,13 @@ static gm_status make_phrases(image_bench *b) {
   return GM_OK;
 }
 
-/* Outside of the model's turn, since these are public calls. The first question, which computes
+/* Outside of the model's work, since these are public calls. The first question, which computes
  * what all share, is not timed here. */
 static gm_status time_ground(image_bench *b) {
   gm_bench_chain *chain = &b->chain;
-  gm_compute *c = &b->model->compute;
+  gm_compute own = {
+      .kernels = b->model->kernels, .pool = b->model->engine->pool, .err = b->err};
+  gm_compute *c = &own;
   if (!gm_bench_wants(chain->stages, "ground") && !gm_bench_wants(chain->stages, "ground 1"))
     return GM_OK;
   GM_TRY(make_phrases(b));
@@ -155,7 +157,9 @@ static gm_status time_ground(image_bench *b) {
 
 static gm_status time_chain(image_bench *b) {
   gm_bench_chain *chain = &b->chain;
-  gm_compute *c = gm_model_enter(b->model, b->callbacks, b->err);
+  gm_entry entry;
+  GM_TRY(gm_model_enter(b->model, &entry, b->callbacks, b->err));
+  gm_compute *c = entry.c;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = gm_bench_chain_begin(chain, b->err);
   if (status == GM_OK) status = gm_bench_results_create(&chain->results, c);
@@ -165,7 +169,7 @@ static gm_status time_chain(image_bench *b) {
   if (status == GM_OK) status = gm_bench_language(chain, c, b->model);
   gm_arena_restore(&c->arena, mark);
   gm_bench_chain_end(chain);
-  return gm_model_leave(b->model, status);
+  return gm_engine_leave(&entry, status);
 }
 
 /* One picture after another, each from file to answer. */

@@ -298,7 +298,9 @@ void gm_bench_chain_end(gm_bench_chain *b) {
 
 static gm_status run_all(gm_bench_chain *b, gm_model *model, const gm_callbacks *callbacks,
                          gm_error *err) {
-  gm_compute *c = gm_model_enter(model, callbacks, err);
+  gm_entry entry;
+  GM_TRY(gm_model_enter(model, &entry, callbacks, err));
+  gm_compute *c = entry.c;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = gm_bench_chain_begin(b, err);
   if (status == GM_OK) status = gm_bench_results_create(&b->results, c);
@@ -306,7 +308,7 @@ static gm_status run_all(gm_bench_chain *b, gm_model *model, const gm_callbacks 
   if (status == GM_OK) status = gm_bench_language(b, c, model);
   gm_arena_restore(&c->arena, mark);
   gm_bench_chain_end(b);
-  return gm_model_leave(model, status);
+  return gm_engine_leave(&entry, status);
 }
 
 gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench_params *params,

@@ -6,13 +6,15 @@
 #include "pages.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { BLOCK = 128, ALIGN = GM_PAGES_ALIGN };
 
 struct gm_kv_block {
-  size_t references, capacity;
+  atomic_size_t references; /* a conversation may be freed while others compute */
+  size_t capacity;
   unsigned char *bytes;
   gm_mapping file; /* that the bytes lie in, only to be read; all zero: they are our own */
 };
@@ -53,7 +55,8 @@ static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t 
   }
   gm_kv_block *block = malloc(sizeof *block);
   if (!block) return NULL;
-  *block = (gm_kv_block){1, capacity, gm_pages_alloc(*bytes), {0}};
+  *block =
+      (gm_kv_block){.references = 1, .capacity = capacity, .bytes = gm_pages_alloc(*bytes)};
   if (!block->bytes) {
     free(block);
     return NULL;
@@ -69,7 +72,7 @@ static gm_kv_block *new_block(const gm_kv_shape *shape, size_t capacity, size_t 
 
 static void release(gm_kv_block *block) {
   assert(block->references > 0);
-  if (--block->references > 0) return;
+  if (atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) > 1) return;
   if (block->file.data)
     gm_unmap(&block->file);
   else
@@ -84,9 +87,17 @@ size_t gm_kv_memory(const gm_kv_seq *seq) {
   return bytes;
 }
 
+size_t gm_kv_own_memory(const gm_kv_seq *seq) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < seq->n_parts; i++)
+    if (atomic_load(&seq->parts[i].block->references) == 1)
+      bytes += gm_kv_bytes(&seq->shape, seq->parts[i].block->capacity);
+  return bytes;
+}
+
 static size_t room_in(const gm_kv_part *part) {
   assert(part->n <= part->block->capacity);
-  bool closed = part->block->references > 1 || part->block->file.data;
+  bool closed = atomic_load(&part->block->references) > 1 || part->block->file.data;
   return closed ? 0 : part->block->capacity - part->n;
 }
 
@@ -105,7 +116,7 @@ gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err) {
   GM_TRY(grow_parts(out, parent->n_parts, err));
   for (size_t i = 0; i < parent->n_parts; i++) {
     if (parent->parts[i].n == 0) continue; /* a reserved piece */
-    parent->parts[i].block->references++;
+    atomic_fetch_add_explicit(&parent->parts[i].block->references, 1, memory_order_relaxed);
     out->parts[out->n_parts++] = parent->parts[i];
   }
   out->n = parent->n;

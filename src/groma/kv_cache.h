@@ -78,6 +78,8 @@ gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n,
 /* Memory of the blocks that the sequence has, room and pages of files counted; blocks that it
  * shares too. */
 size_t gm_kv_memory(const gm_kv_seq *seq);
+/* The same without blocks that another sequence has too. */
+size_t gm_kv_own_memory(const gm_kv_seq *seq);
 
 /* Empties the sequence and frees blocks that no other sequence shares; the shape stays. */
 void gm_kv_clear(gm_kv_seq *seq);

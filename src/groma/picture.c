@@ -202,6 +202,11 @@ static gm_status extend_prefix(gm_picture *picture, gm_compute *c, const gm_rows
   return GM_OK;
 }
 
+bool gm_picture_ready(const gm_picture *picture) {
+  return !picture->preparing &&
+         picture->prefix.n == gm_picture_positions(picture, &picture->base);
+}
+
 gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole) {
   const gm_groma *groma = picture->groma;
   if (picture->prefix.n > (whole ? picture->n_image : 0)) return GM_OK;

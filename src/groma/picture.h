@@ -65,6 +65,7 @@ typedef struct gm_picture {
   bool base_sought; /* the base list's vectors were looked for in the cache */
   gm_kv_seq prefix; /* the positions above, as many as are computed */
   size_t n_image;   /* positions before the first region */
+  bool preparing;   /* what questions need is being computed */
 } gm_picture;
 
 /* Encodes the picture's pixels[3, S, S], or finds it in the cache, and chooses its regions. The
@@ -92,6 +93,9 @@ gm_status gm_picture_append(const gm_picture *picture, gm_region_list *list,
                             const gm_rel_box *boxes, size_t n, bool *in_use, size_t *index,
                             size_t *first_changed, gm_error *err);
 void gm_region_list_free(gm_region_list *list);
+
+/* Whether a question without boxes finds all that it needs. */
+bool gm_picture_ready(const gm_picture *picture);
 
 /* Computes the prefix as far as the image part, or to its end (with the base list). */
 gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole);

@@ -108,10 +108,13 @@ gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n) {
     /* Lists that go on from the base list's positions make them worth while. */
     whole = whole || 2 * common_regions(&picture->base, lists[i]) >= picture->base.n;
   }
+  assert(!picture->preparing);
+  picture->preparing = true;
   gm_status status = gm_picture_fill(picture, c, lists, n);
   if (status == GM_OK && any_new) status = gm_picture_prefill(picture, c, whole);
   for (size_t i = 0; i < n && status == GM_OK; i++)
     if (talks[i]->seq.n < picture->n_image) status = take_prefix(talks[i], c->err);
+  picture->preparing = false;
   gm_arena_restore(&c->arena, mark);
   return status;
 }
@@ -169,19 +172,22 @@ void gm_talk_go_back(gm_talk *talk, const gm_talk_mark *mark) {
     gm_kv_truncate(&talk->seq, gm_talk_positions(talk));
 }
 
-/* ---- running ---- */
+/* ---- a pass ---- */
 
-/* A batch of talks while it runs. */
-typedef struct batch {
+/* Talks while they go through the language model together. */
+typedef struct pass {
   gm_compute *c;
   gm_talk *const *talks;
   size_t n;
-  bool *resting, *full;
-  bool *running; /* [n] in this step */
-  gm_rows *rows; /* [n] of a first step that has to compute a prefix */
-  gm_llama_run *runs;
-  float *logits;
-} batch;
+  gm_rows *rows;      /* [n] of talks that read a list */
+  gm_llama_run *runs; /* [n] */
+} pass;
+
+size_t gm_talk_unread(const gm_talk *talk) {
+  size_t all = gm_talk_positions(talk);
+  assert(talk->seq.n <= all);
+  return all > talk->picture->groma->context ? 0 : all - talk->seq.n;
+}
 
 /* List, tail and what was said, as rows. */
 static gm_status all_rows(const gm_talk *talk, gm_rows *rows, gm_error *err) {
@@ -192,141 +198,89 @@ static gm_status all_rows(const gm_talk *talk, gm_rows *rows, gm_error *err) {
   return gm_rows_add(rows, talk->said.rows, talk->said.n, err);
 }
 
-/* Lists that the cache between runs may keep get blocks of their own. */
-static gm_status reserve_lists(const batch *b) {
-  for (size_t i = 0; i < b->n; i++) {
-    gm_talk *talk = b->talks[i];
-    size_t end = prefix_of(talk);
-    if (!talk->picture->cache || talk->list_at == 0 || talk->seq.n >= end) continue;
-    GM_TRY(gm_kv_reserve_piece(&talk->seq, end - talk->list_at, b->c->err));
+/* A list that the cache between runs may keep gets a block of its own. */
+static gm_status reserve_list(gm_talk *talk, gm_error *err) {
+  size_t prefix = prefix_of(talk);
+  if (!talk->picture->cache || talk->list_at == 0 || talk->seq.n >= prefix) return GM_OK;
+  assert(talk->seq.n == talk->list_at);
+  return gm_kv_reserve_piece(&talk->seq, prefix - talk->list_at, err);
+}
+
+static gm_status make_run(pass *p, size_t i, float *logits) {
+  gm_talk *talk = p->talks[i];
+  size_t cached = talk->seq.n, prefix = prefix_of(talk), n = gm_talk_unread(talk);
+  const gm_llama_row *rows;
+  assert(cached >= talk->picture->n_image && n > 0);
+  if (cached >= prefix) {
+    rows = talk->said.rows + (cached - prefix);
+  } else {
+    GM_TRY(reserve_list(talk, p->c->err));
+    GM_TRY(all_rows(talk, &p->rows[i], p->c->err));
+    rows = p->rows[i].rows + (cached - talk->picture->n_image);
   }
+  p->runs[i] = (gm_llama_run){&talk->seq, rows, n, logits, NULL};
   return GM_OK;
 }
 
-static gm_status keep_lists(const batch *b) {
-  for (size_t i = 0; i < b->n; i++) {
-    gm_talk *talk = b->talks[i];
-    if (talk->list_at == 0 || talk->seq.n < prefix_of(talk)) continue;
+/* True where all have only questions to read, after the same positions. A list is no part of a
+ * tree: it is kept as one block. */
+static bool begin_alike(const pass *p) {
+  for (size_t i = 0; i < p->n; i++)
+    if (p->talks[i]->list_at > 0) return false;
+  for (size_t i = 1; i < p->n; i++)
+    if (p->runs[i].seq->n != p->runs[0].seq->n ||
+        gm_kv_common(p->runs[0].seq, p->runs[i].seq) != p->runs[0].seq->n)
+      return false;
+  return p->n > 1;
+}
+
+static gm_status read_runs(const pass *p, void (*progress)(void *user, double done),
+                           void *user) {
+  const gm_llama *llama = p->talks[0]->picture->groma->llama;
+  gm_row_tree tree = {.runs = p->runs, .n = p->n};
+  bool grown = begin_alike(p);
+  gm_status status = grown ? gm_row_tree_grow(&tree, p->runs, p->n, p->c->err) : GM_OK;
+  if (status == GM_OK)
+    status = gm_llama_forward(llama, p->c, tree.runs, tree.n, progress, user);
+  if (grown) gm_row_tree_free(&tree);
+  return status;
+}
+
+static gm_status keep_lists(const pass *p) {
+  for (size_t i = 0; i < p->n; i++) {
+    gm_talk *talk = p->talks[i];
+    if (talk->list_at == 0) continue;
     GM_TRY(
-        gm_picture_keep_list(talk->picture, &talk->list, &talk->seq, talk->list_at, b->c->err));
+        gm_picture_keep_list(talk->picture, &talk->list, &talk->seq, talk->list_at, p->c->err));
     talk->list_at = 0;
   }
   return GM_OK;
 }
 
-/* Whether a talk that does not rest has rows to read. */
-static bool any_reads(const batch *b) {
-  for (size_t i = 0; i < b->n; i++)
-    if (!b->resting[i] && !gm_talk_steps(b->talks[i])) return true;
-  return false;
-}
-
-/* Fills runs with what the talks that do not rest have to compute: those that read, or those
- * that take a step. *n_runs becomes their number. */
-static gm_status make_runs(batch *b, bool reading, size_t *n_runs) {
-  *n_runs = 0;
-  for (size_t i = 0; i < b->n; i++) {
-    gm_talk *talk = b->talks[i];
-    size_t cached = talk->seq.n, prefix = prefix_of(talk), all = gm_talk_positions(talk);
-    b->running[i] = false;
-    if (b->resting[i] || gm_talk_steps(talk) == reading) continue;
-    if (all > talk->picture->groma->context) {
-      b->resting[i] = b->full[i] = true;
-      continue;
-    }
-    const gm_llama_row *rows;
-    assert(cached >= talk->picture->n_image && cached < all);
-    if (cached >= prefix) {
-      rows = talk->said.rows + (cached - prefix);
-    } else {
-      GM_TRY(all_rows(talk, &b->rows[i], b->c->err));
-      rows = b->rows[i].rows + (cached - talk->picture->n_image);
-    }
-    size_t vocab = talk->picture->groma->llama->vocab;
-    b->running[i] = true;
-    b->runs[(*n_runs)++] =
-        (gm_llama_run){&talk->seq, rows, all - cached, b->logits + i * vocab, NULL};
+static gm_status forward(pass *p, bool reading, float *logits,
+                         void (*progress)(void *user, double done), void *user) {
+  const gm_llama *llama = p->talks[0]->picture->groma->llama;
+  for (size_t i = 0; i < p->n; i++) {
+    assert(gm_talk_steps(p->talks[i]) == !reading);
+    GM_TRY(make_run(p, i, logits + i * llama->vocab));
   }
-  return GM_OK;
+  if (!reading) return gm_llama_step(llama, p->c, p->runs, p->n);
+  GM_TRY(read_runs(p, progress, user));
+  return keep_lists(p);
 }
 
-/* True where all talks that read have only questions to read, after the same positions. A list
- * is no part of a tree: it is kept as one block. */
-static bool begin_alike(const batch *b, size_t n_runs) {
-  for (size_t i = 0; i < b->n; i++)
-    if (b->talks[i]->list_at > 0) return false;
-  for (size_t i = 1; i < n_runs; i++)
-    if (b->runs[i].seq->n != b->runs[0].seq->n ||
-        gm_kv_common(b->runs[0].seq, b->runs[i].seq) != b->runs[0].seq->n)
-      return false;
-  return n_runs > 1;
-}
-
-static gm_status forward(batch *b, size_t n_runs, bool reading) {
-  const gm_picture *picture = b->talks[0]->picture;
-  const gm_llama *llama = picture->groma->llama;
-  if (!reading) return gm_llama_step(llama, b->c, b->runs, n_runs);
-  gm_row_tree tree = {.runs = b->runs, .n = n_runs};
-  bool grown = begin_alike(b, n_runs);
-  gm_status status = grown ? gm_row_tree_grow(&tree, b->runs, n_runs, b->c->err) : GM_OK;
-  if (status == GM_OK)
-    status =
-        gm_llama_forward(llama, b->c, tree.runs, tree.n, gm_watch_progress, picture->watch);
-  if (grown) gm_row_tree_free(&tree);
-  return status;
-}
-
-/* In the account of every picture. */
-static void watch_begin(const batch *b, const char *stage) {
-  const gm_picture *last = NULL;
-  for (size_t i = 0; i < b->n; i++) {
-    const gm_picture *picture = b->talks[i]->picture;
-    if (picture != last) gm_watch_begin(picture->watch, stage);
-    last = picture;
-  }
-}
-
-static gm_status run_steps(batch *b, gm_next_fn next, void *user) {
-  const gm_llama *llama = b->talks[0]->picture->groma->llama;
-  GM_TRY(reserve_lists(b));
-  for (;;) {
-    size_t n_runs;
-    bool reading = any_reads(b);
-    GM_TRY(make_runs(b, reading, &n_runs));
-    if (n_runs == 0 && reading) continue; /* none has room, so all of these rest now */
-    if (n_runs == 0) return GM_OK;
-    if (reading) watch_begin(b, "prefill");
-    GM_TRY(forward(b, n_runs, reading));
-    if (reading) GM_TRY(keep_lists(b));
-    if (reading) watch_begin(b, "generate");
-    for (size_t i = 0; i < b->n; i++) {
-      if (!b->running[i]) continue;
-      int32_t id = -1;
-      bool more = false;
-      GM_TRY(next(user, i, b->logits + i * llama->vocab, &id, &more));
-      if (id >= 0) GM_TRY(gm_talk_say(b->talks[i], id, b->c->err));
-      b->resting[i] = !more;
-    }
-  }
-}
-
-gm_status gm_talks_run(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next,
-                       void *user, bool *full) {
+gm_status gm_talks_forward(gm_compute *c, gm_talk *const *talks, size_t n, bool reading,
+                           float *logits, void (*progress)(void *user, double done),
+                           void *user) {
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  size_t vocab = talks[0]->picture->groma->llama->vocab;
-  batch b = {.c = c, .talks = talks, .n = n, .full = full};
-  b.resting = gm_scratch(c, n * sizeof *b.resting, "the answers");
-  b.running = gm_scratch(c, n * sizeof *b.running, "the answers");
-  b.rows = gm_scratch(c, n * sizeof *b.rows, "the answers");
-  b.runs = gm_scratch(c, n * sizeof *b.runs, "the answers");
-  b.logits = gm_scratch_f32(c, n * vocab, "the answers");
+  pass p = {.c = c, .talks = talks, .n = n};
+  p.rows = gm_scratch(c, n * sizeof *p.rows, "the answers");
+  p.runs = gm_scratch(c, n * sizeof *p.runs, "the answers");
   gm_status status = GM_ERR_MEMORY;
-  if (b.resting && b.running && b.rows && b.runs && b.logits) {
-    memset(b.resting, 0, n * sizeof *b.resting);
-    memset(b.rows, 0, n * sizeof *b.rows);
-    memset(full, 0, n * sizeof *full);
-    status = run_steps(&b, next, user);
-    for (size_t i = 0; i < n; i++) gm_rows_free(&b.rows[i]);
+  if (p.rows && p.runs) {
+    memset(p.rows, 0, n * sizeof *p.rows);
+    status = forward(&p, reading, logits, progress, user);
+    for (size_t i = 0; i < n; i++) gm_rows_free(&p.rows[i]);
   }
   gm_arena_restore(&c->arena, mark);
   return status;

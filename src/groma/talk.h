@@ -58,22 +58,26 @@ void gm_talk_go_back(gm_talk *talk, const gm_talk_mark *mark);
 /* Positions of the talk with all that was said. */
 size_t gm_talk_positions(const gm_talk *talk);
 
+/* Positions that the talk has still to compute; 0 where the context has no room for them. */
+size_t gm_talk_unread(const gm_talk *talk);
 /* Whether what the talk has to compute next is a step of decoding (gm_llama_step): the row that
  * it said last, with all before it computed. Else rows up to the end of its question are to be
  * read (gm_llama_forward). This decides how a row is computed, so that it is bit-identical
  * alone and in every batch. */
 bool gm_talk_steps(const gm_talk *talk);
 
-/* Decides what talk i says next, given the logits [vocab] behind its last row. *id >= 0 is
- * said; *more false: the talk rests. */
+/* Decides what talk i says next, given the logits [vocab] of its last row. *id >= 0 is said;
+ * *more false: the talk rests. */
 typedef gm_status (*gm_next_fn)(void *user, size_t i, const float *logits, int32_t *id,
-                                bool *more);
+                                bool *more, gm_error *err);
 
-/* Runs n talks, of one picture or of several of one model, as one batch until all rest; what
- * several first questions of a picture begin with is computed once. full[i] becomes true where
- * talk i had to rest because the context has no room for it. On failure the talks stay as they
- * were after the last whole step, and can go on from there. */
-gm_status gm_talks_run(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next,
-                       void *user, bool *full);
+/* Computes the unread positions of n talks of one model, of any pictures, in one pass: logits
+ * [n, vocab] of their last rows. reading: they are questions, and what several of them begin
+ * with is computed once; else each has one row, a step. progress (may be NULL) is told the
+ * share done. All are to step or all to read. On failure the talks are as they were, and can go
+ * on from there. */
+gm_status gm_talks_forward(gm_compute *c, gm_talk *const *talks, size_t n, bool reading,
+                           float *logits, void (*progress)(void *user, double done),
+                           void *user);
 
 #endif

@@ -20,6 +20,10 @@ typedef struct gm_watch {
 void gm_watch_begin(gm_watch *watch, const char *stage);
 /* The running stage is over: it is told to be done, unless the call failed. */
 void gm_watch_end(gm_watch *watch, bool done);
+/* Timing i; false where there is none. From any thread. struct_size is not set. */
+bool gm_watch_timing(const gm_watch *watch, size_t i, gm_timing *out);
+/* Counts seconds of a stage that ran by itself, beside the running one. */
+void gm_watch_add(gm_watch *watch, const char *stage, double seconds);
 /* Share of the running stage that is done; watch is a gm_watch, so that it can be handed on as
  * a progress callback. */
 void gm_watch_progress(void *watch, double done);

@@ -19,6 +19,7 @@ float *gm_scratch_f32(gm_compute *c, size_t n, const char *what) {
 }
 
 gm_status gm_poll(gm_compute *c) {
+  if (c->visit) c->visit(c->visit_user);
   if (c->cancelled && c->cancelled(c->cancel_user))
     return gm_fail(c->err, GM_ERR_CANCELLED, "cancelled by the caller");
   return GM_OK;

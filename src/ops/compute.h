@@ -31,6 +31,10 @@ typedef struct gm_compute {
   /* Polled between layers and tokens; may be NULL. */
   bool (*cancelled)(void *user);
   void *cancel_user;
+  /* Called at each poll: quicker work that may be done in between, with the same compute, which
+   * it leaves as it was. May be NULL. */
+  void (*visit)(void *user);
+  void *visit_user;
   gm_way way;
   const gm_panels *panels; /* of weights, that lie ready; may be NULL */
 } gm_compute;
@@ -39,7 +43,9 @@ typedef struct gm_compute {
 float *gm_scratch_f32(gm_compute *c, size_t n, const char *what);
 void *gm_scratch(gm_compute *c, size_t bytes, const char *what);
 
-/* GM_ERR_CANCELLED if the caller asked to stop. */
+/* Between layers and tokens: lets quicker work pass; GM_ERR_CANCELLED if the caller asked to
+ * stop.
+ */
 gm_status gm_poll(gm_compute *c);
 
 #endif

@@ -33,14 +33,18 @@ static gm_status add_phrase(gm_grounded_text *g, size_t begin, size_t end, gm_er
   return GM_OK;
 }
 
-/* A phrase that got no region is no phrase of the result. */
-static void drop_bare_phrase(gm_grounded_text *g) {
-  if (g->n_phrases && g->phrases[g->n_phrases - 1].n_regions == 0) g->n_phrases--;
+/* The last phrase takes no more regions. One that got none is not part of the result. */
+static void end_phrase(gm_grounded_text *g) {
+  const gm_grounded_phrase *last = g->n_phrases ? &g->phrases[g->n_phrases - 1] : NULL;
+  if (last && last->n_regions == 0)
+    g->n_phrases--;
+  else if (last && g->can_take && g->params.phrase)
+    g->params.phrase(g->params.user, g, last);
   g->can_take = false;
 }
 
 static void open_phrase(gm_grounded_text *g) {
-  drop_bare_phrase(g);
+  end_phrase(g);
   g->in_phrase = true;
   g->phrase_begun = false;
 }
@@ -80,7 +84,7 @@ static gm_status add_visible(gm_grounded_text *g, const char *character, size_t 
     g->phrase_begun = true;
     g->phrase_from = g->text.length;
   }
-  if (!g->in_phrase) drop_bare_phrase(g);
+  if (!g->in_phrase) end_phrase(g);
   return gm_text_append(&g->text, character, length, err);
 }
 
@@ -151,7 +155,7 @@ gm_status gm_grounded_text_finish(gm_grounded_text *g, gm_error *err) {
   gm_status status = gm_llama_stream_finish(&g->stream, &g->piece, err);
   if (status == GM_OK) status = take_piece(g, err);
   if (status == GM_OK) status = close_phrase(g, err);
-  drop_bare_phrase(g);
+  end_phrase(g);
   report(g, from);
   return status;
 }

@@ -30,6 +30,8 @@ typedef struct gm_grounded_phrase {
   size_t first_region, n_regions; /* in the array of regions; n_regions >= 1 once finished */
 } gm_grounded_phrase;
 
+struct gm_grounded_text;
+
 typedef struct gm_grounded_text_params {
   const gm_llama_tokenizer *tokenizer; /* must outlive the parser */
   size_t n_regions;                    /* regions that the picture has */
@@ -37,6 +39,10 @@ typedef struct gm_grounded_text_params {
    * final text. May be NULL. */
   void (*text)(void *user, const char *text, size_t length);
   void *user;
+  /* Called with a phrase once it takes no more regions: when text follows it, or at the end.
+   * May be NULL. */
+  void (*phrase)(void *user, const struct gm_grounded_text *g,
+                 const gm_grounded_phrase *phrase);
 } gm_grounded_text_params;
 
 /* A parser and, when finished, its result: text, phrases, regions. */

@@ -136,8 +136,9 @@ static void check_logits(golden *values, const char *name, const float *logits) 
   assert_close(logits, w, want.n, 1e-3, name);
 }
 
-static gm_status keep_logits(void *user, size_t i, const float *logits, int32_t *id,
-                             bool *more) {
+static gm_status keep_logits(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                             gm_error *err) {
+  (void)err;
   (void)i;
   check_logits(user, "logits_last", logits);
   *id = -1;
@@ -176,11 +177,80 @@ static void check_last_logits(gm_compute *c, gm_scene *scene, const golden_quest
   assert_ok(gm_talk_ask(&talk, &question, index, err), err);
   assert_int_equal(gm_talk_positions(&talk),
                    *(const int32_t *)golden_get(q->values, "seq_len").data);
-  assert_ok(gm_talks_run(c, talks, 1, keep_logits, q->values, &full), err);
+  assert_ok(run_talks(c, talks, 1, keep_logits, q->values, &full), err);
   assert_false(full);
   gm_talk_free(&talk);
   free(boxes);
   gm_question_free(&question);
+}
+
+/* ---- computing ---- */
+
+static gm_entry entry;
+
+gm_compute *test_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err) {
+  assert_ok(gm_model_enter(model, &entry, callbacks, err), err);
+  return entry.c;
+}
+
+void test_leave(void) {
+  (void)gm_engine_leave(&entry, GM_OK);
+}
+
+gm_compute *test_enter_scene(gm_scene *scene, gm_error *err) {
+  assert_ok(gm_scene_enter(scene, &entry, NULL, err), err);
+  return entry.c;
+}
+
+void test_leave_scene(gm_scene *scene) {
+  (void)gm_scene_leave(scene, &entry, GM_OK);
+}
+
+/* One pass of the talks that do not rest. */
+static gm_status run_pass(gm_compute *c, gm_talk *const *talks, size_t n, bool reading,
+                          gm_next_fn next, void *user, bool *resting, bool *full,
+                          float *logits) {
+  gm_talk *going[64];
+  size_t which[64], m = 0, vocab = talks[0]->picture->groma->llama->vocab;
+  assert_true(n <= 64);
+  for (size_t i = 0; i < n; i++) {
+    if (resting[i] || gm_talk_steps(talks[i]) == reading) continue;
+    if (gm_talk_unread(talks[i]) == 0) {
+      resting[i] = full[i] = true;
+      continue;
+    }
+    which[m] = i;
+    going[m++] = talks[i];
+  }
+  if (m == 0) return GM_OK;
+  GM_TRY(gm_talks_forward(c, going, m, reading, logits, NULL, NULL));
+  for (size_t k = 0; k < m; k++) {
+    int32_t id = -1;
+    bool more = false;
+    GM_TRY(next(user, which[k], logits + k * vocab, &id, &more, c->err));
+    if (id >= 0) GM_TRY(gm_talk_say(talks[which[k]], id, c->err));
+    resting[which[k]] = !more;
+  }
+  return GM_OK;
+}
+
+gm_status run_talks(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next, void *user,
+                    bool *full) {
+  bool resting[64] = {false}, rest = false;
+  float *logits = malloc(n * talks[0]->picture->groma->llama->vocab * sizeof *logits);
+  assert_non_null(logits);
+  memset(full, 0, n * sizeof *full);
+  gm_status status = GM_OK;
+  while (!rest && status == GM_OK) {
+    bool reading = false;
+    for (size_t i = 0; i < n; i++)
+      reading = reading || (!resting[i] && !gm_talk_steps(talks[i]));
+    status = run_pass(c, talks, n, reading, next, user, resting, full, logits);
+    rest = true;
+    for (size_t i = 0; i < n; i++) rest = rest && resting[i];
+  }
+  free(logits);
+  return status;
 }
 
 /* ---- all of it ---- */
@@ -208,10 +278,10 @@ void check_golden_question(gm_model *model, const char *name, const char *pictur
   params.box_score_thres = q.box_score_thres;
   gm_scene *scene = test_scene(model, q.picture, &params);
   gm_error err;
-  gm_compute *c = gm_scene_enter(scene, NULL, &err);
+  gm_compute *c = test_enter_scene(scene, &err);
   check_first_logits(c, model->groma, q.values);
   check_last_logits(c, scene, &q);
-  gm_scene_leave(scene, GM_OK);
+  test_leave_scene(scene);
   check_answer(scene, &q);
   gm_scene_free(scene);
   golden_question_close(&q);

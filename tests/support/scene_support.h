@@ -13,6 +13,17 @@ gm_model *test_model(const char *source, const char *type, const gm_model_params
 /* Opens a picture below tests/data and encodes it. */
 gm_scene *test_scene(gm_model *model, const char *picture, const gm_scene_params *params);
 
+/* Computes on the model, or on the scene, between enter and leave, one at a time. */
+gm_compute *test_enter(gm_model *model, const gm_callbacks *callbacks, gm_error *err);
+void test_leave(void);
+gm_compute *test_enter_scene(gm_scene *scene, gm_error *err);
+void test_leave_scene(gm_scene *scene);
+
+/* Runs n talks of one model together until all rest; full[i]: the context had no room for talk
+ * i's next row. After a failure they can go on from there. */
+gm_status run_talks(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next, void *user,
+                    bool *full);
+
 /* One question of the reference: golden/NAME.json and .safetensors. */
 typedef struct golden_question {
   golden *values;

@@ -192,7 +192,9 @@ typedef struct saying {
   record *out;
 } saying;
 
-static gm_status say_next(void *user, size_t i, const float *logits, int32_t *id, bool *more) {
+static gm_status say_next(void *user, size_t i, const float *logits, int32_t *id, bool *more,
+                          gm_error *err) {
+  (void)err;
   (void)i;
   saying *s = user;
   record *r = s->out;
@@ -217,7 +219,7 @@ static void caption(gm_compute *c, gm_picture *picture, saying *s) {
   assert_ok(gm_talk_begin(&talk, picture, NULL, 0, NULL, c->err), c->err);
   assert_ok(gm_talks_prepare(c, talks, 1), c->err);
   assert_ok(gm_talk_ask(&talk, &question, NULL, c->err), c->err);
-  assert_ok(gm_talks_run(c, talks, 1, say_next, s, &full), c->err);
+  assert_ok(run_talks(c, talks, 1, say_next, s, &full), c->err);
   assert_false(full);
   gm_talk_free(&talk);
   gm_question_free(&question);
@@ -277,7 +279,7 @@ static void keep_picture(gm_model *model, const char *path, const record *refere
   size_t size = groma->hparams.image_size;
   assert_ok(gm_image_open(&image, path, NULL, &err), &err);
   *r = (record){.width = gm_image_width(image), .height = gm_image_height(image)};
-  gm_compute *c = gm_model_enter(model, NULL, &err);
+  gm_compute *c = test_enter(model, NULL, &err);
   float *pixels = calloc(3 * size * size, sizeof *pixels);
   assert_non_null(pixels);
   assert_ok(gm_pixels_squash(pixels, image, size, &groma->hparams.pixel_norm, c->pool, &err),
@@ -301,7 +303,7 @@ static void keep_picture(gm_model *model, const char *path, const record *refere
   keep_answers(c, picture, reference, most, r);
   gm_picture_free(picture);
   free(pixels);
-  gm_model_leave(model, GM_OK);
+  test_leave();
 }
 
 /* ---- comparing */

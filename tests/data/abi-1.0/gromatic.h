@@ -23,14 +23,14 @@
  *   number for floats. NULL in the place of params or callbacks means all defaults.
  * - No struct crosses the library's border by value. gm_box is four floats, and gm_error a
  *   status and 1024 bytes, for ever.
- * - Boxes are pixels of the upright original picture (EXIF orientation applied): x to the
- * right, y down, clipped to the picture.
+ * - Boxes are pixels of the upright original picture (EXIF orientation applied), x to the
+ *   right and y down, clipped to the picture.
  * - Threads: an engine, a model, a clip, an image, classes and a scene may be used from several
  *   threads at once. A view, a chat and a request belong to one thread at a time, except that
  *   gm_request_cancel may be called from any thread. Results are plain data.
- * - Callbacks are called on the thread that made the call. From within a callback the calls
- * that compute (open, create, encode, ask, classify, wait, ...) return GM_ERR_ARGUMENT; the
- * submit calls, gm_request_cancel, accessors and the _free functions are allowed.
+ * - gm_callbacks are called on the thread that made the call. From within a callback the calls
+ *   that compute or wait (open, create, encode, ask, ...) return GM_ERR_ARGUMENT at once.
+ *   Requests may be begun and cancelled there, and accessors and _free functions called.
  * - Threads that the library starts block all signals except those of their own faults.
  * - Strings are UTF-8. A result owns its strings and arrays until its _free call. Every _free
  *   call takes NULL.
@@ -133,16 +133,58 @@ static inline gm_callbacks gm_callbacks_default(void) {
   return callbacks;
 }
 
+/* ---- engine ---- */
+
+typedef struct gm_engine gm_engine;
+
+typedef struct gm_engine_params {
+  size_t struct_size;
+  unsigned threads; /* 0: the CPUs that this process may use (affinity, cgroup quota) */
+  uint32_t queue;   /* requests that may wait or run at once; 0: 64 */
+  /* Bytes that scenes and answers may take (features, maps, keys and values; not weights). 0:
+   * half of what this process may use (cgroup limit included); UINT64_MAX: no limit. */
+  uint64_t memory;
+  /* How many scenes stay in memory after their last gm_scene_free, for the next gm_scene_create
+   * of the same picture and settings. 0: as many as memory allows, the least recently used goes
+   * first; GM_NONE: none. */
+  uint32_t kept_scenes;
+} gm_engine_params;
+
+static inline gm_engine_params gm_engine_params_default(void) {
+  gm_engine_params params = {0};
+  params.struct_size = sizeof params;
+  return params;
+}
+
+/* Threads start when they are first needed; never more than asked for, however many models
+ * share the engine. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY. */
+GM_API gm_status gm_engine_create(gm_engine **out, const gm_engine_params *params,
+                                  gm_error *err);
+/* The engine lives on until its last model is freed. */
+GM_API void gm_engine_free(gm_engine *engine);
+
+typedef struct gm_engine_info {
+  size_t struct_size;
+  unsigned threads;
+  uint32_t queue;
+  uint32_t waiting, running; /* requests now; calls that are answered count too */
+  uint64_t memory;           /* the limit; UINT64_MAX: none */
+  uint64_t memory_used;      /* by scenes and answers now */
+  uint32_t scenes;           /* in memory, those that nobody holds included */
+} gm_engine_info;
+GM_API gm_status gm_engine_get_info(gm_engine *engine, gm_engine_info *out, gm_error *err);
+
 /* ---- model ---- */
 
 typedef struct gm_model gm_model;
 
 typedef struct gm_model_params {
   size_t struct_size;
-  unsigned threads; /* of its own engine; 0: as in gm_engine_params */
-  bool no_mmap;     /* read the file into memory instead of mapping it */
-  bool mlock;       /* pin it in memory */
-  uint32_t context; /* positions of the language model's cache; 0: the model's own limit */
+  gm_engine *engine; /* NULL: one of its own, which keeps no scenes and has no memory limit */
+  unsigned threads;  /* of its own engine; 0: as in gm_engine_params */
+  bool no_mmap;      /* read the file into memory instead of mapping it */
+  bool mlock;        /* pin it in memory */
+  uint32_t context;  /* positions of the language model's cache; 0: the model's own limit */
   /* How that cache keeps keys and values: "f32", "f16", or "q8_0" (8 bits each and a scale for
    * every 32; about half of f16's memory). NULL: f16, but f32 for f32 weights, q8_0 if fast. */
   const char *cache_type_k, *cache_type_v;
@@ -442,6 +484,7 @@ typedef struct gm_clip gm_clip;
 
 typedef struct gm_clip_params {
   size_t struct_size;
+  gm_engine *engine;   /* as in gm_model_params */
   unsigned threads;    /* as in gm_model_params */
   bool no_mmap, mlock; /* as in gm_model_params */
   bool fast; /* round factors of products to 16 bits where that is faster, in f32 files too */
@@ -689,6 +732,116 @@ GM_API gm_status gm_text_share_at(const gm_explanation *explanation, size_t i,
 GM_API gm_status gm_against_text_share_at(const gm_explanation *explanation, size_t i,
                                           gm_text_share *out);
 GM_API void gm_explanation_free(gm_explanation *explanation);
+
+/* ---- requests: work that runs beside other work ---- */
+
+/* A question, a picture to encode or a picture to classify, that the engine works on while the
+ * caller does something else. The requests and calls of all threads, scenes and models of an
+ * engine go side by side: their decoding steps are computed as one batch, which a request joins
+ * and leaves between two tokens, and long work on a picture lets them pass between its layers.
+ * A result is bit-identical to that of the request alone.
+ *
+ * A request keeps its scene, model and image alive; view, chat and classes must outlive it. */
+typedef struct gm_request gm_request;
+
+typedef enum gm_event_type {
+  GM_EVENT_PROGRESS = 1, /* stage, done */
+  GM_EVENT_TEXT = 2,     /* text: answer text as it comes, as in gm_callbacks */
+  GM_EVENT_PHRASE = 3,   /* text: a phrase, with its span and gm_event_region_at */
+  GM_EVENT_DONE = 4      /* status; no event follows */
+} gm_event_type;
+
+typedef struct gm_event {
+  size_t struct_size;
+  gm_event_type type;
+  const char *stage; /* as in gm_callbacks */
+  double done;
+  const char *text; /* NUL-terminated */
+  size_t length;
+  size_t span_begin, span_end; /* of the phrase in the answer's text */
+  size_t n_regions;
+  gm_status status;
+  const void *own; /* the library's */
+} gm_event;
+GM_API gm_status gm_event_region_at(const gm_event *event, size_t i, gm_region *out);
+
+typedef struct gm_request_params {
+  size_t struct_size;
+  double timeout; /* seconds from now until GM_ERR_TIMEOUT; 0 or negative: none */
+  /* Called with each event, on a thread of the engine or one that waits in a call of it, one at
+   * a time; gm_request_free may be called there. NULL: events wait for gm_request_next_event.
+   */
+  void (*event)(void *user, const gm_event *event);
+  void *user;
+} gm_request_params;
+
+static inline gm_request_params gm_request_params_default(void) {
+  gm_request_params params = {0};
+  params.struct_size = sizeof params;
+  return params;
+}
+
+/* Each begins what the call of that name does (params as there) and returns at once. Texts,
+ * boxes and params are copied. GM_ERR_BUSY where the engine's queue is full. */
+GM_API gm_status gm_request_scene(gm_request **out, gm_model *model, const gm_image *image,
+                                  const gm_scene_params *scene, const gm_request_params *params,
+                                  gm_error *err);
+GM_API gm_status gm_request_ask(gm_request **out, gm_scene *scene, const char *question,
+                                const gm_ask_params *ask, const gm_request_params *params,
+                                gm_error *err);
+GM_API gm_status gm_request_caption(gm_request **out, gm_scene *scene, const gm_ask_params *ask,
+                                    const gm_request_params *params, gm_error *err);
+GM_API gm_status gm_request_describe(gm_request **out, gm_scene *scene, const gm_box *box,
+                                     bool long_form, const gm_ask_params *ask,
+                                     const gm_request_params *params, gm_error *err);
+GM_API gm_status gm_request_chat(gm_request **out, gm_chat *chat, const char *question,
+                                 const gm_ask_params *ask, const gm_request_params *params,
+                                 gm_error *err);
+GM_API gm_status gm_request_ground(gm_request **out, gm_scene *scene,
+                                   const char *const *phrases, size_t n,
+                                   const gm_ground_params *ground,
+                                   const gm_request_params *params, gm_error *err);
+GM_API gm_status gm_request_classify(gm_request **out, gm_view *view, const gm_classes *classes,
+                                     const gm_classify_params *classify,
+                                     const gm_request_params *params, gm_error *err);
+GM_API gm_status gm_request_label(gm_request **out, gm_clip *clip, const gm_image *image,
+                                  const gm_box *regions, size_t n, const gm_classes *classes,
+                                  const gm_view_params *view,
+                                  const gm_classify_params *classify,
+                                  const gm_request_params *params, gm_error *err);
+
+/* The next event, which lives until the next call or gm_request_free. Waits for it up to
+ * `seconds` (0: does not wait; negative: without limit). GM_ERR_TIMEOUT: there was none.
+ * GM_ERR_ARGUMENT: GM_EVENT_DONE has been given, or params have a callback. */
+GM_API gm_status gm_request_next_event(gm_request *request, double seconds, gm_event *out);
+/* Waits for the end up to `seconds`, as above; true where it is there. */
+GM_API bool gm_request_wait(gm_request *request, double seconds);
+/* The request ends soon, with GM_ERR_CANCELLED unless it is done. From any thread. */
+GM_API void gm_request_cancel(gm_request *request);
+
+/* The outcome: the status that the call would have returned, with its error, and its results,
+ * which are the caller's from then on (n as submitted). GM_ERR_ARGUMENT where the request is
+ * not done, is of another kind, or its results were taken. */
+GM_API gm_status gm_request_take_scene(gm_request *request, gm_scene **out, gm_error *err);
+GM_API gm_status gm_request_take_answer(gm_request *request, gm_answer **out, gm_error *err);
+GM_API gm_status gm_request_take_ground_results(gm_request *request, gm_ground_result **results,
+                                                size_t n, gm_error *err);
+GM_API gm_status gm_request_take_classifications(gm_request *request,
+                                                 gm_classification **results, size_t n,
+                                                 gm_error *err);
+
+/* Tokens of the request so far. */
+typedef struct gm_usage {
+  size_t struct_size;
+  uint64_t prompt; /* picture, regions and question */
+  uint64_t cached; /* of these, found ready */
+  uint64_t generated;
+} gm_usage;
+GM_API gm_status gm_request_usage(const gm_request *request, gm_usage *out);
+
+/* Cancels the request if it is not done, and waits for its end, which within a callback it does
+ * not. Frees results that were not taken. */
+GM_API void gm_request_free(gm_request *request);
 
 #ifdef __cplusplus
 }
