@@ -1,5 +1,6 @@
 /* main.c - the program: finds the command and runs it. */
 #include "commands.h"
+#include "engine.h"
 #include "gromatic.h"
 #include "help.h"
 #include "options.h"
@@ -39,6 +40,7 @@ static int run(int argc, char **argv) {
 /* What could not be written to standard output is no success, whichever command it was. */
 int main(int argc, char **argv) {
   int code = run(argc, argv);
+  cli_free_engine();
   bool before = ferror(stdout) != 0;
   errno = 0;
   if (fflush(stdout) == 0 && !before) return code;

@@ -2,6 +2,7 @@
 #include "params.h"
 
 #include "cache_options.h"
+#include "engine.h"
 #include "results.h"
 #include "terminal.h"
 
@@ -17,7 +18,6 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   gm_error err = {0};
   char *directory;
   gm_model_params params = gm_model_params_default();
-  params.threads = (unsigned)args->threads;
   params.context = (uint32_t)args->context;
   params.cache_type_k = args->cache_type_k;
   params.cache_type_v = args->cache_type_v;
@@ -28,7 +28,8 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
   params.cache = directory;
   params.no_scenes = !args->cache && (n == 0 || n > CLI_CACHE_PICTURES);
-  gm_status status = gm_model_open(out, args->model, &params, &err);
+  gm_status status = cli_engine(args, &params.engine, &err);
+  if (status == GM_OK) status = gm_model_open(out, args->model, &params, &err);
   free(directory);
   if (status != GM_OK) {
     cli_report_error(&err);

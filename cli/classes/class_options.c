@@ -2,6 +2,7 @@
 #include "class_options.h"
 
 #include "cache_options.h"
+#include "engine.h"
 #include "file_names.h"
 #include "presets.h"
 #include "results.h"
@@ -29,12 +30,12 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   gm_clip_params params = gm_clip_params_default();
   char *directory;
   if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
-  params.threads = (unsigned)args->threads;
   params.no_mmap = args->no_mmap;
   params.mlock = args->mlock;
   params.fast = args->fast;
   params.cache = directory;
-  gm_status status = gm_clip_open(out, model, &params, &err);
+  gm_status status = cli_engine(args, &params.engine, &err);
+  if (status == GM_OK) status = gm_clip_open(out, model, &params, &err);
   free(directory);
   if (status != GM_OK) {
     cli_report_error(&err);
