@@ -2,7 +2,7 @@
  *
  * A sequence is a list of blocks, each with the keys and values of consecutive positions in
  * every layer. A fork shares all positions of its parent and both then write into blocks of
- * their own: a picture's prefix is computed once and stands behind every question, and a chat
+ * their own: a picture's prefix is computed once for all questions, and a chat
  * can go back to an earlier point. Nothing is ever copied or moved.
  *
  * A status is GM_OK or GM_ERR_MEMORY. Not thread-safe: the sequences that share blocks belong
@@ -21,7 +21,7 @@ typedef struct gm_kv_shape {
 /* Per layer: keys [kv_heads, capacity, head_dim], then values, of the shape's types. */
 typedef struct gm_kv_block gm_kv_block;
 
-/* The first n positions of a block. Nothing is written behind them while another sequence has
+/* The first n positions of a block. Nothing is written after them while another sequence has
  * the block too. */
 typedef struct gm_kv_part {
   gm_kv_block *block;

@@ -4,9 +4,9 @@
  * A file holds the panels of the tensors whose names begin with one prefix and for whose type
  * the kernels say that keeping pays (gm_kernels.keep_panels). All processes share its pages.
  * Whatever is wrong with it, or with the directory, it counts as absent: products then unpack
- * as they go, with bit-identical results. Tensors that are also multiplied by few rows must not
- * be in it: those products read the model's own layout, and the weights would be in memory
- * twice.
+ * as they go, with bit-identical results. Tensors that are also multiplied in steps
+ * (GM_WAY_STEP) must not be in it: those products read the model's own layout, and the weights
+ * would be in memory twice.
  *
  * The file is an entry of cache_entry.h, of the kind "panels". Its body begins at 4096 and
  * holds each tensor's panels, in the order of their weights in the model file, each at a
