@@ -268,19 +268,27 @@ static gm_status make_queries(const gm_llama *llama, gm_compute *c, batch *b, si
   return GM_OK;
 }
 
+/* A layer of many rows is long. */
+static gm_status pause(gm_compute *c) {
+  return c->way == GM_WAY_READ ? gm_poll(c) : GM_OK;
+}
+
 static gm_status forward_layer(const gm_llama *llama, gm_compute *c, batch *b, size_t i) {
   const gm_llama_layer *layer = &llama->layers[i];
   size_t dim = llama->dim, ffn = llama->ffn;
   gm_rms_norm(c, b->normed, b->x, b->n, dim, layer->attention_norm, llama->eps);
   GM_TRY(make_queries(llama, c, b, i));
   if (b->n == 0) return GM_OK;
+  GM_TRY(pause(c));
   GM_TRY(attend(llama, c, b, i));
   const gm_linear_out o = {.w = &layer->o, .y = b->x, .ldy = dim, .accumulate = true};
   GM_TRY(gm_linear(c, b->mixed, dim, b->n, &o, 1));
+  GM_TRY(pause(c));
   gm_rms_norm(c, b->normed, b->x, b->n, dim, layer->ffn_norm, llama->eps);
   const gm_linear_out wide[] = {{.w = &layer->gate, .y = b->gate, .ldy = ffn},
                                 {.w = &layer->up, .y = b->up, .ldy = ffn}};
   GM_TRY(gm_linear(c, b->normed, dim, b->n, wide, 2));
+  GM_TRY(pause(c));
   gm_silu_mul(c, b->gate, b->up, b->n * ffn);
   const gm_linear_out down = {.w = &layer->down, .y = b->x, .ldy = dim, .accumulate = true};
   return gm_linear(c, b->gate, ffn, b->n, &down, 1);

@@ -178,6 +178,7 @@ static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
     size_t side = gm_region_level_side(w, k);
     mixed[k] = gm_scratch_f32(c, side * side * R, "mixed region maps");
     if (!mixed[k]) return GM_ERR_MEMORY;
+    GM_TRY(gm_poll(c));
     mix_level(c, w, k, maps, mixed[k]);
   }
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
@@ -186,6 +187,7 @@ static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
     gm_conv_args conv = {
         .x = mixed[k], .b = 1, .h = side, .w = side, .weight = &fuse->conv, .y = maps[k]};
     GM_TRY(gm_conv3x3(c, &conv));
+    GM_TRY(gm_poll(c));
     GM_TRY(gm_group_norm(c, maps[k], 1, side * side, R, GROUPS, fuse->norm_w, fuse->norm_b, EPS,
                          true));
   }
@@ -198,7 +200,8 @@ gm_status gm_region_encoder_fuse(gm_compute *c, const gm_region_encoder *w,
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = GM_OK;
   for (size_t k = 0; k < GM_REGION_LEVELS && status == GM_OK; k++) {
-    status = make_level(c, w, k, states[k], maps[k]);
+    status = gm_poll(c);
+    if (status == GM_OK) status = make_level(c, w, k, states[k], maps[k]);
     gm_arena_restore(&c->arena, mark);
   }
   for (size_t k = 0; k < w->n_fuse && status == GM_OK; k++) {
@@ -243,6 +246,7 @@ static gm_status crop_features(gm_compute *c, const gm_region_encoder *w,
     GM_TRY(gm_poll(c));
     gm_roi_align(c, crop, maps[k], side, side, R, (const float *)corners, r, bins,
                  roi_stride(w, k));
+    GM_TRY(gm_poll(c));
     gm_conv_args conv = {.x = crop,
                          .b = r,
                          .h = bins,
@@ -286,6 +290,7 @@ static gm_status encode_batch(gm_compute *c, const gm_region_encoder *w,
   gm_linear_out flatten = {
       .w = &w->flatten, .bias = w->flatten_b, .accumulate = true, .y = y, .ldy = F};
   gm_linear_out up = {.w = &w->updims, .bias = w->updims_b, .y = out, .ldy = D};
+  GM_TRY(gm_poll(c));
   GM_TRY(gm_linear(c, flat, crop, r, &flatten, 1));
   return gm_linear(c, y, F, r, &up, 1);
 }

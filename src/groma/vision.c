@@ -188,6 +188,7 @@ gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_ima
   gm_status status = gm_dinov2_forward(c, &vision->encoder, pixels, image->states);
   c->panels = NULL;
   GM_TRY(status);
+  GM_TRY(gm_poll(c));
   GM_TRY(gm_visual_tokens_forward(c, &vision->visual_tokens,
                                   image->states[vision->hparams.vision_output], image->tokens));
   gm_panel_file_release(vision->panels);

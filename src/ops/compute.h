@@ -23,6 +23,9 @@ typedef enum gm_way {
   GM_WAY_STEP
 } gm_way;
 
+/* Multiply-adds between two polls of an operation: at most 0.1 s of two cores. */
+#define GM_PIECE 8e9
+
 typedef struct gm_compute {
   const gm_kernels *kernels;
   gm_pool *pool; /* may be NULL: one thread */
@@ -47,5 +50,12 @@ void *gm_scratch(gm_compute *c, size_t bytes, const char *what);
  * stop.
  */
 gm_status gm_poll(gm_compute *c);
+
+/* gm_pool_run of a long operation, with polls in between, where nothing is half-done: after
+ * about every GM_PIECE multiply-adds, of `multiply_adds` in all n_tasks. `shares` divides
+ * n_tasks: of each run of n_tasks / shares neighbouring tasks, a piece has the same part, so
+ * that a thread keeps to its own. */
+gm_status gm_run_in_pieces(gm_compute *c, gm_task_fn fn, void *arg, size_t n_tasks,
+                           size_t shares, double multiply_adds);
 
 #endif

@@ -216,7 +216,9 @@ static gm_status run_bands(gm_compute *c, winograd_job *job, size_t filled) {
   for (job->first = 0; job->first < filled; job->first += band * mr) {
     job->n = gm_min_size(band * mr, filled - job->first);
     gm_pool_run(c->pool, gather_task, job, gm_ceil_div(job->n, mr));
-    gm_pool_run(c->pool, multiply_task, job, panels * job->parts);
+    GM_TRY(gm_poll(c));
+    GM_TRY(gm_run_in_pieces(c, multiply_task, job, panels * job->parts, 1,
+                            (double)POINTS * (double)(job->n * job->ci * job->co)));
   }
   return GM_OK;
 }

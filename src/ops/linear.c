@@ -305,6 +305,14 @@ static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float 
   return GM_OK;
 }
 
+/* Multiply-adds. */
+static double work_of_row(const linear_job *job) {
+  double sum = 0;
+  for (size_t i = 0; i < job->n_parts; i++)
+    sum += (double)job->parts[i].n * (double)job->parts[i].k;
+  return sum;
+}
+
 static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, size_t ldx) {
   for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
   job->scratch_bytes = 0;
@@ -312,7 +320,10 @@ static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, siz
   job->tasks = job->step ? plan_gemv(job) : plan_gemm(job);
   job->scratch = gm_scratch(c, job->workers * job->scratch_bytes, "a matrix product");
   if (!job->scratch) return GM_ERR_MEMORY;
-  gm_pool_run(c->pool, job->step ? gemv_task : gemm_task, job, job->tasks);
+  if (!job->step)
+    return gm_run_in_pieces(c, gemm_task, job, job->tasks, job->row_shares,
+                            (double)job->m * work_of_row(job));
+  gm_pool_run(c->pool, gemv_task, job, job->tasks);
   return GM_OK;
 }
 
