@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HASHED_AT_ONCE = 4 << 20 }; /* bytes */
+
 /* ---- turns ---- */
 
 gm_status gm_scene_enter(gm_scene *scene, gm_entry *entry, const gm_callbacks *callbacks,
@@ -227,6 +229,17 @@ static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_p
   return status;
 }
 
+/* In pieces: a large picture takes a while. */
+static void add_pixels(gm_sha256_state *sha, const gm_model *model, const gm_image *image) {
+  const uint8_t *rgb = gm_image_rgb(image);
+  size_t bytes = 3 * (size_t)gm_image_width(image) * gm_image_height(image);
+  for (size_t at = 0, n; at < bytes; at += n) {
+    n = bytes - at < HASHED_AT_ONCE ? bytes - at : HASHED_AT_ONCE;
+    gm_sha256_add(sha, rgb + at, n);
+    gm_engine_let_pass(model->engine);
+  }
+}
+
 /* What the scene depends on, in hex; "" where the engine keeps none, so that nobody would find
  * it. */
 static void name_scene(char key[65], const gm_model *model, const gm_image *image,
@@ -238,7 +251,7 @@ static void name_scene(char key[65], const gm_model *model, const gm_image *imag
   gm_sha256_begin(&sha);
   gm_sha256_add(&sha, &model, sizeof model);
   gm_sha256_add(&sha, size, sizeof size);
-  gm_sha256_add(&sha, gm_image_rgb(image), 3 * size[0] * size[1]);
+  add_pixels(&sha, model, image);
   gm_sha256_add(&sha, &p->box_score_thres, sizeof p->box_score_thres);
   gm_sha256_add(&sha, &p->nms_thres, sizeof p->nms_thres);
   gm_sha256_add(&sha, &p->max_regions, sizeof p->max_regions);

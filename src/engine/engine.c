@@ -260,6 +260,19 @@ static gm_job *take_ready(gm_engine *e) {
   return job;
 }
 
+/* A step, and when it was. */
+static void take_step(gm_engine *e) {
+  double since = gm_now();
+  if (!gm_voices_step(e)) return;
+  e->stepped = gm_now();
+  e->step_seconds = e->stepped - since;
+}
+
+/* Whether heavy work has had as much time as the last step. */
+static bool step_is_due(const gm_engine *e) {
+  return gm_now() - e->stepped >= fmin(e->step_seconds, GM_STEP_WAIT);
+}
+
 /* Called by gm_poll on the thread that computes. */
 static void visit(void *user) {
   gm_engine *e = user;
@@ -269,7 +282,11 @@ static void visit(void *user) {
     for (gm_job *job; (job = take_ready(e)) != NULL;) run_job(e, job, GM_LEVEL_READ);
     (void)gm_voices_read(e);
   }
-  (void)gm_voices_step(e);
+  if (e->speaking.first && step_is_due(e)) take_step(e);
+}
+
+void gm_engine_let_pass(gm_engine *engine) {
+  if (computes_for == engine) visit(engine);
 }
 
 /* With the lock, which is given back and taken again. */
@@ -290,7 +307,7 @@ static void compute_voices(gm_engine *e) {
   pthread_mutex_unlock(&e->lock);
   gm_visit_frame frame = gm_visit_begin(e, e->compute.kernels, GM_LEVEL_RUN);
   (void)gm_voices_read(e);
-  (void)gm_voices_step(e);
+  take_step(e);
   gm_visit_end(e, &frame);
   pthread_mutex_lock(&e->lock);
   e->busy = false;

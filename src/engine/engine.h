@@ -16,6 +16,9 @@
  *   level 1   runs that are ready (no heavy work), reading of questions
  *   level 2   steps of up to GM_STEP_VOICES voices of one model
  *
+ * Heavy work and steps have half of the time each: polls are many, and a visit takes no step
+ * before the work has gone on for as long as the last step took, or for GM_STEP_WAIT.
+ *
  * Scratch is one stack (the arena), on which a visit's blocks lie above those of the work that
  * it visits. Jobs that nobody waits for (gm_job_submit) are run by one thread of the engine. */
 #ifndef GM_ENGINE_H
@@ -30,6 +33,7 @@
 typedef struct gm_job gm_job;
 
 enum { GM_STEP_VOICES = 16, GM_QUEUE = 64 };
+#define GM_STEP_WAIT 0.08 /* seconds */
 
 typedef struct gm_voice {
   gm_job *job;
@@ -115,8 +119,9 @@ struct gm_engine {
   gm_job *first_job, *last_job; /* waiting for their run, in order */
   gm_voices unread, speaking;
   bool busy;
-  unsigned level; /* of the thread that computes */
-  pthread_t own;  /* runs jobs that nobody waits for */
+  unsigned level;               /* of the thread that computes */
+  double stepped, step_seconds; /* when the last step of voices ended, and how long it took */
+  pthread_t own;                /* runs jobs that nobody waits for */
   bool own_started, own_stops;
   size_t unwaited; /* jobs that nobody waits for */
 
@@ -171,6 +176,10 @@ void gm_job_cancel_for_memory(gm_job *job);
 
 /* In run: the voice goes to the end of those to be read. */
 void gm_job_speak(gm_job *job, gm_voice *voice);
+
+/* In long work that is no product: a poll without the question whether it is to end. Does
+ * nothing but on a thread that computes for the engine. */
+void gm_engine_let_pass(gm_engine *engine);
 
 /* Whether the calling thread is in a callback of the user's, where nothing may be computed. */
 bool gm_in_callback(void);
