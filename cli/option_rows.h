@@ -27,6 +27,19 @@ typedef enum cli_section {
 } cli_section;
 extern const char *const cli_section_titles[N_SECTIONS];
 
+/* What an option changes. --resume goes on only where the options are the same that change the
+ * result (run_settings.h). */
+typedef enum cli_changes {
+  CHANGES_UNSAID, /* in no row */
+  CHANGES_INPUT,  /* which pictures or classes are looked at: each has a result of its own */
+  CHANGES_RESULT, /* the result */
+  CHANGES_FILE,   /* the result, by what is in the file that the option names */
+  CHANGES_MODEL,  /* the result, by what is in the model that the option names */
+  CHANGES_LIMIT,  /* which inputs fail, nothing else */
+  CHANGES_OUTPUT, /* what is shown, drawn or exported of the result, and where it goes */
+  CHANGES_SPEED   /* time, memory and patience, nothing else */
+} cli_changes;
+
 typedef struct cli_option_row {
   const char *name;
   char letter; /* 0: none */
@@ -36,6 +49,7 @@ typedef struct cli_option_row {
   const char *value; /* placeholder; NULL for flags */
   const char *help;
   cli_section section;
+  cli_changes changes;
   const char *choices; /* "f32,f16": what a shell offers as its value; NULL: no fixed list */
 } cli_option_row;
 

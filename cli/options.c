@@ -249,7 +249,7 @@ static int take_llama_names(int argc, char **argv) {
 }
 
 /* What is not zero where it is not given. */
-static const cli_args defaults = {
+const cli_args cli_defaults = {
     .top_p = 1,
     .conf = -1,
     .iou = -1,
@@ -311,7 +311,7 @@ static const cli_option_row *found_row(const cli_command *command, int found) {
 }
 
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
-  *args = defaults;
+  *args = cli_defaults;
   argc = take_llama_names(argc, argv);
   int code = read_environment(command, args);
   if (code != CLI_DONE) return code;

@@ -4,6 +4,9 @@
 
 #include "arguments.h"
 
+/* The settings of a command to which nothing is given. */
+extern const cli_args cli_defaults;
+
 /* Fills *args from argv[1..] and GROMATIC_ARG_* variables. On an error it says so on stderr,
  * with a suggestion, and returns CLI_USAGE. cli_args_free releases the lists. */
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);

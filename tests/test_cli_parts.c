@@ -5,6 +5,9 @@
 #include "box_format.h"
 #include "ledger.h"
 #include "lock_file.h"
+#include "option_rows.h"
+#include "options.h"
+#include "run_settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +62,95 @@ static void boxes_are_clipped_and_bad_ones_refused(void **state) {
     assert_true(cli_parse_box(empty[i], numbers));
     assert_false(cli_box_to_pixels(BOX_XYXY, numbers, 200, 100, &box));
   }
+}
+
+/* ---- what options change ---- */
+
+static void every_option_says_what_it_changes(void **state) {
+  (void)state;
+  for (const cli_option_row *row = cli_option_rows; row->name; row++)
+    if (row->changes == CHANGES_UNSAID) fail_msg("--%s", row->name);
+}
+
+/* Settings of the command with one option; none where row is NULL. */
+static json_t *settings_with(const cli_command *command, const cli_option_row *row,
+                             const char *file) {
+  char given[200];
+  const char *value = "0.25"; /* no option's default, in the range of all */
+  if (row && row->kind != NUMBER) value = row->kind == TEXT ? "text" : "7";
+  if (row && row->changes == CHANGES_FILE) value = file;
+  snprintf(given, sizeof given, "--%s%s%s", row ? row->name : "", row && row->value ? "=" : "",
+           row && row->value ? value : "");
+  char *argv[] = {(char *)(uintptr_t)command->name, given, NULL};
+  cli_args args;
+  assert_int_equal(cli_parse(command, row ? 2 : 1, argv, &args), CLI_DONE);
+  json_t *settings = cli_option_settings(command, &args, NULL);
+  cli_args_free(&args);
+  assert_non_null(settings);
+  return settings;
+}
+
+static void check_option(const cli_command *command, const cli_option_row *row,
+                         const char *file) {
+  bool counted = row->changes == CHANGES_RESULT || row->changes == CHANGES_FILE ||
+                 row->changes == CHANGES_LIMIT;
+  json_t *without = settings_with(command, NULL, file),
+         *with = settings_with(command, row, file);
+  if (json_equal(without, with) == counted) fail_msg("%s --%s", command->name, row->name);
+  bool limits;
+  char *difference = cli_settings_difference(without, with, &limits), wanted[80];
+  snprintf(wanted, sizeof wanted, "--%s not given, now ", row->name);
+  if (counted && strncmp(difference, wanted, strlen(wanted)) != 0)
+    fail_msg("%s: '%s', wanted '%s...'", command->name, difference, wanted);
+  if (counted) assert_int_equal(limits, row->changes == CHANGES_LIMIT);
+  free(difference);
+  json_decref(without);
+  json_decref(with);
+}
+
+/* Every option of every command: the run is another one where its result is. */
+static void settings_are_the_options_that_change_the_result(void **state) {
+  (void)state;
+  char file[] = "/tmp/gromatic-test-XXXXXX";
+  int fd = mkstemp(file);
+  assert_true(fd >= 0 && write(fd, "{}", 2) == 2);
+  close(fd);
+  for (const cli_command *command = cli_commands; command->name; command++)
+    for (const cli_option_row *row = cli_option_rows; row->name; row++)
+      if (cli_option_admitted(command, row)) check_option(command, row, file);
+  unlink(file);
+}
+
+/* What counts by something else than the words that were typed. */
+static void own_settings_stand_for_options(void **state) {
+  (void)state;
+  const cli_command *command = cli_command_named("classify");
+  char name[] = "classify", classes[] = "--classes=a.txt", explain[] = "--explain=why.png";
+  char *argv[] = {name, classes, explain, NULL};
+  cli_args args;
+  assert_int_equal(cli_parse(command, 3, argv, &args), CLI_DONE);
+  json_t *own = json_pack("{s:[s], s:n, s:s}", "--classes", "dog", "--explain", "more", "m");
+  json_t *found = cli_option_settings(command, &args, own);
+  json_t *wanted = json_pack("{s:s, s:[s], s:s}", "the command", "classify", "--classes", "dog",
+                             "more", "m");
+  assert_true(json_equal(found, wanted));
+  json_decref(own);
+  json_decref(found);
+  json_decref(wanted);
+  cli_args_free(&args);
+}
+
+static void another_version_is_told_alone(void **state) {
+  (void)state;
+  bool limits;
+  json_t *before = json_pack("{s:s, s:f}", "gromatic", "0.9", "--conf", 0.5);
+  json_t *now = json_pack("{s:s, s:f}", "gromatic", "1.0", "--iou", 0.5);
+  char *told = cli_settings_difference(before, now, &limits);
+  assert_string_equal(told, "gromatic \"0.9\", now \"1.0\"");
+  assert_false(limits);
+  free(told);
+  json_decref(before);
+  json_decref(now);
 }
 
 /* ---- the ledger ---- */
@@ -335,6 +427,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_format_goes_both_ways),
       cmocka_unit_test(boxes_are_clipped_and_bad_ones_refused),
+      cmocka_unit_test(every_option_says_what_it_changes),
+      cmocka_unit_test(settings_are_the_options_that_change_the_result),
+      cmocka_unit_test(own_settings_stand_for_options),
+      cmocka_unit_test(another_version_is_told_alone),
       cmocka_unit_test(a_killed_run_resumes_to_the_same_bytes),
       cmocka_unit_test(failures_are_tried_again),
       cmocka_unit_test(a_raised_limit_is_for_failures),

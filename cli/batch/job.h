@@ -28,7 +28,7 @@ struct cli_job {
                          cli_report *report, gm_error *err);
   const char *nothing; /* what is said where no picture had any result; NULL: it always has */
   gm_clip *clip;       /* NULL: the command has none */
-  json_t *settings;    /* the command's own, as run_settings.h has them; NULL: none */
+  json_t *settings;    /* the command's own, see cli_option_settings; NULL: none */
   /* For the run function */
   struct cli_naming *naming;
   const cli_list *phrases;

@@ -1,17 +1,91 @@
 /* run_settings.c - see run_settings.h. */
 #include "run_settings.h"
 
+#include "option_rows.h"
+#include "options.h"
+#include "text_file.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char max_pixels[] = "--max-pixels"; /* the one limit */
+/* ---- what the options say ---- */
+
+static const void *member(const cli_option_row *row, const cli_args *args) {
+  return (const char *)args + row->offset;
+}
 
 static json_t *strings_json(const cli_list *list) {
   json_t *array = json_array();
-  for (size_t i = 0; list && i < list->n; i++)
+  for (size_t i = 0; i < list->n; i++)
     json_array_append_new(array, cli_json_text(list->items[i]));
   return array;
 }
+
+/* NULL where it is what a command has to which nothing is given. */
+static json_t *value_of(const cli_option_row *row, const cli_args *args) {
+  const void *at = member(row, args), *before = member(row, &cli_defaults);
+  switch (row->kind) {
+  case FLAG: {
+    bool given = *(const bool *)at;
+    return given ? json_true() : NULL;
+  }
+  case TEXT: {
+    const char *text = *(const char *const *)at;
+    return text ? cli_json_text(text) : NULL;
+  }
+  case LIST: {
+    const cli_list *list = at;
+    return list->n ? strings_json(list) : NULL;
+  }
+  case NUMBER: {
+    double number = *(const double *)at, none = *(const double *)before;
+    return number == none || isnan(number) ? NULL : json_real(number);
+  }
+  default: {
+    uint64_t count = *(const uint64_t *)at;
+    return count == *(const uint64_t *)before ? NULL : json_integer((json_int_t)count);
+  }
+  }
+}
+
+/* "SHA-256 ..." of what is in the file, or NULL. It was read before: a pipe is read once. */
+static json_t *sum_of(const cli_option_row *row, const cli_args *args) {
+  const char *path = *(const char *const *)member(row, args);
+  char option[40], sum[65];
+  size_t size;
+  snprintf(option, sizeof option, "--%s", row->name);
+  const char *text = path ? cli_kept_text(option, path, CLI_MAX_TEXT, &size) : NULL;
+  if (!text) return NULL;
+  gm_sha256(text, size, sum);
+  return json_sprintf("SHA-256 %s", sum);
+}
+
+static bool is_counted(cli_changes changes) {
+  return changes == CHANGES_RESULT || changes == CHANGES_FILE || changes == CHANGES_LIMIT;
+}
+
+json_t *cli_option_settings(const cli_command *command, const cli_args *args, json_t *own) {
+  json_t *all = json_object(), *value;
+  const char *name;
+  for (const cli_option_row *row = cli_option_rows; all && row->name; row++) {
+    char option[40];
+    if (!is_counted(row->changes) || !cli_option_admitted(command, row)) continue;
+    snprintf(option, sizeof option, "--%s", row->name);
+    value = row->changes == CHANGES_FILE ? sum_of(row, args) : value_of(row, args);
+    if (value) json_object_set_new(all, option, value);
+  }
+  if (all) json_object_set_new(all, "the command", json_string(command->name));
+  json_object_foreach(own, name, value) {
+    if (json_is_null(value))
+      json_object_del(all, name);
+    else
+      json_object_set(all, name, value);
+  }
+  return all;
+}
+
+/* ---- what a run of pictures adds ---- */
 
 static json_t *boxes_json(const double (*boxes)[4], size_t n) {
   json_t *array = json_array();
@@ -21,60 +95,19 @@ static json_t *boxes_json(const double (*boxes)[4], size_t n) {
   return array;
 }
 
-/* < 0: not given. */
-static json_t *share_json(double value) {
-  return value < 0 ? json_null() : json_real(value);
-}
-
-static json_t *count_json(uint64_t value) {
-  return json_integer((json_int_t)value);
-}
-
-static void add_scene(json_t *all, const cli_args *a, const double (*regions)[4], size_t n) {
-  json_object_set_new(all, "--conf", share_json(a->conf));
-  json_object_set_new(all, "--iou", share_json(a->iou));
-  json_object_set_new(all, "--max-det", count_json(a->max_det));
-  json_object_set_new(all, "--regions", a->regions_file ? boxes_json(regions, n) : json_null());
-  json_object_set_new(all, "--append-boxes", json_boolean(a->append_boxes));
-  json_object_set_new(all, "--shuffle", count_json(a->shuffle_seed));
-  json_object_set_new(all, "--ctx-size", count_json(a->context));
-  json_object_set_new(all, "--cache-type-k", cli_json_text(a->cache_type_k));
-  json_object_set_new(all, "--cache-type-v", cli_json_text(a->cache_type_v));
-  json_object_set_new(all, "--fast", json_boolean(a->fast));
-}
-
-static void add_questions(json_t *all, const cli_job *job) {
-  const cli_args *a = job->args;
-  json_object_set_new(all, "--box", strings_json(&a->boxes));
-  json_object_set_new(all, "-p", strings_json(&a->prompts));
-  json_object_set_new(all, "the phrases", strings_json(job->phrases));
-  json_object_set_new(all, "--long", json_boolean(a->long_form));
-  json_object_set_new(all, "--all", json_boolean(a->all));
-  json_object_set_new(all, "--grounding", json_boolean(a->grounding));
-  json_object_set_new(all, "--no-grounding", json_boolean(a->no_grounding));
-  json_object_set_new(all, "--verbatim", json_boolean(a->verbatim));
-  json_object_set_new(all, "--min-score", json_real(a->min_score));
-  json_object_set_new(all, "--temp", json_real(a->temperature));
-  json_object_set_new(all, "--top-p", json_real(a->top_p));
-  json_object_set_new(all, "--top-k", count_json(a->top_k));
-  json_object_set_new(all, "--seed", count_json(a->seed));
-  json_object_set_new(all, "-n", count_json(a->max_tokens));
-  json_object_set_new(all, "--raw", json_boolean(a->raw));
-}
-
 json_t *cli_run_settings(const cli_job *job, const cli_run_models *models) {
-  json_t *all = json_object();
-  if (!all) return NULL;
-  json_object_set_new(all, "the command", json_string(job->command));
-  json_object_set_new(all, "gromatic", json_string(gm_version()));
-  json_object_set_new(all, "the model's SHA-256", json_string(models->hash));
-  json_object_set_new(all, "CLIP's SHA-256", json_string(models->clip_hash));
-  json_object_set_new(all, "the instruction set (GROMATIC_CPU)", json_string(models->kernels));
-  json_object_set_new(all, max_pixels, count_json(job->args->max_pixels));
-  json_object_set_new(all, "--box-format", json_string(cli_box_format_name(job->format)));
-  add_scene(all, job->args, models->regions, models->n_regions);
-  add_questions(all, job);
-  if (job->settings) json_object_update(all, job->settings);
+  json_t *own =
+      json_pack("{s:s, s:s, s:s, s:s}", "gromatic", gm_version(), "the model's SHA-256",
+                models->hash, "CLIP's SHA-256", models->clip_hash,
+                "the instruction set (GROMATIC_CPU)", models->kernels);
+  if (!own) return NULL;
+  if (models->n_regions)
+    json_object_set_new(own, "--regions", boxes_json(models->regions, models->n_regions));
+  if (job->phrases) json_object_set_new(own, "--phrase", strings_json(job->phrases));
+  if (job->format == BOX_XYXY) json_object_set_new(own, "--box-format", json_null());
+  if (job->settings) json_object_update(own, job->settings);
+  json_t *all = cli_option_settings(cli_command_named(job->command), job->args, own);
+  json_decref(own);
   return all;
 }
 
@@ -122,6 +155,26 @@ static bool put_difference(FILE *out, bool first, const char *name, const json_t
   return false;
 }
 
+/* Whether it is the name of an option that only makes inputs fail. */
+static bool is_limit(const char *name) {
+  for (const cli_option_row *row = cli_option_rows; row->name; row++)
+    if (row->changes == CHANGES_LIMIT && strncmp(name, "--", 2) == 0 &&
+        strcmp(name + 2, row->name) == 0)
+      return true;
+  return false;
+}
+
+/* What makes all else incomparable, and is told alone: another version has other options and
+ * defaults, another command too. NULL where neither differs. */
+static const char *foremost(const json_t *before, const json_t *now) {
+  static const char *const names[] = {"gromatic", "the command"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    const json_t *a = json_object_get(before, names[i]), *b = json_object_get(now, names[i]);
+    if ((a || b) && !json_equal(a, b)) return names[i];
+  }
+  return NULL;
+}
+
 char *cli_settings_difference(json_t *before, json_t *now, bool *limits) {
   char *text = NULL;
   size_t size;
@@ -131,16 +184,19 @@ char *cli_settings_difference(json_t *before, json_t *now, bool *limits) {
   *limits = false;
   FILE *out = open_memstream(&text, &size);
   if (!out) return NULL;
-  *limits = true;
-  json_object_foreach(now, name, value) {
+  const char *only = foremost(before, now);
+  *limits = !only;
+  if (only)
+    put_difference(out, true, only, json_object_get(before, only), json_object_get(now, only));
+  json_object_foreach(only ? NULL : now, name, value) {
     const json_t *earlier = json_object_get(before, name);
     if (json_equal(earlier, value)) continue;
-    *limits = *limits && strcmp(name, max_pixels) == 0;
+    *limits = *limits && is_limit(name);
     first = put_difference(out, first, name, earlier, value);
   }
-  json_object_foreach(before, name, value) {
+  json_object_foreach(only ? NULL : before, name, value) {
     if (json_object_get(now, name)) continue;
-    *limits = false;
+    *limits = *limits && is_limit(name);
     first = put_difference(out, first, name, value, NULL);
   }
   fclose(out);

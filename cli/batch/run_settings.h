@@ -1,6 +1,5 @@
-/* run_settings.h - what --resume holds a run to: the command, the models and every option that
- * changes a result. Options that only change how it is shown or how fast it comes (-v, -t) are
- * left out. */
+/* run_settings.h - what must be the same where --resume goes on with a run: the command, the
+ * models, and the options that change the result, as option_rows.h says of each. */
 #ifndef CLI_RUN_SETTINGS_H
 #define CLI_RUN_SETTINGS_H
 
@@ -14,12 +13,17 @@ typedef struct cli_run_models {
   size_t n_regions;
 } cli_run_models;
 
-/* A flat object: "--conf" and the like as they stand on the command line, null where not given;
- * NULL if memory is short. New reference. */
+/* The command and its options that change the result: {"the command": "detect", "--conf": 0.3},
+ * without those that have their default; of a file its sum. Members of `own` (may be NULL) are
+ * added, and stand for options that count by something else than what was typed: "--classes" by
+ * the names; null takes an option out. New reference; NULL if memory is short. */
+json_t *cli_option_settings(const cli_command *command, const cli_args *args, json_t *own);
+
+/* The same of a run over pictures, with its models. */
 json_t *cli_run_settings(const cli_job *job, const cli_run_models *models);
 
 /* "--conf 0.3, now 0.5; ...", to be freed; NULL if memory is short. *limits: only limits
- * differ, which make pictures fail and change nothing of those that don't. */
+ * differ, which make pictures fail and change nothing of the others. */
 char *cli_settings_difference(json_t *before, json_t *now, bool *limits);
 
 #endif

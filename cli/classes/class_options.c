@@ -17,8 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_CLASS_FILE = 256 << 20 };
-
 /* What --dedup alone means: measured in docs/WCA.md. */
 #define DEDUP_IOU 0.75
 #define DEDUP_COSINE 0.98
@@ -69,7 +67,7 @@ bool cli_method(const cli_args *args, gm_method *out) {
 static const char *read_text(const char *option, const char *path, size_t *size) {
   char name[32];
   snprintf(name, sizeof name, "--%s", option);
-  return cli_kept_text(name, path, MAX_CLASS_FILE, size);
+  return cli_kept_text(name, path, CLI_MAX_TEXT, size);
 }
 
 /* ---- names ---- */
@@ -332,71 +330,20 @@ gm_classify_params cli_classify_params(const cli_args *args) {
 
 /* ---- for --resume ---- */
 
-static json_t *text_json(const char *text) {
-  json_t *string = text ? json_string(text) : json_null();
-  return string ? string : json_string("?"); /* not UTF-8: its file's sum still tells it */
-}
-
-/* NaN: not given. */
-static json_t *number_json(double value) {
-  return isnan(value) ? json_null() : json_real(value);
-}
-
-static json_t *share_json(double value) {
-  return number_json(value < 0 ? NAN : value);
-}
-
-static json_t *count_json(uint64_t value) {
-  return value == UINT64_MAX ? json_null() : json_integer((json_int_t)value);
-}
-
-/* A file counts by what is in it, which is what the classes were made of. */
-static void add_file(json_t *all, const char *option, const char *path) {
-  size_t size;
-  char name[40], sum[65];
-  const char *text = path ? read_text(option, path, &size) : NULL;
-  if (text) gm_sha256(text, size, sum);
-  snprintf(name, sizeof name, "--%s: the file's SHA-256", option);
-  json_object_set_new(all, name, text_json(text ? sum : NULL));
-}
-
 /* The names themselves, wherever they stood. */
 static json_t *names_json(const cli_args *args) {
   char **names;
   size_t n;
   if (!args->classes || !cli_class_names(args, &names, &n)) return json_null();
   json_t *list = json_array();
-  for (size_t i = 0; list && i < n; i++) json_array_append_new(list, text_json(names[i]));
+  for (size_t i = 0; list && i < n; i++) {
+    json_t *name = json_string(names[i]);
+    json_array_append_new(list, name ? name : json_string("?"));
+  }
   cli_names_free(names, n);
   return list ? list : json_null();
 }
 
-json_t *cli_class_settings(const cli_args *a) {
-  json_t *all = json_object();
-  if (!all) return NULL;
-  json_object_set_new(all, "--method", text_json(a->method));
-  json_object_set_new(all, "--preset", text_json(a->preset));
-  json_object_set_new(all, "--crops", count_json(a->crops));
-  json_object_set_new(all, "--alpha", share_json(a->alpha));
-  json_object_set_new(all, "--beta", share_json(a->beta));
-  json_object_set_new(all, "--image-scale", number_json(a->image_scale));
-  json_object_set_new(all, "--text-scale", number_json(a->text_scale));
-  json_object_set_new(all, "--draws", count_json(a->draws));
-  json_object_set_new(all, "--redraws", count_json(a->redraws));
-  json_object_set_new(all, "--stop", json_real(a->stop));
-  json_object_set_new(all, "--none", a->none < -1 ? json_null() : json_real(a->none));
-  json_object_set_new(all, "--merge-iou", json_real(a->merge_iou));
-  json_object_set_new(all, "--dedup", json_boolean(a->dedup));
-  json_object_set_new(all, "--dedup-iou", share_json(a->dedup_iou));
-  json_object_set_new(all, "--dedup-cosine", share_json(a->dedup_cosine));
-  json_object_set_new(all, "--top", count_json(a->top));
-  json_object_set_new(all, "--proposals", json_boolean(a->proposals));
-  json_object_set_new(all, "--explain", json_boolean(a->explain != NULL));
-  if (a->against) json_object_set_new(all, "--against", json_string(a->against));
-  json_object_set_new(all, "--classes", names_json(a));
-  add_file(all, "descriptions", a->descriptions);
-  add_file(all, "templates", a->templates);
-  add_file(all, "descriptors", a->descriptors);
-  add_file(all, "words", a->words);
-  return all;
+json_t *cli_class_settings(const cli_args *args) {
+  return json_pack("{s:o}", "--classes", names_json(args));
 }

@@ -42,8 +42,8 @@ bool cli_view_params(const cli_args *args, gm_method method, bool of_region,
 /* The scoring of the arguments. */
 gm_classify_params cli_classify_params(const cli_args *args);
 
-/* All class options that change a result, the sums of the files too, as run_settings.h has
- * them. New reference; NULL if memory is short. */
+/* The names of --classes, which count by themselves and not by where they stand, for
+ * cli_job.settings. New reference; NULL if memory is short. */
 json_t *cli_class_settings(const cli_args *args);
 
 #endif

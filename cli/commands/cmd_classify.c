@@ -163,9 +163,11 @@ static gm_status run(const cli_job *job, const gm_image *image, const char *name
 
 /* ---- the command ---- */
 
-/* All that changes a result besides pictures and CLIP, for results that are kept. */
+/* What changes the result and is not in the options' words, for results that are kept. */
 static json_t *settings_of(const cli_args *args, gm_model *groma) {
   json_t *all = cli_class_settings(args);
+  /* Wherever the drawing goes, the lines have an explanation. */
+  if (all) json_object_set_new(all, "--explain", args->explain ? json_true() : json_null());
   char sum[65] = "";
   gm_error err = {0};
   const gm_callbacks callbacks = cli_callbacks();

@@ -7,8 +7,10 @@
 #include "class_options.h"
 #include "commands.h"
 #include "export_formats.h"
+#include "options.h"
 #include "progress.h"
 #include "results.h"
+#include "run_settings.h"
 #include "settings_file.h"
 #include "terminal.h"
 #include "text_file.h"
@@ -207,17 +209,14 @@ static json_t *settings_of(const cli_args *args, const describer *d) {
     cli_report_error(&err);
     return NULL;
   }
-  /* A model that has a name is the same at another address. */
-  bool by_url = args->endpoint && !args->endpoint_model;
   json_t *asked = json_array();
   for (size_t i = 0; i < N_QUESTIONS; i++)
     json_array_append_new(asked, json_string(questions[i]));
-  json_t *all =
-      json_pack("{s:s, s:s, s:o, s:o, s:o}", "the command", "describe-classes",
-                "the model's SHA-256", sum, "--endpoint",
-                by_url ? cli_json_text(args->endpoint) : json_null(), "--endpoint-model",
-                cli_json_text(args->endpoint_model ? args->endpoint_model : "default"),
-                "the questions", asked);
+  json_t *own = json_pack("{s:s, s:o}", "the model's SHA-256", sum, "the questions", asked);
+  /* A model that has a name is the same at another address. */
+  if (own && args->endpoint_model) json_object_set_new(own, "--endpoint", json_null());
+  json_t *all = cli_option_settings(cli_command_named("describe-classes"), args, own);
+  json_decref(own);
   if (!all) cli_error("no memory to begin with");
   return all;
 }

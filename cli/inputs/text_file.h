@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* The most that a file of names, sentences or descriptions may have. */
+enum { CLI_MAX_TEXT = 256 << 20 };
+
 /* The whole text with a NUL after it, of at most limit bytes; NULL after a message, in which
  * option ("--regions", or "") stands in front of the path. *size (may be NULL) is its length.
  * free() it. */

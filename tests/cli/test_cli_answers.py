@@ -294,12 +294,13 @@ class Answers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             output = os.path.join(folder, "out.jsonl")
             run("detect", scene(0), "-o", output, "--resume", "-v")
+            run("detect", scene(0), "-o", output, "--resume", "-q", "--no-cache", "--no-mmap",
+                "--draw", os.path.join(folder, "drawn") + "/")
             run("detect", scene(0), scene(1), "-o", output, "--resume", "-t", "1")
             with open(output) as file:
                 self.assertEqual([json.loads(line)["image"]["file"] for line in file], [scene(0), scene(1)])
             _, err = run("caption", scene(0), "-o", output, "--resume", "-n", "4", code=2)
-            self.assertIn('the command "detect", now "caption"', err)
-            self.assertIn("-n 0, now 4", err)
+            self.assertIn('it was begun with the command "detect", now "caption"; give the same', err)
 
     def test_failures_of_before_are_told(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -309,7 +310,7 @@ class Answers(unittest.TestCase):
             self.assertIn("1 input failed before", err)
             self.assertIn("--retry-errors", err)
             _, err = run(*ask, "--resume", code=2)  # the limit is another: it may not fail any more
-            self.assertIn("--max-pixels 100, now 0; --retry-errors tries", err)
+            self.assertIn("--max-pixels 100, now not given; --retry-errors tries", err)
             _, err = run(*ask, "--resume", "--retry-errors")
             self.assertEqual(err, "")
 

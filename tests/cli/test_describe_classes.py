@@ -163,16 +163,19 @@ class DescribeClasses(unittest.TestCase):
         _, err = self.ask(server, "dog,cat", "--endpoint-model", "one", code=1)
         self.assertIn("1 of 2", err)
         server = self.serve(lambda n, body: said("Good."))
-        for other in [], ["--endpoint-model", "two"]:  # their descriptions would stand in one file
-            _, err = self.ask(server, "dog,cat", "--resume", *other, code=2)
+        for other, told in ([], "--endpoint-model \"one\", now not given"), \
+                (["--endpoint-model", "two"], "--endpoint-model \"one\", now \"two\""), \
+                (["--endpoint-model", "one", "--ctx-size", "9"], "--ctx-size not given, now 9"):
+            _, err = self.ask(server, "dog,cat", "--resume", *other, code=2)  # they would stand in one file
             self.assertIn("it was begun with", err)
+            self.assertIn(told, err)
         os.rename(self.out + ".ledger", self.out + ".kept")
         for how in [], ["--resume"]:
             _, err = self.ask(server, "dog,cat", "--endpoint-model", "one", *how, code=2)
             self.assertIn("--force", err)
         os.rename(self.out + ".kept", self.out + ".ledger")
         self.assertEqual(server.requests, [])
-        self.ask(server, "dog,cat", "--resume", "--endpoint-model", "one")  # at another address
+        self.ask(server, "dog,cat", "--resume", "--endpoint-model", "one", "--retries", "1", "-t", "1")  # at another address
         self.assertEqual(set(self.result()["dog"]), {"Fine."})
         self.assertEqual(set(self.result()["cat"]), {"Good."})
         self.assertTrue(all("cat" in r[2]["messages"][0]["content"] for r in server.requests))

@@ -64,7 +64,7 @@ class Settings(folders.Folder):
         run("caption", scene(0), "-n", "4", "-o", out)
         run("caption", scene(1), "-n", "4", "-o", out, "--resume")
         self.assertEqual(files_of(out), [scene(0), scene(1)])
-        self.refused("caption", scene(2), "-n", "5", "-o", out, "--resume", said=["-n 4, now 5"])
+        self.refused("caption", scene(2), "-n", "5", "-o", out, "--resume", said=["--n-predict 4, now 5"])
         run("caption", scene(2), "-n", "5", "-o", out, "--resume", "--force")
         self.assertEqual(files_of(out), [scene(2)])
 
@@ -81,7 +81,7 @@ class Settings(folders.Folder):
         command = ["classify", "--method", "clip", "-f", "csv", "-o", out, "--resume"]
         run(*command, scene(0), "--classes", "a,b")
         self.refused(*command, scene(1), "--classes", "a,c", said=['["a", "b"], now ["a", "c"]'])
-        self.refused(*command, scene(1), "--classes", "a,b", "--top", "1", said=["--top 5, now 1"])
+        self.refused(*command, scene(1), "--classes", "a,b", "--top", "1", said=["--top not given, now 1"])
         run(*command, scene(1), "--classes", "a,b")
         self.assertEqual(read(out).count(scene(0).encode()), 2)
 
