@@ -1,6 +1,7 @@
 /* export.c - see export.h. */
 #include "export.h"
 
+#include "export_admission.h"
 #include "export_formats.h"
 #include "export_list.h"
 #include "export_part.h"
@@ -102,12 +103,12 @@ bool cli_export_check(const cli_export *export, char *const *names, size_t n) {
     return false;
   }
   return pictures_differ(export, names, n) &&
-         export_list_admits(export, cli_format_name(export->format),
-                            formats[export->format].inside);
+         export_folder_admits(export, cli_format_name(export->format),
+                              formats[export->format].inside);
 }
 
 bool cli_export_check_classes(const cli_export *export) {
-  return !cli_format_is_folder(export->format) || export_list_has_classes(export);
+  return !cli_format_is_folder(export->format) || export_folder_has_classes(export);
 }
 
 /* ---- the first pass ---- */

@@ -243,14 +243,6 @@ FILE *export_folder_open(export_folder *folder, const char *name) {
   return file;
 }
 
-bool export_folder_close(FILE *file) {
-  bool ok = !ferror(file) && fflush(file) == 0;
-  int code = errno;
-  if (fclose(file) != 0 && ok) return false;
-  errno = code;
-  return ok;
-}
-
 /* ---- links ---- */
 
 /* What stands at the link's place already. */

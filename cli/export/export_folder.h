@@ -29,10 +29,9 @@ bool export_folder_is_empty(const char *path);
 /* The rest: false with errno. End it in any case. replace: the folder may have an export in it;
  * else ENOTEMPTY where anything is. */
 bool export_folder_begin(export_folder *folder, const char *path, bool replace);
-/* A file below the folder, as "labels/x.txt". Close it with export_folder_close. Files that say
- * what the others mean stand at the top and come last. */
+/* A file below the folder, as "labels/x.txt". Close it with export_close. Files that say what
+ * the others mean stand at the top and come last. */
 FILE *export_folder_open(export_folder *folder, const char *name);
-bool export_folder_close(FILE *file);
 /* The picture under that name: a hard link, and where there can be none a symbolic one. ENOENT
  * and the like: there is no such file; EEXIST: another file has that name, which is no link of
  * ours. */

@@ -4,9 +4,8 @@
 #ifndef CLI_EXPORT_LIST_H
 #define CLI_EXPORT_LIST_H
 
-#include "export_params.h"
-
 #include <jansson.h>
+#include <stdbool.h>
 
 #define EXPORT_LIST ".gromatic-export"
 
@@ -18,11 +17,5 @@ char *export_join(const char *folder, const char *name);
 json_t *export_list_read(const char *folder);
 /* False with errno. */
 bool export_list_write(const char *folder, json_t *list);
-
-/* Before the run: whether an export of this format (its name; inside: the folder of its files)
- * may go to the folder. False after a message. */
-bool export_list_admits(const cli_export *export, const char *format, const char *inside);
-/* Whether the folder's classes are these. False after a message. */
-bool export_list_has_classes(const cli_export *export);
 
 #endif

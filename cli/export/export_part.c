@@ -157,3 +157,11 @@ bool export_file_close(export_file *file, bool keep) {
   errno = code;
   return ok;
 }
+
+bool export_close(FILE *file) {
+  bool ok = !ferror(file) && fflush(file) == 0;
+  int code = errno;
+  if (fclose(file) != 0 && ok) return false;
+  errno = code;
+  return ok;
+}

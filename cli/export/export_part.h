@@ -27,4 +27,7 @@ bool export_file_open(export_file *file, const char *path);
 /* keep: syncs and names it; else removes it. False with errno if it could not be kept. */
 bool export_file_close(export_file *file, bool keep);
 
+/* Closes a file that was written. False with errno where not all of it could be. */
+bool export_close(FILE *file);
+
 #endif

@@ -22,7 +22,7 @@ int export_each_picture(export_job *job, export_folder *folder, const char *insi
     if (ok) ok = (out = export_folder_open(folder, name)) != NULL;
     if (ok) {
       put(job, &p, &job->items.all[i], out);
-      ok = export_folder_close(out);
+      ok = export_close(out);
     }
     int code = errno;
     free(name);
@@ -67,5 +67,5 @@ int export_put_list(const export_job *job, export_folder *folder, const char *na
     if (item->absent || (part != PART_ALL && item->train != (part == PART_TRAIN))) continue;
     fprintf(out, "%s%s\n", prefix, stems ? item->stem : item->image);
   }
-  return export_folder_close(out) ? 0 : 1;
+  return export_close(out) ? 0 : 1;
 }

@@ -57,7 +57,7 @@ static int put_labelmap(const export_job *job, export_folder *folder) {
     for (size_t k = 0; name[k]; k++) fputc(plain_at(name, k), out);
     fputs(":::\n", out);
   }
-  return export_folder_close(out) ? 0 : 1;
+  return export_close(out) ? 0 : 1;
 }
 
 /* ---- annotations ---- */

@@ -47,7 +47,7 @@ static int put_classes(const export_job *job, export_folder *folder) {
     put_one_line(out, export_class_name(&job->classes, i));
     fputc('\n', out);
   }
-  return export_folder_close(out) ? 0 : 1;
+  return export_close(out) ? 0 : 1;
 }
 
 /* No "path": without it folders are those beside data.yaml, from wherever it is read. */
@@ -65,7 +65,7 @@ static int put_data_yaml(const export_job *job, export_folder *folder) {
     put_yaml_string(out, export_class_name(&job->classes, i));
     fputc('\n', out);
   }
-  return export_folder_close(out) ? 0 : 1;
+  return export_close(out) ? 0 : 1;
 }
 
 int export_yolo(export_job *job, export_folder *folder) {
