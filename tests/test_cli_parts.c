@@ -3,6 +3,7 @@
 
 #include "arguments.h"
 #include "box_format.h"
+#include "file_names.h"
 #include "ledger.h"
 #include "lock_file.h"
 #include "option_rows.h"
@@ -61,6 +62,27 @@ static void boxes_are_clipped_and_bad_ones_refused(void **state) {
   for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
     assert_true(cli_parse_box(empty[i], numbers));
     assert_false(cli_box_to_pixels(BOX_XYXY, numbers, 200, 100, &box));
+  }
+}
+
+static void names_are_made_plain(void **state) {
+  (void)state;
+  static const char *const names[][2] = {{"./a//b/./c.png", "a/b/c.png"},
+                                         {"a/b", "a/b"},
+                                         {"././a", "a"},
+                                         {".//a", "a"},
+                                         {"/a/../b", "/a/../b"},
+                                         {"//a", "/a"},
+                                         {".a/.b", ".a/.b"},
+                                         {"../a", "../a"},
+                                         {"a./b", "a./b"},
+                                         {"a/../b", "a/../b"},
+                                         {"-", "-"},
+                                         {"", ""}};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    char *plain = cli_plain_name(names[i][0]);
+    assert_string_equal(plain, names[i][1]);
+    free(plain);
   }
 }
 
@@ -427,6 +449,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_format_goes_both_ways),
       cmocka_unit_test(boxes_are_clipped_and_bad_ones_refused),
+      cmocka_unit_test(names_are_made_plain),
       cmocka_unit_test(every_option_says_what_it_changes),
       cmocka_unit_test(settings_are_the_options_that_change_the_result),
       cmocka_unit_test(own_settings_stand_for_options),

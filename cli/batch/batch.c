@@ -3,6 +3,7 @@
 
 #include "ahead.h"
 #include "batch_setup.h"
+#include "file_names.h"
 #include "results.h"
 #include "tar_file.h"
 #include "terminal.h"
@@ -32,13 +33,13 @@ gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *ou
 
 /* ---- one picture ---- */
 
-/* Of the picture's bytes and its name; the settings are the run's. */
+/* Of the picture's bytes and its name, however that is spelled; the settings are the run's. */
 static void input_key(const char *name, const void *bytes, size_t size, char key[65]) {
-  char picture[65], *all = NULL;
+  char picture[65], *plain = cli_plain_name(name), *all = NULL;
   gm_sha256(bytes, size, picture);
   key[0] = 0;
-  if (asprintf(&all, "%s %s", picture, name) < 0) return;
-  gm_sha256(all, strlen(all), key);
+  if (plain && asprintf(&all, "%s %s", picture, plain) >= 0) gm_sha256(all, strlen(all), key);
+  free(plain);
   free(all);
 }
 

@@ -47,6 +47,22 @@ size_t cli_length_without_slashes(const char *name) {
   return length;
 }
 
+char *cli_plain_name(const char *path) {
+  char *name = malloc(strlen(path) + 1), *to = name;
+  if (!name) return NULL;
+  for (const char *at = path; *at;) {
+    bool begins = to == name || to[-1] == '/'; /* a part of the path */
+    if (begins && at[0] == '.' && at[1] == '/')
+      at += 1 + strspn(at + 1, "/");
+    else if (begins && to > name && *at == '/')
+      at++;
+    else
+      *to++ = *at++;
+  }
+  *to = 0;
+  return name;
+}
+
 char *cli_real_name(const char *path) {
   enum { MOST_LINKS = 40 };
   char target[4096], *name = strdup(path);

@@ -20,6 +20,11 @@ bool cli_is_drawn_name(const char *name);
 /* Bytes of the name without the slashes at its end; of "/" 1. */
 size_t cli_length_without_slashes(const char *name);
 
+/* The name without what says nothing: "./" at its beginning and within, and slashes that are
+ * repeated; "./a//b/./c.png" is "a/b/c.png". ".." stays: what it means depends on links. free()
+ * it; NULL if memory is short. */
+char *cli_plain_name(const char *path);
+
 /* The file that a symbolic link means, though it is not there yet; the path itself where it is
  * no link. What is written there leaves the link one. free() it; NULL if memory is short. */
 char *cli_real_name(const char *path);

@@ -68,6 +68,13 @@ class Settings(folders.Folder):
         run("caption", scene(2), "-n", "5", "-o", out, "--resume", "--force")
         self.assertEqual(files_of(out), [scene(2)])
 
+    def test_one_folder_in_another_spelling(self):
+        os.makedirs(self.path("ch", "in"))
+        shutil.copy(scene(0), self.path("ch", "in", "a.png"))
+        for spelling in "ch", "./ch", "ch/", ".//ch/.":
+            run("detect", "-r", spelling, "-o", "q.jsonl", "--resume", cwd=self.folder)
+            self.assertEqual(files_of(self.path("q.jsonl")), ["ch/in/a.png"])
+
     def test_another_instruction_set(self):
         out = self.path("q.jsonl")
         run("detect", scene(0), "-o", out, env={"GROMATIC_CPU": "ref"})
