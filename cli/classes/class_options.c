@@ -242,7 +242,7 @@ static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
   gm_error err = {0};
   gm_status status = gm_classes_create(out, clip, &params, callbacks, &err);
   if (status == GM_OK) return CLI_DONE;
-  if (status != GM_ERR_CANCELLED) cli_error("%s", err.message);
+  cli_report_error(&err);
   return status == GM_ERR_ARGUMENT ? CLI_USAGE : cli_exit_code(status);
 }
 

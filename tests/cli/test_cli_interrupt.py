@@ -43,6 +43,23 @@ class Interrupt(unittest.TestCase):
             with open(whole, "rb") as a, open(output, "rb") as b:
                 self.assertEqual(a.read(), b.read())
 
+    def test_classes_that_are_being_encoded(self):
+        names = "\n".join(f"thing {i} of many" for i in range(20000))
+        with tempfile.TemporaryDirectory() as folder:
+            picture = os.path.join(folder, "dog", "a.png")
+            os.mkdir(os.path.dirname(picture))
+            os.symlink(os.path.abspath(scene(0)), picture)
+            for command in ["classify", picture], ["label", picture], ["eval", "classify", folder, "--method", "clip"]:
+                process = subprocess.Popen([GROMATIC, *command, "--classes", "-", "--no-cache"], stdin=subprocess.PIPE,
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                process.stdin.write(names)
+                process.stdin.close()
+                time.sleep(0.3)
+                process.send_signal(signal.SIGINT)
+                err = process.stderr.read().splitlines()
+                process.stderr.close()
+                self.assertEqual((process.wait(), err[-1]), (130, "gromatic: interrupted"), command)
+
     def test_a_killed_batch_resumes(self):
         """SIGKILL, twice, in the middle of a file of lines and of an export: nothing is lost or doubled."""
         names = [os.path.join(WORLD, name, "0.png") for name in sorted(os.listdir(WORLD))[:40]]
