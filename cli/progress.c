@@ -106,6 +106,17 @@ static void draw(cli_progress *p, double now) {
   p->last = now;
 }
 
+static void on_progress(void *user, const char *stage, double done) {
+  cli_progress_update(user, stage, done);
+}
+
+gm_callbacks cli_progress_callbacks(cli_progress *progress) {
+  gm_callbacks callbacks = cli_callbacks();
+  callbacks.user = progress;
+  callbacks.progress = on_progress;
+  return callbacks;
+}
+
 void cli_progress_update(cli_progress *p, const char *what, double done) {
   double now = cli_now();
   if (!p->shown) return;

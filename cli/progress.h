@@ -3,6 +3,8 @@
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
+#include "gromatic.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +22,8 @@ typedef struct cli_progress {
   double done;
 } cli_progress;
 cli_progress cli_progress_begin(bool quiet);
+/* cli_callbacks (terminal.h) that show a call's stages. */
+gm_callbacks cli_progress_callbacks(cli_progress *progress);
 void cli_progress_update(cli_progress *progress, const char *what, double done);
 /* Takes the line away: something else is to be written, or the run has ended. */
 void cli_progress_clear(cli_progress *progress);

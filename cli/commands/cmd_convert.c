@@ -9,10 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void on_progress(void *user, const char *stage, double done) {
-  cli_progress_update(user, stage, done);
-}
-
 static bool holds_weights(const char *name) {
   static const char *const endings[] = {".safetensors", ".bin", ".pt", ".gguf"};
   size_t length = strlen(name);
@@ -53,9 +49,7 @@ int cmd_convert(const cli_args *args) {
   cli_catch_interrupt();
   cli_progress progress = cli_progress_begin(args->quiet);
   progress.total_bytes = source_bytes(args->inputs.items[0]);
-  gm_callbacks callbacks = cli_callbacks();
-  callbacks.user = &progress;
-  callbacks.progress = on_progress;
+  const gm_callbacks callbacks = cli_progress_callbacks(&progress);
   gm_convert_params params = gm_convert_params_default();
   params.type = args->type;
   params.threads = (unsigned)args->threads;

@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_progress(void *user, const char *stage, double done) {
-  cli_progress_update(user, stage, done);
-}
-
 static gm_inspect_key key_at(const gm_inspection *in, size_t i) {
   gm_inspect_key key = {.struct_size = sizeof key};
   gm_inspect_key_at(in, i, &key);
@@ -124,9 +120,7 @@ int cmd_inspect(const cli_args *args) {
   }
   cli_catch_interrupt();
   cli_progress progress = cli_progress_begin(args->json);
-  gm_callbacks callbacks = cli_callbacks();
-  callbacks.user = &progress;
-  callbacks.progress = on_progress;
+  const gm_callbacks callbacks = cli_progress_callbacks(&progress);
   gm_inspection *inspection = NULL;
   gm_error err = {0};
   gm_status status =
