@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 enum { DEEPEST = 512 };
 
@@ -207,25 +208,6 @@ static uint32_t hex4(const char *c) {
   return value;
 }
 
-static char *put_utf8(char *to, uint32_t c) {
-  if (c < 0x80) {
-    *to++ = (char)c;
-  } else if (c < 0x800) {
-    *to++ = (char)(0xC0 | c >> 6);
-    *to++ = (char)(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    *to++ = (char)(0xE0 | c >> 12);
-    *to++ = (char)(0x80 | (c >> 6 & 0x3F));
-    *to++ = (char)(0x80 | (c & 0x3F));
-  } else {
-    *to++ = (char)(0xF0 | c >> 18);
-    *to++ = (char)(0x80 | (c >> 12 & 0x3F));
-    *to++ = (char)(0x80 | (c >> 6 & 0x3F));
-    *to++ = (char)(0x80 | (c & 0x3F));
-  }
-  return to;
-}
-
 /* At the first digit of \uXXXX; goes past the last, of a pair's second half too. */
 static uint32_t code_point(const char **at, const char *end) {
   const char *c = *at;
@@ -254,7 +236,7 @@ char *pull_string(const pull_value *value) {
     c++;
     if (*c == 'u') {
       c++;
-      to = put_utf8(to, code_point(&c, end));
+      to += utf8proc_encode_char((utf8proc_int32_t)code_point(&c, end), (utf8proc_uint8_t *)to);
     } else {
       *to++ = meanings[strchr(letters, *c++) - letters];
     }
