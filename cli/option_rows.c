@@ -334,8 +334,12 @@ const cli_option_row cli_option_rows[] = {
     {"retry-errors", 0, FLAG, AT(retry_errors), GROUP_OUTPUT, NULL,
      "with --resume: try those pictures again that failed; their new lines come last",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
-    {"force", 0, FLAG, AT(force), GROUP_OUTPUT | GROUP_ENDPOINT | GROUP_CONVERT | GROUP_LINES,
-     NULL,
+    {"force", 0, FLAG, AT(force), GROUP_ENDPOINT, NULL,
+     "replace FILE, whatever it holds: all classes are asked about; with --resume only where "
+     "it "
+     "belongs to other settings or has no ledger",
+     SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
+    {"force", 0, FLAG, AT(force), GROUP_OUTPUT | GROUP_CONVERT | GROUP_LINES, NULL,
      "replace files that gromatic did not make; begin a result anew that belongs to other "
      "settings or has no ledger",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
