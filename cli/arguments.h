@@ -12,7 +12,7 @@ enum { CLI_DONE = 0, CLI_SOME_FAILED = 1, CLI_USAGE = 2, CLI_MODEL = 3, CLI_INTE
 enum { CLI_MOST_TOGETHER = 8 }; /* pictures of --parallel at most */
 
 typedef struct cli_list {
-  const char **items; /* point into argv or the environment */
+  const char **items; /* the strings are argv's or the environment's */
   size_t n;
 } cli_list;
 
@@ -37,9 +37,9 @@ typedef struct cli_args {
   /* classes and crops */
   const char *clip_model, *classes, *descriptions, *templates, *descriptors, *words, *method;
   uint64_t crops, draws, redraws; /* crops: UINT64_MAX is the method's own number */
-  double alpha, beta;             /* < 0: the method's own */
+  double alpha, beta;             /* negative: the method's own */
   double image_scale, text_scale; /* NaN: the method's own */
-  double none;                    /* < -1: the model's own */
+  double none;                    /* below -1: the model's own */
   double merge_iou;               /* 0: off */
   /* questions */
   cli_list prompts, phrases;
@@ -50,7 +50,7 @@ typedef struct cli_args {
   bool json, raw, resume, retry_errors, force, quiet;
   const char *output, *draw, *format;
   bool save_conf, link_images;
-  double split; /* < 0: not given */
+  double split; /* negative: not given */
   const char *label_config, *url_prefix;
   /* describe-classes */
   const char *endpoint, *endpoint_model;
@@ -59,7 +59,7 @@ typedef struct cli_args {
   /* classify and its eval */
   const char *groma_model, *preset, *explain, *against, *cache, *cache_size;
   uint64_t seeds, top;                  /* top 0: all labels */
-  double stop, dedup_iou, dedup_cosine; /* dedup_* < 0: not given */
+  double stop, dedup_iou, dedup_cosine; /* dedup_* negative: not given */
   bool dedup, proposals, no_cache;
   /* convert, inspect, eval, bench */
   const char *type, *layout, *ignore_config, *shape, *stages, *coco, *refs, *images;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* "500M" -> bytes; false where it is no size. */
+/* "500M" -> bytes; false if it is not a size. */
 static bool parse_size(const char *text, uint64_t *out) {
   static const char units[] = "KMGT";
   char *end;
@@ -27,7 +27,7 @@ static bool is_folder(const char *path) {
   return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Whether the folder is there, or the one that it stands in. */
+/* Whether the folder or its parent exists. */
 static bool is_beside_something(const char *path) {
   char *copy = strdup(path);
   bool there = copy && (is_folder(path) || is_folder(dirname(copy)));
@@ -35,8 +35,8 @@ static bool is_beside_something(const char *path) {
   return there;
 }
 
-/* The user's own cache is not worth making a home for: users of services have the name of one
- * that is not there. */
+/* Makes no home directory for the user's cache: the users of services often have one that does
+ * not exist. */
 static char *directory_of(const cli_args *args) {
   char *path = NULL;
   const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -51,7 +51,7 @@ static char *directory_of(const cli_args *args) {
   return n < 0 ? NULL : path;
 }
 
-/* Whether the value is the environment's own: the command line wins over such a one. */
+/* Whether the value comes from the environment, which the command line overrides. */
 static bool from_environment(const char *value) {
   return value == getenv("GROMATIC_ARG_CACHE");
 }
@@ -77,12 +77,12 @@ bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) 
 }
 
 void cli_tell_refusal(const cli_args *args, const gm_cache_refusal *refusal) {
-  static bool told; /* two models have one cache */
+  static bool told; /* two models may share a cache */
   if (args->cache && strcmp(refusal->path, args->cache) == 0) {
     if (!told) cli_error("--cache %s: it %s", args->cache, refusal->why);
     told = true;
   } else if (args->verbose) {
-    bool entry = strncmp(refusal->why, "found", 5) == 0; /* else the directory */
+    bool entry = strncmp(refusal->why, "found", 5) == 0; /* else it is about the directory */
     cli_error("%s: %s%s", refusal->path, refusal->why,
               entry ? "; not used, computed anew" : "");
   }

@@ -6,17 +6,16 @@
 #include "arguments.h"
 #include "gromatic.h"
 
-/* *directory, to be freed: --cache, else the user's own; NULL with --no-cache, or where there
- * is no home: a home is not made. *bytes: the limit, 0 where none is given. False after a
- * message. */
+/* *directory, for free(): --cache, else the user's own directory; NULL with --no-cache, or if
+ * there is no home directory. *bytes: the limit; 0 if none is given. False after a message. */
 bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes);
 
-/* A line on stderr, once, where nothing could be kept in the directory of --cache; with -v for
- * a file of the cache that a model refused. */
+/* Prints a line on stderr, once, if nothing could be kept in the directory of --cache; with -v
+ * also for a file of the cache that a model refused. */
 void cli_tell_refusal(const cli_args *args, const gm_cache_refusal *refusal);
 
-/* Runs over more pictures keep no scenes unless --cache says where: the first would be gone
- * before the last is done. */
+/* Runs over more pictures keep no scenes unless --cache is given: the first scene would be gone
+ * before the last one is made. */
 enum { CLI_CACHE_PICTURES = 16 };
 
 #endif

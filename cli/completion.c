@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Whether a value is the name of a file, so that a shell offers some. */
+/* Whether a value is the name of a file, which a shell can complete. */
 static bool names_file(const cli_option_row *row) {
   static const char *const kinds[] = {"FILE", "DIR", "MODEL", "OUT"};
   for (size_t i = 0; row->value && i < sizeof kinds / sizeof *kinds; i++)
@@ -13,7 +13,7 @@ static bool names_file(const cli_option_row *row) {
   return false;
 }
 
-/* "a,b" as "a b", or with another separator. */
+/* Writes "a,b" as "a b", or with another separator. */
 static void put_list(FILE *out, const char *list, char separator) {
   for (; *list; list++) fputc(*list == ',' ? separator : *list, out);
 }
@@ -29,8 +29,8 @@ static void put_bash_pattern(FILE *out, const cli_option_row *row) {
   if (row->letter) fprintf(out, "|-%c", row->letter);
 }
 
-/* What may stand after an option of one command: fixed words, any word, or (not listed) a file.
- * An option of no fixed words has nothing to offer. */
+/* The values of an option of one command: fixed words, nothing to offer, or (not listed) a
+ * file. */
 static void print_bash_values(FILE *out, const cli_command *command) {
   fprintf(out, "    case $prev in\n");
   for (const cli_option_row *row = cli_option_rows; row->name; row++) {

@@ -1,4 +1,4 @@
-/* completion.h - completion scripts for shells, made of the tables of commands and options. */
+/* completion.h - shell completion scripts, made from the tables of commands and options. */
 #ifndef CLI_COMPLETION_H
 #define CLI_COMPLETION_H
 

@@ -20,7 +20,7 @@ void cli_print_overview(FILE *out) {
 
 /* ---- help ---- */
 
-/* The words from `column` on, in lines of HELP_WIDTH that all begin at HELP_COLUMN. */
+/* Prints the words from `column` on, in lines of HELP_WIDTH that all begin at HELP_COLUMN. */
 static void print_wrapped(FILE *out, const char *text, int column) {
   if (column >= HELP_COLUMN) {
     fputc('\n', out);
@@ -51,7 +51,7 @@ static void print_option(FILE *out, const cli_option_row *row) {
   print_wrapped(out, row->help, column + 2 > HELP_COLUMN ? HELP_COLUMN : column);
 }
 
-/* The command's next row of a section at or after `row`; NULL: none is left. */
+/* The command's next row of a section, at or after `row`; NULL: there is none. */
 static const cli_option_row *next_row(const cli_command *command, cli_section section,
                                       const cli_option_row *row) {
   for (; row->name; row++)
@@ -76,7 +76,8 @@ void cli_print_help(FILE *out, const cli_command *command) {
 
 /* ---- the manual ---- */
 
-/* Plain text as roff: hyphens are minus signs, quotes and dots at a line's start are text. */
+/* Prints plain text as roff: hyphens become minus signs; quotes and dots at the beginning of a
+ * line stay text. */
 static void print_roff(FILE *out, const char *text) {
   for (bool line_start = true; *text; line_start = *text++ == '\n') {
     if (line_start && (*text == '.' || *text == '\'')) fputs("\\&", out);
@@ -85,7 +86,7 @@ static void print_roff(FILE *out, const char *text) {
   }
 }
 
-/* "label, detect: " where commands differ in what the option means to them. */
+/* Prints "label, detect: " if the option means different things to commands. */
 static void print_whose(FILE *out, const cli_option_row *row) {
   bool differ = !cli_option_first(row) || (row[1].name && !cli_option_first(row + 1));
   const char *before = "";

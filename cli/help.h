@@ -1,5 +1,4 @@
-/* help.h - what the program says about itself, made of the tables of commands and options:
- * --help and the manual's lists. */
+/* help.h - --help and the manual's lists, made from the tables of commands and options. */
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 

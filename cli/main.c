@@ -37,7 +37,7 @@ static int run(int argc, char **argv) {
   return CLI_USAGE;
 }
 
-/* What could not be written to standard output is no success, whichever command it was. */
+/* If standard output could not be written, no command has succeeded. */
 int main(int argc, char **argv) {
   int code = run(argc, argv);
   cli_free_engine();

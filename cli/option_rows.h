@@ -1,5 +1,5 @@
-/* option_rows.h - the options of all commands in one table, from which parsing, --help,
- * suggestions, shell completion and the manual's list are made. */
+/* option_rows.h - one table of the options of all commands. Parsing, --help, suggestions, shell
+ * completion, the manual's list and the check of --resume are made from it. */
 #ifndef CLI_OPTION_ROWS_H
 #define CLI_OPTION_ROWS_H
 
@@ -27,17 +27,17 @@ typedef enum cli_section {
 } cli_section;
 extern const char *const cli_section_titles[N_SECTIONS];
 
-/* What an option changes. --resume goes on only where the options are the same that change the
- * result (run_settings.h). */
+/* What an option changes. --resume continues a run only if the options that change the result
+ * are the same (run_settings.h). */
 typedef enum cli_changes {
   CHANGES_UNSAID, /* in no row */
-  CHANGES_INPUT,  /* which pictures or classes are looked at: each has a result of its own */
+  CHANGES_INPUT,  /* which pictures or classes are worked on: each has its own result */
   CHANGES_RESULT, /* the result */
-  CHANGES_FILE,   /* the result, by what is in the file that the option names */
-  CHANGES_MODEL,  /* the result, by what is in the model that the option names */
-  CHANGES_LIMIT,  /* which inputs fail, nothing else */
-  CHANGES_OUTPUT, /* what is shown, drawn or exported of the result, and where it goes */
-  CHANGES_SPEED   /* time, memory and patience, nothing else */
+  CHANGES_FILE,   /* the result, by the content of the file that it names */
+  CHANGES_MODEL,  /* the result, by the content of the model that it names */
+  CHANGES_LIMIT,  /* only which inputs fail */
+  CHANGES_OUTPUT, /* only what is shown, drawn or exported of the result, and where */
+  CHANGES_SPEED   /* only time and memory */
 } cli_changes;
 
 typedef struct cli_option_row {
@@ -50,17 +50,17 @@ typedef struct cli_option_row {
   const char *help;
   cli_section section;
   cli_changes changes;
-  const char *choices; /* "f32,f16": what a shell offers as its value; NULL: no fixed list */
+  const char *choices; /* "f32,f16": values that a shell offers; NULL: no fixed list */
 } cli_option_row;
 
-/* Ends with a NULL name. Rows of one name stand together: of these a command has the first one
- * that its groups admit. */
+/* Ends with a NULL name. Rows with one name are adjacent; a command has the first of them that
+ * its groups admit. */
 extern const cli_option_row cli_option_rows[];
-enum { CLI_MAX_OPTIONS = 128 }; /* rows at most, the last one too */
+enum { CLI_MAX_OPTIONS = 128 }; /* rows at most, with the last one */
 
-/* Whether it is one of the command's options. */
+/* Whether the row is an option of the command. */
 bool cli_option_admitted(const cli_command *command, const cli_option_row *row);
-/* Whether it is the first row of its name. */
+/* Whether the row is the first one with its name. */
 bool cli_option_first(const cli_option_row *row);
 
 #endif

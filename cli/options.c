@@ -56,7 +56,8 @@ void cli_report_unknown_command(const char *word) {
     cli_error("unknown command '%s'; try 'gromatic --help'", word);
 }
 
-/* "; it is an option of caption, chat" where other commands have it; whether any does. */
+/* Prints "; it is an option of caption, chat" if other commands have it. Returns whether any
+ * does. */
 static bool report_whose(const char *word) {
   const cli_option_row *row = cli_option_rows;
   while (row->name && strcmp(row->name, word) != 0) row++;
@@ -120,7 +121,7 @@ typedef struct number_range {
   double least, most;
 } number_range;
 
-/* Numbers that are not free. Other commands' limits than the options' own stand there. */
+/* The ranges of numbers that have one. */
 static const number_range ranges[] = {
     {AT(threads), 0, 1024},
     {AT(max_det), 0, 100000},
@@ -147,7 +148,7 @@ static const number_range ranges[] = {
     {AT(parallel), 0, CLI_MOST_TOGETHER},
 };
 
-/* Of the option's value, and whether it has one; else all that its kind can hold. */
+/* The range of the option's value: its own (true), or all that its kind can hold. */
 static bool range_of(const cli_option_row *row, number_range *out) {
   for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
     if (ranges[i].offset == row->offset) {
@@ -206,7 +207,8 @@ static int set_option(const cli_command *command, const cli_option_row *row, con
   return report_value(command, row, value);
 }
 
-/* GROMATIC_ARG_CTX_SIZE=4096 and the like; the command line wins. Lists and flags take none. */
+/* Reads GROMATIC_ARG_CTX_SIZE=4096 and the like; the command line overrides them. Lists and
+ * flags have none. */
 static int read_environment(const cli_command *command, cli_args *args) {
   for (const cli_option_row *row = cli_option_rows; row->name; row++) {
     if (!cli_option_admitted(command, row) || row->kind == FLAG || row->kind == LIST ||
@@ -227,8 +229,8 @@ static int read_environment(const cli_command *command, cli_args *args) {
   return CLI_DONE;
 }
 
-/* What llama.cpp's users are used to: -ctk and -ctv become the long names; -ngl N is removed
- * from argv, since there is no GPU here. */
+/* Accepts options of llama.cpp: -ctk and -ctv become the long names; -ngl N is removed from
+ * argv, since there is no GPU here. */
 static int take_llama_names(int argc, char **argv) {
   static char keys[] = "--cache-type-k", values[] = "--cache-type-v";
   int kept = 0;
@@ -248,7 +250,7 @@ static int take_llama_names(int argc, char **argv) {
   return kept;
 }
 
-/* What is not zero where it is not given. */
+/* Members that are not zero by default. */
 const cli_args cli_defaults = {
     .top_p = 1,
     .conf = -1,
@@ -271,7 +273,7 @@ const cli_args cli_defaults = {
     .split = -1,
 };
 
-/* -ctkq8_0 would be a value of -c, as which it can only be wrong. */
+/* getopt would read -ctkq8_0 as a value of -c, where it is always wrong. */
 static bool is_glued(const char *given, const char *value) {
   return (strncmp(given, "-ctk", 4) == 0 || strncmp(given, "-ctv", 4) == 0) &&
          value == given + 2;
@@ -302,7 +304,7 @@ static void list_options(const cli_command *command, struct option *longs, char 
   *shorts = 0;
 }
 
-/* The row that getopt_long has found; NULL if none. */
+/* The row that getopt_long found; NULL if none. */
 static const cli_option_row *found_row(const cli_command *command, int found) {
   if (found >= LONG_ONLY) return &cli_option_rows[found - LONG_ONLY];
   for (const cli_option_row *row = cli_option_rows; row->name; row++)

@@ -1,20 +1,20 @@
-/* options.h - how a command's settings are read from the command line and the environment. */
+/* options.h - reads a command's settings from the command line and the environment. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
 #include "arguments.h"
 
-/* The settings of a command to which nothing is given. */
+/* The settings of a command without options. */
 extern const cli_args cli_defaults;
 
-/* Fills *args from argv[1..] and GROMATIC_ARG_* variables. On an error it says so on stderr,
- * with a suggestion, and returns CLI_USAGE. cli_args_free releases the lists. */
+/* Fills *args from argv[1..] and GROMATIC_ARG_* variables. On an error it prints a message with
+ * a suggestion and returns CLI_USAGE. Release the lists with cli_args_free. */
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
 void cli_args_free(cli_args *args);
 
-/* NULL where no command has that name. */
+/* NULL if no command has that name. */
 const cli_command *cli_command_named(const char *name);
-/* Says so on stderr, with the command that was perhaps meant. */
+/* Reports an unknown command on stderr, with the one that was perhaps meant. */
 void cli_report_unknown_command(const char *word);
 
 #endif

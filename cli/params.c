@@ -56,7 +56,8 @@ gm_image_params cli_image_params(const cli_args *args) {
 
 gm_scene_params cli_scene_params(const cli_args *a) {
   gm_scene_params params = gm_scene_params_default();
-  /* There 0 is the model's own and less is none; here 0 is a threshold. */
+  /* The library takes 0 for the model's own number and negative ones for none; here 0 is a
+   * threshold. */
   if (a->conf >= 0) params.box_score_thres = fmaxf((float)a->conf, 1e-9F);
   if (a->iou >= 0) params.nms_thres = fmaxf((float)a->iou, 1e-9F);
   params.max_regions = (uint32_t)a->max_det;

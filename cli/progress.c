@@ -18,7 +18,7 @@ cli_progress cli_progress_begin(bool quiet) {
   return progress;
 }
 
-/* Columns that can be written without the terminal going to its next line. */
+/* The columns that can be written without reaching the terminal's next line. */
 static size_t room(void) {
   enum { USUAL = 80 };
   struct winsize size;
@@ -26,7 +26,7 @@ static size_t room(void) {
   return (known ? size.ws_col : USUAL) - 1U;
 }
 
-/* Cuts text, which has room for its bytes, to whole characters within the columns. */
+/* Cuts text to whole characters that fit into the columns. */
 static void cut(char *text, size_t columns) {
   size_t n = strlen(text);
   while (n > 0 && cli_text_width(text) > columns) {
@@ -36,7 +36,7 @@ static void cut(char *text, size_t columns) {
   }
 }
 
-/* "12 s", "5 min", "2 h 10 min"; never nothing. */
+/* Writes "12 s", "5 min" or "2 h 10 min"; never an empty string. */
 static void format_time(double seconds, char *out, size_t size) {
   if (seconds < 120)
     snprintf(out, size, "%.0f s", fmax(1, ceil(seconds)));
@@ -47,14 +47,14 @@ static void format_time(double seconds, char *out, size_t size) {
              floor(fmod(seconds, 3600) / 60));
 }
 
-/* Adds a part where all of it has room. */
+/* Adds a part if all of it fits. */
 static void add(char *line, size_t size, size_t columns, const char *part) {
   size_t n = strlen(line);
   if (n + strlen(part) < size && cli_text_width(line) + cli_text_width(part) <= columns)
     memcpy(line + n, part, strlen(part) + 1);
 }
 
-/* What matters most first: how much, a bar, how long, what, how fast. */
+/* The most important first: how much, a bar, how long, what, how fast. */
 static void compose(const cli_progress *p, double elapsed, size_t columns, char *line,
                     size_t size) {
   enum { LONGEST_BAR = 24, LEAST = 8 };

@@ -1,11 +1,11 @@
-/* results.h - elements of the library's lists, as values. The caller knows that there is an
- * element i; strings live as long as what it is an element of. */
+/* results.h - elements of the library's lists, as values. The caller knows that element i
+ * exists. Strings live as long as the list's owner. */
 #ifndef CLI_RESULTS_H
 #define CLI_RESULTS_H
 
 #include "gromatic.h"
 
-/* The scene's regions, to be freed; *n of them. NULL if memory is short. */
+/* The scene's *n regions, for free(). NULL if memory is short. */
 gm_region *cli_scene_regions(const gm_scene *scene, size_t *n);
 
 gm_grounding cli_grounding(const gm_answer *answer, size_t i);

@@ -1,8 +1,8 @@
 /* terminal_text.c - see terminal_text.h.
  *
  * A terminal shows what a reader takes for one character (a grapheme cluster, UAX #29) in one
- * or two columns: its code points' own columns, but two for a picture character that is
- * composed of several or asked for by a variation selector. */
+ * or two columns: the columns of its code points, but two for a picture that is composed of
+ * several or that has a variation selector. */
 #include "terminal_text.h"
 
 #include "gromatic.h"
@@ -14,7 +14,7 @@
 
 /* ---- clean text ---- */
 
-/* kept: the controls that stay. */
+/* kept: control characters that stay. */
 static void put_clean(FILE *out, const char *text, size_t length, const char *kept) {
   for (size_t i = 0, n; i < length; i += n) {
     uint32_t code;
@@ -65,14 +65,14 @@ bool cli_put_json(FILE *out, const char *json) {
 
 enum { VARIATION_PICTURE = 0xFE0F, JOINER = 0x200D };
 
-/* Vowels and last consonants of Hangul stand in the first consonant's columns. */
+/* Hangul's vowels and final consonants take no columns of their own. */
 static size_t columns_of(uint32_t code) {
   if ((code >= 0x1160 && code <= 0x11FF) || (code >= 0xD7B0 && code <= 0xD7FF)) return 0;
   return (size_t)utf8proc_charwidth((utf8proc_int32_t)code);
 }
 
-/* Whether code, after another of its cluster, makes that a picture of two columns: a variation
- * selector, a skin's colour, a flag's second letter, or a joiner after a picture. */
+/* Whether code, after another code point of its cluster, makes it a picture of two columns: a
+ * variation selector, a skin colour, a flag's second letter, or a joiner after a picture. */
 static bool makes_picture(uint32_t code, uint32_t before) {
   const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)before);
   return code == VARIATION_PICTURE || (code >= 0x1F3FB && code <= 0x1F3FF) ||

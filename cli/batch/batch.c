@@ -33,7 +33,8 @@ gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *ou
 
 /* ---- one picture ---- */
 
-/* Of the picture's bytes and its name, however that is spelled; the settings are the run's. */
+/* A hash of the picture's bytes and its name, however the name is spelled. The settings are the
+ * run's. */
 static void input_key(const char *name, const void *bytes, size_t size, char key[65]) {
   char picture[65], *plain = cli_plain_name(name), *all = NULL;
   gm_sha256(bytes, size, picture);
@@ -48,7 +49,7 @@ static gm_status open_scene(const cli_batch *b, const cli_report *report, const 
   const cli_args *a = b->job->args;
   gm_scene_params params = cli_scene_params(a);
   if (strcmp(b->job->command, "ground") == 0)
-    params.max_regions = 0; /* there --max-det is per phrase */
+    params.max_regions = 0; /* --max-det of ground is per phrase */
   gm_box *boxes = NULL;
   gm_status status = GM_OK;
   if (b->n_regions) {
@@ -70,7 +71,7 @@ static gm_status open_scene(const cli_batch *b, const cli_report *report, const 
   return status;
 }
 
-/* The command's main model: a scene's is Groma, a picture's by itself is CLIP. */
+/* The command's main model: Groma where it works on scenes, CLIP where it works on pictures. */
 static json_t *model_json(const cli_batch *b) {
   const char *path = b->info.path, *hash = b->model_hash, *type = b->info.type;
   if (b->job->run_image) {
@@ -93,7 +94,7 @@ static void add_stage(cli_report *report, json_t *timings, const gm_timing *t) {
   fprintf(report->text, "  %-12s %8.3f s\n", t->stage, t->seconds);
 }
 
-/* The command's own. */
+/* The stages that the command measured itself. */
 static void add_stages(cli_report *report, json_t *timings) {
   for (size_t i = 0; i < report->n_stages; i++) add_stage(report, timings, &report->stages[i]);
 }
@@ -134,7 +135,7 @@ static json_t *error_json(const char *name, const gm_error *err) {
                    "code", gm_status_name(err->status), "message", cli_json_text(err->message));
 }
 
-/* One line an object; an array is several lines. NULL if memory is short. */
+/* An object is one line, an array one line for each element. NULL if memory is short. */
 static char *lines_of(json_t *json) {
   enum { FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(10) };
   if (!json_is_array(json)) return json_dumps(json, FLAGS);
@@ -153,14 +154,14 @@ static char *lines_of(json_t *json) {
   return all;
 }
 
-/* failed: the picture's line is an error, or has one besides a part of the result. */
+/* failed: the picture's line is an error, or a partial result with an error. */
 static bool emit(cli_batch *b, const char *key, json_t *json, bool failed) {
   char *line = lines_of(json);
   bool ok = line != NULL;
   if (ok && b->ledger) ok = cli_ledger_write(b->ledger, key, line, failed);
   if (ok && b->kept) ok = fputs(line, b->kept) >= 0 && fputc('\n', b->kept) >= 0;
   if (ok && !b->ledger && !b->kept) ok = cli_put_json(stdout, line) && fflush(stdout) == 0;
-  /* The ledger has told it, and main tells it of standard output. */
+  /* The ledger has reported its own failure, and main reports that of standard output. */
   if (!ok && (b->kept || !line)) cli_error("cannot write the result: %s", strerror(errno));
   free(line);
   return ok;
@@ -188,7 +189,7 @@ static void print_result(cli_batch *b, const char *name, cli_report *report) {
   if (fflush(stdout) != 0) b->fatal = true;
 }
 
-/* The text alone does not show it; a JSON object has "complete". */
+/* The text alone does not show that it was cut; a JSON object has "complete". */
 static void tell_cut(const cli_batch *b, const char *name, size_t n) {
   unsigned long long most = b->job->args->max_tokens;
   if (n == 1)
@@ -210,7 +211,8 @@ static void finish_picture(cli_batch *b, const char *name, const char *key, gm_s
       snprintf(err->message, sizeof err->message, "%s", gm_status_name(status));
     err->status = status;
   }
-  /* Before the error: a streamed answer is on the screen already, its line not yet ended. */
+  /* Print this before the error: a streamed answer is on the screen already, and its line has
+   * not ended. */
   if (!b->lines && (status == GM_OK || partial)) print_result(b, name, report);
   if (status != GM_OK && (!b->lines || b->ledger || b->kept))
     cli_error("%s: %s", name, err->message);
@@ -230,57 +232,58 @@ static void finish_picture(cli_batch *b, const char *name, const char *key, gm_s
   if (shown && b->many) cli_progress_again(&b->progress);
 }
 
-/* ---- turns ---- */
+/* ---- pictures on their way ---- */
 
-/* A picture on its way from its file to its line. */
-typedef struct turn {
+/* A picture on its way from its file to its line of the result. */
+typedef struct item {
   const char *name;
-  cli_picture picture; /* with what went wrong so far */
+  cli_picture picture; /* with the first error */
   cli_report report;
   gm_scene *scene;
-  bool answered; /* together with others */
+  bool answered; /* by run_together */
   double seconds;
-} turn;
+} item;
 
-static void begin_turn(cli_batch *b, turn *t) {
-  const gm_image *image = t->picture.image;
-  gm_error *err = &t->picture.err;
-  if (t->picture.done || t->picture.status != GM_OK) return;
+static void begin_item(cli_batch *b, item *it) {
+  const gm_image *image = it->picture.image;
+  gm_error *err = &it->picture.err;
+  if (it->picture.done || it->picture.status != GM_OK) return;
   bool colour = !b->lines && cli_has_colour(stdout);
-  if (!cli_report_begin(&t->report, t->name, gm_image_width(image), gm_image_height(image),
+  if (!cli_report_begin(&it->report, it->name, gm_image_width(image), gm_image_height(image),
                         b->job->format, colour))
-    t->picture.status = err->status = GM_ERR_MEMORY;
-  t->report.image = image;
+    it->picture.status = err->status = GM_ERR_MEMORY;
+  it->report.image = image;
   double began = cli_now();
-  if (t->picture.status == GM_OK && b->job->run)
-    t->picture.status = open_scene(b, &t->report, image, &t->scene, err);
-  t->seconds = cli_now() - began;
+  if (it->picture.status == GM_OK && b->job->run)
+    it->picture.status = open_scene(b, &it->report, image, &it->scene, err);
+  it->seconds = cli_now() - began;
 }
 
-static void run_alone(cli_batch *b, turn *t) {
-  gm_error *err = &t->picture.err;
-  if (t->picture.done || t->answered || t->picture.status != GM_OK) return;
+static void run_alone(cli_batch *b, item *it) {
+  gm_error *err = &it->picture.err;
+  if (it->picture.done || it->answered || it->picture.status != GM_OK) return;
   double began = cli_now();
   if (b->job->run_image)
-    t->picture.status = b->job->run_image(b->job, t->picture.image, t->name, &t->report, err);
-  if (t->picture.status == GM_OK && b->job->run)
-    t->picture.status = b->job->run(b->job, t->scene, &t->report, err);
-  t->seconds += cli_now() - began;
+    it->picture.status =
+        b->job->run_image(b->job, it->picture.image, it->name, &it->report, err);
+  if (it->picture.status == GM_OK && b->job->run)
+    it->picture.status = b->job->run(b->job, it->scene, &it->report, err);
+  it->seconds += cli_now() - began;
 }
 
-/* Those that are not answered then are to run alone. */
-static void run_together(cli_batch *b, turn *turns, size_t n) {
-  turn *each[CLI_MOST_TOGETHER];
+/* Pictures that are not answered here are run alone afterwards. */
+static void run_together(cli_batch *b, item *items, size_t n) {
+  item *each[CLI_MOST_TOGETHER];
   gm_scene *scenes[CLI_MOST_TOGETHER];
   cli_report *reports[CLI_MOST_TOGETHER];
   bool answered[CLI_MOST_TOGETHER] = {false};
   gm_error err = {0};
   size_t together = 0;
   for (size_t i = 0; i < n; i++) {
-    if (!turns[i].scene) continue;
-    each[together] = &turns[i];
-    scenes[together] = turns[i].scene;
-    reports[together++] = &turns[i].report;
+    if (!items[i].scene) continue;
+    each[together] = &items[i];
+    scenes[together] = items[i].scene;
+    reports[together++] = &items[i].report;
   }
   if (together < 2) return;
   gm_status status = b->job->run_together(b->job, scenes, reports, together, answered, &err);
@@ -290,13 +293,13 @@ static void run_together(cli_batch *b, turn *turns, size_t n) {
   }
 }
 
-static void add_scope(cli_batch *b, turn *t, bool whole) {
-  float unlikeness = t->scene ? gm_scene_unlikeness(t->scene) : 0;
-  json_t *json = t->report.json, *object;
+static void add_scope(cli_batch *b, item *it, bool whole) {
+  float unlikeness = it->scene ? gm_scene_unlikeness(it->scene) : 0;
+  json_t *json = it->report.json, *object;
   size_t i;
   if (whole && unlikeness > 1) {
     free(b->unlike_name);
-    b->unlike_name = strdup(t->name);
+    b->unlike_name = strdup(it->name);
     b->unlike++;
   }
   if (json_is_array(json)) {
@@ -306,23 +309,23 @@ static void add_scope(cli_batch *b, turn *t, bool whole) {
   }
 }
 
-static void finish_turn(cli_batch *b, turn *t) {
-  gm_error *err = &t->picture.err;
-  gm_status status = t->picture.status;
-  if (t->picture.done) return;
-  if (status == GM_OK) add_verbose(b, &t->report, t->scene, t->seconds);
+static void finish_item(cli_batch *b, item *it) {
+  gm_error *err = &it->picture.err;
+  gm_status status = it->picture.status;
+  if (it->picture.done) return;
+  if (status == GM_OK) add_verbose(b, &it->report, it->scene, it->seconds);
   if (status == GM_OK && b->job->args->draw)
-    status = draw_report(b, &t->report, t->picture.image, t->name, err);
-  add_scope(b, t, status == GM_OK);
-  gm_scene_free(t->scene);
-  gm_image_free(t->picture.image);
-  t->report.image = NULL;
+    status = draw_report(b, &it->report, it->picture.image, it->name, err);
+  add_scope(b, it, status == GM_OK);
+  gm_scene_free(it->scene);
+  gm_image_free(it->picture.image);
+  it->report.image = NULL;
   if (status != GM_ERR_CANCELLED)
-    finish_picture(b, t->name, t->picture.key, status, &t->report, err);
-  cli_report_free(&t->report);
+    finish_picture(b, it->name, it->picture.key, status, &it->report, err);
+  cli_report_free(&it->report);
 }
 
-/* ---- what a call tells and asks ---- */
+/* ---- callbacks ---- */
 
 static void on_progress(void *user, const char *stage, double done) {
   cli_batch *b = user;
@@ -361,7 +364,7 @@ static gm_status cannot_read(int code, gm_error *err) {
                                                               : GM_ERR_IO;
 }
 
-/* Whether --draw wants a drawing that is not there. */
+/* Whether --draw asks for a drawing that does not exist. */
 static bool is_undrawn(const cli_batch *b, const char *name) {
   char path[4096];
   if (!b->job->args->draw) return false;
@@ -369,7 +372,8 @@ static bool is_undrawn(const cli_batch *b, const char *name) {
   return access(path, F_OK) != 0;
 }
 
-/* A cli_ahead_calls read; nobody else takes from the ledger, which is written meanwhile. */
+/* cli_ahead_calls.read. Nobody else takes from the ledger; the other thread only writes to it.
+ */
 static void read_input(void *user, size_t i, cli_picture *out) {
   cli_batch *b = user;
   const gm_image_params params = cli_image_params(b->job->args);
@@ -399,23 +403,23 @@ static bool input_waits(void *user, size_t i) {
   return strcmp(name, "-") == 0 || (stat(name, &st) == 0 && !S_ISREG(st.st_mode));
 }
 
-/* The next pictures, n at most, in order; what one costs besides its words is its own. Of those
- * whose names come one by one, the ones that are there. */
-static void run_turns(cli_batch *b, cli_ahead *ahead, size_t n) {
-  turn turns[CLI_MOST_TOGETHER] = {{0}};
+/* Works on the next pictures, at most n, in order. If names come one by one, takes only those
+ * that are known by now. Only the language model works on several pictures at once. */
+static void run_items(cli_batch *b, cli_ahead *ahead, size_t n) {
+  item items[CLI_MOST_TOGETHER] = {{0}};
   size_t begun = 0;
   for (; begun < n && !cli_interrupted(); begun++) {
-    turn *t = &turns[begun];
+    item *it = &items[begun];
     if (cli_inputs_more(&b->inputs, b->done + begun, begun == 0) != INPUT_THERE) break;
-    t->name = b->inputs.names[b->done + begun];
-    cli_ahead_next(ahead, &t->picture);
-    begin_turn(b, t);
+    it->name = b->inputs.names[b->done + begun];
+    cli_ahead_next(ahead, &it->picture);
+    begin_item(b, it);
   }
-  if (begun > 1) run_together(b, turns, begun);
+  if (begun > 1) run_together(b, items, begun);
   for (size_t i = 0; i < begun; i++, b->done++) {
-    if (b->fatal) turns[i].picture.status = GM_ERR_CANCELLED;
-    run_alone(b, &turns[i]);
-    finish_turn(b, &turns[i]);
+    if (b->fatal) items[i].picture.status = GM_ERR_CANCELLED;
+    run_alone(b, &items[i]);
+    finish_item(b, &items[i]);
   }
 }
 
@@ -427,14 +431,14 @@ static bool run_inputs(cli_batch *b) {
   const cli_ahead_calls calls = {b, read_input, input_waits};
   cli_ahead *ahead = cli_ahead_begin(&calls, b->inputs.whole ? b->inputs.n : SIZE_MAX);
   size_t together = b->job->run_together ? cli_together(b->job->args) : 1;
-  while (ahead && !is_over(b) && !cli_interrupted() && !b->fatal) run_turns(b, ahead, together);
+  while (ahead && !is_over(b) && !cli_interrupted() && !b->fatal) run_items(b, ahead, together);
   cli_ahead_end(ahead);
   return ahead != NULL;
 }
 
 /* ---- the run ---- */
 
-/* Makes the export of a whole run's lines. */
+/* Makes the export of a complete run's lines. */
 static bool write_export(const cli_batch *b) {
   if (b->export.format == FORMAT_JSON) return true;
   FILE *lines = b->kept ? b->kept : fopen(b->output, "re");
@@ -447,9 +451,9 @@ static bool write_export(const cli_batch *b) {
   return ok;
 }
 
-/* ---- what is told at the end ---- */
+/* ---- closing messages ---- */
 
-/* Inputs that have their line, or were shown. */
+/* Inputs that have a line or were shown. */
 static size_t told(const cli_batch *b) {
   return b->skipped + b->looked_at + b->failed;
 }
@@ -480,7 +484,7 @@ static void tell_undrawn(const cli_batch *b) {
             plural(b->undrawn, "s", "ve"), plural(b->undrawn, "it", "them"));
 }
 
-/* Of a run over many. */
+/* The closing line of a run over several pictures. */
 static void tell_all(const cli_batch *b) {
   if (!b->many || b->job->args->quiet) return;
   size_t shown = b->looked_at + b->failed;
@@ -491,7 +495,7 @@ static void tell_all(const cli_batch *b) {
           cli_now() - b->began);
 }
 
-/* An empty result without a word would look like a failure that was not told. */
+/* Without this line an empty result would look like an unreported failure. */
 static void tell_nothing(const cli_batch *b) {
   if (!b->job->nothing || b->looked_at == 0 || b->found > 0) return;
   if (b->looked_at == 1)
@@ -507,9 +511,9 @@ static void tell_unlike(const cli_batch *b) {
     cli_scope_tell_several(b->unlike, b->looked_at, &b->info);
 }
 
-/* A run whose last picture was done when Ctrl-C came is whole. */
+/* A run is complete if its last picture was done when Ctrl-C came. */
 static int end_run(cli_batch *b, bool ran) {
-  int cut = b->inputs.code; /* its list of names could not be read to its end */
+  int cut = b->inputs.code; /* the list of names could not be read to its end */
   bool complete = ran && is_told(b) && cut == CLI_DONE && !b->fatal;
   bool interrupted = !complete && cli_interrupted();
   tell_nothing(b);

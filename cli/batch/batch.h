@@ -9,7 +9,8 @@
 /* Parses what all image commands share, runs, returns the exit code. inputs: the pictures. */
 int cli_run_batch(cli_job *job, const cli_list *inputs);
 
-/* --box as pixels of this picture; GM_ERR_ARGUMENT names the box that is none. */
+/* The boxes of --box in pixels of this picture. GM_ERR_ARGUMENT names a box that covers nothing
+ * of it. */
 gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
                         gm_error *err);
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Words that come back in JSON. */
+/* Words that are repeated in the JSON must be UTF-8. */
 static int check_words(const char *option, const cli_list *words) {
   for (size_t i = 0; words && i < words->n; i++) {
     json_t *word = json_string(words->items[i]);
@@ -76,7 +76,7 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
   return CLI_DONE;
 }
 
-/* A box in the picture's corner may be that small, but not all of them. */
+/* One box in the picture's corner may be that small, but not all of them. */
 static int read_regions(cli_batch *b) {
   const char *path = b->job->args->regions_file;
   if (!path) return CLI_DONE;
@@ -102,8 +102,8 @@ static int prepare_pictures(cli_batch *b) {
                                    &b->job->explain_name);
 }
 
-/* False after a message where the export's file would be lost: one that is there was made of
- * lines that are there. A folder is looked into by the export itself. */
+/* False, after a message, if a file would be lost. An export that exists may be replaced if the
+ * lines exist that it was made of. The export itself looks into folders. */
 static bool may_export(const cli_batch *b, cli_format format) {
   struct stat st;
   if (format == FORMAT_JSON || cli_format_is_folder(format)) return true;
@@ -117,7 +117,7 @@ static bool may_export(const cli_batch *b, cli_format format) {
   return false;
 }
 
-/* The files that -o means, and the earlier run that may be there. */
+/* Finds the files that -o means, and the earlier run that may have left them. */
 static int prepare_output(cli_batch *b, cli_format format) {
   const cli_args *a = b->job->args;
   if (!a->output) return CLI_DONE;
@@ -140,8 +140,8 @@ static int prepare_output(cli_batch *b, cli_format format) {
   return may_export(b, format) ? CLI_DONE : CLI_USAGE;
 }
 
-/* Where the lines go, and what is made of them at the end: with a format of its own, -o FILE is
- * the export and its lines stand beside it. */
+/* Decides where the lines go and what is made of them at the end. With an export format, -o
+ * FILE is the export and its lines are beside it. */
 static int prepare_export(cli_batch *b) {
   const cli_args *a = b->job->args;
   if (!cli_export_options(a, &b->export)) return CLI_USAGE;
@@ -180,7 +180,7 @@ static int begin_ledger(cli_batch *b) {
   return code;
 }
 
-/* Opens Groma if scenes are wanted; hashes the models if results are kept. */
+/* Opens Groma if the command works on scenes; hashes the models if results are kept. */
 static int prepare_models(cli_batch *b) {
   const cli_args *a = b->job->args;
   if (b->job->run) {
@@ -208,8 +208,8 @@ static int prepare_models(cli_batch *b) {
   return status == GM_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_MODEL;
 }
 
-/* Whether all names must be known before the first picture: they decide how others are named.
- */
+/* Whether all names must be known before the first picture, because each name depends on the
+ * others. */
 static bool knows_all(const cli_args *args) {
   return args->draw || args->explain || (args->format && strcmp(args->format, "json") != 0);
 }

@@ -16,16 +16,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The result, the run that goes on, and what becomes it. */
+/* The result, the run in progress, and its replacement. */
 enum { RESULT, LIST, PART, PART_LIST, NEW_PART, NEW_LIST, LOCK, N_NAMES };
 static const char *const endings[N_NAMES] = {
     "", ".ledger", ".part", ".part.ledger", ".part.new", ".part.ledger.new", ".lock"};
 
-/* A ledger that was found, and the state of the file that it belongs to. */
+/* A ledger that was found, and how it matches its file. */
 typedef struct earlier {
   ledger_list list;
   ledger_match match;
-  size_t whole; /* entries whose lines are there */
+  size_t whole; /* entries whose lines exist */
 } earlier;
 
 struct cli_ledger {
@@ -56,7 +56,7 @@ static bool sync_folder(const cli_ledger *l) {
   char *copy = strdup(l->names[RESULT]);
   int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
   free(copy);
-  /* Not every file system can do it, nor may every user read the folder. */
+  /* Some file systems cannot do it, and some users may not read the folder. */
   if (fd < 0) return copy != NULL;
   bool ok = fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
   close(fd);
@@ -67,8 +67,8 @@ static bool give_name(const cli_ledger *l, int from, int to) {
   return rename(l->names[from], l->names[to]) == 0 && sync_folder(l);
 }
 
-/* Ends what a killed process was in the middle of. The ledger says what is right: a part that
- * was written for it gets its name, and a result that it tells whole gets its ledger. */
+/* Completes what a killed process was doing. The ledger decides: a part that was written for it
+ * gets its name, and a result that matches it gets it as its ledger. */
 static bool recover(cli_ledger *l) {
   earlier next = {.match = LEDGER_ABSENT};
   unlink(l->names[NEW_LIST]);
@@ -97,8 +97,8 @@ bool cli_ledger_is_finished(const cli_ledger *ledger) {
 
 /* ---- what may be done ---- */
 
-/* False after a message where the lines of a stopped run cannot be gone on with, or would be
- * lost. */
+/* False, after a message, if the lines of a stopped run cannot be continued or would be lost.
+ */
 static bool may_use_part(const cli_ledger *l) {
   const earlier *s = &l->stopped;
   const char *part = l->names[PART], *list = l->names[PART_LIST];
@@ -136,14 +136,14 @@ static bool may_replace(const cli_ledger *l) {
   return false;
 }
 
-/* Whether a run may go on whose settings differ; false after a message. */
+/* Whether a run with other settings may be continued; false after a message. */
 static bool may_go_on(const cli_ledger *l, const earlier *from, json_t *run) {
   bool limits, failed = false;
   if (json_equal(from->list.run, run)) return true;
   char *changed = cli_settings_difference(from->list.run, run, &limits);
   for (size_t i = 0; i < from->whole; i++) failed = failed || from->list.entries[i].failed;
-  /* What other limits let through was not looked at for their sake: only failures may differ.
-   */
+  /* Limits only decide which inputs fail. So with other limits only the failed inputs may
+   * differ. */
   bool may = limits && (!failed || l->wish.retry);
   if (!may)
     cli_error("%s: --resume: it was begun with %s; %s", l->names[RESULT],
@@ -168,12 +168,12 @@ static bool copy_bytes(FILE *to, FILE *from, uint64_t begin, uint64_t end) {
   return true;
 }
 
-/* The lines of l->done, whose places become those in the new file. */
+/* Copies the lines of l->done, and sets their places in the new file. */
 static bool copy_lines(cli_ledger *l, const char *source) {
   FILE *from = source ? fopen(source, "re") : NULL;
   FILE *to = fopen(l->names[NEW_PART], "we");
   bool ok = to && (from || !source);
-  /* Who may read the file that is replaced may read the new one, and nobody else. */
+  /* The new file has the same readers as the file that it replaces. */
   struct stat st;
   if (to && stat(l->names[RESULT], &st) == 0) (void)fchmod(fileno(to), st.st_mode & 0777);
   for (size_t i = 0; ok && i < l->n_done; i++) {
@@ -215,8 +215,8 @@ static int by_key(const void *a, const void *b) {
   return strcmp(((const ledger_entry *)a)->key, ((const ledger_entry *)b)->key);
 }
 
-/* The new ledger is what counts from the moment that it has its name; recover gives the lines
- * theirs if nobody else does. */
+/* The new ledger counts from the moment it has its name. If this process is killed right after
+ * that, recover renames the lines. */
 static bool start_parts(cli_ledger *l, const json_t *run, const char *source) {
   enum { APPEND = O_WRONLY | O_APPEND | O_CLOEXEC };
   if (!copy_lines(l, source) ||
@@ -236,7 +236,7 @@ static int cannot_open(const char *path) {
 
 int cli_ledger_begin(cli_ledger *l, json_t *run) {
   const earlier none = {.match = LEDGER_ABSENT}, *from = &none;
-  /* A run that was stopped before its first line has nothing to go on with. */
+  /* A run that was stopped before its first line has nothing to continue. */
   if (l->wish.resume && l->stopped.whole > 0 && l->stopped.match != LEDGER_OTHER)
     from = &l->stopped;
   else if (l->wish.resume && is_finished(l))
@@ -257,8 +257,8 @@ static bool is_folder(const char *path) {
   return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* What the names beside a file begin with: its own, or where there is no room for their endings
- * whole characters of it and a sum. NULL if memory is short. */
+/* The beginning of the names beside a file: the file's own name, or, if that leaves no room for
+ * the endings, its first characters and a hash. NULL if memory is short. */
 static char *stem_of(const char *path) {
   enum { LONGEST = 255, ENDING = 20, SUM = 8 };
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -272,7 +272,7 @@ static char *stem_of(const char *path) {
   return length < 0 ? NULL : stem;
 }
 
-/* The names beside path; a symbolic link stays one. */
+/* Makes the names beside path. A symbolic link stays a link. */
 static bool make_names(cli_ledger *l, const char *path) {
   char *real = cli_real_name(path), *stem = real ? stem_of(real) : NULL;
   bool ok = stem != NULL;
@@ -365,7 +365,7 @@ bool cli_ledger_write(cli_ledger *l, const char *key, const char *line, bool fai
 }
 
 bool cli_ledger_finish(cli_ledger *l) {
-  /* Somebody may have put a file there, or changed it, while the run went on. */
+  /* Another program may have created or changed the file during the run. */
   if (!look(&l->finished, l->names[LIST], l->names[RESULT])) {
     cli_error("%s: cannot read: %s", l->names[LIST], strerror(errno));
     return false;

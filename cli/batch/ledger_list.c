@@ -31,7 +31,7 @@ static void read_run(ledger_list *list, FILE *file) {
   free(line);
 }
 
-/* False for a line that is none, as one that was cut is. */
+/* False if the line is not an entry, for example because it was cut. */
 static bool parse_entry(const char *line, uint64_t begin, ledger_entry *out) {
   char failed[8] = "";
   int fields = sscanf(line, "%64s %" SCNu64 " %16s %7s", out->key, &out->end, out->sum, failed);
@@ -78,7 +78,7 @@ void ledger_list_free(ledger_list *list) {
 
 /* ---- comparing with a result ---- */
 
-/* The next entry's lines; *buffer grows. */
+/* Reads the next entry's lines; *buffer grows. */
 static bool has_lines(const ledger_entry *entry, FILE *file, char **buffer, size_t *capacity) {
   char sum[LEDGER_SUM + 1];
   size_t n = (size_t)(entry->end - entry->begin);

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether path still names what fd is: who had the lock before may have removed it, and a lock
- * on a file without a name keeps nobody out. */
+/* Whether path still names the file of fd. The earlier holder of the lock may have removed it,
+ * and a lock on a file without a name keeps nobody out. */
 static bool is_named(int fd, const char *path) {
   struct stat held, named;
   return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev &&
@@ -33,7 +33,7 @@ int cli_lock_take(const char *path) {
 void cli_lock_release(int fd, const char *path) {
   struct stat st;
   if (fd < 0) return;
-  /* What has something in it is not ours. */
+  /* A file with content is not ours. */
   if (fstat(fd, &st) == 0 && st.st_size == 0 && is_named(fd, path)) unlink(path);
   close(fd);
 }

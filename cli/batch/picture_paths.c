@@ -37,7 +37,7 @@ void cli_picture_path(const char *given, cli_drawn_name how, const char *name, c
   for (char *slash = path + at; (slash = strchr(slash, '/'));) *slash = '-';
 }
 
-/* Tells files apart, whatever they are called. */
+/* Identifies files, whatever their names are. */
 typedef struct file_id {
   dev_t device;
   ino_t number;
@@ -80,8 +80,8 @@ static int by_text(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Whether two pictures would be drawn into one file of the folder; *same is its name, to be
- * freed. */
+/* Whether two pictures would be drawn into the same file of the folder; *same is its name, for
+ * free(). */
 static bool drawn_twice(const char *folder, cli_drawn_name how, const cli_inputs *inputs,
                         char **same) {
   char path[4096], **paths = calloc(inputs->n, sizeof *paths);
@@ -113,7 +113,7 @@ static bool choose_names(const char *option, const char *folder, const cli_input
   return false;
 }
 
-/* A folder that is there or can be made, or the name of one picture. */
+/* Accepts a folder that exists or can be made, or the name of one picture. */
 static bool check_value(const char *option, const char *given, size_t n_inputs) {
   struct stat st;
   if (is_folder(given)) {
@@ -132,7 +132,7 @@ static bool check_value(const char *option, const char *given, size_t n_inputs) 
   return false;
 }
 
-/* False after a message where a picture would be drawn over one of the inputs. */
+/* False, after a message, if a picture would be drawn over an input. */
 static bool spares_inputs(const char *option, const char *given, const cli_inputs *inputs,
                           cli_drawn_name how) {
   char path[4096];
@@ -152,7 +152,7 @@ static bool spares_inputs(const char *option, const char *given, const cli_input
   return ok;
 }
 
-/* False after a message where a file would be lost that gromatic did not draw. */
+/* False, after a message, if a file would be lost that gromatic did not draw. */
 static bool spares_others(const char *option, const char *given, const cli_inputs *inputs,
                           bool force, cli_drawn_name how) {
   char path[4096];

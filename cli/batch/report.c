@@ -145,7 +145,7 @@ static void add_span(cli_report *report, size_t begin, size_t end, int32_t colou
       .struct_size = sizeof *grown, .begin = begin, .end = end, .colour = colour};
 }
 
-/* The answer's phrase i with its regions: as JSON, which is returned, as text and as marks. */
+/* Adds the answer's phrase i with its regions to the text and the marks; returns it as JSON. */
 static json_t *add_grounding(cli_report *report, const gm_answer *answer, size_t i) {
   const gm_grounding g = cli_grounding(answer, i);
   json_t *regions = json_array();

@@ -1,5 +1,5 @@
-/* report.h - what one command found in one picture, for the three ways it is shown: a JSON
- * object (the contract in docs/JSON.md), text for a person, and marks to draw. */
+/* report.h - what one command found in one picture, in three forms: a JSON object (the contract
+ * is in docs/JSON.md), text for a person, and marks to draw. */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
@@ -11,66 +11,69 @@
 
 typedef struct cli_report {
   json_t *json; /* an object, or an array of objects: one line each */
-  bool partial; /* shown although the command failed: what was said before */
-  /* text for a person: printed by the command into this memory stream */
+  bool partial; /* the command failed; what it had found before is shown */
+  /* Text for a person, which the command prints into this memory stream. */
   FILE *text;
   char *text_bytes;
   size_t text_size;
   bool colour; /* text goes to a terminal */
-  size_t cut;  /* answers that did not come to their end */
+  size_t cut;  /* answers that were cut */
   gm_mark *marks;
   size_t n_marks;
   char *caption; /* NULL: none */
   gm_span_colour *spans;
   size_t n_spans;
-  gm_timing stages[4]; /* the command's own, beside the scene's */
+  gm_timing stages[4]; /* of the command, besides the scene's */
   size_t n_stages;
   cli_box_format format;
   uint32_t width, height;
-  const gm_image *image; /* while the command runs */
+  const gm_image *image; /* set while the command runs */
 } cli_report;
 
-/* False if memory is short. image: the file's name as given. */
+/* image: the file's name as given. False if memory is short. */
 bool cli_report_begin(cli_report *report, const char *image, uint32_t width, uint32_t height,
                       cli_box_format format, bool colour);
 void cli_report_free(cli_report *report);
 
-/* The object that is being filled: json itself or the last of its array. Borrowed. */
+/* The object that is being filled: json, or the last element of its array. A borrowed
+ * reference. */
 json_t *cli_report_object(const cli_report *report);
-/* Starts a further object with the same picture; the first call reuses the one that is there.
- */
+/* Starts another object for the same picture. The first call returns the object that exists. */
 json_t *cli_report_next(cli_report *report);
 
 /* [x1, y1, x2, y2] in the report's format. New reference. */
 json_t *cli_json_box(const cli_report *report, gm_box box);
 /* {"box", "score", "index"}. New reference. */
 json_t *cli_json_region(const cli_report *report, const gm_region *region);
-/* A string; bytes that are not UTF-8, as a file's name may hold, become '?'. New reference. */
+/* A string. Bytes that are not UTF-8, which the name of a file may have, become '?'. New
+ * reference. */
 json_t *cli_json_text(const char *text);
-/* Puts "question" into the object, and "boxes" where the question was given any. */
+/* Adds "question" to the object, and "boxes" if the question was given any. */
 void cli_json_question(const cli_report *report, json_t *object, const char *question,
                        const gm_box *boxes, size_t n);
-/* A number rounded to 6 decimals, so that float's noise is not printed. */
+/* A number rounded to 6 decimals, without the noise of float. */
 json_t *cli_json_number(double value);
 
 /* Copies the label. */
 void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t colour);
-/* In a column of its own, in its colour. */
+/* Prints a name in its own column and colour. */
 void cli_report_print_name(cli_report *report, const char *name, int32_t colour);
-/* "x1, y1 - x2, y2" as a person reads it, in the report's format. */
+/* Prints four numbers with commas, in the report's format. */
 void cli_report_print_box(cli_report *report, gm_box box);
 
 /* The report's marks and caption, which live as long as it does. */
 gm_draw_params cli_report_drawing(const cli_report *report);
 
-/* The stage has ended that began at `began` (cli_now). stage: a string that lives on. */
+/* Records a stage that began at `began` (cli_now) and ends now. stage: a string that outlives
+ * the report. */
 void cli_report_stage(cli_report *report, const char *stage, double began);
 
-/* "complete": false into the object where the answer was cut; counts it. */
+/* Adds "complete": false to the object if the answer was cut, and counts it. */
 void cli_report_cut(cli_report *report, json_t *object, const gm_answer *answer);
 
-/* An answer: "text" and "grounding" ("raw", "complete") into the object, the words and boxes as
- * text and marks. streamed: the words were shown already, so the text only lists the boxes. */
+/* Adds an answer: "text" and "grounding" (and "raw", "complete") to the object, words and boxes
+ * to the text and the marks. streamed: the words were printed already, so the text has only the
+ * boxes. */
 void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answer, bool raw,
                        bool streamed);
 

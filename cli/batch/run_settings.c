@@ -22,7 +22,7 @@ static json_t *strings_json(const cli_list *list) {
   return array;
 }
 
-/* NULL where it is what a command has to which nothing is given. */
+/* NULL if the option has its default value. */
 static json_t *value_of(const cli_option_row *row, const cli_args *args) {
   const void *at = member(row, args), *before = member(row, &cli_defaults);
   switch (row->kind) {
@@ -49,7 +49,8 @@ static json_t *value_of(const cli_option_row *row, const cli_args *args) {
   }
 }
 
-/* "SHA-256 ..." of what is in the file, or NULL. It was read before: a pipe is read once. */
+/* "SHA-256 ..." of the file's content, or NULL. The text was kept when it was first read, since
+ * a pipe can be read only once. */
 static json_t *sum_of(const cli_option_row *row, const cli_args *args) {
   const char *path = *(const char *const *)member(row, args);
   char option[40], sum[65];
@@ -113,7 +114,7 @@ json_t *cli_run_settings(const cli_job *job, const cli_run_models *models) {
 
 /* ---- comparing ---- */
 
-/* A value as a person reads it. */
+/* The longest value that is shown whole. */
 enum { LONGEST = 80 };
 
 static void put_value(FILE *out, const json_t *value) {
@@ -125,8 +126,8 @@ static void put_value(FILE *out, const json_t *value) {
   free(text);
 }
 
-/* Of two lists that are too long to be shown whole, the number of the first place where they
- * differ, from 1; else 0. */
+/* The number, from 1, of the first element in which two lists differ; 0 if both are short
+ * enough to be shown whole. */
 static size_t first_difference(const json_t *before, const json_t *now) {
   size_t i = 0;
   if (!json_is_array(before) || !json_is_array(now)) return 0;
@@ -155,7 +156,7 @@ static bool put_difference(FILE *out, bool first, const char *name, const json_t
   return false;
 }
 
-/* Whether it is the name of an option that only makes inputs fail. */
+/* Whether this option only decides which inputs fail. */
 static bool is_limit(const char *name) {
   for (const cli_option_row *row = cli_option_rows; row->name; row++)
     if (row->changes == CHANGES_LIMIT && strncmp(name, "--", 2) == 0 &&
@@ -164,8 +165,8 @@ static bool is_limit(const char *name) {
   return false;
 }
 
-/* What makes all else incomparable, and is told alone: another version has other options and
- * defaults, another command too. NULL where neither differs. */
+/* The difference that is reported alone: another version, or another command, has other options
+ * and defaults. NULL if neither differs. */
 static const char *foremost(const json_t *before, const json_t *now) {
   static const char *const names[] = {"gromatic", "the command"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

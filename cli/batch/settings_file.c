@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* path with the ending, to be freed; NULL if memory is short. */
+/* path with the ending, for free(); NULL if memory is short. */
 static char *beside(const char *path, const char *ending) {
   char *name = NULL;
   return asprintf(&name, "%s%s", path, ending) < 0 ? NULL : name;

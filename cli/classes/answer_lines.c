@@ -9,15 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- what is no answer ---- */
+/* ---- text that is not a description ---- */
 
 static bool is_blank(const char *from, const char *to) {
   while (from < to && isspace((unsigned char)*from)) from++;
   return from == to;
 }
 
-/* Between a pair of marks; also where only the end stands there (the beginning was the
- * prompt's), or the beginning (the answer was cut). */
+/* Between a pair of marks. Also if only the end mark exists (the prompt had the beginning), or
+ * only the beginning (the answer was cut). */
 static void drop_between(char *text, const char *begin, const char *end, size_t *dropped) {
   char *at = text, *to = text; /* read and written so far */
   char *open = strcasestr(text, begin), *close = strcasestr(text, end);
@@ -48,7 +48,7 @@ static void drop_reasoning(char *text, answer_drops *drops) {
     drop_between(text, marks[i][0], marks[i][1], &drops->reasoning);
 }
 
-/* U+FFFD, which stands for what was no character, and bytes that are not UTF-8. */
+/* U+FFFD, which replaces invalid characters, and bytes that are not UTF-8. */
 static void drop_damage(char *text, answer_drops *drops) {
   enum { REPLACEMENT = 0xFFFD };
   char *to = text;
@@ -99,7 +99,7 @@ static char *without_list_marks(char *line) {
     while (isspace((unsigned char)*line)) line++;
     size_t length = bullet ? bullet_length(line) : 0;
     if (length) {
-      bullet = *line == '>'; /* a quotation may have a list in it */
+      bullet = *line == '>'; /* a quotation may begin with a list mark */
     } else {
       length = number ? number_length(line) : 0;
       number = false;
@@ -109,8 +109,8 @@ static char *without_list_marks(char *line) {
   }
 }
 
-/* What stands in quotes from its beginning to its end, as models write sentences, and as JSON
- * does that is cut or has a fault. */
+/* A line that is in quotes from beginning to end, as models write sentences, and as JSON has
+ * them that is cut or faulty. */
 static char *without_quotes(char *line) {
   char *from = line + (line[0] == '[');
   size_t length = strlen(from);
@@ -138,7 +138,7 @@ static bool ends_in(const char *line, const char *any) {
   return length && strchr(any, line[length - 1]);
 }
 
-/* All of it in bold, and no sentence. */
+/* A line that is bold as a whole and not a sentence. */
 static bool is_bold_heading(const char *line) {
   size_t length = strlen(line);
   bool marked = strncmp(line, "**", 2) == 0 || strncmp(line, "__", 2) == 0;
@@ -162,7 +162,7 @@ static bool add_line(json_t *list, char *line, answer_drops *drops) {
   size_t length = strlen(line);
   while (length && isspace((unsigned char)line[length - 1])) line[--length] = 0;
   line = without_quotes(without_list_marks(line));
-  if (!has_letters(line) && !strchr(line, '|')) return true; /* a rule, a bracket, nothing */
+  if (!has_letters(line) && !strchr(line, '|')) return true; /* a rule, a bracket, or empty */
   size_t *dropped = strchr(line, '|')    ? &drops->rows
                     : is_heading(line)   ? &drops->headings
                     : ends_in(line, ":") ? &drops->openings
@@ -184,7 +184,7 @@ static bool add_text(json_t *list, char *text, answer_drops *drops) {
   return ok;
 }
 
-/* The strings, not the names of members; jansson limits how deep it goes. */
+/* Adds the strings, not the names of members. jansson limits the depth. */
 static bool add_strings(json_t *list, json_t *value, answer_drops *drops) {
   bool ok = true;
   size_t i;
@@ -199,9 +199,9 @@ static bool add_strings(json_t *list, json_t *value, answer_drops *drops) {
   return ok;
 }
 
-/* JSON that begins with a line and ends with one: its bytes; 0 where it is none. *looked_to:
- * where an attempt ended. None begins before that again, so that a text full of brackets takes
- * no longer than another. */
+/* The length of JSON that begins and ends with a line; 0 if there is none. *looked_to: where
+ * the attempt ended. No further attempt begins before that, so that a text full of brackets
+ * takes no longer than another. */
 static size_t add_json(json_t *list, const char *text, const char **looked_to,
                        answer_drops *drops, bool *ok) {
   json_error_t end;
@@ -221,7 +221,7 @@ static bool is_fence(const char *line) {
   return marked && !(again && again < line + strcspn(line, "\n"));
 }
 
-/* Behind ```: a language whose text may describe. */
+/* After ```: a language whose text may be a description. */
 static bool is_text(const char *language) {
   static const char *const texts[] = {"",          "text",     "txt", "plain",
                                       "plaintext", "markdown", "md",  "json"};

@@ -17,11 +17,11 @@ struct chat_endpoint {
   CURL *curl;
   struct curl_slist *headers;
   char *url;
-  char *shown; /* the same as it may be told */
-  double last; /* when the latest request began */
+  char *shown; /* the same without secrets, for messages */
+  double last; /* when the last request began */
   char *bytes; /* of the reply */
   size_t size;
-  bool too_long; /* it has more than MAX_ANSWER */
+  bool too_long; /* it is longer than MAX_ANSWER */
 };
 
 static size_t on_bytes(char *data, size_t unit, size_t n, void *user) {
@@ -48,8 +48,8 @@ static bool add_header(chat_endpoint *e, const char *header) {
   return grown != NULL;
 }
 
-/* Without what may be secret: all before the last @ (a password may have any letter in it), and
- * the query. */
+/* The URL without possible secrets: without all before the last @ (a password may have any
+ * character), and without the query. */
 static char *without_secrets(const char *url) {
   const char *scheme = strstr(url, "://"), *at = strrchr(url, '@');
   const char *begin = scheme && scheme < (at ? at : scheme + 1) ? scheme + 3 : url;
@@ -74,7 +74,7 @@ static bool prepare(chat_endpoint *e) {
   free(key);
   e->curl = ok ? curl_easy_init() : NULL;
   if (!e->curl) return false;
-  /* Only what was asked for: no redirects, which could carry the key elsewhere. */
+  /* No redirects: they could send the key elsewhere. */
   return curl_easy_setopt(e->curl, CURLOPT_URL, e->url) == CURLE_OK &&
          curl_easy_setopt(e->curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
          curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, e->headers) == CURLE_OK &&
@@ -118,7 +118,7 @@ static bool wait_seconds(double seconds) {
   return !cli_interrupted();
 }
 
-/* The texts of a list of parts, one after the other; what is not text is reasoning. */
+/* Joins the texts of a list of parts. Parts that are not text are reasoning. */
 static char *join_parts(const pull_value *parts, bool *reasoning) {
   char *all = strdup(""), *grown;
   pull_value part;
@@ -141,7 +141,7 @@ static bool has_text(const pull_value *message, const char *name) {
   return value.kind == PULL_STRING && value.length > 0;
 }
 
-/* The text in choices[0].message.content, or NULL. An answer that is reasoning only is "". */
+/* The text in choices[0].message.content, or NULL. "" if the answer has only reasoning. */
 static char *content_of(const char *bytes, bool *reasoning) {
   pull_value root, choices, choice, message, content;
   pull_reader p = pull_begin(bytes ? bytes : "");
@@ -156,8 +156,7 @@ static char *content_of(const char *bytes, bool *reasoning) {
   return pull_string(&content);
 }
 
-/* What the server says went wrong: error.message of its JSON, else the beginning of the text.
- */
+/* The server's own message: error.message of its JSON, else the beginning of the text. */
 static void tell_refusal(const chat_endpoint *e, long status) {
   json_t *root = e->bytes ? json_loads(e->bytes, 0, NULL) : NULL;
   const char *why =

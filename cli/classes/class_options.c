@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What --dedup alone means: measured in docs/WCA.md. */
+/* The thresholds of --dedup alone, measured in docs/WCA.md. */
 #define DEDUP_IOU 0.75
 #define DEDUP_COSINE 0.98
 
@@ -106,8 +106,8 @@ static bool names_differ(const cli_args *args, char *const *names, size_t n) {
   return ok;
 }
 
-/* --classes is a list, or a file ("-": standard input). False after a message where it reads as
- * a file's name and there is none. */
+/* Whether --classes is a file ("-": standard input) or a list. False, after a message, if it
+ * looks like a file's name and there is no such file. */
 static bool is_file_or_list(const char *classes, bool *file) {
   struct stat st;
   bool there = stat(classes, &st) == 0;
@@ -118,7 +118,7 @@ static bool is_file_or_list(const char *classes, bool *file) {
   return false;
 }
 
-/* The names' text, to be cut into pieces and freed; NULL after a message. */
+/* The text of the names, which the caller cuts into pieces and frees; NULL after a message. */
 static char *names_text(const char *classes, bool file) {
   const char *kept = file ? read_text("classes", classes, NULL) : NULL;
   if (file && !kept) return NULL;
@@ -155,7 +155,8 @@ void cli_names_free(char **names, size_t n) {
   free(names);
 }
 
-/* {name: [], ...}: every class by its label prompt. NULL after a message. */
+/* {name: [], ...}: no descriptions, so each class has its label prompt only. NULL after a
+ * message. */
 static char *empty_descriptions(const char *const *names, size_t n) {
   json_t *root = json_object();
   char *text = NULL;
@@ -173,7 +174,7 @@ static char *empty_descriptions(const char *const *names, size_t n) {
 
 typedef struct class_files {
   const char *descriptions, *templates, *descriptors, *words;
-  char *own; /* descriptions that no file has; or NULL */
+  char *own; /* made here, without a file; or NULL */
 } class_files;
 
 static bool read_files(const cli_args *args, class_files *files) {
@@ -191,8 +192,8 @@ static bool read_files(const cli_args *args, class_files *files) {
   return true;
 }
 
-/* What a method cannot do without, by the flag that gives it: it would be clip under another
- * name. */
+/* The flag of the file that a method needs, or NULL. Without it the method would be clip under
+ * another name. */
 static const char *missing_flag(gm_method method, const class_files *files) {
   switch (method) {
   case GM_METHOD_CUPL:
@@ -206,7 +207,8 @@ static const char *missing_flag(gm_method method, const class_files *files) {
   }
 }
 
-/* NaN, not given, is 0 there. The exponent 0 becomes one whose exp is 1 too. */
+/* For the library 0 is the default: NaN (not given) becomes 0, and 0 becomes an exponent whose
+ * exp is 1 too. */
 static float exponent(double given) {
   if (isnan(given)) return 0;
   return given == 0 ? 1e-20F : (float)given;
@@ -277,8 +279,8 @@ bool cli_has_crops(gm_method method) {
   return method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
 }
 
-/* The library's own numbers, which stand in the help too: --alpha and --beta are compared with
- * them. */
+/* The library's defaults, as the help has them. They are set here because --alpha and --beta
+ * are compared with them. */
 static void set_own(gm_method method, bool of_region, gm_view_params *out) {
   out->crops = !cli_has_crops(method) ? GM_NONE : of_region ? 10 : 100;
   out->alpha = of_region ? 0.7F : method == GM_METHOD_WCA_RELEASED ? 0.1F : 0.5F;
@@ -330,7 +332,7 @@ gm_classify_params cli_classify_params(const cli_args *args) {
 
 /* ---- for --resume ---- */
 
-/* The names themselves, wherever they stood. */
+/* The names themselves, whether given as a file or as a list. */
 static json_t *names_json(const cli_args *args) {
   char **names;
   size_t n;

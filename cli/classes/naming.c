@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The raw score below which clip-mini's best name is not given: calibrated in docs/LABEL.md. */
+/* Below this raw score clip-mini gives no name: calibrated in docs/LABEL.md. */
 #define CLIP_MINI_NONE 0.6f
 
 static int list_names(cli_naming *naming) {
@@ -21,7 +21,8 @@ static int list_names(cli_naming *naming) {
   return CLI_DONE;
 }
 
-/* Cosines of another CLIP lie elsewhere: it has a limit only where the user gives one. */
+/* The cosines of another CLIP are in another range: it has a limit only if the user gives one.
+ */
 static float none_score(const cli_naming *naming, const cli_args *args) {
   if (args->none >= -1) return (float)args->none;
   bool mini = strcmp(cli_clip_info(naming->clip).name, "clip-mini") == 0;
@@ -89,7 +90,7 @@ double cli_naming_score(const gm_region *region, const gm_label *best) {
   return (double)region->score * (double)best->score;
 }
 
-/* ---- two boxes of one thing ---- */
+/* ---- several boxes of one thing ---- */
 
 typedef struct scored {
   double score;
@@ -106,7 +107,7 @@ bool cli_naming_merge(const cli_naming *naming, const gm_region *regions, const 
                       size_t n, bool *left_out) {
   if (!(naming->merge_iou > 0)) return true;
   scored *list = calloc(n + 1, sizeof *list);
-  size_t count = 0, kept = 0; /* the kept stand at the front of the list */
+  size_t count = 0, kept = 0; /* the kept ones are at the front of the list */
   if (!list) return false;
   for (size_t i = 0; i < n; i++)
     if (!left_out[i] && !cli_naming_is_none(naming, &best[i]))

@@ -1,5 +1,5 @@
-/* naming.h - naming a picture's regions by CLIP: the model, the classes and the rule of the
- * arguments, for label and eval label. */
+/* naming.h - names a picture's regions by CLIP, with the model, classes and rules of the
+ * arguments; for label and eval label. */
 #ifndef CLI_NAMING_H
 #define CLI_NAMING_H
 
@@ -16,32 +16,32 @@ typedef struct cli_naming {
   size_t n_names;
   gm_view_params view;
   gm_classify_params classify;
-  float none; /* the best name is not given where its raw score is lower; -1: always given */
-  double merge_iou; /* of two boxes of one name that overlap by more, one is given; 0: both */
-  json_t *settings; /* all that changes a name, for a run that may be resumed */
+  float none;       /* no name if the best raw score is below this; -1: always a name */
+  double merge_iou; /* if two boxes of one name overlap by more, one is dropped; 0: keep both */
+  json_t *settings; /* for cli_job.settings */
 } cli_naming;
 
-/* Opens --clip-model and encodes the classes of the arguments, or the n given ones. On an error
- * says so on stderr and returns an exit code. Close in any case. */
+/* Opens --clip-model and encodes the classes of the arguments, or the n given ones. Returns an
+ * exit code, after a message if it is not CLI_DONE. Call cli_naming_close in any case. */
 int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const *names,
                     size_t n, const gm_callbacks *callbacks);
 void cli_naming_close(cli_naming *naming, const cli_args *args);
 
-/* (*out)[n], to be freed: the best label of each region, whose name lives as long as the
- * classes. NULL on failure. */
+/* (*out)[n], for free(): the best label of each region. Its name lives as long as the classes.
+ * NULL on failure. */
 gm_status cli_name_regions(const cli_naming *naming, const gm_image *image,
                            const gm_region *regions, size_t n, const gm_callbacks *callbacks,
                            gm_label **out, gm_error *err);
 
-/* True where the best label is not good enough to be given. */
+/* Whether the best label is too weak to be given. */
 bool cli_naming_is_none(const cli_naming *naming, const gm_label *best);
 
-/* A region's score as one of its label: region score x label score. */
+/* The score of a labelled region: region score x label score. */
 double cli_naming_score(const gm_region *region, const gm_label *best);
 
-/* Sets left_out[i] of n regions where a box of the same label and a higher score (of equal ones
- * an earlier box) overlaps it by more than merge_iou, and is not left out itself. Regions that
- * are left out already, or have no label, take no part. False: no memory. */
+/* Sets left_out[i] if a better box of the same label overlaps region i by more than merge_iou
+ * and is not left out itself. Better: a higher score, or an equal one and earlier. Regions that
+ * are left out already, or have no label, are ignored. False: no memory. */
 bool cli_naming_merge(const cli_naming *naming, const gm_region *regions, const gm_label *best,
                       size_t n, bool *left_out);
 

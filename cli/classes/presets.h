@@ -8,7 +8,7 @@ typedef struct cli_preset {
   const char *name;
   uint32_t crops;        /* N */
   double alpha;          /* of the paper's method */
-  double released_alpha; /* what the released code computes with */
+  double released_alpha; /* of the released code */
 } cli_preset;
 
 /* NULL if there is none. */

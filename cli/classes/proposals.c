@@ -12,8 +12,7 @@ int cli_open_proposer(const cli_args *args, gm_model **out) {
   return cli_open_model(&groma, 0, out);
 }
 
-/* A little of what surrounds the thing is in it, since CLIP has seen things with their
- * surroundings. */
+/* The square includes some surroundings, since CLIP was trained on things with theirs. */
 static gm_box square_around(gm_box box, float width, float height) {
   float x = (box.x1 + box.x2) / 2, y = (box.y1 + box.y2) / 2;
   float w = box.x2 - box.x1, h = box.y2 - box.y1, half = 0.6f * (w > h ? w : h);

@@ -16,7 +16,7 @@ static bool never_waits(void *user, size_t i) {
   return false;
 }
 
-/* Scenes [n], n <= CLI_MOST_TOGETHER, which are freed. */
+/* Captions and frees scenes[n], n <= CLI_MOST_TOGETHER. */
 static gm_status caption(gm_scene **scenes, size_t n, const gm_ask_params *params,
                          const gm_callbacks *callbacks, gm_error *err) {
   gm_answer *answers[CLI_MOST_TOGETHER] = {NULL};

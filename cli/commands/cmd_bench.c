@@ -1,5 +1,5 @@
-/* cmd_bench.c - gromatic bench: how fast the stages of a model run here, beside the machine's
- * limits measured in the same run. */
+/* cmd_bench.c - gromatic bench: how fast the stages of a model run on this machine, and the
+ * machine's limits, measured in the same run. */
 #include "bench_pictures.h"
 #include "commands.h"
 #include "gromatic_tools.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A rate in its column, which stays empty where nothing was counted. */
+/* Prints a rate in its column; leaves the column empty if nothing was counted. */
 static void print_rate(double work, double seconds, int width, int decimals) {
   if (work > 0)
     printf(" %*.*f", width, decimals, work / seconds * 1e-9);
@@ -54,7 +54,8 @@ static void print_text(const gm_bench_report *r, double pictures_per_hour) {
   for (size_t i = 0; i < r->n_stages; i++) {
     const gm_bench_stage stage = stage_at(r, i);
     print_stage(&stage);
-    /* By more than limits scatter; that of reading may change while it is used. */
+    /* 1.1: by more than the measured limits vary. The limit of reading may change during the
+     * run. */
     above = above || (stage.share > 1.1 && strcmp(stage.limit, "read") != 0);
   }
   if (above)
@@ -88,8 +89,8 @@ static void print_json(const gm_bench_report *r, const char *what, double pictur
   json_decref(root);
 }
 
-/* The first picture stage by stage; of several, how many an hour become captions. These first:
- * the report's memory is the most that the process had. */
+/* Times the first picture stage by stage, and, if there are several, how many an hour are
+ * captioned. That comes first, because the report has the most memory that the process used. */
 static gm_status run_pictures(const cli_list *pictures, size_t together, const char *model,
                               const gm_bench_params *params, const gm_callbacks *callbacks,
                               gm_bench_report **out, double *per_hour, gm_error *err) {
@@ -111,7 +112,7 @@ static gm_bench_params params_of(const cli_args *args) {
   return params;
 }
 
-/* Of a Groma or of a CLIP, or of the whole chain on pictures (n 0: of none). */
+/* Times a Groma or a CLIP, or the whole chain on pictures (n 0: no pictures). */
 static gm_status run_model(const cli_args *args, bool clip, const cli_list *pictures,
                            gm_bench_report **out, double *per_hour, gm_error *err) {
   const gm_callbacks callbacks = cli_callbacks();
@@ -125,7 +126,7 @@ static gm_status run_model(const cli_args *args, bool clip, const cli_list *pict
   char synthetic[128];
   const char *model = args->model;
   if (args->shape) {
-    /* Blocks filled directly: the values don't change the time. */
+    /* ":fast" fills blocks directly: the values do not change the time. */
     snprintf(synthetic, sizeof synthetic, "synthetic:%.60s:%.20s:fast", args->shape,
              args->type ? args->type
              : clip     ? "q8_0"
@@ -151,7 +152,7 @@ static bool all_there(const cli_list *files) {
   return true;
 }
 
-/* A file that is not there is the model, or one of the pictures. */
+/* A missing file is the model or one of the pictures. */
 static int exit_code(gm_status status, const cli_list *pictures) {
   if (status == GM_ERR_MODEL || (status == GM_ERR_FILE_NOT_FOUND && all_there(pictures)))
     return CLI_MODEL;

@@ -25,7 +25,7 @@ static gm_status run_together(const cli_job *job, gm_scene *const *scenes,
   gm_answer *answers[CLI_MOST_TOGETHER] = {NULL};
   gm_status status = gm_captions(scenes, n, &params, &job->callbacks, answers, err);
   for (size_t i = 0; i < n; i++) {
-    /* Where the context is full for one, the others' ends may have been seen. */
+    /* If the context is full for one picture, the answers of others may be complete. */
     answered[i] = status == GM_OK ||
                   (status == GM_ERR_CONTEXT_FULL && answers[i] && answers[i]->complete);
     if (answered[i]) report_answer(job, answers[i], reports[i]);

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Boxes belong to the questions in order: {1}, {2}, ... of every question mean the same boxes.
- */
+/* {1}, {2}, ... mean the same boxes in every question. */
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
   const cli_list *prompts = &job->args->prompts;
   gm_chat *chat = NULL;
@@ -18,7 +17,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   if (status == GM_OK) status = gm_chat_create(&chat, scene, err);
   for (size_t i = 0; status == GM_OK && i < prompts->n; i++) {
     gm_ask_params params = cli_ask_params(job->args);
-    /* Boxes that no question places follow the first one. */
+    /* Boxes that are in no question follow the first one. */
     params.boxes = boxes;
     params.n_boxes = i == 0 || strchr(prompts->items[i], '{') ? job->n_boxes : 0;
     gm_answer *answer = NULL;
@@ -38,8 +37,8 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   return status;
 }
 
-/* {2} with one box, or no words at all: seen before a model is opened. False after a message.
- */
+/* Checks the questions before a model is opened: {2} with one box, or no words. False after a
+ * message. */
 static bool check_questions(const cli_args *args) {
   for (size_t i = 0; i < args->prompts.n; i++) {
     const char *text = args->prompts.items[i];

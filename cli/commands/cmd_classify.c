@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct classify_job {
-  cli_job job; /* first: the batch hands it back */
+  cli_job job; /* first member: the batch passes it to run */
   gm_view_params view;
   gm_classify_params params;
   gm_classes *classes;
@@ -21,7 +21,7 @@ typedef struct classify_job {
 
 #define NOT_GIVEN SIZE_MAX
 
-/* ---- what is shown ---- */
+/* ---- output ---- */
 
 static json_t *label_json(const gm_label *label) {
   json_t *name = json_string(label->name);
@@ -30,7 +30,7 @@ static json_t *label_json(const gm_label *label) {
                    cli_json_number((double)label->raw_score));
 }
 
-/* For --draw: the whole picture is the thing. */
+/* For --draw: the label belongs to the whole picture. */
 static void mark_best(cli_report *report, const gm_label *label) {
   char text[256];
   snprintf(text, sizeof text, "%.200s %.0f %%", label->name, 100 * (double)label->score);
@@ -94,8 +94,8 @@ static json_t *explanation_json(const cli_report *report, const gm_label *label,
   return all;
 }
 
-/* The best label against --against, or the runner-up where there is none or it is the best
- * itself; of a single class its score alone. */
+/* Explains the best label against --against, or against the runner-up if --against is not given
+ * or is the best label. If there is only one class, explains its score alone. */
 static gm_status explain_best(const classify_job *j, gm_view *view,
                               const gm_classification *found, gm_explanation **out,
                               gm_error *err) {
@@ -163,10 +163,10 @@ static gm_status run(const cli_job *job, const gm_image *image, const char *name
 
 /* ---- the command ---- */
 
-/* What changes the result and is not in the options' words, for results that are kept. */
+/* Settings that change the result and that the options alone do not tell. */
 static json_t *settings_of(const cli_args *args, gm_model *groma) {
   json_t *all = cli_class_settings(args);
-  /* Wherever the drawing goes, the lines have an explanation. */
+  /* The lines have an explanation, wherever the drawing goes. */
   if (all) json_object_set_new(all, "--explain", args->explain ? json_true() : json_null());
   char sum[65] = "";
   gm_error err = {0};
@@ -180,7 +180,8 @@ static json_t *settings_of(const cli_args *args, gm_model *groma) {
   return all;
 }
 
-/* False after a message where --explain would replace another's file: seen before any work. */
+/* False, after a message, if --explain would replace another program's file. Checked before any
+ * work. */
 static bool spares_file(const cli_args *args) {
   gm_error err = {0};
   if (cli_drawing_may_replace(args->explain, args->force, &err) == GM_OK) return true;
@@ -205,12 +206,12 @@ static bool check_options(const cli_args *args, classify_job *j, gm_method *meth
     return false;
   }
   j->params = cli_classify_params(args);
-  /* an explanation wants the runner-up */
+  /* an explanation needs the runner-up */
   j->params.top = args->explain && args->top == 1 ? 2 : (size_t)args->top;
   return !args->explain || spares_file(args);
 }
 
-/* The class of --against; an exit code after a message. */
+/* Finds the class of --against. Returns an exit code, after a message if it is not CLI_DONE. */
 static int find_against(const char *name, const gm_classes *classes, size_t *out) {
   size_t n = gm_classes_count(classes);
   *out = NOT_GIVEN;

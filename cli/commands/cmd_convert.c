@@ -1,4 +1,4 @@
-/* cmd_convert.c - gromatic convert: a checkpoint becomes one GGUF file. */
+/* cmd_convert.c - gromatic convert: makes one GGUF file of a checkpoint. */
 #include "commands.h"
 #include "export_formats.h"
 #include "gromatic_tools.h"
@@ -19,7 +19,7 @@ static bool holds_weights(const char *name) {
   return false;
 }
 
-/* Size of the weights, for the rate that the progress line shows; 0 where it is not known. */
+/* Bytes of the weights, for the rate in the progress line; 0 if not known. */
 static uint64_t source_bytes(const char *path) {
   struct stat st;
   if (stat(path, &st) != 0) return 0;
@@ -33,7 +33,7 @@ static uint64_t source_bytes(const char *path) {
   return sum;
 }
 
-/* What the library has to say when all went well. */
+/* gm_convert_params.note */
 static void on_note(void *user, bool detail, const char *line) {
   const cli_args *args = user;
   if (!detail || args->verbose) fprintf(stderr, "%s\n", line);

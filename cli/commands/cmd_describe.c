@@ -1,4 +1,4 @@
-/* cmd_describe.c - gromatic describe: each --box in words, briefly or at length. */
+/* cmd_describe.c - gromatic describe: describes each --box, briefly or at length. */
 #include "batch.h"
 #include "commands.h"
 #include "terminal.h"
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_LETTERS = 24 }; /* longer texts do not stand beside a box */
+enum { TAG_LETTERS = 24 }; /* longer texts are not drawn beside a box */
 
 static bool are_long(gm_answer *const *answers, size_t n) {
   for (size_t i = 0; i < n; i++)
@@ -14,8 +14,7 @@ static bool are_long(gm_answer *const *answers, size_t n) {
   return false;
 }
 
-/* Puts the number in the box's colour and the text behind it to the caption below the picture.
- */
+/* Adds the number, in the box's colour, and the text to the caption below the picture. */
 static bool add_to_caption(cli_report *report, size_t number, const char *text) {
   char *caption = NULL;
   size_t begin = report->caption ? strlen(report->caption) + 2 : 0;
@@ -35,7 +34,7 @@ static bool add_to_caption(cli_report *report, size_t number, const char *text) 
   return true;
 }
 
-/* A short text stands beside its box, a long one below the picture, told by a number. */
+/* A short text is drawn beside its box; a long one below the picture, with a number. */
 static bool mark(cli_report *report, gm_box box, size_t i, const char *text, bool below) {
   char number[24];
   snprintf(number, sizeof number, "%zu", i + 1);
@@ -53,7 +52,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   if (status == GM_OK)
     status = gm_describe(scene, boxes, n, job->args->long_form, &params, &job->callbacks,
                          answers, err);
-  /* A full context cuts the answers it meets; the others are whole. */
+  /* A full context cuts the answers that reach it; the others are complete. */
   for (size_t i = 0; status == GM_ERR_CONTEXT_FULL && i < n; i++)
     report->partial = report->partial || answers[i];
   if (status == GM_OK || report->partial) {

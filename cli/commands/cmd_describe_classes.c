@@ -1,6 +1,6 @@
-/* cmd_describe_classes.c - gromatic describe-classes: lets a language model write what the
- * classes look like, for classify and label. The questions are in the manner of CuPL (arXiv
- * 2209.03320), in words of our own. */
+/* cmd_describe_classes.c - gromatic describe-classes: a language model writes what the classes
+ * look like, for classify and label. The questions follow CuPL (arXiv 2209.03320), in our own
+ * words. */
 #include "answer_lines.h"
 #include "batch.h"
 #include "chat_endpoint.h"
@@ -24,7 +24,7 @@
   " Answer with five short sentences, each on a line of its own, each naming it, without "     \
   "numbers or headings."
 
-/* {} is the class with its article. */
+/* {} becomes the class with its article. */
 static const char *const questions[] = {
     "What does a photo of {} look like?" FORM,
     "By which visible features is {} told from similar things?" FORM,
@@ -33,9 +33,9 @@ static const char *const questions[] = {
 enum { N_QUESTIONS = sizeof questions / sizeof questions[0], ANSWER_TOKENS = 256 };
 
 typedef struct describer {
-  chat_endpoint *endpoint; /* or else: */
+  chat_endpoint *endpoint; /* NULL: the model below */
   gm_model *model;
-  gm_scene *scene; /* of a grey picture */
+  gm_scene *scene; /* a grey picture */
   answer_drops drops;
   size_t n_descriptions;
 } describer;
@@ -68,11 +68,11 @@ static char *ask_model(const describer *d, const char *question) {
 
 typedef enum outcome {
   DESCRIBED,
-  NOTHING, /* of this class: others may go better */
+  NOTHING, /* for this class; others may succeed */
   FAILED
 } outcome;
 
-/* Its reasoning, in a member of its own, is told as one more stretch. */
+/* Reasoning in a member of its own counts as one more passage. */
 static bool ask(describer *d, const char *question, json_t *list) {
   bool reasoning = false;
   char *answer = d->endpoint ? chat_endpoint_ask(d->endpoint, question, &reasoning)
@@ -83,7 +83,7 @@ static bool ask(describer *d, const char *question, json_t *list) {
   return ok;
 }
 
-/* The class's descriptions into all, after a message where there are none. */
+/* Adds the class's descriptions to all; prints a message if there are none. */
 static outcome describe(describer *d, const char *name, json_t *all) {
   json_t *list = json_array();
   bool ok = list != NULL;
@@ -102,7 +102,7 @@ static outcome describe(describer *d, const char *name, json_t *all) {
   return ok ? NOTHING : FAILED;
 }
 
-/* The first time what was there goes with its ledger. */
+/* The first time, the old file goes together with its ledger. */
 static bool save(const char *path, const json_t *all, bool *anew, const json_t *settings) {
   export_file file;
   if (*anew && !cli_settings_forget(path)) return false;
@@ -114,8 +114,8 @@ static bool save(const char *path, const json_t *all, bool *anew, const json_t *
   return ok;
 }
 
-/* What an earlier run has written, with --resume; NULL after a message where that is something
- * else, which is not to be overwritten. */
+/* What an earlier run wrote, with --resume. NULL, after a message, if the file holds something
+ * else, which must not be overwritten. */
 static json_t *read_earlier(const cli_args *args, bool anew) {
   enum { MOST = 256 << 20 };
   if (anew) return json_object();
@@ -127,7 +127,7 @@ static json_t *read_earlier(const cli_args *args, bool anew) {
   return NULL;
 }
 
-/* Dropping is told even where nothing else is. */
+/* Dropped parts are reported even without a closing line. */
 static void tell_all(const describer *d, const cli_args *args, size_t n, size_t failed,
                      double began) {
   char dropped[300];
@@ -138,7 +138,7 @@ static void tell_all(const describer *d, const cli_args *args, size_t n, size_t 
             d->n_descriptions, failed, failed == 1 ? "" : "s", cli_now() - began);
 }
 
-/* The file is written anew after each class, so that a run can be resumed. */
+/* The file is rewritten after each class, so that a run can be resumed. */
 static int describe_all(const cli_args *args, describer *d, char **names, size_t n, bool anew,
                         const json_t *settings) {
   json_t *all = read_earlier(args, anew);
@@ -200,7 +200,7 @@ static int open_endpoint(const cli_args *args, describer *d) {
   return d->endpoint ? CLI_DONE : CLI_SOME_FAILED;
 }
 
-/* All that changes a description; NULL after a message. */
+/* The settings that change a description; NULL after a message. */
 static json_t *settings_of(const cli_args *args, const describer *d) {
   char sum[65] = "";
   gm_error err = {0};
@@ -213,7 +213,7 @@ static json_t *settings_of(const cli_args *args, const describer *d) {
   for (size_t i = 0; i < N_QUESTIONS; i++)
     json_array_append_new(asked, json_string(questions[i]));
   json_t *own = json_pack("{s:s, s:o}", "the model's SHA-256", sum, "the questions", asked);
-  /* A model that has a name is the same at another address. */
+  /* A model with a name is the same at another address. */
   if (own && args->endpoint_model) json_object_set_new(own, "--endpoint", json_null());
   json_t *all = cli_option_settings(cli_command_named("describe-classes"), args, own);
   json_decref(own);
@@ -221,7 +221,7 @@ static json_t *settings_of(const cli_args *args, const describer *d) {
   return all;
 }
 
-/* With the file's lock, by settings that are those of all that it holds. */
+/* Describes the classes under the file's lock, if its settings are the same. */
 static int run_locked(const cli_args *args, describer *d, char **names, size_t n) {
   const ledger_wish wish = {args->resume, false, args->force};
   int lock = -1;

@@ -1,10 +1,9 @@
-/* cmd_eval.c - gromatic eval: how good a model is on annotated pictures. The tasks and their
+/* cmd_eval.c - gromatic eval: measures a model on annotated pictures. The tasks and their
  * measures:
  *
- *   detect    share of objects that have a region at IoU > 0.5, share of regions that have an
- *             object
- *   ground    share of expressions whose box is right at IoU > 0.5: in a free greedy answer,
- *             its first region; under constraint, the region of the highest score
+ *   detect    share of objects with a region at IoU > 0.5; share of regions with an object
+ *   ground    share of expressions whose box is right at IoU > 0.5: the first region of a free
+ *             greedy answer; the region with the highest score under constraint
  *   describe  share of true boxes whose answer is the category's name with its article
  *   caption   F1 of the phrases against the objects' names, mean over pictures
  *
@@ -24,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_TOKENS = 12, CAPTION_TOKENS = 120 }; /* a free ground answer has 12 too */
+enum { ANSWER_TOKENS = 12, CAPTION_TOKENS = 120 }; /* also of a free ground answer */
 
 typedef struct tally {
   double sum;
@@ -36,13 +35,13 @@ typedef struct evaluation {
   gm_model *model;
   dataset set;
   eval_run run;
-  tally a, b; /* two measures of a task */
+  tally a, b; /* the task's two measures */
   gm_callbacks callbacks;
 } evaluation;
 
 typedef gm_status task_fn(evaluation *e, gm_scene *scene, const data_picture *p, gm_error *err);
 
-/* Lower-case, trimmed. */
+/* Compares without case and outer white space. */
 static bool same_words(const char *a, const char *b) {
   while (isspace((unsigned char)*a)) a++;
   while (isspace((unsigned char)*b)) b++;
@@ -58,7 +57,7 @@ static void name_of(const evaluation *e, const data_object *object, char *out, s
   snprintf(out, size, "%s%s%s", c->article, c->article[0] ? " " : "", c->name);
 }
 
-/* Measured with the model's own boxes, as the reference is: some stand out of the picture a
+/* Measured with the model's own boxes, as in the reference: some reach beyond the picture a
  * little. */
 static double iou_of(const gm_scene *scene, const gm_region *region, gm_box truth) {
   gm_box box = {0};
@@ -66,7 +65,7 @@ static double iou_of(const gm_scene *scene, const gm_region *region, gm_box trut
   return cli_box_iou(box, truth);
 }
 
-/* With -v every answer is a line of JSON; takes item over. */
+/* With -v prints the answer as a line of JSON. Takes over the reference to item. */
 static void tell(const char *method, const data_picture *p, json_t *item, bool right) {
   if (!item) return;
   json_object_set_new(item, "method", json_string(method));
@@ -254,7 +253,7 @@ static int run_task(evaluation *e, size_t task) {
   for (size_t i = 0; i < e->set.n_pictures; i++) {
     data_picture *p = &e->set.pictures[i];
     gm_error err = {0};
-    if (p->failed) continue; /* in a task before */
+    if (p->failed) continue; /* in an earlier task */
     eval_run_at(&e->run, tasks[task].name, i);
     gm_status status = run_picture(e, p, tasks[task].run, &err);
     p->failed = status != GM_OK;

@@ -1,4 +1,4 @@
-/* cmd_export.c - gromatic export: JSON lines that lie there in any format of -f. */
+/* cmd_export.c - gromatic export: makes an export of JSON lines that exist already. */
 #include "class_options.h"
 #include "commands.h"
 #include "export.h"
@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A stream that can be read more than once: the file, or a copy of what is none (a pipe). NULL
- * after a message. */
+/* A stream that can be read several times: the file, or a copy of a pipe. NULL after a message.
+ */
 static FILE *open_lines(const char *name) {
   char bytes[1 << 16];
   struct stat st;
@@ -58,14 +58,14 @@ static int check_arguments(const cli_args *args, cli_export *export) {
   return CLI_DONE;
 }
 
-/* The name of a file or a folder to make: no device, no pipe. */
+/* Whether the name may be made a file or a folder: no device, no pipe. */
 static bool is_output(const char *path) {
   struct stat st;
   return *path && strcmp(path, "-") != 0 &&
          (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
-/* A folder's path without slashes at its end, which free() takes; false after a message. */
+/* The folder's path without slashes at its end, for free(). False after a message. */
 static bool check_output(const char *output, cli_export *export, char **path) {
   bool folder = cli_format_is_folder(export->format);
   *path = NULL;

@@ -1,4 +1,4 @@
-/* cmd_ground.c - gromatic ground: where the things are that the phrases name. */
+/* cmd_ground.c - gromatic ground: finds the things that the phrases name. */
 #include "batch.h"
 #include "commands.h"
 #include "file_names.h"
@@ -48,8 +48,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   return status;
 }
 
-/* A picture that stands among the phrases, or a list of phrases in a file: false after a
- * message. */
+/* False, after a message, for a picture among the phrases and for a file of phrases. */
 static bool is_phrase(const char *text, size_t i) {
   if (!text[0]) {
     cli_error("ground: phrase %zu is empty", i + 1);

@@ -1,5 +1,5 @@
-/* cmd_label.c - gromatic label: open-vocabulary detection. Groma's proposer says where, CLIP
- * says which of the user's names. */
+/* cmd_label.c - gromatic label: open-vocabulary detection. Groma proposes the regions; CLIP
+ * gives each one of the user's names. */
 #include "batch.h"
 #include "class_options.h"
 #include "commands.h"
@@ -54,7 +54,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   return status;
 }
 
-/* Opens the second model, once the pictures are known to be there. */
+/* Opens the second model when the pictures are known. */
 static int prepare(cli_job *job) {
   int code = cli_naming_open(job->naming, job->args, NULL, 0, &job->callbacks);
   if (code != CLI_DONE) return code;

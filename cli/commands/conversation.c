@@ -1,6 +1,6 @@
-/* conversation.c - see conversation.h. Ctrl-C stops the answer, at the prompt it clears the
- * line; Ctrl-D or /quit ends. Where standard input is no terminal, each of its lines is a
- * question. */
+/* conversation.c - see conversation.h. Ctrl-C stops the answer, and at the prompt clears the
+ * line. Ctrl-D or /quit ends the conversation. If standard input is not a terminal, each of its
+ * lines is a question. */
 #include "conversation.h"
 
 #include "batch.h"
@@ -23,7 +23,7 @@ typedef struct conversation {
   gm_image *image;
   gm_scene *scene;
   gm_chat *chat;
-  char **names; /* of all pictures so far, the last one's is the present one's */
+  char **names; /* of all pictures so far; the last one is the current one's */
   size_t n_names;
   cli_box_format format;
   gm_box *boxes; /* for the next question */
@@ -69,7 +69,7 @@ static bool remember_name(conversation *c, const char *path) {
   return grown[c->n_names] && ++c->n_names;
 }
 
-/* The old picture stays if the new one cannot be had. */
+/* The old picture stays if the new one fails. */
 static bool load_image(conversation *c, const char *path) {
   gm_error err = {0};
   gm_image *image = NULL;
@@ -108,7 +108,7 @@ static bool load_image(conversation *c, const char *path) {
   return fresh_chat(c);
 }
 
-/* /image of a name as a terminal gives it that a file was dropped on: in quotes. */
+/* /image with a name in quotes, as a terminal inserts it when a file is dropped on it. */
 static void load_typed(conversation *c, char *path) {
   size_t n = strlen(path);
   if (n == 0) {
@@ -162,7 +162,7 @@ static bool add_box(conversation *c, const char *from, const char *text) {
   return true;
 }
 
-/* force: whatever is there. */
+/* force: replace any file. */
 static void save(const conversation *c, const char *path, bool force) {
   if (!path[0]) {
     cli_error("/save wants a file: OUT.png or OUT.jpg for the annotated picture, else the "
@@ -182,7 +182,7 @@ static void save(const conversation *c, const char *path, bool force) {
     cli_print(stdout, "wrote %s\n", path);
 }
 
-/* Before it is asked, so that the boxes given stay for the question put right. */
+/* Checked before asking, so that the boxes are kept for the corrected question. */
 static bool check_question(const conversation *c, const char *question) {
   char place[CLI_PLACE];
   json_t *words = json_string(question);
@@ -313,7 +313,7 @@ static bool handle_line(conversation *c, char *line) {
   return true;
 }
 
-/* A name of a file need not be UTF-8, what else it must be its reader says. */
+/* A file's name need not be UTF-8; its reader checks everything else. */
 static bool handle_piped(conversation *c, const char *line) {
   size_t length = strlen(line);
   char *clean = strdup(line);

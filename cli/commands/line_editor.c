@@ -1,5 +1,5 @@
-/* line_editor.c - see line_editor.h. By libedit's own interface: the one it borrows from
- * readline cuts words at spaces, and a file's name may have some. */
+/* line_editor.c - see line_editor.h. Uses libedit's own interface: its readline interface cuts
+ * words at spaces, which names of files may have. */
 #include "line_editor.h"
 
 #include "terminal_text.h"
@@ -33,7 +33,7 @@ static void offers_free(offers *o) {
   free(o->items);
 }
 
-/* suffix: put after the name. Names that a line cannot hold are left out. */
+/* suffix: added to the name. Names that a line cannot hold are left out. */
 static void offer(offers *o, const char *name, const char *suffix) {
   char *item = NULL;
   for (const char *at = name; *at; at++)
@@ -48,8 +48,8 @@ static int by_text(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Files whose path begins with `path`; the offers are names without their folder. Hidden ones
- * are offered where the dot is typed. */
+/* Offers files whose path begins with `path`, by their names without the folder. Hidden ones
+ * only if the dot is typed. */
 static void offer_files(offers *o, const char *path) {
   const char *slash = strrchr(path, '/');
   const char *begun = slash ? slash + 1 : path;
@@ -71,7 +71,7 @@ static void offer_files(offers *o, const char *path) {
   if (o->n) qsort(o->items, o->n, sizeof *o->items, by_text);
 }
 
-/* Bytes that all offers begin with, whole characters. */
+/* The number of bytes that all offers begin with, whole characters. */
 static size_t common_length(const offers *o) {
   const char *first = o->items[0];
   size_t length = strlen(first);
@@ -91,7 +91,7 @@ static void list_offers(const offers *o) {
   fflush(stdout);
 }
 
-/* What may stand where `text`, the line as far as the cursor, ends; *begun: what of it is typed
+/* Finds what may complete `text`, the line up to the cursor. *begun: the part that is typed
  * already. */
 static offers find_offers(const cli_line_command *commands, const char *text,
                           const char **begun) {
@@ -149,8 +149,8 @@ static char *prompt(EditLine *line) {
   return text;
 }
 
-/* LC_CTYPE alone: numbers and messages stay as they are. A locale of another encoding, or none,
- * would lose letters that the picture's names and the model's words have. */
+/* Sets LC_CTYPE alone, so that numbers and messages stay as they are. With another encoding,
+ * letters in names of pictures and in answers would be lost. */
 static void read_utf8(void) {
   bool set = setlocale(LC_CTYPE, "") != NULL;
   if (!set || strcmp(nl_langinfo(CODESET), "UTF-8") != 0) setlocale(LC_CTYPE, "C.UTF-8");

@@ -1,4 +1,4 @@
-/* questions.h - what a question to a model is checked for before it is asked. */
+/* questions.h - checks of a question before it is asked. */
 #ifndef CLI_QUESTIONS_H
 #define CLI_QUESTIONS_H
 
@@ -7,8 +7,7 @@
 
 enum { CLI_PLACE = 12 };
 
-/* Whether a question says {k} without a box k, of n_boxes from {1}; place becomes the first
- * such "{k}". */
+/* Whether a question has a {k} without a box k in 1..n_boxes; place becomes the first one. */
 bool cli_place_without_box(const char *question, size_t n_boxes, char place[CLI_PLACE]);
 
 #endif

@@ -7,10 +7,10 @@
 
 enum { MAX_BOXES = 100, RECALLS = 101 };
 
-/* Boxes by class, those of a class in the order that the matching wants. */
+/* Indices of the boxes by class, in each class in the order that the matching needs. */
 typedef struct ap_scratch {
   const ap_box **found, **truth;
-  bool *taken;                /* [n_truth], beside truth */
+  bool *taken;                /* [n_truth], one for each of truth */
   size_t *seen;               /* [pictures]: found boxes of the class so far */
   double *precision, *recall; /* [n_found] */
 } ap_scratch;
@@ -19,7 +19,7 @@ static int compare(size_t a, size_t b) {
   return (a > b) - (a < b);
 }
 
-/* Class, falling score, pictures, as given. */
+/* Order: class, falling score, picture, as given. */
 static int by_score(const void *a, const void *b) {
   const ap_box *x = *(const ap_box *const *)a, *y = *(const ap_box *const *)b;
   if (x->class_index != y->class_index) return compare(x->class_index, y->class_index);
@@ -28,7 +28,7 @@ static int by_score(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Class, picture, crowds last, as given. */
+/* Order: class, picture, crowds last, as given. */
 static int by_place(const void *a, const void *b) {
   const ap_box *x = *(const ap_box *const *)a, *y = *(const ap_box *const *)b;
   if (x->class_index != y->class_index) return compare(x->class_index, y->class_index);
@@ -37,7 +37,7 @@ static int by_place(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The first box of truth[n] whose place is not before the picture. */
+/* The first box of truth[n] whose picture is not before this one. */
 static size_t first_on(const ap_box *const *truth, size_t n, size_t picture) {
   size_t low = 0;
   while (n > 0) {
@@ -52,8 +52,8 @@ static size_t first_on(const ap_box *const *truth, size_t n, size_t picture) {
   return low;
 }
 
-/* The free true box that it overlaps most, a crowd only where there is no other; n where none
- * overlaps enough. truth[n]: of its class. */
+/* The free true box with the largest overlap; a crowd only if there is no other; n if none
+ * overlaps enough. truth[n]: those of its class. */
 static size_t match(const ap_box *found, const ap_box *const *truth, size_t n,
                     const bool *taken, double iou) {
   size_t best = n;
@@ -71,7 +71,7 @@ static size_t match(const ap_box *found, const ap_box *const *truth, size_t n,
   return best;
 }
 
-/* One class. found[n], truth[n_truth], taken: its own. */
+/* Average precision of one class: found[n], truth[n_truth] and taken are that class's. */
 static double class_precision(const ap_scratch *s, const ap_box *const *found, size_t n,
                               const ap_box *const *truth, size_t n_truth, bool *taken,
                               size_t positives, double iou) {

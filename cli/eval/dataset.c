@@ -1,8 +1,9 @@
 /* dataset.c - see dataset.h.
  *
- * Each file is read once from its beginning to its end. What stands in it refers to what may
- * follow it (COCO's own files have the categories last), so all ids are numbered first,
- * and the lists are brought together at the end. */
+ * Each file is read once from beginning to end. Entries refer to later ones (COCO's own files
+ * have the categories last), so all ids are numbered first, and the lists are joined at the
+ * end.
+ */
 #include "dataset.h"
 
 #include "json_pull.h"
@@ -31,14 +32,14 @@ static const char no_id[] = "without an id", no_name[] = "without a file_name",
                   twice[] = "that the file has twice", no_text[] = "without an expression",
                   no_object_id[] = "without an annotation_id";
 
-/* An annotation or an expression as it stands in its file. Ids are numbers of reader.ids, or
+/* An annotation or an expression as its file has it. Ids are numbers of reader.ids, or
  * NAME_NONE. */
 typedef struct entry {
   size_t id, picture, category;
   gm_box box;
-  const char *wrong; /* why it is left out, or NULL */
+  const char *wrong; /* the reason why it is left out, or NULL */
   bool crowd;
-  char *text; /* of an expression */
+  char *text; /* of expressions */
 } entry;
 
 typedef struct reader {
@@ -47,14 +48,14 @@ typedef struct reader {
   const char *images; /* the pictures' folder */
   pull_reader json;
   bool short_of_memory;
-  name_table ids, names;  /* all that are met; the categories' names */
+  name_table ids, names;  /* all ids so far; the categories' names */
   size_t *picture_ids;    /* [set->n_pictures] */
   size_t *category_ids;   /* [n_category_ids] */
-  size_t *category_names; /* beside category_ids: the place in set->categories */
+  size_t *category_names; /* for each of category_ids: the index in set->categories */
   size_t n_category_ids;
-  entry *entries; /* of the list that is read */
+  entry *entries; /* of the list that is being read */
   size_t n_entries;
-  size_t *picture_of; /* [ids.n]: the place in set->pictures, or NAME_NONE */
+  size_t *picture_of; /* [ids.n]: the index in set->pictures, or NAME_NONE */
 } reader;
 
 static bool short_of_memory(reader *r) {
@@ -64,13 +65,13 @@ static bool short_of_memory(reader *r) {
 
 /* ---- values ---- */
 
-/* The number of an id; NAME_NONE where it is none. */
+/* The number of an id; NAME_NONE if the value is not an id. */
 static size_t id_of(reader *r, const pull_value *v) {
   char text[40];
   const char *key = v->text;
   size_t length = v->length, number;
   char *plain = NULL;
-  if (v->kind == PULL_STRING) { /* a quote in front of it: "1" is not 1 */
+  if (v->kind == PULL_STRING) { /* a quote before strings */
     if (memchr(v->text, '\\', v->length)) {
       char *string = pull_string(v);
       if (!string || asprintf(&plain, "\"%s", string) < 0) plain = NULL;
@@ -97,7 +98,7 @@ static size_t id_of(reader *r, const pull_value *v) {
   return number;
 }
 
-/* NULL, or what is wrong. */
+/* Returns NULL, or what is wrong. */
 static const char *box_of(const pull_value *value, gm_box *out) {
   double v[4];
   size_t n = 0;
@@ -107,7 +108,7 @@ static const char *box_of(const pull_value *value, gm_box *out) {
     pull_value number;
     pull_read(&p, &number);
     double side = pull_number(&number);
-    if (n == 4 || !(fabs(side) < 1e9)) return no_box; /* NaN, too */
+    if (n == 4 || !(fabs(side) < 1e9)) return no_box; /* false for NaN too */
     v[n] = side;
   }
   if (n < 4) return no_box;
@@ -120,7 +121,7 @@ static bool is_crowd(const pull_value *value) {
   return value->kind == PULL_TRUE || number < 0 || number > 0;
 }
 
-/* Names it by its id, or else by its place. */
+/* Names the entry by its id, or else by its place. */
 static void leave_out(const reader *r, left_out *all, const char *reason, size_t id,
                       size_t place) {
   char name[120];
@@ -132,7 +133,7 @@ static void leave_out(const reader *r, left_out *all, const char *reason, size_t
   left_out_add(all, reason, name);
 }
 
-/* The members of these names of the object that stands next; of what is no object none. */
+/* Reads these members of the next value; none if it is not an object. */
 static bool read_members(pull_reader *p, const char *const *names, pull_value *values,
                          size_t n) {
   pull_value key, value;
@@ -154,7 +155,7 @@ static char *join_path(const char *folder, const char *name) {
   if (asprintf(&path, "%.*s%s%s", (int)length, folder,
                length && folder[length - 1] != '/' ? "/" : "", name) < 0)
     return NULL;
-  /* As Windows writes it, where there is no such file */
+  /* A Windows path, if there is no such file */
   if (strchr(name, '\\') && access(path, F_OK) != 0)
     for (char *c = path + (length ? length + 1 : 0); *c; c++)
       if (*c == '\\') *c = '/';
@@ -192,7 +193,7 @@ static char *article_of(const pull_value *given, const char *name) {
   return strdup(name[0] && strchr("aeiouAEIOU", name[0]) ? "an" : "a");
 }
 
-/* The place of the category of this name, which is added where it is new. */
+/* The index of the category with this name, which is added if it is new. */
 static size_t category_named(reader *r, const char *name, const pull_value *article) {
   dataset *set = r->set;
   size_t n = set->n_categories;
@@ -240,7 +241,7 @@ static bool add_entry(reader *r, const entry *e) {
 static bool read_annotation(reader *r, size_t place) {
   static const char *const names[] = {"id", "image_id", "category_id", "bbox", "iscrowd"};
   pull_value v[5];
-  (void)place; /* the entry's own */
+  (void)place; /* the member of the entry itself */
   if (!read_members(&r->json, names, v, 5)) return false;
   entry e = {.id = id_of(r, &v[0]), .picture = id_of(r, &v[1]), .category = id_of(r, &v[2])};
   e.wrong = box_of(&v[3], &e.box);
@@ -276,7 +277,7 @@ static bool read_list(reader *r, bool (*read_entry)(reader *, size_t)) {
   return !p->wanted;
 }
 
-/* The lists of COCO's object. */
+/* Reads the lists of COCO's object. */
 static bool read_coco(reader *r) {
   static const struct {
     const char *name;
@@ -308,7 +309,7 @@ static bool read_coco(reader *r) {
   return true;
 }
 
-/* The list of expressions. */
+/* Reads the list of expressions. */
 static bool read_refs(reader *r) {
   pull_value other;
   if (pull_peek(&r->json) == PULL_ARRAY)
@@ -333,7 +334,7 @@ static bool read_json(reader *r, const char *file, bool (*read)(reader *)) {
   return ok;
 }
 
-/* ---- bringing them together ---- */
+/* ---- joining the lists ---- */
 
 static size_t *numbers(size_t n) {
   size_t *list = malloc((n + 1) * sizeof *list);
@@ -341,7 +342,8 @@ static size_t *numbers(size_t n) {
   return list;
 }
 
-/* One of two with one id goes: nobody knows whose the boxes are, so the first has them. */
+/* Of two pictures with one id only the first is kept: nobody knows to which the boxes belong.
+ */
 static bool place_pictures(reader *r, size_t limit) {
   dataset *set = r->set;
   size_t n = set->n_pictures, kept = 0;
@@ -363,7 +365,7 @@ static bool place_pictures(reader *r, size_t limit) {
   return false;
 }
 
-/* The same annotation a second time? first_of: by its id. */
+/* Whether the same annotation occurs a second time. first_of: by id. */
 static bool is_twice(const reader *r, size_t *first_of, size_t i) {
   const entry *e = &r->entries[i], *first;
   if (e->id == NAME_NONE) return false;
@@ -376,8 +378,8 @@ static bool is_twice(const reader *r, size_t *first_of, size_t i) {
          memcmp(&first->box, &e->box, sizeof e->box) == 0;
 }
 
-/* Category ids become places in set->categories, picture ids places in set->pictures; what
- * cannot be used gets its reason. */
+/* Makes category ids indices in set->categories, and picture ids indices in set->pictures.
+ * Entries that cannot be used get their reason. */
 static bool place_annotations(reader *r) {
   size_t *category_of = numbers(r->ids.n), *first_of = numbers(r->ids.n);
   for (size_t i = 0; category_of && i < r->n_category_ids; i++) {
@@ -407,11 +409,10 @@ static bool place_annotations(reader *r) {
 }
 
 static bool is_of(const reader *r, const entry *e) {
-  return !e->wrong && e->picture < r->set->n_pictures; /* else --limit leaves it out */
+  return !e->wrong && e->picture < r->set->n_pictures; /* else --limit excludes it */
 }
 
-/* The objects of each picture, then its crowds, one after the other, each in the file's order.
- */
+/* Orders the objects by picture, then its crowds, each in the file's order. */
 static bool share_objects(reader *r) {
   dataset *set = r->set;
   size_t n = 0;
@@ -441,7 +442,7 @@ static bool share_objects(reader *r) {
   return true;
 }
 
-/* The first expression of each object of each picture that is looked at. */
+/* Takes the first expression of each object of each picture that is used. */
 static bool share_expressions(reader *r) {
   dataset *set = r->set;
   size_t *seen_on = numbers(r->ids.n), n = 0;
@@ -471,7 +472,7 @@ static bool share_expressions(reader *r) {
   return (seen_on && set->expressions) || short_of_memory(r);
 }
 
-/* Ids of pictures that only the expressions have are new to picture_of. */
+/* picture_of has no room for ids that only the expressions have. */
 static bool place_expressions(reader *r, size_t known) {
   for (size_t i = 0; i < r->n_entries; i++) {
     entry *e = &r->entries[i];
@@ -490,7 +491,7 @@ static void free_entries(reader *r) {
   r->n_entries = 0;
 }
 
-/* Nothing can be measured where all are left out. */
+/* Nothing can be measured if everything is left out. */
 static bool some_are_left(const char *file, const left_out *all, size_t n, const char *many) {
   if (!all->n || all->n < n) return true;
   cli_error("%s: none of its %s can be used", file, many);
@@ -513,9 +514,9 @@ static bool load(reader *r, const char *coco, const char *refs, size_t limit) {
   return ok && some_are_left(refs, &set->refs, r->n_entries, "expressions");
 }
 
-/* ---- the interface ---- */
+/* ---- the public calls ---- */
 
-/* False after a message; names that begin with / need no folder. */
+/* False after a message. Names that begin with / need no folder. */
 static bool folder_is_there(const dataset *set, const char *folder) {
   struct stat st;
   bool there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);

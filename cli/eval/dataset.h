@@ -14,7 +14,7 @@ typedef struct data_category {
 
 typedef struct data_object {
   gm_box box;      /* pixels */
-  size_t category; /* its place in dataset.categories */
+  size_t category; /* index in dataset.categories */
 } data_object;
 
 typedef struct data_expression {
@@ -26,11 +26,11 @@ typedef struct data_picture {
   char *path;
   data_object *objects;
   size_t n_objects;
-  data_object *crowds; /* boxes over many things each (iscrowd): no objects */
+  data_object *crowds; /* boxes around many things (iscrowd); not objects */
   size_t n_crowds;
-  data_expression *expressions; /* at most one an object: its first */
+  data_expression *expressions; /* at most one for each object: its first */
   size_t n_expressions;
-  bool failed; /* it could not be read, which has been told */
+  bool failed; /* it could not be read; the error is reported */
 } data_picture;
 
 typedef struct dataset {
@@ -46,12 +46,12 @@ typedef struct dataset {
 } dataset;
 
 /* coco: annotations with images, annotations (bbox xywh) and categories. refs (may be NULL): a
- * list of {image_id, expression, annotation_id, bbox}. images: the folder, NULL for images/
- * beside coco. limit: the first N pictures, 0 for all.
+ * list of {image_id, expression, annotation_id, bbox}. images: the folder; NULL: images/ beside
+ * coco. limit: the first N pictures; 0: all.
  *
  * An id is a number or a string; 1 and 1.0 are the same. An entry that cannot be used is left
- * out, counted, and told on stderr. False after a message where nothing is left, where the
- * files cannot be read, or where the folder is not there. Free with dataset_free. */
+ * out, counted, and reported on stderr. False, after a message, if nothing is left, or if the
+ * files or the folder cannot be read. Free with dataset_free. */
 bool dataset_load(dataset *set, const char *coco, const char *refs, const char *images,
                   size_t limit);
 void dataset_free(dataset *set);

@@ -1,14 +1,14 @@
 /* eval_classify.c - see eval_classify.h.
  *
- * Every picture is decoded once, and its crops are encoded once a seed; all methods score the
- * same features. A method's draws:
+ * Every picture is decoded once, and its crops are encoded once for each seed; all methods
+ * score the same features. The draws of the methods:
  *
- *   wca           one set of crops a seed, --seeds of them
- *   wca-released  the same, and each set drawn from --redraws times, every drawing by itself
- *   waffle        words of one seed
- *   the others    nothing is drawn
+ *   wca           one set of crops for each of --seeds seeds
+ *   wca-released  the same, and --redraws drawings from each set, each scored by itself
+ *   waffle        the words of one seed
+ *   the others    none
  *
- * With --proposals the crops are Groma's and wca draws nothing. */
+ * With --proposals the crops are Groma's, and wca draws nothing. */
 #include "eval_classify.h"
 
 #include "batch.h"
@@ -26,19 +26,19 @@
 
 enum { TOP = 5, N_METHODS = GM_METHOD_CUPL + 1, REDRAWS = 20 /* the default */ };
 
-/* What one method has got right so far. */
+/* The results of one method so far. */
 typedef struct measure {
   gm_method method;
   gm_classes *classes;
   gm_view_params view;
   gm_classify_params params;
   size_t seeds, redraws, draws; /* draws = seeds * redraws */
-  /* [seeds][redraws]: pictures whose class is the first, among the first five */
+  /* [seeds][redraws]: pictures whose class is first, and among the first five */
   size_t *right, *near;
-  size_t *by_class; /* [classes]: right, over all draws */
-  size_t n_crops;   /* looked at, over all pictures and draws */
-  size_t changed;   /* --stop: answers that all crops would have given otherwise */
-  double seconds;   /* spent on features and scores, over all pictures and draws */
+  size_t *by_class; /* [classes]: right answers, over all draws */
+  size_t n_crops;   /* crops that were used, over all pictures and draws */
+  size_t changed;   /* with --stop: answers that differ from those with all crops */
+  double seconds;   /* for features and scores, over all pictures and draws */
 } measure;
 
 typedef struct evaluation {
@@ -48,7 +48,7 @@ typedef struct evaluation {
   labelled_set set;
   measure measures[N_METHODS];
   size_t n_measures;
-  size_t *of_class; /* [classes]: pictures */
+  size_t *of_class; /* [classes]: number of pictures */
   size_t n_scored;  /* pictures */
   eval_run run;
   size_t n_classes;
@@ -57,8 +57,8 @@ typedef struct evaluation {
 
 /* ---- methods ---- */
 
-/* Those of --method (a list with commas), else all that have their files: wca without
- * descriptions takes long, and is done where it is asked for. */
+/* Whether the method is measured: those of --method (separated by commas), or else all whose
+ * files are given. wca without descriptions takes long, so it must be asked for. */
 static bool is_wanted(const cli_args *args, gm_method method) {
   const char *name = gm_method_name(method), *at = args->method;
   switch (method) {
@@ -127,7 +127,7 @@ static int add_measure(evaluation *e, gm_method method, const char *const *names
   return m->right && m->near && m->by_class ? CLI_DONE : CLI_SOME_FAILED;
 }
 
-/* Without --classes and --descriptions the classes are the pictures' own. */
+/* Without --classes and --descriptions the classes are those of the pictures. */
 static int add_measures(evaluation *e) {
   size_t n = 0;
   const char **labels = NULL;
@@ -151,7 +151,7 @@ static void measure_free(measure *m) {
 
 /* ---- pictures ---- */
 
-/* Pictures of other classes cannot be judged. */
+/* Leaves out pictures of other classes, which cannot be judged. */
 static int keep_known(evaluation *e, const char *path) {
   const gm_classes *classes = e->measures[0].classes;
   const char **names = calloc(e->n_classes, sizeof *names);
@@ -165,7 +165,7 @@ static int keep_known(evaluation *e, const char *path) {
   return CLI_USAGE;
 }
 
-/* What the answer would have been without stopping. */
+/* Compares with the answer without --stop. */
 static gm_status compare_with_all(measure *m, gm_view *view, size_t answer,
                                   const gm_callbacks *callbacks, gm_error *err) {
   gm_classify_params all = m->params;
@@ -258,8 +258,8 @@ static int score_all(evaluation *e) {
 /* ---- results ---- */
 
 typedef struct summary {
-  double mean, deviation; /* over the seeds, of the mean over a seed's redraws */
-  double redraws;         /* deviation over a seed's redraws, mean over the seeds */
+  double mean, deviation; /* over the seeds; of a seed the mean over its redraws */
+  double redraws;         /* deviation over a seed's redraws; mean over the seeds */
 } summary;
 
 static void mean_and_deviation(const double *x, size_t n, double *mean, double *deviation) {
@@ -270,7 +270,7 @@ static void mean_and_deviation(const double *x, size_t n, double *mean, double *
   *deviation = sqrt(squares / (double)n);
 }
 
-/* Shares of n pictures; deviations are those of the population. */
+/* Makes counts shares of n pictures; deviations are those of the population. */
 static bool summarise(const measure *m, const size_t *counts, size_t n, summary *out) {
   double *means = malloc((m->seeds + m->redraws) * sizeof *means), *own = means + m->seeds;
   *out = (summary){0};

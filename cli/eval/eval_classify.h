@@ -1,4 +1,5 @@
-/* eval_classify.h - gromatic eval classify: the methods on pictures whose class is known. */
+/* eval_classify.h - gromatic eval classify: measures the methods on pictures whose class is
+ * known. */
 #ifndef CLI_EVAL_CLASSIFY_H
 #define CLI_EVAL_CLASSIFY_H
 

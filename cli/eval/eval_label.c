@@ -20,7 +20,7 @@
 
 typedef struct judged {
   double raw_score;
-  bool right; /* else nothing of the classes is there */
+  bool right; /* else no class of the list is there */
 } judged;
 
 typedef struct evaluation {
@@ -29,12 +29,12 @@ typedef struct evaluation {
   dataset set;
   eval_run run;
   cli_naming naming;
-  size_t *class_of; /* [set.n_categories]: the class of that name, or naming.n_names */
+  size_t *class_of; /* [set.n_categories]: the class of that name; naming.n_names: none */
   gm_callbacks callbacks;
   ap_box *found, *truth;
   size_t n_found, n_truth;
-  size_t n_objects; /* true boxes that are no crowds */
-  judged *judged;   /* [n_judged]: the clear cases for and against a name */
+  size_t n_objects; /* true boxes without crowds */
+  judged *judged;   /* [n_judged]: regions that clearly have a name, or clearly none */
   size_t n_judged;
   size_t on_object, named_right;
 } evaluation;
@@ -150,8 +150,8 @@ static int by_raw_score(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The mean of two shares: of the rightly named regions those that keep their name at the limit,
- * of those where nothing of the list is those that get none. 0 where either kind is absent. */
+/* The mean of two shares at this limit: rightly named regions that keep their name, and regions
+ * without a class that get none. 0 if either kind is absent. */
 static double rate_at(const evaluation *e, double limit) {
   size_t named = 0, kept = 0, refused = 0;
   for (size_t i = 0; i < e->n_judged; i++) {
@@ -165,7 +165,7 @@ static double rate_at(const evaluation *e, double limit) {
   return ((double)kept / (double)named + (double)refused / (double)others) / 2;
 }
 
-/* The limit half-way between two scores with the highest mean of both rates. */
+/* The limit, half-way between two scores, with the highest rate_at. */
 static double best_limit(evaluation *e, double *limit) {
   size_t named = 0, others, below_named = 0, below_others = 0;
   double best = 0;
@@ -226,7 +226,7 @@ static int run_set(evaluation *e) {
   return CLI_DONE;
 }
 
-/* The categories' names, unless the user gives classes. */
+/* Takes the categories' names, unless the user gives classes. */
 static int open_naming(evaluation *e) {
   size_t n = e->set.n_categories;
   const char **names = calloc(n + 1, sizeof *names);

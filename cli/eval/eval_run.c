@@ -25,7 +25,7 @@ bool eval_run_fail(eval_run *run, const char *path, gm_status status, const gm_e
   if (status == GM_ERR_CANCELLED) return false;
   if (run->n_failed++ >= EVAL_FAILURES_NAMED && !run->args->verbose) return true;
   const char *why = err->message[0] ? err->message : "not enough memory";
-  bool told = strncmp(why, path, strlen(path)) == 0; /* the name, by the message itself */
+  bool told = strncmp(why, path, strlen(path)) == 0; /* the message itself has the name */
   cli_progress_clear(&run->progress);
   cli_error("%s%s%s", told ? "" : path, told ? "" : ": ", why);
   return true;

@@ -22,7 +22,7 @@ static const char no_label[] = "without a file or its label",
                   open_quote[] = "whose quote does not end on its line",
                   other_class[] = "whose class is not among the classes";
 
-/* Takes both strings over. */
+/* Takes over both strings. */
 static bool add_picture(labelled_set *set, char *path, char *label) {
   labelled_picture *grown =
       path && label ? room_for_one(set->pictures, set->n, sizeof *grown) : NULL;
@@ -93,14 +93,14 @@ static bool load_folders(labelled_set *set, const char *path) {
 
 /* ---- CSV ---- */
 
-/* The next field of *line, unquoted in place (RFC 4180, no line ends inside quotes), without
- * the spaces around what is quoted or is not; NULL past the last. *open is set where its quote
- * does not end. */
+/* The next field of *line, unquoted in place (RFC 4180, without line ends inside quotes) and
+ * without outer spaces; NULL after the last. *open: its quote does not end. */
 static char *next_field(char **line, bool *open) {
   char *field = *line;
   if (!field) return NULL;
   field += strspn(field, " \t");
-  char *to = field, *at = field, *kept = field; /* kept: what no trailing space goes below */
+  char *to = field, *at = field,
+       *kept = field; /* kept: trailing spaces before this are part of the field */
   bool quoted = *at == '"';
   if (quoted) at++;
   for (; *at; at++) {
@@ -160,7 +160,7 @@ static bool add_row(labelled_set *set, char *line, const columns *c, const char 
   return add_picture(set, n < 0 ? NULL : path, strdup(label));
 }
 
-/* has_folder: it lies in one; what comes through a pipe does not. */
+/* has_folder: the CSV is in a folder; one from a pipe is not. */
 static bool load_csv(labelled_set *set, const char *path, bool has_folder) {
   size_t number = 0;
   char *text = cli_read_text("", path, MAX_CSV, NULL), *folder = strdup(path);

@@ -9,7 +9,7 @@
 
 typedef struct labelled_picture {
   char *path;
-  char *label;        /* as the folder or the CSV has it, '_' of a folder's name made a space */
+  char *label;        /* the name of the folder, with spaces for '_', or as the CSV has it */
   size_t class_index; /* after labelled_set_keep */
 } labelled_picture;
 
@@ -20,18 +20,18 @@ typedef struct labelled_set {
       left_out; /* rows without a file or a label, empty folders, pictures of other classes */
 } labelled_set;
 
-/* path: a folder of class folders, or a CSV with the columns file and label (in a header, or
- * the first two); files are taken from the CSV's own folder. limit: the first N, 0 for all.
+/* path: a folder of class folders, or a CSV with the columns file and label (as its header
+ * says, or the first two). Relative files are in the CSV's folder. limit: the first N; 0: all.
  * Rows and folders that cannot be used are left out. False after a message on stderr. Free in
  * any case. */
 bool labelled_set_load(labelled_set *set, const char *path, size_t limit);
 void labelled_set_free(labelled_set *set);
 
-/* Leaves out the pictures whose class is none of these; all pictures get the place of theirs.
- * False if memory is short. */
+/* Leaves out the pictures of other classes, and sets class_index of the others. False if memory
+ * is short. */
 bool labelled_set_keep(labelled_set *set, const char *const *classes, size_t n);
 
-/* The labels in the order of their first picture, each once; free() the list. NULL if memory is
+/* The different labels in the order of their first picture, for free(). NULL if memory is
  * short. */
 const char **labelled_set_labels(const labelled_set *set, size_t *n);
 

@@ -7,12 +7,13 @@
 #include <utf8proc.h>
 
 static size_t hash(const char *name, size_t length) {
-  uint64_t h = 14695981039346656037u; /* FNV-1a, its high bits folded in: slots go by the low */
+  uint64_t h = 14695981039346656037u; /* FNV-1a with its high bits folded in, because the low
+                                         ones choose the slot. */
   for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)name[i]) * 1099511628211u;
   return (size_t)(h ^ h >> 32);
 }
 
-/* The slot of the name, or the free one where it belongs. */
+/* The slot of the name, or the free slot for it. */
 static size_t slot_of(const name_table *t, const char *name, size_t length) {
   size_t mask = t->n_slots - 1, i = hash(name, length) & mask;
   for (; t->slots[i]; i = (i + 1) & mask) {
@@ -22,7 +23,7 @@ static size_t slot_of(const name_table *t, const char *name, size_t length) {
   return i;
 }
 
-/* At most half of the slots are taken. */
+/* At most half of the slots are used. */
 static bool grow(name_table *t) {
   size_t capacity = t->capacity ? 2 * t->capacity : 64;
   char **names = realloc(t->names, capacity * sizeof *names);
@@ -53,14 +54,14 @@ size_t name_table_add(name_table *t, const char *name, size_t length) {
   return t->n++;
 }
 
-/* Forms in NFC are compared by their hashes too, where gm_name_compare would take each pair. */
+/* The NFC form is hashed and compared too; gm_name_compare would have to compare each pair. */
 static char *nfc(const char *name) {
   return (char *)utf8proc_NFC((const utf8proc_uint8_t *)name);
 }
 
 size_t name_table_find_name(const name_table *t, const char *name) {
   char *form = nfc(name);
-  const char *key = form ? form : name; /* one that is not UTF-8 has only itself */
+  const char *key = form ? form : name; /* a name that is not UTF-8 has no NFC form */
   size_t found = name_table_find(t, key, strlen(key));
   free(form);
   return found;

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-/* The list of n entries of `size` bytes with place for one more: it grows to the next power of
- * two. NULL leaves it as it is. */
+/* The list of n entries of `size` bytes with room for one more: it grows to the next power of
+ * two. NULL: memory is short, and the list is unchanged. */
 static inline void *room_for_one(void *list, size_t n, size_t size) {
   if (n & (n - 1)) return list;
   return realloc(list, (n ? 2 * n : 1) * size);

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 static const struct {
-  const char *kind; /* as a person says it */
+  const char *kind; /* for messages */
   int (*file)(export_job *job, FILE *out);
   int (*folder)(export_job *job, export_folder *folder);
-  const char *inside;   /* the folder's own folder, one file a picture */
+  const char *inside;   /* the folder of the files, one for each picture */
   const char *heads[2]; /* how the file begins */
 } formats[] = {
     [FORMAT_JSON] = {"JSON lines", NULL, NULL, NULL, {"{\"image\":", NULL}},
@@ -55,7 +55,7 @@ static bool no_memory(void) {
   return false;
 }
 
-/* Whether the two are one file, though it is not there yet. */
+/* Whether both name one file, even if it does not exist yet. */
 static bool is_same_name(const char *a, const char *b) {
   char *first = cli_real_name(a), *second = cli_real_name(b);
   bool same = first && second && strcmp(first, second) == 0;
@@ -64,7 +64,7 @@ static bool is_same_name(const char *a, const char *b) {
   return same || cli_same_file(a, b);
 }
 
-/* Whether each picture has a file of its own. */
+/* Whether each picture has a different file. */
 static bool pictures_differ(const cli_export *export, char *const *names, size_t n) {
   export_items items = {0};
   bool ok = true;
@@ -119,7 +119,7 @@ export_reader export_job_lines(export_job *job) {
   return reader;
 }
 
-/* Of a user's lines the first object that tells no error says what they are. */
+/* The first line of a user's file that is not an error says which command wrote it. */
 static void find_kind(export_job *job) {
   char *text = NULL;
   size_t capacity = 0;
@@ -135,8 +135,8 @@ static void find_kind(export_job *job) {
   free(text);
 }
 
-/* Counts the picture. A picture that changed was looked at again on --resume: of a run's own
- * lines its last one counts. */
+/* Counts the picture. With --resume a picture that changed has several lines: of a run's own
+ * lines the last one counts. */
 static bool count_picture(export_job *job, const export_picture *p, size_t *replaced) {
   size_t boxes = job->export.classification
                      ? json_array_size(json_object_get(p->line, "results"))
@@ -155,7 +155,7 @@ static bool count_picture(export_job *job, const export_picture *p, size_t *repl
          0;
 }
 
-/* Only those of last lines. */
+/* Only pictures of last lines. */
 static void drop_replaced_items(export_job *job) {
   size_t kept = 0;
   for (size_t i = 0; i < job->items.n; i++) {
@@ -169,8 +169,8 @@ static void drop_replaced_items(export_job *job) {
   job->items.n = kept;
 }
 
-/* Tells what is wrong with lines, counts, collects classes and pictures. 0, -1 after a message,
- * 1 with errno. */
+/* Reports faulty lines, counts, collects classes and pictures. 0; -1 after a message; 1 with
+ * errno. */
 static int look_at_lines(export_job *job) {
   export_picture p;
   int more;
@@ -204,7 +204,7 @@ static int look_at_lines(export_job *job) {
   return !ok ? 1 : more < 0 ? -1 : 0;
 }
 
-/* Where a picture would be looked for in vain under its own name. */
+/* Reports pictures that could not be linked: readers look for them by their own name. */
 static void tell_other_names(const export_job *job) {
   size_t n = 0;
   const export_item *first = NULL;
@@ -222,7 +222,7 @@ static void tell_other_names(const export_job *job) {
 
 /* ---- after it ---- */
 
-/* To a terminal nothing goes that could steer it. */
+/* Text for a terminal must not steer it. */
 static int write_stdout(export_job *job) {
   int (*put)(export_job *, FILE *) = formats[job->export.format].file;
   char *text = NULL;
@@ -240,7 +240,7 @@ static int write_stdout(export_job *job) {
 static int write_file(export_job *job) {
   int (*put)(export_job *, FILE *) = formats[job->export.format].file;
   if (!job->export.path) return write_stdout(job);
-  /* Somebody may have put a file there while the run went on. */
+  /* Another program may have created a file there during the run. */
   if (!job->export.force && !cli_format_may_replace(job->export.format, job->export.path))
     return -1;
   export_file file;

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A folder that is there without a list: somebody else's. */
+/* A folder without a list, which belongs to somebody else. */
 static bool admits_unlisted(const cli_export *export, const char *inside) {
   char *path = export_join(export->path, inside);
   struct stat st;

@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-/* Colours that differ for as many classes as there are: each hue is the golden angle from the
- * one before. */
+/* Distinct colours for any number of classes: each hue is the golden angle from the one before.
+ */
 static void put_colour(FILE *out, size_t i) {
   const double saturation = 0.75, value = 0.9, golden = 137.50776405;
   double hue = fmod((double)i * golden, 360) / 60;

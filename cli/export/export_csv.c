@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Quoted where it holds a comma, a quote or a line end; quotes are doubled. */
+/* A field is quoted if it has a comma, a quote or a line end; quotes are doubled. */
 static void put_field(FILE *out, const char *text) {
   bool quoted = text[strcspn(text, ",\"\r\n")] != 0;
   if (quoted) fputc('"', out);
@@ -14,7 +14,7 @@ static void put_field(FILE *out, const char *text) {
   if (quoted) fputc('"', out);
 }
 
-/* {"results": [{"label", "score", "raw_score"}]}, one row a label. */
+/* {"results": [{"label", "score", "raw_score"}]}: one row for each label. */
 static void put_labels(const export_picture *p, FILE *out) {
   const json_t *list = json_object_get(p->line, "results");
   for (size_t i = 0; i < json_array_size(list); i++) {

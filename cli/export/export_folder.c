@@ -20,7 +20,7 @@
 
 /* ---- paths ---- */
 
-/* Makes the folders that name stands in below the folder. False with errno. */
+/* Makes the folders of name below the folder. False with errno. */
 static bool make_parents(const char *folder, const char *name) {
   char *path = export_join(folder, name);
   bool ok = path != NULL;
@@ -34,7 +34,7 @@ static bool make_parents(const char *folder, const char *name) {
   return ok;
 }
 
-/* Whether no folder that name stands in is a link: what lies in it is not ours to remove. */
+/* Whether none of name's folders is a link: files in a linked folder are not ours to remove. */
 static bool has_plain_parents(const char *folder, const char *name) {
   char *path = export_join(folder, name);
   struct stat st;
@@ -63,7 +63,7 @@ static void remove_below(const char *folder, const char *name) {
   free(path);
 }
 
-/* Missing, or nothing in it but parts of ours. */
+/* Whether it is missing, or has only parts of ours. */
 static bool is_empty(const char *path) {
   DIR *dir = opendir(path);
   if (!dir) return errno == ENOENT;
@@ -78,13 +78,14 @@ static bool is_empty(const char *path) {
 
 /* ---- a change ---- */
 
-/* A link that has become the only name of its picture stays. */
+/* A link stays if it is now the only name of its picture. */
 static bool may_remove_link(const char *path) {
   struct stat st;
   return lstat(path, &st) == 0 && (S_ISLNK(st.st_mode) || st.st_nlink > 1);
 }
 
-/* Removes what an earlier export wrote and the new one has not. False if memory is short. */
+/* Removes what an earlier export wrote and the new one does not have. False if memory is short.
+ */
 static bool remove_earlier(const char *folder, const json_t *before, const json_t *now) {
   static const char *const members[] = {"files", "links"};
   json_t *kept = json_object(), *name;
@@ -101,7 +102,7 @@ static bool remove_earlier(const char *folder, const json_t *before, const json_
       if (path && (k == 0 || may_remove_link(path))) {
         unlink(path);
         char *slash = strrchr(path, '/');
-        *slash = 0; /* a folder that is empty now goes with its last file */
+        *slash = 0; /* a folder is removed with its last file */
         if (strcmp(path, folder) != 0) rmdir(path);
       }
       free(path);
@@ -112,7 +113,8 @@ static bool remove_earlier(const char *folder, const json_t *before, const json_
   return ok;
 }
 
-/* Nobody shall train on labels of one state by the class names of another. */
+/* Removes the class names first, so that nobody trains on labels of one state with the names of
+ * another. */
 static void remove_heads(const char *folder, const char *ready, const json_t *before) {
   size_t i;
   json_t *name;
@@ -122,8 +124,9 @@ static void remove_heads(const char *folder, const char *ready, const json_t *be
   }
 }
 
-/* Ultralytics keeps what it read of labels/ beside it. Its older versions know changed labels
- * by names and sizes alone: those that only change their class would go unseen. */
+/* Ultralytics keeps what it read of labels/ in a file beside it. Its older versions notice
+ * changed labels by names and sizes only, and would miss labels that only change their class.
+ */
 static void remove_reader_cache(const char *folder) {
   char *path = export_join(folder, "labels.cache");
   if (path) unlink(path);
@@ -133,7 +136,7 @@ static void remove_reader_cache(const char *folder) {
 static bool move_into_place(const char *folder, const char *ready, const char *name) {
   char *from = export_join(ready, name), *to = export_join(folder, name);
   bool ok = from && to && make_parents(folder, name) &&
-            (rename(from, to) == 0 || errno == ENOENT); /* an earlier run moved it */
+            (rename(from, to) == 0 || errno == ENOENT); /* an earlier run has moved it */
   int code = errno;
   free(from);
   free(to);
@@ -141,7 +144,7 @@ static bool move_into_place(const char *folder, const char *ready, const char *n
   return ok;
 }
 
-/* Ends a change that is ready; also one that another process began to end. False with errno. */
+/* Completes a change that is ready, also one that another process began. False with errno. */
 static bool finish_change(const char *folder) {
   bool ok = true;
   char *ready = export_join(folder, READY);
@@ -180,8 +183,8 @@ bool export_folder_is_empty(const char *path) {
 
 /* ---- writing ---- */
 
-/* Whether the folder can appear by being renamed: it is missing or empty, no mount point,
- * and called by its own name. */
+/* Whether the folder can be made by renaming: it is missing or empty, not a mount point, and
+ * not named by a link. */
 static bool may_be_renamed(const char *path) {
   struct stat own, parent;
   if (lstat(path, &own) != 0) return errno == ENOENT;
@@ -210,7 +213,7 @@ static bool begin_in_place(export_folder *folder, bool replace) {
   if (folder->lock < 0) return false;
   (void)flock(folder->lock, LOCK_EX); /* some file systems have no locks */
   if (!replace && !is_empty(folder->path)) {
-    errno = ENOTEMPTY; /* another process was here since the folder was looked at */
+    errno = ENOTEMPTY; /* another process changed the folder since it was examined */
     return false;
   }
   if (!finish_change(folder->path)) return false;
@@ -245,7 +248,7 @@ FILE *export_folder_open(export_folder *folder, const char *name) {
 
 /* ---- links ---- */
 
-/* What stands at the link's place already. */
+/* What is at the link's place already. */
 enum { NOTHING, THE_PICTURE, LINK_OF_OURS, ANOTHER_FILE };
 
 static int standing_at(const export_folder *folder, const char *name,
@@ -295,7 +298,7 @@ bool export_folder_link(export_folder *folder, const char *picture, const char *
     errno = EEXIST;
     return false;
   }
-  if (standing == THE_PICTURE && !listed) return true; /* the user put it there */
+  if (standing == THE_PICTURE && !listed) return true; /* the user's file */
   if (standing != THE_PICTURE && !make_link(folder, picture, name)) return false;
   return json_array_append_new(folder->links, json_string(name)) == 0;
 }
@@ -311,8 +314,8 @@ static bool sync_at(const char *path, int (*sync_fd)(int)) {
   return ok;
 }
 
-/* A few files one by one; of many, each of which would wait for the disk, the file system at
- * once. */
+/* Syncs a few files one by one. For many, which would each wait for the disk, syncs the whole
+ * file system. */
 static bool bring_to_disk(const export_folder *folder) {
   enum { FEW = 64 };
   size_t i;

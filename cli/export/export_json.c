@@ -1,5 +1,5 @@
-/* export_json.c - the exports that are JSON: a COCO data set with scores, and Label Studio's
- * tasks with predictions. Written entry by entry, so that a long run needs little memory. */
+/* export_json.c - the JSON exports: a COCO data set with scores, and Label Studio's tasks with
+ * predictions. Written entry by entry, so that a long run needs little memory. */
 #include "export_formats.h"
 
 #include <ctype.h>
@@ -9,7 +9,7 @@
 
 enum { FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(10) };
 
-/* Writes and releases an entry of a list. */
+/* Writes an entry of a list and releases it. */
 static bool put_entry(FILE *out, bool *first, json_t *entry) {
   fputs(*first ? "\n" : ",\n", out);
   *first = false;
@@ -30,7 +30,7 @@ static bool put_coco_image(FILE *out, bool *first, const export_picture *p) {
                              p->file, "width", p->width, "height", p->height));
 }
 
-/* No "segmentation": an empty one makes importers fail. */
+/* There is no "segmentation", because importers fail on an empty one. */
 static bool put_coco_regions(FILE *out, bool *first, const export_picture *p, json_int_t *id) {
   bool ok = true;
   for (size_t i = 0; ok && i < p->n_regions; i++) {
@@ -94,8 +94,8 @@ static json_t *labelstudio_result(const export_picture *p, const export_region *
                    0, "value", value, "score", rounded(r->score, 1e6));
 }
 
-/* The picture's address: the prefix and the name with all but letters, digits, "-._~" and
- * slashes as %XX; the name as it is without a prefix. NULL if memory is short. */
+/* The picture's address: the prefix, and the name with all but letters, digits, "-._~" and
+ * slashes as %XX. Without a prefix, the name as it is. NULL if memory is short. */
 static char *address(const char *prefix, const char *file) {
   char *text = NULL;
   size_t size;
@@ -115,7 +115,7 @@ static char *address(const char *prefix, const char *file) {
   return NULL;
 }
 
-/* The model's name: the lines of -v have its file. */
+/* The model's name; the lines of a run with -v have its file. */
 static const char *model_name(const cli_export *export, const export_picture *p) {
   const json_t *file = json_object_get(json_object_get(p->line, "model"), "file");
   const char *path = json_string_value(file);
@@ -124,7 +124,7 @@ static const char *model_name(const cli_export *export, const export_picture *p)
   return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 }
 
-/* A task's score, by which Label Studio sorts, is the mean of its regions'. */
+/* A task's score, by which Label Studio sorts, is the mean score of its regions. */
 static json_t *labelstudio_task(const cli_export *export, const export_picture *p) {
   json_t *results = json_array();
   double sum = 0;

@@ -11,7 +11,7 @@
 
 /* ---- classes ---- */
 
-/* False if memory is short. A name that is there keeps its number. */
+/* Adds a name; one that exists keeps its number. False if memory is short. */
 static bool add_class(export_classes *classes, const char *name) {
   if (cli_member_named(classes->ids, name)) return true;
   json_int_t id = (json_int_t)json_array_size(classes->names);
@@ -39,7 +39,7 @@ const char *export_class_name(const export_classes *classes, size_t i) {
 
 /* ---- one line ---- */
 
-/* What is wrong with the line that is read. Returns false. */
+/* Sets what is wrong with the current line. Returns false. */
 __attribute__((format(printf, 2, 3))) static bool wrong(export_reader *reader,
                                                         const char *format, ...) {
   va_list args;
@@ -49,7 +49,7 @@ __attribute__((format(printf, 2, 3))) static bool wrong(export_reader *reader,
   return false;
 }
 
-/* The box in pixels, on the picture. */
+/* Reads the box in pixels and clips it to the picture. */
 static bool read_box(export_reader *reader, const export_picture *p, const json_t *box,
                      export_region *out) {
   double v[4];
@@ -79,7 +79,7 @@ static bool read_box(export_reader *reader, const export_picture *p, const json_
   return true;
 }
 
-/* {box, score, label_score} of the label. */
+/* Adds {box, score, label_score} with the label. */
 static bool add_region(export_reader *reader, export_picture *p, const json_t *region,
                        const char *label) {
   const json_t *score = json_object_get(region, "score");
@@ -97,7 +97,7 @@ static bool add_region(export_reader *reader, export_picture *p, const json_t *r
   return true;
 }
 
-/* label: of those that have none of their own. */
+/* label: for regions without a label of their own. */
 static bool add_regions(export_reader *reader, export_picture *p, const json_t *regions,
                         const char *label) {
   size_t i;
@@ -173,7 +173,7 @@ static bool read_picture(export_reader *reader, export_picture *p) {
   return wrong(reader, "wanted regions, results or grounding, as gromatic writes them");
 }
 
-/* Phrases that have no region are classes too. */
+/* Phrases without regions are classes too. */
 static bool add_phrases(export_reader *reader, const json_t *entries) {
   size_t i;
   json_t *entry;
@@ -184,7 +184,7 @@ static bool add_phrases(export_reader *reader, const json_t *entries) {
   return true;
 }
 
-/* Numbers the classes of a line that is right otherwise. */
+/* Numbers the classes of a line without errors. */
 static bool number_classes(export_reader *reader, export_picture *p) {
   if (reader->classes->open && (!add_phrases(reader, json_object_get(p->line, "results")) ||
                                 !add_phrases(reader, json_object_get(p->line, "grounding"))))
@@ -214,7 +214,8 @@ void export_lines_end(export_reader *reader) {
   reader->text = NULL;
 }
 
-/* A line that cannot be used: of the user's it is left out, 0; the run's own ends all, -1. */
+/* A line that cannot be used: of a user's file it is left out (0); of the run's own it ends the
+ * export (-1). */
 static int refuse_line(export_reader *reader) {
   const char *name = reader->export->lines_name;
   enum { MOST_TOLD = 20 };
@@ -228,7 +229,7 @@ static int refuse_line(export_reader *reader) {
   return 0;
 }
 
-/* A white line is none. */
+/* A line of white space is no line. */
 static bool is_blank(const char *text, size_t length) {
   return strspn(text, " \t\r\n") == length;
 }
@@ -250,7 +251,7 @@ static json_t *parse(export_reader *reader, size_t length) {
   return NULL;
 }
 
-/* Whether a later line of the same picture stands for this one. */
+/* Whether a later line of the same picture replaces this one. */
 static bool is_replaced(const export_reader *reader, const export_picture *picture) {
   const json_t *last = reader->last ? json_object_get(reader->last, picture->file) : NULL;
   return last && json_integer_value(json_array_get(last, 0)) != (json_int_t)picture->number;

@@ -12,7 +12,8 @@ char *export_join(const char *folder, const char *name) {
   return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
-/* Below the folder: relative, without "..". A list may come from somebody else. */
+/* Whether the name is below the folder: relative, without "..". A list may come from somebody
+ * else. */
 static bool stays_inside(const char *name) {
   if (!name || !*name || *name == '/') return false;
   for (const char *part = name; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)

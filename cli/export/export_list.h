@@ -9,11 +9,11 @@
 
 #define EXPORT_LIST ".gromatic-export"
 
-/* "folder/name"; NULL if memory is short. free() it. */
+/* "folder/name", for free(); NULL if memory is short. */
 char *export_join(const char *folder, const char *name);
 
-/* The folder's list; NULL where there is none that can be used. Its names stay in the folder.
- */
+/* The folder's list, whose names are all below the folder; NULL if there is none that can be
+ * used. */
 json_t *export_list_read(const char *folder);
 /* False with errno. */
 bool export_list_write(const char *folder, json_t *list);

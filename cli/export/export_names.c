@@ -38,13 +38,14 @@ static const char *base_name(const char *file) {
   return slash ? slash + 1 : file;
 }
 
-/* Where the base name's ending begins, at its end where it has none. */
+/* Where the ending of the base name begins; its end if it has none. */
 static const char *ending_of(const char *base) {
   const char *dot = strrchr(base, '.');
   return dot && dot > base ? dot : base + strlen(base);
 }
 
-/* That of the picture's bytes, for a file whose name does not tell; "" for none of ours. */
+/* The ending for the picture's bytes, for a file whose name has none; "" for unknown formats.
+ */
 static const char *ending_of_bytes(const char *file) {
   unsigned char head[12] = {0};
   FILE *in = strcmp(file, "-") == 0 ? NULL : fopen(file, "re");
@@ -56,8 +57,8 @@ static const char *ending_of_bytes(const char *file) {
   return memcmp(head, "\xFF\xD8\xFF", 3) == 0 ? ".jpg" : "";
 }
 
-/* How many bytes at text are a line end or another control character, as Python's readers of
- * lists know them: U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029. */
+/* The length of the line end or other control character at text, as Python's readers of lists
+ * know them: U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029. */
 static size_t control_at(const char *text) {
   const unsigned char *c = (const unsigned char *)text;
   if (c[0] < 0x20 || c[0] == 0x7F) return 1;
@@ -65,7 +66,7 @@ static size_t control_at(const char *text) {
   return c[0] == 0xE2 && c[1] == 0x80 && (c[2] == 0xA8 || c[2] == 0xA9) ? 3 : 0;
 }
 
-/* The bytes of white space at text, as Python strips it from the lines of a list. */
+/* The length of the white space at text, as Python strips it from the lines of a list. */
 static size_t space_at(const char *text) {
   static const char *const spaces[] = {
       " ", "\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
@@ -75,8 +76,8 @@ static size_t space_at(const char *text) {
   return c[0] == 0xE2 && c[1] == 0x80 && c[2] >= 0x80 && c[2] <= 0x8A ? 3 : 0;
 }
 
-/* In place: what a list of names cannot hold becomes '_'. list: names stand there by
- * themselves, where white space at the ends is lost and '#' begins a comment. */
+/* Replaces in place what a list of names cannot hold by '_'. list: names are lines of their
+ * own, where outer white space is lost and '#' begins a comment. */
 static void make_plain(char *stem, bool list) {
   char *to = stem;
   for (const char *from = stem; *from;) {
@@ -100,7 +101,7 @@ static void make_plain(char *stem, bool list) {
   if (last) strcpy(stem + strlen(stem) - last, "_");
 }
 
-/* In place: cut to the bytes that a file's name may have, a sum of the whole in place of the
+/* Cuts in place to the length that a file's name may have, with a hash of the whole for the
  * rest. */
 static void make_short(char *stem, const char *file, size_t ending) {
   enum { LONGEST = 255, SUM = 8 };
@@ -116,7 +117,7 @@ static void make_short(char *stem, const char *file, size_t ending) {
 /* How much of the file's name the stem has. */
 enum { STEM, WHOLE, FOLDERS_STEM, FOLDERS_WHOLE };
 
-/* level above FOLDERS_WHOLE: with a number after it. NULL if memory is short. */
+/* A level above FOLDERS_WHOLE adds a number. NULL if memory is short. */
 static char *make_stem(const char *file, unsigned level, bool list, size_t ending) {
   const char *name = strcmp(file, "-") == 0 ? "stdin" : file, *base = base_name(name);
   const char *own = base;
@@ -157,7 +158,7 @@ static const char *item_ending(const export_item *item, bool look) {
   return look && !cli_is_picture_name(base) ? ending_of_bytes(item->file) : ending_of(base);
 }
 
-/* Gives each that has none a stem of its level. False if memory is short. */
+/* Gives each picture without a stem one of its level. False if memory is short. */
 static bool make_stems(named *names, size_t n, const cli_export *export) {
   for (size_t i = 0; i < n; i++) {
     export_item *item = names[i].item;
@@ -169,7 +170,8 @@ static bool make_stems(named *names, size_t n, const cli_export *export) {
   return true;
 }
 
-/* Takes the stem of each that shares it; those that are out of other ways keep one of them. */
+/* Removes stems that several pictures share. If there is no further level, one of them keeps
+ * it. */
 static bool raise_shared(named *names, size_t n) {
   bool any = false;
   for (size_t i = 0, end; i < n; i = end) {
@@ -244,7 +246,7 @@ bool export_items_split(export_items *items, double split, uint64_t seed) {
     free(text);
   }
   size_t n = (size_t)lround(split * (double)items->n);
-  if (items->n >= 2 && n == 0) n = 1; /* neither is empty */
+  if (items->n >= 2 && n == 0) n = 1; /* neither part is empty */
   if (items->n >= 2 && n == items->n) n--;
   if (ok) qsort(order, items->n, sizeof *order, by_sum);
   for (size_t i = 0; ok && i < items->n; i++) order[i].item->train = i < n;

@@ -1,4 +1,4 @@
-/* export_options.c - the options of exports, and which format has which. */
+/* export_options.c - the options of exports, and which formats have them. */
 #include "export.h"
 
 #include "terminal.h"
@@ -23,7 +23,7 @@ static bool format_named(const char *name, cli_format *out) {
   return !name;
 }
 
-/* False after a message where an option is given that the format does not have. */
+/* False, after a message, if an option is given that the format does not have. */
 static bool options_fit(const cli_args *a, cli_format format) {
   bool folder = cli_format_is_folder(format), studio = format == FORMAT_LABELSTUDIO;
   const struct {

@@ -1,4 +1,4 @@
-/* export_params.h - what an export is to be, and what came of it. */
+/* export_params.h - the settings and the counts of an export. */
 #ifndef CLI_EXPORT_PARAMS_H
 #define CLI_EXPORT_PARAMS_H
 
@@ -19,7 +19,7 @@ typedef struct cli_export_counts {
   size_t pictures, boxes;
   bool labels; /* the boxes are labels of whole pictures */
   size_t classes;
-  size_t failed;   /* lines that tell an error */
+  size_t failed;   /* lines of failed pictures */
   size_t bad;      /* lines that could not be used */
   size_t unlinked; /* pictures that --link-images could not link */
 } cli_export_counts;
@@ -27,23 +27,23 @@ typedef struct cli_export_counts {
 typedef struct cli_export {
   cli_format format;
   const char *path; /* file or folder to make; NULL: standard output (one file only) */
-  /* [n_classes], their order gives the ids; repeats count once. NULL: as the lines name them,
-   * of a user's lines only */
+  /* [n_classes], in the order of their ids; repeats count once. NULL: those of the lines (only
+   * for a user's lines) */
   const char *const *classes;
   size_t n_classes;
-  const char *model;   /* its name, for Label Studio's model_version */
+  const char *model;   /* the model's name, for Label Studio's model_version */
   bool classification; /* labels of whole pictures instead of regions: CSV only */
-  bool confidence;     /* YOLO and VOC: scores too, which their readers do not all take */
-  bool again;          /* a folder that is there is an earlier export: its files are replaced */
-  bool force;          /* the same, whatever its classes are */
-  double split;        /* YOLO and VOC: share of the pictures for training; < 0: no split */
-  uint64_t seed;       /* of the split */
-  bool link;           /* YOLO and VOC: the pictures too, as links */
+  bool confidence;     /* YOLO and VOC: scores too, which some readers do not accept */
+  bool again;    /* an existing folder is this run's earlier export: its files are replaced */
+  bool force;    /* replace files whatever their classes are */
+  double split;  /* YOLO and VOC: share of the pictures for training; < 0: no split */
+  uint64_t seed; /* of split */
+  bool link;     /* YOLO and VOC: link the pictures too */
   const char *label_config, *url_prefix; /* Label Studio; NULL: none */
-  /* The lines are a user's file of this name: bad ones are told and left out. NULL: the run's
-   * own lines, where a bad one ends the export. */
+  /* The lines are a user's file with this name: bad ones are reported and left out. NULL: the
+   * run's own lines, where a bad one ends the export. */
   const char *lines_name;
-  cli_export_counts *counts; /* filled by cli_export_write; NULL: nobody asks */
+  cli_export_counts *counts; /* set by cli_export_write; may be NULL */
 } cli_export;
 
 #endif

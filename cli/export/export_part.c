@@ -16,7 +16,7 @@
 
 enum { SUM = 8, RANDOM = 6 };
 
-/* Bytes of the folder in front of the base name, its slash too. */
+/* The length of the folder before the base name, with its slash. */
 static size_t folder_length(const char *path) {
   const char *slash = strrchr(path, '/');
   return slash ? (size_t)(slash - path) + 1 : 0;
@@ -52,8 +52,8 @@ void export_remove_tree(const char *path) {
   errno = code;
 }
 
-/* False where it was taken for a dead one and removed before. Some file systems have no locks:
- * there it may be later. */
+/* False if another process took it for dead and removed it. On file systems without locks that
+ * may happen later. */
 static bool hold(int fd) {
   struct stat st;
   while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {
@@ -61,7 +61,7 @@ static bool hold(int fd) {
   return fstat(fd, &st) != 0 || st.st_nlink > 0;
 }
 
-/* *gone: it was removed before it could be held. */
+/* *gone: it was removed before it could be locked. */
 static int make_once(char *part, bool folder, bool *gone) {
   int fd = -1;
   *gone = false;
@@ -130,7 +130,7 @@ bool export_file_open(export_file *file, const char *path) {
   if (fd >= 0) {
     mode_t mask = umask(0);
     umask(mask);
-    /* Who may read the file that is replaced may read the new one, and nobody else. */
+    /* The new file has the same readers as the file that it replaces. */
     mode_t mode = stat(file->path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask;
     if (fchmod(fd, mode) == 0) file->out = fdopen(fd, "w");
     if (!file->out) {

@@ -1,5 +1,5 @@
-/* export_pictures.c - what YOLO's and VOC's folders have in common: a file a picture, links to
- * the pictures, lists of them. */
+/* export_pictures.c - what YOLO and VOC share: a file for each picture, links to the pictures,
+ * lists of them. */
 #include "export_formats.h"
 
 #include "terminal.h"

@@ -38,8 +38,8 @@ json_t *export_places_sums(const char *folder, const json_t *files) {
   return NULL;
 }
 
-/* Whether what the name stands in is a folder of its own or is not there. A link leads to where
- * no rename may reach and nothing is removed. */
+/* Whether the name's folder is a real one or missing. Below a link, renaming may not work, and
+ * nothing is removed. */
 static bool has_room(const char *folder, const char *name) {
   char *path = export_join(folder, name);
   struct stat st;
@@ -55,7 +55,7 @@ static bool has_room(const char *folder, const char *name) {
   return ok;
 }
 
-/* Whether nothing is there, or what is there is a file of the list. */
+/* Whether the place is free, or has a file of the list. */
 static bool is_free(const char *folder, const char *name, const json_t *listed) {
   char *path = export_join(folder, name);
   struct stat st;
@@ -73,7 +73,7 @@ static bool is_changed(const char *folder, const char *name, const json_t *sum) 
   return changed;
 }
 
-/* The first that is refused, and how many. */
+/* The first refused name, and the number of them. */
 typedef struct refused {
   const char *first;
   size_t n;
@@ -83,7 +83,7 @@ static void refuse_if(refused *list, bool refuse, const char *name) {
   if (refuse && list->n++ == 0) list->first = name;
 }
 
-/* False after a message where there are any. */
+/* False, after a message, if there are any. */
 static bool none(const refused *list, const char *folder, const char *what) {
   char more[64] = "";
   if (list->n > 1) snprintf(more, sizeof more, " (and %zu more)", list->n - 1);

@@ -1,4 +1,4 @@
-/* export_text.c - numbers and XML in exports, and files that may be replaced. */
+/* export_text.c - numbers and XML in exports, and which files may be replaced. */
 #include "export_formats.h"
 
 #include "file_names.h"
@@ -13,7 +13,7 @@ static bool begins_with(const char *bytes, size_t n, const char *head) {
 bool export_is_earlier(const char *path, const char *const heads[2]) {
   char bytes[64];
   FILE *file = fopen(path, "re");
-  if (!file) return true; /* whether it can be made is seen when it is */
+  if (!file) return true; /* whether it can be made is found out then */
   size_t n = fread(bytes, 1, sizeof bytes, file);
   fclose(file);
   return n == 0 || begins_with(bytes, n, heads[0]) || begins_with(bytes, n, heads[1]);
@@ -56,7 +56,7 @@ void export_xml(FILE *out, const char *text) {
     else if (c == '"')
       fputs("&quot;", out);
     else if (c == '\r' || c == '\n' || c == '\t')
-      fprintf(out, "&#%d;", c); /* as they are, an attribute would lose them */
+      fprintf(out, "&#%d;", c); /* an attribute would lose them otherwise */
     else if (c < ' ')
       fputc('?', out);
     else if (strncmp(text, "\xEF\xBF\xBE", 3) == 0 || strncmp(text, "\xEF\xBF\xBF", 3) == 0)

@@ -10,8 +10,8 @@
 
 /* ---- class names ---- */
 
-/* Of a name's bytes what labelmap.txt can hold: no ':', which parts its fields, no line end, no
- * '#' in front. Also in the annotations, so that both have one name. */
+/* The name as labelmap.txt can hold it: without ':', which separates its fields, line ends, and
+ * '#' at the beginning. The annotations have the same name. */
 static char plain_at(const char *name, size_t i) {
   unsigned char c = (unsigned char)name[i];
   bool never = c < ' ' || c == ':' || c == 0x7F;
@@ -24,7 +24,7 @@ static char *plain_name(const char *name) {
   return plain;
 }
 
-/* False after a message where two classes would have one name. */
+/* False, after a message, if two classes would have one name. */
 static bool classes_differ(const export_job *job) {
   json_t *seen = json_object();
   bool ok = seen != NULL, told = false;
@@ -72,8 +72,8 @@ static long within(double pixel, json_int_t limit) {
   return pixel < 1 ? 1 : pixel > (double)limit ? (long)limit : (long)pixel;
 }
 
-/* VOC counts pixels from 1 and both corners are inside. The box covers, in part, the pixels
- * floor(x1) .. ceil(x2) - 1 counted from 0. */
+/* VOC counts pixels from 1, and both corners are inside. Counted from 0, the box covers, at
+ * least in part, the pixels floor(x1) to ceil(x2) - 1. */
 static void put_object(const export_job *job, const export_picture *p, const export_region *r,
                        FILE *out) {
   char *name = plain_name(r->label);

@@ -20,7 +20,7 @@ static void put_one_line(FILE *out, const char *text) {
   for (; *text; text++) fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
 }
 
-/* In double quotes. What YAML calls unprintable is escaped, the rest stands as it is. */
+/* A string in double quotes. Characters that YAML calls unprintable are escaped. */
 static void put_yaml_string(FILE *out, const char *text) {
   fputc('"', out);
   for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -50,7 +50,8 @@ static int put_classes(const export_job *job, export_folder *folder) {
   return export_close(out) ? 0 : 1;
 }
 
-/* No "path": without it folders are those beside data.yaml, from wherever it is read. */
+/* There is no "path": without it, folders are relative to data.yaml, wherever it is read from.
+ */
 static int put_data_yaml(const export_job *job, export_folder *folder) {
   FILE *out = export_folder_open(folder, "data.yaml");
   bool split = job->export.split >= 0;

@@ -12,8 +12,9 @@ struct cli_ahead {
   bool threaded, begun; /* begun: the thread was told to read `next` */
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool wanted, ready, over; /* guarded by lock: `next` is to be read, has been, none will be */
-  cli_picture picture;      /* when ready */
+  bool wanted, ready,
+      over; /* guarded by lock: `next` is to be read; it has been read; the thread must end */
+  cli_picture picture; /* valid if ready */
 };
 
 static void *run(void *arg) {
@@ -36,7 +37,7 @@ static void *run(void *arg) {
   return NULL;
 }
 
-/* Ctrl-C is for the thread that computes. */
+/* Blocks signals: Ctrl-C is for the computing thread. */
 static bool start(cli_ahead *a) {
   sigset_t all, before;
   sigfillset(&all);
@@ -57,7 +58,7 @@ cli_ahead *cli_ahead_begin(const cli_ahead_calls *calls, size_t n) {
   return a;
 }
 
-/* True where the thread was told to read the next picture. */
+/* True if the thread was told to read the next picture. */
 static bool begin_next(cli_ahead *a) {
   if (!a->threaded || a->next >= a->n || a->calls.waits(a->calls.user, a->next)) return false;
   pthread_mutex_lock(&a->lock);

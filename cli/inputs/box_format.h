@@ -1,5 +1,4 @@
-/* box_format.h - boxes in the formats of the field, to and from pixels of the upright picture.
- */
+/* box_format.h - converts boxes between common formats and pixels of the upright picture. */
 #ifndef CLI_BOX_FORMAT_H
 #define CLI_BOX_FORMAT_H
 
@@ -17,16 +16,16 @@ typedef enum cli_box_format {
 bool cli_box_format_named(const char *name, cli_box_format *out);
 const char *cli_box_format_name(cli_box_format format);
 
-/* Four numbers separated by commas (white space allowed). */
+/* Parses four numbers separated by commas (white space allowed). */
 bool cli_parse_box(const char *text, double out[4]);
-/* Whether numbers that are to be pixels look like shares of the picture: none is above 1, so
- * that they would be less than a pixel of its corner. */
+/* Whether numbers that should be pixels look like shares of the picture: none is above 1, so
+ * the box would be less than a pixel. */
 bool cli_box_looks_relative(cli_box_format format, const double in[4]);
-/* What to say then, after the box. */
+/* The message for that, after the box. */
 #define CLI_BOX_RELATIVE                                                                       \
   "as %s it is within the first pixel; if these are shares of the picture, give "              \
   "--box-format xyxyn (corners) or cxcywhn (centre and size)"
-/* False where the numbers are no box in this format: NaN, no extent, or wholly outside. */
+/* False if the numbers are not a box in this format: NaN, no extent, or wholly outside. */
 bool cli_box_to_pixels(cli_box_format format, const double in[4], uint32_t width,
                        uint32_t height, gm_box *out);
 /* Rounded to 1/100 pixel, 1e-6 of the picture, or whole thousandths. */

@@ -1,7 +1,7 @@
 /* box_overlap.c - see box_overlap.h. */
 #include "box_overlap.h"
 
-/* In double throughout, so that a box has an IoU of exactly 1 with itself. */
+/* Computed in double, so that the IoU of a box with itself is exactly 1. */
 static double area(gm_box a) {
   return ((double)a.x2 - (double)a.x1) * ((double)a.y2 - (double)a.y1);
 }

@@ -4,9 +4,9 @@
 
 #include "gromatic.h"
 
-/* Intersection over union; 0 where they share no area. */
+/* Intersection over union; 0 if they share no area. */
 double cli_box_iou(gm_box a, gm_box b);
-/* The share of a's area that is inside of b. */
+/* The share of a's area that is inside b. */
 double cli_box_share_inside(gm_box a, gm_box b);
 
 #endif

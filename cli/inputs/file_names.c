@@ -51,7 +51,7 @@ char *cli_plain_name(const char *path) {
   char *name = malloc(strlen(path) + 1), *to = name;
   if (!name) return NULL;
   for (const char *at = path; *at;) {
-    bool begins = to == name || to[-1] == '/'; /* a part of the path */
+    bool begins = to == name || to[-1] == '/'; /* at the beginning of a part of the path */
     if (begins && at[0] == '.' && at[1] == '/')
       at += 1 + strspn(at + 1, "/");
     else if (begins && to > name && *at == '/')

@@ -16,15 +16,15 @@ enum { MAX_DEPTH = 64 };
 typedef struct walk {
   bool (*found)(void *user, const char *picture);
   void *user;
-  size_t links, deep,
-      others; /* left out: two kinds of directories, pictures of other formats */
+  size_t links, deep, others; /* left out: links to directories, directories that are too deep,
+                                 pictures in other formats */
   char *one_link, *one_deep, *one_other; /* the first of them */
 } walk;
 
 typedef enum { NOTHING, PICTURE, OTHER_PICTURE, FOLDER, LINKED_FOLDER } kind;
 
-/* A pipe in a directory would be waited for, whatever it is called. What cannot be looked at is
- * told later, with its name. */
+/* Pipes are left out, since reading them would wait. Files that cannot be examined are kept,
+ * and reported later with their name. */
 static kind kind_of(DIR *parent, const struct dirent *entry, bool recursive) {
   struct stat st;
   const char *name = entry->d_name;
@@ -45,7 +45,7 @@ static void leave_out(size_t *n, char **one, const char *path) {
   if (++*n == 1) *one = strdup(path);
 }
 
-/* depth: of directories below that are read too. False after a message. */
+/* depth: how many levels of directories below are read. False after a message. */
 static bool read_directory(walk *w, const char *path, int depth, bool recursive) {
   DIR *dir = opendir(path);
   if (!dir) {

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Where a picture of a tar file is. */
+/* Where a picture in a tar file is. */
 struct cli_place {
-  size_t archive; /* bytes of the tar file's name in front of the entry's; 0: no tar */
-  size_t entry;   /* its number in there */
+  size_t archive; /* length of the tar file's name before the entry's; 0: not in a tar file */
+  size_t entry;   /* its number in the tar file */
 };
 
 /* ---- adding ---- */
@@ -80,7 +80,7 @@ static int add_directory(cli_inputs *inputs, const char *path) {
   return CLI_DONE;
 }
 
-/* Of the next argument all but what a list holds, which is opened. */
+/* Adds the next argument; a list is only opened. */
 static int add_given(cli_inputs *inputs) {
   const char *name = inputs->given.items[inputs->next++];
   struct stat st;
@@ -107,7 +107,7 @@ static void end_with(cli_inputs *inputs, int code) {
   inputs->whole = true;
 }
 
-/* One name of the open list. */
+/* Adds one name of the open list. */
 static input_state add_listed(cli_inputs *inputs, bool wait) {
   const char *name;
   input_state state = name_list_next(inputs->list, wait, &name);

@@ -31,13 +31,13 @@ static bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* ---- values that hold no others ---- */
+/* ---- simple values ---- */
 
 /* At the opening quote. */
 static bool read_string(pull_reader *p) {
   const char *c = p->at + 1;
   for (; *c != '"'; c++) {
-    if ((unsigned char)*c < 0x20) { /* the end of the text too */
+    if ((unsigned char)*c < 0x20) { /* also at the end of the text */
       p->at = c;
       return miss(p, *c ? "no control character in a string" : "the end of a string");
     }
@@ -109,7 +109,7 @@ pull_kind pull_peek(pull_reader *p) {
   }
 }
 
-/* ---- values that hold others ---- */
+/* ---- objects and arrays ---- */
 
 static bool pass_over(pull_reader *p, unsigned depth) {
   switch (pull_peek(p)) {
@@ -158,7 +158,7 @@ bool pull_enter(pull_reader *p) {
   return true;
 }
 
-/* Behind an element or an opening bracket: true where another element follows. */
+/* After an element or an opening bracket: true if another element follows. */
 static bool another(pull_reader *p, char closing, const char *wanted) {
   if (p->wanted) return false;
   char c = next_byte(p);
@@ -199,7 +199,7 @@ size_t pull_line(const pull_reader *p) {
   return line;
 }
 
-/* ---- what a value says ---- */
+/* ---- contents of a value ---- */
 
 static uint32_t hex4(const char *c) {
   uint32_t value = 0;
@@ -208,7 +208,8 @@ static uint32_t hex4(const char *c) {
   return value;
 }
 
-/* At the first digit of \uXXXX; goes past the last, of a pair's second half too. */
+/* *at is the first digit of \uXXXX, and afterwards the byte after the last one, of a surrogate
+ * pair too. */
 static uint32_t code_point(const char **at, const char *end) {
   const char *c = *at;
   uint32_t high = hex4(c), low;
@@ -224,7 +225,7 @@ static uint32_t code_point(const char **at, const char *end) {
 
 char *pull_string(const pull_value *value) {
   if (value->kind != PULL_STRING) return NULL;
-  char *text = malloc(value->length + 1), *to = text; /* \uXXXX is longer than what it means */
+  char *text = malloc(value->length + 1), *to = text; /* \uXXXX is longer than its UTF-8 */
   const char *c = value->text, *end = c + value->length;
   if (!text) return NULL;
   while (c < end) {

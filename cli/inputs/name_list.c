@@ -13,14 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LONGEST = 1 << 16 }; /* of a name; the system's own limit is lower */
+enum { LONGEST = 1 << 16 }; /* of a name; the system's limit is lower */
 
 struct name_list {
   char *path;
   int fd;
   bool slow, over;
-  bool known, zeros;          /* known: what ends a name, a line's end or a zero byte */
-  size_t line, n, begin, end; /* n: names given; those in bytes[begin..end) are next */
+  bool known, zeros;          /* known: the end of names is known, a line end or a zero byte */
+  size_t line, n, begin, end; /* n: names returned; the next ones are in bytes[begin..end) */
   char bytes[LONGEST + 1];
 };
 
@@ -66,13 +66,13 @@ static bool begins(const name_list *l, const char *with, size_t n) {
   return l->end >= n && memcmp(l->bytes, with, n) == 0;
 }
 
-/* Once the end of the first name is there, the bytes so far tell what ends a name: whoever
- * writes names may write their ends by themselves. False after a message. */
+/* Finds out how names end when the first one is complete. It must wait for that, because a
+ * writer may write names and their ends separately. False after a message. */
 static bool know(name_list *l) {
   bool zero = memchr(l->bytes, 0, l->end) != NULL;
   if (!zero && !memchr(l->bytes, '\n', l->end) && !l->over) return true;
   if (begins(l, "\xFF\xFE", 2) || begins(l, "\xFE\xFF", 2) ||
-      begins(l, "\0\0\xFE\xFF", 4)) { /* marks of UTF-16 and UTF-32 */
+      begins(l, "\0\0\xFE\xFF", 4)) { /* byte order marks of UTF-16 and UTF-32 */
     char mark[5] = {0};
     size_t length = l->end < 4 ? l->end : 4;
     gm_error err = {0};
@@ -87,7 +87,7 @@ static bool know(name_list *l) {
   return true;
 }
 
-/* More bytes after those that are there. */
+/* Reads more bytes after the present ones. */
 static input_state fill(name_list *l, bool wait) {
   memmove(l->bytes, l->bytes + l->begin, l->end - l->begin);
   l->end -= l->begin;
@@ -113,7 +113,7 @@ static input_state fill(name_list *l, bool wait) {
 
 /* ---- names ---- */
 
-/* A line without its mark and its CR; false after a message where it cannot be a name. */
+/* Removes a line's byte order mark and CR. False, after a message, if it cannot be a name. */
 static bool clean(const name_list *l, char **line) {
   size_t length = strlen(*line);
   if (strncmp(*line, "\xEF\xBB\xBF", 3) == 0) *line += 3, length -= 3;
@@ -129,12 +129,12 @@ static bool clean(const name_list *l, char **line) {
   return ok;
 }
 
-/* Cuts the next name off; false where its end is not yet there. */
+/* Takes the next name; false if its end has not been read yet. */
 static bool cut(name_list *l, char **name) {
   size_t left = l->end - l->begin;
   char *from = l->bytes + l->begin, *to = memchr(from, l->zeros ? 0 : '\n', left);
   if (!to && (!l->over || left == 0)) return false;
-  if (!to) to = from + left; /* the last has no end */
+  if (!to) to = from + left; /* the last name may have no end */
   *to = 0;
   l->begin += (size_t)(to - from) + (to < l->bytes + l->end);
   l->line++;

@@ -52,7 +52,8 @@ bool cli_spares_inputs(const cli_command *command, const cli_args *args) {
   char lines[4096];
   for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
     if (outputs[i].path && !spares_all(&outputs[i], outputs[i].path, args)) return false;
-  /* With a format the lines stand beside the result, but for a result made of lines. */
+  /* With an export format, the lines are beside the result, unless the result was made of
+   * lines. */
   if (!args->output || !args->format || command->groups & GROUP_LINES) return true;
   int length = (int)cli_length_without_slashes(args->output);
   if (snprintf(lines, sizeof lines, "%.*s.jsonl", length, args->output) >= (int)sizeof lines)

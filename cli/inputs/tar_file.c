@@ -15,7 +15,7 @@ enum { BLOCK = 1 << 16 };
 
 struct cli_archive {
   struct archive *reader;
-  size_t next; /* number of the entry that comes next */
+  size_t next; /* number of the next entry */
   char *path;
 };
 
@@ -30,7 +30,7 @@ bool cli_is_archive(const char *name) {
   return false;
 }
 
-/* At its beginning; false after a message. */
+/* Opens the archive at its beginning; false after a message. */
 static bool open_reader(cli_archive *a) {
   if (a->reader) archive_read_free(a->reader);
   a->next = 0;
@@ -69,7 +69,7 @@ const char *cli_archive_path(const cli_archive *archive) {
   return archive->path;
 }
 
-/* The next entry: 1; at the end 0; -1 where the archive is damaged. */
+/* Moves to the next entry: 1; at the end 0; -1 if the archive is damaged. */
 static int next_entry(cli_archive *a, struct archive_entry **entry) {
   int code = archive_read_next_header(a->reader, entry);
   if (code == ARCHIVE_OK || code == ARCHIVE_WARN) {
@@ -81,11 +81,11 @@ static int next_entry(cli_archive *a, struct archive_entry **entry) {
 
 /* ---- listing ---- */
 
-/* A file of the archive, or a link to one. */
+/* A file in the archive, or a link to one. */
 typedef struct member {
   char *name;
   char *place;  /* plain_path of the name */
-  char *target; /* of a link, likewise; NULL: a file */
+  char *target; /* a link's target, made plain; NULL: a file */
   size_t number;
 } member;
 
@@ -95,11 +95,11 @@ typedef struct members {
   member **by_place; /* files and links, sorted */
 } members;
 
-/* The path without what is needless: every path of one place in the archive gives the same. A
- * ".." that leads out of the archive stays, for what is there is not in it. free() it. */
+/* The path without needless parts, so that each place in the archive has one path. A ".." that
+ * leads out of the archive stays, because its target is not in the archive. For free(). */
 static char *plain_path(const char *folder, size_t length, const char *path) {
   char *joined = NULL;
-  size_t inside = 0; /* folders that ".." can leave */
+  size_t inside = 0; /* how many folders ".." can leave */
   if (asprintf(&joined, "%.*s/%s", path[0] == '/' ? 0 : (int)length, folder, path) < 0)
     return NULL;
   char *to = joined, *rest = joined;
@@ -121,12 +121,12 @@ static char *plain_path(const char *folder, size_t length, const char *path) {
   return joined;
 }
 
-/* The locale may have no form for a name, or the name none in Unicode. */
+/* The name as bytes: the locale may not have its characters, or it may not be Unicode. */
 static const char *either(const char *plain, const char *utf8) {
   return plain ? plain : utf8;
 }
 
-/* False where memory is short. */
+/* False if memory is short. */
 static bool add_member(members *m, struct archive_entry *entry, size_t number) {
   const char *name = either(archive_entry_pathname(entry), archive_entry_pathname_utf8(entry));
   const char *hard = either(archive_entry_hardlink(entry), archive_entry_hardlink_utf8(entry));
@@ -150,7 +150,7 @@ static bool add_member(members *m, struct archive_entry *entry, size_t number) {
   return one->name && one->place && (one->target || !(hard || soft));
 }
 
-/* The later of two that have one name comes last. */
+/* Order: by path; of equal paths the later entry comes last. */
 static int by_place(const void *a, const void *b) {
   const member *x = *(member *const *)a, *y = *(member *const *)b;
   int order = strcmp(x->place, y->place);
@@ -164,7 +164,7 @@ static bool sort_members(members *m) {
   return m->by_place != NULL;
 }
 
-/* The last of this place; NULL if there is none. */
+/* The last entry with this path; NULL if there is none. */
 static const member *member_at(const members *m, const char *place) {
   size_t low = 0, high = m->n;
   while (low < high) {
@@ -178,7 +178,7 @@ static const member *member_at(const members *m, const char *place) {
                                                                     : NULL;
 }
 
-/* Where the bytes are: of a link in the file that it leads to. */
+/* The entry that has the bytes: for a link, the file that it leads to. */
 static size_t number_of(const members *m, const member *one) {
   enum { MOST_LINKS = 40 };
   for (int i = 0; one && one->target && i < MOST_LINKS; i++) one = member_at(m, one->target);
@@ -223,7 +223,7 @@ bool cli_archive_list(const char *path,
 
 /* ---- reading ---- */
 
-/* Goes to an entry, from the beginning where it has gone by. False with errno set. */
+/* Moves to an entry; starts from the beginning if it has been passed. False with errno set. */
 static bool go_to(cli_archive *a, size_t number) {
   struct archive_entry *entry;
   int more = 1;

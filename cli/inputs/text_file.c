@@ -87,7 +87,7 @@ json_t *cli_member_named(json_t *object, const char *name) {
   const char *key, *at = name;
   json_t *value = json_object_get(object, name);
   while (*at && (unsigned char)*at < 0x80) at++;
-  if (value || !*at) return value; /* ASCII has one form */
+  if (value || !*at) return value; /* ASCII has only one form */
   json_object_foreach(object, key, value) if (gm_name_compare(key, name) == 0) return value;
   return NULL;
 }
