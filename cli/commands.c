@@ -16,7 +16,7 @@ const cli_command cli_commands[] = {
      "Without -p it is a conversation: /image FILE, /box x1,y1,x2,y2, /clear, /save FILE, "
      "/quit,\n"
      "and /help, which also lists the questions that the model was trained on.\n"
-     "Boxes of --box stand where the question says {1}, {2}, else at its end.\n\n"
+     "Boxes of --box are put where the question says {1}, {2}, else at its end.\n\n"
      "  gromatic chat dog.jpg -p 'What is the dog doing?'\n"
      "  gromatic chat dog.jpg -p 'How does {1} differ from {2}?' --box 1,2,90,80 --box "
      "5,5,60,70",

@@ -79,13 +79,14 @@ const cli_option_row cli_option_rows[] = {
      "refuse larger pictures (0, the default: 67108864)", SECTION_PICTURES, CHANGES_LIMIT,
      NULL},
     {"recursive", 'r', FLAG, AT(recursive), GROUP_OUTPUT, NULL,
-     "take the pictures of subdirectories too (links to directories are told, not read)",
+     "also take the pictures in subdirectories (links to directories are reported, not "
+     "followed)",
      SECTION_PICTURES, CHANGES_INPUT, NULL},
     {"conf", 0, NUMBER, AT(conf), GROUP_REGIONS, "S",
      "leave out regions with a score of S or less (default: the model's)", SECTION_REGIONS,
      CHANGES_RESULT, NULL},
     {"iou", 0, NUMBER, AT(iou), GROUP_REGIONS, "T",
-     "of two regions that overlap by more than IoU T keep the better one (default: the "
+     "of two regions that overlap by more than IoU T, keep the better one (default: the "
      "model's)",
      SECTION_REGIONS, CHANGES_RESULT, NULL},
     {"max-det", 0, COUNT, AT(max_det), GROUP_GROUND, "N",
@@ -137,8 +138,8 @@ const cli_option_row cli_option_rows[] = {
      "CLIP that names the regions: GGUF file or embedded model (default clip-mini)",
      SECTION_MODEL, CHANGES_MODEL, NULL},
     {"classes", 0, TEXT, AT(classes), GROUP_LINES, "FILE|A,B,C",
-     "the classes in the order of their numbers: a file, one a line, or a list (default: as "
-     "they come in the lines)",
+     "the classes in the order of their numbers: a file, one a line, or a list (default: in "
+     "the order of the lines)",
      SECTION_CLASSES, CHANGES_OUTPUT, NULL},
     {"classes", 0, TEXT, AT(classes), GROUP_ENDPOINT, "FILE|A,B,C",
      "names of the classes: a file or a pipe, one a line (- for standard input), or a list",
@@ -163,18 +164,18 @@ const cli_option_row cli_option_rows[] = {
      "random crops to look at (default 100; label: 10 in each region)", SECTION_CROPS,
      CHANGES_RESULT, NULL},
     {"alpha", 0, NUMBER, AT(alpha), GROUP_CLASSES, "A",
-     "shortest side of a random crop, as a share of the picture's shorter side (default: the "
+     "smallest side of a random crop, as a share of the picture's shorter side (default: the "
      "method's)",
      SECTION_CROPS, CHANGES_RESULT, NULL},
     {"beta", 0, NUMBER, AT(beta), GROUP_CLASSES, "B",
-     "longest side of a random crop, as the same share (default 0.9; label: 1)", SECTION_CROPS,
+     "largest side of a random crop, as the same share (default 0.9; label: 1)", SECTION_CROPS,
      CHANGES_RESULT, NULL},
     {"image-scale", 0, NUMBER, AT(image_scale), GROUP_CLASSES, "X",
-     "how much more those crops count that look like the whole picture: weights are "
+     "how much more crops count that look like the whole picture: weights are "
      "softmax(exp(X) * cosine) (default 4)",
      SECTION_CROPS, CHANGES_RESULT, NULL},
     {"text-scale", 0, NUMBER, AT(text_scale), GROUP_CLASSES, "X",
-     "how much more those descriptions count that are near their class's name: weights are "
+     "how much more descriptions count that are near their class's name: weights are "
      "softmax(exp(X) * cosine) (default 2)",
      SECTION_CROPS, CHANGES_RESULT, NULL},
     {"draws", 0, COUNT, AT(draws), GROUP_CLASSES, "N",
@@ -184,12 +185,12 @@ const cli_option_row cli_option_rows[] = {
      "wca-released: average over N such draws (default 20)", SECTION_CROPS, CHANGES_RESULT,
      NULL},
     {"none", 0, NUMBER, AT(none), GROUP_LABEL, "T",
-     "leave a region without a label where the best raw score is below T (default for "
+     "leave a region without a label if the best raw score is below T (default for "
      "clip-mini: 0.6)",
      SECTION_CLASSES, CHANGES_RESULT, NULL},
     {"merge-iou", 0, NUMBER, AT(merge_iou), GROUP_LABEL, "T",
-     "of two boxes of one label that overlap by more than IoU T leave out the one of the lower "
-     "score (default 0.5; 0: keep all)",
+     "of two boxes of one label that overlap by more than IoU T, leave out the one with the "
+     "lower score (default 0.5; 0: keep all)",
      SECTION_CLASSES, CHANGES_RESULT, NULL},
     {"endpoint", 0, TEXT, AT(endpoint), GROUP_ENDPOINT, "URL",
      "OpenAI-compatible server, as https://api.openai.com/v1; key in OPENAI_API_KEY",
@@ -251,9 +252,8 @@ const cli_option_row cli_option_rows[] = {
      "(several pictures: DIR/)",
      SECTION_CLASSES, CHANGES_RESULT, NULL},
     {"against", 0, TEXT, AT(against), GROUP_CLASSIFY, "CLASS",
-     "with --explain: compare the label with CLASS instead of the runner-up (where CLASS is "
-     "the "
-     "label: with the runner-up)",
+     "with --explain: compare the label with CLASS instead of the runner-up (if CLASS is the "
+     "label itself: with the runner-up)",
      SECTION_CLASSES, CHANGES_RESULT, NULL},
     {"cache", 0, TEXT, AT(cache), GROUP_EVAL, "DIR",
      "keep what was computed of pictures and texts in DIR for later runs; CLIP's features and "
@@ -276,8 +276,8 @@ const cli_option_row cli_option_rows[] = {
      "keep nothing for later runs, and use nothing of earlier ones", SECTION_CACHE,
      CHANGES_SPEED, NULL},
     {"cache-size", 0, TEXT, AT(cache_size), GROUP_CLASSES | GROUP_REGIONS, "SIZE",
-     "most that the cache may take on disk, as 500M or 4G (default 4G); what was unused "
-     "longest goes first",
+     "most that the cache may take on disk, as 500M or 4G (default 4G); the least recently "
+     "used goes first",
      SECTION_CACHE, CHANGES_SPEED, NULL},
     {"parallel", 0, COUNT, AT(parallel), GROUP_PARALLEL | GROUP_BENCH, "N",
      "write the captions of N pictures at the same time, 8 at most: more pictures an hour, "
@@ -332,16 +332,15 @@ const cli_option_row cli_option_rows[] = {
      "result",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"retry-errors", 0, FLAG, AT(retry_errors), GROUP_OUTPUT, NULL,
-     "with --resume: try those pictures again that failed; their new lines come last",
+     "with --resume: try the pictures again that failed; their new lines come last",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"force", 0, FLAG, AT(force), GROUP_ENDPOINT, NULL,
-     "replace FILE, whatever it holds: all classes are asked about; with --resume only where "
-     "it "
-     "belongs to other settings or has no ledger",
+     "replace FILE, whatever it holds, and ask about all classes; with --resume only if FILE "
+     "has other settings or no ledger",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"force", 0, FLAG, AT(force), GROUP_OUTPUT | GROUP_CONVERT | GROUP_LINES, NULL,
-     "replace files that gromatic did not make; begin a result anew that belongs to other "
-     "settings or has no ledger",
+     "replace files that gromatic did not write; start a result again that has other settings "
+     "or no ledger",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"quiet", 'q', FLAG, AT(quiet),
      GROUP_OUTPUT | GROUP_EVAL | GROUP_ENDPOINT | GROUP_CONVERT | GROUP_LINES, NULL,
@@ -356,11 +355,10 @@ const cli_option_row cli_option_rows[] = {
      "with --shape: f32, f16, bf16, q8_0, q4_0, q4_k (default; clip: q8_0) or q6_k",
      SECTION_MODEL, CHANGES_RESULT, "f32,f16,bf16,q8_0,q4_0,q4_k,q6_k"},
     {"layout", 0, TEXT, AT(layout), GROUP_CONVERT, "LAYOUT",
-     "layout of a CLIP checkpoint, where its files do not say: openai or open_clip",
+     "layout of a CLIP checkpoint if its files do not say it: openai or open_clip",
      SECTION_MODEL, CHANGES_RESULT, "openai,open_clip"},
     {"ignore-config", 0, TEXT, AT(ignore_config), GROUP_CONVERT, "NAME,...",
-     "go on though these members of the checkpoint's files, or tensors, are not known; '*' "
-     "stands for anything",
+     "ignore these unknown members of the checkpoint's files, or tensors; '*' matches anything",
      SECTION_MODEL, CHANGES_RESULT, NULL},
     {"verify", 0, FLAG, AT(verify), GROUP_INSPECT, NULL,
      "check every tensor against the hash that convert stored", SECTION_MODEL, CHANGES_RESULT,
