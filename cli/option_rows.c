@@ -172,11 +172,11 @@ const cli_option_row cli_option_rows[] = {
      CHANGES_RESULT, NULL},
     {"image-scale", 0, NUMBER, AT(image_scale), GROUP_CLASSES, "X",
      "how much more crops count that look like the whole picture: weights are "
-     "softmax(exp(X) * cosine) (default 4)",
+     "softmax(exp(X) * cosine), below 0 all the same (default 4)",
      SECTION_CROPS, CHANGES_RESULT, NULL},
     {"text-scale", 0, NUMBER, AT(text_scale), GROUP_CLASSES, "X",
      "how much more descriptions count that are near their class's name: weights are "
-     "softmax(exp(X) * cosine) (default 2)",
+     "softmax(exp(X) * cosine), below 0 all the same (default 2)",
      SECTION_CROPS, CHANGES_RESULT, NULL},
     {"draws", 0, COUNT, AT(draws), GROUP_CLASSES, "N",
      "wca-released: crops to draw, with replacement (default 60)", SECTION_CROPS,

@@ -295,6 +295,15 @@ class Label(unittest.TestCase):
 
 
 class Evaluate(unittest.TestCase):
+    def test_exponents(self):
+        """exp(0) is 1: the crops differ in weight. Below 0 they do not, however far."""
+        ask = [picture("bus"), "--classes", "dog,bus,koala", "--descriptions", DESCRIPTIONS]
+        for option in "--image-scale", "--text-scale":
+            [own], [zero], [less], [least] = (classify(*ask, *how) for how in ([], [option, "0"], [option, "-0.1"], [option, "-13"]))
+            self.assertEqual(less, least)
+            self.assertNotEqual(zero, less)
+            self.assertNotEqual(zero, own)
+
     def test_baselines(self):
         got = lines("eval", "classify", WORLD, "--descriptions", DESCRIPTIONS, "--templates",
                     TEMPLATES, "--method", "clip,clip-e,cupl", "--no-cache")
