@@ -65,7 +65,7 @@ bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) 
     return false;
   }
   if (args->no_cache && args->cache && !from_environment(args->cache)) {
-    cli_error("--cache: found --no-cache besides, wanted one of them");
+    cli_error("--cache: found --no-cache too, wanted one of them");
     return false;
   }
   if (args->cache && !*args->cache && !args->no_cache) {
@@ -84,6 +84,6 @@ void cli_tell_refusal(const cli_args *args, const gm_cache_refusal *refusal) {
   } else if (args->verbose) {
     bool entry = strncmp(refusal->why, "found", 5) == 0; /* else it is about the directory */
     cli_error("%s: %s%s", refusal->path, refusal->why,
-              entry ? "; not used, computed anew" : "");
+              entry ? "; not used, computed again" : "");
   }
 }

@@ -478,7 +478,7 @@ static const char *plural(size_t n, const char *one, const char *many) {
 
 static void tell_undrawn(const cli_batch *b) {
   if (b->undrawn == 0) return;
-  cli_error("--draw %s: %zu picture%s done before ha%s no drawing there; begin anew with "
+  cli_error("--draw %s: %zu picture%s done before ha%s no drawing there; start again with "
             "--force, without --resume, to draw %s",
             b->job->args->draw, b->undrawn, plural(b->undrawn, "", "s"),
             plural(b->undrawn, "s", "ve"), plural(b->undrawn, "it", "them"));

@@ -103,19 +103,19 @@ static bool may_use_part(const cli_ledger *l) {
   const earlier *s = &l->stopped;
   const char *part = l->names[PART], *list = l->names[PART_LIST];
   if (s->list.strange || (!s->list.run && has_content(part)))
-    cli_error("%s: it has no ledger of this version (%s); --force begins anew without it", part,
-              list);
+    cli_error("%s: it has no ledger of this version (%s); --force starts again without it",
+              part, list);
   else if (s->list.run && s->match == LEDGER_OTHER)
-    cli_error("%s: it was changed since its ledger (%s) was written; --force begins anew "
+    cli_error("%s: it was changed since its ledger (%s) was written; --force starts again "
               "without it",
               part, list);
   else if (l->wish.resume && s->list.n > 0 && s->whole == 0)
     cli_error("%s: the lines of %zu input%s are gone that its ledger (%s) lists; --force "
-              "begins anew",
+              "starts again",
               part, s->list.n, s->list.n == 1 ? "" : "s", list);
   else if (!l->wish.resume && s->whole > 0)
-    cli_error("%s: an earlier run stopped after %zu input%s; go on with --resume, or begin "
-              "anew with --force",
+    cli_error("%s: an earlier run stopped after %zu input%s; go on with --resume, or start "
+              "again with --force",
               l->names[RESULT], s->whole, s->whole == 1 ? "" : "s");
   else
     return true;
@@ -148,9 +148,10 @@ static bool may_go_on(const cli_ledger *l, const earlier *from, json_t *run) {
   if (!may)
     cli_error("%s: --resume: it was begun with %s; %s", l->names[RESULT],
               changed ? changed : "other settings",
-              l->wish.force ? "begun anew, as --force says"
-              : limits      ? "--retry-errors tries the failed inputs again"
-                       : "give the same, or write to another file, or begin anew with --force");
+              l->wish.force ? "starting again, as --force says"
+              : limits
+                  ? "--retry-errors tries the failed inputs again"
+                  : "give the same, or write to another file, or start again with --force");
   free(changed);
   return may;
 }

@@ -24,13 +24,13 @@ static bool may_use(const char *path, const char *list_name, const ledger_list *
                     json_t *run, ledger_wish wish) {
   if (!list->run) {
     cli_error("%s: it has no ledger that says how it was made (%s); give another name, or "
-              "begin anew with --force",
+              "start again with --force",
               path, list_name);
     return false;
   }
   if (!wish.resume) {
     cli_error("%s: an earlier run wrote it, and it would be lost; go on with --resume, give "
-              "another name, or begin anew with --force",
+              "another name, or start again with --force",
               path);
     return false;
   }
@@ -38,7 +38,7 @@ static bool may_use(const char *path, const char *list_name, const ledger_list *
   bool limits;
   char *changed = cli_settings_difference(list->run, run, &limits);
   cli_error("%s: --resume: it was begun with %s; give the same, or write to another file, or "
-            "begin anew with --force",
+            "start again with --force",
             path, changed ? changed : "other settings");
   free(changed);
   return false;

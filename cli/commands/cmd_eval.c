@@ -290,7 +290,7 @@ int cmd_eval(const cli_args *args) {
     wanted[k] = true;
   }
   if (args->regions_file) {
-    cli_error("eval: --regions is of one picture, wanted none");
+    cli_error("eval: --regions is for one picture; leave it out");
     return CLI_USAGE;
   }
   cli_catch_interrupt();

@@ -61,7 +61,7 @@ static bool tell_difference(const char *folder, const json_t *before, const json
   const char *earlier = json_string_value(json_array_get(before, i));
   const char *today = json_string_value(json_array_get(now, i));
   cli_error("-o %s: its labels were written with other classes: number %zu %s%s%s, now %s%s%s; "
-            "give the same classes, choose another folder, or begin anew with --force",
+            "give the same classes, choose another folder, or start again with --force",
             folder, i, earlier ? "is '" : "is not there", earlier ? earlier : "",
             earlier ? "'" : "", today ? "'" : "not there", today ? today : "",
             today ? "'" : "");

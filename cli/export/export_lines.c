@@ -163,7 +163,7 @@ static bool read_picture(export_reader *reader, export_picture *p) {
   const json_t *form = json_object_get(p->line, "box_format");
   cli_box_format format;
   if (form && !(json_is_string(form) && cli_box_format_named(json_string_value(form), &format)))
-    return wrong(reader, "found a box_format that is none");
+    return wrong(reader, "found an unknown box_format");
   if (reader->export->classification) return read_labels(reader, p);
   if (export_line_is_classification(p->line))
     return wrong(reader, "found labels of a whole picture, which have no boxes");
@@ -220,7 +220,7 @@ static int refuse_line(export_reader *reader) {
   const char *name = reader->export->lines_name;
   enum { MOST_TOLD = 20 };
   if (!name) {
-    cli_error("line %zu of the results: %s; start anew, without --resume", reader->number,
+    cli_error("line %zu of the results: %s; start again without --resume", reader->number,
               reader->why);
     return -1;
   }

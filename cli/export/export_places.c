@@ -116,7 +116,7 @@ bool export_places_are_free(const char *folder, const json_t *before, const json
   }
   json_decref(listed);
   return none(&closed, folder,
-              "has no place: what it stands in is a link or a file, wanted a folder; move that "
+              "has no place: its folder is a link or a file, wanted a folder; move that "
               "away, or choose another folder") &&
          none(&taken, folder,
               "is there, and no list of gromatic's names it, so it stays, also with --force; "

@@ -149,7 +149,7 @@ class Cache(unittest.TestCase):
         def changed(content, at):
             return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
 
-        instead = "; not used, computed anew"
+        instead = "; not used, computed again"
         for why, change in (
                 ("found another size than it has to have", lambda b: b[:-1]),
                 ("found another size than it has to have", lambda b: b""),

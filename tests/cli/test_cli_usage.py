@@ -29,7 +29,7 @@ class Usage(unittest.TestCase):
                 for options in ["--cache", folder, "--no-cache"], ["--no-cache", "--cache", folder]:
                     out, err = run(*command, *options, code=2)
                     self.assertEqual(out, "")
-                    self.assertEqual(err, "gromatic: --cache: found --no-cache besides, wanted one of them\n")
+                    self.assertEqual(err, "gromatic: --cache: found --no-cache too, wanted one of them\n")
             # The command line wins over the environment.
             run("detect", scene(0), "--no-cache", env={"GROMATIC_ARG_CACHE": folder})
             self.assertEqual(os.listdir(folder), [])
