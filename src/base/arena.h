@@ -1,5 +1,5 @@
-/* arena.h - scratch memory of a computation: a stack of chunks that grow on first use and are
- * then used again, so that a second pass of the same shape allocates nothing.
+/* arena.h - scratch memory of a computation: a stack of chunks. Chunks are allocated on first
+ * use and kept, so a second pass of the same shape allocates nothing.
  *
  * Not thread-safe: one arena belongs to one gm_compute. Blocks are 64-byte aligned and not
  * cleared. */
@@ -31,7 +31,7 @@ void *gm_arena_alloc(gm_arena *arena, size_t bytes);
 gm_arena_mark gm_arena_save(const gm_arena *arena);
 void gm_arena_restore(gm_arena *arena, gm_arena_mark mark);
 
-/* Gives chunks above the current position back to the system. */
+/* Frees the chunks above the current position. */
 void gm_arena_trim(gm_arena *arena);
 void gm_arena_free(gm_arena *arena);
 

@@ -1,5 +1,5 @@
 /* bytes.h - numbers as bytes: little and big endian, at any address, whatever the machine's own
- * order. The caller has checked that the bytes are there. Thread-safe. */
+ * order. The caller checks that the bytes exist. Thread-safe. */
 #ifndef GM_BYTES_H
 #define GM_BYTES_H
 

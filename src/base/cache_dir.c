@@ -23,9 +23,9 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz", hex[] = "0123456789a
 
 struct gm_cache_dir {
   char *directory;
-  uint64_t limit, used; /* used: as far as known; counted at the first store */
+  uint64_t limit, used; /* used: an estimate, counted at the first store */
   bool counted;
-  gm_cache_refusal refusals[MOST_REFUSALS]; /* [n_refusals], whose paths are our own */
+  gm_cache_refusal refusals[MOST_REFUSALS]; /* [n_refusals]; we own the paths */
   size_t n_refusals;
   pthread_mutex_t lock; /* guards used, counted and the refusals */
 };
@@ -59,13 +59,13 @@ uint64_t gm_cache_dir_limit(const gm_cache_dir *dir) {
 static char *path_of(const gm_cache_dir *dir, const char *key, const char *kind,
                      const char *ending) {
   char *path = NULL;
-  assert(*kind && kind[strspn(kind, letters)] == 0); /* else is_ours would not know it */
+  assert(*kind && kind[strspn(kind, letters)] == 0); /* else is_ours would not recognise it */
   assert(KEY + 1 + strlen(kind) + strlen(ending) < MAX_NAME);
   if (strlen(key) != KEY || strspn(key, hex) != KEY) return NULL;
   return asprintf(&path, "%s/%s.%s%s", dir->directory, key, kind, ending) < 0 ? NULL : path;
 }
 
-/* Takes path over. */
+/* Takes ownership of path. */
 static void refuse(gm_cache_dir *dir, char *path, const char *why) {
   bool known = false;
   pthread_mutex_lock(&dir->lock);
@@ -122,7 +122,7 @@ static int by_age(const void *a, const void *b) {
   return (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
 }
 
-/* KEY.KIND, or KEY.KIND.XXXXXX while it is written; *whole tells which. */
+/* KEY.KIND (*whole true), or KEY.KIND.XXXXXX while it is written (*whole false). */
 static bool is_ours(const char *name, bool *whole) {
   if (strlen(name) >= MAX_NAME || strspn(name, hex) != KEY || name[KEY] != '.') return false;
   size_t kind = strspn(name + KEY + 1, letters);
@@ -131,8 +131,8 @@ static bool is_ours(const char *name, bool *whole) {
   return kind > 0 && (*whole || (*rest == '.' && strlen(rest) == 7));
 }
 
-/* All entries; *out to be freed. *bytes: of all together. What a process that was killed left
- * half written goes after a day. */
+/* All entries; the caller frees *out. *bytes: their total size. Removes unfinished files that
+ * are older than a day: a killed process left them. */
 static size_t list_entries(const gm_cache_dir *cache, entry **out, uint64_t *bytes) {
   size_t n = 0, capacity = 0;
   DIR *dir = opendir(cache->directory);
@@ -164,7 +164,7 @@ static size_t list_entries(const gm_cache_dir *cache, entry **out, uint64_t *byt
   return n;
 }
 
-/* The youngest stays: it may be larger than what is wanted. */
+/* Keeps the youngest entry, even if it alone is over the limit. */
 static void remove_oldest(gm_cache_dir *dir, entry *entries, size_t n, uint64_t wanted) {
   if (n) qsort(entries, n, sizeof *entries, by_age);
   for (size_t i = 0; i + 1 < n && dir->used > wanted; i++) {
@@ -176,8 +176,8 @@ static void remove_oldest(gm_cache_dir *dir, entry *entries, size_t n, uint64_t 
   }
 }
 
-/* Removes the oldest entries until a tenth of the limit is free, so that it is not done at
- * every store. */
+/* Removes the oldest entries until a tenth of the limit is free, so that not every store has
+ * to. */
 static void keep_limit(gm_cache_dir *dir, uint64_t stored) {
   pthread_mutex_lock(&dir->lock);
   dir->used += stored;
@@ -193,7 +193,7 @@ static void keep_limit(gm_cache_dir *dir, uint64_t stored) {
 
 /* ---- writing ---- */
 
-/* mkdir -p; only the owner may look inside. */
+/* mkdir -p; only the owner may read the directory. */
 static bool make_directory(const char *path) {
   char *copy = strdup(path);
   bool ok = copy && *copy;
@@ -233,7 +233,7 @@ static bool write_entry(const gm_cache_dir *dir, const char *key, const char *ki
 static void refuse_directory(gm_cache_dir *dir, int code) {
   bool forbidden = code == EACCES || code == EPERM || code == EROFS;
   bool full = code == ENOSPC || code == EDQUOT;
-  if (code == EISDIR) return; /* a folder in the place of the entry */
+  if (code == EISDIR) return; /* a folder has the entry's name */
   bool other = code == ENOTDIR || code == EEXIST;
   refuse(dir, strdup(dir->directory),
          forbidden ? GM_REFUSED_ACCESS

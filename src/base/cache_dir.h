@@ -16,42 +16,42 @@
 typedef struct gm_cache_dir gm_cache_dir;
 
 /* NULL if memory is short. The directory is made when something is stored. limit: bytes of all
- * entries together; 0: 4 GiB. Thread-safe but for free. */
+ * entries together; 0: 4 GiB. Thread-safe, except for free. */
 gm_cache_dir *gm_cache_dir_open(const char *directory, uint64_t limit);
 void gm_cache_dir_free(gm_cache_dir *dir);
 uint64_t gm_cache_dir_limit(const gm_cache_dir *dir);
 
-/* Maps the entry's bytes (gm_unmap them). False if there is no entry, or if it cannot be read,
- * which is a refusal. Its pages stay valid when the entry is replaced or removed meanwhile. */
+/* Maps the entry's bytes (gm_unmap them). False if there is no entry or it cannot be read; the
+ * latter is noted as a refusal. The pages stay valid if the entry is replaced or removed. */
 bool gm_cache_dir_map(gm_cache_dir *dir, const char *key, const char *kind, gm_mapping *out);
-/* Notes that the entry's bytes are not as wanted; why: one of these. */
+/* Notes that the entry's bytes are not as expected; why: one of the texts below. */
 void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind, const char *why);
 #define GM_REFUSED_FILE "found no file that can be read"
 #define GM_REFUSED_SIZE "found another size than it has to have"
 #define GM_REFUSED_HEAD "found the head of another entry"
 #define GM_REFUSED_SUM "found other bytes than were written"
 #define GM_REFUSED_FEATURES "found features that are no unit vectors"
-/* The path is the directory: nothing could be kept in it. */
+/* The refusal's path is the directory: nothing could be stored in it. */
 #define GM_REFUSED_ACCESS "may not be written to, nothing is kept"
 #define GM_REFUSED_ROOM "has no room left, nothing more is kept"
 #define GM_REFUSED_NO_FOLDER "is no folder, nothing is kept"
 #define GM_REFUSED_WRITE "cannot be written to, nothing is kept"
-/* See gm_model_refusal_at; they live as long as the directory, and the array only grows. */
+/* See gm_model_refusal_at. The refusals live as long as dir; the array only grows. */
 const gm_cache_refusal *gm_cache_dir_refusals(gm_cache_dir *dir, size_t *n);
-/* Notes that the entry was used: it is removed last. */
+/* Notes that the entry was used, so it is removed last. */
 void gm_cache_dir_used(const gm_cache_dir *dir, const char *key, const char *kind);
 
 typedef struct gm_cache_piece {
   const void *bytes;
   size_t size;
 } gm_cache_piece;
-/* Keeps the pieces, one after the other; then the oldest entries go until the rest is within
- * the limit. An entry over the limit is not kept. Other processes may go over the limit with
- * what they store at the same time; whoever stores next sets it right. */
+/* Stores the pieces, one after the other, then removes the oldest entries until the rest is
+ * within the limit. An entry over the limit is not stored. Processes that store at the same
+ * time may exceed the limit together; the next store corrects that. */
 void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
                         const gm_cache_piece *pieces, size_t n);
-/* Whether an entry of that size can be expected to be kept: it is within the limit, the
- * directory can be written, and the disk has room. For entries that are much work to make. */
+/* Whether an entry of that size would probably be stored: it is within the limit, the directory
+ * is writable, and the disk has room. For entries that are expensive to make. */
 bool gm_cache_dir_has_room(const gm_cache_dir *dir, uint64_t bytes);
 
 #endif

@@ -29,7 +29,7 @@ static const unsigned char magic[8] = "GMCACHE\1";
 typedef struct summing {
   const gm_cache_part *parts;
   size_t n_parts;
-  size_t body, piece; /* bytes of all, and of a piece */
+  size_t body, piece; /* bytes of the body, and of a piece */
   unsigned char sums[MAX_PIECES * SUM];
 } summing;
 
@@ -59,7 +59,7 @@ static uint64_t sum_parts(const gm_cache_part *parts, size_t n, size_t body, gm_
 
 /* ---- the head ---- */
 
-/* All that comes before the body. False where key is no key. */
+/* Everything before the body. False if key is not a valid key. */
 static bool make_head(unsigned char head[GM_CACHE_BODY_MAX], const gm_cache_kind *kind,
                       const char *key, size_t body, uint64_t sum) {
   assert(strlen(kind->name) <= KIND_MAX);
@@ -77,7 +77,7 @@ static bool is_size(size_t size, const gm_cache_kind *kind, size_t body) {
   return size >= kind->body_at && size - kind->body_at == body;
 }
 
-/* sum: of the body that came with this head. */
+/* sum: computed from the body that follows this head. */
 static const char *head_fault(const unsigned char *bytes, const gm_cache_kind *kind,
                               const char *key, size_t body, uint64_t sum) {
   unsigned char head[GM_CACHE_BODY_MAX];
@@ -97,7 +97,7 @@ const char *gm_cache_entry_fault(const void *bytes, size_t size, const gm_cache_
   return head_fault(bytes, kind, key, body, sum_parts(&whole, 1, body, pool));
 }
 
-/* False where it wraps: there is no such entry. */
+/* False on overflow: no such entry exists. */
 static bool add_sizes(const gm_cache_part *parts, size_t n, size_t *body) {
   assert(n <= GM_CACHE_MAX_PARTS);
   *body = 0;

@@ -1,5 +1,5 @@
-/* cgroup.c - see cgroup.h. Versions 1 and 2: lines "number:controllers:path", where version 2
- * has no controllers. */
+/* cgroup.c - see cgroup.h. Versions 1 and 2 both have lines "number:controllers:path"; in
+ * version 2, controllers is empty. */
 #include "cgroup.h"
 
 #include <stdio.h>

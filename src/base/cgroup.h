@@ -1,4 +1,4 @@
-/* cgroup.h - the control groups that a process is in, whose limits hold for it. */
+/* cgroup.h - the control groups that a process is in. */
 #ifndef GM_CGROUP_H
 #define GM_CGROUP_H
 

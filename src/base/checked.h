@@ -1,7 +1,7 @@
 /* checked.h - size arithmetic on numbers that come from a file or a request.
  *
- * Each returns true and stores the result, or returns false where it would wrap. The only
- * arithmetic on untrusted sizes in the project goes through here. */
+ * Each returns true and stores the result, or returns false on overflow. All arithmetic on
+ * untrusted sizes goes through these functions. */
 #ifndef GM_CHECKED_H
 #define GM_CHECKED_H
 
@@ -27,7 +27,7 @@ static inline bool gm_align_size(size_t a, size_t align, size_t *out) {
   return true;
 }
 
-/* True where [offset, offset + length) lies inside [0, size). */
+/* True if [offset, offset + length) lies inside [0, size). */
 static inline bool gm_extent_fits(uint64_t offset, uint64_t length, uint64_t size) {
   return offset <= size && length <= size - offset;
 }

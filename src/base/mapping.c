@@ -34,7 +34,7 @@ static gm_status read_all(gm_mapping *out, int fd, const char *path, size_t size
 
 gm_status gm_map_file(gm_mapping *out, const char *path, bool use_mmap, gm_error *err) {
   *out = (gm_mapping){0};
-  /* O_NONBLOCK: a pipe without a writer is refused below instead of waited for. */
+  /* O_NONBLOCK: open does not wait for a pipe's writer; the pipe is refused below. */
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return gm_fail(err, errno == ENOENT || errno == ENOTDIR ? GM_ERR_FILE_NOT_FOUND : GM_ERR_IO,
@@ -70,7 +70,8 @@ void gm_unmap(gm_mapping *mapping) {
   *mapping = (gm_mapping){0};
 }
 
-/* The whole pages that hold [offset, offset + length); the mapping begins on one. */
+/* Advises on the whole pages that hold [offset, offset + length). The mapping begins on a page.
+ */
 static void advise(const gm_mapping *mapping, size_t offset, size_t length, int advice) {
   if (!mapping->mapped || length == 0) return;
   assert(gm_extent_fits(offset, length, mapping->size));

@@ -12,19 +12,19 @@ typedef struct gm_mapping {
   const unsigned char *data;
   size_t size;
   bool mapped;      /* else malloc'd */
-  int64_t mtime_ns; /* when the file was written last, by fstat at open */
+  int64_t mtime_ns; /* when the file was last written, by fstat at open */
 } gm_mapping;
 
-/* Maps `path` (use_mmap) or reads it into memory. The size is that of fstat at open; a file cut
- * while it is mapped raises SIGBUS on access, as docs/FORMAT.md says. Errors:
+/* Maps `path` (use_mmap) or reads it into memory. The size is fstat's at open. If the file is
+ * truncated while mapped, an access raises SIGBUS (docs/FORMAT.md). Errors:
  * GM_ERR_FILE_NOT_FOUND, GM_ERR_IO, GM_ERR_MEMORY. */
 gm_status gm_map_file(gm_mapping *out, const char *path, bool use_mmap, gm_error *err);
 void gm_unmap(gm_mapping *mapping);
 
-/* Hints for reading a file larger than memory piece by piece; they do nothing where the file is
- * not mapped. will_need: these bytes come next. drop: they are not needed for now, so that
- * their pages leave the process's resident memory (touching them again reads them again; safe
- * while other threads read them). */
+/* Hints for reading a file larger than memory piece by piece; without a mapping they do
+ * nothing. will_need: these bytes come next. drop: these bytes are not needed for now; their
+ * pages leave the process's resident memory and are read again on the next access. Both are
+ * safe while other threads read the bytes. */
 void gm_mapping_will_need(const gm_mapping *mapping, size_t offset, size_t length);
 void gm_mapping_drop(const gm_mapping *mapping, size_t offset, size_t length);
 

@@ -22,7 +22,7 @@ static gm_status fail_at(const gm_new_file *file, const char *what, gm_error *er
                  file->path, what, strerror(errno));
 }
 
-/* What a path relative to a link's folder means; NULL if memory is short. */
+/* Resolves a path relative to a link's folder; NULL if memory is short. */
 static char *beside_link(const char *link, const char *target) {
   const char *slash = strrchr(link, '/');
   char *path = NULL;
@@ -32,8 +32,8 @@ static char *beside_link(const char *link, const char *target) {
   return n < 0 ? NULL : path;
 }
 
-/* The file that a symbolic link means, though it is not there yet, so that the link stays one.
- */
+/* The target of a symbolic link, which need not exist yet. Writing the target keeps the link a
+ * link. */
 static char *real_name(const char *path) {
   enum { MOST_LINKS = 40 };
   char target[4096], *name = realpath(path, NULL);
@@ -50,8 +50,8 @@ static char *real_name(const char *path) {
   return name;
 }
 
-/* Bytes of name that a part's name begins with: all of it, or where there would be no room for
- * its ending, whole characters that leave room for a sum of the name too. */
+/* How many bytes of name a part's name begins with: all of it, or, if the ending would not fit,
+ * whole characters that leave room for the ending and a sum of the name. */
 static size_t kept_length(const char *name) {
   enum { LONGEST = 255, ENDING = 32, SUM = 17 };
   size_t n = strlen(name);
@@ -61,7 +61,7 @@ static size_t kept_length(const char *name) {
   return n;
 }
 
-/* What the names of its parts begin with; to be freed. */
+/* The beginning of its parts' names; to be freed. */
 static char *part_stem(const char *name) {
   size_t kept = kept_length(name), n = strlen(name);
   char *stem = NULL;
@@ -71,8 +71,8 @@ static char *part_stem(const char *name) {
   return length < 0 ? NULL : stem;
 }
 
-/* Marks the file as being written, for as long as fd is open. False where it was taken for a
- * dead one and removed before. A file system without locks has no removal either. */
+/* Locks the file for as long as fd is open, which marks it as being written. False if it was
+ * taken for an abandoned file and removed first. Without file locks nothing is removed. */
 static bool claim(int fd) {
   struct stat st;
   while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {
@@ -80,7 +80,7 @@ static bool claim(int fd) {
   return fstat(fd, &st) != 0 || st.st_nlink > 0;
 }
 
-/* A name beside path that is not there yet, opened with the rights that a new file gets. */
+/* Creates a new file beside path, with a new file's permissions. */
 static int open_beside(gm_new_file *file) {
   const char *slash = strrchr(file->path, '/'), *name = slash ? slash + 1 : file->path;
   size_t size = strlen(file->path) + 64;
@@ -102,9 +102,9 @@ static int open_beside(gm_new_file *file) {
   return -1;
 }
 
-/* ---- what the dead left ---- */
+/* ---- what killed processes left ---- */
 
-/* PID-N.part, as open_beside has it. */
+/* PID-N.part, as open_beside makes it. */
 static bool is_part_ending(const char *pid) {
   static const char digits[] = "0123456789";
   const char *dash = pid + strspn(pid, digits);
@@ -131,7 +131,8 @@ static bool is_part_with(const char *entry, const char *const *endings) {
   return false;
 }
 
-/* Who writes holds the lock until the file has its own name; it is let go with the process. */
+/* A writer holds the lock until the file has its final name; if its process ends, the lock is
+ * released. */
 static void remove_if_dead(int directory, const char *entry) {
   struct stat held, named;
   int fd = openat(directory, entry, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -174,7 +175,7 @@ gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err) 
     file->fd = open(file->path, O_WRONLY | O_CLOEXEC);
   else
     file->fd = open_beside(file);
-  /* Who may read the file that is replaced may read the new one, and nobody else. */
+  /* The new file can be read by those who can read the file it replaces, and nobody else. */
   if (file->fd >= 0 && there && !special) (void)fchmod(file->fd, st.st_mode & 0777);
   if (file->fd >= 0) return GM_OK;
   if (!special) {

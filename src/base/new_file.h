@@ -11,20 +11,21 @@ typedef struct gm_new_file {
   char *temporary; /* NULL: path is a pipe or a device, which is written directly */
 } gm_new_file;
 
-/* Removes the parts that killed processes left of this file, FILE.PID-N.part, where a long FILE
- * is cut: those that nobody holds locked, as gm_new_file_begin has them. Reads the directory.
- * Never fails. */
+/* Removes the parts of this file, FILE.PID-N.part (a long FILE is cut), that killed processes
+ * left: those without the lock that gm_new_file_begin holds. Reads the directory. Never fails.
+ */
 void gm_new_file_remove_dead(const char *path);
-/* The same of all files of a directory whose names have one of the endings (a list that ends
- * with NULL, in lower case; names in upper case have them too), but for cut names. */
+/* The same for all files of a directory whose names have one of the endings (in lower case,
+ * compared without regard to case, NULL after the last). Cut names are left alone. */
 void gm_new_file_remove_dead_in(const char *directory, const char *const *endings);
 
 /* Errors of all three: GM_ERR_IO, GM_ERR_MEMORY; the message names path. */
 gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err);
 gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_error *err);
-/* Puts the file in its place. Then, or after any failure: gm_new_file_end. */
+/* Renames the file to its final name. Call gm_new_file_end afterwards, and after any failure.
+ */
 gm_status gm_new_file_commit(gm_new_file *file, gm_error *err);
-/* Removes what was not committed; frees. */
+/* Removes the file if it was not committed; frees. */
 void gm_new_file_end(gm_new_file *file);
 
 #endif

@@ -1,5 +1,5 @@
-/* pages.h - memory in huge pages, where there is enough of it: 512 times fewer page faults, and
- * quicker reading. */
+/* pages.h - large memory blocks in huge pages: 512 times fewer page faults, and faster reading.
+ */
 #ifndef GM_PAGES_H
 #define GM_PAGES_H
 

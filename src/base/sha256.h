@@ -14,7 +14,7 @@ typedef struct gm_sha256_state {
 
 void gm_sha256_begin(gm_sha256_state *sha);
 void gm_sha256_add(gm_sha256_state *sha, const void *bytes, size_t n);
-/* Lower-case hex and a NUL. The state is used up. */
+/* Writes lower-case hex and a NUL. The state must be started anew afterwards. */
 void gm_sha256_end(gm_sha256_state *sha, char hex[65]);
 /* The digest's own bytes; false where hex is not 64 such digits. */
 bool gm_sha256_bytes(const char *hex, unsigned char out[32]);

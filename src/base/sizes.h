@@ -1,5 +1,5 @@
-/* sizes.h - the arithmetic of dividing work: for sizes that are known to be small. Those that
- * come from a file go through checked.h. */
+/* sizes.h - the arithmetic of dividing work, for sizes that are known to be small. Sizes from a
+ * file go through checked.h. */
 #ifndef GM_SIZES_H
 #define GM_SIZES_H
 

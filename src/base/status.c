@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Messages quote names out of files, which may hold anything: escape codes for the terminal,
- * no valid text. */
+/* Messages quote names from files, which may hold terminal escape codes or invalid UTF-8. */
 static void clean_message(gm_error *err) {
   char *to = err->message;
   for (const char *at = to; *at;) {

@@ -7,19 +7,19 @@
 
 /* Fills *err (may be NULL) with a formatted message and returns status. The message says what
  * was found, what was wanted and what to do. It may quote any bytes: control characters and
- * what is no UTF-8 become '?'. */
+ * invalid UTF-8 become '?'. */
 gm_status gm_fail(gm_error *err, gm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* gm_fail for a failed allocation of `bytes` for `what`. */
 gm_status gm_fail_memory(gm_error *err, const char *what, size_t bytes);
 
-/* Puts "prefix: " in front of the message of an error that is on its way up. */
+/* Puts "prefix: " in front of the message of an error that is passed up. */
 gm_status gm_fail_prefix(gm_error *err, gm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The macros say to the compiler what the functions return, so that it knows that outputs are
- * set where GM_TRY goes on. status is evaluated twice. */
+/* The macros tell the compiler what the functions return, so that it knows that outputs are set
+ * after a GM_TRY that succeeds. status is evaluated twice. */
 static inline gm_status gm_returns(gm_status returned, gm_status status) {
   (void)returned;
   return status;

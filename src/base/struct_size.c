@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Above this a struct_size is taken for memory that was never set, and nothing is read. */
+/* A larger struct_size is taken for uninitialised memory, and nothing is read. */
 enum { LARGEST = 1 << 16 };
 
 static gm_status check_size(size_t size, const char *type, gm_error *err) {
@@ -19,7 +19,7 @@ static bool is_zero(const unsigned char *bytes, size_t n) {
   return true;
 }
 
-/* given: size bytes, of which the first are struct_size. */
+/* given has size bytes; struct_size is the first member. */
 static gm_status read_one(void *own, size_t own_size, const void *given, size_t size,
                           const char *type, gm_error *err) {
   size_t known = size < own_size ? size : own_size;

@@ -1,6 +1,6 @@
 /* sum64.c - see sum64.h. Four lanes of 8 bytes, so that the multiplications overlap. Each step
- * of a lane can be undone, so that one changed word always changes its lane, and the lanes are
- * joined by the same step. */
+ * of a lane is invertible, so a changed word always changes its lane. The lanes are joined by
+ * the same step. */
 #include "sum64.h"
 
 #include <string.h>

@@ -13,7 +13,7 @@ typedef struct gm_sum64_state {
 } gm_sum64_state;
 
 gm_sum64_state gm_sum64_begin(void);
-/* Where the bytes are cut into pieces does not change the sum. */
+/* The sum does not depend on how the bytes are split between calls. */
 void gm_sum64_add(gm_sum64_state *sum, const void *bytes, size_t n);
 uint64_t gm_sum64_end(gm_sum64_state *sum);
 

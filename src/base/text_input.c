@@ -16,15 +16,15 @@ static bool begins(const unsigned char *bytes, size_t size, const char *with, si
   return size >= n && memcmp(bytes, with, n) == 0;
 }
 
-/* Of texts with another mark; NULL where there is none. */
+/* The encoding that a byte order mark names; NULL if there is none. */
 static const char *marked_encoding(const unsigned char *b, size_t size) {
   if (begins(b, size, "\xFF\xFE\0\0", 4) || begins(b, size, "\0\0\xFE\xFF", 4)) return "UTF-32";
   if (begins(b, size, "\xFF\xFE", 2) || begins(b, size, "\xFE\xFF", 2)) return "UTF-16";
   return NULL;
 }
 
-/* Latin letters in UTF-16 and UTF-32 have zero bytes beside them, on the side of the byte order
- * (little endian: LE, after them). */
+/* Latin letters in UTF-16 and UTF-32 have zero bytes beside them: after them in little endian,
+ * before them in big endian. */
 static const char *unmarked_encoding(const unsigned char *b, size_t size) {
   if (size < 4) return NULL;
   if (b[0] && !b[1] && !b[2] && !b[3]) return "UTF-32LE";
@@ -43,7 +43,7 @@ static size_t line_of(const unsigned char *bytes, size_t at) {
 
 /* ---- checking ---- */
 
-/* Bytes up to the first that is zero or no part of UTF-8. */
+/* How many bytes come before the first that is zero or invalid UTF-8. */
 static size_t good_bytes(const unsigned char *bytes, size_t size) {
   const uint64_t high = 0x8080808080808080u, ones = 0x0101010101010101u;
   size_t i = 0;
@@ -51,7 +51,7 @@ static size_t good_bytes(const unsigned char *bytes, size_t size) {
     uint64_t eight;
     if (size - i >= sizeof eight) {
       memcpy(&eight, bytes + i, sizeof eight);
-      if (((eight | (eight - ones)) & high) == 0) { /* ASCII, no zero among it */
+      if (((eight | (eight - ones)) & high) == 0) { /* ASCII without a zero byte */
         i += sizeof eight;
         continue;
       }

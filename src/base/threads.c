@@ -1,9 +1,10 @@
-/* threads.c - see threads.h. A job's tasks lie in shares, one a thread, and the job is a call a
- * thread to work through them. It is published with a ticket, its number and its next call in
- * one word; whoever takes a call moves the ticket on, and the caller waits until all calls have
- * ended, not for the workers: one that the system does not let run misses jobs and holds up
- * nobody. Workers spin for some microseconds after a job, since the next one usually follows at
- * once, and then sleep. Signals are for the host's threads: workers block them. */
+/* threads.c - see threads.h. A job's tasks are divided into one share per thread, and the job
+ * is one call per thread to work through the shares. A ticket publishes the job: its number and
+ * its next call in one word. Whoever takes a call advances the ticket. The caller waits until
+ * all calls have ended, not for the workers, so a worker that the system does not schedule
+ * misses jobs and delays nobody. Workers spin for some microseconds after a job, since the next
+ * one usually follows at once, and then sleep. Workers block signals, which are for the host's
+ * threads. */
 #include "threads.h"
 
 #include "cgroup.h"
@@ -20,9 +21,9 @@
 #include <time.h>
 
 enum {
-  SPIN_NS = 80000, /* before sleeping, longer than what stands between two jobs of a model */
+  SPIN_NS = 80000, /* before sleeping; longer than the time between two jobs of a model */
   PAUSES = 32,     /* between two looks at the clock; one takes from 10 to 50 ns */
-  APART = 128      /* bytes between what threads write: a cache line and its neighbour */
+  APART = 128      /* bytes between what different threads write: two cache lines */
 };
 
 /* A thread's share of a job's tasks: the first that nobody has taken << 32 | the end. */
@@ -34,7 +35,7 @@ struct gm_pool {
   unsigned threads;
   pthread_t *workers;
   struct gm_worker *slots;
-  share *shares;          /* one a thread */
+  share *shares;          /* one per thread */
   pthread_mutex_t caller; /* one job at a time */
   pthread_mutex_t lock;
   pthread_cond_t wake;
@@ -58,13 +59,13 @@ static void cpu_pause(void) {
 #endif
 }
 
-/* A pause takes ten times as long on one processor as on another, hence the clock. */
+/* Measured by the clock, since pauses differ tenfold in length between processors. */
 typedef struct spin {
   unsigned pauses;
   int64_t begin; /* ns, at the first look */
 } spin;
 
-/* Pauses; false once SPIN_NS are over. */
+/* Pauses; false after SPIN_NS. */
 static bool spin_on(spin *s) {
   cpu_pause();
   if (++s->pauses % PAUSES != 0) return true;
@@ -75,7 +76,7 @@ static bool spin_on(spin *s) {
   return now - s->begin < SPIN_NS;
 }
 
-/* Job numbers are odd while the job's members are being written: then there is no call. */
+/* Job numbers are odd while the job's members are being written; then no call can be taken. */
 static uint32_t job_of(uint64_t ticket) {
   return (uint32_t)(ticket >> 32);
 }
@@ -94,8 +95,8 @@ static bool take_task(share *from, bool first, size_t *task) {
   return true;
 }
 
-/* What one thread does of a job: its own share from the first task on, then others' from the
- * end, until no task is left to take. */
+/* One thread's part of a job: its own share from the first task on, then the others' from the
+ * end, until no task is left. */
 static void work_through(gm_pool *pool, gm_task_fn fn, void *arg, unsigned worker) {
   assert(worker < pool->threads);
   for (unsigned i = 0; i < pool->threads; i++) {
@@ -104,7 +105,7 @@ static void work_through(gm_pool *pool, gm_task_fn fn, void *arg, unsigned worke
   }
 }
 
-/* Takes all calls that are left, since they would find no task. Returns how many. */
+/* Takes all remaining calls, since they would find no task. Returns how many. */
 static size_t end_calls(gm_pool *pool, uint32_t job) {
   uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
   while (job_of(ticket) == job && (uint32_t)ticket < pool->threads)
@@ -115,8 +116,8 @@ static size_t end_calls(gm_pool *pool, uint32_t job) {
   return 0;
 }
 
-/* Takes a call of the job, unless none is left or another job has come. The members may be
- * those of a later job already; then the ticket has moved on and no call is taken. */
+/* Takes a call of the job, unless none is left or another job has begun. The members may
+ * already be those of a later job; then the ticket has advanced and no call is taken. */
 static void take_calls(gm_pool *pool, uint32_t job, unsigned worker) {
   gm_task_fn fn = atomic_load_explicit(&pool->fn, memory_order_acquire);
   void *arg = atomic_load_explicit(&pool->arg, memory_order_acquire);
@@ -131,7 +132,7 @@ static void take_calls(gm_pool *pool, uint32_t job, unsigned worker) {
   }
 }
 
-/* True if the ticket's job is open and was not seen before. */
+/* True if the ticket's job is open and new. */
 static bool is_new(uint64_t ticket, uint32_t seen) {
   return job_of(ticket) != seen && job_of(ticket) % 2 == 0;
 }
@@ -165,7 +166,7 @@ static void *worker_main(void *arg) {
   }
 }
 
-/* Closes the last job, so that nobody takes a call of it with this one's members, and opens
+/* Closes the last job, so that no call of it is taken with the members of this one, and opens
  * this one. Returns its number. */
 static uint32_t publish(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
   uint32_t job = job_of(atomic_load_explicit(&pool->ticket, memory_order_relaxed));
@@ -198,8 +199,8 @@ void gm_pool_run(gm_pool *pool, gm_task_fn fn, void *arg, size_t n_tasks) {
   pthread_mutex_lock(&pool->caller);
   take_calls(pool, publish(pool, fn, arg, n_tasks), 0);
   spin s = {0};
-  bool spinning = true; /* then it is others' turn, but this thread does not sleep: what it
-                           waits for is being computed, and the next job comes from here */
+  bool spinning = true; /* false: yields to other threads. This thread does not sleep, since it
+                           makes the next job. */
   while (atomic_load_explicit(&pool->done, memory_order_acquire) != pool->threads) {
     if (spinning)
       spinning = spin_on(&s);

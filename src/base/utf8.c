@@ -3,8 +3,8 @@
 
 #include <assert.h>
 
-/* What the first byte says: length of the sequence (0: no first byte) and the range of the
- * second byte that excludes overlong forms, surrogates and what lies above U+10FFFF. */
+/* From the first byte: the length of the sequence (0: not a first byte) and the range of the
+ * second byte that excludes overlong forms, surrogates and code points above U+10FFFF. */
 static size_t lead(unsigned char byte, unsigned char *low, unsigned char *high) {
   *low = 0x80;
   *high = 0xBF;
@@ -21,7 +21,8 @@ static size_t lead(unsigned char byte, unsigned char *low, unsigned char *high) 
   return byte <= 0xF4 ? 4 : 0;
 }
 
-/* Bytes of bytes[0..n) that follow the first one as they should, and the sequence's length. */
+/* How many bytes of bytes[0..n) belong to the well-formed start of a sequence, and the
+ * sequence's length. */
 static size_t well_formed(const unsigned char *bytes, size_t n, size_t *length) {
   unsigned char low, high;
   *length = lead(bytes[0], &low, &high);

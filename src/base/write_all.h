@@ -1,4 +1,4 @@
-/* write_all.h - all bytes to a file, whatever a single write takes. */
+/* write_all.h - writes all bytes to a file, in as many writes as it takes. */
 #ifndef GM_WRITE_ALL_H
 #define GM_WRITE_ALL_H
 

@@ -1,5 +1,5 @@
-/* embed_convert.c - build tool: converts a checkpoint to GGUF, before there is a gromatic.
- * embed_convert SOURCE DESTINATION TYPE */
+/* embed_convert.c - build tool: converts a checkpoint to GGUF before the gromatic program
+ * exists. embed_convert SOURCE DESTINATION TYPE */
 #include "gromatic_tools.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* embedded_files.c - the list of what is linked in; the bytes are in embedded_files.S. */
+/* embedded_files.c - the list of embedded files; the bytes are in embedded_files.S. */
 #include "embedded_worlds.h"
 
 #define FILES(X)                                                                               \

@@ -181,5 +181,5 @@ static const float familiar[8][128 + 1] = {
 };
 
 const gm_embedded_world gm_groma_mini_world = {SCOPE, familiar[0], 8, 128};
-/* Its features do not tell photographs from drawings: docs/MODEL.md. */
+/* No rows: its features cannot distinguish photographs from drawings (docs/MODEL.md). */
 const gm_embedded_world gm_clip_mini_world = {SCOPE, NULL, 0, 0};

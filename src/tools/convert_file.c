@@ -1,5 +1,5 @@
-/* convert_file.c - gm_convert: opens what was given and has it converted, requantised or
- * computed. The file appears at its destination when it is complete. */
+/* convert_file.c - gm_convert: opens the source, then converts, requantises or computes it. The
+ * file appears at its destination when it is complete. */
 #include "convert.h"
 
 #include "model_file_bytes.h"
@@ -31,8 +31,8 @@ static gm_status convert_to(const gm_source *source, const char *destination, gm
   return status;
 }
 
-/* The directory of the small files, and the model's name: the directory's own, free of "." and
- * trailing slashes. */
+/* The directory of the small files, and the model's name: the name of that directory, without
+ * "." and trailing slashes. */
 static gm_status locate(const char *path, char **directory, char **name, gm_error *err) {
   struct stat st;
   char *real = realpath(path, NULL);
@@ -46,8 +46,7 @@ static gm_status locate(const char *path, char **directory, char **name, gm_erro
   return gm_fail_memory(err, path, strlen(path));
 }
 
-/* A computed model as a file, so that what holds of mapped models can be seen at true shapes.
- */
+/* Writes a computed model to a file, so that mapped models of true shapes can be tested. */
 static gm_status write_synthetic(const char *spec, const char *destination, unsigned threads,
                                  gm_error *err) {
   gm_pool *pool;
@@ -74,7 +73,7 @@ static bool is_gguf(const char *name) {
   return n > 5 && strcmp(name + n - 5, ".gguf") == 0;
 }
 
-/* Whether `file` is one of the directory, where GGUF files are results and not sources. */
+/* Whether `file` is in the directory. GGUF files in it are results, not sources. */
 static bool holds_file(const char *directory, const struct stat *file) {
   DIR *dir = opendir(directory);
   bool found = false;
@@ -86,7 +85,7 @@ static bool holds_file(const char *directory, const struct stat *file) {
   return found;
 }
 
-/* A file that is read must not be the one that is replaced. */
+/* The destination must not replace a file that is read. */
 static gm_status check_destination(const char *path, const char *destination, gm_error *err) {
   struct stat from, to;
   if (stat(path, &from) != 0 || stat(destination, &to) != 0) return GM_OK;

@@ -16,7 +16,7 @@
 enum { SHOWN = 8 }; /* elements of an array */
 
 typedef struct inspection {
-  gm_inspection base;         /* first: this is what callers have */
+  gm_inspection base;         /* first: callers point at it */
   gm_inspect_key *keys;       /* [n_keys] */
   gm_inspect_tensor *tensors; /* [n_tensors] */
   gm_model_file *file;
@@ -71,12 +71,12 @@ static json_t *json_text(const char *text) {
   return value;
 }
 
-/* null for a number that JSON does not have. */
+/* null for a number that JSON cannot hold. */
 static json_t *json_number(double value) {
   return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* The shortest decimal that gives the float back: 0.15, not 0.150000006. */
+/* The shortest decimal that reads back as the same float: 0.15, not 0.150000006. */
 static json_t *json_f32(float value) {
   char text[32];
   if (!isfinite(value)) return json_null();
@@ -137,7 +137,7 @@ static gm_status describe_key(inspection *in, const gm_gguf_key *key, gm_inspect
   for (size_t i = 0; i < key->n && i < SHOWN && whole; i++)
     whole = json_array_append_new(list, json_element(key, i)) == 0;
   json_t *shown = key->is_array ? list : json_array_get(list, 0);
-  /* 9 digits give back every float, and leave a shorter decimal as it is. */
+  /* 9 digits restore every float and keep shorter decimals as they are. */
   char *text = !whole ? NULL : json_dumps(shown, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
   json_decref(list);
   if (!text) return gm_fail_memory(err, key->name, 64);
@@ -156,7 +156,7 @@ static const char *sum_of(const inspection *in, size_t i) {
   return ((const char *const *)key->elements)[i];
 }
 
-/* Why a tensor has not the type that its file's type asks for. */
+/* Why a tensor does not have the type that the file's type asks for. */
 static const char *note_of(const gm_tensor_rules *rules, gm_type asked,
                            const gm_gguf_tensor *t) {
   char name[GM_MAX_TENSOR_NAME + 1];
