@@ -27,12 +27,21 @@ static request_event *new_event(gm_request *r, gm_event_type type, const char *t
   return e;
 }
 
+/* Freed from within a callback, the request has no owner any more: what its callback uses may
+ * be gone. */
+static void call_back(gm_request *r, const gm_event *event) {
+  pthread_mutex_lock(&r->lock);
+  bool abandoned = r->abandoned;
+  pthread_mutex_unlock(&r->lock);
+  if (!abandoned) r->params.event(r->params.user, event);
+}
+
 /* Hands the event over, or queues it. Of progress that nobody has fetched only the last of a
  * stage stays. */
 static void publish(gm_request *r, request_event *e) {
   if (!e) return;
   if (r->params.event) {
-    r->params.event(r->params.user, &e->event);
+    call_back(r, &e->event);
     free(e);
     return;
   }
@@ -83,20 +92,22 @@ void gm_request_on_phrase(void *user, const gm_grounded_text *g,
   publish(r, e);
 }
 
+/* The callback has returned before anyone is woken: who waited for the end may free the
+ * request, and what its callback uses. */
 static void on_done(gm_job *job) {
   gm_request *r = job->user;
-  const gm_request_params params = r->params;
-  gm_event event = {
+  const gm_event event = {
       .struct_size = sizeof event, .type = GM_EVENT_DONE, .text = "", .status = job->status};
+  pthread_mutex_lock(&r->lock);
+  r->ending = true;
+  pthread_mutex_unlock(&r->lock);
+  if (r->params.event) call_back(r, &event);
   pthread_mutex_lock(&r->lock);
   r->done = true;
   bool abandoned = r->abandoned;
   pthread_cond_broadcast(&r->change);
   pthread_mutex_unlock(&r->lock); /* from here on the request may be gone */
-  if (abandoned)
-    gm_request_free(r);
-  else if (params.event)
-    params.event(params.user, &event);
+  if (abandoned) gm_request_free(r);
 }
 
 gm_status gm_event_region_at(const gm_event *event, size_t i, gm_region *out) {
@@ -118,13 +129,18 @@ static double until(double seconds) {
   return seconds < 0 ? 0 : gm_now() + seconds;
 }
 
+/* With the lock. The callback that is told the end may take the results. */
+static bool has_ended(const gm_request *r) {
+  return r->done || (r->ending && gm_in_callback());
+}
+
 /* The lock is held where it returns true: the request has ended or has an event. */
 static bool wait_for(gm_request *r, double seconds, bool event) {
   double end = until(seconds);
   bool waits = seconds != 0;
   pthread_mutex_lock(&r->lock);
-  while (!r->done && !(event && r->first) && waits) waits = wait_change(r, end);
-  if (r->done || (event && r->first)) return true;
+  while (!has_ended(r) && !(event && r->first) && waits) waits = wait_change(r, end);
+  if (has_ended(r) || (event && r->first)) return true;
   pthread_mutex_unlock(&r->lock);
   return false;
 }

@@ -30,7 +30,9 @@ struct gm_request {
   gm_job *job;
   pthread_mutex_t lock;
   pthread_cond_t change;
-  bool done, told, abandoned; /* told: the end was given as an event */
+  /* ending: the results are there, and the callback is told; told: the end was given as an
+   * event; abandoned: freed from within a callback, so the end frees it. */
+  bool ending, done, told, abandoned;
   request_event *first, *last, *given;
 
   /* What it is about. */
