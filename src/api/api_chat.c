@@ -8,6 +8,7 @@ struct gm_chat {
   gm_talk talk;
   bool begun;
   uint64_t turns;
+  atomic_bool busy; /* a turn has been submitted and is not over */
 };
 
 gm_status gm_chat_create(gm_chat **out, gm_scene *scene, gm_error *err) {
@@ -24,6 +25,17 @@ void gm_chat_free(gm_chat *chat) {
 }
 
 /* ---- a turn as a job ---- */
+
+gm_status gm_chat_begin(gm_chat *chat, gm_error *err) {
+  if (!atomic_exchange(&chat->busy, true)) return GM_OK;
+  return gm_fail(err, GM_ERR_ARGUMENT,
+                 "found a conversation whose last question is not answered yet; wait for that "
+                 "request first");
+}
+
+void gm_chat_end(gm_chat *chat) {
+  atomic_store(&chat->busy, false);
+}
 
 /* Puts the question after the talk, which begins with it if it is the first. */
 static gm_status add_question(gm_turn_job *t, gm_compute *c) {
@@ -92,6 +104,7 @@ static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *mor
     forget_turn(t->chat, &t->before);
   gm_answering_free(&t->answering);
   gm_talk_mark_free(&t->before);
+  gm_chat_end(t->chat);
   return status;
 }
 
@@ -123,11 +136,13 @@ gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *
   GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, params, err));
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
   gm_status status = gm_asked_make(&asked, chat->scene, question, &own, err);
+  if (status == GM_OK) status = gm_chat_begin(chat, err);
   if (status == GM_OK) {
     gm_turn_job job;
     gm_turn_job_init(&job, chat, &asked, out);
     job.job.callbacks = &calls;
     status = gm_job_do(chat->scene->model->engine, &job.job, err);
+    if (job.job.state == GM_JOB_NEW) gm_chat_end(chat); /* it did not begin */
   }
   gm_asked_free(&asked);
   return status;

@@ -89,7 +89,9 @@ gm_status gm_model_sha256(gm_model *model, char out[65], const gm_callbacks *cal
                           gm_error *err) {
   gm_callbacks own;
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
-  return gm_model_file_sha256(model->file, out, &own, err);
+  GM_TRY(gm_refuse_in_callback(err));
+  const gm_callbacks guarded = gm_callbacks_guarded(&own);
+  return gm_model_file_sha256(model->file, out, &guarded, err);
 }
 
 gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal *out) {

@@ -27,13 +27,15 @@ static request_event *new_event(gm_request *r, gm_event_type type, const char *t
   return e;
 }
 
-/* Freed from within a callback, the request has no owner any more: what its callback uses may
- * be gone. */
-static void call_back(gm_request *r, const gm_event *event) {
+/* Calls the user's callback, which hears nothing of a request that it has freed. */
+static void give(gm_request *r, const gm_event *event) {
   pthread_mutex_lock(&r->lock);
   bool abandoned = r->abandoned;
   pthread_mutex_unlock(&r->lock);
-  if (!abandoned) r->params.event(r->params.user, event);
+  if (abandoned) return;
+  gm_callback_begin();
+  r->params.event(r->params.user, event);
+  gm_callback_end();
 }
 
 /* Hands the event over, or queues it. Of progress that nobody has fetched only the last of a
@@ -41,7 +43,7 @@ static void call_back(gm_request *r, const gm_event *event) {
 static void publish(gm_request *r, request_event *e) {
   if (!e) return;
   if (r->params.event) {
-    call_back(r, &e->event);
+    give(r, &e->event);
     free(e);
     return;
   }
@@ -92,22 +94,29 @@ void gm_request_on_phrase(void *user, const gm_grounded_text *g,
   publish(r, e);
 }
 
-/* The callback has returned before anyone is woken: who waited for the end may free the
- * request, and what its callback uses. */
+static void destroy(gm_request *r);
+
+/* Whoever waits for the request goes on after the last event, so that the caller's data may go
+ * with it. */
 static void on_done(gm_job *job) {
   gm_request *r = job->user;
-  const gm_event event = {
+  bool gone = false;
+  gm_event event = {
       .struct_size = sizeof event, .type = GM_EVENT_DONE, .text = "", .status = job->status};
   pthread_mutex_lock(&r->lock);
-  r->ending = true;
+  r->ended = true;
+  r->ender = pthread_self();
+  r->gone = &gone;
   pthread_mutex_unlock(&r->lock);
-  if (r->params.event) call_back(r, &event);
+  if (r->params.event) give(r, &event);
+  if (gone) return;
   pthread_mutex_lock(&r->lock);
   r->done = true;
+  r->gone = NULL;
   bool abandoned = r->abandoned;
   pthread_cond_broadcast(&r->change);
   pthread_mutex_unlock(&r->lock); /* from here on the request may be gone */
-  if (abandoned) gm_request_free(r);
+  if (abandoned) destroy(r);
 }
 
 gm_status gm_event_region_at(const gm_event *event, size_t i, gm_region *out) {
@@ -126,12 +135,13 @@ static bool wait_change(gm_request *r, double until) {
 }
 
 static double until(double seconds) {
-  return seconds < 0 ? 0 : gm_now() + seconds;
+  static const double YEARS = 1e9; /* seconds; a clock's time has no room for much more */
+  return seconds < 0 || seconds > YEARS ? 0 : gm_now() + seconds;
 }
 
-/* With the lock. The callback that is told the end may take the results. */
-static bool has_ended(const gm_request *r) {
-  return r->done || (r->ending && gm_in_callback());
+/* With the lock. In a callback of GM_EVENT_DONE the request has ended, as its results have. */
+static bool is_over(const gm_request *r) {
+  return r->done || (r->ended && gm_in_callback());
 }
 
 /* The lock is held where it returns true: the request has ended or has an event. */
@@ -139,8 +149,8 @@ static bool wait_for(gm_request *r, double seconds, bool event) {
   double end = until(seconds);
   bool waits = seconds != 0;
   pthread_mutex_lock(&r->lock);
-  while (!has_ended(r) && !(event && r->first) && waits) waits = wait_change(r, end);
-  if (has_ended(r) || (event && r->first)) return true;
+  while (!is_over(r) && !(event && r->first) && waits) waits = wait_change(r, end);
+  if (is_over(r) || (event && r->first)) return true;
   pthread_mutex_unlock(&r->lock);
   return false;
 }
@@ -214,19 +224,32 @@ static void free_events(gm_request *r) {
   free(r->given);
 }
 
-void gm_request_free(gm_request *request) {
-  gm_request *r = request;
-  if (!r) return;
-  pthread_mutex_lock(&r->lock);
-  bool ends = r->done;
-  if (!ends && gm_in_callback()) r->abandoned = true;
-  pthread_mutex_unlock(&r->lock);
-  if (!ends) gm_job_cancel(r->job);
-  if (!ends && gm_in_callback()) return; /* the end frees it */
-  if (!ends) (void)gm_request_wait(r, -1);
+static void destroy(gm_request *r) {
   gm_request_free_task(r);
   free_events(r);
   pthread_cond_destroy(&r->change);
   pthread_mutex_destroy(&r->lock);
   free(r);
+}
+
+/* In a callback: false where the request has not ended, whose end then frees it. */
+static bool end_in_callback(gm_request *r) {
+  pthread_mutex_lock(&r->lock);
+  bool here = r->gone && pthread_equal(r->ender, pthread_self());
+  bool over = r->done || here;
+  if (here) *r->gone = true;
+  if (!over) r->abandoned = true;
+  pthread_mutex_unlock(&r->lock);
+  return over;
+}
+
+void gm_request_free(gm_request *request) {
+  gm_request *r = request;
+  if (!r) return;
+  if (!gm_request_wait(r, 0)) gm_job_cancel(r->job);
+  if (!gm_in_callback())
+    (void)gm_request_wait(r, -1);
+  else if (!end_in_callback(r))
+    return;
+  destroy(r);
 }

@@ -83,8 +83,10 @@ static gm_status run(gm_job *job, gm_compute *c) {
   free(index);
   GM_TRY(status);
   for (size_t i = 0; i < a->some; i++) {
-    a->voices[i] =
-        (gm_voice){.talk = &a->talks[i], .next = gm_answering_next, .user = &a->answering[i]};
+    a->voices[i] = (gm_voice){.talk = &a->talks[i],
+                              .next = gm_answering_next,
+                              .user = &a->answering[i],
+                              .ready = a->ready[i] ? SIZE_MAX : 0};
     gm_job_speak(job, &a->voices[i]);
   }
   return GM_OK;

@@ -45,6 +45,10 @@ typedef struct gm_turn_job {
 
 void gm_turn_job_init(gm_turn_job *job, gm_chat *chat, const gm_asked *asked, gm_answer **out);
 gm_scene *gm_chat_scene(const gm_chat *chat);
+/* Takes the conversation for a turn; the job's collect gives it back, or gm_chat_end where the
+ * job never began. GM_ERR_ARGUMENT where another turn is not over. */
+gm_status gm_chat_begin(gm_chat *chat, gm_error *err);
+void gm_chat_end(gm_chat *chat);
 
 /* Whether answers are given as far as they came. */
 bool gm_keeps_answers(gm_status status);

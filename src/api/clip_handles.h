@@ -17,6 +17,7 @@ struct gm_clip {
   const char *name, *type;
   const gm_embedded_world *world; /* NULL: not known */
   gm_cache_dir *cache;            /* NULL: none */
+  pthread_mutex_t lock;           /* of sum */
   char sum[65];                   /* of the file's bytes, once it was asked for; "" before */
   char maker[65];                 /* of sum and what computes, likewise */
 };

@@ -30,9 +30,12 @@ struct gm_request {
   gm_job *job;
   pthread_mutex_t lock;
   pthread_cond_t change;
-  /* ending: the results are there, and the callback is told; told: the end was given as an
-   * event; abandoned: freed from within a callback, so the end frees it. */
-  bool ending, done, told, abandoned;
+  bool ended;      /* the outcome is there, and GM_EVENT_DONE is being given */
+  bool done;       /* nothing will touch the request any more */
+  bool told;       /* GM_EVENT_DONE was taken from the queue */
+  bool abandoned;  /* freed in a callback: no event follows, the end frees it */
+  pthread_t ender; /* gives GM_EVENT_DONE */
+  bool *gone;      /* ended and not done: becomes true where the ender frees the request */
   request_event *first, *last, *given;
 
   /* What it is about. */
@@ -63,8 +66,10 @@ struct gm_request {
   size_t n;
 };
 
+/* *out is set before the request is submitted, so that its first event finds it there. */
 gm_status gm_request_new(gm_request **out, const gm_request_params *params, gm_error *err);
-/* The request's events come from the job from now on. On failure it can be freed at once. */
+/* The request's events come from the job from now on. After success it may be gone already: a
+ * callback has freed it. On failure it can be freed at once. */
 gm_status gm_request_submit(gm_request *r, gm_engine *engine, gm_job *job, gm_error *err);
 /* What gm_request_free does of the task and its results. */
 void gm_request_free_task(gm_request *r);

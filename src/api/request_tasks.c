@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A request that could not be submitted is freed. */
-static gm_status begun(gm_request **out, gm_request *r, gm_status status) {
-  if (status == GM_OK)
-    *out = r;
-  else
-    gm_request_free(r);
+/* A request that could not be submitted is freed. One that was may be gone, with *out. */
+static gm_status begun(gm_request **out, gm_status status) {
+  if (status == GM_OK) return GM_OK;
+  gm_request_free(*out);
+  *out = NULL;
   return status;
 }
 
@@ -35,34 +34,31 @@ gm_status gm_request_ask(gm_request **out, gm_scene *scene, const char *question
                          const gm_ask_params *ask, const gm_request_params *params,
                          gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_ask_params own;
   GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, ask, err));
-  GM_TRY(gm_request_new(&r, params, err));
-  return begun(out, r, submit_question(r, scene, question, &own, err));
+  GM_TRY(gm_request_new(out, params, err));
+  return begun(out, submit_question(*out, scene, question, &own, err));
 }
 
 gm_status gm_request_caption(gm_request **out, gm_scene *scene, const gm_ask_params *ask,
                              const gm_request_params *params, gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_ask_params own;
   GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, ask, err));
   GM_TRY(gm_caption_params(&own, err));
-  GM_TRY(gm_request_new(&r, params, err));
-  return begun(out, r, submit_question(r, scene, GM_CAPTION_QUESTION, &own, err));
+  GM_TRY(gm_request_new(out, params, err));
+  return begun(out, submit_question(*out, scene, GM_CAPTION_QUESTION, &own, err));
 }
 
 gm_status gm_request_describe(gm_request **out, gm_scene *scene, const gm_box *box,
                               bool long_form, const gm_ask_params *ask,
                               const gm_request_params *params, gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_ask_params own;
   GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, ask, err));
   gm_describe_params(&own, box);
-  GM_TRY(gm_request_new(&r, params, err));
-  return begun(out, r, submit_question(r, scene, gm_describe_question(long_form), &own, err));
+  GM_TRY(gm_request_new(out, params, err));
+  return begun(out, submit_question(*out, scene, gm_describe_question(long_form), &own, err));
 }
 
 static gm_status submit_turn(gm_request *r, gm_chat *chat, const char *question,
@@ -74,18 +70,20 @@ static gm_status submit_turn(gm_request *r, gm_chat *chat, const char *question,
   if (!r->turn) return gm_fail_memory(err, "the request", sizeof *r->turn);
   gm_turn_job_init(r->turn, chat, &r->asked, &r->answer);
   r->turn->phrase = gm_request_on_phrase;
-  return gm_request_submit(r, r->scene->model->engine, &r->turn->job, err);
+  GM_TRY(gm_chat_begin(chat, err));
+  gm_status status = gm_request_submit(r, r->scene->model->engine, &r->turn->job, err);
+  if (status != GM_OK) gm_chat_end(chat);
+  return status;
 }
 
 gm_status gm_request_chat(gm_request **out, gm_chat *chat, const char *question,
                           const gm_ask_params *ask, const gm_request_params *params,
                           gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_ask_params own;
   GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, ask, err));
-  GM_TRY(gm_request_new(&r, params, err));
-  return begun(out, r, submit_turn(r, chat, question, &own, err));
+  GM_TRY(gm_request_new(out, params, err));
+  return begun(out, submit_turn(*out, chat, question, &own, err));
 }
 
 const gm_region_list *gm_request_list(const gm_request *r) {
@@ -109,11 +107,10 @@ gm_status gm_request_ground(gm_request **out, gm_scene *scene, const char *const
                             size_t n, const gm_ground_params *ground,
                             const gm_request_params *params, gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_ground_params own;
   GM_TRY(GM_STRUCT_READ(gm_ground_params, &own, ground, err));
-  GM_TRY(gm_request_new(&r, params, err));
-  return begun(out, r, submit_ground(r, scene, phrases, n, &own, err));
+  GM_TRY(gm_request_new(out, params, err));
+  return begun(out, submit_ground(*out, scene, phrases, n, &own, err));
 }
 
 /* ---- calls on the engine's thread ---- */
@@ -167,11 +164,10 @@ gm_status gm_request_scene(gm_request **out, gm_model *model, const gm_image *im
                            const gm_scene_params *scene, const gm_request_params *params,
                            gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_scene_params own;
   GM_TRY(GM_STRUCT_READ(gm_scene_params, &own, scene, err));
-  GM_TRY(gm_request_new(&r, params, err));
-  return begun(out, r, submit_scene(r, model, image, &own, err));
+  GM_TRY(gm_request_new(out, params, err));
+  return begun(out, submit_scene(*out, model, image, &own, err));
 }
 
 static gm_status room_for_classifications(gm_request *r, size_t n, gm_error *err) {
@@ -192,17 +188,17 @@ gm_status gm_request_classify(gm_request **out, gm_view *view, const gm_classes 
                               const gm_classify_params *params_of,
                               const gm_request_params *params, gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_classify_params own;
   GM_TRY(GM_STRUCT_READ(gm_classify_params, &own, params_of, err));
-  GM_TRY(gm_request_new(&r, params, err));
+  GM_TRY(gm_request_new(out, params, err));
+  gm_request *r = *out;
   gm_status status = room_for_classifications(r, 1, err);
   r->view = view;
   r->classes = classes;
   r->classify_params = own;
   if (status == GM_OK)
     status = submit_call(r, view->clip->engine, view->clip->kernels, classify, err);
-  return begun(out, r, status);
+  return begun(out, status);
 }
 
 static gm_status label(gm_request *r, const gm_callbacks *inner, gm_error *err) {
@@ -215,13 +211,13 @@ gm_status gm_request_label(gm_request **out, gm_clip *clip, const gm_image *imag
                            const gm_view_params *view, const gm_classify_params *params_of,
                            const gm_request_params *params, gm_error *err) {
   *out = NULL;
-  gm_request *r;
   gm_view_params own_view;
   gm_classify_params own;
   GM_TRY(GM_STRUCT_READ(gm_view_params, &own_view, view, err));
   GM_TRY(GM_STRUCT_READ(gm_classify_params, &own, params_of, err));
   if (!image) return gm_fail(err, GM_ERR_ARGUMENT, "found no picture, wanted one");
-  GM_TRY(gm_request_new(&r, params, err));
+  GM_TRY(gm_request_new(out, params, err));
+  gm_request *r = *out;
   gm_status status = room_for_classifications(r, n, err);
   if (status == GM_OK) status = copy_boxes(r, regions, NULL, n, err);
   r->clip = clip;
@@ -233,7 +229,7 @@ gm_status gm_request_label(gm_request **out, gm_clip *clip, const gm_image *imag
   r->view_params.n_boxes = 0;
   r->classify_params = own;
   if (status == GM_OK) status = submit_call(r, clip->engine, clip->kernels, label, err);
-  return begun(out, r, status);
+  return begun(out, status);
 }
 
 /* ---- results ---- */

@@ -16,20 +16,7 @@ double gm_now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- callbacks of the user's ---- */
-
-static _Thread_local unsigned in_callback;
-
-bool gm_in_callback(void) {
-  return in_callback > 0;
-}
-
-gm_status gm_refuse_in_callback(gm_error *err) {
-  if (!gm_in_callback()) return GM_OK;
-  return gm_fail(err, GM_ERR_ARGUMENT,
-                 "found a call that computes within a callback; wanted it after the callback "
-                 "has returned: gm_request_... calls may be made there");
-}
+/* ---- what a job says ---- */
 
 /* What was said on another thread than the waiter's. */
 typedef struct gm_event_note {
@@ -47,10 +34,10 @@ static bool on_waiter(const gm_job *job) {
 static void tell(const gm_job *job, const char *stage, double done, const char *text,
                  size_t length) {
   const gm_callbacks *c = job->callbacks;
-  in_callback++;
+  gm_callback_begin();
   if (stage && c && c->progress) c->progress(c->user, stage, done);
   if (!stage && c && c->text) c->text(c->user, text, length);
-  in_callback--;
+  gm_callback_end();
 }
 
 /* Tells the waiter what was noted for it; on its thread, without the lock. */
@@ -104,10 +91,10 @@ static void report(gm_job *job, const char *stage, double done, const char *text
     if (c && (stage ? c->progress != NULL : c->text != NULL))
       add_note(job, stage, done, text, length);
   } else {
-    in_callback++;
+    gm_callback_begin();
     if (stage && job->progress) job->progress(job, stage, done);
     if (!stage && job->text) job->text(job, text, length);
-    in_callback--;
+    gm_callback_end();
   }
 }
 
@@ -128,9 +115,9 @@ bool gm_job_stops(gm_job *job) {
   }
   const gm_callbacks *c = job->callbacks;
   if (!c || !c->cancelled || !on_waiter(job)) return false;
-  in_callback++;
+  gm_callback_begin();
   bool stops = c->cancelled(c->user);
-  in_callback--;
+  gm_callback_end();
   if (stops) atomic_store(&job->cancel, true);
   return stops;
 }
@@ -192,15 +179,14 @@ void gm_job_finish(gm_job *job, gm_status status) {
     job->status = status;
     job->state = GM_JOB_DONE;
     e->n_jobs--;
-    if (!job->waited) e->unwaited--;
     done = job->waited ? NULL : job->done;
   }
   pthread_cond_broadcast(&e->change);
   pthread_mutex_unlock(&e->lock);
   if (done) {
-    in_callback++;
+    gm_callback_begin();
     done(job); /* job may be gone now */
-    in_callback--;
+    gm_callback_end();
   }
 }
 
@@ -402,7 +388,6 @@ static gm_status begin(gm_engine *e, gm_job *job, bool waited, gm_error *err) {
   bool full = e->n_jobs >= e->queue_limit;
   if (!full) {
     e->n_jobs++;
-    if (!waited) e->unwaited++;
     enqueue(e, job);
     pthread_cond_broadcast(&e->change);
   }
@@ -473,6 +458,7 @@ gm_status gm_engine_enter(gm_engine *engine, gm_entry *entry, const gm_kernels *
     return job->status;
   }
   enter_now(e, entry, GM_LEVEL_RUN);
+  entry->outer = computes_for;
   computes_for = e;
   entry->callbacks = &job->inner;
   entry->c->err = err;
@@ -486,7 +472,7 @@ gm_status gm_engine_leave(gm_entry *entry, gm_status status) {
   const gm_visit_frame frame = {.before = entry->before, .level = entry->level};
   gm_visit_end(e, &frame);
   if (entry->within) return status;
-  computes_for = NULL;
+  computes_for = entry->outer;
   gm_job_finish(&entry->job, status);
   pthread_mutex_lock(&e->lock);
   e->busy = false;
@@ -497,11 +483,15 @@ gm_status gm_engine_leave(gm_entry *entry, gm_status status) {
 
 /* ---- jobs that nobody waits for ---- */
 
+static void destroy(gm_engine *e);
+
 static void *own_thread(void *user) {
   gm_engine *e = user;
   pthread_mutex_lock(&e->lock);
   while (!e->own_stops) work_or_wait(e, NULL);
+  bool frees = e->own_frees;
   pthread_mutex_unlock(&e->lock);
+  if (frees) destroy(e);
   return NULL;
 }
 
@@ -579,20 +569,33 @@ gm_status gm_engine_choose(gm_engine **out, gm_engine *given, unsigned threads, 
   return GM_OK;
 }
 
+static void destroy(gm_engine *e) {
+  assert(e->n_jobs == 0 && !e->first_job && !e->scenes);
+  gm_pool_free(e->pool);
+  gm_arena_free(&e->compute.arena);
+  pthread_cond_destroy(&e->change);
+  pthread_mutex_destroy(&e->lock);
+  pthread_mutex_destroy(&e->scenes_lock);
+  free(e);
+}
+
 void gm_engine_release(gm_engine *engine) {
-  if (!engine) return;
-  pthread_mutex_lock(&engine->lock);
-  bool last = --engine->users == 0;
-  engine->own_stops = last;
-  pthread_cond_broadcast(&engine->change);
-  pthread_mutex_unlock(&engine->lock);
+  gm_engine *e = engine;
+  if (!e) return;
+  pthread_mutex_lock(&e->lock);
+  assert(e->users > 0);
+  bool last = --e->users == 0, started = e->own_started;
+  pthread_t own = e->own;
+  e->own_stops = last;
+  e->own_frees = last && started && pthread_equal(own, pthread_self());
+  bool frees = e->own_frees;
+  pthread_cond_broadcast(&e->change);
+  pthread_mutex_unlock(&e->lock);
   if (!last) return;
-  if (engine->own_started) pthread_join(engine->own, NULL);
-  assert(engine->n_jobs == 0 && !engine->first_job && !engine->scenes);
-  gm_pool_free(engine->pool);
-  gm_arena_free(&engine->compute.arena);
-  pthread_cond_destroy(&engine->change);
-  pthread_mutex_destroy(&engine->lock);
-  pthread_mutex_destroy(&engine->scenes_lock);
-  free(engine);
+  if (frees) {
+    pthread_detach(own);
+    return;
+  }
+  if (started) pthread_join(own, NULL);
+  destroy(e);
 }

@@ -123,7 +123,7 @@ struct gm_engine {
   double stepped, step_seconds; /* when the last step of voices ended, and how long it took */
   pthread_t own;                /* runs jobs that nobody waits for */
   bool own_started, own_stops;
-  size_t unwaited; /* jobs that nobody waits for */
+  bool own_frees; /* its last user was freed in a callback on that thread */
 
   uint64_t memory;      /* limit of scenes and answers; UINT64_MAX: none */
   uint32_t kept_scenes; /* that nobody holds; 0: none */
@@ -140,8 +140,8 @@ gm_status gm_engine_new(gm_engine **out, const gm_engine_settings *settings, gm_
 gm_engine *gm_engine_hold(gm_engine *engine);
 /* Holds the given engine, or makes one with so many threads where it is NULL. */
 gm_status gm_engine_choose(gm_engine **out, gm_engine *given, unsigned threads, gm_error *err);
-/* Gives a reference back; the last one frees the engine, which has no jobs then. NULL allowed.
- */
+/* Gives a reference back; the last one frees the engine, which has no jobs then: at once, or on
+ * the engine's own thread after the callback. NULL allowed. */
 void gm_engine_release(gm_engine *engine);
 
 /* Runs the job to its end on the calling thread and returns its status, with its error in *err.
@@ -159,7 +159,8 @@ typedef struct gm_entry {
   const gm_callbacks *callbacks; /* for the stages, in place of the caller's */
   gm_compute before;
   unsigned level;
-  bool within; /* another job's run */
+  bool within;             /* another job's run */
+  struct gm_engine *outer; /* whose work the thread does besides; NULL: none */
 } gm_entry;
 gm_status gm_engine_enter(gm_engine *engine, gm_entry *entry, const gm_kernels *kernels,
                           const gm_callbacks *callbacks, gm_error *err);
@@ -181,9 +182,15 @@ void gm_job_speak(gm_job *job, gm_voice *voice);
  * nothing but on a thread that computes for the engine. */
 void gm_engine_let_pass(gm_engine *engine);
 
-/* Whether the calling thread is in a callback of the user's, where nothing may be computed. */
+/* Whether the calling thread is in a callback of the user's, where nothing may be computed.
+ * begin and end stand around each call of one; they nest. */
 bool gm_in_callback(void);
+void gm_callback_begin(void);
+void gm_callback_end(void);
 gm_status gm_refuse_in_callback(gm_error *err);
+/* The same callbacks, for work that is no job: in them nothing may be computed either. Lives as
+ * long as the given ones. */
+gm_callbacks gm_callbacks_guarded(const gm_callbacks *callbacks);
 
 /* How many wait and how many are running or speaking. */
 void gm_engine_count(gm_engine *engine, size_t *waiting, size_t *running);

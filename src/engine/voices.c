@@ -89,6 +89,7 @@ typedef struct pass {
   size_t n;
   const char *stage;
   double since;
+  bool again; /* after a pass that failed: its prompts are counted */
 } pass;
 
 _Static_assert((int)READ_VOICES >= (int)GM_STEP_VOICES, "a pass has room for steps");
@@ -172,7 +173,8 @@ static void run_pass(pass *p, bool reading);
 /* Memory that is short for all may do for one. */
 static void run_one_by_one(const pass *p, bool reading) {
   for (size_t i = 0; i < p->n; i++) {
-    pass one = {.e = p->e, .voices = {p->voices[i]}, .talks = {p->talks[i]}, .n = 1};
+    pass one = {
+        .e = p->e, .voices = {p->voices[i]}, .talks = {p->talks[i]}, .n = 1, .again = true};
     run_pass(&one, reading);
   }
 }
@@ -214,7 +216,7 @@ static void run_pass(pass *p, bool reading) {
   c->err = &error;
   c->cancelled = nobody_wants;
   c->cancel_user = p;
-  if (reading) count_prompts(p);
+  if (reading && !p->again) count_prompts(p);
   p->stage = reading ? "prefill" : "generate";
   p->since = gm_now();
   if (reading) tell_jobs(p, 0);
