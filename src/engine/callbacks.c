@@ -1,5 +1,6 @@
-/* callbacks.c - engine.h's guard around the user's callbacks: the calling thread knows that it is
- * in one. */
+/* callbacks.c - engine.h's guard around the user's callbacks: the thread knows that it is in
+ * one.
+ */
 #include "engine.h"
 
 #include <assert.h>
