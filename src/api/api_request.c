@@ -39,7 +39,7 @@ static void give(gm_request *r, const gm_event *event) {
 }
 
 /* Hands the event over, or queues it. Of progress that nobody has fetched only the last of a
- * stage stays. */
+ * stage stays; one that begins anew is another. */
 static void publish(gm_request *r, request_event *e) {
   if (!e) return;
   if (r->params.event) {
@@ -50,7 +50,7 @@ static void publish(gm_request *r, request_event *e) {
   pthread_mutex_lock(&r->lock);
   request_event *last = r->last;
   if (last && e->event.type == GM_EVENT_PROGRESS && last->event.type == GM_EVENT_PROGRESS &&
-      strcmp(last->event.stage, e->event.stage) == 0) {
+      strcmp(last->event.stage, e->event.stage) == 0 && last->event.done <= e->event.done) {
     last->event.done = e->event.done;
     free(e);
   } else {
