@@ -1,9 +1,9 @@
 /* test_threads.c - the promise that a model, a CLIP and classes may be used from several
  * threads: eight of them caption, ground, label, cancel and free at the same time, with two
- * different pictures, and every answer is that of one thread alone. Under ThreadSanitizer
- * (preset tsan) this finds races. cmocka's assertions belong to the main thread: the others
- * count faults. */
-#include "support.h"
+ * different pictures, by calls and by requests, and every answer is that of one thread alone.
+ * Under ThreadSanitizer (preset tsan) this finds races. cmocka's assertions belong to the main
+ * thread: the others count faults. */
+#include "engine_support.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -172,8 +172,163 @@ static void test_eight_threads_share_what_may_be_shared(void **state) {
   gm_model_free(s.model);
 }
 
+/* ---- one engine for all: calls and requests at once, chats that other threads free ---- */
+
+typedef struct busy_engine {
+  engine_world w;
+  char *captions[ENGINE_MODELS][PICTURES];
+  char *turns[ENGINE_MODELS][PICTURES];
+  float raw_score;
+  _Atomic(gm_chat *) left; /* a chat that somebody has left */
+  shared s;                /* faults */
+} busy_engine;
+
+typedef struct worker {
+  busy_engine *b;
+  int number;
+} worker;
+
+static const char question[] = "What is in the picture?";
+
+/* Takes the request's answer. cancelled: it may have ended early. */
+static char *text_of(busy_engine *b, gm_request *request, bool cancelled) {
+  gm_answer *answer;
+  gm_error err = {0};
+  if (!gm_request_wait(request, -1)) atomic_fetch_add(&b->s.faults, 1);
+  gm_status status = gm_request_take_answer(request, &answer, &err);
+  if (!cancelled || status != GM_ERR_CANCELLED)
+    fails(&b->s, status, GM_OK, "a request's answer", &err);
+  char *text = status == GM_OK ? strdup(answer->text) : NULL;
+  gm_answer_free(answer);
+  gm_request_free(request);
+  return text;
+}
+
+static void expect_text(busy_engine *b, char *found, const char *wanted, const char *what) {
+  expect(&b->s, found && strcmp(found, wanted) == 0, what);
+  free(found);
+}
+
+static char *caption_by_request(busy_engine *b, gm_scene *scene, bool cancelled) {
+  gm_request *request;
+  gm_error err = {0};
+  if (fails(&b->s, gm_request_caption(&request, scene, NULL, NULL, &err), GM_OK, "request",
+            &err))
+    return NULL;
+  gm_event event = {.struct_size = sizeof event};
+  if (cancelled) {
+    (void)gm_request_next_event(request, -1, &event);
+    gm_request_cancel(request);
+  }
+  return text_of(b, request, cancelled);
+}
+
+static char *turn(busy_engine *b, gm_chat *chat, bool by_request) {
+  gm_error err = {0};
+  gm_answer *answer = NULL;
+  gm_request *request;
+  if (by_request) {
+    gm_status status = gm_request_chat(&request, chat, question, NULL, NULL, &err);
+    return fails(&b->s, status, GM_OK, "turn", &err) ? NULL : text_of(b, request, false);
+  }
+  fails(&b->s, gm_chat_ask(chat, question, NULL, NULL, &answer, &err), GM_OK, "turn", &err);
+  char *text = answer ? strdup(answer->text) : NULL;
+  gm_answer_free(answer);
+  return text;
+}
+
+static float classify(busy_engine *b, bool by_request) {
+  gm_view_params params = gm_view_params_default(GM_METHOD_WCA);
+  gm_view *view;
+  gm_classification *named = NULL;
+  gm_label first = {.struct_size = sizeof first};
+  gm_request *request = NULL;
+  gm_error err = {0};
+  params.crops = 3;
+  if (fails(&b->s, gm_view_create(&view, b->w.clip, b->w.images[0], &params, &err), GM_OK,
+            "view", &err))
+    return -2;
+  gm_status status = by_request
+                         ? gm_request_classify(&request, view, b->w.classes, NULL, NULL, &err)
+                         : gm_classify(view, b->w.classes, NULL, NULL, &named, &err);
+  if (request && gm_request_wait(request, -1))
+    status = gm_request_take_classifications(request, &named, 1, &err);
+  if (!fails(&b->s, status, GM_OK, "classify", &err))
+    fails(&b->s, gm_label_at(named, 0, &first), GM_OK, "label", &err);
+  gm_request_free(request);
+  gm_classification_free(named);
+  gm_view_free(view);
+  return first.raw_score;
+}
+
+static void *work(void *arg) {
+  const worker *me = arg;
+  busy_engine *b = me->b;
+  for (int round = 0; round < ROUNDS; round++) {
+    size_t model = (size_t)(me->number / 2 % ENGINE_MODELS),
+           picture = (size_t)(me->number + round) % PICTURES;
+    bool by_request = (me->number + round) % 2;
+    gm_scene *scene;
+    gm_chat *chat;
+    gm_error err = {0};
+    if (fails(
+            &b->s,
+            gm_scene_create(&scene, b->w.models[model], b->w.images[picture], NULL, NULL, &err),
+            GM_OK, "scene", &err))
+      return NULL;
+    if (me->number % 3 == 0) free(caption_by_request(b, scene, true));
+    char *caption = by_request ? caption_by_request(b, scene, false) : caption_of(&b->s, scene);
+    expect_text(b, caption, b->captions[model][picture], "caption on a shared engine");
+    gm_scene_free(scene);
+    scene = b->w.scenes[model][picture]; /* which outlives the chats */
+    if (fails(&b->s, gm_chat_create(&chat, scene, &err), GM_OK, "chat", &err)) return NULL;
+    expect_text(b, turn(b, chat, by_request), b->turns[model][picture], "turn");
+    gm_chat_free(atomic_exchange(&b->left, chat));
+    float score = classify(b, by_request);
+    expect(&b->s, memcmp(&score, &b->raw_score, sizeof score) == 0, "classification");
+  }
+  return NULL;
+}
+
+static void test_calls_and_requests_of_eight_threads_on_one_engine(void **state) {
+  (void)state;
+  busy_engine b = {0};
+  gm_engine_params params = gm_engine_params_default();
+  params.threads = 2;
+  engine_world_open(&b.w, &params);
+  for (size_t m = 0; m < ENGINE_MODELS; m++)
+    for (size_t p = 0; p < PICTURES; p++) {
+      gm_chat *chat;
+      gm_error err = {0};
+      b.captions[m][p] = caption_of(&b.s, engine_scene(&b.w, m, p));
+      assert_ok(gm_chat_create(&chat, b.w.scenes[m][p], &err), &err);
+      b.turns[m][p] = turn(&b, chat, false);
+      gm_chat_free(chat);
+    }
+  b.raw_score = classify(&b, false);
+  pthread_t threads[THREADS];
+  worker workers[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    workers[i] = (worker){&b, i};
+    assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  assert_int_equal(atomic_load(&b.s.faults), 0);
+  gm_chat_free(atomic_load(&b.left));
+  gm_engine_info info = engine_info(&b.w);
+  assert_int_equal(info.waiting + info.running, 0);
+  assert_int_equal(info.scenes, ENGINE_MODELS * PICTURES);
+  for (size_t m = 0; m < ENGINE_MODELS; m++)
+    for (size_t p = 0; p < PICTURES; p++) {
+      free(b.captions[m][p]);
+      free(b.turns[m][p]);
+    }
+  engine_world_close(&b.w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_eight_threads_share_what_may_be_shared)};
+      cmocka_unit_test(test_eight_threads_share_what_may_be_shared),
+      cmocka_unit_test(test_calls_and_requests_of_eight_threads_on_one_engine)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
