@@ -156,7 +156,7 @@ class Pipes(Fixture):
         go = '$G classify $P /nonexistent.png -o $D/o.jsonl --descriptions '
         self.bash(go + '<(cat $D/a)', code=1)
         _, err = self.bash(go + '<(cat $D/b) --resume', code=2)
-        self.assertIn("--descriptions: the file's SHA-256", err)
+        self.assertIn('begun with --descriptions "SHA-256 ', err)
         self.bash('exec 9</dev/null; ' + go + '<(cat $D/a) --resume')
         self.bash(go + '$D/a --resume')
 
