@@ -60,12 +60,12 @@ static void pool_runs_every_task_once(void **state) {
 enum { NEAR = 100 };
 
 /* What each worker did, in order. */
-typedef struct turns {
+typedef struct order {
   size_t n[3], task[3][NEAR];
-} turns;
+} order;
 
-static void turn_task(void *arg, size_t task, size_t worker) {
-  turns *t = arg;
+static void note_task(void *arg, size_t task, size_t worker) {
+  order *t = arg;
   t->task[worker][t->n[worker]++] = task;
 }
 
@@ -75,8 +75,8 @@ static void threads_begin_with_their_own_share(void **state) {
   gm_error err;
   assert_ok(gm_pool_create(&pool, 3, &err), &err);
   for (size_t run = 0; run < 50; run++) {
-    turns t = {0};
-    gm_pool_run(pool, turn_task, &t, NEAR);
+    order t = {0};
+    gm_pool_run(pool, note_task, &t, NEAR);
     assert_int_equal(t.n[0] + t.n[1] + t.n[2], NEAR);
     for (size_t w = 0; w < 3; w++)
       for (size_t i = 0; i < t.n[w]; i++) {

@@ -113,7 +113,7 @@ static void turns_all_eight_ways(void **state) {
     gm_image *image;
     gm_error err;
     assert_ok(gm_image_from_rgb(&image, rgb, 3, 2, &err), &err);
-    assert_ok(gm_image_turn(image, orientation, &err), &err);
+    assert_ok(gm_image_orient(image, orientation, &err), &err);
     bool known = orientation >= 1 && orientation <= 8;
     assert_int_equal(image->width, known && orientation >= 5 ? 2 : 3);
     assert_int_equal(image->height, known && orientation >= 5 ? 3 : 2);

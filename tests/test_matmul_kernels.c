@@ -16,7 +16,7 @@ static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYP
 enum { TYPES = sizeof types / sizeof types[0] };
 
 /* How values are drawn: ordinary ones; magnitudes from tiny to huge side by side; extremes that
- * saturate 16-bit sums, in mixed signs, all the same way and in regular turns; zeros;
+ * saturate 16-bit sums, in mixed signs, all the same way and in regular patterns; zeros;
  * denormals; activations near the largest float; block scales of all magnitudes side by side.
  */
 typedef enum fill {
@@ -26,13 +26,13 @@ typedef enum fill {
   FILL_TOP,
   FILL_ZERO,
   FILL_DENORMAL,
-  FILL_TURNS,
+  FILL_SIGNS,
   FILL_HUGE,
   FILL_SCALES,
   FILLS
 } fill;
 static const char *const fill_names[] = {"plain",    "wide",  "extreme", "top",   "zero",
-                                         "denormal", "turns", "huge",    "scales"};
+                                         "denormal", "signs", "huge",    "scales"};
 
 typedef struct product {
   const gm_kernels *table;
@@ -56,7 +56,7 @@ static float draw(gm_rng *rng, fill how) {
     return ldexpf(v, (int)(gm_rng_u64(rng) % 24) - 12);
   case FILL_EXTREME:
     return v < 0 ? -1.0f : 1.0f;
-  case FILL_TURNS:
+  case FILL_SIGNS:
     return 1.0f;
   case FILL_ZERO:
     return 0.0f;
@@ -72,21 +72,21 @@ static float draw_x(gm_rng *rng, fill how) {
 }
 
 /* +1 or -1 for element i of row j: all of one sign, or signs in turn by one, two, four. */
-static float turn(size_t j, size_t i) {
+static float sign_at(size_t j, size_t i) {
   size_t each = j % 5;
   bool minus = each < 2 ? each == 1 : i / ((size_t)1 << (each - 2)) % 2;
   return minus ? -1.0f : 1.0f;
 }
 
-/* Rows of blocks whose integers are the largest or the least, in the turns above. */
-static void blocks_in_turns(unsigned char *w, size_t rows, size_t row_bytes, gm_type type) {
+/* Rows of blocks whose integers are the largest or the least, in the patterns above. */
+static void blocks_of_signs(unsigned char *w, size_t rows, size_t row_bytes, gm_type type) {
   size_t block = gm_type_traits_of(type)->block_bytes;
   bool whole =
       type == GM_TYPE_Q8_0; /* a byte is an element; else parts of some, as far apart */
   size_t first = whole ? offsetof(gm_block_q8_0, qs) : 0;
   for (size_t j = 0; j < rows; j++)
     for (size_t i = 0; i < row_bytes; i++) {
-      bool minus = turn(j, i % block - first) < 0;
+      bool minus = sign_at(j, i % block - first) < 0;
       w[j * row_bytes + i] = whole ? (minus ? 0x80 : 0x7F) : minus ? 0 : 0xFF;
     }
   for (size_t at = 0; type == GM_TYPE_Q6_K && at < rows * row_bytes; at += block)
@@ -103,7 +103,7 @@ static uint16_t draw_scale(gm_rng *rng, fill how, float unit) {
 
 /* Blocks of any bits but for their scales, which stay finite. */
 static void random_blocks(unsigned char *w, size_t bytes, gm_type type, gm_rng *rng, fill how) {
-  for (size_t i = 0; i < bytes && how != FILL_TURNS; i++)
+  for (size_t i = 0; i < bytes && how != FILL_SIGNS; i++)
     w[i] = how == FILL_ZERO      ? 0
            : how == FILL_EXTREME ? (gm_rng_u64(rng) & 1 ? 0x80 : 0xFF)
            : how == FILL_TOP     ? (type == GM_TYPE_Q8_0 ? 0x80 : 0xFF)
@@ -307,14 +307,14 @@ static void product_make(product *p) {
   float *row = malloc(p->k * sizeof(float));
   assert_true(p->x && p->w && p->y && p->bound && row);
   for (size_t i = 0; i < p->m * p->k; i++) p->x[i] = draw_x(&rng, p->how);
-  if (traits->quantised && p->how == FILL_TURNS)
-    blocks_in_turns(p->w, p->n, p->row_bytes, p->type);
+  if (traits->quantised && p->how == FILL_SIGNS)
+    blocks_of_signs(p->w, p->n, p->row_bytes, p->type);
   if (traits->quantised)
     random_blocks(p->w, p->n * p->row_bytes, p->type, &rng, p->how);
   else
     for (size_t j = 0; j < p->n; j++) {
       for (size_t i = 0; i < p->k; i++)
-        row[i] = draw(&rng, p->how) * (p->how == FILL_TURNS ? turn(j, i) : 1.0f);
+        row[i] = draw(&rng, p->how) * (p->how == FILL_SIGNS ? sign_at(j, i) : 1.0f);
       traits->from_float(p->w + j * p->row_bytes, row, p->k);
     }
   free(row);

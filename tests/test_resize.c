@@ -73,7 +73,7 @@ static void equals_pillow_tall_and_cropped(void **state) {
   golden *g = golden_open("golden/resize/bicubic.safetensors");
   gm_error err;
   gm_image *rocket = open_image("photos/rocket.jpg");
-  assert_ok(gm_image_turn(rocket, 8, &err), &err); /* 90 degrees counter-clockwise */
+  assert_ok(gm_image_orient(rocket, 8, &err), &err); /* 90 degrees counter-clockwise */
   gm_resize r = gm_resize_whole(rocket->rgb, rocket->width, rocket->height, 20, 300);
   uint8_t *got = resize(&r, NULL);
   assert_pixels(got, 20, 300, golden_get(g, "rocket-turned-left-20x300"), 1, "turned, 20x300");

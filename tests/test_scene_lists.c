@@ -93,7 +93,7 @@ static void assert_same_steps(const steps *a, const steps *b) {
 static void say(gm_talk *talk, const char *text, const size_t *index) {
   gm_error err;
   gm_question question = {0};
-  const gm_prompt *prompt = talk->picture->groma->prompt;
+  const gm_prompt *prompt = talk->encoding->groma->prompt;
   assert_ok(gm_question_typed(&question, prompt, text, false, index ? 1 : 0, &err), &err);
   assert_ok(gm_talk_ask(talk, &question, index, &err), &err);
   gm_question_free(&question);
@@ -137,7 +137,7 @@ static size_t ask(gm_scene *scene, size_t n, bool in_bits, steps *out) {
   assert_ok(gm_scene_boxes_to_rel(scene, boxes, n, &rel, &err), &err);
   for (size_t i = 0; i < n; i++) {
     each[i] = &talks[i];
-    assert_ok(gm_talk_begin(each[i], scene->picture, &rel[i], 1, &index[i], &err), &err);
+    assert_ok(gm_talk_begin(each[i], scene->encoding, &rel[i], 1, &index[i], &err), &err);
   }
   assert_ok(gm_talks_prepare(c, each, n), &err);
   for (size_t i = 0; i < n; i++) {
@@ -429,7 +429,7 @@ static void converse(const char *cache, steps *out) {
   assert_ok(gm_scene_boxes_to_rel(scene, boxes, 2, &rel, &err), &err);
   for (size_t turn = 0; turn < 2; turn++) {
     if (turn == 0)
-      assert_ok(gm_talk_begin(&talk, scene->picture, rel, 1, index, &err), &err);
+      assert_ok(gm_talk_begin(&talk, scene->encoding, rel, 1, index, &err), &err);
     else
       assert_ok(gm_talk_refer(&talk, rel + 1, 1, index, &err), &err);
     assert_ok(gm_talks_prepare(c, &each, 1), &err);

@@ -361,7 +361,7 @@ static void a_second_turn_equals_the_whole_at_once(void **state) {
   gm_answer *third = ask(chat, "How many trees are there?", NULL);
 
   gm_talk talk;
-  assert_ok(gm_talk_begin(&talk, scene->picture, NULL, 0, NULL, &err), &err);
+  assert_ok(gm_talk_begin(&talk, scene->encoding, NULL, 0, NULL, &err), &err);
   prepare(scene, &talk);
   add_turn(&talk, "How many guitars are there?", 0, NULL, first);
   add_turn(&talk, "Where is the snowman?", 0, NULL, second);
@@ -387,11 +387,11 @@ static void a_talk_computes_only_what_is_new(void **state) {
   const gm_prompt *prompt = mini->groma->prompt;
   gm_talk talk;
   size_t index[1];
-  assert_ok(gm_talk_begin(&talk, scene->picture, NULL, 0, NULL, &err), &err);
+  assert_ok(gm_talk_begin(&talk, scene->encoding, NULL, 0, NULL, &err), &err);
   prepare(scene, &talk);
-  size_t prefix = scene->picture->n_image + 2 * talk.list.n + prompt->tail.n;
+  size_t prefix = scene->encoding->n_image + 2 * talk.list.n + prompt->tail.n;
   assert_int_equal(talk.seq.n, prefix); /* all of it from the picture */
-  assert_int_equal(scene->picture->prefix.n, prefix);
+  assert_int_equal(scene->encoding->prefix.n, prefix);
   add_turn(&talk, "Where is the snowman?", 0, NULL, NULL);
   greedy g = {.groma = mini->groma};
   gm_talk *talks[] = {&talk};
@@ -408,7 +408,7 @@ static void a_talk_computes_only_what_is_new(void **state) {
   assert_ok(gm_talk_refer(&talk, boxes, 1, index, &err), &err);
   assert_int_equal(index[0], n_before);
   assert_int_equal(talk.list.n, n_before + 1);
-  assert_int_equal(talk.seq.n, scene->picture->n_image + 2 * n_before);
+  assert_int_equal(talk.seq.n, scene->encoding->n_image + 2 * n_before);
   prepare(scene, &talk);
   add_turn(&talk, "What is {1}?", 1, index, NULL);
   /* the same box again has its place */
@@ -434,7 +434,7 @@ static void a_box_in_a_later_turn_equals_the_whole_at_once(void **state) {
   gm_rel_box *boxes;
   size_t index[1];
   assert_ok(gm_scene_boxes_to_rel(scene, &upper_tree, 1, &boxes, &err), &err);
-  assert_ok(gm_talk_begin(&talk, scene->picture, NULL, 0, NULL, &err), &err);
+  assert_ok(gm_talk_begin(&talk, scene->encoding, NULL, 0, NULL, &err), &err);
   assert_ok(gm_talk_refer(&talk, boxes, 1, index, &err), &err);
   prepare(scene, &talk);
   add_turn(&talk, "Where is the snowman?", 0, NULL, first);
@@ -621,10 +621,10 @@ static void appended_boxes_reuse_the_prefix(void **state) {
   gm_talk talk;
   size_t index[1];
   assert_ok(gm_scene_boxes_to_rel(scene, &upper_tree, 1, &boxes, &err), &err);
-  assert_ok(gm_talk_begin(&talk, scene->picture, boxes, 1, index, &err), &err);
-  assert_int_equal(index[0], scene->picture->base.n);
+  assert_ok(gm_talk_begin(&talk, scene->encoding, boxes, 1, index, &err), &err);
+  assert_int_equal(index[0], scene->encoding->base.n);
   prepare(scene, &talk);
-  assert_int_equal(talk.seq.n, scene->picture->n_image + 2 * scene->picture->base.n);
+  assert_int_equal(talk.seq.n, scene->encoding->n_image + 2 * scene->encoding->base.n);
   gm_talk_free(&talk);
   free(boxes);
   gm_answer *answer;

@@ -68,14 +68,14 @@ static void begin(gm_talk *talk, const struct question *q, size_t *index) {
   gm_scene *scene = scenes[q->scene];
   size_t n = q->box ? 1 : 0;
   assert_ok(gm_scene_boxes_to_rel(scene, q->box, n, &rel, &err), &err);
-  assert_ok(gm_talk_begin(talk, scene->picture, rel, n, index, &err), &err);
+  assert_ok(gm_talk_begin(talk, scene->encoding, rel, n, index, &err), &err);
   free(rel);
 }
 
 static void say(gm_talk *talk, const struct question *q, const size_t *index) {
   gm_error err;
   gm_question question = {0};
-  const gm_prompt *prompt = talk->picture->groma->prompt;
+  const gm_prompt *prompt = talk->encoding->groma->prompt;
   assert_ok(gm_question_typed(&question, prompt, q->text, !q->box, q->box ? 1 : 0, &err), &err);
   assert_ok(gm_talk_ask(talk, &question, index, &err), &err);
   gm_question_free(&question);
@@ -94,7 +94,7 @@ static void ask(size_t first, size_t n, steps *out) {
     begin(each[i], &questions[first + i], &index[i]);
   }
   for (size_t i = 0, end; i < n; i = end) {
-    for (end = i + 1; end < n && talks[end].picture == talks[i].picture;) end++;
+    for (end = i + 1; end < n && talks[end].encoding == talks[i].encoding;) end++;
     assert_ok(gm_talks_prepare(c, each + i, end - i), &err);
   }
   for (size_t i = 0; i < n; i++) say(each[i], &questions[first + i], &index[i]);

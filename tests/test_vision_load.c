@@ -180,7 +180,7 @@ static void values_that_do_not_fit_are_refused(void **state) {
 typedef struct run {
   gm_model_file *file;
   gm_vision *vision;
-  gm_vision_image *image;
+  gm_features *features;
   gm_compute *c;
   float *pixels;
   gm_error err;
@@ -191,7 +191,7 @@ static void open_run(run *r, const fixture *f) {
   gm_groma_hparams hparams;
   assert_ok(gm_groma_hparams_read(&hparams, r->file, &r->err), &r->err);
   assert_ok(gm_vision_load(&r->vision, r->file, &hparams, &r->err), &r->err);
-  assert_ok(gm_vision_image_create(&r->image, r->vision, &r->err), &r->err);
+  assert_ok(gm_features_create(&r->features, r->vision, &r->err), &r->err);
   r->c = compute_open(0, NULL);
   r->c->err = &r->err;
   gm_rng rng = {1};
@@ -199,7 +199,7 @@ static void open_run(run *r, const fixture *f) {
 }
 
 static void close_run(run *r) {
-  gm_vision_image_free(r->image);
+  gm_features_free(r->features);
   gm_vision_free(r->vision);
   gm_model_file_close(r->file);
   compute_close(r->c);
@@ -211,18 +211,18 @@ static void close_run(run *r) {
 static void region_features_stand_alone(void **state) {
   run r;
   open_run(&r, *state);
-  assert_ok(gm_vision_encode(r.c, r.vision, r.image, r.pixels), &r.err);
-  assert_ok(gm_vision_fuse(r.c, r.vision, r.image), &r.err);
+  assert_ok(gm_vision_encode(r.c, r.vision, r.features, r.pixels), &r.err);
+  assert_ok(gm_vision_fuse(r.c, r.vision, r.features), &r.err);
   gm_rel_box boxes[3] = {
       {0.5f, 0.5f, 1, 1}, {0.2f, 0.3f, 0.1f, 0.2f}, {0.9f, 0.9f, 0.4f, 0.4f}};
   size_t D = gm_vision_dim(r.vision);
   float *all = zeros(3 * D), *one = zeros(D);
-  assert_ok(gm_vision_region_features(r.c, r.vision, r.image, boxes, 3, all), &r.err);
+  assert_ok(gm_vision_region_vectors(r.c, r.vision, r.features, boxes, 3, all), &r.err);
   for (size_t i = 0; i < 3; i++) {
-    assert_ok(gm_vision_region_features(r.c, r.vision, r.image, boxes + i, 1, one), &r.err);
+    assert_ok(gm_vision_region_vectors(r.c, r.vision, r.features, boxes + i, 1, one), &r.err);
     assert_close(one, all + i * D, D, 1e-4, "a region's features alone");
   }
-  assert_ok(gm_vision_region_features(r.c, r.vision, r.image, boxes, 0, all), &r.err);
+  assert_ok(gm_vision_region_vectors(r.c, r.vision, r.features, boxes, 0, all), &r.err);
   free(all);
   free(one);
   close_run(&r);
@@ -236,10 +236,10 @@ static void weights_that_are_not_numbers(void **state) {
   assert_non_null(bias);
   float *value = (float *)(uintptr_t)bias->data, old = value[0];
   value[0] = NAN;
-  assert_ok(gm_vision_encode(r.c, r.vision, r.image, r.pixels), &r.err);
-  assert_int_equal(gm_vision_propose(r.c, r.vision, r.image), GM_ERR_MODEL);
+  assert_ok(gm_vision_encode(r.c, r.vision, r.features, r.pixels), &r.err);
+  assert_int_equal(gm_vision_propose(r.c, r.vision, r.features), GM_ERR_MODEL);
   value[0] = old;
-  assert_ok(gm_vision_propose(r.c, r.vision, r.image), &r.err);
+  assert_ok(gm_vision_propose(r.c, r.vision, r.features), &r.err);
   close_run(&r);
 }
 
@@ -255,11 +255,11 @@ static bool stop_at_limit(void *user) {
 static gm_status all_stages(run *r) {
   gm_rel_box box = {0.5f, 0.5f, 1, 1};
   float *out = zeros(gm_vision_dim(r->vision));
-  gm_status status = gm_vision_encode(r->c, r->vision, r->image, r->pixels);
-  if (status == GM_OK) status = gm_vision_propose(r->c, r->vision, r->image);
-  if (status == GM_OK) status = gm_vision_fuse(r->c, r->vision, r->image);
+  gm_status status = gm_vision_encode(r->c, r->vision, r->features, r->pixels);
+  if (status == GM_OK) status = gm_vision_propose(r->c, r->vision, r->features);
+  if (status == GM_OK) status = gm_vision_fuse(r->c, r->vision, r->features);
   if (status == GM_OK)
-    status = gm_vision_region_features(r->c, r->vision, r->image, &box, 1, out);
+    status = gm_vision_region_vectors(r->c, r->vision, r->features, &box, 1, out);
   free(out);
   return status;
 }

@@ -8,7 +8,7 @@
 
 gm_status gm_answering_begin(gm_answering *a, const gm_asked *asked, gm_talk *talk,
                              const gm_listener *listener, uint64_t turn, gm_error *err) {
-  const gm_groma *groma = talk->picture->groma;
+  const gm_groma *groma = talk->encoding->groma;
   *a = (gm_answering){.asked = asked, .talk = talk};
   gm_grounded_text_params text = {.tokenizer = groma->tokenizer, .n_regions = talk->list.n};
   if (listener) {
@@ -23,7 +23,7 @@ gm_status gm_answering_begin(gm_answering *a, const gm_asked *asked, gm_talk *ta
 
 static void report_progress(const gm_answering *a) {
   if (!a->listener.progress) return;
-  size_t room = a->talk->picture->groma->context - gm_talk_positions(a->talk);
+  size_t room = a->talk->encoding->groma->context - gm_talk_positions(a->talk);
   size_t limit = a->asked->max_tokens, most = limit ? limit : a->ids.n + room;
   a->listener.progress(a->listener.user, "generate", (double)a->ids.n / (double)most);
 }
@@ -35,7 +35,7 @@ gm_status gm_answering_next(void *user, size_t i, const float *logits, int32_t *
   *id = gm_sample(&a->sampler, logits);
   GM_TRY(gm_ids_append(&a->ids, *id, err));
   GM_TRY(gm_grounded_text_push(&a->parser, *id, err));
-  a->complete = *id == a->talk->picture->groma->prompt->eos;
+  a->complete = *id == a->talk->encoding->groma->prompt->eos;
   *more = !a->complete && a->ids.n != a->asked->max_tokens;
   report_progress(a);
   return GM_OK;
@@ -53,7 +53,7 @@ gm_status gm_answering_full(const gm_answering *a, gm_error *err) {
       err, GM_ERR_CONTEXT_FULL,
       "the context of %zu positions is full after %zu tokens of the answer; raise it "
       "(-c), limit the answer (-n) or begin a new conversation",
-      a->talk->picture->groma->context, a->ids.n);
+      a->talk->encoding->groma->context, a->ids.n);
 }
 
 /* ---- the result ---- */
@@ -132,7 +132,7 @@ gm_status gm_answering_finish(gm_answering *a, gm_answer **out, gm_error *err) {
   gm_status status = gm_grounded_text_finish(&a->parser, err);
   if (status == GM_OK)
     status =
-        gm_llama_decode(a->talk->picture->groma->tokenizer, a->ids.ids, a->ids.n, &raw, err);
+        gm_llama_decode(a->talk->encoding->groma->tokenizer, a->ids.ids, a->ids.n, &raw, err);
   if (status == GM_OK) {
     size_t bytes;
     whole_answer *w = allocate(a, raw.length, &bytes);

@@ -48,7 +48,7 @@ static gm_status add_question(gm_turn_job *t, gm_compute *c) {
   if (chat->begun) {
     status = gm_talk_refer(talk, asked->boxes, n, index, c->err);
   } else {
-    status = gm_talk_begin(talk, chat->scene->picture, asked->boxes, n, index, c->err);
+    status = gm_talk_begin(talk, chat->scene->encoding, asked->boxes, n, index, c->err);
     chat->begun = status == GM_OK;
   }
   if (status == GM_OK) status = gm_prepare_talks(&t->job, c, asked, &talk, 1);
@@ -66,7 +66,7 @@ static gm_status run(gm_job *job, gm_compute *c) {
                                 .phrase = t->phrase};
   if (chat->begun) GM_TRY(gm_talk_mark_set(&t->before, &chat->talk, c->err));
   t->begun = true;
-  bool was_ready = gm_picture_ready(chat->scene->picture);
+  bool was_ready = gm_encoding_ready(chat->scene->encoding);
   GM_TRY(add_question(t, c));
   GM_TRY(
       gm_answering_begin(&t->answering, t->asked, &chat->talk, &listener, chat->turns, c->err));
@@ -110,7 +110,7 @@ static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *mor
 
 static bool ready(const gm_job *job) {
   const gm_turn_job *t = (const gm_turn_job *)job;
-  return t->asked->n_boxes == 0 && gm_picture_ready(t->chat->scene->picture);
+  return t->asked->n_boxes == 0 && gm_encoding_ready(t->chat->scene->encoding);
 }
 
 void gm_turn_job_init(gm_turn_job *job, gm_chat *chat, const gm_asked *asked, gm_answer **out) {

@@ -78,7 +78,7 @@ gm_status gm_clip_get_info(const gm_clip *clip, gm_clip_info *out, gm_error *err
   return GM_STRUCT_WRITE(gm_clip_info, out, &info, err);
 }
 
-/* Makes the file's sum with the first call. In nobody's turn: models of two engines may ask for
+/* Makes the file's sum with the first call. Enters no engine: models of two engines may ask for
  * each other's. */
 static gm_status sum_of(gm_clip *clip, char out[65], const gm_callbacks *callbacks,
                         gm_error *err) {

@@ -149,7 +149,7 @@ static void cut_result(const gm_ground_params *params, found_regions *f) {
 
 static gm_status fill_result(const gm_ground_job *g, const search *s, found_regions *f,
                              gm_error *err) {
-  const gm_region_list *list = &g->scene->picture->base;
+  const gm_region_list *list = &g->scene->encoding->base;
   f->regions = calloc(g->n_regions, sizeof *f->regions);
   if (!f->regions) return gm_fail_memory(err, "the regions", g->n_regions * sizeof *f->regions);
   f->base.n_regions = s->n_found;
@@ -197,7 +197,7 @@ static gm_status begin_search(gm_ground_job *g, search *s, gm_error *err) {
 static gm_status begin_talks(gm_ground_job *g, gm_error *err) {
   for (size_t i = 0; i < g->some; i++) {
     GM_TRY(begin_search(g, &g->searches[i], err));
-    GM_TRY(gm_talk_begin(&g->talks[i], g->scene->picture, NULL, 0, NULL, err));
+    GM_TRY(gm_talk_begin(&g->talks[i], g->scene->encoding, NULL, 0, NULL, err));
     g->n_talks++;
   }
   return GM_OK;
@@ -222,7 +222,7 @@ static gm_status run(gm_job *job, gm_compute *c) {
     asked[i].scene = g->scene;
   }
   GM_TRY(begin_talks(g, c->err));
-  size_t ready = gm_picture_ready(g->scene->picture) ? SIZE_MAX : 0;
+  size_t ready = gm_encoding_ready(g->scene->encoding) ? SIZE_MAX : 0;
   GM_TRY(gm_prepare_talks(job, c, asked, talks, g->some));
   for (size_t i = 0; i < g->some; i++) GM_TRY(ask(g, i, c->err));
   gm_next_fn next = g->params.free ? next_free : g->params.all ? next_instance : next_best;
@@ -274,7 +274,7 @@ static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *mor
 }
 
 static bool ready(const gm_job *job) {
-  return gm_picture_ready(((const gm_ground_job *)job)->scene->picture);
+  return gm_encoding_ready(((const gm_ground_job *)job)->scene->encoding);
 }
 
 gm_job *gm_ground_job_of(gm_ground_job *g) {
@@ -310,7 +310,7 @@ gm_status gm_ground_job_new(gm_ground_job **out, gm_scene *scene, const char *co
   g->n = n;
   g->results = results;
   g->params = *params;
-  g->n_regions = scene->picture->base.n;
+  g->n_regions = scene->encoding->base.n;
   g->questions = calloc(n, sizeof *g->questions);
   g->allowed = malloc((g->n_regions + 1) * sizeof *g->allowed);
   g->share = malloc((g->n_regions + 1) * sizeof *g->share);

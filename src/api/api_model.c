@@ -1,4 +1,5 @@
-/* api_model.c - gm_model: opening a model, what is known of it, and its callers' turns. */
+/* api_model.c - gm_model: opening a model, what is known of it, and how its callers enter it.
+ */
 #include "handles.h"
 
 #include "model_file_bytes.h"

@@ -12,7 +12,7 @@
 
 enum { HASHED_AT_ONCE = 4 << 20 }; /* bytes */
 
-/* ---- turns ---- */
+/* ---- heavy work on a scene ---- */
 
 gm_status gm_scene_enter(gm_scene *scene, gm_entry *entry, const gm_callbacks *callbacks,
                          gm_error *err) {
@@ -77,7 +77,7 @@ gm_region gm_scene_region(const gm_scene *scene, const gm_listed_region *region,
 }
 
 gm_status gm_scene_region_unclipped(const gm_scene *scene, int32_t index, gm_box *out) {
-  const gm_region_list *base = &scene->picture->base;
+  const gm_region_list *base = &scene->encoding->base;
   if (index < 0 || (size_t)index >= base->n) return GM_ERR_ARGUMENT;
   *out = to_pixels(scene, base->regions[index].box);
   return GM_OK;
@@ -119,7 +119,7 @@ static gm_region_rule rule_of(const gm_groma *groma, const gm_scene_params *para
 }
 
 static gm_status encode(gm_scene *scene, gm_compute *c, const gm_image *image,
-                        const gm_picture_settings *settings) {
+                        const gm_encoding_settings *settings) {
   const gm_groma *groma = scene->model->groma;
   size_t size = groma->hparams.image_size;
   gm_watch_begin(&scene->watch, "image");
@@ -127,7 +127,7 @@ static gm_status encode(gm_scene *scene, gm_compute *c, const gm_image *image,
   float *pixels = gm_scratch_f32(c, 3 * size * size, "the pixels");
   if (!pixels) return GM_ERR_MEMORY;
   GM_TRY(gm_pixels_squash(pixels, image, size, &groma->hparams.pixel_norm, c->pool, c->err));
-  return gm_picture_create(&scene->picture, groma, c, pixels, settings, &scene->watch);
+  return gm_encoding_create(&scene->encoding, groma, c, pixels, settings, &scene->watch);
 }
 
 /* A total order even where scores are NaN: qsort may leave the array without one. */
@@ -147,14 +147,14 @@ static gm_status measure_unlikeness(gm_scene *scene, gm_error *err) {
   const gm_embedded_world *world = scene->model->world;
   if (!world || !world->rows) return GM_OK;
   size_t patches, width;
-  const float *states =
-      gm_vision_patches(scene->model->groma->vision, scene->picture->vision, &patches, &width);
+  const float *states = gm_features_patches(scene->model->groma->vision,
+                                            scene->encoding->features, &patches, &width);
   if (width != world->dim) return GM_OK;
   return gm_unlikeness(world->rows, world->n, width, states, patches, &scene->unlikeness, err);
 }
 
 static gm_status publish_regions(gm_scene *scene, gm_error *err) {
-  const gm_region_list *base = &scene->picture->base;
+  const gm_region_list *base = &scene->encoding->base;
   scene->regions = calloc(base->n, sizeof *scene->regions);
   if (!scene->regions)
     return gm_fail_memory(err, "the regions", base->n * sizeof *scene->regions);
@@ -174,13 +174,13 @@ static gm_status scores_of(const gm_scene_params *params, float **out, gm_error 
 }
 
 void gm_scene_count_bytes(gm_scene *scene) {
-  uint64_t regions = scene->picture->base.n * sizeof *scene->regions;
-  atomic_store(&scene->bytes, sizeof *scene + regions + gm_picture_bytes(scene->picture));
+  uint64_t regions = scene->encoding->base.n * sizeof *scene->regions;
+  atomic_store(&scene->bytes, sizeof *scene + regions + gm_encoding_bytes(scene->encoding));
 }
 
 /* On the thread that computes. */
 static gm_status make(gm_scene *scene, gm_compute *c, const gm_image *image,
-                      const gm_picture_settings *settings) {
+                      const gm_encoding_settings *settings) {
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = encode(scene, c, image, settings);
   gm_arena_restore(&c->arena, mark);
@@ -205,7 +205,7 @@ static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_p
   }
   if (status == GM_OK) status = gm_scene_enter(scene, &entry, callbacks, err);
   if (status == GM_OK) {
-    gm_picture_settings settings = {
+    gm_encoding_settings settings = {
         .rule = rule_of(scene->model->groma, params),
         .boxes = boxes,
         .scores = scores,
@@ -294,17 +294,17 @@ gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image
 
 void gm_scene_destroy(gm_scene *scene) {
   assert(!scene->after);
-  gm_picture_free(scene->picture);
+  gm_encoding_free(scene->encoding);
   free(scene->regions);
   free(scene);
 }
 
 size_t gm_scene_region_count(const gm_scene *scene) {
-  return scene->picture->base.n;
+  return scene->encoding->base.n;
 }
 
 gm_status gm_scene_region_at(const gm_scene *scene, size_t i, gm_region *out) {
-  return GM_STRUCT_WRITE_AT(gm_region, out, scene->regions, i, scene->picture->base.n);
+  return GM_STRUCT_WRITE_AT(gm_region, out, scene->regions, i, scene->encoding->base.n);
 }
 
 float gm_scene_unlikeness(const gm_scene *scene) {

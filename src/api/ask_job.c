@@ -5,12 +5,12 @@
 
 /* For what the first question about a picture computes and keeps. */
 static gm_status make_room(gm_scene *scene, gm_error *err) {
-  const gm_picture *picture = scene->picture;
+  const gm_encoding *encoding = scene->encoding;
   gm_engine *engine = scene->model->engine;
-  if (engine->memory == UINT64_MAX || gm_picture_ready(picture)) return GM_OK;
-  size_t positions = gm_picture_positions(picture, &picture->base);
-  uint64_t maps = picture->fused ? 0 : gm_vision_maps_bytes(picture->groma->vision);
-  return gm_scenes_make_room(engine, maps + gm_kv_bytes(&picture->prefix.shape, positions),
+  if (engine->memory == UINT64_MAX || gm_encoding_ready(encoding)) return GM_OK;
+  size_t positions = gm_encoding_positions(encoding, &encoding->base);
+  uint64_t maps = encoding->fused ? 0 : gm_vision_maps_bytes(encoding->groma->vision);
+  return gm_scenes_make_room(engine, maps + gm_kv_bytes(&encoding->prefix.shape, positions),
                              err);
 }
 
@@ -19,7 +19,7 @@ gm_status gm_prepare_talks(gm_job *job, gm_compute *c, const gm_asked *asked,
   gm_status status = GM_OK;
   for (size_t i = 0, end; i < n && status == GM_OK; i = end) {
     gm_watch *watch = &asked[i].scene->watch;
-    for (end = i + 1; end < n && talks[end]->picture == talks[i]->picture;) end++;
+    for (end = i + 1; end < n && talks[end]->encoding == talks[i]->encoding;) end++;
     watch->callbacks = &job->inner;
     status = make_room(asked[i].scene, c->err);
     if (status == GM_OK) status = gm_talks_prepare(c, talks + i, end - i);
@@ -37,7 +37,7 @@ static gm_status begin_talks(gm_ask_job *a, size_t *index, gm_error *err) {
     const gm_asked *asked = &a->asked[a->at + a->n_talks];
     gm_talk *talk = &a->talks[a->n_talks];
     GM_TRY(
-        gm_talk_begin(talk, asked->scene->picture, asked->boxes, asked->n_boxes, index, err));
+        gm_talk_begin(talk, asked->scene->encoding, asked->boxes, asked->n_boxes, index, err));
     index += asked->n_boxes;
   }
   return GM_OK;
@@ -67,7 +67,7 @@ static gm_status prepare(gm_ask_job *a, gm_compute *c, size_t *index) {
   gm_talk *talks[GM_ASK_BATCH];
   for (size_t i = 0; i < a->some; i++) talks[i] = &a->talks[i];
   GM_TRY(begin_talks(a, index, c->err));
-  for (size_t i = 0; i < a->some; i++) a->ready[i] = gm_picture_ready(talks[i]->picture);
+  for (size_t i = 0; i < a->some; i++) a->ready[i] = gm_encoding_ready(talks[i]->encoding);
   GM_TRY(gm_prepare_talks(&a->job, c, a->asked + a->at, talks, a->some));
   return ask_questions(a, index, c->err);
 }
@@ -136,7 +136,8 @@ static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *mor
 static bool ready(const gm_job *job) {
   const gm_ask_job *a = (const gm_ask_job *)job;
   for (size_t i = a->at; i < a->n && i < a->at + GM_ASK_BATCH; i++)
-    if (a->asked[i].n_boxes > 0 || !gm_picture_ready(a->asked[i].scene->picture)) return false;
+    if (a->asked[i].n_boxes > 0 || !gm_encoding_ready(a->asked[i].scene->encoding))
+      return false;
   return true;
 }
 

@@ -23,14 +23,14 @@ struct gm_clip {
 };
 
 /* What names its features in the cache: the file's sum, the kernels and this library; it lives
- * as long as the clip. The sum is made with the first call. In the clip's turn.
- * GM_ERR_CANCELLED. */
+ * as long as the clip. The sum is made with the first call. To be called between gm_clip_enter
+ * and gm_engine_leave. GM_ERR_CANCELLED. */
 gm_status gm_clip_maker(gm_clip *clip, const char **out, const gm_callbacks *callbacks,
                         gm_error *err);
 
 /* GM_ERR_ARGUMENT where the classes were made with another model than this one: their vectors
  * stand for nothing here, and may be of another length. Two handles of equal files are one
- * model. In no clip's turn. */
+ * model. It enters no engine, but may read both files whole. */
 gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes,
                                 const gm_callbacks *callbacks, gm_error *err);
 

@@ -3,9 +3,9 @@
 #define GM_HANDLES_H
 
 #include "embedded.h"
+#include "encoding.h"
 #include "engine.h"
 #include "groma.h"
-#include "picture.h"
 #include "sha256.h"
 #include "struct_size.h"
 #include "watch.h"
@@ -30,9 +30,9 @@ struct gm_scene {
   _Atomic uint64_t bytes; /* as of the last work on it */
   uint32_t width, height; /* of the upright picture */
   gm_watch watch;
-  gm_picture *picture;
+  gm_encoding *encoding;
   float unlikeness;
-  gm_region *regions; /* [picture->base.n], falling score */
+  gm_region *regions; /* [encoding->base.n], falling score */
 };
 
 /* The type that most weights of a file have, by bytes. */

@@ -11,7 +11,7 @@
 gm_status gm_classify_params_read(gm_classify_params *own, const gm_classify_params *given,
                                   gm_error *err);
 
-/* Checks classes and params, encodes what is to be looked at, in the clip's turn. *n becomes
+/* Checks classes and params, encodes what is to be looked at (it enters the clip). *n becomes
  * the number of crops and *mix what the method makes of them; without crops (0) the whole
  * picture is the only one. free(mix->weights) in any case. */
 gm_status gm_look(gm_view *view, const gm_classes *classes, const gm_classify_params *params,

@@ -68,11 +68,11 @@ static gm_status find_regions(image_bench *b, gm_compute *c) {
   gm_bench_chain *chain = &b->chain;
   const gm_groma *groma = chain->groma;
   const gm_groma_hparams *h = &groma->hparams;
-  GM_TRY(gm_vision_encode(c, groma->vision, chain->image, chain->pixels));
-  GM_TRY(gm_vision_propose(c, groma->vision, chain->image));
+  GM_TRY(gm_vision_encode(c, groma->vision, chain->features, chain->pixels));
+  GM_TRY(gm_vision_propose(c, groma->vision, chain->features));
   size_t n;
   const float *scores;
-  const gm_rel_box *boxes = gm_vision_proposals(chain->image, &scores, &n);
+  const gm_rel_box *boxes = gm_features_proposals(chain->features, &scores, &n);
   gm_region_rule rule = {h->score_threshold, h->nms_threshold, h->max_regions};
   if (rule.max_regions > groma->max_regions) rule.max_regions = groma->max_regions;
   uint32_t *chosen = gm_scratch(c, n * sizeof *chosen, "the regions");

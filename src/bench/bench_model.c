@@ -49,23 +49,23 @@ static gm_status read_dims(const gm_model *model, dims *d, gm_error *err) {
 
 static gm_status run_vision(gm_compute *c, void *user) {
   gm_bench_chain *b = user;
-  return gm_vision_encode(c, b->groma->vision, b->image, b->pixels);
+  return gm_vision_encode(c, b->groma->vision, b->features, b->pixels);
 }
 
 static gm_status run_proposer(gm_compute *c, void *user) {
   gm_bench_chain *b = user;
-  return gm_vision_propose(c, b->groma->vision, b->image);
+  return gm_vision_propose(c, b->groma->vision, b->features);
 }
 
 static gm_status run_maps(gm_compute *c, void *user) {
   gm_bench_chain *b = user;
-  return gm_vision_fuse(c, b->groma->vision, b->image);
+  return gm_vision_fuse(c, b->groma->vision, b->features);
 }
 
 static gm_status run_regions(gm_compute *c, void *user) {
   gm_bench_chain *b = user;
-  return gm_vision_region_features(c, b->groma->vision, b->image, b->boxes, b->regions,
-                                   b->features);
+  return gm_vision_region_vectors(c, b->groma->vision, b->features, b->boxes, b->regions,
+                                  b->vectors);
 }
 
 static gm_status clear_cache(gm_compute *c, void *user) {
@@ -264,13 +264,13 @@ gm_status gm_bench_chain_begin(gm_bench_chain *b, gm_error *err) {
   size_t pixels = 3 * (size_t)groma->hparams.image_size * groma->hparams.image_size;
   size_t dim = gm_vision_dim(groma->vision);
   size_t most = b->prompt > b->tokens ? b->prompt : b->tokens;
-  GM_TRY(gm_vision_image_create(&b->image, groma->vision, err));
+  GM_TRY(gm_features_create(&b->features, groma->vision, err));
   b->pixels = malloc(pixels * sizeof *b->pixels);
-  b->features = malloc(b->regions * dim * sizeof *b->features);
+  b->vectors = malloc(b->regions * dim * sizeof *b->vectors);
   b->boxes = malloc(b->regions * sizeof *b->boxes);
   b->logits = malloc(groma->llama->vocab * sizeof *b->logits);
   b->rows = calloc(most, sizeof *b->rows);
-  if (!b->pixels || !b->features || !b->boxes || !b->logits || !b->rows)
+  if (!b->pixels || !b->vectors || !b->boxes || !b->logits || !b->rows)
     return gm_fail_memory(err, "the benchmark", pixels * sizeof *b->pixels);
   gm_rng rng = {1};
   for (size_t i = 0; i < pixels; i++) b->pixels[i] = (float)(4 * gm_rng_unit(&rng) - 2);
@@ -287,10 +287,10 @@ gm_status gm_bench_chain_begin(gm_bench_chain *b, gm_error *err) {
 }
 
 void gm_bench_chain_end(gm_bench_chain *b) {
-  gm_vision_image_free(b->image);
+  gm_features_free(b->features);
   gm_kv_clear(&b->seq);
   free(b->pixels);
-  free(b->features);
+  free(b->vectors);
   free(b->boxes);
   free(b->logits);
   free(b->rows);

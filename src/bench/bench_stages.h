@@ -8,10 +8,10 @@
 
 /* Zero-initialised but for what stands below "given". */
 typedef struct gm_bench_chain {
-  gm_vision_image *image;
-  float *pixels;   /* [3, S, S] */
-  float *features; /* [regions, D] */
-  float *logits;   /* [vocab] */
+  gm_features *features;
+  float *pixels;  /* [3, S, S] */
+  float *vectors; /* [regions, D] */
+  float *logits;  /* [vocab] */
   gm_rel_box *boxes;
   gm_llama_row *rows;
   gm_kv_seq seq;
@@ -28,7 +28,8 @@ typedef struct gm_bench_chain {
 gm_status gm_bench_chain_begin(gm_bench_chain *b, gm_error *err);
 void gm_bench_chain_end(gm_bench_chain *b);
 
-/* In the model's turn: vision, proposer, maps, regions; then prefill and decode. */
+/* Between gm_model_enter and gm_engine_leave: vision, proposer, maps, regions; then prefill and
+ * decode. */
 gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *model);
 gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *model);
 

@@ -36,10 +36,10 @@ typedef struct run {
   gm_gguf_writer *writer;
   const gm_plan_options *options;
   gm_error *err;
-  unsigned char *pieces[2]; /* taken in turn */
+  unsigned char *pieces[2]; /* used alternately */
   size_t piece_bytes[2];
-  unsigned turn;
-  float **scratch; /* per worker */
+  unsigned last_piece; /* index of the one that was filled last */
+  float **scratch;     /* per worker */
   size_t *scratch_size;
   size_t n_workers;
   written_piece waiting; /* bytes 0: none */
@@ -216,15 +216,15 @@ static gm_status convert_piece(run *r, size_t tensor, size_t first, size_t slice
   const cut *c = &r->cut;
   size_t bytes = slices * c->parts * c->row_bytes; /* part of the tensor, whose size fits */
   assert(slices > 0 && first + slices <= c->slices && (c->parts == 1 || slices == c->slices));
-  unsigned turn = r->turn ^= 1;
-  if (r->piece_bytes[turn] < bytes) {
-    free(r->pieces[turn]);
-    r->piece_bytes[turn] = 0;
-    r->pieces[turn] = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
-    if (!r->pieces[turn]) return gm_fail_memory(r->err, r->tensor->name, bytes);
-    r->piece_bytes[turn] = bytes;
+  unsigned next = r->last_piece ^= 1;
+  if (r->piece_bytes[next] < bytes) {
+    free(r->pieces[next]);
+    r->piece_bytes[next] = 0;
+    r->pieces[next] = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    if (!r->pieces[next]) return gm_fail_memory(r->err, r->tensor->name, bytes);
+    r->piece_bytes[next] = bytes;
   }
-  r->out = r->pieces[turn];
+  r->out = r->pieces[next];
   r->first = first;
   r->slices = slices;
   r->slices_per_task = c->in < TASK ? TASK / c->in : 1;

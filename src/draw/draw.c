@@ -116,11 +116,11 @@ static double casing_of(const drawing *d) {
 }
 
 /* Several marks of one box, as phrases tied to one thing have: their frames stand inside each
- * other, as far as there is room; those that have none share the innermost, in dashes that take
- * turns. Else only the last would be seen. */
+ * other, as far as there is room; those that have none share the innermost, in dashes one after
+ * another. Else only the last would be seen. */
 typedef struct frame {
   gm_rect rect;
-  size_t turn, turns; /* of the dashes; turns 1: a frame of its own */
+  size_t share, shares; /* of the dashes; shares 1: a frame of its own */
 } frame;
 
 static bool is_same_box(const drawing *d, size_t i, size_t k) {
@@ -149,13 +149,13 @@ static frame frame_of(const drawing *d, size_t at, size_t n) {
                  before >= last && all > last ? all - last : 1};
 }
 
-/* The dashes of one who shares a frame, a turn each, in whole rounds along it. */
-static void set_turns(cairo_t *cr, const frame *f, gm_rect middle, double line) {
-  double radius = fmin(2 * line, fmin(middle.w, middle.h) / 2), turns = (double)f->turns;
+/* The dashes of a mark that shares a frame, one each, in whole rounds along it. */
+static void set_shared_dashes(cairo_t *cr, const frame *f, gm_rect middle, double line) {
+  double radius = fmin(2 * line, fmin(middle.w, middle.h) / 2), shares = (double)f->shares;
   double around = 2 * (middle.w + middle.h) - 1.717 * radius; /* 8 - 2 pi: round corners */
-  double rounds = fmax(1, floor(around / (4 * line * turns)));
-  double dash = around / (rounds * turns);
-  cairo_set_dash(cr, (double[]){dash, dash * (turns - 1)}, 2, -dash * (double)f->turn);
+  double rounds = fmax(1, floor(around / (4 * line * shares)));
+  double dash = around / (rounds * shares);
+  cairo_set_dash(cr, (double[]){dash, dash * (shares - 1)}, 2, -dash * (double)f->share);
 }
 
 static void draw_box(const drawing *d, frame f, int32_t colour) {
@@ -167,13 +167,13 @@ static void draw_box(const drawing *d, frame f, int32_t colour) {
       {0, 0}, {4 * d->line, 2.5 * d->line}, {1.2 * d->line, 1.8 * d->line}};
   int line = gm_palette_line(colour);
   gm_draw_round(cr, middle, 2 * d->line);
-  if (f.turn == 0) {
+  if (f.share == 0) {
     cairo_set_line_width(cr, d->line + 2 * casing_of(d));
     gm_draw_source(cr, (gm_colour){0, 0, 0}, 0.55);
     cairo_stroke_preserve(cr);
   }
-  if (f.turns > 1)
-    set_turns(cr, &f, middle, d->line);
+  if (f.shares > 1)
+    set_shared_dashes(cr, &f, middle, d->line);
   else if (line > 0)
     cairo_set_dash(cr, dashes[line], 2, 0);
   cairo_set_line_width(cr, d->line);

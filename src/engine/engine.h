@@ -150,9 +150,9 @@ void gm_engine_release(gm_engine *engine);
 gm_status gm_job_do(gm_engine *engine, gm_job *job, gm_error *err);
 
 /* A piece of heavy work that the calling thread does itself, between enter and leave, as if it
- * were a job's run: it waits for its turn, and entry->c is its compute. Within a job's run on
- * the same engine it begins at once. On failure (as gm_job_do, GM_ERR_CANCELLED while it
- * waited) there is nothing to leave. */
+ * were a job's run: it waits until the engine runs it, and entry->c is its compute. Within a
+ * job's run on the same engine it begins at once. On failure (as gm_job_do, GM_ERR_CANCELLED
+ * while it waited) there is nothing to leave. */
 typedef struct gm_entry {
   gm_job job;
   gm_compute *c;

@@ -95,7 +95,7 @@ typedef struct pass {
 _Static_assert((int)READ_VOICES >= (int)GM_STEP_VOICES, "a pass has room for steps");
 
 static bool same_model(const gm_voice *a, const gm_voice *b) {
-  return a->talk->picture->groma == b->talk->picture->groma &&
+  return a->talk->encoding->groma == b->talk->encoding->groma &&
          a->job->kernels == b->job->kernels;
 }
 
@@ -161,10 +161,10 @@ static void count_prompts(const pass *p) {
 static void count_time(const pass *p) {
   double seconds = gm_now() - p->since;
   for (size_t i = 0; i < p->n; i++) {
-    gm_picture *picture = p->talks[i]->picture;
+    gm_encoding *encoding = p->talks[i]->encoding;
     size_t before = 0;
-    while (before < i && p->talks[before]->picture != picture) before++;
-    if (before == i) gm_watch_add(picture->watch, p->stage, seconds);
+    while (before < i && p->talks[before]->encoding != encoding) before++;
+    if (before == i) gm_watch_add(encoding->watch, p->stage, seconds);
   }
 }
 
@@ -209,7 +209,7 @@ static void run_pass(pass *p, bool reading) {
   gm_compute *c = &p->e->compute;
   gm_error error = {0};
   const gm_job *job = p->voices[0]->job;
-  size_t vocab = p->talks[0]->picture->groma->llama->vocab;
+  size_t vocab = p->talks[0]->encoding->groma->llama->vocab;
   gm_visit_frame frame =
       gm_visit_begin(p->e, job->kernels, reading ? GM_LEVEL_READ : GM_LEVEL_STEP);
   gm_arena_mark mark = gm_arena_save(&c->arena);

@@ -1,7 +1,7 @@
 /* groma.h - a whole Groma model: the stages of src/groma over one model file.
  *
  *   picture  vision.h    pixels -> image tokens, proposals -> regions -> region vectors
- *            picture.h   one picture: its regions, and the language model's cache of them
+ *            encoding.h   one image: its regions, and the language model's cache of them
  *   words    prompt.h    question and boxes -> rows
  *            llama.h     rows -> logits, cache    sampler.h  logits -> token
  *            talk.h      questions about a picture, several at once, turn after turn

@@ -112,7 +112,7 @@ void gm_llama_free(gm_llama *llama) {
 typedef struct piece {
   gm_kv_seq *seq;
   const gm_llama_row *rows;
-  size_t n, at; /* at: its first row in the batch */
+  size_t n, at; /* at: its first row among the active ones */
   size_t first; /* its first position in the sequence */
   size_t
       asking; /* rows that attend: n, and in the last layer only one whose logits are wanted */
@@ -125,7 +125,9 @@ typedef struct group {
   size_t common;   /* positions that all of several pieces share; 0: none */
 } group;
 
-typedef struct batch {
+/* The rows that go through the layers now, at most GM_LLAMA_ROWS, and what is computed of them.
+ */
+typedef struct active_rows {
   piece *pieces;
   size_t n_pieces;
   size_t n;      /* rows in all; in the last layer, from its queries on, the asking ones */
@@ -138,13 +140,13 @@ typedef struct batch {
   float *k, *v;             /* [n, kv_dim] */
   float *gate, *up;         /* [n, ffn] */
   float *rope;              /* [n, head_dim] cosines and sines of each row's position */
-} batch;
+} active_rows;
 
-static void embed(const gm_llama *llama, const batch *b) {
-  for (size_t i = 0; i < b->n_pieces; i++)
-    for (size_t j = 0; j < b->pieces[i].n; j++) {
-      const gm_llama_row *row = &b->pieces[i].rows[j];
-      float *x = b->x + (b->pieces[i].at + j) * llama->dim;
+static void embed(const gm_llama *llama, const active_rows *active) {
+  for (size_t i = 0; i < active->n_pieces; i++)
+    for (size_t j = 0; j < active->pieces[i].n; j++) {
+      const gm_llama_row *row = &active->pieces[i].rows[j];
+      float *x = active->x + (active->pieces[i].at + j) * llama->dim;
       if (row->vector) {
         memcpy(x, row->vector, llama->dim * sizeof *x);
         continue;
@@ -157,8 +159,8 @@ static void embed(const gm_llama *llama, const batch *b) {
 }
 
 static gm_attention_args attention_of(const gm_llama *llama, const gm_compute *c,
-                                      const batch *b) {
-  const gm_kv_shape *shape = &b->pieces[0].seq->shape;
+                                      const active_rows *active) {
+  const gm_kv_shape *shape = &active->pieces[0].seq->shape;
   return (gm_attention_args){
       .q_row = llama->dim,
       .k_type = shape->k_type,
@@ -174,97 +176,101 @@ static gm_attention_args attention_of(const gm_llama *llama, const gm_compute *c
 }
 
 /* Several pieces together: what they have in common is read once. */
-static gm_status attend_group(const gm_llama *llama, gm_compute *c, const batch *b,
+static gm_status attend_group(const gm_llama *llama, gm_compute *c, const active_rows *active,
                               const group *g, size_t layer) {
-  gm_attention_args args = attention_of(llama, c, b);
+  gm_attention_args args = attention_of(llama, c, active);
   const piece *asking = NULL; /* the first that does */
-  gm_kv_span *spans = b->spans;
+  gm_kv_span *spans = active->spans;
   args.spans = spans;
-  args.n_spans = gm_kv_spans(b->pieces[g->first].seq, layer, 0, g->common, spans);
-  args.parts = b->parts;
+  args.n_spans = gm_kv_spans(active->pieces[g->first].seq, layer, 0, g->common, spans);
+  args.parts = active->parts;
   spans += args.n_spans;
   for (size_t i = g->first; i < g->first + g->n; i++) {
-    const piece *p = &b->pieces[i];
+    const piece *p = &active->pieces[i];
     if (p->asking == 0) continue;
     if (!asking) asking = p;
     size_t n = gm_kv_spans(p->seq, layer, g->common, p->first + p->n, spans);
-    b->parts[args.n_parts++] = (gm_attention_part){spans, n, p->asking};
+    active->parts[args.n_parts++] = (gm_attention_part){spans, n, p->asking};
     args.tq += p->asking;
     spans += n;
   }
   if (!asking) return GM_OK;
-  args.q = b->q + asking->at * llama->dim;
-  args.out = b->mixed + asking->at * llama->dim;
+  args.q = active->q + asking->at * llama->dim;
+  args.out = active->mixed + asking->at * llama->dim;
   return gm_attention(c, &args);
 }
 
-static gm_status attend_alone(const gm_llama *llama, gm_compute *c, const batch *b,
+static gm_status attend_alone(const gm_llama *llama, gm_compute *c, const active_rows *active,
                               const piece *p, size_t layer) {
-  gm_attention_args args = attention_of(llama, c, b);
+  gm_attention_args args = attention_of(llama, c, active);
   if (p->asking == 0) return GM_OK;
-  args.q = b->q + p->at * llama->dim;
-  args.out = b->mixed + p->at * llama->dim;
+  args.q = active->q + p->at * llama->dim;
+  args.out = active->mixed + p->at * llama->dim;
   args.tq = p->asking;
-  args.spans = b->spans;
-  args.n_spans = gm_kv_spans(p->seq, layer, 0, p->first + p->n, b->spans);
+  args.spans = active->spans;
+  args.n_spans = gm_kv_spans(p->seq, layer, 0, p->first + p->n, active->spans);
   return gm_attention(c, &args);
 }
 
-static gm_status attend(const gm_llama *llama, gm_compute *c, const batch *b, size_t layer) {
-  for (size_t i = 0; i < b->n_groups; i++) {
-    const group *g = &b->groups[i];
+static gm_status attend(const gm_llama *llama, gm_compute *c, const active_rows *active,
+                        size_t layer) {
+  for (size_t i = 0; i < active->n_groups; i++) {
+    const group *g = &active->groups[i];
     if (g->n == 1)
-      GM_TRY(attend_alone(llama, c, b, &b->pieces[g->first], layer));
+      GM_TRY(attend_alone(llama, c, active, &active->pieces[g->first], layer));
     else
-      GM_TRY(attend_group(llama, c, b, g, layer));
+      GM_TRY(attend_group(llama, c, active, g, layer));
   }
   return GM_OK;
 }
 
-static void write_keys(const gm_llama *llama, gm_compute *c, const batch *b, size_t layer) {
+static void write_keys(const gm_llama *llama, gm_compute *c, const active_rows *active,
+                       size_t layer) {
   size_t kv_dim = llama->kv_dim;
-  for (size_t i = 0; i < b->n_pieces; i++) {
-    const piece *p = &b->pieces[i];
-    gm_kv_write(p->seq, &c->kernels->rows, layer, p->first, b->k + p->at * kv_dim,
-                b->v + p->at * kv_dim, p->n);
+  for (size_t i = 0; i < active->n_pieces; i++) {
+    const piece *p = &active->pieces[i];
+    gm_kv_write(p->seq, &c->kernels->rows, layer, p->first, active->k + p->at * kv_dim,
+                active->v + p->at * kv_dim, p->n);
   }
 }
 
 /* After the last layer's keys nothing is wanted of a row but its logits: those rows move to the
  * front, the others are done with. */
-static void keep_wanted(const gm_llama *llama, batch *b) {
+static void keep_wanted(const gm_llama *llama, active_rows *active) {
   size_t dim = llama->dim, kept = 0;
-  for (size_t i = 0; i < b->n_pieces; i++) {
-    piece *p = &b->pieces[i];
+  for (size_t i = 0; i < active->n_pieces; i++) {
+    piece *p = &active->pieces[i];
     p->asking = p->logits ? 1 : 0;
     if (!p->logits) continue;
     size_t row = p->at + p->n - 1;
     p->at = kept++;
-    memmove(b->x + p->at * dim, b->x + row * dim, dim * sizeof *b->x);
-    memmove(b->normed + p->at * dim, b->normed + row * dim, dim * sizeof *b->normed);
-    memmove(b->rope + p->at * llama->head_dim, b->rope + row * llama->head_dim,
-            llama->head_dim * sizeof *b->rope);
+    memmove(active->x + p->at * dim, active->x + row * dim, dim * sizeof *active->x);
+    memmove(active->normed + p->at * dim, active->normed + row * dim,
+            dim * sizeof *active->normed);
+    memmove(active->rope + p->at * llama->head_dim, active->rope + row * llama->head_dim,
+            llama->head_dim * sizeof *active->rope);
   }
-  b->n = kept;
+  active->n = kept;
 }
 
 /* Queries, keys and values of a layer; the keys and values go to the cache. */
-static gm_status make_queries(const gm_llama *llama, gm_compute *c, batch *b, size_t i) {
+static gm_status make_queries(const gm_llama *llama, gm_compute *c, active_rows *active,
+                              size_t i) {
   const gm_llama_layer *layer = &llama->layers[i];
   size_t dim = llama->dim, kv_dim = llama->kv_dim, heads = llama->heads;
-  const gm_linear_out kvq[] = {{.w = &layer->k, .y = b->k, .ldy = kv_dim},
-                               {.w = &layer->v, .y = b->v, .ldy = kv_dim},
-                               {.w = &layer->q, .y = b->q, .ldy = dim}};
+  const gm_linear_out kvq[] = {{.w = &layer->k, .y = active->k, .ldy = kv_dim},
+                               {.w = &layer->v, .y = active->v, .ldy = kv_dim},
+                               {.w = &layer->q, .y = active->q, .ldy = dim}};
   bool last = i + 1 == llama->n_layers;
-  GM_TRY(gm_linear(c, b->normed, dim, b->n, kvq, last ? 2 : 3));
-  gm_rope(c, b->k, kv_dim, b->n, llama->kv_heads, llama->head_dim, b->rope);
-  write_keys(llama, c, b, i);
+  GM_TRY(gm_linear(c, active->normed, dim, active->n, kvq, last ? 2 : 3));
+  gm_rope(c, active->k, kv_dim, active->n, llama->kv_heads, llama->head_dim, active->rope);
+  write_keys(llama, c, active, i);
   if (last) {
-    keep_wanted(llama, b);
+    keep_wanted(llama, active);
     c->way = GM_WAY_STEP;
-    if (b->n > 0) GM_TRY(gm_linear(c, b->normed, dim, b->n, &kvq[2], 1));
+    if (active->n > 0) GM_TRY(gm_linear(c, active->normed, dim, active->n, &kvq[2], 1));
   }
-  gm_rope(c, b->q, dim, b->n, heads, llama->head_dim, b->rope);
+  gm_rope(c, active->q, dim, active->n, heads, llama->head_dim, active->rope);
   return GM_OK;
 }
 
@@ -273,68 +279,71 @@ static gm_status pause(gm_compute *c) {
   return c->way == GM_WAY_READ ? gm_poll(c) : GM_OK;
 }
 
-static gm_status forward_layer(const gm_llama *llama, gm_compute *c, batch *b, size_t i) {
+static gm_status forward_layer(const gm_llama *llama, gm_compute *c, active_rows *active,
+                               size_t i) {
   const gm_llama_layer *layer = &llama->layers[i];
   size_t dim = llama->dim, ffn = llama->ffn;
-  gm_rms_norm(c, b->normed, b->x, b->n, dim, layer->attention_norm, llama->eps);
-  GM_TRY(make_queries(llama, c, b, i));
-  if (b->n == 0) return GM_OK;
+  gm_rms_norm(c, active->normed, active->x, active->n, dim, layer->attention_norm, llama->eps);
+  GM_TRY(make_queries(llama, c, active, i));
+  if (active->n == 0) return GM_OK;
   GM_TRY(pause(c));
-  GM_TRY(attend(llama, c, b, i));
-  const gm_linear_out o = {.w = &layer->o, .y = b->x, .ldy = dim, .accumulate = true};
-  GM_TRY(gm_linear(c, b->mixed, dim, b->n, &o, 1));
+  GM_TRY(attend(llama, c, active, i));
+  const gm_linear_out o = {.w = &layer->o, .y = active->x, .ldy = dim, .accumulate = true};
+  GM_TRY(gm_linear(c, active->mixed, dim, active->n, &o, 1));
   GM_TRY(pause(c));
-  gm_rms_norm(c, b->normed, b->x, b->n, dim, layer->ffn_norm, llama->eps);
-  const gm_linear_out wide[] = {{.w = &layer->gate, .y = b->gate, .ldy = ffn},
-                                {.w = &layer->up, .y = b->up, .ldy = ffn}};
-  GM_TRY(gm_linear(c, b->normed, dim, b->n, wide, 2));
+  gm_rms_norm(c, active->normed, active->x, active->n, dim, layer->ffn_norm, llama->eps);
+  const gm_linear_out wide[] = {{.w = &layer->gate, .y = active->gate, .ldy = ffn},
+                                {.w = &layer->up, .y = active->up, .ldy = ffn}};
+  GM_TRY(gm_linear(c, active->normed, dim, active->n, wide, 2));
   GM_TRY(pause(c));
-  gm_silu_mul(c, b->gate, b->up, b->n * ffn);
-  const gm_linear_out down = {.w = &layer->down, .y = b->x, .ldy = dim, .accumulate = true};
-  return gm_linear(c, b->gate, ffn, b->n, &down, 1);
+  gm_silu_mul(c, active->gate, active->up, active->n * ffn);
+  const gm_linear_out down = {
+      .w = &layer->down, .y = active->x, .ldy = dim, .accumulate = true};
+  return gm_linear(c, active->gate, ffn, active->n, &down, 1);
 }
 
 /* Logits of the rows that the last layer has left. */
-static gm_status project(const gm_llama *llama, gm_compute *c, const batch *b) {
-  if (b->n == 0) return GM_OK;
-  gm_rms_norm(c, b->normed, b->x, b->n, llama->dim, llama->norm, llama->eps);
-  float *logits = gm_scratch_f32(c, b->n * llama->vocab, "logits");
+static gm_status project(const gm_llama *llama, gm_compute *c, const active_rows *active) {
+  if (active->n == 0) return GM_OK;
+  gm_rms_norm(c, active->normed, active->x, active->n, llama->dim, llama->norm, llama->eps);
+  float *logits = gm_scratch_f32(c, active->n * llama->vocab, "logits");
   if (!logits) return GM_ERR_MEMORY;
   const gm_linear_out heads[] = {
       {.w = &llama->head, .y = logits, .ldy = llama->vocab},
       {.w = &llama->extra_head, .y = logits + llama->base_vocab, .ldy = llama->vocab}};
-  GM_TRY(gm_linear(c, b->normed, llama->dim, b->n, heads, 2));
-  for (size_t i = 0; i < b->n_pieces; i++) {
-    const piece *p = &b->pieces[i];
+  GM_TRY(gm_linear(c, active->normed, llama->dim, active->n, heads, 2));
+  for (size_t i = 0; i < active->n_pieces; i++) {
+    const piece *p = &active->pieces[i];
     if (p->logits)
       memcpy(p->logits, logits + p->at * llama->vocab, llama->vocab * sizeof *logits);
   }
   return GM_OK;
 }
 
-static gm_status take_scratch(const gm_llama *llama, gm_compute *c, batch *b) {
-  size_t n = b->n, spans = 0, most = 0;
-  for (size_t i = 0; i < b->n_pieces; i++) {
-    size_t parts = b->pieces[i].seq->n_parts;
+static gm_status take_scratch(const gm_llama *llama, gm_compute *c, active_rows *active) {
+  size_t n = active->n, spans = 0, most = 0;
+  for (size_t i = 0; i < active->n_pieces; i++) {
+    size_t parts = active->pieces[i].seq->n_parts;
     spans += parts;
     if (parts > most) most = parts;
   }
   float *all = gm_scratch_f32(
       c, n * (4 * llama->dim + 2 * llama->kv_dim + 2 * llama->ffn + llama->head_dim),
       "the language model");
-  b->groups = gm_scratch(c, b->n_pieces * sizeof *b->groups, "the language model");
-  b->spans = gm_scratch(c, (spans + most) * sizeof *b->spans, "the language model");
-  b->parts = gm_scratch(c, b->n_pieces * sizeof *b->parts, "the language model");
-  if (!all || !b->groups || !b->spans || !b->parts) return GM_ERR_MEMORY;
-  b->x = all;
-  b->normed = b->x + n * llama->dim;
-  b->q = b->normed + n * llama->dim;
-  b->mixed = b->q + n * llama->dim;
-  b->k = b->mixed + n * llama->dim;
-  b->v = b->k + n * llama->kv_dim;
-  b->gate = b->v + n * llama->kv_dim;
-  b->up = b->gate + n * llama->ffn;
-  b->rope = b->up + n * llama->ffn;
+  active->groups =
+      gm_scratch(c, active->n_pieces * sizeof *active->groups, "the language model");
+  active->spans = gm_scratch(c, (spans + most) * sizeof *active->spans, "the language model");
+  active->parts = gm_scratch(c, active->n_pieces * sizeof *active->parts, "the language model");
+  if (!all || !active->groups || !active->spans || !active->parts) return GM_ERR_MEMORY;
+  active->x = all;
+  active->normed = active->x + n * llama->dim;
+  active->q = active->normed + n * llama->dim;
+  active->mixed = active->q + n * llama->dim;
+  active->k = active->mixed + n * llama->dim;
+  active->v = active->k + n * llama->kv_dim;
+  active->gate = active->v + n * llama->kv_dim;
+  active->up = active->gate + n * llama->ffn;
+  active->rope = active->up + n * llama->ffn;
   return GM_OK;
 }
 
@@ -346,20 +355,20 @@ static size_t common_positions(const piece *a, const piece *b) {
 
 /* Pieces that share positions with the one before them go together. So do those that share
  * none, where each has one row: a call of its own would be little work for several threads. */
-static void make_groups(const gm_compute *c, batch *b) {
-  for (size_t i = 0; i < b->n_pieces;) {
+static void make_groups(const gm_compute *c, active_rows *active) {
+  for (size_t i = 0; i < active->n_pieces;) {
     group g = {i, 1, 0};
-    for (size_t common; i + g.n < b->n_pieces; g.n++) {
-      common = common_positions(&b->pieces[i], &b->pieces[i + g.n]);
+    for (size_t common; i + g.n < active->n_pieces; g.n++) {
+      common = common_positions(&active->pieces[i], &active->pieces[i + g.n]);
       if (common == 0) break;
       if (g.n == 1 || common < g.common) g.common = common;
     }
     i += g.n;
-    group *last = b->n_groups > 0 ? &b->groups[b->n_groups - 1] : NULL;
+    group *last = active->n_groups > 0 ? &active->groups[active->n_groups - 1] : NULL;
     if (c->way == GM_WAY_STEP && g.n == 1 && last && last->common == 0)
       last->n++;
     else
-      b->groups[b->n_groups++] = g;
+      active->groups[active->n_groups++] = g;
   }
 }
 
@@ -370,9 +379,9 @@ static int compare_pieces(const void *a, const void *b) {
 }
 
 /* Puts pieces of one row side by side that share their first positions. */
-static void sort_pieces(batch *b) {
-  qsort(b->pieces, b->n_pieces, sizeof *b->pieces, compare_pieces);
-  for (size_t i = 0; i < b->n_pieces; i++) b->pieces[i].at = i;
+static void sort_pieces(active_rows *active) {
+  qsort(active->pieces, active->n_pieces, sizeof *active->pieces, compare_pieces);
+  for (size_t i = 0; i < active->n_pieces; i++) active->pieces[i].at = i;
 }
 
 /* What is told of the progress: rows * layers done of all. */
@@ -382,24 +391,25 @@ typedef struct meter {
   double done, all;
 } meter;
 
-static gm_status forward_batch(const gm_llama *llama, gm_compute *c, batch *b, meter *m) {
-  if (c->way == GM_WAY_STEP) sort_pieces(b);
-  GM_TRY(take_scratch(llama, c, b));
-  make_groups(c, b);
-  const double rows = (double)b->n;
-  embed(llama, b);
-  for (size_t i = 0; i < b->n_pieces; i++) {
-    const piece *p = &b->pieces[i];
-    gm_rope_table(c, b->rope + p->at * llama->head_dim, p->n, llama->head_dim, p->first,
+static gm_status forward_rows(const gm_llama *llama, gm_compute *c, active_rows *active,
+                              meter *m) {
+  if (c->way == GM_WAY_STEP) sort_pieces(active);
+  GM_TRY(take_scratch(llama, c, active));
+  make_groups(c, active);
+  const double rows = (double)active->n;
+  embed(llama, active);
+  for (size_t i = 0; i < active->n_pieces; i++) {
+    const piece *p = &active->pieces[i];
+    gm_rope_table(c, active->rope + p->at * llama->head_dim, p->n, llama->head_dim, p->first,
                   llama->theta);
   }
   for (size_t i = 0; i < llama->n_layers; i++) {
     GM_TRY(gm_poll(c));
-    GM_TRY(forward_layer(llama, c, b, i));
+    GM_TRY(forward_layer(llama, c, active, i));
     m->done += rows;
     if (m->progress) m->progress(m->user, m->done / m->all);
   }
-  return project(llama, c, b);
+  return project(llama, c, active);
 }
 
 /* The run's sequence takes the rows of the run that it is behind. */
@@ -413,34 +423,35 @@ static gm_status go_behind(const gm_llama_run *run, gm_error *err) {
 }
 
 /* The next n rows of a run, of which `done` are in earlier pieces. */
-static gm_status add_piece(batch *b, const gm_llama_run *run, size_t done, size_t n,
+static gm_status add_piece(active_rows *active, const gm_llama_run *run, size_t done, size_t n,
                            gm_error *err) {
   if (done == 0 && run->behind) GM_TRY(go_behind(run, err));
   size_t first = run->seq->n;
   GM_TRY(gm_kv_extend(run->seq, n, err));
   float *logits = done + n == run->n ? run->logits : NULL;
-  b->pieces[b->n_pieces++] = (piece){run->seq, run->rows + done, n, b->n, first, n, logits};
-  b->n += n;
+  active->pieces[active->n_pieces++] =
+      (piece){run->seq, run->rows + done, n, active->n, first, n, logits};
+  active->n += n;
   return GM_OK;
 }
 
-/* Splits the runs into batches of at most GM_LLAMA_ROWS rows, in order. */
+/* Splits the runs into parts of at most GM_LLAMA_ROWS rows, in order. */
 static gm_status forward_runs(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
                               size_t n_runs, piece *pieces, meter *m) {
   const gm_way way = c->way;
   gm_status status = GM_OK;
   for (size_t run = 0, done = 0; run < n_runs && status == GM_OK;) {
-    batch b = {.pieces = pieces};
-    while (run < n_runs && b.n < GM_LLAMA_ROWS) {
+    active_rows active = {.pieces = pieces};
+    while (run < n_runs && active.n < GM_LLAMA_ROWS) {
       size_t left = runs[run].n - done,
-             n = left < GM_LLAMA_ROWS - b.n ? left : GM_LLAMA_ROWS - b.n;
-      GM_TRY(add_piece(&b, &runs[run], done, n, c->err));
+             n = left < GM_LLAMA_ROWS - active.n ? left : GM_LLAMA_ROWS - active.n;
+      GM_TRY(add_piece(&active, &runs[run], done, n, c->err));
       done = n == left ? 0 : done + n;
       if (done == 0) run++;
     }
     gm_arena_mark mark = gm_arena_save(&c->arena);
     c->way = way;
-    status = forward_batch(llama, c, &b, m);
+    status = forward_rows(llama, c, &active, m);
     gm_arena_restore(&c->arena, mark);
   }
   return status;

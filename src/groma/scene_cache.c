@@ -12,8 +12,8 @@ static const gm_cache_kind kind = {.name = "scene", .body_at = GM_SCENE_BODY_AT}
 
 /* ---- keys ---- */
 
-void gm_scene_key_picture(const gm_scene_cache *cache, const float *pixels, size_t n,
-                          bool proposed, char key[65]) {
+void gm_scene_key_features(const gm_scene_cache *cache, const float *pixels, size_t n,
+                           bool proposed, char key[65]) {
   gm_sha256_state sha;
   const char *what = proposed ? "proposed " : "given ";
   gm_sha256_begin(&sha);
@@ -24,12 +24,12 @@ void gm_scene_key_picture(const gm_scene_cache *cache, const float *pixels, size
   gm_sha256_end(&sha, key);
 }
 
-void gm_scene_key_boxes(const char *picture, const char *what, const gm_rel_box *boxes,
+void gm_scene_key_boxes(const char *features, const char *what, const gm_rel_box *boxes,
                         size_t n, char key[65]) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha);
   gm_sha256_add(&sha, VERSION, strlen(VERSION));
-  gm_sha256_add(&sha, picture, strlen(picture));
+  gm_sha256_add(&sha, features, strlen(features));
   gm_sha256_add(&sha, what, strlen(what) + 1);
   gm_sha256_add(&sha, boxes, n * sizeof *boxes);
   gm_sha256_end(&sha, key);

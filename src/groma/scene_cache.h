@@ -2,13 +2,13 @@
  * (cache_dir.h), so that the next question about it, in another process, begins at once.
  *
  * Five kinds of entries, each keyed by all that it depends on:
- *   picture   image tokens, the hidden states that regions are made of, proposals; by model and
+ *   features  image tokens, the hidden states that regions are made of, proposals; by model and
  *             pixels
- *   maps      fused, that regions' vectors are read from; by picture
- *   vectors   of the list without a box of the user's, or of one such box; by picture and boxes
- *   prefix    keys and values of the prompt's beginning; by picture, list of regions and type
- *   list      those of a list that a box has changed, and of what follows it; by the same and
- *             the position where they begin
+ *   maps      fused, that regions' vectors are read from; by features
+ *   vectors   of the list without a box of the user's, or of one such box; by features, boxes
+ *   prefix    keys and values of the prompt's beginning; by features, list of regions, type
+ *   list      keys and values of a list that a box has changed and of what follows it; by the
+ *             same and the position where they begin
  *
  * An entry is one of cache_entry.h, of the kind "scene". Its body is as the machine has its
  * numbers. A reader knows how long the body has to be. */
@@ -26,10 +26,10 @@ typedef struct gm_scene_cache {
 /* Where the body of a mapped entry begins: aligned, so that a prefix is used where it is. */
 enum { GM_SCENE_BODY_AT = GM_CACHE_HEAD };
 
-void gm_scene_key_picture(const gm_scene_cache *cache, const float *pixels, size_t n,
-                          bool proposed, char key[65]);
+void gm_scene_key_features(const gm_scene_cache *cache, const float *pixels, size_t n,
+                           bool proposed, char key[65]);
 /* what: tells entries of different content apart. */
-void gm_scene_key_boxes(const char *picture, const char *what, const gm_rel_box *boxes,
+void gm_scene_key_boxes(const char *features, const char *what, const gm_rel_box *boxes,
                         size_t n, char key[65]);
 
 /* At most GM_CACHE_MAX_PARTS parts. load fills them; false where there is no whole entry of

@@ -1,7 +1,7 @@
 /* talk.c - see talk.h. */
 #include "talk.h"
 
-#include "picture_vectors.h"
+#include "region_vectors.h"
 #include "row_tree.h"
 
 #include <assert.h>
@@ -9,12 +9,12 @@
 #include <string.h>
 
 static const gm_prompt *prompt_of(const gm_talk *talk) {
-  return talk->picture->groma->prompt;
+  return talk->encoding->groma->prompt;
 }
 
 /* Positions before the first that was said. */
 static size_t prefix_of(const gm_talk *talk) {
-  return gm_picture_positions(talk->picture, &talk->list);
+  return gm_encoding_positions(talk->encoding, &talk->list);
 }
 
 size_t gm_talk_positions(const gm_talk *talk) {
@@ -27,11 +27,11 @@ bool gm_talk_steps(const gm_talk *talk) {
 
 /* ---- lists ---- */
 
-gm_status gm_talk_begin(gm_talk *talk, gm_picture *picture, const gm_rel_box *boxes, size_t n,
+gm_status gm_talk_begin(gm_talk *talk, gm_encoding *encoding, const gm_rel_box *boxes, size_t n,
                         size_t *index, gm_error *err) {
-  *talk = (gm_talk){.picture = picture};
-  talk->seq.shape = picture->prefix.shape;
-  return gm_picture_refer(picture, boxes, n, &talk->list, index, err);
+  *talk = (gm_talk){.encoding = encoding};
+  talk->seq.shape = encoding->prefix.shape;
+  return gm_encoding_refer(encoding, boxes, n, &talk->list, index, err);
 }
 
 void gm_talk_free(gm_talk *talk) {
@@ -51,7 +51,7 @@ static void mark_named(const gm_talk *talk, bool *in_use) {
 
 /* The list has changed from region `first` on. */
 static void cut_cache(gm_talk *talk, size_t first) {
-  size_t kept = talk->picture->n_image + 2 * first;
+  size_t kept = talk->encoding->n_image + 2 * first;
   if (talk->seq.n > kept) gm_kv_truncate(&talk->seq, kept);
   talk->list_at = 0;
 }
@@ -59,12 +59,12 @@ static void cut_cache(gm_talk *talk, size_t first) {
 gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t *index,
                         gm_error *err) {
   if (n == 0) return GM_OK;
-  size_t max = talk->picture->groma->max_regions, first;
+  size_t max = talk->encoding->groma->max_regions, first;
   bool *in_use = calloc(max, sizeof *in_use);
   if (!in_use) return gm_fail_memory(err, "the regions", max * sizeof *in_use);
   mark_named(talk, in_use);
   gm_status status =
-      gm_picture_append(talk->picture, &talk->list, boxes, n, in_use, index, &first, err);
+      gm_encoding_append(talk->encoding, &talk->list, boxes, n, in_use, index, &first, err);
   free(in_use);
   if (first < talk->list.n) cut_cache(talk, first);
   return status;
@@ -80,41 +80,41 @@ static size_t common_regions(const gm_region_list *a, const gm_region_list *b) {
 }
 
 static gm_status take_prefix(gm_talk *talk, gm_error *err) {
-  gm_kv_seq *prefix = &talk->picture->prefix;
-  size_t common = common_regions(&talk->picture->base, &talk->list);
-  size_t n = talk->picture->n_image + 2 * common;
-  if (common == talk->list.n && common == talk->picture->base.n) n = prefix_of(talk);
+  gm_kv_seq *prefix = &talk->encoding->prefix;
+  size_t common = common_regions(&talk->encoding->base, &talk->list);
+  size_t n = talk->encoding->n_image + 2 * common;
+  if (common == talk->list.n && common == talk->encoding->base.n) n = prefix_of(talk);
   gm_kv_clear(&talk->seq);
   GM_TRY(gm_kv_fork(&talk->seq, prefix, err));
   if (n < talk->seq.n) gm_kv_truncate(&talk->seq, n);
   bool found;
   if (talk->seq.n == prefix_of(talk)) return GM_OK;
   talk->list_at = talk->seq.n;
-  GM_TRY(gm_picture_find_list(talk->picture, &talk->list, &talk->seq, &found, err));
+  GM_TRY(gm_encoding_find_list(talk->encoding, &talk->list, &talk->seq, &found, err));
   if (found) talk->list_at = 0;
   return GM_OK;
 }
 
 gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n) {
-  gm_picture *picture = talks[0]->picture;
+  gm_encoding *encoding = talks[0]->encoding;
   bool any_new = false, whole = false;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_region_list **lists = gm_scratch(c, n * sizeof *lists, "the lists of regions");
   if (!lists) return GM_ERR_MEMORY;
   for (size_t i = 0; i < n; i++) {
     lists[i] = &talks[i]->list;
-    if (talks[i]->seq.n >= picture->n_image) continue;
+    if (talks[i]->seq.n >= encoding->n_image) continue;
     any_new = true;
     /* Lists that go on from the base list's positions make them worth while. */
-    whole = whole || 2 * common_regions(&picture->base, lists[i]) >= picture->base.n;
+    whole = whole || 2 * common_regions(&encoding->base, lists[i]) >= encoding->base.n;
   }
-  assert(!picture->preparing);
-  picture->preparing = true;
-  gm_status status = gm_picture_fill(picture, c, lists, n);
-  if (status == GM_OK && any_new) status = gm_picture_prefill(picture, c, whole);
+  assert(!encoding->preparing);
+  encoding->preparing = true;
+  gm_status status = gm_encoding_fill(encoding, c, lists, n);
+  if (status == GM_OK && any_new) status = gm_encoding_prefill(encoding, c, whole);
   for (size_t i = 0; i < n && status == GM_OK; i++)
-    if (talks[i]->seq.n < picture->n_image) status = take_prefix(talks[i], c->err);
-  picture->preparing = false;
+    if (talks[i]->seq.n < encoding->n_image) status = take_prefix(talks[i], c->err);
+  encoding->preparing = false;
   gm_arena_restore(&c->arena, mark);
   return status;
 }
@@ -186,7 +186,7 @@ typedef struct pass {
 size_t gm_talk_unread(const gm_talk *talk) {
   size_t all = gm_talk_positions(talk);
   assert(talk->seq.n <= all);
-  return all > talk->picture->groma->context ? 0 : all - talk->seq.n;
+  return all > talk->encoding->groma->context ? 0 : all - talk->seq.n;
 }
 
 /* List, tail and what was said, as rows. */
@@ -201,7 +201,7 @@ static gm_status all_rows(const gm_talk *talk, gm_rows *rows, gm_error *err) {
 /* A list that the cache between runs may keep gets a block of its own. */
 static gm_status reserve_list(gm_talk *talk, gm_error *err) {
   size_t prefix = prefix_of(talk);
-  if (!talk->picture->cache || talk->list_at == 0 || talk->seq.n >= prefix) return GM_OK;
+  if (!talk->encoding->cache || talk->list_at == 0 || talk->seq.n >= prefix) return GM_OK;
   assert(talk->seq.n == talk->list_at);
   return gm_kv_reserve_piece(&talk->seq, prefix - talk->list_at, err);
 }
@@ -210,13 +210,13 @@ static gm_status make_run(pass *p, size_t i, float *logits) {
   gm_talk *talk = p->talks[i];
   size_t cached = talk->seq.n, prefix = prefix_of(talk), n = gm_talk_unread(talk);
   const gm_llama_row *rows;
-  assert(cached >= talk->picture->n_image && n > 0);
+  assert(cached >= talk->encoding->n_image && n > 0);
   if (cached >= prefix) {
     rows = talk->said.rows + (cached - prefix);
   } else {
     GM_TRY(reserve_list(talk, p->c->err));
     GM_TRY(all_rows(talk, &p->rows[i], p->c->err));
-    rows = p->rows[i].rows + (cached - talk->picture->n_image);
+    rows = p->rows[i].rows + (cached - talk->encoding->n_image);
   }
   p->runs[i] = (gm_llama_run){&talk->seq, rows, n, logits, NULL};
   return GM_OK;
@@ -236,7 +236,7 @@ static bool begin_alike(const pass *p) {
 
 static gm_status read_runs(const pass *p, void (*progress)(void *user, double done),
                            void *user) {
-  const gm_llama *llama = p->talks[0]->picture->groma->llama;
+  const gm_llama *llama = p->talks[0]->encoding->groma->llama;
   gm_row_tree tree = {.runs = p->runs, .n = p->n};
   bool grown = begin_alike(p);
   gm_status status = grown ? gm_row_tree_grow(&tree, p->runs, p->n, p->c->err) : GM_OK;
@@ -250,8 +250,8 @@ static gm_status keep_lists(const pass *p) {
   for (size_t i = 0; i < p->n; i++) {
     gm_talk *talk = p->talks[i];
     if (talk->list_at == 0) continue;
-    GM_TRY(
-        gm_picture_keep_list(talk->picture, &talk->list, &talk->seq, talk->list_at, p->c->err));
+    GM_TRY(gm_encoding_keep_list(talk->encoding, &talk->list, &talk->seq, talk->list_at,
+                                 p->c->err));
     talk->list_at = 0;
   }
   return GM_OK;
@@ -259,7 +259,7 @@ static gm_status keep_lists(const pass *p) {
 
 static gm_status forward(pass *p, bool reading, float *logits,
                          void (*progress)(void *user, double done), void *user) {
-  const gm_llama *llama = p->talks[0]->picture->groma->llama;
+  const gm_llama *llama = p->talks[0]->encoding->groma->llama;
   for (size_t i = 0; i < p->n; i++) {
     assert(gm_talk_steps(p->talks[i]) == !reading);
     GM_TRY(make_run(p, i, logits + i * llama->vocab));

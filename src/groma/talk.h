@@ -3,15 +3,15 @@
  * A talk is one sequence of the language model:
  *   [ image part ][ list of regions ][ tail ][ question, answer, question, ... ]
  * Its cache may hold less than its rows; the next run works off the rest. A first question
- * without boxes finds everything up to the tail in the picture's cache, one that refers to
+ * without boxes finds everything up to the tail in the encoding's cache, one that refers to
  * boxes has a list of its own and finds the image part. */
 #ifndef GM_TALK_H
 #define GM_TALK_H
 
-#include "picture.h"
+#include "encoding.h"
 
 typedef struct gm_talk {
-  gm_picture *picture; /* must outlive the talk */
+  gm_encoding *encoding; /* must outlive the talk */
   gm_region_list list;
   gm_rows said;   /* questions and answers */
   size_t asked;   /* rows of these up to the end of the last question */
@@ -21,20 +21,20 @@ typedef struct gm_talk {
 
 /* A talk whose first question refers to n boxes; index[n] becomes the regions that stand for
  * them. On failure the talk is empty. */
-gm_status gm_talk_begin(gm_talk *talk, gm_picture *picture, const gm_rel_box *boxes, size_t n,
+gm_status gm_talk_begin(gm_talk *talk, gm_encoding *encoding, const gm_rel_box *boxes, size_t n,
                         size_t *index, gm_error *err);
 void gm_talk_free(gm_talk *talk);
 
-/* Boxes of a later question: they go behind the list, so that regions named so far keep their
+/* Boxes of a later question: they go after the list, so that regions named so far keep their
  * numbers; the cache is cut back to the first region that is new. On failure (GM_ERR_MEMORY;
  * GM_ERR_ARGUMENT where all that the model can name is named) the list may have some of the
  * boxes: gm_talk_go_back takes them out. */
 gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t *index,
                         gm_error *err);
 
-/* After begin or refer, before ask: computes the vectors of all lists and the picture's part of
+/* After begin or refer, before ask: computes the vectors of all lists and the image's part of
  * the cache, and puts it under the talks that have none, with a list of their own where one is
- * kept. The talks, at least one, are of one picture. */
+ * kept. The talks, at least one, are of one encoding. */
 gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n);
 
 /* Adds a question; index as begin or refer gave it. From the second on, </s> goes in front

@@ -28,7 +28,7 @@ struct gm_vision {
   gm_region_encoder region_encoder;
 };
 
-struct gm_vision_image {
+struct gm_features {
   size_t n_states; /* L + 1 */
   float **states;  /* [n_states][1+n*n, C]: those that a stage reads, else NULL */
   float *tokens;   /* [T, D] */
@@ -36,8 +36,8 @@ struct gm_vision_image {
   gm_rel_box *proposals; /* [n_proposals] */
   float *scores;
   const float *maps[GM_REGION_LEVELS]; /* fused: [4n, 4n, R], [2n, 2n, R], [n, n, R] */
-  float *own_maps;                     /* what they lie in: memory of the picture's own, */
-  gm_mapping maps_file;                /* or a file */
+  float *own_maps;                     /* their memory: allocated, */
+  gm_mapping maps_file;                /* or mapped */
 };
 
 /* ---- model */
@@ -97,100 +97,102 @@ size_t gm_vision_dim(const gm_vision *vision) {
   return vision->visual_tokens.dim;
 }
 
-/* ---- picture */
+/* ---- features */
 
-static bool allocate(gm_vision_image *image, const gm_vision *v) {
+static bool allocate(gm_features *features, const gm_vision *v) {
   size_t state = (1 + v->encoder.grid * v->encoder.grid) * v->encoder.shape.dim;
-  image->n_states = v->encoder.layers + 1;
-  image->states = calloc(image->n_states, sizeof *image->states);
-  if (!image->states) return false;
-  for (size_t i = 0; i < image->n_states; i++) {
-    bool wanted = i == v->hparams.vision_output || i + PROPOSAL_STATES >= image->n_states;
+  features->n_states = v->encoder.layers + 1;
+  features->states = calloc(features->n_states, sizeof *features->states);
+  if (!features->states) return false;
+  for (size_t i = 0; i < features->n_states; i++) {
+    bool wanted = i == v->hparams.vision_output || i + PROPOSAL_STATES >= features->n_states;
     if (!wanted) continue;
-    image->states[i] = malloc(state * sizeof(float));
-    if (!image->states[i]) return false;
+    features->states[i] = malloc(state * sizeof(float));
+    if (!features->states[i]) return false;
   }
-  image->tokens = malloc(gm_vision_n_tokens(v) * gm_vision_dim(v) * sizeof(float));
-  image->n_proposals = v->hparams.proposals;
-  image->proposals = malloc(image->n_proposals * sizeof *image->proposals);
-  image->scores = malloc(image->n_proposals * sizeof *image->scores);
-  return image->tokens && image->proposals && image->scores;
+  features->tokens = malloc(gm_vision_n_tokens(v) * gm_vision_dim(v) * sizeof(float));
+  features->n_proposals = v->hparams.proposals;
+  features->proposals = malloc(features->n_proposals * sizeof *features->proposals);
+  features->scores = malloc(features->n_proposals * sizeof *features->scores);
+  return features->tokens && features->proposals && features->scores;
 }
 
-gm_status gm_vision_image_create(gm_vision_image **out, const gm_vision *vision,
-                                 gm_error *err) {
-  gm_vision_image *image = calloc(1, sizeof *image);
-  if (!image || !allocate(image, vision)) {
-    gm_vision_image_free(image);
+gm_status gm_features_create(gm_features **out, const gm_vision *vision, gm_error *err) {
+  gm_features *features = calloc(1, sizeof *features);
+  if (!features || !allocate(features, vision)) {
+    gm_features_free(features);
     return gm_fail(err, GM_ERR_MEMORY, "not enough memory for the states of a picture");
   }
-  *out = image;
+  *out = features;
   return GM_OK;
 }
 
-static void drop_maps(gm_vision_image *image) {
-  free(image->own_maps);
-  image->own_maps = NULL;
-  if (image->maps_file.data) gm_unmap(&image->maps_file);
+static void drop_maps(gm_features *features) {
+  free(features->own_maps);
+  features->own_maps = NULL;
+  if (features->maps_file.data) gm_unmap(&features->maps_file);
 }
 
-void gm_vision_image_free(gm_vision_image *image) {
-  if (!image) return;
-  if (image->states)
-    for (size_t i = 0; i < image->n_states; i++) free(image->states[i]);
-  free(image->states);
-  free(image->tokens);
-  free(image->proposals);
-  free(image->scores);
-  drop_maps(image);
-  free(image);
+void gm_features_free(gm_features *features) {
+  if (!features) return;
+  if (features->states)
+    for (size_t i = 0; i < features->n_states; i++) free(features->states[i]);
+  free(features->states);
+  free(features->tokens);
+  free(features->proposals);
+  free(features->scores);
+  drop_maps(features);
+  free(features);
 }
 
-const float *gm_vision_image_tokens(const gm_vision_image *image) {
-  return image->tokens;
+const float *gm_features_tokens(const gm_features *features) {
+  return features->tokens;
 }
 
-const gm_rel_box *gm_vision_proposals(const gm_vision_image *image, const float **scores,
-                                      size_t *n) {
-  if (scores) *scores = image->scores;
-  if (n) *n = image->n_proposals;
-  return image->proposals;
+const gm_rel_box *gm_features_proposals(const gm_features *features, const float **scores,
+                                        size_t *n) {
+  if (scores) *scores = features->scores;
+  if (n) *n = features->n_proposals;
+  return features->proposals;
 }
 
-const float *gm_vision_patches(const gm_vision *v, const gm_vision_image *image,
-                               size_t *patches, size_t *width) {
+const float *gm_features_patches(const gm_vision *v, const gm_features *features,
+                                 size_t *patches, size_t *width) {
   *patches = v->encoder.grid * v->encoder.grid;
   *width = v->encoder.shape.dim;
-  return image->states[image->n_states - GM_REGION_LEVELS] + *width;
+  return features->states[features->n_states - GM_REGION_LEVELS] + *width;
 }
 
-size_t gm_vision_image_arrays(const gm_vision *v, gm_vision_image *image, bool proposed,
-                              gm_vision_array out[GM_VISION_ARRAYS]) {
+size_t gm_features_arrays(const gm_vision *v, gm_features *features, bool proposed,
+                          gm_features_array out[GM_FEATURES_ARRAYS]) {
   size_t cells = v->encoder.grid * v->encoder.grid, n = 0;
   size_t state = (1 + cells) * v->encoder.shape.dim * sizeof(float);
   size_t tokens = gm_vision_n_tokens(v) * gm_vision_dim(v) * sizeof(float);
-  out[n++] = (gm_vision_array){image->tokens, tokens};
+  out[n++] = (gm_features_array){features->tokens, tokens};
   for (size_t k = GM_REGION_LEVELS; k > 0; k--)
-    out[n++] = (gm_vision_array){image->states[image->n_states - k], state};
+    out[n++] = (gm_features_array){features->states[features->n_states - k], state};
   if (!proposed) return n;
-  out[n++] = (gm_vision_array){image->proposals, image->n_proposals * sizeof *image->proposals};
-  out[n++] = (gm_vision_array){image->scores, image->n_proposals * sizeof *image->scores};
-  assert(n <= GM_VISION_ARRAYS);
+  out[n++] = (gm_features_array){features->proposals,
+                                 features->n_proposals * sizeof *features->proposals};
+  out[n++] =
+      (gm_features_array){features->scores, features->n_proposals * sizeof *features->scores};
+  assert(n <= GM_FEATURES_ARRAYS);
   return n;
 }
 
 /* ---- stages */
 
-gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_vision_image *image,
+gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_features *features,
                            const float *pixels) {
   assert(!c->panels);
   c->panels = gm_panel_file_panels(vision->panels, c->pool);
-  gm_status status = gm_dinov2_forward(c, &vision->encoder, pixels, image->states);
+  gm_status status = gm_dinov2_forward(c, &vision->encoder, pixels, features->states);
   c->panels = NULL;
   GM_TRY(status);
   GM_TRY(gm_poll(c));
   GM_TRY(gm_visual_tokens_forward(c, &vision->visual_tokens,
-                                  image->states[vision->hparams.vision_output], image->tokens));
+                                  features->states[vision->hparams.vision_output],
+                                  features->tokens));
   gm_panel_file_release(vision->panels);
   gm_model_file_release(vision->file, encoder_prefix);
   gm_model_file_release(vision->file, "img_txt_bridge.");
@@ -216,11 +218,11 @@ static void mean_task(void *arg, size_t task, size_t worker) {
 
 /* out[n*n, C] = mean of the last hidden states, without the class token. */
 static void mean_state(gm_compute *c, float *out, const gm_vision *v,
-                       const gm_vision_image *image) {
+                       const gm_features *features) {
   size_t C = v->encoder.shape.dim, n = v->encoder.grid;
   const float *states[PROPOSAL_STATES];
   for (size_t k = 0; k < PROPOSAL_STATES; k++) {
-    const float *state = image->states[image->n_states - PROPOSAL_STATES + k];
+    const float *state = features->states[features->n_states - PROPOSAL_STATES + k];
     assert(state); /* allocate keeps those */
     states[k] = state + C;
   }
@@ -228,10 +230,10 @@ static void mean_state(gm_compute *c, float *out, const gm_vision *v,
   gm_pool_run(c->pool, mean_task, &job, n);
 }
 
-gm_status gm_vision_check(const gm_vision_image *image, gm_error *err) {
-  for (size_t i = 0; i < image->n_proposals; i++) {
-    gm_rel_box b = image->proposals[i];
-    if (!isfinite(b.cx + b.cy + b.w + b.h + image->scores[i]))
+gm_status gm_features_check(const gm_features *features, gm_error *err) {
+  for (size_t i = 0; i < features->n_proposals; i++) {
+    gm_rel_box b = features->proposals[i];
+    if (!isfinite(b.cx + b.cy + b.w + b.h + features->scores[i]))
       return gm_fail(err, GM_ERR_MODEL,
                      "region proposal %zu is not a number: the model's weights are damaged; "
                      "convert the model again",
@@ -240,34 +242,33 @@ gm_status gm_vision_check(const gm_vision_image *image, gm_error *err) {
   return GM_OK;
 }
 
-static gm_status propose(gm_compute *c, const gm_vision *v, gm_vision_image *image) {
+static gm_status propose(gm_compute *c, const gm_vision *v, gm_features *features) {
   size_t cells = v->encoder.grid * v->encoder.grid, d = v->proposer_encoder.dim;
-  size_t q = image->n_proposals;
+  size_t q = features->n_proposals;
   assert(q == v->proposer_decoder.n_queries && q <= cells);
-  float *features = gm_scratch_f32(c, cells * v->encoder.shape.dim, "mean hidden state");
+  float *mean = gm_scratch_f32(c, cells * v->encoder.shape.dim, "mean hidden state");
   float *memory = gm_scratch_f32(c, cells * d, "proposer memory");
   gm_proposer_result result = {.reference =
                                    gm_scratch(c, q * sizeof(gm_rel_box), "reference boxes"),
                                .states = gm_scratch_f32(c, q * d, "proposal states"),
                                .coco = gm_scratch_f32(c, q, "proposal logits"),
                                .sa1b = gm_scratch_f32(c, q, "proposal logits"),
-                               .boxes = image->proposals};
-  if (!features || !memory || !result.reference || !result.states || !result.coco ||
-      !result.sa1b)
+                               .boxes = features->proposals};
+  if (!mean || !memory || !result.reference || !result.states || !result.coco || !result.sa1b)
     return GM_ERR_MEMORY;
 
-  mean_state(c, features, v, image);
-  GM_TRY(gm_proposer_encoder_input(c, &v->proposer_encoder, features, memory));
+  mean_state(c, mean, v, features);
+  GM_TRY(gm_proposer_encoder_input(c, &v->proposer_encoder, mean, memory));
   GM_TRY(gm_proposer_encoder_forward(c, &v->proposer_encoder, memory));
   GM_TRY(gm_proposer_decoder_forward(c, &v->proposer_decoder, memory, &result));
   for (size_t i = 0; i < q; i++)
-    image->scores[i] = gm_region_score(result.coco[i], result.sa1b[i]);
-  return gm_vision_check(image, c->err);
+    features->scores[i] = gm_region_score(result.coco[i], result.sa1b[i]);
+  return gm_features_check(features, c->err);
 }
 
-gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_vision_image *image) {
+gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_features *features) {
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_status status = propose(c, vision, image);
+  gm_status status = propose(c, vision, features);
   gm_arena_restore(&c->arena, mark);
   gm_model_file_release(vision->file, "perceiver.");
   return status;
@@ -286,54 +287,56 @@ size_t gm_vision_maps_bytes(const gm_vision *v) {
   return floats * sizeof(float);
 }
 
-static void place_maps(const gm_vision *v, gm_vision_image *image, const float *at) {
-  for (size_t k = 0; k < GM_REGION_LEVELS; at += level_floats(v, k++)) image->maps[k] = at;
+static void place_maps(const gm_vision *v, gm_features *features, const float *at) {
+  for (size_t k = 0; k < GM_REGION_LEVELS; at += level_floats(v, k++)) features->maps[k] = at;
 }
 
-gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_vision_image *image) {
+gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_features *features) {
   const float *states[GM_REGION_LEVELS];
   float *maps[GM_REGION_LEVELS];
   size_t bytes = gm_vision_maps_bytes(vision);
-  drop_maps(image);
-  float *at = image->own_maps = malloc(bytes);
+  drop_maps(features);
+  float *at = features->own_maps = malloc(bytes);
   if (!at) return gm_fail_memory(c->err, "the maps of a picture", bytes);
-  place_maps(vision, image, at);
+  place_maps(vision, features, at);
   for (size_t k = 0; k < GM_REGION_LEVELS; at += level_floats(vision, k++)) {
-    states[k] = image->states[image->n_states - GM_REGION_LEVELS + k];
+    states[k] = features->states[features->n_states - GM_REGION_LEVELS + k];
     maps[k] = at;
   }
   return gm_region_encoder_fuse(c, &vision->region_encoder, states, maps);
 }
 
-size_t gm_vision_image_bytes(const gm_vision *vision, const gm_vision_image *image) {
+size_t gm_features_bytes(const gm_vision *vision, const gm_features *features) {
   size_t state = (1 + vision->encoder.grid * vision->encoder.grid) * vision->encoder.shape.dim;
   size_t bytes = gm_vision_n_tokens(vision) * gm_vision_dim(vision) * sizeof(float);
-  for (size_t i = 0; i < image->n_states; i++)
-    if (image->states[i]) bytes += state * sizeof(float);
-  bytes += image->n_proposals * (sizeof *image->proposals + sizeof *image->scores);
-  return bytes + (image->own_maps || image->maps_file.data ? gm_vision_maps_bytes(vision) : 0);
+  for (size_t i = 0; i < features->n_states; i++)
+    if (features->states[i]) bytes += state * sizeof(float);
+  bytes += features->n_proposals * (sizeof *features->proposals + sizeof *features->scores);
+  return bytes +
+         (features->own_maps || features->maps_file.data ? gm_vision_maps_bytes(vision) : 0);
 }
 
-const void *gm_vision_maps(const gm_vision_image *image) {
-  return image->maps[0];
+const void *gm_features_maps(const gm_features *features) {
+  return features->maps[0];
 }
 
-void gm_vision_adopt_maps(const gm_vision *vision, gm_vision_image *image, gm_mapping *file,
-                          size_t offset) {
+void gm_features_adopt_maps(const gm_vision *vision, gm_features *features, gm_mapping *file,
+                            size_t offset) {
   assert(file->size - offset == gm_vision_maps_bytes(vision));
   assert((uintptr_t)(file->data + offset) % 64 == 0);
-  drop_maps(image);
-  image->maps_file = *file;
+  drop_maps(features);
+  features->maps_file = *file;
   *file = (gm_mapping){0};
-  place_maps(vision, image, (const float *)(const void *)(image->maps_file.data + offset));
+  place_maps(vision, features,
+             (const float *)(const void *)(features->maps_file.data + offset));
 }
 
-gm_status gm_vision_region_features(gm_compute *c, const gm_vision *vision,
-                                    const gm_vision_image *image, const gm_rel_box *boxes,
-                                    size_t n, float *out) {
-  assert(image->maps[0]); /* fused before */
+gm_status gm_vision_region_vectors(gm_compute *c, const gm_vision *vision,
+                                   const gm_features *features, const gm_rel_box *boxes,
+                                   size_t n, float *out) {
+  assert(features->maps[0]); /* fused before */
   gm_status status =
-      gm_region_encoder_forward(c, &vision->region_encoder, image->maps, boxes, n, out);
+      gm_region_encoder_forward(c, &vision->region_encoder, features->maps, boxes, n, out);
   gm_model_file_release(vision->file, "region_encoder.");
   return status;
 }

@@ -46,6 +46,6 @@ gm_status gm_webp_decode(gm_image **out, const gm_image_source *source, int *ori
                          gm_error *err);
 
 /* Turns the picture upright, in place of the old pixels. 0 and 1 do nothing. */
-gm_status gm_image_turn(gm_image *image, int orientation, gm_error *err);
+gm_status gm_image_orient(gm_image *image, int orientation, gm_error *err);
 
 #endif

@@ -34,7 +34,7 @@ static gm_status decode(gm_image **out, const gm_image_source *source, gm_error 
     return gm_fail(err, GM_ERR_IMAGE_UNSUPPORTED,
                    "found %s; wanted a JPEG, PNG or WebP picture: convert it first", kind.name);
   }
-  gm_status status = gm_image_turn(image, orientation, err);
+  gm_status status = gm_image_orient(image, orientation, err);
   if (status == GM_OK)
     *out = image;
   else

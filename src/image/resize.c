@@ -4,8 +4,8 @@
  * through the vertical pass into dst.
  *
  * Both passes are one inner loop, blend_rows: out[i] = sum over k of weight[k] * rows[k][i].
- * For the horizontal pass, STRIP source rows are turned so that a pixel column of the strip is
- * one contiguous row of STRIP * 3 bytes. */
+ * For the horizontal pass, STRIP source rows are transposed so that a pixel column of the strip
+ * is one contiguous row of STRIP * 3 bytes. */
 #include "resize.h"
 
 #include "checked.h"
@@ -39,8 +39,8 @@ typedef struct job {
   const uint8_t *crop;     /* the crop's upper left corner in src */
   size_t src_row, dst_row; /* bytes from one row to the next */
   uint8_t *dst;
-  uint8_t *scratch; /* per worker: a turned strip, then a band's source rows */
-  size_t turned_bytes, scratch_bytes;
+  uint8_t *scratch; /* per worker: a transposed strip, then a band's source rows */
+  size_t transposed_bytes, scratch_bytes;
 } job;
 
 gm_resize gm_resize_whole(const uint8_t *src, size_t src_width, size_t src_height, size_t width,
@@ -160,18 +160,18 @@ static void blend_rows(uint8_t *restrict out, const uint8_t *restrict rows, size
 }
 
 /* Source rows [row, row + n) of the crop (n <= STRIP) through the horizontal pass into out. */
-static void blend_strip(const job *j, uint8_t *out, size_t row, size_t n, uint8_t *turned) {
+static void blend_strip(const job *j, uint8_t *out, size_t row, size_t n, uint8_t *transposed) {
   size_t first, end;
   assert(n >= 1 && n <= STRIP && row + n <= j->r->crop_height);
   axis_extent(&j->x, 0, j->x.n, &first, &end);
   for (size_t r = 0; r < n; r++) {
     const uint8_t *from = j->crop + (row + r) * j->src_row + first * 3;
-    uint8_t *to = turned + r * 3;
+    uint8_t *to = transposed + r * 3;
     for (size_t x = first; x < end; x++, from += 3, to += COLUMN) memcpy(to, from, 3);
   }
   for (size_t x = 0; x < j->x.n; x++) {
     uint8_t column[COLUMN];
-    blend_rows(column, turned + (j->x.first[x] - first) * COLUMN, COLUMN,
+    blend_rows(column, transposed + (j->x.first[x] - first) * COLUMN, COLUMN,
                j->x.weights + x * j->x.taps, j->x.count[x], n * 3);
     for (size_t r = 0; r < n; r++) memcpy(out + r * j->dst_row + x * 3, column + r * 3, 3);
   }
@@ -183,14 +183,14 @@ static void resize_band(void *arg, size_t task, size_t worker) {
   size_t first, end;
   axis_extent(&j->y, from, to, &first, &end);
   uint8_t *dst = j->dst + from * j->dst_row;
-  uint8_t *turned = j->scratch + worker * j->scratch_bytes;
+  uint8_t *transposed = j->scratch + worker * j->scratch_bytes;
   const uint8_t *rows = j->crop + first * j->src_row + j->x.first[0] * 3;
   size_t stride = j->src_row;
   if (!j->x.identity) {
-    uint8_t *blended = j->y.identity ? dst : turned + j->turned_bytes;
+    uint8_t *blended = j->y.identity ? dst : transposed + j->transposed_bytes;
     for (size_t row = first; row < end; row += STRIP)
       blend_strip(j, blended + (row - first) * j->dst_row, row,
-                  end - row < STRIP ? end - row : STRIP, turned);
+                  end - row < STRIP ? end - row : STRIP, transposed);
     if (j->y.identity) return;
     rows = blended;
     stride = j->dst_row;
@@ -204,17 +204,17 @@ static void resize_band(void *arg, size_t task, size_t worker) {
   }
 }
 
-/* Bytes that one worker needs: the turned strip and the largest band's source rows. */
+/* Bytes that one worker needs: the transposed strip and the largest band's source rows. */
 static void scratch_size(job *j) {
   if (j->x.identity) return;
   size_t first, end, rows = 0;
   axis_extent(&j->x, 0, j->x.n, &first, &end);
-  j->turned_bytes = (end - first) * COLUMN;
+  j->transposed_bytes = (end - first) * COLUMN;
   for (size_t from = 0; from < j->y.n && !j->y.identity; from += BAND) {
     axis_extent(&j->y, from, from + BAND < j->y.n ? from + BAND : j->y.n, &first, &end);
     if (end - first > rows) rows = end - first;
   }
-  j->scratch_bytes = j->turned_bytes + rows * j->dst_row;
+  j->scratch_bytes = j->transposed_bytes + rows * j->dst_row;
 }
 
 gm_status gm_resize_bicubic(uint8_t *dst, const gm_resize *r, gm_pool *pool, gm_error *err) {

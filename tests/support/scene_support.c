@@ -171,7 +171,7 @@ static void check_last_logits(gm_compute *c, gm_scene *scene, const golden_quest
   bool full;
   assert_ok(gm_question_verbatim(&question, groma->prompt, q->question, q->n_boxes, err), err);
   assert_ok(gm_scene_boxes_to_rel(scene, q->boxes, q->n_boxes, &boxes, err), err);
-  assert_ok(gm_talk_begin(&talk, scene->picture, boxes, q->n_boxes, index, err), err);
+  assert_ok(gm_talk_begin(&talk, scene->encoding, boxes, q->n_boxes, index, err), err);
   assert_int_equal(talk.list.n, golden_get(q->values, "regions_cxcywh").shape[0]);
   assert_ok(gm_talks_prepare(c, talks, 1), err);
   assert_ok(gm_talk_ask(&talk, &question, index, err), err);
@@ -211,7 +211,7 @@ static gm_status run_pass(gm_compute *c, gm_talk *const *talks, size_t n, bool r
                           gm_next_fn next, void *user, bool *resting, bool *full,
                           float *logits) {
   gm_talk *going[64];
-  size_t which[64], m = 0, vocab = talks[0]->picture->groma->llama->vocab;
+  size_t which[64], m = 0, vocab = talks[0]->encoding->groma->llama->vocab;
   assert_true(n <= 64);
   for (size_t i = 0; i < n; i++) {
     if (resting[i] || gm_talk_steps(talks[i]) == reading) continue;
@@ -237,7 +237,7 @@ static gm_status run_pass(gm_compute *c, gm_talk *const *talks, size_t n, bool r
 gm_status run_talks(gm_compute *c, gm_talk *const *talks, size_t n, gm_next_fn next, void *user,
                     bool *full) {
   bool resting[64] = {false}, rest = false;
-  float *logits = malloc(n * talks[0]->picture->groma->llama->vocab * sizeof *logits);
+  float *logits = malloc(n * talks[0]->encoding->groma->llama->vocab * sizeof *logits);
   assert_non_null(logits);
   memset(full, 0, n * sizeof *full);
   gm_status status = GM_OK;

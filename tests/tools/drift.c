@@ -210,13 +210,13 @@ static gm_status say_next(void *user, size_t i, const float *logits, int32_t *id
   return GM_OK;
 }
 
-static void caption(gm_compute *c, gm_picture *picture, saying *s) {
+static void caption(gm_compute *c, gm_encoding *encoding, saying *s) {
   gm_talk talk, *talks[1] = {&talk};
   gm_question question = {0};
   bool full;
   static const char text[] = "[grounding]Give me a concise description of the image.";
-  assert_ok(gm_question_verbatim(&question, picture->groma->prompt, text, 0, c->err), c->err);
-  assert_ok(gm_talk_begin(&talk, picture, NULL, 0, NULL, c->err), c->err);
+  assert_ok(gm_question_verbatim(&question, encoding->groma->prompt, text, 0, c->err), c->err);
+  assert_ok(gm_talk_begin(&talk, encoding, NULL, 0, NULL, c->err), c->err);
   assert_ok(gm_talks_prepare(c, talks, 1), c->err);
   assert_ok(gm_talk_ask(&talk, &question, NULL, c->err), c->err);
   assert_ok(run_talks(c, talks, 1, say_next, s, &full), c->err);
@@ -226,12 +226,12 @@ static void caption(gm_compute *c, gm_picture *picture, saying *s) {
 }
 
 /* The picture goes on as if these had been the regions chosen. */
-static void take_regions(gm_picture *picture, const gm_region_list *list) {
-  picture->base.n = list->n;
+static void take_regions(gm_encoding *encoding, const gm_region_list *list) {
+  encoding->base.n = list->n;
   for (size_t i = 0; i < list->n; i++)
-    picture->base.regions[i] =
+    encoding->base.regions[i] =
         (gm_listed_region){list->regions[i].box, list->regions[i].score, 0};
-  gm_kv_clear(&picture->prefix);
+  gm_kv_clear(&encoding->prefix);
 }
 
 static void keep_hidden(gm_compute *c, const gm_model *model, const float *pixels, record *r) {
@@ -248,27 +248,27 @@ static void keep_hidden(gm_compute *c, const gm_model *model, const float *pixel
 }
 
 /* The reference's record is made with `reference` NULL: then it is its own. */
-static void keep_answers(gm_compute *c, gm_picture *picture, const record *reference,
+static void keep_answers(gm_compute *c, gm_encoding *encoding, const record *reference,
                          size_t most, record *r) {
-  const gm_groma *groma = picture->groma;
+  const gm_groma *groma = encoding->groma;
   r->vocab = groma->llama->vocab;
   r->said = calloc(most, sizeof *r->said);
   assert_non_null(r->said);
   saying greedy = {.most = most, .eos = groma->prompt->eos, .vocab = r->vocab, .out = r};
-  caption(c, picture, &greedy);
+  caption(c, encoding, &greedy);
 
   const record *ref = reference ? reference : r;
-  take_regions(picture, &ref->list);
+  take_regions(encoding, &ref->list);
   r->logits = calloc(ref->n_said * r->vocab, sizeof *r->logits);
   assert_non_null(r->logits);
   saying forced = {ref->said, ref->n_said, most, 0, r->vocab, r};
-  caption(c, picture, &forced);
+  caption(c, encoding, &forced);
   size_t dim = groma->llama->dim;
   r->n_vectors = ref->list.n * dim;
   r->vectors = calloc(r->n_vectors, sizeof *r->vectors);
   assert_non_null(r->vectors);
   for (size_t i = 0; i < ref->list.n; i++)
-    memcpy(r->vectors + i * dim, picture->base.regions[i].vector, dim * sizeof *r->vectors);
+    memcpy(r->vectors + i * dim, encoding->base.regions[i].vector, dim * sizeof *r->vectors);
 }
 
 static void keep_picture(gm_model *model, const char *path, const record *reference,
@@ -288,20 +288,20 @@ static void keep_picture(gm_model *model, const char *path, const record *refere
   keep_hidden(c, model, pixels, r);
 
   gm_watch watch = {0};
-  gm_picture *picture;
-  gm_picture_settings settings = {.rule = {groma->hparams.score_threshold,
-                                           groma->hparams.nms_threshold, groma->max_regions}};
+  gm_encoding *encoding;
+  gm_encoding_settings settings = {.rule = {groma->hparams.score_threshold,
+                                            groma->hparams.nms_threshold, groma->max_regions}};
   if (groma->hparams.max_regions < settings.rule.max_regions)
     settings.rule.max_regions = groma->hparams.max_regions;
-  assert_ok(gm_picture_create(&picture, groma, c, pixels, &settings, &watch), &err);
+  assert_ok(gm_encoding_create(&encoding, groma, c, pixels, &settings, &watch), &err);
   r->n_tokens = gm_vision_n_tokens(groma->vision) * groma->llama->dim;
-  r->tokens = copied(gm_vision_image_tokens(picture->vision), r->n_tokens);
-  r->list.n = picture->base.n;
+  r->tokens = copied(gm_features_tokens(encoding->features), r->n_tokens);
+  r->list.n = encoding->base.n;
   r->list.regions = calloc(r->list.n, sizeof *r->list.regions);
   assert_non_null(r->list.regions);
-  memcpy(r->list.regions, picture->base.regions, r->list.n * sizeof *r->list.regions);
-  keep_answers(c, picture, reference, most, r);
-  gm_picture_free(picture);
+  memcpy(r->list.regions, encoding->base.regions, r->list.n * sizeof *r->list.regions);
+  keep_answers(c, encoding, reference, most, r);
+  gm_encoding_free(encoding);
   free(pixels);
   test_leave();
 }

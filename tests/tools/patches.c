@@ -20,8 +20,8 @@ int main(void) {
     status = gm_image_open(&image, path, NULL, &err);
     if (status == GM_OK) status = gm_scene_create(&scene, model, image, NULL, NULL, &err);
     if (status == GM_OK) {
-      const float *states =
-          gm_vision_patches(model->groma->vision, scene->picture->vision, &patches, &width);
+      const float *states = gm_features_patches(model->groma->vision, scene->encoding->features,
+                                                &patches, &width);
       if (fwrite(states, sizeof *states * width, patches, stdout) != patches)
         status = GM_ERR_IO;
     }

@@ -1,4 +1,4 @@
-/* picture.h - one picture as the language model sees it: its regions with their vectors, and
+/* encoding.h - one image as the language model sees it: its regions with their vectors, and
  * the cache of the prompt's beginning, which every question about it shares.
  *
  *   positions   [ <s> ... Image: image tokens . Regions: ][ <r0> v0 <r1> v1 ... ][ . ... </s> ]
@@ -7,19 +7,19 @@
  * A referred box changes the list, and with it all positions from the first region that
  * differs. Work is done when it is first needed and never twice: regions' vectors are kept by
  * box. One thread at a time. */
-#ifndef GM_PICTURE_H
-#define GM_PICTURE_H
+#ifndef GM_ENCODING_H
+#define GM_ENCODING_H
 
 #include "groma.h"
 #include "scene_cache.h"
 #include "watch.h"
 
-/* Region i of a list is <ri>. vector [dim] is NULL until gm_picture_fill
- * (picture_vectors.h). */
+/* Region i of a list is <ri>. vector [dim] is NULL until gm_encoding_fill
+ * (region_vectors.h). */
 typedef struct gm_listed_region {
   gm_rel_box box;
   float score;
-  const float *vector; /* lives as long as the picture */
+  const float *vector; /* lives as long as the encoding */
 } gm_listed_region;
 
 /* At most groma->max_regions. */
@@ -28,26 +28,26 @@ typedef struct gm_region_list {
   size_t n;
 } gm_region_list;
 
-typedef struct gm_picture_settings {
+typedef struct gm_encoding_settings {
   gm_region_rule rule;
   const gm_rel_box *boxes; /* [n_boxes] candidates instead of the proposer's; NULL: propose */
   const float *scores;     /* [n_boxes] */
   size_t n_boxes;
-  bool append;           /* referred boxes go behind the list instead of into the choice */
-  uint64_t shuffle_seed; /* 0: regions in falling score */
+  bool append;                 /* referred boxes go after the list instead of into the choice */
+  uint64_t shuffle_seed;       /* 0: regions in falling score */
   const gm_scene_cache *cache; /* where results are kept between runs; NULL: nowhere */
-} gm_picture_settings;
+} gm_encoding_settings;
 
-/* Entries of the cache that most questions about a picture want. */
-typedef enum gm_picture_entry {
-  GM_ENTRY_PICTURE,
+/* Entries of the cache that most questions about an image want. */
+typedef enum gm_encoding_entry {
+  GM_ENTRY_FEATURES,
   GM_ENTRY_MAPS,
   GM_ENTRY_VECTORS,
   GM_ENTRY_PREFIX,
   GM_ENTRIES
-} gm_picture_entry;
+} gm_encoding_entry;
 
-typedef struct gm_picture {
+typedef struct gm_encoding {
   const gm_groma *groma;
   gm_watch *watch;
   const gm_scene_cache *cache;  /* NULL: none */
@@ -55,7 +55,7 @@ typedef struct gm_picture {
   gm_region_rule rule;
   bool append;
   uint64_t shuffle_seed;
-  gm_vision_image *vision;
+  gm_features *features;
   bool fused;
   gm_rel_box *candidates; /* [n_candidates] */
   float *scores;
@@ -66,48 +66,49 @@ typedef struct gm_picture {
   gm_kv_seq prefix; /* the positions above, as many as are computed */
   size_t n_image;   /* positions before the first region */
   bool preparing;   /* what questions need is being computed */
-} gm_picture;
+} gm_encoding;
 
-/* Encodes the picture's pixels[3, S, S], or finds it in the cache, and chooses its regions. The
- * settings are copied; watch and cache must outlive the picture. What comes from the cache is
+/* Encodes the image's pixels[3, S, S], or finds it in the cache, and chooses its regions. The
+ * settings are copied; watch and cache must outlive the encoding. What comes from the cache is
  * bit by bit what would have been computed. Errors: GM_ERR_MEMORY, GM_ERR_CANCELLED,
- * GM_ERR_MODEL (a proposal is no number). */
-gm_status gm_picture_create(gm_picture **out, const gm_groma *groma, gm_compute *c,
-                            const float *pixels, const gm_picture_settings *settings,
-                            gm_watch *watch);
-void gm_picture_free(gm_picture *picture);
-/* Memory that the picture takes now, pages of files counted. */
-size_t gm_picture_bytes(const gm_picture *picture);
+ * GM_ERR_MODEL (a proposal is not a number). */
+gm_status gm_encoding_create(gm_encoding **out, const gm_groma *groma, gm_compute *c,
+                             const float *pixels, const gm_encoding_settings *settings,
+                             gm_watch *watch);
+void gm_encoding_free(gm_encoding *encoding);
+/* Memory that the encoding takes now, pages of files counted. */
+size_t gm_encoding_bytes(const gm_encoding *encoding);
 
 /* The list for a question that refers to n boxes; index[b] becomes the region that stands for
  * box b. Equal to the base list where n is 0. Free with gm_region_list_free. Errors:
  * GM_ERR_ARGUMENT (more boxes than region tokens), GM_ERR_MEMORY. */
-gm_status gm_picture_refer(const gm_picture *picture, const gm_rel_box *boxes, size_t n,
-                           gm_region_list *out, size_t *index, gm_error *err);
-/* Puts n more boxes behind a list that is in use, without moving a region: a box that is there
+gm_status gm_encoding_refer(const gm_encoding *encoding, const gm_rel_box *boxes, size_t n,
+                            gm_region_list *out, size_t *index, gm_error *err);
+/* Appends n more boxes to a list that is in use, without moving a region: a box that is there
  * already keeps its index; where the region tokens are all taken, the last region for which
  * in_use[i] is false gives up its place. in_use [max_regions] is updated. *first_changed
  * becomes the first index whose region is new (list->n before if none). GM_ERR_ARGUMENT where
  * no place is left, with the boxes before in the list. */
-gm_status gm_picture_append(const gm_picture *picture, gm_region_list *list,
-                            const gm_rel_box *boxes, size_t n, bool *in_use, size_t *index,
-                            size_t *first_changed, gm_error *err);
+gm_status gm_encoding_append(const gm_encoding *encoding, gm_region_list *list,
+                             const gm_rel_box *boxes, size_t n, bool *in_use, size_t *index,
+                             size_t *first_changed, gm_error *err);
 void gm_region_list_free(gm_region_list *list);
 
 /* Whether a question without boxes finds all that it needs. */
-bool gm_picture_ready(const gm_picture *picture);
+bool gm_encoding_ready(const gm_encoding *encoding);
 
 /* Computes the prefix as far as the image part, or to its end (with the base list). */
-gm_status gm_picture_prefill(gm_picture *picture, gm_compute *c, bool whole);
+gm_status gm_encoding_prefill(gm_encoding *encoding, gm_compute *c, bool whole);
 
 /* Positions of the image part, a list and the tail. */
-size_t gm_picture_positions(const gm_picture *picture, const gm_region_list *list);
-/* Keys and values of a list of its own and of the tail, in the cache: find puts them behind
- * seq, which has the positions before them from the picture's prefix, keep stores them from
- * seq, where they are one piece from `first` on (gm_kv_reserve_piece). GM_ERR_MEMORY. */
-gm_status gm_picture_find_list(const gm_picture *picture, const gm_region_list *list,
-                               gm_kv_seq *seq, bool *found, gm_error *err);
-gm_status gm_picture_keep_list(const gm_picture *picture, const gm_region_list *list,
-                               const gm_kv_seq *seq, size_t first, gm_error *err);
+size_t gm_encoding_positions(const gm_encoding *encoding, const gm_region_list *list);
+/* Keys and values of a list of its own and of the tail, in the cache: find puts them after
+ * those of seq, which has the positions before them from the encoding's prefix, keep stores
+ * them from seq, where they are one piece from `first` on (gm_kv_reserve_piece). GM_ERR_MEMORY.
+ */
+gm_status gm_encoding_find_list(const gm_encoding *encoding, const gm_region_list *list,
+                                gm_kv_seq *seq, bool *found, gm_error *err);
+gm_status gm_encoding_keep_list(const gm_encoding *encoding, const gm_region_list *list,
+                                const gm_kv_seq *seq, size_t first, gm_error *err);
 
 #endif
