@@ -253,7 +253,7 @@ static gm_status fill_sharded(sharded *s, const char *directory, const json_t *r
 
 gm_status gm_sharded_open(gm_checkpoint **out, const char *directory, const char *index_name,
                           gm_checkpoint_opener *open_file, gm_error *err) {
-  /* The format becomes that of the files. */
+  /* The format is set to that of the files. */
   const gm_checkpoint common = {
       .format = "sharded", .read = sharded_read, .close = sharded_close};
   *out = NULL;

@@ -1,4 +1,4 @@
-/* checkpoint_open.c - a path -> the format's own opener, by what lies there and its first
+/* checkpoint_open.c - a path -> the format's own opener, by the kind of file and its first
  * bytes. */
 #include "checkpoint.h"
 #include "json_file.h"
@@ -23,7 +23,8 @@ static bool holds_weights(const char *name) {
   return false;
 }
 
-/* A folder without weights under a name that is known: names a file that may be meant. */
+/* Refuses a folder without weights under a known name; the message names a file that may be
+ * meant. */
 static gm_status refuse_directory(const char *path, gm_error *err) {
   char other[256] = "";
   DIR *dir = opendir(path);

@@ -9,17 +9,17 @@
 /* What a model was trained on. */
 typedef struct gm_embedded_world {
   const char *scope; /* "drawn emoji" */
-  const float *rows; /* [n, dim + 1] that tell whether a picture is of it (familiar.h); NULL:
-                        nothing tells that */
+  const float
+      *rows; /* [n, dim + 1] for the picture's unlikeness (familiar.h); NULL: not known */
   size_t n, dim;
 } gm_embedded_world;
 
 typedef struct gm_embedded {
   const char *name;
-  const void *bytes; /* 64-byte aligned, for the life of the program */
+  const void *bytes; /* 64-byte aligned, valid for the life of the program */
   size_t size;
   bool is_model;
-  const gm_embedded_world *world; /* of a model, else NULL */
+  const gm_embedded_world *world; /* NULL if this is not a model */
 } gm_embedded;
 
 /* The i-th one; false past the last. */

@@ -1,4 +1,4 @@
-/* gguf.h - what reader and writer of GGUF v3 share: numbers, caps, and the parsed file.
+/* gguf.h - what the reader and the writer of GGUF v3 share: numbers, caps, and the parsed file.
  *
  * magic "GGUF", u32 version, u64 tensors, u64 keys, then the keys (string, u32 type, value),
  * the tensor list (name, u32 n_dims, u64 dims innermost first, u32 type, u64 offset), padding,
@@ -40,7 +40,7 @@ typedef enum gm_gguf_type {
   GM_GGUF_TYPE_COUNT = 13
 } gm_gguf_type;
 
-/* "u8", ...; "?" for a number that is no type. */
+/* "u8", ...; "?" for an unknown number. */
 const char *gm_gguf_type_name(uint32_t type);
 /* Bytes of a fixed-size value; 0 for strings, arrays, unknown types. */
 size_t gm_gguf_type_size(uint32_t type);
@@ -60,7 +60,7 @@ typedef struct gm_gguf_tensor {
   size_t bytes;
 } gm_gguf_tensor;
 
-/* The parsed header. Strings and arrays live in the arena, tensor data in the bytes parsed. */
+/* The parsed header. Strings and arrays are in the arena, tensor data in the parsed bytes. */
 typedef struct gm_gguf {
   gm_arena arena;
   gm_gguf_key *keys; /* in file order */
@@ -71,8 +71,8 @@ typedef struct gm_gguf {
   size_t alignment, data_begin;
 } gm_gguf;
 
-/* Parses and checks everything: caps, extents inside the file and disjoint, no key or tensor
- * twice. `name` is for messages. On failure *out is empty. */
+/* Parses and checks everything: caps, extents inside the file and disjoint, no duplicate keys
+ * or tensors. `name` is for messages. On failure *out is empty. */
 gm_status gm_gguf_parse(gm_gguf *out, const void *bytes, size_t size, const char *name,
                         gm_error *err);
 void gm_gguf_free(gm_gguf *gguf);

@@ -5,7 +5,7 @@
 #include "checkpoint.h"
 #include "model_file.h"
 
-/* The file under a checkpoint whose format is "gguf". */
+/* The file of a checkpoint whose format is "gguf". */
 const gm_model_file *gm_gguf_checkpoint_file(const gm_checkpoint *checkpoint);
 
 #endif

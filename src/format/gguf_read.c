@@ -1,4 +1,4 @@
-/* gguf_read.c - bytes of a GGUF file -> gm_gguf. Every number of the file is suspect: reads go
+/* gguf_read.c - bytes of a GGUF file -> gm_gguf. No number of the file is trusted: reads go
  * through one cursor that cannot leave the bytes, sizes through checked.h. */
 #include "gguf.h"
 
@@ -67,8 +67,8 @@ static void *pool(cursor *c, size_t bytes, const char *what, gm_status *status) 
   return block;
 }
 
-/* Length of the string at the cursor, which then stands on its first byte; the bytes are there
- * and hold no NUL. */
+/* Length of the string at the cursor, which moves to the string's first byte. The bytes are all
+ * there and hold no NUL. */
 static gm_status take_length(cursor *c, size_t *length, const char *what) {
   uint64_t n;
   GM_TRY(take_u64(c, &n, what));
@@ -102,8 +102,9 @@ static gm_status fail_changed(const cursor *c) {
                  "%s: the file changed while it was read; wait until it is written", c->file);
 }
 
-/* n strings, packed into one block of the arena: a first walk checks and adds up the lengths.
- * A mapped file can change until the second, which therefore keeps to what the first found. */
+/* n strings, packed into one block of the arena: a first walk checks and adds up the lengths. A
+ * mapped file can change before the second walk, which therefore uses the first one's lengths.
+ */
 static gm_status take_strings(cursor *c, gm_gguf_key *key) {
   size_t begin = c->at, total = 0, length;
   gm_status status;
@@ -156,7 +157,8 @@ static gm_status take_elements(cursor *c, gm_gguf_key *key) {
   return key->type == GM_GGUF_BOOL ? check_bools(c, key) : GM_OK;
 }
 
-/* A name is printed and compared: ASCII without control characters, not empty. */
+/* Names are printed and compared, so they must be ASCII without control characters, and not
+ * empty. */
 static gm_status take_name(cursor *c, const char **out, const char *what) {
   GM_TRY(take_string(c, out, what));
   const char *at = *out;
@@ -268,7 +270,7 @@ static int compare_names(const void *a, const void *b, void *context) {
   return strcmp(s->name(s->list, *(const size_t *)a), s->name(s->list, *(const size_t *)b));
 }
 
-/* The indices 0..n-1 in the order of their names, all different. */
+/* The indices 0..n-1 in the order of their names, which must be all different. */
 static gm_status index_names(cursor *c, const void *list, size_t n, name_at *name,
                              const char *what, size_t **out) {
   gm_status status;
@@ -307,7 +309,8 @@ static int compare_offsets(const void *a, const void *b, void *context) {
   return (x > y) - (x < y);
 }
 
-/* Every extent aligned, inside the file, and apart from the others; sets the data pointers. */
+/* Checks that every extent is aligned, inside the file and disjoint from the others; sets the
+ * data pointers. */
 static gm_status place_tensors(cursor *c) {
   gm_gguf *g = c->gguf;
   assert(g->alignment > 0 && (g->alignment & (g->alignment - 1)) == 0);

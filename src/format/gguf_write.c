@@ -1,5 +1,5 @@
-/* gguf_write.c - see gguf_write.h. The header is gathered in memory; tensor data goes straight
- * to its place. */
+/* gguf_write.c - see gguf_write.h. The header is built in memory; tensor data is written
+ * straight to its place. */
 #include "gguf_write.h"
 
 #include "bytes.h"
@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes that grow; `failed` sticks. */
+/* A growing byte array; `failed` stays set. */
 typedef struct buffer {
   unsigned char *bytes;
   size_t size, capacity;
@@ -35,12 +35,12 @@ typedef struct planned_tensor {
 
 struct gm_gguf_writer {
   gm_new_file file; /* path NULL: in memory */
-  buffer header;    /* keys, until begin puts counts in front and the tensor list behind */
+  buffer header;    /* keys; begin puts the counts before them and the tensor list after */
   size_t n_keys;
   planned_tensor *tensors;
   size_t n_tensors, capacity;
   char refused[1100]; /* why a metadata or tensor call failed, or "" */
-  size_t sums_at;     /* in the header: the sum of tensor 0 (its length goes before) */
+  size_t sums_at; /* offset in the header of the sum of tensor 0 (its length comes before) */
   size_t data_begin, total;
   unsigned char *memory; /* the whole file, in memory only */
 };
@@ -88,7 +88,7 @@ static void append_string(buffer *b, const char *s) {
 /* ---- creation */
 
 static gm_status open_file(gm_gguf_writer *w, const char *path, gm_error *err) {
-  struct stat st; /* told now, not when the work is done */
+  struct stat st; /* an error now, not after the work */
   if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
     return gm_fail(err, GM_ERR_ARGUMENT, "%s: found %s there, wanted the name of a file", path,
                    S_ISDIR(st.st_mode) ? "a directory" : "a special file");
@@ -325,7 +325,7 @@ void gm_gguf_set_sum(gm_gguf_writer *w, size_t tensor, const char hex[65]) {
 
 /* ---- the end */
 
-/* The new name must survive a power cut too, which needs its directory on disk. */
+/* The new name must survive a power cut, so its directory is synced too. */
 static void sync_directory(const char *path) {
   char *copy = strdup(path);
   if (!copy) return;

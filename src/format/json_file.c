@@ -24,11 +24,12 @@ gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char
   json_error_t why;
   const char *text = (const char *)bytes + skip;
   json_t *root = json_loadb(text, size - skip, JSON_REJECT_DUPLICATES, &why);
-  /* A number of no 64 bits, as the model_max_length of many tokenizers: then all are reals. */
+  /* A number beyond 64 bits, such as the model_max_length of many tokenizers: reads all as
+   * reals. */
   if (!root && json_error_code(&why) == json_error_numeric_overflow)
     root =
         json_loadb(text, size - skip, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
-  /* jansson has no words for an allocation that failed. */
+  /* jansson has no message for a failed allocation. */
   if (!root && !why.text[0]) return gm_fail_memory(err, name, size);
   if (!root)
     return gm_fail(err, GM_ERR_MODEL, "%s: line %d: found no valid JSON: %s", name, why.line,

@@ -11,13 +11,13 @@
 enum { GM_JSON_MAX_FILE = 16 << 20 };
 
 /* Bytes that must be a JSON object in UTF-8, with a byte order mark or without; `name` is for
- * messages. GM_ERR_MODEL if they are none (or a key comes twice). json_decref it. */
+ * messages. GM_ERR_MODEL if they are not (or a key comes twice). json_decref it. */
 gm_status gm_json_parse(json_t **out, const void *bytes, size_t size, const char *name,
                         gm_error *err);
 /* Reads directory/name, likewise. GM_ERR_FILE_NOT_FOUND if there is none. */
 gm_status gm_json_load(json_t **out, const char *directory, const char *name, gm_error *err);
 
-/* An object's member where path is "a.b.c"; NULL where a step is absent or null. */
+/* The member at a path such as "a.b.c"; NULL if a step is absent or null. */
 const json_t *gm_json_at(const json_t *root, const char *path);
 
 /* Members by path; an absent (or null) one leaves *out as it is, so preset the default.

@@ -1,4 +1,5 @@
-/* model_file.c - see model_file.h: owns the bytes, answers by name. Parsing is gguf_read.c. */
+/* model_file.c - see model_file.h: owns the bytes, finds keys and tensors by name. Parsing is
+ * gguf_read.c. */
 #include "model_file.h"
 
 #include "gguf.h"
@@ -12,11 +13,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SUM_BYTES = 4 << 20 }; /* summed at once */
+enum { SUM_BYTES = 4 << 20 }; /* hashed at once */
 
 struct gm_model_file {
   char *name;
-  gm_mapping mapping; /* data NULL where the bytes are not ours */
+  gm_mapping mapping; /* data is NULL if the bytes are not ours */
   void *built;        /* bytes of a builder, or NULL */
   const void *bytes;
   size_t size;
@@ -32,7 +33,7 @@ void gm_model_file_close(gm_model_file *file) {
   free(file);
 }
 
-/* Takes over mapping and built, also on failure. */
+/* Takes ownership of mapping and built, also on failure. */
 static gm_status open_bytes(gm_model_file **out, gm_mapping mapping, void *built,
                             const void *bytes, size_t size, const char *name, gm_error *err) {
   *out = NULL;
@@ -158,7 +159,8 @@ gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix
   return GM_OK;
 }
 
-/* Keys of no other architecture: "llama.rope.scaling.type" says what is not done here. */
+/* Refuses keys of other architectures: "llama.rope.scaling.type" asks for what is not computed
+ * here. */
 static gm_status check_families(const gm_model_file *file, const char *kind, gm_error *err) {
   for (size_t i = 0; i < file->gguf.n_keys; i++) {
     const char *const families[] = {"general", "gromatic", "tokenizer", kind};
@@ -323,7 +325,7 @@ gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, ui
   return GM_OK;
 }
 
-/* Tensors in file order stand one after the other: a run of them is released at once. */
+/* Neighbours in file order are neighbours in the file, so a run of them is released at once. */
 void gm_model_file_release(const gm_model_file *file, const char *prefix) {
   if (!file->mapping.data) return;
   size_t begin = 0, end = 0, length = strlen(prefix);

@@ -2,10 +2,9 @@
  *
  * It comes from a mapped file, from bytes that are linked into the program, or from a builder
  * that filled it in memory (synthetic weights): the models see no difference. Everything was
- * validated at open (caps of docs/FORMAT.md, extents inside the file and disjoint); what a
- * particular architecture wants of names, types and shapes is checked by its loader through the
- * getters below, before any kernel runs. Immutable after open, so safe to share between
- * threads. */
+ * validated at open (caps of docs/FORMAT.md, extents inside the file and disjoint); an
+ * architecture's names, types and shapes are checked by its loader through the getters below,
+ * before any kernel runs. Immutable after open, so safe to share between threads. */
 #ifndef GM_MODEL_FILE_H
 #define GM_MODEL_FILE_H
 
@@ -25,8 +24,8 @@ void gm_model_file_close(gm_model_file *file);
 
 const char *gm_model_file_name(const gm_model_file *file);
 
-/* A key that begins with prefix and is none of known (NULL after the last) says something that
- * this program does not do: GM_ERR_MODEL names it. */
+/* GM_ERR_MODEL if a key begins with prefix and is not in known (NULL after the last): it asks
+ * for something that this program does not do. The message names it. */
 gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix,
                                    const char *const *known, gm_error *err);
 
@@ -45,7 +44,7 @@ gm_status gm_model_file_string(const gm_model_file *file, const char *key, const
 /* Arrays. Strings may hold any bytes but NUL. */
 gm_status gm_model_file_f32_array(const gm_model_file *file, const char *key, const float **out,
                                   size_t *n, gm_error *err);
-/* Three floats, each in [min, max]: one of each colour. */
+/* Three floats, each in [min, max]: one per colour. */
 gm_status gm_model_file_f32_triple(const gm_model_file *file, const char *key, float min,
                                    float max, float out[3], gm_error *err);
 gm_status gm_model_file_i32_array(const gm_model_file *file, const char *key,
@@ -54,22 +53,23 @@ gm_status gm_model_file_string_array(const gm_model_file *file, const char *key,
                                      const char *const **out, size_t *n, gm_error *err);
 bool gm_model_file_has_key(const gm_model_file *file, const char *key);
 
-/* The tensor with this upstream name (names past ggml's limit are shortened by the table of
- * docs/FORMAT.md on both sides); NULL if absent. */
+/* The tensor with this upstream name (both sides shorten names over ggml's limit by the table
+ * of docs/FORMAT.md); NULL if absent. */
 const gm_tensor *gm_model_file_tensor(const gm_model_file *file, const char *name);
 /* The same, checked: wanted shape given by n_dims sizes; 0 accepts any size >= 1. */
 gm_status gm_model_file_want(const gm_model_file *file, const char *name, uint32_t n_dims,
                              const size_t *shape, const gm_tensor **out, gm_error *err);
-/* Checked and must be F32 (norms, biases, small heads: the converter keeps them so). */
+/* The same, and the type must be F32 (norms, biases, small heads: the converter keeps them so).
+ */
 gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, uint32_t n_dims,
                                  const size_t *shape, const float **out, gm_error *err);
 
 /* The tensors whose names begin with prefix are not needed for now: their pages leave the
- * process's resident memory and come back where they are touched again. Nothing happens where
- * the bytes are not mapped, or pinned. Safe while other threads read them. */
+ * process's resident memory and are read again on the next access. Does nothing if the bytes
+ * are not mapped, or are pinned. Safe while other threads read them. */
 void gm_model_file_release(const gm_model_file *file, const char *prefix);
 
-/* GM_ERR_MODEL where the file says to be of another kind than `kind` ("groma", "clip"). */
+/* GM_ERR_MODEL if the file says that it is of another kind than `kind` ("groma", "clip"). */
 gm_status gm_model_file_want_kind(const gm_model_file *file, const char *kind, gm_error *err);
 
 /* Enumeration, for inspect and convert. */

@@ -1,12 +1,12 @@
-/* quantise_k.c - writing of Q4_K and Q6_K: the levels, scales and mins that make the sum of
- * squared errors small, found by least squares. Layouts in types.h and quantise_k.h.
+/* quantise_k.c - writing of Q4_K and Q6_K: finds, by least squares, levels, scales and mins
+ * that make the sum of squared errors small. Layouts in types.h and quantise_k.h.
  *
- * Each sub-block is fitted by itself in real numbers: for a number of trial steps the values
- * are rounded to levels, and for these levels the best scale (and min) solves the normal
- * equations. The block's f16 factors follow from the largest scale and min; then every
- * sub-block picks the integers around its rounded scale (and min) whose error, levels rounded
- * anew, is least; last, the f16 factors are fitted to all 256 values at once, and the choice is
- * made again. */
+ * Each sub-block is fitted by itself in real numbers: for several trial steps the values are
+ * rounded to levels, and the best scale (and min) for these levels solves the normal equations.
+ * The block's f16 factors follow from the largest scale and min; then every sub-block picks the
+ * integers near its scale (and min) that give the least error after the levels are rounded
+ * again. Last, the f16 factors are fitted to all 256 values at once, and the choice is
+ * repeated. */
 #include "quantise_k.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ static inline float clamp(float x, float low, float high) {
   return x < low ? low : x > high ? high : x;
 }
 
-/* 0 where the inverse would not be finite: such a step is as good as none. */
+/* 0 if the inverse would not be finite: such a step is negligible. */
 static inline float inverse_of(float x) {
   return fabsf(x) >= 0x1p-126f ? 1.0f / x : 0.0f;
 }
@@ -44,7 +44,7 @@ static float affine_error(const float *x, float scale, float min) {
 }
 
 /* Rounds x to levels of the step 1 / inverse above `low` and solves for the best scale and min;
- * takes them into *best if their error is smaller. */
+ * stores them in *best if their error is smaller. */
 static void affine_try(const float *x, float low, float inverse, affine_fit *best) {
   float sq = 0, sqq = 0, sx = 0, sxq = 0;
   for (int i = 0; i < AFFINE; i++) {
@@ -83,7 +83,8 @@ typedef struct q4_k_choice {
   uint8_t scale[8], min[8];
 } q4_k_choice;
 
-/* Of the 3 x 3 integer pairs around (scale / d, min / dmin) the one with the least error. */
+/* Chooses, of the 3 x 3 integer pairs around (scale / d, min / dmin), the one with the least
+ * error. */
 static float choose_pair(const float *x, const q4_k_choice *c, affine_fit fit, uint8_t *scale,
                          uint8_t *min) {
   float ls = nearest(clamp(fit.scale * inverse_of(c->d), 0, 63));
@@ -110,7 +111,7 @@ static float as_f16(float x) {
   return gm_f16_to_f32(gm_f32_to_f16(x));
 }
 
-/* d and dmin that suit the chosen integers and levels best: x ~ d * (scale q) - dmin * min. */
+/* Fits d and dmin to the chosen integers and levels: x ~ d * (scale q) - dmin * min. */
 static void refit_factors(const float *x, q4_k_choice *c) {
   double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
   for (int i = 0; i < BLOCK; i++) {

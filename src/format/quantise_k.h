@@ -1,5 +1,5 @@
-/* quantise_k.h - ggml's K types: where their packed numbers stand, and our quantiser. Layouts
- * in types.h. */
+/* quantise_k.h - ggml's K types: how their numbers are packed, and our quantiser. Layouts in
+ * types.h. */
 #ifndef GM_QUANTISE_K_H
 #define GM_QUANTISE_K_H
 
@@ -29,7 +29,7 @@ static inline int gm_q6_k_level(const gm_block_q6_k *b, unsigned i) {
   return (int)(low | high << 4) - 32;
 }
 
-/* y = blocks for x[0..n), n a multiple of 256, finite values. */
+/* y = the blocks of x[0..n); n is a multiple of 256, the values are finite. */
 void gm_q4_k_from_float(void *y, const float *x, size_t n);
 void gm_q6_k_from_float(void *y, const float *x, size_t n);
 

@@ -3,7 +3,7 @@
  * A u64 header length (little endian), a JSON object { name: { "dtype", "shape",
  * "data_offsets": [begin, end) } } with an optional "__metadata__", then the data, to which the
  * offsets are relative. The extents must cover the data exactly: no overlaps, no holes, nothing
- * behind. Source: the safetensors README. */
+ * after. Source: the safetensors README. */
 #include "checkpoint.h"
 
 #include "bytes.h"

@@ -1,5 +1,5 @@
-/* tensor_names.h - tensors keep their upstream names in our files; only a name that ggml cannot
- * hold (64 bytes and more, its NUL counted) has its beginning replaced by a shorter one. */
+/* tensor_names.h - tensors keep their upstream names in our files. Only in names too long for
+ * ggml (64 bytes or more with the NUL) is the beginning replaced by a shorter one. */
 #ifndef GM_TENSOR_NAMES_H
 #define GM_TENSOR_NAMES_H
 
@@ -8,10 +8,10 @@
 
 enum { GM_GGUF_NAME_SIZE = 64 };
 
-/* The name under which a tensor with this upstream name stands in a file. False if it stays too
- * long. */
+/* The name in our files of the tensor with this upstream name. False if it is still too long.
+ */
 bool gm_tensor_short_name(const char *upstream, char out[GM_GGUF_NAME_SIZE]);
-/* The other way round: out[capacity] gets the upstream name of a tensor of a file. */
+/* The inverse: out[capacity] = the upstream name of a tensor in a file. */
 void gm_tensor_upstream_name(const char *name, char *out, size_t capacity);
 
 #endif

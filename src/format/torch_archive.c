@@ -3,10 +3,10 @@
  * File -> ZIP directory (zip.c) -> PREFIX/data.pkl as inert values (torch_pickle.c) -> a list
  * of tensors by attribute path, each a strided view of a member PREFIX/data/KEY. What can be
  * read: archives of torch.save since PyTorch 1.6 (a state_dict, flat or nested, or a checkpoint
- * that holds one under "state_dict"), and TorchScript archives, whose code is not looked at.
+ * that holds one under "state_dict"), and TorchScript archives, whose code is ignored.
  *
- * The file is mapped; pages leave resident memory as soon as a read is over, so that a
- * checkpoint larger than memory streams through. */
+ * The file is mapped. Pages leave resident memory after a read, so a checkpoint may be larger
+ * than memory. */
 #include "arena.h"
 #include "checked.h"
 #include "checkpoint.h"
@@ -24,7 +24,7 @@ enum { MAX_DEPTH = 32, MAX_VISITS = 1 << 20, CHUNK = 1024, MAX_WIDTH = 8 };
 /* Where the elements of a tensor are. */
 typedef struct source {
   size_t begin;  /* of the view's first element, in the file */
-  size_t extent; /* bytes from there to behind its last element */
+  size_t extent; /* bytes from there to the end of its last element */
   size_t width;  /* bytes of an element */
   bool contiguous;
   size_t stride[GM_MAX_DIMS]; /* in elements */
@@ -48,7 +48,8 @@ static size_t element_offset(const gm_checkpoint_tensor *t, const source *s, siz
   return offset * s->width;
 }
 
-/* Elements [first, first + n) to packed bytes. The file aligns nothing, hence the copies. */
+/* Elements [first, first + n) to packed bytes. Nothing in the file is aligned, hence the
+ * copies. */
 static void gather(const gm_checkpoint_tensor *t, const source *s, const unsigned char *base,
                    size_t first, size_t n, unsigned char *out) {
   if (s->contiguous) {
@@ -89,7 +90,8 @@ static gm_status torch_read(gm_checkpoint *self, size_t i, size_t first, size_t 
       traits->to_float(out + done, packed, part);
     done += part;
   }
-  /* A piece of a transposed view touches all its pages: they stay until its last piece. */
+  /* Every piece of a transposed view touches all its pages, so they stay until the last piece.
+   */
   if (s->contiguous || first + n == t->n_elements) gm_mapping_drop(&c->file, offset, length);
   return GM_OK;
 }
@@ -133,9 +135,9 @@ static gm_status fill_source(loader *l, const gm_torch_view *view, source *s) {
                    width, storage->dtype->name);
   *s = (source){.width = width, .contiguous = true};
   for (uint32_t d = 0; d < view->n_dims; d++)
-    if (view->shape[d] == 0) return GM_OK; /* no elements, no place */
-  /* The view lies inside the storage (torch_rebuild.c) and that inside the file: from here on
-   * nothing wraps. */
+    if (view->shape[d] == 0) return GM_OK; /* no elements, so no offset */
+  /* The view is inside the storage (torch_rebuild.c) and the storage inside the file, so
+   * nothing overflows below. */
   s->begin = entry->offset + view->offset * width;
   size_t extent = 1, packed = 1;
   for (uint32_t d = view->n_dims; d-- > 0;) {
@@ -173,8 +175,8 @@ static bool holds_items(const gm_pickle_value *value) {
          value->kind == GM_PICKLE_OBJECT;
 }
 
-/* Tensors of node and of the dicts in it; path[0..length) is its own name with a dot behind.
- * Other values (versions, step counts, lists of an optimizer) are passed over. */
+/* Tensors of node and of the dicts in it; path[0..length) is its own name and a dot. Other
+ * values (versions, step counts, lists of an optimizer) are skipped. */
 static gm_status walk(loader *l, const gm_pickle_value *node, size_t length, unsigned depth) {
   if (depth > MAX_DEPTH)
     return gm_fail(l->err, GM_ERR_MODEL, "dicts nested deeper than %d: wanted a state_dict",
@@ -234,7 +236,7 @@ static gm_status find_pickle(const gm_zip *zip, const gm_zip_entry **out, gm_err
   return gm_zip_want(zip, (*out)->name, out, err);
 }
 
-/* Archives of PyTorch 2 say which byte order they have. */
+/* Archives of PyTorch 2 state their byte order. */
 static gm_status check_byte_order(loader *l, const unsigned char *bytes) {
   char name[GM_ZIP_MAX_NAME + 16];
   memcpy(name, l->prefix, l->prefix_length);
@@ -256,12 +258,12 @@ static bool is_script(loader *l) {
   return gm_zip_find(l->zip, name) != NULL;
 }
 
-/* A copy of the pickle: values point into it, and a mapped file can change between two looks.
+/* A copy of the pickle: values point into it, and a mapped file can change between two reads.
  */
 static gm_status copy_pickle(const torch_checkpoint *c, const gm_zip_entry *pickle,
                              gm_arena *arena, const unsigned char **out, gm_error *err) {
   *out = c->file.data + pickle->offset;
-  if (pickle->size > GM_PICKLE_MAX_BYTES) return GM_OK; /* is refused unread */
+  if (pickle->size > GM_PICKLE_MAX_BYTES) return GM_OK; /* refused later, without reading it */
   unsigned char *copy = gm_arena_alloc(arena, (size_t)pickle->size);
   if (!copy) return gm_fail_memory(err, "the pickle", (size_t)pickle->size);
   *out = memcpy(copy, *out, (size_t)pickle->size);

@@ -1,5 +1,5 @@
-/* torch_pickle.c - see torch_pickle.h. The stack machine; what globals mean stands in
- * torch_rebuild.c. */
+/* torch_pickle.c - see torch_pickle.h. The stack machine; torch_rebuild.c gives globals their
+ * meaning. */
 #include "torch_pickle.h"
 
 #include "bytes.h"
@@ -48,7 +48,7 @@ enum opcode {
 };
 
 /* Growing array of values in the arena: the stack, where NULL is a mark, and the memo, where
- * NULL is a place that nothing was put in. */
+ * NULL is an empty place. */
 typedef struct value_list {
   gm_pickle_value **at;
   size_t n, capacity;
@@ -94,8 +94,8 @@ static gm_status pop(machine *m, gm_pickle_value **out) {
   return GM_OK;
 }
 
-/* The values above the topmost mark, which is taken away with them; *items stays valid until
- * the next push. */
+/* Pops the values above the topmost mark, and the mark; *items stays valid until the next push.
+ */
 static gm_status pop_mark(machine *m, gm_pickle_value ***items, size_t *n) {
   size_t at = m->stack.n;
   while (at > 0 && m->stack.at[at - 1]) at--;
@@ -149,7 +149,7 @@ static gm_status push_int(machine *m, size_t width, bool is_signed) {
   return push_new(m, GM_PICKLE_INT, (int64_t)number);
 }
 
-/* LONG1: two's complement of 0..8 bytes; more would fit no size. */
+/* LONG1: two's complement of 0..8 bytes; longer numbers cannot be sizes. */
 static gm_status push_long(machine *m) {
   uint64_t n, number = 0;
   GM_TRY(take_number(m, 1, &n));
@@ -217,7 +217,7 @@ static gm_status push_marked_tuple(machine *m) {
   return push_tuple(m, items, n);
 }
 
-/* The container below what was just popped: it stays on the stack. */
+/* Adds to the container on top of the stack, which stays there. */
 static gm_status add_to_top(machine *m, bool dict, gm_pickle_value *const *items, size_t n) {
   gm_pickle_value *top = m->stack.n ? m->stack.at[m->stack.n - 1] : NULL;
   if (!top || (dict ? !is_dict(top) : top->kind != GM_PICKLE_LIST))
@@ -362,8 +362,8 @@ static gm_status do_newobj(machine *m) {
   return push_new(m, GM_PICKLE_OBJECT, 0);
 }
 
-/* A module gets its attributes, once. A state_dict's OrderedDict carries _metadata (versions
- * of its modules), which is dropped. */
+/* Sets a module's attributes, once. A state_dict's OrderedDict has _metadata (the versions of
+ * its modules), which is dropped. */
 static gm_status do_build(machine *m) {
   gm_pickle_value *state, *object;
   GM_TRY(pop(m, &state));

@@ -1,5 +1,5 @@
 /* torch_pickle.h - the pickle of a PyTorch archive (data.pkl) as inert values: no code is run,
- * imported or looked up, whatever the pickle says.
+ * imported or looked up.
  *
  * A stack machine knows the opcodes that torch.save and TorchScript write and refuses every
  * other. Globals are names: only torch._utils._rebuild_tensor_v2 and _rebuild_parameter,
@@ -16,7 +16,7 @@
 #include "tensor.h"
 
 /* Caps. A 7B model's pickle has 150 KB, ten thousand values and two thousand memos; the memory
- * for reading one that stays below these is at most some 500 MB. */
+ * for reading a pickle within these caps is at most some 500 MB. */
 enum {
   GM_PICKLE_MAX_BYTES = 16 << 20,
   GM_PICKLE_MAX_VALUES = 1 << 20,
@@ -29,7 +29,7 @@ typedef enum gm_pickle_kind {
   GM_PICKLE_NONE,
   GM_PICKLE_BOOL,
   GM_PICKLE_INT,
-  GM_PICKLE_FLOAT, /* its value is of no use to us and not kept */
+  GM_PICKLE_FLOAT, /* the value is not used and not kept */
   GM_PICKLE_STRING,
   GM_PICKLE_TUPLE,
   GM_PICKLE_LIST,
@@ -52,7 +52,7 @@ typedef enum gm_pickle_global {
 /* What torch.HalfStorage and its like hold. */
 typedef struct gm_torch_dtype {
   const char *name; /* "Half" */
-  gm_type type;     /* GM_TYPE_COUNT where it is no weight type of ours */
+  gm_type type;     /* GM_TYPE_COUNT if it is not a weight type of ours */
   size_t width;     /* bytes of an element */
 } gm_torch_dtype;
 
@@ -65,7 +65,7 @@ typedef struct gm_torch_storage {
 } gm_torch_storage;
 
 /* A view of a storage, in elements. Checked: it lies inside the storage and no two of its
- * elements share a place. */
+ * elements overlap. */
 typedef struct gm_torch_view {
   const gm_torch_storage *storage;
   uint64_t offset;
@@ -91,9 +91,9 @@ struct gm_pickle_value {
   };
 };
 
-/* Reads the pickle; *root and all below it lives in arena and points into bytes. script: a
- * TorchScript archive. Containers may contain themselves: whoever walks them counts. Errors:
- * GM_ERR_MODEL (says at which byte), GM_ERR_MEMORY. */
+/* Reads the pickle; *root and everything below it is in arena and points into bytes. script: a
+ * TorchScript archive. Containers may contain themselves, so code that walks them must limit
+ * its depth. Errors: GM_ERR_MODEL (says at which byte), GM_ERR_MEMORY. */
 gm_status gm_torch_unpickle(const gm_pickle_value **root, const unsigned char *bytes,
                             size_t size, bool script, gm_arena *arena, gm_error *err);
 

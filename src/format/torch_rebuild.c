@@ -20,7 +20,7 @@ static bool equals(const char *text, size_t length, const char *wanted) {
   return length == strlen(wanted) && memcmp(text, wanted, length) == 0;
 }
 
-/* A hostile name made fit for a message: cut, and without control characters. */
+/* Makes an untrusted name fit for a message: cut, and without control characters. */
 static void show(char out[SHOWN], const char *text, size_t length) {
   size_t n = length < SHOWN - 1 ? length : SHOWN - 1;
   for (size_t i = 0; i < n; i++) out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
@@ -91,7 +91,7 @@ gm_status gm_torch_persistent(gm_pickle_value *out, const gm_pickle_value *id, g
                    "a storage whose key is no string of 1..%d letters and digits", MAX_KEY);
   if (location->kind != GM_PICKLE_STRING || n->kind != GM_PICKLE_INT || n->integer < 0)
     return gm_fail(err, GM_ERR_MODEL, "a storage without location or number of elements");
-  assert(type->global.dtype); /* every storage has one: gm_torch_global */
+  assert(type->global.dtype); /* gm_torch_global sets it for every storage */
   out->kind = GM_PICKLE_STORAGE;
   out->storage =
       (gm_torch_storage){type->global.dtype, key->text, key->n, (uint64_t)n->integer};
@@ -107,21 +107,21 @@ static bool read_sizes(const gm_pickle_value *tuple, uint64_t out[GM_MAX_DIMS]) 
   return true;
 }
 
-/* Contiguous, transposed and sliced views pass: taken in the order of their strides, each
- * dimension steps over all of the one before. Expanded (stride 0) and overlapping views do not:
- * a small file could ask for a huge tensor. */
+/* Accepts contiguous, transposed and sliced views: in the order of strides, each dimension
+ * steps over all of the one before. Refuses expanded (stride 0) and overlapping views, with
+ * which a small file could ask for a huge tensor. */
 static gm_status check_view(const gm_torch_view *view, gm_error *err) {
   uint32_t order[GM_MAX_DIMS], n = 0;
   assert(view->storage && view->n_dims <= GM_MAX_DIMS);
   for (uint32_t i = 0; i < view->n_dims; i++) {
-    if (view->shape[i] == 0) return GM_OK; /* no elements, none outside */
+    if (view->shape[i] == 0) return GM_OK; /* no elements, so none is outside */
     if (view->shape[i] == 1) continue;     /* its stride is never used */
     uint32_t at = n++;
     for (; at > 0 && view->stride[order[at - 1]] > view->stride[i]; at--)
       order[at] = order[at - 1];
     order[at] = i;
   }
-  uint64_t extent = 1; /* places from the first element to behind the last */
+  uint64_t extent = 1; /* elements from the first to the last, both included */
   for (uint32_t k = 0; k < n; k++) {
     uint64_t step = view->stride[order[k]], reach;
     if (step < extent)

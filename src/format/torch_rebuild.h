@@ -5,8 +5,8 @@
 
 #include "torch_pickle.h"
 
-/* Fills *out (kind GLOBAL) from module and name, byte strings that are not NUL-terminated.
- * GM_ERR_MODEL for every name that is not allowed. */
+/* Fills *out (kind GLOBAL) from module and name, which are not NUL-terminated. GM_ERR_MODEL if
+ * the name is not allowed. */
 gm_status gm_torch_global(gm_pickle_value *out, const char *module, size_t module_length,
                           const char *name, size_t name_length, bool script, gm_error *err);
 

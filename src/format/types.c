@@ -1,6 +1,6 @@
 /* types.c - see types.h. Reading of every type, writing of all but the K types (quantise_k.c).
  * The arithmetic is that of ggml's reference (as the gguf package's quants module restates it):
- * results are equal bit for bit, so nothing here may be reordered or contracted. */
+ * results are bit-identical, so nothing here may be reordered or contracted. */
 #include "types.h"
 
 #include "quantise_k.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* 0 where the inverse would not be finite: the scale is then 0 in half precision as well. */
+/* 0 if the inverse would not be finite: the scale is then 0 in half precision too. */
 static float inverse_of(float d) {
   return fabsf(d) >= 0x1p-126f ? 1.0f / d : 0;
 }
@@ -51,7 +51,7 @@ static void q8_0_to_float(float *y, const void *x, size_t n) {
   }
 }
 
-/* A value that is NaN makes its block's scale NaN, so that the block reads as NaN. */
+/* A NaN makes its block's scale NaN, so that the whole block reads as NaN. */
 static void q8_0_from_float(void *y, const float *x, size_t n) {
   gm_block_q8_0 *b = y;
   for (size_t i = 0; i < n / 32; i++, x += 32) {
@@ -78,8 +78,8 @@ static void q4_0_to_float(float *y, const void *x, size_t n) {
   }
 }
 
-/* The value of largest magnitude becomes -8 exactly. ggml's own result rests on a fused
- * multiply-add, which product and sum in double, rounded to single, restate. */
+/* The value of largest magnitude becomes -8 exactly. ggml's result comes from a fused
+ * multiply-add. Product and sum in double, rounded to single, give the same. */
 static uint8_t q4_0_level(float x, float inverse) {
   float level = truncf((float)((double)x * (double)inverse + 8.5));
   return level > 15 ? 15 : (uint8_t)level;

@@ -1,4 +1,4 @@
-/* types.h - element types of tensors and what is known of each, in one table. The numbers and
+/* types.h - the element types of tensors and their properties, in one table. The numbers and
  * the byte layouts are ggml's, so that GGUF files can be exchanged. */
 #ifndef GM_TYPES_H
 #define GM_TYPES_H
@@ -21,7 +21,7 @@ typedef enum gm_type {
 } gm_type;
 
 typedef struct gm_type_traits {
-  const char *name; /* "q4_k"; NULL where the number is not a type we know */
+  const char *name; /* "q4_k"; NULL if the number is not a known type */
   size_t block;     /* elements per block: 1, 32 or 256 */
   size_t block_bytes;
   bool quantised;
@@ -30,7 +30,7 @@ typedef struct gm_type_traits {
   void (*from_float)(void *y, const float *x, size_t n);
 } gm_type_traits;
 
-/* NULL for a number that is no type of ours. */
+/* NULL for an unknown number. */
 const gm_type_traits *gm_type_traits_of(uint32_t type);
 /* "Q4_K", "q4_k", ... -> type; false if unknown. */
 bool gm_type_from_name(const char *name, gm_type *out);

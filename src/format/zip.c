@@ -45,8 +45,8 @@ static gm_status read_end64(const unsigned char *bytes, uint64_t end, uint64_t *
                    "no ZIP64 end record at byte %llu, where its locator says",
                    (unsigned long long)at);
   const unsigned char *r = bytes + at;
-  /* The record's own size leaves out its first 12 bytes; what stands between it and the locator
-   * would be an extension that we do not know. */
+  /* The record's size leaves out its first 12 bytes. Bytes between the record and the locator
+   * would be an unknown extension. */
   if (gm_le64(r + 4) != end - LOCATOR64_SIZE - at - 12)
     return gm_fail(err, GM_ERR_MODEL, "ZIP64 end record of %llu bytes, wanted %llu",
                    (unsigned long long)gm_le64(r + 4),
@@ -58,7 +58,7 @@ static gm_status read_end64(const unsigned char *bytes, uint64_t end, uint64_t *
   return GM_OK;
 }
 
-/* A classic field is either saturated or says the same as the ZIP64 one. */
+/* A classic field is either saturated or equal to the ZIP64 one. */
 static bool agrees(uint64_t classic, uint64_t saturated, uint64_t zip64) {
   return classic == zip64 || classic == saturated;
 }
@@ -138,8 +138,8 @@ static gm_status read_extra(const unsigned char *extra, size_t length, uint64_t 
   return GM_OK;
 }
 
-/* The local header repeats what the directory says; sizes may stand behind the data instead
- * (PyTorch writes so), hence only the directory's count. */
+/* The local header repeats the directory's entry. PyTorch writes the sizes after the data
+ * instead, so only the directory's sizes are used. */
 static gm_status check_local(const unsigned char *bytes, uint64_t limit, gm_zip_entry *entry,
                              uint16_t method, gm_error *err) {
   size_t name_length = strlen(entry->name);
@@ -164,7 +164,7 @@ static gm_status check_local(const unsigned char *bytes, uint64_t limit, gm_zip_
   return GM_OK;
 }
 
-/* One directory entry at *at; moves *at behind it. */
+/* Reads the directory entry at *at and moves *at past it. */
 static gm_status read_entry(const unsigned char *bytes, uint64_t *at, uint64_t end,
                             uint64_t limit, gm_zip_entry *entry, char **names, gm_error *err) {
   const unsigned char *c = bytes + *at;
@@ -244,8 +244,8 @@ gm_status gm_zip_open(gm_zip *out, const unsigned char *bytes, size_t size, gm_e
   *out = (gm_zip){0};
   directory dir;
   GM_TRY(find_directory(bytes, size, &dir, err));
-  /* Every entry takes CENTRAL_SIZE bytes and its name: what is allocated here is bounded by the
-   * file's own size. */
+  /* Every entry takes CENTRAL_SIZE bytes and its name: the file's size bounds what is allocated
+   * here. */
   if (dir.size / CENTRAL_SIZE < dir.n)
     return gm_fail(err, GM_ERR_MODEL, "a ZIP directory of %llu bytes cannot hold %llu members",
                    (unsigned long long)dir.size, (unsigned long long)dir.n);
