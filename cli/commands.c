@@ -7,8 +7,7 @@ enum {
 };
 
 const cli_command cli_commands[] = {
-    {"caption", "[OPTION]... PICTURE...",
-     "Describe a picture in words, every phrase tied to boxes",
+    {"caption", "[OPTION]... PICTURE...", "Describe a picture, and tie each phrase to boxes",
      "  gromatic caption dog.jpg --draw out.png\n"
      "  gromatic caption photos/ -o captions.jsonl --resume",
      ASKED | GROUP_TEXT | GROUP_PARALLEL, cmd_caption, NULL},
@@ -46,7 +45,7 @@ const cli_command cli_commands[] = {
      "  gromatic label photos/ --classes names.txt -f coco -o labels.json",
      PICTURE | GROUP_EXPORT | GROUP_CLASSES | GROUP_LABEL, cmd_label, NULL},
     {"export", "[OPTION]... LINES.jsonl -f FORMAT -o OUT",
-     "Make a data set or a table of JSON lines that other commands wrote",
+     "Make a data set or a table from the JSON lines of other commands",
      "The lines are those of detect, label, ground, caption or describe, or with -f csv of "
      "classify;\n"
      "- reads them from standard input.\n\n"

@@ -8,7 +8,7 @@
 enum { HELP_COLUMN = 31, HELP_WIDTH = 96 };
 
 void cli_print_overview(FILE *out) {
-  fprintf(out, "gromatic says where, what and which about a picture, on your own processor.\n\n"
+  fprintf(out, "gromatic says what is in a picture and where, on your own processor.\n\n"
                "usage: gromatic COMMAND [OPTION]... [PICTURE]...\n\n");
   for (const cli_command *c = cli_commands; c->name; c++)
     fprintf(out, "  %-17s %s\n", c->name, c->summary);
@@ -103,7 +103,7 @@ static void print_man_section(FILE *out, cli_section section) {
   fprintf(out, ".SS %s\n", cli_section_titles[section]);
   for (const cli_option_row *row = cli_option_rows; row->name; row++) {
     if (row->section != section) continue;
-    if (cli_option_first(row)) {
+    if (cli_option_first(row) || row[-1].section != section) {
       fprintf(out, ".TP\n");
       if (row->letter) fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
       fprintf(out, "\\fB\\-\\-");

@@ -52,6 +52,15 @@ class Help(unittest.TestCase):
             self.assertLessEqual(set(re.findall(r"^  (?:-., |    )--([a-z-]+)", other, re.M)),
                                  {"seed", "quiet", "verbose", "help"}, command)
 
+    def test_manual_page_names_the_option_above_its_text(self):
+        text, _ = run("completion", "man-options")
+        entries = text.split(".TP\n")
+        for name, words in ("seed", "seed of "), ("seed", "seed of everything"), ("box\\-format", "qwen3 is"):
+            found = [entry.split("\n")[0] for entry in entries if words in entry]
+            self.assertTrue(found)
+            for heading in found:
+                self.assertIn("\\fB\\-\\-" + name, heading)
+
     def test_only_what_means_something_for_the_command(self):
         helps = {command: options_of(command) for command in COMMANDS}
         for command in "caption", "chat", "describe", "convert", "describe-classes":
