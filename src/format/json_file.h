@@ -1,5 +1,5 @@
-/* json_file.h - JSON that came with a checkpoint: files read with a cap, and members taken with
- * their type and range checked. Errors name file and member. */
+/* json_file.h - the JSON files of a checkpoint: their size is capped, and the type and range of
+ * members are checked. Errors name file and member. */
 #ifndef GM_JSON_FILE_H
 #define GM_JSON_FILE_H
 

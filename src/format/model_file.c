@@ -159,8 +159,8 @@ gm_status gm_model_file_known_keys(const gm_model_file *file, const char *prefix
   return GM_OK;
 }
 
-/* Refuses keys of other architectures: "llama.rope.scaling.type" asks for what is not computed
- * here. */
+/* Refuses keys of other architectures, such as "llama.rope.scaling.type": what they ask for is
+ * not computed here. */
 static gm_status check_families(const gm_model_file *file, const char *kind, gm_error *err) {
   for (size_t i = 0; i < file->gguf.n_keys; i++) {
     const char *const families[] = {"general", "gromatic", "tokenizer", kind};

@@ -11,7 +11,7 @@ enum {
   TAG_ORIENTATION = 0x0112,
   TYPE_SHORT = 3,
   TYPE_LONG = 4,
-  TYPE_LAST = 13, /* of those that TIFF has */
+  TYPE_LAST = 13, /* the last of TIFF's types */
   ENTRY_BYTES = 12
 };
 

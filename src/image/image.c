@@ -1,4 +1,4 @@
-/* image.c - PICTURE: what gm_image is, and pictures from pixels that are in memory. */
+/* image.c - PICTURE: gm_image itself, and pictures from pixels in memory. */
 #include "image.h"
 
 #include "checked.h"

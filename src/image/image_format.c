@@ -16,7 +16,7 @@ typedef struct signature {
     }                                                                                          \
   }
 
-/* The first that fits wins: longer ones stand before their beginnings. */
+/* The first match wins, so a longer signature comes before one that is its beginning. */
 static const signature signatures[] = {
     {0, 3, "\xFF\xD8\xFF", {GM_DECODER_JPEG, "a JPEG picture"}},
     {0, 8, "\x89PNG\r\n\x1A\n", {GM_DECODER_PNG, "a PNG picture"}},

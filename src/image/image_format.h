@@ -1,4 +1,4 @@
-/* image_format.h - the format of a picture file, told by its first bytes, never by its name. */
+/* image_format.h - the format of a picture file, from its first bytes, never from its name. */
 #ifndef GM_IMAGE_FORMAT_H
 #define GM_IMAGE_FORMAT_H
 

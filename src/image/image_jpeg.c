@@ -1,8 +1,8 @@
 /* image_jpeg.c - JPEG files (libjpeg-turbo), see gm_jpeg_decode in image.h.
  *
- * Four components become RGB as Pillow has it: always read as inverted CMYK, Adobe's way.
- * libjpeg reports by longjmp: all that lives across it stands in a jpeg_reader, never in
- * locals of the function that called setjmp. */
+ * Four components become RGB as in Pillow: they are always read as inverted CMYK, Adobe's way.
+ * libjpeg reports errors by longjmp, so all state that outlives it is in a jpeg_reader, never
+ * in locals of the function that called setjmp. */
 #include "exif.h"
 #include "image.h"
 
@@ -16,7 +16,7 @@
 
 #include <jerror.h>
 
-enum { MAX_SCANS = 256 }; /* a progressive picture has some ten */
+enum { MAX_SCANS = 256 }; /* a progressive picture has about ten */
 
 typedef struct jpeg_reader {
   struct jpeg_decompress_struct jpeg;
@@ -36,7 +36,7 @@ static _Noreturn void leave(jpeg_reader *r, gm_status status) {
   longjmp(r->escape, 1);
 }
 
-/* What one of libjpeg's errors means to us. */
+/* Our status for one of libjpeg's errors. */
 static gm_status status_of(int code) {
   switch (code) {
   case JERR_OUT_OF_MEMORY:
@@ -70,7 +70,7 @@ static _Noreturn void fail_jpeg(j_common_ptr jpeg) {
   leave(r, gm_fail(r->err, status, "%s: %s", advice, text));
 }
 
-/* Warnings (level < 0) are fatal, but for those after which no picture data is missing. */
+/* Warnings (level < 0) are fatal, except those after which no picture data is missing. */
 static void fail_on_warning(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   switch (jpeg->err->msg_code) {

@@ -1,5 +1,5 @@
-/* image_open.c - FILE -> PICTURE: reads the file within its limit, tells the format by its
- * first bytes, hands it to the format's decoder, turns the result upright. */
+/* image_open.c - FILE -> PICTURE: reads the file within its limit, finds the format from its
+ * first bytes, decodes it and turns the result upright. */
 #include "image.h"
 #include "image_format.h"
 #include "struct_size.h"
@@ -46,7 +46,7 @@ static uint64_t limit_of(uint64_t given, uint64_t otherwise) {
   return given == GM_NONE ? UINT64_MAX : given ? given : otherwise;
 }
 
-/* The caller's params with every limit a number. */
+/* The caller's params with the defaults filled in. */
 static gm_status read_params(gm_image_params *own, const gm_image_params *given,
                              gm_error *err) {
   GM_TRY(GM_STRUCT_READ(gm_image_params, own, given, err));
@@ -79,11 +79,11 @@ gm_status gm_image_from_memory(gm_image **out, const void *bytes, size_t size,
   return decode_bytes(out, bytes, size, &own, err);
 }
 
-/* All that is left to read, at most limit bytes. Grows as it reads, since a pipe has no size.
+/* Reads the rest of the file, at most limit bytes. The buffer grows, since a pipe has no size.
  */
 static gm_status read_file(unsigned char **out, size_t *size, int fd, size_t hint,
                            uint64_t limit, gm_error *err) {
-  size_t capacity = hint + 1, n = 0; /* one more, so that the end is seen */
+  size_t capacity = hint + 1, n = 0; /* one more, to see the end */
   unsigned char *bytes = malloc(capacity);
   if (!bytes) return gm_fail_memory(err, "a picture file", capacity);
   for (;;) {

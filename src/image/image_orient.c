@@ -6,10 +6,10 @@
 
 enum { TILE = 32 }; /* pixels; a tile's rows and columns stay in the cache */
 
-/* Where pixel (x, y) of a stored picture comes to lie, as out = origin + x * step_x + y *
- * step_y in pixels of the upright one. EXIF names which edges row 0 and column 0 are: 1 top
- * left, 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8
- * left bottom. */
+/* Where pixel (x, y) of the stored picture goes: out = origin + x * step_x + y * step_y, in
+ * pixels of the upright picture. EXIF says which edges row 0 and column 0 are: 1 top left, 2
+ * top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left
+ * bottom. */
 typedef struct placing {
   ptrdiff_t origin, step_x, step_y;
 } placing;

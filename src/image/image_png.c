@@ -1,7 +1,7 @@
 /* image_png.c - PNG files (libpng), see gm_png_decode in image.h.
  *
- * libpng reports by longjmp: all that lives across it stands in a png_reader, never in locals
- * of the function that called setjmp. */
+ * libpng reports errors by longjmp, so all state that outlives it is in a png_reader, never in
+ * locals of the function that called setjmp. */
 #include "image.h"
 #include "png_orientation.h"
 
@@ -45,7 +45,7 @@ static _Noreturn void fail_png(png_structp png, png_const_charp text) {
                    "the PNG data is damaged or cut off; wanted the whole picture: %s", text));
 }
 
-/* libpng warns where a chunk that we do not use is odd; lost pixels are errors to it. */
+/* libpng's warnings are about chunks that we do not use; lost pixels are errors. */
 static void ignore_warning(png_structp png, png_const_charp text) {
   (void)png;
   (void)text;
@@ -64,7 +64,7 @@ static void read_bytes(png_structp png, png_bytep out, size_t n) {
   r->at += n;
 }
 
-/* Nothing that a picture needs is larger than both its file and the widest row. */
+/* Refuses blocks larger than both the file and the widest row: no picture needs them. */
 static png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
   png_reader *r = png_get_mem_ptr(png);
   if (bytes > r->input->size && bytes > WIDEST_ROW) return NULL;
@@ -78,17 +78,17 @@ static void release(png_structp png, png_voidp p) {
   free(p);
 }
 
-/* Called for the chunks that tell an orientation, before and after the pixels. */
+/* Called for the chunks that may hold an orientation, before and after the pixels. */
 static int read_chunk(png_structp png, png_unknown_chunkp chunk) {
   png_reader *r = png_get_user_chunk_ptr(png);
   gm_status status = gm_png_orientation_chunk(&r->orientation, (const char *)chunk->name,
                                               chunk->data, chunk->size, r->err);
   if (status != GM_OK) leave(r, status);
-  return 1; /* done with it */
+  return 1; /* handled */
 }
 
-/* Chunks that could unpack to much, or that would change pixels, and that we do not use; and
- * those that we read by ourselves, so that libpng keeps nothing of them. */
+/* Tells libpng to ignore the chunks that could unpack to much or would change pixels, and to
+ * keep nothing of the chunks that we read ourselves. */
 static void set_limits(png_reader *r) {
   static const unsigned char unused[] =
       "cHRM\0gAMA\0iCCP\0sRGB\0sBIT\0bKGD\0hIST\0pHYs\0sPLT\0tIME\0oFFs\0pCAL\0sCAL";
@@ -102,7 +102,7 @@ static void set_limits(png_reader *r) {
   png_set_chunk_cache_max(r->png, CHUNKS_MAX);
 }
 
-/* All up to the first pixels. The size is what libpng found, wherever the header stands. */
+/* Reads up to the first pixels. The size is the one that libpng found. */
 static void read_header(png_reader *r) {
   r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, fail_png, ignore_warning, r,
                                     allocate, release);

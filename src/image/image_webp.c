@@ -1,6 +1,6 @@
 /* image_webp.c - WebP files (libwebp and its demultiplexer), see gm_webp_decode in image.h.
  *
- * Of an animation the first frame counts, on a black canvas where it does not cover it. */
+ * Of an animation only the first frame is used, on a black canvas. */
 #include "exif.h"
 #include "image.h"
 

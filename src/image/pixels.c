@@ -34,7 +34,7 @@ gm_status gm_pixels_squash(float *out, const gm_image *image, size_t size,
   return resize_and_normalise(out, &r, norm, pool, err);
 }
 
-/* d / 2, rounded half to even: where torchvision begins a centre crop. */
+/* d / 2, rounded half to even, where torchvision begins a centre crop. */
 static size_t half_to_even(size_t d) {
   return d / 2 + (d % 4 == 3);
 }

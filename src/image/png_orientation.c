@@ -18,8 +18,8 @@ typedef struct span {
   size_t size;
 } span;
 
-/* Cuts off what stands before the next NUL; false where there is none: rest is then all of it.
- */
+/* Moves the bytes before the next NUL from rest to head. False if there is none: head then gets
+ * all of rest. */
 static bool cut_at_nul(span *rest, span *head) {
   const unsigned char *nul = rest->size > 0 ? memchr(rest->bytes, 0, rest->size) : NULL;
   *head = *rest;
@@ -55,7 +55,7 @@ static int digit_of(unsigned char c) {
   return -1;
 }
 
-/* "\nexif\n" and the number of bytes in a line, then those in hex, broken into lines. */
+/* "\nexif\n", a line with the number of bytes, then the bytes in hex, in lines. */
 static gm_status read_raw_profile(span text, int *orientation, gm_error *err) {
   *orientation = 0;
   for (int line = 0; line < 3; line++) {
@@ -100,7 +100,7 @@ static int read_xmp(span text) {
   return 0;
 }
 
-/* A text of any of the three kinds; plain: of a tEXt, the only one whose "exif" counts. */
+/* A text of any of the three kinds; plain: from a tEXt, the only kind whose "exif" is used. */
 static gm_status take_text(gm_png_orientation *found, span keyword, span text, bool plain,
                            gm_error *err) {
   if (equals(keyword, "Raw profile type exif")) return read_raw_profile(text, &found->raw, err);
@@ -118,8 +118,8 @@ static bool is_wanted(span keyword) {
   return equals(keyword, "Raw profile type exif") || equals(keyword, "XML:com.adobe.xmp");
 }
 
-/* Unpacks into a block of TEXT_BYTES_MAX. A stream that is cut short gives what it has. false:
- * damaged, or too much. */
+/* Unpacks into a block of TEXT_BYTES_MAX. A truncated stream gives what it has. False if it is
+ * damaged or too large. */
 static bool unpack(span packed, unsigned char *block, span *text) {
   z_stream stream = {.next_in = (unsigned char *)(uintptr_t)packed.bytes,
                      .avail_in = (unsigned)packed.size,
@@ -135,7 +135,7 @@ static bool unpack(span packed, unsigned char *block, span *text) {
   return whole && (code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR);
 }
 
-/* A damaged zTXt counts as one without text, a damaged iTXt as none. */
+/* A damaged zTXt counts as an empty text, a damaged iTXt as absent. */
 static gm_status take_packed(gm_png_orientation *found, span keyword, span packed,
                              bool international, gm_error *err) {
   if (found->unpacked >= ALL_BYTES_MAX) return GM_OK;
@@ -156,7 +156,7 @@ static gm_status take_ztxt(gm_png_orientation *found, span rest, gm_error *err) 
   span keyword;
   (void)cut_at_nul(&rest, &keyword);
   if (!is_wanted(keyword)) return GM_OK;
-  if (rest.size > 0) rest.bytes++, rest.size--; /* the method: there is but one */
+  if (rest.size > 0) rest.bytes++, rest.size--; /* the method: there is only one */
   return take_packed(found, keyword, rest, false, err);
 }
 

@@ -1,8 +1,8 @@
-/* png_orientation.h - the orientation that a PNG's chunks tell, as Pillow 10.4's exif_transpose
- * finds it: the eXIf chunk (or a text "exif"); without one the text "Raw profile type exif",
- * hex digits that ImageMagick and ExifTool write; where that has no orientation, or where there
- * is neither, the XMP packet in the text "XML:com.adobe.xmp". Of two of a kind the later
- * counts. Pillow reads XMP in PNG only, not in JPEG or WebP, and so do we. */
+/* png_orientation.h - the orientation in a PNG's chunks, as Pillow 10.4's exif_transpose finds
+ * it: from the eXIf chunk (or a text "exif"), else from the text "Raw profile type exif", hex
+ * digits that ImageMagick and ExifTool write. If these are absent or hold no orientation, from
+ * the XMP packet in the text "XML:com.adobe.xmp". Of two of a kind the later is used. Like
+ * Pillow, we read XMP only in PNG, not in JPEG or WebP. */
 #ifndef GM_PNG_ORIENTATION_H
 #define GM_PNG_ORIENTATION_H
 
@@ -15,9 +15,9 @@ typedef struct gm_png_orientation {
   size_t unpacked; /* bytes of texts so far */
 } gm_png_orientation;
 
-/* Looks at one chunk; others than eXIf, tEXt, zTXt and iTXt are passed over, and so is what is
- * damaged, unpacks to more than 1 MiB, or comes after 64 MiB of such texts. name is 4
- * characters. Error: GM_ERR_MEMORY. */
+/* Reads one chunk. Skips chunks other than eXIf, tEXt, zTXt and iTXt, and texts that are
+ * damaged, unpack to more than 1 MiB, or come after 64 MiB of texts. name is 4 characters.
+ * Error: GM_ERR_MEMORY. */
 gm_status gm_png_orientation_chunk(gm_png_orientation *found, const char *name,
                                    const unsigned char *bytes, size_t size, gm_error *err);
 /* 1..8. */

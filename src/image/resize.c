@@ -1,7 +1,7 @@
-/* resize.c - see resize.h. An axis is a table of taps: where each output pixel begins to read
- * and its integer weights. The picture is done in bands of output rows; a band needs some
- * source rows, which go through the horizontal pass into the band's own scratch, and from there
- * through the vertical pass into dst.
+/* resize.c - see resize.h. An axis is a table of taps: each output pixel's first source pixel
+ * and integer weights. The picture is computed in bands of output rows. The horizontal pass
+ * writes the source rows that a band needs to scratch; from there the vertical pass writes to
+ * dst.
  *
  * Both passes are one inner loop, blend_rows: out[i] = sum over k of weight[k] * rows[k][i].
  * For the horizontal pass, STRIP source rows are transposed so that a pixel column of the strip
@@ -56,8 +56,7 @@ gm_resize gm_resize_whole(const uint8_t *src, size_t src_width, size_t src_heigh
                      .view_height = height};
 }
 
-/* Keys' cubic with a = -0.5, in Horner form: the roundings of this form are part of the result.
- */
+/* Keys' cubic with a = -0.5, in Horner form: its roundings are part of the result. */
 static double cubic(double x) {
   const double a = -0.5;
   x = fabs(x);
@@ -72,7 +71,7 @@ static void axis_free(axis *a) {
   free(a->weights);
 }
 
-/* One output pixel of an axis: real weights in `real`, then rounded half away from zero. */
+/* One output pixel of an axis: real weights in `real`, then rounded, half away from zero. */
 static void axis_taps(axis *a, size_t i, double *real, size_t in, double scale, size_t out) {
   double widen = scale > 1.0 ? scale : 1.0;
   double support = 2.0 * widen, narrow = 1.0 / widen;
@@ -125,7 +124,8 @@ static gm_status axis_init(axis *a, size_t in, size_t out, size_t view, size_t n
   return status;
 }
 
-/* Source pixels [*first, *end) that outputs [from, to) of the axis read: taps move forwards. */
+/* The source pixels [*first, *end) that outputs [from, to) of the axis read. Taps only move
+ * forwards. */
 static void axis_extent(const axis *a, size_t from, size_t to, size_t *first, size_t *end) {
   assert(from < to && to <= a->n);
   *first = a->first[from];
@@ -143,7 +143,8 @@ static void blend_rows(uint8_t *restrict out, const uint8_t *restrict rows, size
                        const int32_t *restrict weights, size_t taps, size_t n) {
   const int32_t half = 1 << (WEIGHT_BITS - 1);
   for (size_t begin = 0; n >= LANES && begin < n; begin += LANES) {
-    size_t i = begin + LANES <= n ? begin : n - LANES; /* the last ones overlap */
+    size_t i =
+        begin + LANES <= n ? begin : n - LANES; /* the last block overlaps the one before */
     int32_t sum[LANES];
     for (size_t l = 0; l < LANES; l++) sum[l] = half;
     for (size_t k = 0; k < taps; k++) {

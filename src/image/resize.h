@@ -1,17 +1,17 @@
-/* resize.h - bicubic resizing that equals Pillow's (up to version 12), bit for bit.
+/* resize.h - bicubic resizing, bit-identical to Pillow's (up to version 12).
  *
  * a = -0.5; shrinking widens the filter (antialias); weights are normalised, then rounded to 22
  * bits; the horizontal pass comes first, each pass rounds and clips to 8 bits, and a pass that
- * keeps the size is skipped. A crop of a picture is resized where it lies and equals cutting it
- * out first: the filter never looks over the crop's edge. */
+ * keeps the size is skipped. A crop is resized in place, with the same result as cutting it out
+ * first: the filter never reads beyond the crop's edge. */
 #ifndef GM_RESIZE_H
 #define GM_RESIZE_H
 
 #include "status.h"
 #include "threads.h"
 
-/* Sides are 1 to 2^20 pixels (those of `width` and `height` may be larger), and of a view only
- * what is asked for is computed, so that no shape of picture needs much memory. */
+/* Sides are 1 to 2^20 pixels (width and height may be larger). Only the view is computed, so
+ * that no shape of picture needs much memory. */
 typedef struct gm_resize {
   const uint8_t *src; /* rgb[src_height][src_width][3] */
   size_t src_width, src_height;
@@ -25,8 +25,8 @@ gm_resize gm_resize_whole(const uint8_t *src, size_t src_width, size_t src_heigh
                           size_t height);
 
 /* dst: rgb[view_height][view_width][3]. Crop and view must lie inside (asserted). The result
- * does not depend on pool, which may be NULL: for many crops of one picture, give each crop a
- * task of its own. Scratch comes from malloc. Errors: GM_ERR_MEMORY. Thread-safe. */
+ * does not depend on pool, which may be NULL: for many crops of one picture, make each crop a
+ * task. Scratch comes from malloc. Errors: GM_ERR_MEMORY. Thread-safe. */
 gm_status gm_resize_bicubic(uint8_t *dst, const gm_resize *r, gm_pool *pool, gm_error *err);
 
 #endif

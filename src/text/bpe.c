@@ -1,5 +1,5 @@
-/* bpe.c - see bpe.h. The heap holds proposed merges; one whose symbols have changed since is
- * recognised by its length and dropped when it comes up. */
+/* bpe.c - see bpe.h. The heap holds proposed merges. If a merge's symbols have changed since,
+ * its length no longer fits, and it is dropped when it is popped. */
 #include "bpe.h"
 
 #include <assert.h>
@@ -54,7 +54,7 @@ static merge pop(merger *m) {
   return top;
 }
 
-/* Puts the pair on the heap if it makes a symbol. */
+/* Puts the pair on the heap if it can be merged. */
 static gm_status propose(merger *m, uint32_t left, uint32_t right, gm_error *err) {
   if (left == GM_BPE_NONE || right == GM_BPE_NONE) return GM_OK;
   const gm_bpe_symbol *a = &m->symbols[left], *b = &m->symbols[right];
@@ -77,9 +77,9 @@ static bool join(merger *m, const merge *item) {
   return true;
 }
 
-/* Merges the best pair; with rounds all pairs of its score, since scores are then ranks, each
- * of one pair. New pairs are proposed once the round is over: they are other pairs, even if
- * better. `joined` has room for a round: less than one per symbol. */
+/* Merges the best pair; with rounds, all pairs of its score, since a score is then the rank of
+ * one pair. New pairs are proposed after the round, even better ones. `joined` has room for a
+ * round: less than one per symbol. */
 static gm_status merge_best(merger *m, uint32_t *joined, gm_error *err) {
   float score = m->heap[0].score;
   size_t n = 0;

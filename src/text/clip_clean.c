@@ -26,8 +26,8 @@ static bool is_alphanumeric(char c) {
   return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* text[0..n) begins with "&#". Appends the character and says how many bytes of text it was; 0:
- * it is no reference. */
+/* text[0..n) begins with "&#". Appends the character and sets how many bytes of text the
+ * reference has; 0: it is not a reference. */
 static gm_status numeric_reference(gm_text *out, const char *text, size_t n, size_t *used,
                                    gm_error *err) {
   assert(n >= 2 && text[0] == '&' && text[1] == '#');
@@ -48,8 +48,8 @@ static gm_status numeric_reference(gm_text *out, const char *text, size_t n, siz
                                  : gm_text_append(out, bytes, gm_utf8_write(bytes, code), err);
 }
 
-/* text[0..n) begins with '&'. A name with its semicolon, else the longest beginning that is
- * valid without one. */
+/* text[0..n) begins with '&'. Accepts a name with its semicolon, else the longest beginning
+ * that is valid without one. */
 static gm_status named_reference(gm_text *out, const char *text, size_t n, size_t *used,
                                  gm_error *err) {
   enum { LONGEST = 32 };
@@ -123,7 +123,7 @@ static bool is_regex_space(utf8proc_int32_t code) {
   return gm_is_space((uint32_t)code) && !(code >= 0x1C && code <= 0x1F);
 }
 
-/* In place: quotes, then white space; what str.strip takes off the ends is more than \s. */
+/* Normalises quotes, then white space, in place. At the ends str.strip removes more than \s. */
 static void tidy(code_points *text) {
   size_t n = 0;
   for (size_t i = 0; i < text->n; i++) {
@@ -139,8 +139,8 @@ static void tidy(code_points *text) {
 
 /* ---- lower case */
 
-/* Unicode's Case_Ignorable: marks, format characters, modifiers, and the characters that break
- * no words (MidLetter, MidNumLet, Single_Quote of Word_Break). */
+/* Unicode's Case_Ignorable: marks, format characters, modifiers, and MidLetter, MidNumLet and
+ * Single_Quote of Word_Break. */
 static bool is_case_ignorable(utf8proc_int32_t code) {
   static const utf8proc_int32_t inside_words[] = {
       0x27,   0x2E,   0x3A,   0xB7,   0x387,  0x55F,  0x5F4,  0x2018, 0x2019,
@@ -159,7 +159,7 @@ static bool is_case_ignorable(utf8proc_int32_t code) {
   }
 }
 
-/* Unicode's Cased: letters with case, and what Other_Lowercase and Other_Uppercase add to them
+/* Unicode's Cased: letters with case, and those of Other_Lowercase and Other_Uppercase
  * (ordinals, Roman numerals, letters in circles and squares). */
 static bool is_cased(utf8proc_int32_t code) {
   utf8proc_category_t category = utf8proc_category(code);
@@ -170,8 +170,8 @@ static bool is_cased(utf8proc_int32_t code) {
          (code >= 0x1F170 && code <= 0x1F189);
 }
 
-/* Whether, case-ignorable characters apart, a cased one stands next to each place: one walk in
- * each direction decides every sigma. */
+/* Marks the sigmas that are final: a cased letter precedes, none follows, and case-ignorable
+ * characters do not count. One walk in each direction decides them all. */
 static void mark_final_sigmas(const code_points *text, bool *final) {
   bool cased = false;
   for (size_t i = 0; i < text->n; i++) {
@@ -190,7 +190,7 @@ static gm_status append_lower(gm_text *out, const code_points *text, const bool 
   for (size_t i = 0; i < text->n; i++) {
     utf8proc_int32_t code = text->codes[i];
     utf8proc_int32_t lower = utf8proc_tolower(code);
-    if (code == 0x0130) lower = 'i'; /* with a dot above, which follows */
+    if (code == 0x0130) lower = 'i'; /* the dot above follows as a character of its own */
     if (code == 0x03A3 && final[i]) lower = 0x03C2;
     char bytes[4];
     GM_TRY(gm_text_append(out, bytes, gm_utf8_write(bytes, (uint32_t)lower), err));

@@ -1,9 +1,9 @@
 /* clip_clean.h - the text that CLIP sees: HTML references resolved, one kind of quotes, single
  * spaces, lower case.
  *
- * As upstream's cleaning (OpenAI CLIP, simple_tokenizer.py) with, of ftfy's repairs, the two
- * that are no guesses:
- *   1. bytes that are no valid UTF-8 -> U+FFFD
+ * As upstream's cleaning (OpenAI CLIP, simple_tokenizer.py), but with only the two of ftfy's
+ * repairs that need no guessing:
+ *   1. bytes that are not valid UTF-8 -> U+FFFD
  *   2. html.unescape, twice (all references of HTML5, as Python's)
  *   3. NFC, by utf8proc
  *   4. U+02BC, U+2018..U+201B -> ', U+201C..U+201F -> "
@@ -15,8 +15,8 @@
 
 #include "text_buffer.h"
 
-/* Putting combining marks in order takes quadratic time, so texts are kept short: a description
- * has some hundred bytes. */
+/* Sorting combining marks takes quadratic time, so texts are limited. A description has about a
+ * hundred bytes. */
 enum { GM_CLIP_MAX_TEXT = 64 << 10 };
 
 /* Appends the cleaned form of text[0..length) to out. Errors: GM_ERR_ARGUMENT (longer than

@@ -69,7 +69,7 @@ static gm_status index_merge(const gm_clip_vocabulary *v, const gm_piece_table *
                  rank, left);
 }
 
-/* Of a pair that is listed twice upstream's dictionary keeps the last. */
+/* Of a pair that is listed twice, the last is kept, as in upstream's dictionary. */
 static void sort_merges(gm_clip_tokenizer *t, size_t n) {
   qsort(t->merges, n, sizeof *t->merges, compare_merges);
   for (size_t i = 0; i < n; i++) {
@@ -155,7 +155,7 @@ static character_class class_of(uint32_t code) {
   }
 }
 
-/* Length of the contraction at the start of clean text, or 0. The long s counts, as it does for
+/* Length of the contraction at the start of clean text, or 0. The long s matches too, as in
  * upstream's case-insensitive pattern. */
 static size_t contraction(const char *text, size_t n) {
   static const char *const endings[] = {"s", "t", "re", "ve", "m", "ll", "d", "\xC5\xBF"};
@@ -167,7 +167,8 @@ static size_t contraction(const char *text, size_t n) {
   return 0;
 }
 
-/* Length of the word at the start of clean text[0..n), n >= 1, which is no space. */
+/* Length of the word at the start of clean text[0..n), n >= 1, which does not start with a
+ * space. */
 static size_t word_length(const char *text, size_t n) {
   size_t length = contraction(text, n);
   if (length) return length;

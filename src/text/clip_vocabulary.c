@@ -55,8 +55,8 @@ static gm_status add_string(strings *s, const char *string, gm_error *err) {
   return GM_OK;
 }
 
-/* Cuts text, which ends with NUL and is changed, into lines and adds those after the first, at
- * most `limit`; the last ones may be empty. */
+/* Splits text (NUL-terminated; modified) into lines and adds those after the first, at most
+ * `limit`. The last lines may be empty. */
 static gm_status split_merges(strings *merges, char *text, size_t limit, gm_error *err) {
   char *line = strchr(text, '\n');
   while (line && merges->n < limit) {
@@ -108,7 +108,7 @@ static gm_status add_token(gm_text *text, const char *first, size_t length, cons
   return gm_text_append(text, second, strlen(second) + 1, err);
 }
 
-/* The tokens that follow from the merges, each with its NUL. */
+/* Derives the tokens from the merges, each with its NUL. */
 static gm_status derive_tokens(gm_text *text, const strings *merges, gm_error *err) {
   for (int end = 0; end < 2; end++) {
     for (int printable = 1; printable >= 0; printable--) {
@@ -197,7 +197,7 @@ static gm_status find_specials(gm_clip_vocabulary *v, const char *pad_token, gm_
                                  : pad_token);
 }
 
-/* Takes the merges over from text. */
+/* Moves the merges from text to the vocabulary. */
 static gm_status take_merges(gm_clip_vocabulary *v, gm_text *text, size_t limit,
                              gm_error *err) {
   strings merges = {0};

@@ -3,7 +3,7 @@
  * OpenAI's bpe_simple_vocab_16e6.txt.gz holds merges only; its vocabulary follows from them:
  * the 256 symbols of bytes in the order of GPT-2's map, the same with </w>, the results of the
  * merges, <|startoftext|>, <|endoftext|>. Hugging Face's layout has vocab.json and merges.txt.
- * The bytes may be anybody's: sizes are capped, every line and number is checked. */
+ * The bytes are not trusted: sizes are capped, every line and number is checked. */
 #ifndef GM_CLIP_VOCABULARY_H
 #define GM_CLIP_VOCABULARY_H
 
@@ -16,10 +16,11 @@ enum {
   GM_CLIP_SYMBOL_BYTES = 5     /* room for any character and NUL */
 };
 
-/* Arrays in a form that a model file holds too. Borrowed there; owned if made here. */
+/* Arrays in the form that a model file has too. Those of a model file are borrowed; those made
+ * here are owned. */
 typedef struct gm_clip_vocabulary {
   size_t n;                  /* tokens */
-  const char *const *tokens; /* [n]; of equal ones the last counts */
+  const char *const *tokens; /* [n]; of equal ones the last is used */
   size_t n_merges;
   const char *const *merges; /* [n_merges] "left right", lowest rank first */
   int32_t start_id, end_id, pad_id;

@@ -1,5 +1,5 @@
-/* grounded_text.c - see grounded_text.h: phrases and regions, text and its spacing, then the
- * dispatch on tokens. */
+/* grounded_text.c - see grounded_text.h: phrases and regions, text and its spacing, then
+ * tokens. */
 #include "grounded_text.h"
 
 #include "utf8.h"
@@ -33,7 +33,7 @@ static gm_status add_phrase(gm_grounded_text *g, size_t begin, size_t end, gm_er
   return GM_OK;
 }
 
-/* The last phrase takes no more regions. One that got none is not part of the result. */
+/* Closes the last phrase to more regions. A phrase without any is removed from the result. */
 static void end_phrase(gm_grounded_text *g) {
   const gm_grounded_phrase *last = g->n_phrases ? &g->phrases[g->n_phrases - 1] : NULL;
   if (last && last->n_regions == 0)
@@ -88,13 +88,13 @@ static gm_status add_visible(gm_grounded_text *g, const char *character, size_t 
   return gm_text_append(&g->text, character, length, err);
 }
 
-/* Takes in what the decoder gave for the last id. */
+/* Adds the decoder's output for the last id. */
 static gm_status take_piece(gm_grounded_text *g, gm_error *err) {
   size_t length;
   for (size_t i = 0; i < g->piece.length; i += length) {
     uint32_t code;
     length = gm_utf8_read(g->piece.bytes + i, g->piece.length - i, &code);
-    assert(length > 0); /* the decoder gives valid text */
+    assert(length > 0); /* the decoder's output is valid */
     if (gm_is_space(code))
       g->space = true;
     else

@@ -1,4 +1,4 @@
-/* html_entities.h - character references of HTML: facts of the HTML standard. */
+/* html_entities.h - character references of the HTML standard. */
 #ifndef GM_HTML_ENTITIES_H
 #define GM_HTML_ENTITIES_H
 

@@ -21,7 +21,7 @@ _Static_assert((uint64_t)GM_LLAMA_MAX_TEXT *SPACE_MARK_LENGTH + SPACE_MARK_LENGT
 
 struct gm_llama_tokenizer {
   gm_llama_vocabulary v;
-  gm_piece_table pieces;                 /* NORMAL: what merging may make */
+  gm_piece_table pieces;                 /* NORMAL: the possible results of merging */
   gm_piece_table marks;                  /* added and special tokens, by their text */
   bool mark_length[MAX_MARK_LENGTH + 1]; /* lengths that marks have */
   bool mark_start[256];                  /* first bytes that marks have */
@@ -250,9 +250,8 @@ static gm_status add_part(const gm_llama_tokenizer *t, segments *s, const gm_lla
   return gm_text_append_valid(&s->text, part->text + begin, part->length - begin, err);
 }
 
-/* The rule of SentencePiece: a pair may be merged if it makes a piece; its score is the
- * piece's.
- */
+/* SentencePiece's rule: a pair may be merged if the result is a piece, whose score is the
+ * pair's. */
 typedef struct piece_rule {
   const gm_llama_tokenizer *t;
   const char *text;
@@ -286,7 +285,7 @@ static gm_status split_characters(const gm_llama_tokenizer *t, const gm_text *te
   return GM_OK;
 }
 
-/* What merging left of a text: ids, for unknown symbols their bytes or <unk> (one for a run).
+/* Appends the ids of a merged text. Unknown symbols become byte tokens, or one <unk> for a run.
  */
 static gm_status append_symbols(const gm_llama_tokenizer *t, const gm_text *text,
                                 const gm_bpe_symbol *symbols, gm_ids *ids, gm_error *err) {
@@ -307,7 +306,7 @@ static gm_status append_symbols(const gm_llama_tokenizer *t, const gm_text *text
   return GM_OK;
 }
 
-/* Text with a space in front and all spaces visible. */
+/* The text with a space in front, all spaces as U+2581. */
 static gm_status escape_spaces(gm_text *out, const char *text, size_t length, gm_error *err) {
   GM_TRY(gm_text_append_string(out, SPACE_MARK, err));
   size_t begin = 0;
@@ -399,14 +398,15 @@ static gm_status append_piece(gm_text *out, const char *piece, gm_error *err) {
   return gm_text_append_valid(out, piece, strlen(piece), err);
 }
 
-/* Takes the first `length` bytes of the held ones out. */
+/* Removes the first `length` held bytes. */
 static void drop_held(gm_llama_stream *s, size_t length) {
   assert(length <= s->n_held);
   s->n_held -= (unsigned)length;
   memmove(s->held, s->held + length, s->n_held);
 }
 
-/* Adds one byte of a character and appends what is whole or cannot become so. */
+/* Adds one byte of a character. Appends the character if it is whole, and U+FFFD for bytes that
+ * cannot become one. */
 static gm_status push_byte(gm_llama_stream *s, unsigned char byte, gm_text *out,
                            gm_error *err) {
   assert(s->n_held < sizeof s->held);
@@ -459,9 +459,9 @@ gm_status gm_llama_stream_push(const gm_llama_tokenizer *tokenizer, gm_llama_str
   return v->types[id] == GM_TOKEN_CONTROL ? GM_OK : push_text(stream, v->pieces[id], out, err);
 }
 
-/* The text of ids among which no token is added or special. The first piece of a part loses a
+/* Appends the text of ids without added or special tokens. The first piece of a part loses a
  * space of its own before the dummy prefix is taken off (transformers 4.32,
- * convert_tokens_to_string), so that a part of lone spaces loses two. */
+ * convert_tokens_to_string), so a part of lone spaces loses two. */
 static gm_status decode_text(const gm_llama_tokenizer *t, const int32_t *ids, size_t n,
                              bool starts_part, gm_text *out, gm_error *err) {
   gm_llama_stream stream = {0};
@@ -478,7 +478,7 @@ static gm_status decode_text(const gm_llama_tokenizer *t, const int32_t *ids, si
   return gm_llama_stream_finish(&stream, out, err);
 }
 
-/* The ids between two added tokens. */
+/* Appends the text of the ids between two added tokens. */
 static gm_status decode_part(const gm_llama_tokenizer *t, const int32_t *ids, size_t n,
                              gm_text *out, gm_error *err) {
   size_t begin = 0; /* of the text in front of the next special token */

@@ -13,7 +13,7 @@ static gm_status read_id(const gm_model_file *file, const char *key, size_t n, i
   return GM_OK;
 }
 
-/* Keys that must have their one value where they are. */
+/* Checks keys that, if present, must have one certain value. */
 static gm_status check_ways(const gm_model_file *file, gm_error *err) {
   static const char *const known[] = {
       "tokenizer.ggml.model",

@@ -1,4 +1,4 @@
-/* llama_tokenizer_file.h - the tokenizer that a model file brings. */
+/* llama_tokenizer_file.h - the tokenizer in a model file. */
 #ifndef GM_LLAMA_TOKENIZER_FILE_H
 #define GM_LLAMA_TOKENIZER_FILE_H
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Half full, random keys sit in runs of some tens at most. */
+/* In a half-full table, random keys form runs of some tens at most. */
 enum { MAX_PROBES = 4096 };
 
 gm_status gm_piece_table_create(gm_piece_table *out, size_t n, gm_error *err) {
@@ -22,7 +22,7 @@ gm_status gm_piece_table_create(gm_piece_table *out, size_t n, gm_error *err) {
   return GM_OK;
 }
 
-/* The slot where the key is or would be; NULL after too many others. */
+/* The slot where the key is or would be; NULL after MAX_PROBES. */
 static gm_piece_slot *probe(const gm_piece_table *table, const char *key, size_t length) {
   size_t mask = table->capacity - 1;
   assert(table->capacity > 0 && (table->capacity & mask) == 0);

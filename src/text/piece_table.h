@@ -21,8 +21,8 @@ typedef struct gm_piece_table {
 
 /* Room for n keys. */
 gm_status gm_piece_table_create(gm_piece_table *out, size_t n, gm_error *err);
-/* Adds key[0..length), length >= 1; the first value of a key stays. GM_ERR_MODEL where keys
- * were made to collide (thousands in one place, which does not happen by chance). */
+/* Adds key[0..length), length >= 1; if the key exists, its value stays. GM_ERR_MODEL if
+ * thousands of keys collide, which does not happen by chance. */
 gm_status gm_piece_table_add(gm_piece_table *table, const char *key, size_t length,
                              int32_t value, gm_error *err);
 /* The value of the key, or -1. */

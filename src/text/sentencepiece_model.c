@@ -80,14 +80,14 @@ static gm_status read_field(message *m, field *f, gm_error *err) {
 }
 
 /* True for the field `number` of that type; a known number of another type is skipped, as
- * protobuf does with fields that it does not know. */
+ * protobuf skips unknown fields. */
 static bool is_field(const field *f, uint32_t number, wire_type type) {
   return f->number == number && f->type == type;
 }
 
 /* ---- messages */
 
-/* What grows while the file is read. */
+/* Arrays that grow while the file is read. */
 typedef struct vocabulary {
   size_t n, capacity;
   message *pieces; /* into the file */

@@ -7,7 +7,7 @@
  *   TrainerSpec     3 model_type  35 byte_fallback  40 unk_id  41 bos_id  42 eos_id  43 pad_id
  *   NormalizerSpec  1 name  2 precompiled_charsmap  3 add_dummy_prefix
  *                   4 remove_extra_whitespaces  5 escape_whitespaces
- * Other fields are skipped. The bytes may be anybody's: every length is checked against the
+ * Other fields are skipped. The bytes are not trusted: every length is checked against the
  * message around it, and counts and sizes are capped. */
 #ifndef GM_SENTENCEPIECE_MODEL_H
 #define GM_SENTENCEPIECE_MODEL_H
