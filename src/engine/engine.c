@@ -208,12 +208,14 @@ static void run_job(gm_engine *e, gm_job *job, unsigned level) {
   gm_compute *c = &e->compute;
   gm_engine *before = computes_for;
   gm_visit_frame frame = gm_visit_begin(e, job->kernels, level);
+  gm_arena_mark mark = gm_arena_save(&c->arena);
   computes_for = e;
   c->err = &job->error;
   c->cancelled = inner_cancelled;
   c->cancel_user = job;
   gm_status status = gm_poll(c);
   if (status == GM_OK) status = job->run(job, c);
+  gm_arena_restore(&c->arena, mark); /* whatever a run that failed has left */
   assert(status == GM_OK || job->n_voices == 0);
   computes_for = before;
   gm_visit_end(e, &frame);
@@ -307,19 +309,29 @@ static void wait_until(gm_engine *e, double when) {
   (void)pthread_cond_timedwait(&e->change, &e->lock, &t);
 }
 
-/* Whether the queue's first job will be run by the thread that waits for it, or the engine's.
- */
-static bool first_job_comes(const gm_engine *e) {
-  return e->first_job && (!e->first_job->waited || e->first_job->can_run);
+/* The first job in the queue that some thread is ready to run: the one that waits for it
+ * (`mine` is the calling thread's), or the engine's own. A thread in a callback is not: its job
+ * is passed over, so that a callback holds up nobody else's work. */
+static gm_job *next_job(const gm_engine *e, const gm_job *mine) {
+  gm_job *job = e->first_job;
+  while (job && job != mine && job->waited && !job->can_run) job = job->after;
+  return job;
+}
+
+/* Whether there are voices that the calling thread should compute. Waiting threads compute for
+ * all; the engine's own only if some have no thread. */
+static bool has_voices(const gm_engine *e, const gm_job *mine) {
+  return mine ? gm_voices_any(e) : gm_voices_unwaited(e);
 }
 
 /* With the lock: computes something, or waits for a change. job: the calling thread's; NULL: it
  * is the engine's own. */
 static void work_or_wait(gm_engine *e, gm_job *job) {
-  gm_job *first = e->first_job;
-  if (!e->busy && first && (job ? first == job : !first->waited)) {
-    compute_job(e, first);
-  } else if (!e->busy && gm_voices_any(e) && !first_job_comes(e)) {
+  gm_job *next = next_job(e, job);
+  bool ours = next && (job ? next == job : !next->waited);
+  if (!e->busy && ours) {
+    compute_job(e, next);
+  } else if (!e->busy && !next && has_voices(e, job)) {
     compute_voices(e);
   } else if (job) {
     bool asks = (job->callbacks && job->callbacks->cancelled) || job->deadline > 0;
@@ -334,10 +346,17 @@ static void work_or_wait(gm_engine *e, gm_job *job) {
   }
 }
 
+/* Gives the lock back for a callback, in which this thread cannot run its job: others wait for
+ * that, and may go on without it. */
+static void unlock_for_callback(gm_engine *e) {
+  if (!e->busy) pthread_cond_broadcast(&e->change);
+  pthread_mutex_unlock(&e->lock);
+}
+
 /* A job that waits for its run and is to stop ends without one. With the lock, which is given
  * back and taken again. */
 static void stop_waiting(gm_engine *e, gm_job *job) {
-  pthread_mutex_unlock(&e->lock);
+  unlock_for_callback(e);
   bool stops = gm_job_stops(job);
   pthread_mutex_lock(&e->lock);
   if (!stops || job->state != GM_JOB_WAITING) return;
@@ -352,11 +371,11 @@ static void stop_waiting(gm_engine *e, gm_job *job) {
  * taken again. */
 static void look_after(gm_engine *e, gm_job *job) {
   if (job->notes) {
-    pthread_mutex_unlock(&e->lock);
+    unlock_for_callback(e);
     tell_notes(job);
     pthread_mutex_lock(&e->lock);
   }
-  if (job->state == GM_JOB_WAITING && (e->busy || job != e->first_job)) {
+  if (job->state == GM_JOB_WAITING && (e->busy || job != next_job(e, job))) {
     stop_waiting(e, job);
   } else if (job->state == GM_JOB_SPEAKING && e->busy) {
     pthread_mutex_unlock(&e->lock);
@@ -442,7 +461,7 @@ gm_status gm_engine_enter(gm_engine *engine, gm_entry *entry, const gm_kernels *
   }
   GM_TRY(begin(e, job, true, err));
   pthread_mutex_lock(&e->lock);
-  while (job->state != GM_JOB_DONE && (e->busy || e->first_job != job)) {
+  while (job->state != GM_JOB_DONE && (e->busy || next_job(e, job) != job)) {
     work_or_wait(e, job);
     look_after(e, job);
   }

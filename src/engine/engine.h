@@ -69,10 +69,10 @@ struct gm_job {
   const gm_kernels *kernels; /* of the model */
   /* Computes with c (c->err is the job's) and hands over voices with gm_job_speak. */
   gm_status (*run)(gm_job *job, gm_compute *c);
-  /* After all voices have ended: makes their results. status: the first failure among them, or
-   * GM_OK. *more: run is to be called again. Returns the job's status. Also called after a run
-   * that failed, and where the job ends before its run, so that it can free what was made. It
-   * computes nothing. */
+  /* After all voices have ended: makes their results. status: the first failure among them, of
+   * which GM_ERR_CONTEXT_FULL counts last, or GM_OK. *more: run is to be called again. Returns
+   * the job's status. Also called after a run that failed, and where the job ends before its
+   * run, so that it can free what was made. It computes nothing. */
   gm_status (*collect)(gm_job *job, gm_error *err, gm_status status, bool *more);
   /* Whether run would find all heavy work done; NULL: it never is. */
   bool (*ready)(const gm_job *job);

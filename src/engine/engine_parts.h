@@ -18,8 +18,10 @@ void gm_visit_end(gm_engine *e, const gm_visit_frame *frame);
 
 /* Adds a voice at the end. On the thread that computes. */
 void gm_voices_add(gm_voices *voices, gm_voice *voice);
-/* Whether there are voices that could go on. */
+/* Whether there are voices that could go on; of jobs that nobody waits for. With the lock,
+ * while no thread computes. */
 bool gm_voices_any(const gm_engine *e);
+bool gm_voices_unwaited(const gm_engine *e);
 /* Reads the rows of the first voices that have not been read, or takes a step with those that
  * have: of one model, as many as go together. On the thread that computes. False: there were
  * none. */

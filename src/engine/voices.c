@@ -58,6 +58,16 @@ bool gm_voices_any(const gm_engine *e) {
   return e->unread.first || e->speaking.first;
 }
 
+static bool any_unwaited(const gm_voices *voices) {
+  const gm_voice *voice = voices->first;
+  while (voice && voice->job->waited) voice = voice->after;
+  return voice;
+}
+
+bool gm_voices_unwaited(const gm_engine *e) {
+  return any_unwaited(&e->unread) || any_unwaited(&e->speaking);
+}
+
 /* ---- the end of a voice ---- */
 
 /* Of its own keys and values, as they are now. */
@@ -66,17 +76,32 @@ static void count_bytes(gm_engine *e, gm_voice *voice, size_t bytes) {
   voice->bytes = bytes;
 }
 
-static void end_voice(gm_voice *voice, gm_status status) {
+/* The first failure of a job's voices is the job's, with its error. A full context gives way to
+ * any other failure: it only cuts an answer short. */
+static void note_failure(gm_job *job, gm_status status, const gm_error *err) {
+  if (job->voices_status != GM_OK && job->voices_status != GM_ERR_CONTEXT_FULL) return;
+  job->voices_status = status;
+  job->error = *err;
+}
+
+static void end_voice(gm_voice *voice, gm_status status, const gm_error *err) {
   gm_job *job = voice->job;
   assert(job->n_voices > 0);
   count_bytes(job->engine, voice, 0);
   voice->status = status;
-  if (status != GM_OK && job->voices_status == GM_OK) job->voices_status = status;
+  if (status != GM_OK) note_failure(job, status, err);
   if (--job->n_voices == 0) gm_job_finish(job, job->voices_status);
 }
 
-static gm_status cancelled(gm_voice *voice) {
-  return gm_fail(&voice->job->error, GM_ERR_CANCELLED, "cancelled by the caller");
+static void end_cancelled(gm_voice *voice) {
+  gm_error err = {0};
+  end_voice(voice, gm_fail(&err, GM_ERR_CANCELLED, "cancelled by the caller"), &err);
+}
+
+/* The job's collect says what is full. */
+static void end_full(gm_voice *voice) {
+  gm_error err = {0};
+  end_voice(voice, gm_fail(&err, GM_ERR_CONTEXT_FULL, "the context is full"), &err);
 }
 
 /* ---- a pass ---- */
@@ -111,10 +136,10 @@ static void gather(pass *p, gm_voices *from, size_t most, size_t rows) {
     size_t left = gm_talk_unread(voice->talk);
     if (stops) {
       if (voice->job->n_voices == 1) asked = NULL; /* the job may be gone after this */
-      end_voice(voice, cancelled(voice));
+      end_cancelled(voice);
     } else if (left == 0) {
       if (voice->job->n_voices == 1) asked = NULL;
-      end_voice(voice, GM_ERR_CONTEXT_FULL);
+      end_full(voice);
     } else if (p->n > 0 && (p->n == most || left > rows || !same_model(voice, p->voices[0]))) {
       gm_voices_add(&others, voice);
     } else {
@@ -180,10 +205,7 @@ static void run_one_by_one(const pass *p, bool reading) {
 }
 
 static void fail_all(pass *p, gm_status status, const gm_error *err) {
-  for (size_t i = 0; i < p->n; i++) {
-    p->voices[i]->job->error = *err;
-    end_voice(p->voices[i], status);
-  }
+  for (size_t i = 0; i < p->n; i++) end_voice(p->voices[i], status, err);
 }
 
 /* What the voice says next, given its logits; it ends or goes on among those that speak. */
@@ -191,7 +213,8 @@ static void speak(pass *p, gm_voice *voice, const float *logits) {
   gm_compute *c = &p->e->compute;
   int32_t id = -1;
   bool more = false;
-  c->err = &voice->job->error;
+  gm_error error = {0};
+  c->err = &error;
   count_bytes(p->e, voice, gm_kv_own_memory(&voice->talk->seq));
   gm_status status = voice->next(voice->user, voice->index, logits, &id, &more, c->err);
   if (status == GM_OK && id >= 0) {
@@ -201,7 +224,7 @@ static void speak(pass *p, gm_voice *voice, const float *logits) {
   if (status == GM_OK && more)
     gm_voices_add(&p->e->speaking, voice);
   else
-    end_voice(voice, status);
+    end_voice(voice, status, &error);
 }
 
 /* The voices' rows through the language model. */
