@@ -74,6 +74,7 @@ typedef struct gm_matmul {
                     size_t rows);
 } gm_matmul;
 
-enum { GM_GEMV_ROWS = 8 };
+/* Rows of x that gemv takes at once: as many as decode together in most cases. */
+enum { GM_GEMV_ROWS = 32 };
 
 #endif

@@ -29,6 +29,7 @@ enum {
   SHARE_ROWS = 256,  /* least of a thread that keeps to its rows and unpacks all weights */
   LEAST_ROWS = 192,  /* of a block that is there to give every thread something to do */
   WORKER_BLOCKS = 8, /* blocks that a thread wants: the last ones end at about the same time */
+  LITTLE_ROWS = 8,   /* of a step that one thread packs */
   LINE = 64          /* bytes that a request for weights brings */
 };
 
@@ -299,7 +300,7 @@ static gm_status pack_for(gm_compute *c, linear_job *job, size_t i, const float 
   unsigned char *packed = gm_scratch(c, bytes, "packed activations");
   if (!packed) return GM_ERR_MEMORY;
   pack_job pack = {part->mm, packed, x, ldx, job->m, group, part->k};
-  bool little = job->step && job->m <= GM_GEMV_ROWS; /* to share */
+  bool little = job->step && job->m <= LITTLE_ROWS; /* to share */
   gm_pool_run(little ? NULL : c->pool, pack_task, &pack, tiles);
   part->x = packed;
   return GM_OK;
