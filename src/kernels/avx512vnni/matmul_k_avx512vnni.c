@@ -236,7 +236,11 @@ static inline __attribute__((always_inline)) void gemv(rows_fn rows_of, float *y
 
 void gm_gemv_q4_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
                              size_t row_bytes, size_t n, size_t k) {
-  gemv(gemv_rows_q4_k, y, ldy, x, m, w, row_bytes, n, k);
+  size_t first = m >= GM_COLUMNS_ROWS ? n / 16 * 16 : 0;
+  if (first > 0) gm_columns_q4_k_avx512vnni(y, ldy, x, m, w, row_bytes, first, k);
+  if (first < n)
+    gemv(gemv_rows_q4_k, y + first, ldy, x, m, (const bytes *)w + first * row_bytes, row_bytes,
+         n - first, k);
 }
 
 void gm_gemv_q6_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
