@@ -1,4 +1,5 @@
-/* clip_config.c - see clip_config.h. Three sources of what no tensor tells:
+/* clip_config.c - see clip_config.h. Settings that no tensor's shape gives come from three
+ * sources:
  *
  *   openai       nothing beside the file: QuickGELU, heads 64 wide
  *   open_clip    open_clip_config.json
@@ -144,13 +145,13 @@ static const gm_config_rows open_clip_rows[] = {
     {"preprocess_cfg", open_clip_pixels},
 };
 
-/* The files of open_clip's own model_configs hold what is model_cfg elsewhere. */
+/* The files of open_clip's own model_configs hold the object that is model_cfg elsewhere. */
 static bool prepare_open_clip(json_t **root) {
   if (json_object_get(*root, "model_cfg") || !json_object_get(*root, "vision_cfg")) return true;
   json_t *outer = json_object();
   if (!outer) return false;
   if (json_object_set_new(outer, "model_cfg", *root) != 0) {
-    *root = NULL; /* jansson has let go of it */
+    *root = NULL; /* jansson has released it */
     json_decref(outer);
     return false;
   }
@@ -235,7 +236,7 @@ static const gm_config_rows tokenizer_rows[] = {
     {"", gm_tokenizer_members},
 };
 
-/* CLIP generates nothing: whatever stands there. */
+/* CLIP generates nothing, so any member is harmless. */
 static const gm_member generation[] = {
     GM_HARMLESS("*", "no text is generated"),
     GM_MEMBERS_END,
@@ -271,8 +272,8 @@ static const gm_config_file huggingface_files[] = {
 
 /* ---- open_clip */
 
-/* What open_clip takes for a member that is absent, where it would compute another thing than
- * the weights' sizes say: it resizes positions. */
+/* Checks open_clip's default for an absent member: if it differs from the weights' sizes,
+ * open_clip would resize the positions. */
 static gm_status check_default(const json_t *model, const char *path, size_t upstream,
                                size_t weights, gm_error *err) {
   if (gm_json_at(model, path) || weights == upstream) return GM_OK;
@@ -381,8 +382,8 @@ static gm_status read_config(const json_t *config, clip_settings *s, gm_error *e
   return GM_OK;
 }
 
-/* transformers 4 reads preprocessor_config.json first, 5 the object in processor_config.json:
- * where both are there, they must say the same. */
+/* transformers 4 prefers preprocessor_config.json, 5 the object in processor_config.json. If
+ * both exist, they must agree. */
 static gm_status read_pixels(const gm_configs *configs, clip_settings *s, gm_error *err) {
   const json_t *old = gm_configs_root(configs, PREPROCESSOR);
   const json_t *new = gm_json_at(gm_configs_root(configs, PROCESSOR), "image_processor");

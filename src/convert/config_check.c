@@ -12,11 +12,11 @@
 
 enum { MAX_PATH = 256, SHOWN = 40 };
 
-/* A list of findings that stays within an error's message: what does not fit is counted. */
+/* A list of findings for an error's message. Those that do not fit are counted. */
 typedef struct findings {
-  char text[480]; /* two of them are one message */
+  char text[480]; /* two of these fit one message */
   size_t length, n, n_left_out;
-  const char *file; /* of the last finding: named once for its members */
+  const char *file; /* of the last finding; named once for all its members */
 } findings;
 
 typedef struct checker {
@@ -24,7 +24,7 @@ typedef struct checker {
   const gm_config_file *file;
   const size_t *dims;
   findings refused, unknown;
-  char names[300]; /* of the unknown members, for --ignore-config */
+  char names[300]; /* names of the unknown members, for --ignore-config */
   size_t names_length;
   bool names_left_out;
 } checker;
@@ -179,7 +179,7 @@ static bool has_rows(const gm_config_file *file, const char *path) {
   return false;
 }
 
-/* As deep as the tables go: no further than their longest path. */
+/* Goes as deep as the tables' longest path. */
 static void check_object(checker *k, const json_t *object, const char *path) {
   const char *name;
   json_t *value;

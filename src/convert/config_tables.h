@@ -1,5 +1,5 @@
-/* config_tables.h - tables for config_check.h that serve every architecture: what transformers
- * 4 and 5 write into the files of any model. Each ends with GM_MEMBERS_END. */
+/* config_tables.h - tables for config_check.h that every architecture uses: what transformers 4
+ * and 5 write into the files of any model. Each ends with GM_MEMBERS_END. */
 #ifndef GM_CONFIG_TABLES_H
 #define GM_CONFIG_TABLES_H
 
@@ -27,16 +27,18 @@ extern const gm_member gm_generation_members[];
 extern const gm_member gm_image_members[];
 /* processor_config.json itself. */
 extern const gm_member gm_processor_members[];
-/* tokenizer_config.json, less what an architecture's own table says. */
+/* tokenizer_config.json, without the members of an architecture's own table. */
 extern const gm_member gm_tokenizer_members[];
 
-/* Both, of the object at a path of config.json: two gm_config_rows. */
+/* Bookkeeping and generation members of the object at a path of config.json: two
+ * gm_config_rows. */
 #define GM_COMMON_ROWS(path)                                                                   \
   {path, gm_bookkeeping_members}, {                                                            \
     path, gm_generation_members                                                                \
   }
 
-/* The files of the image processor, and of added tokens, whose ids are looked up. */
+/* The tables for the files of the image processor and of added tokens; the ids of the latter
+ * are looked up. */
 enum { GM_PREPROCESSOR_ROWS = 1, GM_PROCESSOR_ROWS = 2, GM_ADDED_ROWS = 1 };
 extern const gm_config_rows gm_preprocessor_rows[GM_PREPROCESSOR_ROWS];
 extern const gm_config_rows gm_processor_rows[GM_PROCESSOR_ROWS];

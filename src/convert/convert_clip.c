@@ -1,5 +1,5 @@
 /* convert_clip.c - CLIP checkpoints -> metadata keys (clip.* of clip_hparams.h, tokenizer.*)
- * and the plan of their tensors. What no tensor tells comes from clip_config.c. */
+ * and the plan of their tensors. clip_config.c gives what no tensor's shape does. */
 #include "clip_config.h"
 #include "clip_hparams.h"
 #include "clip_vocabulary.h"
@@ -91,7 +91,7 @@ static bool same_strings(const char *const *a, size_t n_a, const char *const *b,
   return same;
 }
 
-/* vocab.json and merges.txt, which transformers 4 reads, and tokenizer.json, which 5 does. */
+/* vocab.json and merges.txt, which transformers 4 reads, and tokenizer.json, which 5 reads. */
 static gm_status read_own_vocabulary(const gm_source *source, const clip_settings *s,
                                      gm_clip_vocabulary *out, gm_error *err) {
   const json_t *json = gm_configs_root(&s->configs, GM_TOKENIZER_JSON);

@@ -1,7 +1,7 @@
 /* convert_groma.c - Groma's checkpoints: config.json and its neighbours -> metadata keys (those
- * of groma_hparams.h, general.*, tokenizer.*). What a tensor's shape tells is taken from there;
- * config.json gives the rest, with upstream's defaults (Hugging Face transformers 4.32, spec of
- * docs/MODEL.md) where it is silent. groma_config.c has the tables of what is known. */
+ * of groma_hparams.h, general.*, tokenizer.*). Sizes come from the tensors' shapes, the rest
+ * from config.json, with upstream's defaults (Hugging Face transformers 4.32, docs/MODEL.md)
+ * for absent members. groma_config.c has the tables of known members. */
 #include "config_tables.h"
 #include "groma_config.h"
 #include "groma_dims.h"
@@ -22,7 +22,7 @@
 
 /* ---- config.json */
 
-/* The number of layers: the tensors tell, and the config must not want more. */
+/* The number of layers, from the tensors; the config must not ask for more. */
 static gm_status read_layers(const json_t *config, const char *path, size_t *dim, uint32_t *out,
                              gm_error *err) {
   uint32_t layers = (uint32_t)*dim;
@@ -136,9 +136,9 @@ static void put_hparams(gm_gguf_writer *writer, const gm_groma_hparams *h,
   gm_gguf_put_f32_array(writer, "groma.image_std", h->pixel_norm.std, 3);
 }
 
-/* ImageNet's numbers where there is no file. Upstream makes the picture square, as large as the
- * model has it, before its processor sees it: that must keep this size. transformers 5's
- * processor_config.json counts before preprocessor_config.json. */
+/* Without a file, ImageNet's numbers. Upstream makes the picture square, of the model's size,
+ * before its processor sees it, so the processor must keep this size. processor_config.json, of
+ * transformers 5, takes precedence over preprocessor_config.json. */
 static gm_status read_preprocessor(const gm_configs *configs, gm_groma_hparams *h,
                                    gm_error *err) {
   static const gm_pixel_norm imagenet = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
@@ -168,7 +168,7 @@ static gm_status read_config(const json_t *config, const gm_configs *configs,
 /* ---- vocabulary */
 
 /* names[id - base] for every added token; the ids must be base .. base + n - 1. An entry below
- * base must say what the base vocabulary says. The names are borrowed from root. */
+ * base must agree with the base vocabulary. The names are borrowed from root. */
 static gm_status list_added(const json_t *root, const gm_sentencepiece_model *model,
                             const char **names, size_t n, gm_error *err) {
   const char *token;
@@ -253,7 +253,7 @@ static gm_status read_added(const gm_configs *configs, json_t **out, gm_error *e
                  " or \"added_tokens_decoder\" in " GM_TOKENIZER_CONFIG);
 }
 
-/* tokenizer.model and tokenizer.json, where both are there, must be one vocabulary. */
+/* If both tokenizer.model and tokenizer.json exist, their vocabularies must be equal. */
 static gm_status compare_pieces(const gm_sentencepiece_model *model, const json_t *tokenizer,
                                 gm_error *err) {
   const json_t *vocab = gm_json_at(tokenizer, "model.vocab");

@@ -1,5 +1,5 @@
-/* convert_left_over.c - tensors of a source that the plan does not take: known ones are passed
- * over, any other may belong to what is not computed. */
+/* convert_left_over.c - tensors of a source that are not in the plan: known ones are skipped;
+ * any other is refused, since it may belong to something that is not computed. */
 #include "config_check.h"
 #include "source_names.h"
 
@@ -11,7 +11,7 @@
 
 enum { NAMED = 6, PART = 4096 };
 
-/* The name under which the plan took what this tensor is another name of; NULL: none. */
+/* The name under which the plan has this tensor, if a rule has two names for it; NULL: none. */
 static const char *other_name(const gm_architecture *architecture, const char *name,
                               char out[GM_MAX_RULE_NAME + 1]) {
   size_t layer;

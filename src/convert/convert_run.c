@@ -1,6 +1,6 @@
-/* convert_run.c - the plan carried out. A tensor is cut into slices (one index of upstream's
- * outer dimensions); pieces of many slices are read, laid out and converted by all threads,
- * while the piece before is hashed and written. */
+/* convert_run.c - carries out the plan. A tensor is cut into slices (one index of upstream's
+ * outer dimensions). All threads read, lay out and convert a piece of many slices, while the
+ * piece before is hashed and written. */
 #include "checked.h"
 #include "convert.h"
 #include "sha256.h"
@@ -17,7 +17,7 @@ enum {
   TASK = 256 << 10, /* elements of a task, unless a slice is larger */
 };
 
-/* How a tensor falls into slices: slice s is elements [s * in, (s + 1) * in) of the source and
+/* How a tensor is cut into slices: slice s is elements [s * in, (s + 1) * in) of the source and
  * makes `parts` rows of `cols`; row p of slice s is row p * slices + s of the result. */
 typedef struct cut {
   size_t slices, in, parts, cols, row_bytes;
@@ -62,7 +62,8 @@ static cut cut_of(const gm_plan_tensor *t, const gm_checkpoint_tensor *from) {
   if (t->layout == GM_LAYOUT_SAME) {
     c.in = c.cols;
     c.slices = from->n_elements / c.in;
-  } else if (t->layout == GM_LAYOUT_TRANSPOSED) { /* one slice: its rows come from everywhere */
+  } else if (t->layout == GM_LAYOUT_TRANSPOSED) { /* one slice, since each row needs elements
+                                                     from all over it */
     c.parts = t->shape[0];
   } else {
     c.slices = from->shape[0];
@@ -91,8 +92,8 @@ static void lay_out_row(float *row, const float *slice, const gm_plan_tensor *t,
   }
 }
 
-/* The largest magnitude that the type holds. Block types keep a scale in half precision, so
- * theirs is far above what weights are; one bound serves them all. */
+/* The largest magnitude that the type holds. Block types keep a scale in half precision, which
+ * holds far more than weights need; one bound serves them all. */
 static float limit_of(gm_type type) {
   if (type == GM_TYPE_F16) return 65504.0f;
   if (type == GM_TYPE_BF16) return 3.38e38f;
@@ -117,7 +118,7 @@ static gm_status check_values(const run *r, const float *x, size_t n, gm_error *
                  r->weights->path, name, isnan(x[i]) ? "NaN" : "an infinity");
 }
 
-/* Scratch of n floats for the worker; grows. */
+/* The worker's scratch of n floats; grows as needed. */
 static float *scratch_of(run *r, size_t worker, size_t n) {
   if (r->scratch_size[worker] >= n) return r->scratch[worker];
   size_t bytes;
@@ -173,7 +174,7 @@ static gm_status write_waiting(run *r, gm_error *err) {
   return gm_gguf_write(r->writer, w->tensor, w->offset, w->data, w->bytes, err);
 }
 
-/* Task 0 puts away the piece before; the others make this one. */
+/* Task 0 hashes and writes the piece before; the others make this one. */
 static void run_task(void *arg, size_t task, size_t worker) {
   run *r = arg;
   gm_error err = {GM_OK, ""};
@@ -214,7 +215,8 @@ static gm_status report(const run *r) {
 
 static gm_status convert_piece(run *r, size_t tensor, size_t first, size_t slices) {
   const cut *c = &r->cut;
-  size_t bytes = slices * c->parts * c->row_bytes; /* part of the tensor, whose size fits */
+  size_t bytes =
+      slices * c->parts * c->row_bytes; /* at most the tensor's size, so no overflow */
   assert(slices > 0 && first + slices <= c->slices && (c->parts == 1 || slices == c->slices));
   unsigned next = r->last_piece ^= 1;
   if (r->piece_bytes[next] < bytes) {
@@ -242,7 +244,7 @@ static gm_status convert_tensor(run *r, size_t tensor) {
   r->tensor = &r->plan->tensors[tensor];
   r->cut = cut_of(r->tensor, &r->weights->tensors[r->tensor->source]);
   size_t per_piece = r->cut.in < PIECE ? PIECE / r->cut.in : 1;
-  /* The rows of several parts lie apart: such a tensor is one piece. */
+  /* The rows of several parts are not adjacent, so such a tensor is one piece. */
   if (r->cut.parts > 1) per_piece = r->cut.slices;
   for (size_t first = 0; first < r->cut.slices; first += per_piece) {
     size_t left = r->cut.slices - first;

@@ -1,5 +1,5 @@
-/* convert_source.c - a source -> its architecture -> the architecture's plan carried out, and
- * what architectures ask of a source. */
+/* convert_source.c - finds a source's architecture and carries out its plan; reads the small
+ * files of a source. */
 #include "convert.h"
 #include "json_file.h"
 #include "mapping.h"
@@ -22,7 +22,7 @@ static gm_status read_small(const char *directory, const char *name, void **out,
   gm_mapping file;
   gm_status status = gm_map_file(&file, path, true, err);
   if (status == GM_ERR_FILE_NOT_FOUND) {
-    /* A link to nowhere is no file that the checkpoint does without. */
+    /* A dangling link is an error, not an absent file. */
     gm_status link = gm_refuse_dangling_link(path, err);
     if (link != GM_OK) status = GM_ERR_MODEL;
     if (link != GM_OK && err) err->status = status;
@@ -72,7 +72,7 @@ gm_status gm_source_json(const gm_source *source, const char *name, json_t **out
   return status;
 }
 
-/* ---- whatever the architecture */
+/* ---- for every architecture */
 
 /* The numbers of general.file_type in ggml's docs/gguf.md. */
 static const struct {

@@ -1,5 +1,5 @@
-/* convert_summary.c - what is worth saying of a conversion that went well: tensors that have
- * another type than was asked for, and why; types of the source that were narrowed. */
+/* convert_summary.c - the summary of a successful conversion: tensors that have another type
+ * than was asked for, and why; types of the source that were narrowed. */
 #include "convert.h"
 
 #include <assert.h>
@@ -14,7 +14,7 @@ typedef struct kind {
   size_t n;
 } kind;
 
-/* Why a tensor has not the type that was asked for. */
+/* Why a tensor does not have the type that was asked for. */
 static void reason_of(char out[64], const gm_plan_tensor *t, gm_type asked) {
   if (t->type != t->wanted)
     snprintf(out, 64, "rows no multiple of %zu",

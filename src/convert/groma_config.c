@@ -175,8 +175,8 @@ static const gm_config_rows generation_rows[] = {
 
 static const gm_member tokens[] = GM_SPECIAL_TOKEN_MEMBERS("\"<s>\"", "\"</s>\"", "\"<unk>\"");
 
-/* The slow tokenizer's ways, which Groma was trained with. A file that says "legacy": false may
- * be of a tool that knew no better: it differs in a space after an added token. */
+/* The slow tokenizer's behaviour, which Groma was trained with. "legacy": false differs in a
+ * space after an added token, and a tool may have written it by mistake. */
 static const gm_member tokenizer[] = {
     GM_ONLY("tokenizer_class", "\"LlamaTokenizer\"", "\"LlamaTokenizerFast\"", "null"),
     GM_HABIT("legacy", "true", "null"),

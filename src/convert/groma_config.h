@@ -1,4 +1,4 @@
-/* groma_config.h - the tables of what is known of the files of a Groma checkpoint. */
+/* groma_config.h - the tables of known members in the files of a Groma checkpoint. */
 #ifndef GM_GROMA_CONFIG_H
 #define GM_GROMA_CONFIG_H
 

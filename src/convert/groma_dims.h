@@ -5,8 +5,8 @@
 #include "checkpoint.h"
 #include "groma_tensors.h"
 
-/* All sizes of groma_sizes.h, off the shapes of the checkpoint's tensors. GM_ERR_MODEL if one
- * of the tensors that tell is missing or has too few dimensions. */
+/* All sizes of groma_sizes.h, from the shapes of the checkpoint's tensors. GM_ERR_MODEL if a
+ * tensor that is needed for this is missing or has too few dimensions. */
 gm_status gm_groma_read_dims(size_t dims[GM_GROMA_N_DIMS], const gm_checkpoint *weights,
                              gm_error *err);
 

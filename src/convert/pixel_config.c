@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A switch; absent: on. Null is off, as Python takes it. */
+/* A switch; absent: on. Null is off, as in Python. */
 static gm_status read_switch(const json_t *root, const char *name, const char *file, bool *out,
                              gm_error *err) {
   const json_t *value = json_object_get(root, name);
@@ -33,7 +33,7 @@ gm_status gm_pixel_config_norm(const json_t *root, const char *file, gm_pixel_no
   }
   /* (x f - mean) / std = (x / 255 - mean / (255 f)) / (std / (255 f)) */
   double scale = rescale ? 255.0 * (double)factor : 255.0;
-  if (rescale && factor == 1.0f / 255) return GM_OK; /* as the file says, to the last bit */
+  if (rescale && factor == 1.0f / 255) return GM_OK; /* bit-identical to the file's numbers */
   for (int i = 0; i < 3; i++) {
     norm->mean[i] = (float)((double)norm->mean[i] / scale);
     norm->std[i] = (float)((double)norm->std[i] / scale);

@@ -1,4 +1,4 @@
-/* read_dims.h - the sizes that the shapes of a checkpoint's tensors tell. */
+/* read_dims.h - the sizes in the shapes of a checkpoint's tensors. */
 #ifndef GM_READ_DIMS_H
 #define GM_READ_DIMS_H
 
@@ -7,8 +7,8 @@
 
 enum { GM_DIM_LAYERS = -1 };
 
-/* Where a size can be read off: axis of the shape of a tensor, or GM_DIM_LAYERS: the number of
- * layers that have it. The name is that of layer 0, in our files; it has a rule. */
+/* The source of a size: an axis of a tensor's shape, or GM_DIM_LAYERS: the number of layers
+ * that have the tensor. The name is that of layer 0 in our files; it has a rule. */
 typedef struct gm_dim_row {
   uint8_t dim;
   const char *tensor;
@@ -19,7 +19,7 @@ typedef struct gm_dim_row {
 gm_status gm_read_dims(size_t *dims, const gm_checkpoint *weights, const gm_tensor_rules *rules,
                        const gm_dim_row *rows, size_t n_rows, gm_error *err);
 
-/* The index of the tensor of the rule and layer, by either of its names; SIZE_MAX: it is
+/* The index of the tensor of this rule and layer, by either of its names; SIZE_MAX if it is
  * missing. */
 size_t gm_find_upstream(const gm_checkpoint *weights, const gm_tensor_rule *rule, size_t layer);
 

@@ -15,7 +15,7 @@ static bool has_prefix(const char *name, const char *prefix) {
   return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-/* True where all names of the model begin so. */
+/* True if all names of the model begin with prefix. */
 static bool all_have(const gm_checkpoint *weights, const char *prefix) {
   size_t n = 0;
   for (size_t i = 0; i < weights->n_tensors; i++) {
@@ -36,7 +36,7 @@ gm_status gm_source_clean_names(gm_checkpoint *weights, gm_error *err) {
       continue;
     }
     GM_TRY(gm_checkpoint_strip(weights, prefixes[i], err));
-    i = 0; /* one may follow another */
+    i = 0; /* a prefix may follow another */
   }
   if (gm_checkpoint_find(weights, "visual.conv1.weight") != SIZE_MAX &&
       gm_checkpoint_find(weights, "text.text_projection") != SIZE_MAX)

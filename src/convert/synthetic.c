@@ -27,7 +27,7 @@ typedef struct synthetic {
 
 /* ---- values */
 
-/* The first row whose strings all occur in the name counts. fan: the scale is a gain on sqrt(3
+/* The first row whose strings all occur in the name is used. fan: the scale is a gain on sqrt(3
  * / inputs of a row). */
 static const struct rule {
   const char *first, *second;
@@ -98,7 +98,7 @@ static void synthetic_close(gm_checkpoint *self) {
   free(((synthetic *)self)->values);
 }
 
-/* ---- blocks of random levels whose values spread over [-scale, scale) like the real ones */
+/* ---- blocks of random levels, with values spread over [-scale, scale) like real ones */
 
 static void random_bytes(void *out, size_t n, uint64_t seed) {
   unsigned char *to = out;
@@ -123,7 +123,7 @@ static void fill_block(gm_type type, void *out, float scale, uint64_t seed) {
   } else if (type == GM_TYPE_Q4_K) {
     gm_block_q4_k *b = out;
     random_bytes(b->qs, sizeof b->qs, seed);
-    /* All scales and mins 32: 15 levels of 2/15 scale from -scale up. */
+    /* All scales and mins are 32: levels 0..15 in steps of 2/15 scale, from -scale up. */
     memset(b->scales, 32, 8);
     memset(b->scales + 8, 0, 4);
     for (int s = 0; s < 8; s++) b->scales[s] = (uint8_t)(32 | 2 << 6);
@@ -186,7 +186,7 @@ static void groma_dims(size_t dims[GM_GROMA_N_DIMS], size_t llm_layers) {
   memcpy(dims, values, sizeof values);
 }
 
-/* What the shapes do not tell; the rest is upstream's default. */
+/* What the shapes do not give; the rest is upstream's default. */
 static const char config[] =
     "{\"perceiver_cfg\": {\"vis_output_layer\": -2,"
     "  \"vis_encoder_cfg\": {\"num_attention_heads\": 16},"
@@ -262,7 +262,7 @@ static gm_status list_tensors(synthetic *s, const gm_tensor_rules *rules, gm_err
   return GM_OK;
 }
 
-/* Of the language model, as the name says; 0 where there is no such model. */
+/* The language model's layers, by the name; 0 if there is no such model. */
 static size_t layers_of(const char *name) {
   static const char family[] = "groma-7b";
   if (strncmp(name, family, sizeof family - 1) != 0) return 0;

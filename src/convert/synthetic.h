@@ -1,5 +1,5 @@
 /* synthetic.h - models of Groma's and CLIP's true shapes whose weights are computed, not
- * stored, so that they can be tested and timed where the released file can't be had.
+ * stored, for tests and timing without the released files.
  *
  * A value is a function of the tensor's upstream name and the flat index in upstream's layout:
  *   h = FNV-1a 64 of the name;  z = mix(h xor (i * 0x9E3779B97F4A7C15))  (rng.h)
@@ -12,14 +12,14 @@
 #include "model_file.h"
 #include "threads.h"
 
-/* In front of a synthetic model's name where a model or a checkpoint is named. */
+/* The prefix of a synthetic model's name. */
 #define GM_SYNTHETIC "synthetic:"
 
 /* "groma-7b" or, with N instead of 32 language layers, "groma-7b-Nl"; "clip-vit-b-32" or
- * "clip-vit-l-14"; followed by nothing (f32), ":TYPE", or ":TYPE:fast": then the blocks of
- * quantised types are filled with random levels of the right spread, not quantised from the
- * values: for timing only. Built in memory, on pool's threads (may be NULL). Errors:
- * GM_ERR_ARGUMENT (unknown name or type), GM_ERR_MEMORY. */
+ * "clip-vit-l-14"; followed by nothing (f32), ":TYPE", or ":TYPE:fast": with ":fast", blocks of
+ * quantised types get random levels of the right spread instead of quantised values: for timing
+ * only. Built in memory, on pool's threads (may be NULL). Errors: GM_ERR_ARGUMENT (unknown name
+ * or type), GM_ERR_MEMORY. */
 gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *pool,
                              gm_error *err);
 

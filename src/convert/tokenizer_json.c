@@ -1,4 +1,4 @@
-/* tokenizer_json.c - see tokenizer_json.h. What the parts of tokenizer.json mean: the
+/* tokenizer_json.c - see tokenizer_json.h. The meaning of tokenizer.json's parts: the
  * documentation of Hugging Face's tokenizers, and what transformers 4.57 and 5.24 write. */
 #include "tokenizer_json.h"
 
@@ -71,7 +71,7 @@ const gm_config_rows gm_clip_tokenizer_rows[GM_CLIP_TOKENIZER_ROWS] = {
     {"model", clip_model},
 };
 
-/* LLaMA: SentencePiece's pieces, a space in front of every stretch of text. */
+/* LLaMA: SentencePiece's pieces, a space in front of every piece of text. */
 static const gm_member llama_root[] = {
     GM_ONLY(
         "normalizer", "null",
@@ -257,7 +257,7 @@ typedef struct llama_pieces {
   const char **names;
   float *scores;
   int32_t *types;
-  uint32_t *merges; /* how many make the piece */
+  uint32_t *merges; /* [n] how many merges make the piece */
 } llama_pieces;
 
 /* The id of text[0..length) below n, or SIZE_MAX. */
@@ -292,7 +292,8 @@ static gm_status order_pieces(llama_pieces *p, gm_error *err) {
 }
 
 /* SentencePiece joins the pair whose joined piece has the highest score; tokenizers the pair
- * whose merge comes first. Both are the same where the merges of one piece stand together. */
+ * whose merge comes first. Both are the same if the merges of one piece are adjacent in the
+ * list. */
 static gm_status score_pieces(llama_pieces *p, const json_t *merges, gm_error *err) {
   char joined[2 * GM_SENTENCEPIECE_MAX_PIECE];
   size_t n = json_array_size(merges), last = SIZE_MAX;
@@ -323,7 +324,8 @@ static gm_status score_pieces(llama_pieces *p, const json_t *merges, gm_error *e
   return GM_OK;
 }
 
-/* Every way to make a piece of two others must be a merge: SentencePiece knows no other. */
+/* Every way to make a piece of two others must be a merge, since SentencePiece allows them all.
+ */
 static gm_status check_merges(const llama_pieces *p, gm_error *err) {
   for (size_t i = 0; i < p->n; i++) {
     if (p->types[i] != GM_TOKEN_NORMAL) continue;
@@ -342,7 +344,7 @@ static gm_status check_merges(const llama_pieces *p, gm_error *err) {
   return GM_OK;
 }
 
-/* The piece's id, marked as of the kind; -1: there is none. */
+/* Marks the piece as of the kind; returns its id, or -1 if there is none. */
 static int32_t special_piece(llama_pieces *p, const char *name, gm_token_type type) {
   size_t id = piece_id(p, name, strlen(name));
   if (id == SIZE_MAX) return -1;

@@ -3,7 +3,7 @@
  *   lay out    how large the picture is drawn (small ones enlarged, huge ones shrunk), sizes of
  *              lines and letters, the caption's lines, and from these the canvas
  *   picture    resized into the canvas, centred where the canvas must be larger
- *   boxes      large ones first, each line with a dark casing, so that it shows on anything
+ *   boxes      large ones first, each line with a dark casing, so that it shows on any picture
  *   labels     filled tags, small boxes first, since they have the fewest good places
  *   caption    below, its spans in their boxes' colours */
 #include "draw.h"
@@ -27,15 +27,15 @@ enum {
 
 typedef struct drawing {
   const gm_image *image;
-  size_t width, height;  /* of the picture as drawn */
+  size_t width, height;  /* size of the picture as drawn */
   gm_rect area, picture; /* on the canvas */
   double font, line;     /* size of letters, width of lines */
   gm_caption_layout caption;
   double margin; /* around the caption */
   gm_canvas canvas;
   gm_rect *boxes; /* [marks] on the canvas, line included */
-  size_t *order;  /* [marks] falling area */
-  gm_rect *tags;  /* [marks] places taken so far */
+  size_t *order;  /* [marks] in order of falling area */
+  gm_rect *tags;  /* [marks] those placed so far */
 } drawing;
 
 /* ---- lay out ---- */
@@ -56,7 +56,8 @@ static void lay_out_picture(drawing *d) {
   d->font = fmax(15, round(0.024 * mean));
   d->line = fmax(3, round(0.005 * mean));
   d->margin = d->font;
-  double least = 4 * d->font; /* room for a label above and below a line of pixels */
+  double least =
+      4 * d->font; /* so that a label fits above and below even a very flat picture */
   d->area.w = fmax((double)d->width, AREA_WIDTH);
   d->area.h = fmax((double)d->height, least);
   d->picture = (gm_rect){floor((d->area.w - (double)d->width) / 2),
@@ -80,8 +81,8 @@ static gm_status lay_out_caption(drawing *d, const char *caption, const gm_span_
 
 /* ---- boxes ---- */
 
-/* Pixels of the original to the canvas, clipped to the picture; NaN becomes its left or upper
- * edge. */
+/* Maps pixels of the original to the canvas, clipped to the picture; NaN becomes its left or
+ * upper edge. */
 static double map(float v, double size, double from, double scaled) {
   double inside = v > 0 ? fmin((double)v, size) : 0;
   return from + inside * scaled / size;
@@ -94,7 +95,7 @@ static gm_rect box_on_canvas(const drawing *d, gm_box b) {
   double y1 = map(b.y1, h, d->picture.y, d->picture.h),
          y2 = map(b.y2, h, d->picture.y, d->picture.h);
   gm_rect r = {fmin(x1, x2), fmin(y1, y2), fabs(x2 - x1), fabs(y2 - y1)};
-  /* even a box of no size is seen, and one at the edge wholly */
+  /* even an empty box is visible, and one at the edge as a whole */
   r.w = fmax(r.w, 3 * d->line);
   r.h = fmax(r.h, 3 * d->line);
   r.x = fmax(fmin(r.x, d->area.w - r.w), 0);
@@ -110,14 +111,14 @@ static int by_falling_area(const void *a, const void *b, void *boxes) {
   return i < k ? -1 : 1;
 }
 
-/* Of the dark edge on both sides of a line. */
+/* Width of the dark edge on both sides of a line. */
 static double casing_of(const drawing *d) {
   return fmax(1, round(0.35 * d->line));
 }
 
-/* Several marks of one box, as phrases tied to one thing have: their frames stand inside each
- * other, as far as there is room; those that have none share the innermost, in dashes one after
- * another. Else only the last would be seen. */
+/* The frame of a mark. Several marks may have one box, when phrases mean the same thing. Their
+ * frames are nested, as far as there is room; the others share the innermost frame, in
+ * alternating dashes. Otherwise only the last would be visible. */
 typedef struct frame {
   gm_rect rect;
   size_t share, shares; /* of the dashes; shares 1: a frame of its own */
@@ -130,7 +131,7 @@ static bool is_same_box(const drawing *d, size_t i, size_t k) {
   return far < d->line;
 }
 
-/* Of the one that is drawn as number `at` of n. */
+/* The frame of the mark that is drawn as number `at` of n. */
 static frame frame_of(const drawing *d, size_t at, size_t n) {
   gm_rect r = d->boxes[d->order[at]];
   assert(at < n && d->order[at] < n);
@@ -140,9 +141,10 @@ static frame frame_of(const drawing *d, size_t at, size_t n) {
     all += same;
     before += same && k < at;
   }
-  assert(before < all); /* it is among them itself */
+  assert(before < all); /* the mark counts itself */
   double step = d->line + casing_of(d), room = (fmin(r.w, r.h) - 3 * d->line) / 2;
-  size_t last = (size_t)fmax(0, floor(room / step)); /* the innermost that has room */
+  size_t last = (size_t)fmax(0, floor(room / step)); /* index of the innermost frame that has
+                                                        room */
   double inset = step * (double)(before < last ? before : last);
   return (frame){{r.x + inset, r.y + inset, r.w - 2 * inset, r.h - 2 * inset},
                  before > last ? before - last : 0,
@@ -209,12 +211,12 @@ static void draw_tag(const drawing *d, gm_rect tag, const gm_line *line, double 
   cairo_set_line_width(d->canvas.cr, 1);
   cairo_stroke(d->canvas.cr);
   gm_draw_source(d->canvas.cr, gm_palette_ink(colour), 1);
-  /* capitals and figures, 0.73 em high, stand in the middle */
+  /* centres capitals and figures, which are 0.73 em high */
   gm_line_show(line, 0, line->n_runs, d->canvas.cr, tag.x + pad,
                tag.y + tag.h / 2 + 0.365 * d->font);
 }
 
-/* The label of box i of n, clear of the tags placed so far. */
+/* Places the label of a box, clear of the tags placed so far. */
 static void place_label(drawing *d, const gm_mark *mark, const gm_line *line, double pad,
                         size_t i, size_t n, size_t *placed) {
   gm_rect tag = {0, 0, line->width + 2 * pad, 1.5 * d->font};
@@ -253,7 +255,7 @@ static gm_status draw_labels(drawing *d, const gm_mark *marks, size_t n, gm_erro
 
 /* ---- all of it ---- */
 
-/* The strip around a picture smaller than its area, and the picture. */
+/* Paints the picture, and the strip around it if it is smaller than its area. */
 static gm_status paint_picture(const drawing *d, gm_error *err) {
   gm_draw_source(d->canvas.cr, (gm_colour){0.87, 0.88, 0.89}, 1);
   cairo_rectangle(d->canvas.cr, d->area.x, d->area.y, d->area.w, d->area.h);

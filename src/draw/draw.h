@@ -1,5 +1,5 @@
 /* draw.h - PICTURE + BOXES + CAPTION -> CANVAS, and PICTURE + EXPLANATION -> CANVAS: the two
- * kinds of drawings. Both fill *out, which is to be freed in any case. */
+ * kinds of drawings. Both fill *out; free it in any case. */
 #ifndef GM_DRAW_H
 #define GM_DRAW_H
 
@@ -11,7 +11,7 @@ gm_status gm_draw_marked(gm_canvas *out, const gm_image *image, const gm_mark *m
                          size_t n_marks, const char *caption, const gm_span_colour *spans,
                          size_t n_spans, gm_error *err);
 
-/* GM_ERR_ARGUMENT too: a crop is not inside the picture. */
+/* Errors also: GM_ERR_ARGUMENT if a crop is not inside the picture. */
 gm_status gm_draw_explained(gm_canvas *out, const gm_image *image,
                             const gm_explanation *explanation, const gm_label *label,
                             gm_error *err);

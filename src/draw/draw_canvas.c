@@ -85,7 +85,7 @@ static gm_status write_part(png_target *target, const unsigned char *bytes, size
   return gm_draw_put(target->sink, bytes, n, target->err);
 }
 
-/* What cairo writes, with the mark in its place: cairo has no call for texts in a PNG. */
+/* Passes on what cairo writes and inserts the mark: cairo has no call for texts in a PNG. */
 static gm_status write_marked(png_target *target, const unsigned char *bytes, size_t n) {
   size_t before =
       target->written < GM_MARK_PNG_AT ? GM_MARK_PNG_AT - target->written : SIZE_MAX;

@@ -1,5 +1,5 @@
-/* draw_canvas.h - what drawings share: a cairo surface, the picture on it, and the way into a
- * PNG or a JPEG. */
+/* draw_canvas.h - what drawings share: a cairo surface, painting the picture on it, and writing
+ * a PNG or a JPEG. */
 #ifndef GM_DRAW_CANVAS_H
 #define GM_DRAW_CANVAS_H
 
@@ -14,8 +14,8 @@ typedef struct gm_canvas {
   cairo_t *cr;
 } gm_canvas;
 
-/* An RGB canvas of paper; free it in any case. Sides of at most 32767. Errors: GM_ERR_MEMORY,
- * GM_ERR_IO. */
+/* An RGB canvas in the paper colour; free it in any case. Sides are at most 32767. Errors:
+ * GM_ERR_MEMORY, GM_ERR_IO. */
 gm_status gm_canvas_create(gm_canvas *out, double width, double height, gm_error *err);
 void gm_canvas_free(gm_canvas *canvas);
 
@@ -25,7 +25,7 @@ void gm_canvas_free(gm_canvas *canvas);
 gm_status gm_canvas_paint(const gm_canvas *canvas, const gm_image *image, size_t x, size_t y,
                           size_t width, size_t height, gm_error *err);
 
-/* Errors: GM_ERR_IO, GM_ERR_MEMORY, also what went wrong while drawing. */
+/* Errors: GM_ERR_IO, GM_ERR_MEMORY; those of the drawing before are reported here too. */
 gm_status gm_canvas_write(const gm_canvas *canvas, gm_image_format format,
                           const gm_draw_sink *sink, gm_error *err);
 

@@ -1,5 +1,5 @@
-/* draw_caption.c - see draw_caption.h. A chip is a stretch of one line inside one span, as it
- * is seen: it is wider than its text by the padding at both ends. */
+/* draw_caption.c - see draw_caption.h. A chip is the visible part of a span in one line: it is
+ * wider than its text by the padding at both ends. */
 #include "draw_caption.h"
 
 #include "draw_shapes.h"
@@ -15,8 +15,8 @@ static double padding(const gm_caption_layout *c) {
 
 /* ---- wrapping ---- */
 
-/* The letter's width in a line that begins at `begin`: the first of a span's run brings the
- * run's padding. */
+/* The letter's width in a line that begins at `begin`: the first letter of a span's run
+ * includes the run's padding. */
 static double width_in_line(const gm_caption_layout *c, size_t begin, size_t i) {
   const gm_letter *letters = c->letters.at;
   bool opens = letters[i].span >= 0 && (i == begin || letters[i - 1].span != letters[i].span);
@@ -49,9 +49,9 @@ static void take_back(gm_caption_layout *c) {
   gm_line_free(&c->lines[--c->n_lines]);
 }
 
-/* Letters [begin, end) without the spaces at their end. Where joined forms at its ends, or
- * chips that the order of seeing divides, make it wider than was measured, the line loses
- * letters: *end is where it does end. */
+/* Adds letters [begin, end) without the spaces at their end. Joined forms at its ends, or chips
+ * that reordering divides, may make the line wider than was measured; then it loses letters,
+ * and *end is moved. */
 static gm_status add_line(gm_caption_layout *c, size_t begin, size_t *end, gm_error *err) {
   const gm_letter *letters = c->letters.at;
   for (;;) {
@@ -67,13 +67,13 @@ static gm_status add_line(gm_caption_layout *c, size_t begin, size_t *end, gm_er
   }
 }
 
-/* What is left after the last line, letters [begin, end), becomes an ellipsis in it. */
+/* Replaces letters [begin, end), which are left after the last line, by an ellipsis in it. */
 static gm_status end_early(gm_caption_layout *c, size_t begin, size_t end, gm_error *err) {
   for (bool fits = false; !fits && end > begin;) {
     take_back(c);
     GM_TRY(gm_letters_cut(&c->letters, --end, err));
     end = c->letters.n - 1;
-    if (end < begin) begin = end; /* spaces before the line are gone too */
+    if (end < begin) begin = end; /* spaces before the line are dropped too */
     GM_TRY(try_line(c, begin, end + 1, &fits, err));
   }
   return GM_OK;
@@ -114,7 +114,7 @@ void gm_caption_free(gm_caption_layout *caption) {
 
 /* ---- drawing ---- */
 
-/* The runs that stand beside run `begin` and are of its span. */
+/* The end of the adjacent runs of run `begin`'s span. */
 static size_t chip_end(const gm_line *line, size_t begin) {
   size_t end = begin + 1;
   while (end < line->n_runs && line->runs[end].span == line->runs[begin].span) end++;

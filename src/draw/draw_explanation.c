@@ -1,9 +1,9 @@
 /* draw_explanation.c - PICTURE + EXPLANATION -> CANVAS: see draw.h.
  *
- *   left    the picture under a heat map of where the lead over the other class comes from, or
- *           the score, and the outlines of the crops that count most; with only one crop the
- *           picture as it is
- *   right   the label, its scores, the descriptions that count most as bars, and the key */
+ *   left    the picture under a heat map of where the lead over the other class, or the score,
+ * comes from, and the outlines of the crops that count most; with only one crop the plain
+ * picture right   the label, its scores, the descriptions that count most as bars, and the key
+ */
 #include "draw.h"
 
 #include "draw_heat.h"
@@ -46,7 +46,7 @@ typedef struct explanation_drawing {
   double x;             /* of the panel's text */
   bool compares;        /* with another class */
   gm_heat_part *parts;  /* [n_crops] on the canvas */
-  gm_heat_part *sorted; /* [n_crops] what counts most first */
+  gm_heat_part *sorted; /* [n_crops] largest share first */
   gm_text_share *texts; /* [all descriptions], those of the other class last */
   bar *bars;            /* [all descriptions] */
   size_t n_bars;
@@ -129,7 +129,7 @@ static gm_status read_crops(explanation_drawing *d, double scale, gm_error *err)
 
 /* ---- picture ---- */
 
-/* Outlines end where the picture does. */
+/* Clips the outlines to the picture. */
 static void draw_crops(const explanation_drawing *d) {
   cairo_t *cr = d->canvas.cr;
   size_t n = d->e->n_crops;
@@ -174,8 +174,8 @@ static gm_status show(const explanation_drawing *d, const char *text, double siz
   return status;
 }
 
-/* Names and descriptions are of any length: what has no room is cut by show, between letters
- * and with an ellipsis. */
+/* Names and descriptions may have any length: show cuts those that do not fit between letters,
+ * with an ellipsis. */
 __attribute__((format(printf, 6, 7))) static gm_status show_made(const explanation_drawing *d,
                                                                  double x, double baseline,
                                                                  double width, gm_error *err,
@@ -221,8 +221,8 @@ static gm_status draw_head(const explanation_drawing *d, gm_error *err) {
   return show_line(d, line, 15, 124, err);
 }
 
-/* In a comparison bars for the label go to the right of the middle, those against to the left.
- */
+/* In a comparison, bars for the label go to the right of the middle, bars against it to the
+ * left. */
 static gm_status draw_bar(const explanation_drawing *d, const bar *b, double largest, double y,
                           gm_error *err) {
   char amount[48];
@@ -241,7 +241,7 @@ static gm_status draw_bar(const explanation_drawing *d, const bar *b, double lar
                    b->of_other ? d->e->against : d->label->name, b->text->text);
 }
 
-/* The colours from the least to the most, as they lie on grey. */
+/* The colours from least to most, as they look on grey. */
 static gm_status draw_scale(const explanation_drawing *d, double y, gm_error *err) {
   enum { STEPS = 100, WIDE = 2 };
   char low[32], high[32];
@@ -272,7 +272,7 @@ static gm_status draw_sample(const explanation_drawing *d, double sign, const ch
   return show_made(d, x + 30, y, ROOM / 2 - 40, err, "for %s", name);
 }
 
-/* What colours and outlines mean. */
+/* Draws the key: the meaning of colours and outlines. */
 static gm_status draw_key(const explanation_drawing *d, gm_error *err) {
   char text[96];
   size_t n = d->e->n_crops, outlined = n < MAX_BOXES ? n : MAX_BOXES;

@@ -12,24 +12,27 @@
 #include <hb-ot.h>
 #include <utf8proc.h>
 
-enum { MAX_FONTS = 64 }; /* opened; what else a process draws is drawn as missing */
+enum {
+  MAX_FONTS = 64
+}; /* fonts that are opened; characters of further fonts are drawn as
+      missing */
 
 /* DejaVu Sans comes with cairo on Debian; elsewhere fontconfig finds the nearest. */
 static const char first_family[] = "DejaVu Sans";
 
-/* For one weight. */
+/* The fonts of one weight. */
 typedef struct family {
   bool begun;
   FcPattern *request;
   gm_font first;
-  bool sorted;       /* others is looked up */
-  FcFontSet *others; /* the nearest first; NULL: there are none */
+  bool sorted;       /* others has been looked up */
+  FcFontSet *others; /* nearest first; NULL: none */
 } family;
 
 typedef struct opened {
   const family *of;
   FcPattern *pattern; /* which the sets of both weights share */
-  gm_font font;       /* no face: of no use */
+  gm_font font;       /* without a face: unusable */
 } opened;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,8 +44,9 @@ static gm_font emoji;
 
 /* ---- characters ---- */
 
-/* Shown in colours by itself, where no selector follows: of the Basic Multilingual Plane those
- * of Unicode's Emoji_Presentation, beyond it all pictographs, nearly all of which are. */
+/* Whether a character without a selector is shown in colours: in the Basic Multilingual Plane
+ * those of Unicode's Emoji_Presentation; beyond it all pictographs, nearly all of which have
+ * that property. */
 static bool shows_as_emoji(uint32_t c) {
   static const uint16_t ranges[][2] = {
       {0x231A, 0x231B}, {0x23E9, 0x23EC}, {0x23F0, 0x23F0}, {0x23F3, 0x23F3}, {0x25FD, 0x25FE},
@@ -62,7 +66,7 @@ static bool shows_as_emoji(uint32_t c) {
   return false;
 }
 
-/* Whether the cluster is an emoji to be shown in colours. */
+/* Whether the cluster is an emoji that is shown in colours. */
 static bool is_emoji(const uint32_t *cluster, size_t n) {
   for (size_t i = 1; i < n; i++) { /* the selectors of text and of emoji */
     if (cluster[i] == 0xFE0E) return false;
@@ -71,7 +75,7 @@ static bool is_emoji(const uint32_t *cluster, size_t n) {
   return n > 0 && shows_as_emoji(cluster[0]);
 }
 
-/* Joiners, selectors and tags change how others look, and need no glyph. */
+/* Joiners, selectors and tags change other characters and need no glyph. */
 static bool needs_glyph(uint32_t c) {
   return utf8proc_category((utf8proc_int32_t)c) != UTF8PROC_CATEGORY_CF &&
          !(c >= 0xFE00 && c <= 0xFE0F) && !(c >= 0xE0100 && c <= 0xE01EF);
@@ -94,7 +98,7 @@ static bool font_has(const gm_font *font, const uint32_t *cluster, size_t n) {
 
 /* ---- opening ---- */
 
-/* The instance of a font with axes: a named one by its number, and what the pattern sets. */
+/* Sets the axes of a variable font: those of the named instance, then those of the pattern. */
 static void set_axes(hb_font_t *hb, FcPattern *pattern, int index) {
   enum { MOST = 16 };
   hb_variation_t axes[MOST];
@@ -121,7 +125,7 @@ static hb_font_t *open_hb(FcPattern *pattern) {
   hb_face_t *face = hb_face_create(blob, (unsigned)index & 0xFFFF);
   hb_blob_destroy(blob);
   hb_font_t *font = NULL;
-  if (hb_face_get_glyph_count(face) > 0) { /* 0: no OpenType file */
+  if (hb_face_get_glyph_count(face) > 0) { /* 0: not an OpenType file */
     font = hb_font_create(face);
     int units = (int)hb_face_get_upem(face);
     hb_font_set_scale(font, units, units);
@@ -132,7 +136,7 @@ static hb_font_t *open_hb(FcPattern *pattern) {
   return font;
 }
 
-/* All zero where the file is of no use. */
+/* All zero if the file is unusable. */
 static gm_font open_font(FcPattern *request, FcPattern *found) {
   gm_font font = {0};
   FcPattern *pattern = FcFontRenderPrepare(NULL, request, found);
@@ -151,7 +155,7 @@ static gm_font open_font(FcPattern *request, FcPattern *found) {
   return font;
 }
 
-/* The font of a pattern that lives as long as the process; NULL: of no use. */
+/* The font of a pattern that lives as long as the process; NULL if it is unusable. */
 static const gm_font *font_of(const family *f, FcPattern *pattern) {
   for (size_t i = 0; i < n_fonts; i++)
     if (fonts[i].of == f && fonts[i].pattern == pattern)
@@ -183,7 +187,7 @@ static void begin_family(family *f, bool bold) {
     f->first = open_font(f->request, match);
     FcPatternDestroy(match);
   }
-  if (!f->first.face) /* no font is installed: strokes that cairo has within */
+  if (!f->first.face) /* no font is installed: use cairo's own strokes */
     f->first.face =
         cairo_toy_font_face_create("@cairo:", CAIRO_FONT_SLANT_NORMAL,
                                    bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
@@ -206,7 +210,7 @@ static void begin_emoji(void) {
   if (request) FcPatternDestroy(request);
 }
 
-/* One of the others that has it all: plain ones before those with colours. */
+/* One of the other fonts that has the whole cluster: plain ones before those with colours. */
 static const gm_font *find_other(family *f, const uint32_t *cluster, size_t n) {
   FcResult result;
   if (!f->sorted && f->request) f->others = FcFontSort(NULL, f->request, FcTrue, NULL, &result);

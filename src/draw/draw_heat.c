@@ -1,4 +1,4 @@
-/* draw_heat.c - see draw_heat.h. In grey, since colours of the picture's own would be taken for
+/* draw_heat.c - see draw_heat.h. The picture is grey, since its own colours could be taken for
  * heat. */
 #include "draw_heat.h"
 
@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* From nothing to the most, each lighter than the one before: told apart without colours too.
- */
+/* From nothing to the most; each is lighter than the one before, so they differ without colours
+ * too. */
 static const gm_colour heat[] = {
     {0.05, 0.03, 0.25}, {0.45, 0.08, 0.45}, {0.85, 0.28, 0.25}, {1, 0.62, 0.1}, {1, 0.96, 0.5}};
 enum { HEATS = sizeof heat / sizeof heat[0] };
-#define COVERS 0.65 /* of the grey picture */
+#define COVERS 0.65 /* how much the heat covers the grey picture */
 
-/* Light orange and dark blue, which nobody takes for each other. */
+/* Light orange and dark blue, which every kind of colour vision tells apart. */
 static const gm_colour pro = {1, 0.62, 0.1}, contra = {0.1, 0.22, 0.72};
 #define COVERS_SIGNED 0.8
 

@@ -1,5 +1,5 @@
-/* draw_jpeg.c - see draw_jpeg.h. libjpeg reports by longjmp: all that lives across it stands in
- * a jpeg_writer, never in locals of the function that called setjmp. */
+/* draw_jpeg.c - see draw_jpeg.h. libjpeg reports errors by longjmp, so all state that outlives
+ * it is in a jpeg_writer, never in locals of the function that called setjmp. */
 #include "draw_jpeg.h"
 
 #include "draw_mark.h"

@@ -1,5 +1,5 @@
 /* draw_jpeg.h - a drawing as JPEG (libjpeg-turbo): quality 92, colours at full resolution,
- * since thin coloured lines and letters smear without. */
+ * since thin coloured lines and letters would smear otherwise. */
 #ifndef GM_DRAW_JPEG_H
 #define GM_DRAW_JPEG_H
 

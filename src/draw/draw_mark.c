@@ -32,7 +32,7 @@ size_t gm_mark_png_chunk(uint8_t out[GM_MARK_SIZE]) {
   return 12 + length;
 }
 
-/* ---- looking for it ---- */
+/* ---- finding it ---- */
 
 static bool stands_at(const uint8_t *bytes, size_t n, size_t at, const void *want,
                       size_t size) {
@@ -57,8 +57,8 @@ static gm_status fail_reading(const char *path, gm_error *err) {
                  strerror(errno));
 }
 
-/* The first bytes; none of what is no regular file, whose bytes may belong to another reader.
- */
+/* Reads the first bytes of a regular file. Reads none of any other file, whose bytes may be
+ * meant for another reader. */
 static gm_status read_head(int fd, const char *path, uint8_t *bytes, size_t *n, gm_error *err) {
   struct stat st;
   if (fstat(fd, &st) != 0) return fail_reading(path, err);
@@ -75,7 +75,8 @@ gm_status gm_drawn_by_gromatic(const char *path, bool *drawn, gm_error *err) {
   uint8_t bytes[GM_MARK_SIZE];
   size_t n = 0;
   *drawn = false;
-  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); /* waits for no writer */
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); /* does not wait for a
+                                                                        pipe's writer */
   if (fd < 0) {
     bool nothing = errno == ENOENT || errno == ENOTDIR || errno == ENXIO;
     return nothing ? GM_OK : fail_reading(path, err);

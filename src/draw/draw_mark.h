@@ -1,5 +1,5 @@
-/* draw_mark.h - what tells a drawing of ours from any other picture: a comment at a fixed place
- * in the file, right after the header.
+/* draw_mark.h - the mark that identifies our drawings: a comment at a fixed place in the file,
+ * right after the header.
  *
  *   PNG    at byte 33, after IHDR: the chunk tEXt, "Software" NUL "gromatic VERSION"
  *   JPEG   at byte 20, after JFIF: the segment COM, "gromatic VERSION" */

@@ -1,5 +1,5 @@
 /* draw_shape.c - see draw_shape.h. HarfBuzz shapes each run in units of its font, which scale
- * to any size: cairo is told not to round advances either. */
+ * to any size. Cairo is told not to round advances. */
 #include "draw_shape.h"
 
 #include <stdio.h>
@@ -25,7 +25,8 @@ static hb_script_t script_of(const gm_letters *letters, const gm_letter *letter)
   return HB_SCRIPT_COMMON;
 }
 
-/* Divides the line's letters; what has no script of its own goes with what stands before. */
+/* Divides the line's letters into runs; letters without a script of their own join the run
+ * before. */
 static void divide(gm_run *runs, size_t *n, hb_script_t *scripts, const shaper *s) {
   *n = 0;
   for (size_t i = s->begin; i < s->end; i++) {
@@ -60,7 +61,7 @@ static void reverse(gm_run *runs, size_t n) {
 }
 
 /* Rule L2 of the bidirectional algorithm: from the highest level to the lowest odd one, every
- * stretch of at least that level is turned around. */
+ * run of letters of at least that level is reversed. */
 static void order(gm_run *runs, size_t n) {
   int highest = 0;
   for (size_t i = 0; i < n; i++)
@@ -117,7 +118,7 @@ static size_t letter_at(const gm_letters *letters, size_t begin, size_t end, siz
   return begin;
 }
 
-/* Text before and after the run, in its line, decides about joined forms at its ends. */
+/* The line's text before and after the run decides joined forms at its ends. */
 static gm_status shape_run(shaper *s, gm_run *run, hb_script_t script) {
   const gm_letters *letters = s->letters;
   const uint32_t *chars = letters->chars;
@@ -202,7 +203,7 @@ static gm_status stroke_run(shaper *s, const gm_run *run) {
   return status;
 }
 
-/* Shapes the runs, each where its letters stand in the text, then puts them in order. */
+/* Shapes the runs in the text's order, then puts them in visual order. */
 static gm_status shape(shaper *s, hb_script_t *scripts) {
   gm_line *line = s->line;
   divide(line->runs, &line->n_runs, scripts, s);
@@ -309,9 +310,9 @@ gm_status gm_letters_measure(gm_letters *letters, double font_size, gm_error *er
   return status;
 }
 
-/* How many letters to keep beside an ellipsis, by their advances in the whole line. */
+/* How many letters fit beside an ellipsis, by their advances in the whole line. */
 static size_t letters_in(const gm_letters *letters, double font_size, double width) {
-  double used = font_size; /* of an ellipsis, about */
+  double used = font_size; /* an ellipsis, about */
   size_t n = 0;
   while (n + 1 < letters->n && used + letters->at[n].advance <= width)
     used += letters->at[n++].advance;

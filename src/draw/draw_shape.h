@@ -1,5 +1,4 @@
-/* draw_shape.h - letters -> glyphs in the order in which they are seen, as wide as they will
- * be drawn. */
+/* draw_shape.h - letters -> glyphs in visual order, with the widths of the drawing. */
 #ifndef GM_DRAW_SHAPE_H
 #define GM_DRAW_SHAPE_H
 
@@ -7,8 +6,8 @@
 #include "draw_text.h"
 
 typedef struct gm_glyph {
-  uint32_t id;      /* in the run's font; 0: it has none */
-  uint32_t missing; /* then: the code point, drawn as a box with its number */
+  uint32_t id;      /* in the run's font; 0: none */
+  uint32_t missing; /* if id is 0: the code point, drawn as a box with its number */
   size_t letter;
   double advance, dx, dy; /* pixels, dy down */
 } gm_glyph;
@@ -32,8 +31,8 @@ typedef struct gm_line {
   double font_size, width;
 } gm_line;
 
-/* Letters [begin, end) as one line. Free in any case with gm_line_free. Errors: GM_ERR_MEMORY.
- */
+/* Shapes letters [begin, end) as one line. Free with gm_line_free in any case. Errors:
+ * GM_ERR_MEMORY. */
 gm_status gm_line_shape(gm_line *out, const gm_letters *letters, size_t begin, size_t end,
                         double font_size, gm_error *err);
 void gm_line_free(gm_line *line);
@@ -46,7 +45,7 @@ double gm_line_show(const gm_line *line, size_t begin, size_t end, cairo_t *cr, 
 /* Fills in the advances for the font size, as if all were one line. */
 gm_status gm_letters_measure(gm_letters *letters, double font_size, gm_error *err);
 
-/* One line of at most width pixels, shortened with an ellipsis; at least that is left. */
+/* One line of at most width pixels, shortened with an ellipsis, which is always kept. */
 gm_status gm_line_fit(gm_line *out, gm_letters *letters, double font_size, double width,
                       gm_error *err);
 

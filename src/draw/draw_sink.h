@@ -5,7 +5,7 @@
 #include "new_file.h"
 #include "text_buffer.h"
 
-/* One of the two. */
+/* One of the two is set. */
 typedef struct gm_draw_sink {
   gm_new_file *file;
   gm_text *memory;

@@ -1,5 +1,5 @@
-/* draw_tags.c - see draw_tags.h. Places along the box's edges are tried, and the one of the
- * lowest cost is taken. */
+/* draw_tags.c - see draw_tags.h. Tries places along the box's edges and takes the one with the
+ * lowest cost. */
 #include "draw_tags.h"
 
 #include <math.h>
@@ -21,7 +21,8 @@ static double clamp(double v, double low, double high) {
   return v > high ? (high > low ? high : low) : v < low ? low : v;
 }
 
-/* What covering does harm: another tag most, then a small box, its own or another's. */
+/* The cost of what the tag covers: most for another tag, then for a small box, its own or
+ * another's. */
 static double cost_of(gm_rect tag, size_t box, const gm_rect *boxes, size_t n_boxes,
                       const gm_rect *placed, size_t n_placed) {
   double area = tag.w * tag.h, cost = 0;

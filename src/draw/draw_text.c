@@ -1,6 +1,6 @@
-/* draw_text.c - see draw_text.h. Clusters are utf8proc's, directions FriBidi's; where lines may
- * break is a small part of Unicode's line breaking: at spaces, and between characters of
- * Chinese and Japanese. */
+/* draw_text.c - see draw_text.h. Clusters are utf8proc's, directions FriBidi's; line breaks are
+ * a small part of Unicode's rules: at spaces, and between characters of Chinese and Japanese.
+ */
 #include "draw_text.h"
 
 #include <assert.h>
@@ -10,15 +10,15 @@
 #include <fribidi.h>
 #include <utf8proc.h>
 
-/* Of one letter; marks beyond are left out. The longest emoji have 10, and a tower of accents
- * would cover the lines above. */
+/* Characters of one letter; further marks are dropped. The longest emoji have 10, and many
+ * stacked accents would cover the lines above. */
 enum { MOST_CHARS = 16 };
 enum { REPLACEMENT = 0xFFFD, ELLIPSIS = 0x2026, ZERO_WIDTH_SPACE = 0x200B };
 
 /* ---- characters ---- */
 
-/* What is drawn for a code point. The embeddings, overrides and isolates of Unicode could make
- * a label read as another; its marks act as a letter would. */
+/* Whether a code point is drawn. Unicode's embeddings, overrides and isolates are not: they
+ * could make a label read as another. Its direction marks act like letters. */
 static bool is_drawable(utf8proc_int32_t c) {
   if ((c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069)) return false;
   switch (utf8proc_category(c)) {
@@ -38,7 +38,7 @@ static bool is_space(utf8proc_int32_t c) {
          category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
 }
 
-/* A space that holds its neighbours together. */
+/* A no-break space. */
 static bool is_tie(utf8proc_int32_t c) {
   return c == 0xA0 || c == 0x2007 || c == 0x202F;
 }
@@ -51,7 +51,7 @@ static bool is_ideographic(uint32_t c) {
          (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFF);
 }
 
-/* Closing punctuation, small kana and marks of length, which stay with what they follow. */
+/* Closing punctuation, small kana and length marks, which may not begin a line. */
 static bool begins_no_line(uint32_t c) {
   static const uint16_t small[] = {0x3005, 0x3041, 0x3043, 0x3045, 0x3047, 0x3049, 0x3063,
                                    0x3083, 0x3085, 0x3087, 0x308E, 0x309D, 0x309E, 0x30A1,
@@ -81,7 +81,7 @@ typedef struct reader {
   gm_letters *out;
   const gm_span_colour *spans;
   size_t n_spans;
-  utf8proc_int32_t last, state; /* of utf8proc's search for clusters */
+  utf8proc_int32_t last, state; /* utf8proc's state of cluster search */
 } reader;
 
 static void open_letter(reader *r, utf8proc_int32_t c, size_t byte) {
@@ -106,7 +106,7 @@ static void put_char(gm_letters *out, uint32_t c) {
   letter->end++;
 }
 
-/* Whether c begins a letter; says so, and remembers c for the next. */
+/* Whether c begins a letter; remembers c for the next call. */
 static bool begins_letter(reader *r, utf8proc_int32_t c) {
   bool begins = r->out->n == 0 || is_space(c) || is_space(r->last) ||
                 utf8proc_grapheme_break_stateful(r->last, c, &r->state);
@@ -129,7 +129,7 @@ static void set_breaks(gm_letters *letters) {
 /* The level of each letter is that of its first character. */
 static gm_status set_levels(gm_letters *letters, gm_error *err) {
   size_t n = letters->n_chars;
-  bool simple = true; /* as nearly all texts are: nothing runs from right to left */
+  bool simple = true; /* no right-to-left text, as in nearly all texts */
   for (size_t i = 0; i < n && simple; i++)
     simple = !FRIBIDI_IS_RTL(fribidi_get_bidi_type(letters->chars[i]));
   letters->from_right = false;

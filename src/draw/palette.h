@@ -1,6 +1,6 @@
 /* palette.h - colours that people with any kind of colour vision tell apart (Okabe and Ito
  * 2008), in the order of the terminal's: yellow, cyan, green, magenta, blue, red. After these
- * six, boxes have them again with dashed and dotted lines. */
+ * six, boxes use them again with dashed and dotted lines. */
 #ifndef GM_PALETTE_H
 #define GM_PALETTE_H
 

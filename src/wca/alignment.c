@@ -1,4 +1,4 @@
-/* alignment.c - see alignment.h. Sums run in double: they are short, and a weighted mean of a
+/* alignment.c - see alignment.h. Sums are in double: they are short, and a weighted mean of a
  * hundred crops should not depend on their order. */
 #include "alignment.h"
 

@@ -7,15 +7,15 @@
  *   paper      sum_ij w_i v_j <f_i, g_j>  = <sum_i w_i f_i, sum_j v_j g_j>
  *   released   <unit(sum_i w_i f_i), unit(sum_j v_j g_j)>
  *
- * Both scores are products of one mixture a side, so a class is one vector whatever its
- * descriptions. */
+ * Both scores are products of one mixture per side, so a class is one vector, however many
+ * descriptions it has. */
 #ifndef GM_ALIGNMENT_H
 #define GM_ALIGNMENT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Divides each of the n rows by its length; a row of zeros stays. */
+/* Divides each of the n rows by its length; a row of zeros is left alone. */
 void gm_unit_rows(float *x, size_t n, size_t dim);
 
 /* <a, b>, summed in double. */
@@ -33,8 +33,8 @@ void gm_alignment_weights_of(float *weights, const float *whole, const float *pa
 void gm_alignment_mix(float *out, const float *weights, const float *parts,
                       const uint32_t *picked, size_t n, size_t dim);
 
-/* What the exponents of public params multiply cosines with: exp(exponent), and 0 for a
- * negative one, with which all weigh the same. */
+/* The factor of cosines for an exponent of the public params: exp(exponent), or 0 for a
+ * negative one, which makes all weights equal. */
 double gm_alignment_scale(float exponent);
 
 /* The probabilities shown to users: softmax over classes of logit_scale * score. In place. */

@@ -1,5 +1,5 @@
-/* class_texts.c - see class_texts.h. Texts are collected as they come, repeats and all, and
- * made one of each at the end. */
+/* class_texts.c - see class_texts.h. Texts are collected with repeats, which are removed at the
+ * end. */
 #include "class_texts.h"
 
 #include "piece_table.h"
@@ -18,9 +18,9 @@ enum { MAX_FILE = 256 << 20 };
 
 /* ---- collecting */
 
-/* Takes over text (from asprintf; NULL: memory was short) and gives its number. */
+/* Takes ownership of text (from asprintf; NULL: memory was short) and returns its number. */
 static gm_status add_text(gm_class_texts *t, char *text, uint32_t *number, gm_error *err) {
-  if (text && *text == 0) { /* the tokenizer strips: the same as nothing */
+  if (text && *text == 0) { /* the tokenizer strips, so this is an empty text */
     free(text);
     text = strdup(" ");
   }
@@ -45,7 +45,8 @@ static gm_status add_text(gm_class_texts *t, char *text, uint32_t *number, gm_er
   return GM_OK;
 }
 
-/* The text becomes the next entry; entries grow with the texts, one each at most. */
+/* Adds the text as the next entry. Entries have the texts' capacity: there is at most one per
+ * text. */
 static gm_status add_entry(gm_class_texts *t, char *text, gm_error *err) {
   uint32_t number;
   GM_TRY(add_text(t, text, &number, err));
@@ -104,7 +105,7 @@ static gm_status parse(const char *text, const char *what, bool object, json_t *
                  object ? "object {class: [text, ...]}" : "list [text, ...]");
 }
 
-/* Lists by class. */
+/* The file's lists, by class. */
 typedef struct class_lists {
   json_t *as_given, *nfc; /* the same lists by their keys in NFC */
 } class_lists;
@@ -127,7 +128,7 @@ static gm_status normalise_keys(class_lists *lists, const char *what, gm_error *
   return GM_OK;
 }
 
-/* The class's list of strings. */
+/* Finds the class's list of strings. */
 static gm_status list_of(const class_lists *lists, const char *what, const char *name,
                          const json_t **out, gm_error *err) {
   *out = json_object_get(lists->as_given, name);
@@ -149,7 +150,7 @@ static gm_status list_of(const class_lists *lists, const char *what, const char 
 typedef struct sources {
   class_lists descriptions, descriptors;
   json_t *templates;
-  gm_text phrases; /* Waffle's, each with its NUL */
+  gm_text phrases; /* Waffle's phrases, each with its NUL */
 } sources;
 
 static gm_status add_descriptions(gm_class_texts *t, const sources *s, const char *name,
@@ -267,7 +268,7 @@ static gm_status add_classes(gm_class_texts *t, const sources *s, const gm_class
   return GM_OK;
 }
 
-/* One of each text; entries and labels are renumbered. */
+/* Keeps one of each text; renumbers entries and labels. */
 static gm_status unify(gm_class_texts *t, gm_error *err) {
   gm_piece_table table = {0};
   uint32_t *number = malloc((t->n_texts + 1) * sizeof *number);

@@ -1,5 +1,5 @@
-/* class_texts.h - the files of a method -> the texts of every class: which sentences stand for
- * it. Equal texts are kept once, so that each is encoded once. */
+/* class_texts.h - the files of a method -> the texts of every class. Equal texts are kept once,
+ * so that each is encoded once. */
 #ifndef GM_CLASS_TEXTS_H
 #define GM_CLASS_TEXTS_H
 
@@ -16,13 +16,13 @@ typedef struct gm_class_texts {
   size_t n_texts, capacity;
 } gm_class_texts;
 
-/* Of gm_method. */
+/* The number of methods. */
 enum { GM_METHODS = GM_METHOD_CUPL + 1 };
 
-/* Caps on what files may want: far above ImageNet's 50 000 sentences. */
+/* Caps for the files, far above ImageNet's 50 000 sentences. */
 enum { GM_MAX_CLASSES = 1 << 20, GM_MAX_CLASS_TEXTS = 1 << 22 };
 
-/* Errors: GM_ERR_ARGUMENT (a file is missing or not as wanted; the message says which class),
+/* Errors: GM_ERR_ARGUMENT (a file is missing or malformed; the message says which class),
  * GM_ERR_MEMORY. Free in any case. */
 gm_status gm_class_texts_read(gm_class_texts *out, const gm_classes_params *params,
                               gm_error *err);

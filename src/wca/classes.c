@@ -46,8 +46,8 @@ static const float *feature(const gm_classes *c, uint32_t text) {
   return c->features + (size_t)text * c->dim;
 }
 
-/* Of each class the entries that are no more alike than the limit to one kept before; repeats
- * go too. */
+/* Keeps the entries of each class whose similarity to all entries kept before is at most the
+ * limit. Repeats are dropped too. */
 static void drop_alike(gm_classes *c, double limit) {
   gm_class_texts *t = &c->texts;
   uint32_t kept = 0, begin = 0;

@@ -8,7 +8,7 @@
 
 enum {
   TEXT_GROUP = 512,    /* texts between two reports of progress */
-  PICTURE_GROUP = 4096 /* tokens of the pictures whose pixels are made at once */
+  PICTURE_GROUP = 4096 /* tokens of the pictures that are resized at once */
 };
 
 /* ---- loading */
@@ -118,7 +118,7 @@ static gm_status encode_pictures(gm_compute *c, const gm_clip_model *m, const gm
   if (!job.pixels || !job.statuses) return GM_ERR_MEMORY;
   gm_pool_run(c->pool, make_pixels, &job, n);
   for (size_t i = 0; i < n; i++)
-    if (job.statuses[i] != GM_OK) /* the only failure that there is */
+    if (job.statuses[i] != GM_OK) /* the only possible failure */
       return gm_fail_memory(c->err, "a crop", 3 * size * size);
   return gm_clip_vision_forward(c, &m->vision, job.pixels, n, out);
 }

@@ -3,8 +3,7 @@
  *   texts   -> ids [n, context] -> text tower  -> unit features [n, D]
  *   picture -> crops -> pixels  -> image tower -> unit features [n, D]
  *
- * Progress goes to the callbacks' progress function, cancellation is polled through gm_compute.
- */
+ * Progress is reported through the callbacks; cancellation is polled through gm_compute. */
 #ifndef GM_CLIP_H
 #define GM_CLIP_H
 
@@ -30,8 +29,9 @@ gm_status gm_clip_encode_strings(gm_compute *c, const gm_clip_model *model,
                                  const char *const *texts, size_t n, float *out,
                                  const gm_callbacks *callbacks);
 
-/* out[n, D] of parts of the picture, each resampled straight from its pixels, which equals
- * cutting it out first. A part's features do not depend on the others. */
+/* out[n, D]: the features of parts of the picture. Each is resampled straight from the
+ * picture's pixels, with the same result as cutting it out first. A part's features do not
+ * depend on the others. */
 gm_status gm_clip_encode_crops(gm_compute *c, const gm_clip_model *model, const gm_image *image,
                                const gm_crop *crops, size_t n, float *out,
                                const gm_callbacks *callbacks);

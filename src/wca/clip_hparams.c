@@ -15,7 +15,7 @@ static gm_status read_choice(const gm_model_file *file, const char *key, const c
                  gm_model_file_name(file), key, text, yes, no);
 }
 
-/* The activations by the name that the key gives them. */
+/* Reads an activation by its name in the key. */
 static gm_status read_activation(const gm_model_file *file, const char *key, gm_act *out,
                                  gm_error *err) {
   static const struct {
@@ -36,8 +36,8 @@ static gm_status read_activation(const gm_model_file *file, const char *key, gm_
                  gm_model_file_name(file), key, text);
 }
 
-/* Keys of what most models have once: both towers alike, a picture's short side resized to the
- * model's own size. */
+/* Reads the optional keys. Without them both towers are alike, and a picture's short side is
+ * resized to the model's size. */
 static gm_status read_variants(gm_clip_hparams *h, const gm_model_file *file, gm_error *err) {
   h->text_act = h->act;
   h->text_eps = h->eps;

@@ -7,7 +7,7 @@
 #include "ops.h"
 #include "pixels.h"
 
-/* Keys that a file has only where its model differs from the usual. */
+/* Keys that a file has only if its model differs from the usual. */
 #define GM_CLIP_TEXT_ACTIVATION "clip.text.activation"
 #define GM_CLIP_TEXT_EPS "clip.text.layer_norm_epsilon"
 #define GM_CLIP_RESIZE "clip.image_resize"

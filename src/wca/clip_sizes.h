@@ -1,14 +1,14 @@
-/* clip_sizes.h - the sizes that the tensors of a CLIP model have in common. */
+/* clip_sizes.h - the sizes that the tensors of a CLIP model share. */
 #ifndef GM_CLIP_SIZES_H
 #define GM_CLIP_SIZES_H
 
-/* Sizes of the shapes, and counts of layers, that a checkpoint's tensors tell. V: image tower,
- * T: text tower. */
+/* Sizes and numbers of layers, from the shapes of a checkpoint's tensors. V: image tower, T:
+ * text tower. */
 typedef enum gm_clip_dim {
   GM_CLIP_NO_DIM,
   CLIP_PATCH,
   CLIP_FEATURES,
-  CLIP_IMAGE, /* pixels of a side; follows from the positions and CLIP_PATCH */
+  CLIP_IMAGE, /* pixels per side; follows from the positions and CLIP_PATCH */
   V_LAYERS,
   V_DIM,
   V_FFN,

@@ -92,7 +92,8 @@ void gm_clip_text_free(gm_clip_text *w) {
 
 /* ---- forward */
 
-/* Texts order[0..n) of equal computed length `tokens`; features to their places in out. */
+/* Computes the texts order[0..n), which share the computed length `tokens`; writes the features
+ * to their places in out. */
 static gm_status forward_group(gm_compute *c, const gm_clip_text *w, const int32_t *ids,
                                const size_t *ends, const size_t *order, size_t n, size_t tokens,
                                float *out) {
@@ -116,7 +117,7 @@ static gm_status forward_group(gm_compute *c, const gm_clip_text *w, const int32
   return GM_OK;
 }
 
-/* Indices in the order of falling length, by counting: lengths are below the context. */
+/* Sorts indices by falling length with a counting sort; lengths are below the context. */
 static void order_by_length(size_t *order, size_t *starts, const size_t *ends, size_t n,
                             size_t context) {
   memset(starts, 0, (context + 1) * sizeof *starts);

@@ -26,7 +26,7 @@ typedef struct gm_clip_text {
   gm_vit_block *blocks; /* [layers], owned */
 } gm_clip_text;
 
-/* Adds the tower's tensors in the names of a family; dims of clip_sizes.h. */
+/* Adds the tower's tensors with the names of a family; dims of clip_sizes.h. */
 void gm_clip_text_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
 
 /* Errors as gm_clip_vision_load. Free in any case. */
@@ -35,8 +35,8 @@ gm_status gm_clip_text_load(gm_clip_text *w, const gm_model_file *file,
 void gm_clip_text_free(gm_clip_text *w);
 
 /* ids[n, context], each row start + ids + end and then padding; ends[i] is the position of row
- * i's first end-of-text id. Ids are within the vocabulary (asserted). What stands behind the
- * end is not computed: attention is causal, so it cannot show. Rows of similar length are
+ * i's first end-of-text id. Ids are within the vocabulary (asserted). Positions after the end
+ * are not computed: attention is causal, so they have no effect. Rows of similar length are
  * computed together. */
 gm_status gm_clip_text_forward(gm_compute *c, const gm_clip_text *w, const int32_t *ids,
                                const size_t *ends, size_t n, float *out);

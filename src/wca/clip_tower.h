@@ -1,5 +1,5 @@
 /* clip_tower.h - what CLIP's two towers share: the names of a block's weights in the two
- * families of checkpoints, loading them, and the way from a token's state to a unit feature. */
+ * families of checkpoints, loading them, and from a token's state to a unit feature. */
 #ifndef GM_CLIP_TOWER_H
 #define GM_CLIP_TOWER_H
 
@@ -7,7 +7,7 @@
 #include "vit_block.h"
 
 /* The projection to D features; sizes C and D, and a family's names. Upstream's fused family
- * has the matrix the other way round (names->turned). */
+ * stores the matrix transposed (names->turned). */
 #define GM_CLIP_PROJECTION(TENSOR)                                                             \
   TENSOR(projection, names->projection, names->projection, GM_KEEP_F32,                        \
          names->turned ? GM_LAYOUT_TRANSPOSED : GM_LAYOUT_SAME, names->turned ? C : D,         \
@@ -29,8 +29,8 @@ gm_status gm_clip_tower_table(float **out, const gm_tensor *table, gm_error *err
 gm_status gm_clip_tower_check_heads(const gm_model_file *file, const char *tower, size_t width,
                                     uint32_t heads, gm_error *err);
 
-/* Of x[n * tokens, C] through all `layers` >= 1 blocks, row at[i] of each entry: rows[n, C]. x
- * is overwritten. Polls for cancellation between layers. */
+/* rows[n, C] = row at[i] of each entry of x[n * tokens, C] after all `layers` >= 1 blocks. x is
+ * overwritten. Polls for cancellation between layers. */
 gm_status gm_clip_tower_forward(gm_compute *c, const gm_vit_block *blocks, size_t layers,
                                 const gm_vit_shape *shape, float *x, size_t n, size_t tokens,
                                 const size_t *at, float *rows);

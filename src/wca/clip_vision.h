@@ -31,7 +31,7 @@ typedef struct gm_clip_vision {
   gm_vit_block *blocks; /* [layers], owned */
 } gm_clip_vision;
 
-/* Adds the tower's tensors in the names of a family; dims of clip_sizes.h. */
+/* Adds the tower's tensors with the names of a family; dims of clip_sizes.h. */
 void gm_clip_vision_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
 
 /* Errors: GM_ERR_MODEL (a tensor is missing or of another shape), GM_ERR_MEMORY. Free in any
@@ -40,9 +40,9 @@ gm_status gm_clip_vision_load(gm_clip_vision *w, const gm_model_file *file,
                               const gm_clip_hparams *hparams, gm_error *err);
 void gm_clip_vision_free(gm_clip_vision *w);
 
-/* out[n, D], unit vectors. Computed in groups of pictures, so that scratch stays small whatever
- * n is; a picture's features do not depend on its neighbours. Polls for cancellation between
- * layers. */
+/* out[n, D], unit vectors. Computed in groups of pictures, so that scratch stays small for any
+ * n. A picture's features do not depend on the others. Polls for cancellation between layers.
+ */
 gm_status gm_clip_vision_forward(gm_compute *c, const gm_clip_vision *w, const float *pixels,
                                  size_t n, float *out);
 

@@ -17,7 +17,7 @@ static bool are_units(const float *values, size_t rows, size_t columns) {
   return true;
 }
 
-/* False where the size wraps. */
+/* False if the size overflows. */
 static bool part_of(size_t rows, size_t columns, float *values, gm_cache_part *part) {
   size_t n;
   *part = (gm_cache_part){.at = values};

@@ -1,5 +1,5 @@
-/* feature_keys.c - see feature_keys.h. The version stands in front: it changes with anything
- * that changes features but none of what is hashed. */
+/* feature_keys.c - see feature_keys.h. A key begins with a version, which changes when features
+ * change for a reason that is not hashed. */
 #include "feature_keys.h"
 
 #include "bytes.h"

@@ -1,10 +1,11 @@
-/* feature_keys.h - what the features of texts and of crops depend on, as a key of the cache. */
+/* feature_keys.h - cache keys: hashes of everything that the features of texts and crops depend
+ * on. */
 #ifndef GM_FEATURE_KEYS_H
 #define GM_FEATURE_KEYS_H
 
 #include "pixels.h"
 
-/* model: names its bytes and what computes (gm_clip_maker). Each text is hashed with its
+/* model: identifies its bytes and the kernels (gm_clip_maker). Each text is hashed with its
  * length. */
 void gm_feature_key_texts(char key[65], const char *model, const char *const *texts, size_t n);
 /* The picture's pixels, size and the crops. */

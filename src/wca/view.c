@@ -9,7 +9,7 @@
 
 enum { MAX_CROPS = 1 << 16 };
 
-/* [floor(a), ceil(b)) within 0..limit; false where it is empty or no number. */
+/* [floor(a), ceil(b)) within 0..limit; false if it is empty or NaN. */
 static bool widen(float a, float b, uint32_t limit, uint32_t *from, uint32_t *size) {
   double low = fmax(0, floor((double)a)), high = fmin(limit, ceil((double)b));
   if (!isfinite(a) || !isfinite(b) || !(a < b) || !(low < high)) return false;

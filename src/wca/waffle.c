@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Common words that tell nothing about how a thing looks. */
+/* Common words that say nothing about how a thing looks. */
 static const char own_words[] =
     "about\nacross\nadvice\nafter\nagain\nalmost\nalone\nalready\nalways\namount\nanswer\n"
     "anyone\narrive\nasking\nautumn\nbasic\nbecome\nbefore\nbegin\nbehind\nbelief\nbelong\n"
@@ -56,7 +56,7 @@ typedef struct word {
   size_t length;
 } word;
 
-/* The lines that are not empty; *out is free()d by the caller. */
+/* Splits into lines that are not empty; *out is free()d by the caller. */
 static gm_status split_words(const char *text, word **out, size_t *n, gm_error *err) {
   size_t lines = 1;
   for (const char *at = text; *at; at++) lines += *at == '\n';
@@ -88,7 +88,7 @@ static gm_status append_pair(gm_text *out, const word *words, size_t n, gm_rng *
   return gm_text_append(out, "", 1, err);
 }
 
-/* Two strings as long as two words of the list, in which no word is meant. */
+/* Appends two random strings, as long as two words of the list. */
 static gm_status append_string(gm_text *out, const word *words, size_t n, gm_rng *rng,
                                gm_error *err) {
   for (int k = 0; k < 2; k++) {
@@ -102,7 +102,7 @@ static gm_status append_string(gm_text *out, const word *words, size_t n, gm_rng
   return gm_text_append(out, "", 1, err);
 }
 
-/* The caller's list, cleaned, to be free()d; NULL in *out where there is none. */
+/* The caller's list, cleaned, to be free()d; *out is NULL if there is none. */
 static gm_status clean_words(const char *words, char **out, gm_error *err) {
   size_t length = words ? strlen(words) : 0;
   *out = NULL;

@@ -79,8 +79,8 @@ double gm_student_tail(double t, unsigned freedom) {
   return inside < 1 ? (1 - inside) / 2 : 0;
 }
 
-/* The chance that a rival would still win: of D_i = W_i (s_i(leader) - s_i(rival)), whose sum
- * over all crops decides, n values are known. */
+/* The chance that a rival would still win. The sum over all crops of D_i = W_i (s_i(leader) -
+ * s_i(rival)) decides; n of its terms are known. */
 static double rival_chance(const double *weights, const float *scores, size_t n_classes,
                            size_t leader, size_t rival, size_t n, size_t total) {
   double sum = 0, squares = 0;
