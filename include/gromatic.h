@@ -1,18 +1,22 @@
-/* gromatic.h - where, what and which about a picture, on the user's own processor.
+/* gromatic.h - what is in a picture and where, on the user's own processor.
  *
- * A gm_engine owns threads, scratch memory and the queue. A gm_model (Groma) and a gm_clip
- * (CLIP) are weights, vocabulary and settings; any number of them share one engine. A gm_image
- * is a decoded picture. A gm_scene is one image as one model sees it: its regions and what the
- * language model keeps of it. Questions are asked of a scene, by calls that return when they
- * are answered, or by a gm_request that runs beside others. A gm_view is an image with the
+ * A gm_engine owns the threads, the working memory and the queue. A gm_model (Groma) and a
+ * gm_clip (CLIP) are weights, vocabulary and settings; any number of them share one engine. A
+ * gm_image is a decoded picture. A gm_scene is one image as one model sees it: its regions and
+ * what the language model keeps of it. A question is asked of a scene: by a call, which returns
+ * with the answer, or by a gm_request, which runs beside others. A gm_view is an image with the
  * crops that a CLIP looks at; gm_classes are the classes to choose from.
  *
  * gromatic_tools.h has conversion, inspection, drawing and benchmarks.
  *
  * Conventions
  * - A call that can fail returns a gm_status and describes the failure in *err: what was found,
- *   what was wanted, what to do. The caller owns err, which may be NULL. On failure outputs are
- *   NULL or unchanged. The library never prints, exits or aborts.
+ *   what was wanted, what to do. The caller owns err, which may be NULL; it is written on
+ *   failure only. On failure outputs are NULL or unchanged, unless the call's comment says
+ *   otherwise. The library never prints, exits or aborts.
+ * - Calls that compute can fail with GM_ERR_ARGUMENT, GM_ERR_MEMORY, GM_ERR_BUSY (the engine's
+ *   queue is full) and GM_ERR_CANCELLED (callbacks). Comments name these only where there is
+ *   more to say. The caller's pointers are not NULL unless a comment allows it.
  * - A struct that begins with struct_size can grow in later versions. The caller sets
  *   struct_size to sizeof its type: gm_region r = {.struct_size = sizeof r}; the inline
  *   gm_..._default functions do it. GM_ERR_ARGUMENT where it is 0, or where it is larger than
@@ -21,17 +25,20 @@
  *   In structs that the library returns by pointer, struct_size says how many bytes there are.
  * - Zero means "default" everywhere. "None" or "off" is GM_NONE for counts and any negative
  *   number for floats. NULL in the place of params or callbacks means all defaults.
- * - No struct crosses the library's border by value. gm_box is four floats, and gm_error a
- *   status and 1024 bytes, for ever.
+ * - No call of the library takes or returns a struct by value. gm_box is four floats, and
+ *   gm_error a status and 1024 bytes; these two never grow.
  * - Boxes are pixels of the upright original picture (EXIF orientation applied), x to the
- *   right and y down, clipped to the picture.
+ *   right and y down. Those that the library returns are clipped to the picture. Of a box that
+ *   the caller gives, a part must lie on the picture, else GM_ERR_ARGUMENT.
  * - Threads: an engine, a model, a clip, an image, classes and a scene may be used from several
  *   threads at once. A view, a chat and a request belong to one thread at a time, except that
- *   gm_request_cancel may be called from any thread. Results are plain data.
+ *   gm_request_cancel may be called from any thread. Results are plain data, which do not
+ *   change: several threads may read them. A _free call wants that nobody uses the object.
  * - gm_callbacks are called on the thread that made the call. From within a callback the calls
  *   that compute or wait (open, create, encode, ask, ...) return GM_ERR_ARGUMENT at once.
  *   Requests may be begun and cancelled there, and accessors and _free functions called.
- * - Threads that the library starts block all signals except those of their own faults.
+ * - Threads that the library starts block all signals except those of their own faults
+ *   (SIGSEGV, SIGBUS, ...), so that the program's handlers run on its own threads.
  * - Strings are UTF-8. A result owns its strings and arrays until its _free call. Every _free
  *   call takes NULL.
  *
@@ -61,23 +68,23 @@ extern "C" {
 
 typedef enum gm_status {
   GM_OK = 0,
-  GM_ERR_ARGUMENT = 1,
+  GM_ERR_ARGUMENT = 1, /* what the caller gave is wrong */
   GM_ERR_FILE_NOT_FOUND = 2,
-  GM_ERR_IO = 3,
-  GM_ERR_MODEL = 4,
-  GM_ERR_IMAGE_UNSUPPORTED = 5,
-  GM_ERR_IMAGE_TRUNCATED = 6,
-  GM_ERR_IMAGE_TOO_LARGE = 7,
-  GM_ERR_MEMORY = 8,
-  GM_ERR_CONTEXT_FULL = 9,
-  GM_ERR_CANCELLED = 10,
-  GM_ERR_BUSY = 11,   /* the engine's queue is full */
-  GM_ERR_TIMEOUT = 12 /* the request's deadline passed */
+  GM_ERR_IO = 3,                /* a file cannot be read or written */
+  GM_ERR_MODEL = 4,             /* a model file is damaged, or of the wrong kind */
+  GM_ERR_IMAGE_UNSUPPORTED = 5, /* not a JPEG, PNG or WebP, or a kind of them not known here */
+  GM_ERR_IMAGE_TRUNCATED = 6,   /* the picture's file ends too early */
+  GM_ERR_IMAGE_TOO_LARGE = 7,   /* above max_pixels or max_bytes */
+  GM_ERR_MEMORY = 8,            /* no memory, or the engine's memory limit is reached */
+  GM_ERR_CONTEXT_FULL = 9,      /* prompt and answer need more positions than the model has */
+  GM_ERR_CANCELLED = 10,        /* by the caller's callback, or by gm_request_cancel */
+  GM_ERR_BUSY = 11,             /* the engine's queue is full: try again later */
+  GM_ERR_TIMEOUT = 12           /* the request's deadline passed */
 } gm_status;
 
 typedef struct gm_error {
   gm_status status;
-  char message[1024];
+  char message[1024]; /* UTF-8, NUL-terminated */
 } gm_error;
 
 /* The stable code of the JSON contract: "bad_argument", "file_not_found", "io_error",
@@ -86,16 +93,17 @@ GM_API const char *gm_status_name(gm_status status);
 
 /* "1.0.0" */
 GM_API const char *gm_version(void);
-/* Of the interface: major << 16 | minor. A program made for 1.0 runs with every 1.x library
- * whose minor number is not smaller. */
+/* The interface's version: major << 16 | minor. A program made for 1.0 runs with every 1.x
+ * library whose minor number is not smaller. */
 GM_API uint32_t gm_abi_version(void);
 
 /* ---- text ---- */
 
-/* Makes text from outside what this header's strings are, in place: takes out byte order marks,
- * turns CR LF and CR into LF, and puts a NUL after the text, which needs room for *length + 1
- * bytes. GM_ERR_ARGUMENT, with name and line, for anything that is not UTF-8 (UTF-16, UTF-32,
- * Latin-1, zero bytes). The library does the same to all texts and files that it is given. */
+/* Turns text from a file or a pipe into a string as this header wants it, in place: removes
+ * byte order marks, turns CR LF and CR into LF, and puts a NUL after the text. The buffer needs
+ * room for *length + 1 bytes; *length is the new length afterwards. GM_ERR_ARGUMENT for what is
+ * not UTF-8 (UTF-16, UTF-32, Latin-1, zero bytes); the message has `name`, say the file's, and
+ * the line. The library does the same to all texts and files that it is given. */
 GM_API gm_status gm_text_import(char *text, size_t *length, const char *name, gm_error *err);
 
 /* The character at the start of text[0..n), n > 0: returns its length in bytes. *code is its
@@ -113,17 +121,20 @@ GM_API void gm_sha256(const void *bytes, size_t size, char out[65]);
 
 /* ---- callbacks ---- */
 
-/* All functions may be NULL. They are called on the thread that made the call, one at a time.
- */
+/* All functions may be NULL. They are called on the thread that made the call, one at a time,
+ * with `user` as it is here. The struct must live until the call returns. */
 typedef struct gm_callbacks {
   size_t struct_size;
   void *user;
   /* Asked between layers and tokens; true ends the call with GM_ERR_CANCELLED. */
   bool (*cancelled)(void *user);
-  /* stage: "image", "vision", "proposer", "regions", "prefill", "generate", ...; done in 0..1.
-   */
+  /* stage: "image", "vision", "proposer", "regions", "prefill", "generate", ..., a static
+   * string; done: 0 to 1 of that stage. A stage may come several times ("prefill" for the
+   * prefix, then for the question). "generate" counts up to the longest possible answer, so an
+   * answer usually ends well before 1. */
   void (*progress)(void *user, const char *stage, double done);
-  /* Answer text as it comes: whole UTF-8 characters, without tags and region tokens. */
+  /* Answer text as it comes, a piece at a time: whole UTF-8 characters, without tags and
+   * region tokens. `text` lives until the function returns; length in bytes. */
   void (*text)(void *user, const char *text, size_t length);
 } gm_callbacks;
 
@@ -140,9 +151,12 @@ typedef struct gm_engine gm_engine;
 typedef struct gm_engine_params {
   size_t struct_size;
   unsigned threads; /* 0: the CPUs that this process may use (affinity, cgroup quota) */
-  uint32_t queue;   /* requests that may wait or run at once; 0: 64 */
-  /* Bytes that scenes and answers may take (features, maps, keys and values; not weights). 0:
-   * half of what this process may use (cgroup limit included); UINT64_MAX: no limit. */
+  uint32_t queue;   /* requests and calls that may wait or run at once, beyond which a new one
+                       is GM_ERR_BUSY; 0: 64; GM_NONE: no limit */
+  /* Bytes that scenes and answers may take (features, maps, keys and values; not weights).
+   * Where they do not suffice, scenes that nobody holds are freed first; then it is
+   * GM_ERR_MEMORY. 0: half of what this process may use (cgroup limit included); UINT64_MAX
+   * (not GM_NONE): no limit. */
   uint64_t memory;
   /* How many scenes stay in memory after their last gm_scene_free, for the next gm_scene_create
    * of the same picture and settings. 0: as many as memory allows, the least recently used goes
@@ -156,22 +170,25 @@ static inline gm_engine_params gm_engine_params_default(void) {
   return params;
 }
 
-/* Threads start when they are first needed; never more than asked for, however many models
- * share the engine. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY. */
+/* The engine computes with params->threads threads, the calling one included, however many
+ * models share it; they start when they are first needed. With the first request, one more
+ * thread starts that looks after requests. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY. */
 GM_API gm_status gm_engine_create(gm_engine **out, const gm_engine_params *params,
                                   gm_error *err);
-/* The engine lives on until its last model is freed. */
+/* Gives up the caller's handle. The engine itself lives until the last of its models and clips
+ * is freed, so it may be freed right after they were opened. */
 GM_API void gm_engine_free(gm_engine *engine);
 
 typedef struct gm_engine_info {
   size_t struct_size;
   unsigned threads;
   uint32_t queue;
-  uint32_t waiting, running; /* requests now; calls that are answered count too */
+  uint32_t waiting, running; /* requests and calls that compute, now */
   uint64_t memory;           /* the limit; UINT64_MAX: none */
   uint64_t memory_used;      /* by scenes and answers now */
   uint32_t scenes;           /* in memory, those that nobody holds included */
 } gm_engine_info;
+/* The state of the engine at this moment. */
 GM_API gm_status gm_engine_get_info(gm_engine *engine, gm_engine_info *out, gm_error *err);
 
 /* ---- model ---- */
@@ -181,18 +198,19 @@ typedef struct gm_model gm_model;
 typedef struct gm_model_params {
   size_t struct_size;
   gm_engine *engine; /* NULL: one of its own, which keeps no scenes and has no memory limit */
-  unsigned threads;  /* of its own engine; 0: as in gm_engine_params */
+  unsigned threads;  /* of its own engine; 0: as in gm_engine_params. Not used with `engine` */
   bool no_mmap;      /* read the file into memory instead of mapping it */
   bool mlock;        /* pin it in memory */
-  uint32_t context;  /* positions of the language model's cache; 0: the model's own limit */
+  uint32_t context;  /* positions that prompt and answer may have together; 0: the model's own
+                        limit */
   /* How that cache keeps keys and values: "f32", "f16", or "q8_0" (8 bits each and a scale for
    * every 32; about half of f16's memory). NULL: f16, but f32 for f32 weights, q8_0 if fast. */
   const char *cache_type_k, *cache_type_v;
   bool fast; /* round where that is faster, f32 weights too: factors of products to 16 bits, the
                 cache to q8_0 where no type is given; docs/SPEED.md says what it costs */
-  const char *cache;    /* directory that keeps what is known of pictures between runs, so that
-                           the next question about one begins at once, and unpacked weights.
-                           Results are bit-identical. NULL: none. docs/CACHE.md */
+  const char *cache;    /* directory that keeps what was computed of pictures between runs, so
+                           that the next question about one is answered sooner, and unpacked
+                           weights. Results are bit-identical. NULL: none. docs/CACHE.md */
   uint64_t cache_bytes; /* its limit, the least recently used entries go first; 0: 4 GiB */
   bool no_scenes;       /* keep nothing of pictures there */
   bool no_pack;         /* keep no unpacked weights there */
@@ -211,7 +229,7 @@ static inline gm_model_params gm_model_params_default(void) {
  * variable GROMATIC_CPU, has a name that is not known. */
 GM_API gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params *params,
                                gm_error *err);
-/* Free the model's scenes and requests first. */
+/* Free the model's scenes, chats and requests before it; answers may outlive it. */
 GM_API void gm_model_free(gm_model *model);
 
 typedef struct gm_model_info {
@@ -221,9 +239,9 @@ typedef struct gm_model_info {
   const char *type;    /* most used tensor type: "f32", "q8_0", ... */
   const char *kernels; /* instruction set in use: "ref", "avx2", "avx512", "neon" */
   unsigned threads;
-  uint32_t image_size;  /* S: pictures are seen as S x S */
-  uint32_t max_regions; /* region tokens in the vocabulary */
-  uint32_t context;
+  uint32_t image_size;                     /* S: pictures are seen as S x S */
+  uint32_t max_regions;                    /* region tokens in the vocabulary */
+  uint32_t context;                        /* positions, as in gm_model_params */
   const char *cache_type_k, *cache_type_v; /* of the language model's cache */
   const char *scope; /* what an embedded model was trained on, "drawn emoji": it takes anything
                         else for one of those. NULL: not known */
@@ -238,7 +256,7 @@ typedef struct gm_cache_refusal {
   const char *path;
   const char *why; /* "found other bytes than were written", ... */
 } gm_cache_refusal;
-/* Number i of those met since the model was opened, each file once, the first 16 of them.
+/* Refused file number i (from 0) since the model was opened: each file once, the first 16.
  * Strings live as long as the model. GM_ERR_ARGUMENT where there is no number i. */
 GM_API gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal *out);
 
@@ -263,8 +281,9 @@ static inline gm_image_params gm_image_params_default(void) {
   return params;
 }
 
-/* JPEG, PNG or WebP, recognised by content; upright RGB, as Pillow's convert("RGB") gives it.
- * Errors: GM_ERR_FILE_NOT_FOUND, GM_ERR_IO, GM_ERR_IMAGE_*, GM_ERR_MEMORY. */
+/* Decodes a JPEG, PNG or WebP, recognised by content, to upright RGB, as Pillow's
+ * convert("RGB") gives it. The bytes in memory are not needed afterwards. Errors:
+ * GM_ERR_FILE_NOT_FOUND, GM_ERR_IO, GM_ERR_IMAGE_*, GM_ERR_MEMORY. */
 GM_API gm_status gm_image_open(gm_image **out, const char *path, const gm_image_params *params,
                                gm_error *err);
 GM_API gm_status gm_image_from_memory(gm_image **out, const void *bytes, size_t size,
@@ -272,14 +291,17 @@ GM_API gm_status gm_image_from_memory(gm_image **out, const void *bytes, size_t 
 /* Copies rgb[height][width][3]. */
 GM_API gm_status gm_image_from_rgb(gm_image **out, const uint8_t *rgb, uint32_t width,
                                    uint32_t height, gm_error *err);
+/* Width and height in pixels, and the pixels themselves: rgb[height][width][3], which live as
+ * long as the image. */
 GM_API uint32_t gm_image_width(const gm_image *image);
 GM_API uint32_t gm_image_height(const gm_image *image);
 GM_API const uint8_t *gm_image_rgb(const gm_image *image);
-/* Scenes and views do not need the image any more. */
+/* May be called while scenes, views and requests of the image exist. */
 GM_API void gm_image_free(gm_image *image);
 
 /* ---- regions and answers ---- */
 
+/* x1 < x2 and y1 < y2: the left, upper, right and lower edge. */
 typedef struct gm_box {
   float x1, y1, x2, y2;
 } gm_box;
@@ -287,8 +309,8 @@ typedef struct gm_box {
 typedef struct gm_region {
   size_t struct_size;
   gm_box box;
-  float score;   /* 0..1 */
-  int32_t index; /* the model's number of the region */
+  float score;   /* 0 to 1: of the proposer; of gm_ground, see gm_ground_result */
+  int32_t index; /* the region's number in the prompt: the k of its region token <rk> */
 } gm_region;
 
 /* An answer in words: text without tags, and the phrases that are tied to regions. */
@@ -309,7 +331,8 @@ typedef struct gm_grounding {
   size_t span_begin, span_end; /* bytes of the answer's text, end exclusive */
   size_t n_regions;            /* gm_answer_region_at */
 } gm_grounding;
-/* GM_ERR_ARGUMENT where there is no such element, here and in every _at function. */
+/* Copies element number `grounding` (from 0) to *out, whose struct_size is set. GM_ERR_ARGUMENT
+ * where there is no such element. So does every _at function. */
 GM_API gm_status gm_answer_grounding_at(const gm_answer *answer, size_t grounding,
                                         gm_grounding *out);
 GM_API gm_status gm_answer_region_at(const gm_answer *answer, size_t grounding, size_t region,
@@ -321,9 +344,11 @@ typedef struct gm_scene gm_scene;
 
 typedef struct gm_scene_params {
   size_t struct_size;
-  float box_score_thres; /* 0: the model's own (0.15); negative: none */
-  float nms_thres;       /* 0: the model's own (0.6); negative: no suppression */
-  uint32_t max_regions;  /* 0: the model's own (100) */
+  float
+      box_score_thres;  /* least score of a region; 0: the model's own (0.15); negative: none */
+  float nms_thres;      /* of two boxes that overlap above this IoU the better stays; 0: the
+                           model's own (0.6); negative: no suppression */
+  uint32_t max_regions; /* the best so many; 0: the model's own (100) */
   const gm_box *regions; /* candidates instead of the proposer's boxes; the three numbers above
                             choose among them, equal scores in this order; NULL: propose */
   const float *region_scores; /* [n_regions], or NULL: all 1 */
@@ -340,17 +365,18 @@ static inline gm_scene_params gm_scene_params_default(void) {
   return params;
 }
 
-/* Encodes the picture and chooses its regions; progress: "image", "vision", "proposer". What
- * questions need besides (the regions' vectors, the language model's keys and values of the
- * prefix) is computed with the first of them, once, and kept. A scene of the same picture,
- * model and settings that is in the engine's memory is returned as it is. The image may be
- * freed afterwards; the model must outlive the scene. Several threads may ask one scene at
- * once. After any failure of a question, GM_ERR_CANCELLED too, the scene answers the next
+/* Encodes the picture and chooses its regions; progress: "image", "vision", "proposer". The
+ * rest of what questions need (the regions' vectors, the language model's keys and values of
+ * the prefix) is computed with the first question, once, and kept. Where the engine's memory
+ * has a scene of the same picture, model and settings, that one is returned; each scene that
+ * was returned is freed once. The image may be freed afterwards; the model must outlive the
+ * scene. After any failure of a question, GM_ERR_CANCELLED too, the scene answers the next
  * question as if nothing had happened. GM_ERR_MEMORY also where the engine's memory limit
  * leaves no room. */
 GM_API gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image,
                                  const gm_scene_params *params, const gm_callbacks *callbacks,
                                  gm_error *err);
+/* May be called while requests about the scene run: they hold it. Free its chats first. */
 GM_API void gm_scene_free(gm_scene *scene);
 
 /* The chosen class-agnostic regions, in falling score. */
@@ -360,14 +386,15 @@ GM_API gm_status gm_scene_region_at(const gm_scene *scene, size_t i, gm_region *
  * Upstream's measures are taken with it. */
 GM_API gm_status gm_scene_region_unclipped(const gm_scene *scene, int32_t index, gm_box *out);
 
-/* How unlike the scene's picture is to those that the model was trained on: above 1 do not
- * believe the answers. 0 where the model's scope is not known. Measured in docs/MODEL.md. */
+/* How unlike the scene's picture is to those that the model was trained on: above 1, do not
+ * rely on the answers. 0 where the model's scope is not known. Measured in docs/MODEL.md. */
 GM_API float gm_scene_unlikeness(const gm_scene *scene);
 /* Bytes of memory that the scene takes now: features, maps, vectors, keys and values. */
 GM_API uint64_t gm_scene_bytes(const gm_scene *scene);
 
-/* Seconds spent on the scene by stage, in the order of their first use; names as in
- * gm_callbacks.progress. A step that serves several scenes at once counts in full for each. */
+/* Seconds spent on the scene so far, by stage, in the order of first use; names as in
+ * gm_callbacks.progress. They grow with each question. A step that serves several scenes at
+ * once counts in full for each. */
 typedef struct gm_timing {
   size_t struct_size;
   const char *stage;
@@ -400,18 +427,19 @@ static inline gm_ask_params gm_ask_params_default(void) {
   return params;
 }
 
-/* n questions, each answered as if asked alone, computed together: params[i] (params NULL: the
- * defaults) and answers[i] belong to questions[i]. Boxes are put where the question says {1},
- * {2}, ...; those not placed go after it. {k} without a box k is GM_ERR_ARGUMENT. Tags in a
- * question are plain text unless its params say verbatim. The text callback is used where n is
- * 1. On GM_ERR_CONTEXT_FULL and GM_ERR_CANCELLED answers[i] holds what was said so far, NULL if
- * that answer had not begun; on other failures all are NULL. */
+/* Asks n > 0 questions. They are computed together, and each is answered as if it were asked
+ * alone: params[i] and answers[i] belong to questions[i] (params NULL: the defaults for all).
+ * The boxes of a question are put where it says {1}, {2}, ...; boxes that it does not mention
+ * go after it. {k} without a box k is GM_ERR_ARGUMENT. Tags in a question are plain text unless
+ * its params say verbatim. The text callback is used where n is 1. On GM_ERR_CONTEXT_FULL and
+ * GM_ERR_CANCELLED answers[i] holds what was said so far, or NULL if that answer had not begun;
+ * the caller frees it. On other failures all are NULL. */
 GM_API gm_status gm_ask(gm_scene *scene, const char *const *questions,
                         const gm_ask_params *params, size_t n, const gm_callbacks *callbacks,
                         gm_answer **answers, gm_error *err);
 
-/* "[grounding]Give me a concise description of the image." params have no boxes. Failures as in
- * gm_ask. */
+/* Asks "[grounding]Give me a concise description of the image." Boxes in params are
+ * GM_ERR_ARGUMENT. Failures as in gm_ask. */
 GM_API gm_status gm_caption(gm_scene *scene, const gm_ask_params *params,
                             const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 /* The captions of n scenes of one model, at least one: answers[i] is bit-identical to what
@@ -432,8 +460,9 @@ GM_API gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_p
                              const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
 GM_API void gm_chat_free(gm_chat *chat);
 
-/* What is in each box: answers[i] belongs to boxes[i], a question of its own as in gm_ask.
- * long_form asks for details. The boxes of params are not used. */
+/* Asks what is in each of n > 0 boxes: answers[i] belongs to boxes[i], a question of its own as
+ * in gm_ask, failures too. long_form asks for details. One set of params serves all; its boxes
+ * are not used. */
 GM_API gm_status gm_describe(gm_scene *scene, const gm_box *boxes, size_t n, bool long_form,
                              const gm_ask_params *params, const gm_callbacks *callbacks,
                              gm_answer **answers, gm_error *err);
@@ -444,7 +473,7 @@ typedef struct gm_ground_params {
   bool free;        /* the model answers freely (greedy), as upstream; see below */
   uint32_t max_det; /* regions per phrase; 0: 5, with `all` no limit; GM_NONE: no limit. Not
                        used with `free` */
-  float min_score;  /* leave out regions below. Not used with `free` */
+  float min_score;  /* leave out regions with a lower score. Not used with `free` */
 } gm_ground_params;
 
 static inline gm_ground_params gm_ground_params_default(void) {
@@ -472,8 +501,8 @@ typedef struct gm_ground_result {
 GM_API gm_status gm_ground_region_at(const gm_ground_result *result, size_t i, gm_region *out);
 GM_API void gm_ground_result_free(gm_ground_result *result);
 
-/* Grounds n phrases together; results[i] belongs to phrases[i] and is bit-identical to that of
- * the phrase alone. On failure all are NULL. */
+/* Grounds n > 0 phrases together; results[i] belongs to phrases[i] and is bit-identical to that
+ * of the phrase alone. On failure all are NULL. */
 GM_API gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n,
                            const gm_ground_params *params, const gm_callbacks *callbacks,
                            gm_ground_result **results, gm_error *err);
@@ -502,7 +531,8 @@ static inline gm_clip_params gm_clip_params_default(void) {
  * (NULL: "clip-mini"). */
 GM_API gm_status gm_clip_open(gm_clip **out, const char *path, const gm_clip_params *params,
                               gm_error *err);
-/* Free the model's views, classes and requests first. */
+/* Free the clip's views, classes and requests before it; classifications may outlive their
+ * view, but not the classes, whose names they show. */
 GM_API void gm_clip_free(gm_clip *clip);
 
 typedef struct gm_clip_info {
@@ -515,7 +545,7 @@ typedef struct gm_clip_info {
   float logit_scale; /* multiplies scores before the softmax over classes */
   const char *scope; /* as in gm_model_info */
 } gm_clip_info;
-/* Strings live as long as the model. */
+/* Strings live as long as the clip. */
 GM_API gm_status gm_clip_get_info(const gm_clip *clip, gm_clip_info *out, gm_error *err);
 /* As gm_model_refusal_at. */
 GM_API gm_status gm_clip_refusal_at(const gm_clip *clip, size_t i, gm_cache_refusal *out);
@@ -546,6 +576,7 @@ typedef enum gm_method {
 } gm_method;
 /* "wca", "wca-released", "clip", "clip-e", "clip-d", "waffle", "cupl"; NULL: no such method. */
 GM_API const char *gm_method_name(gm_method method);
+/* The method of that name in *out; false, and *out unchanged, where there is none. */
 GM_API bool gm_method_named(const char *name, gm_method *out);
 
 /* The classes to choose from, each made one vector. */
@@ -581,6 +612,7 @@ GM_API gm_status gm_classes_create(gm_classes **out, gm_clip *clip,
                                    const gm_classes_params *params,
                                    const gm_callbacks *callbacks, gm_error *err);
 GM_API void gm_classes_free(gm_classes *classes);
+/* How many there are, and the name of number i, which lives as long as the classes. */
 GM_API size_t gm_classes_count(const gm_classes *classes);
 GM_API const char *gm_classes_name(const gm_classes *classes, size_t i);
 
@@ -594,9 +626,9 @@ typedef struct gm_view_params {
   const gm_box *part;  /* look at this part only, as if it were cut out; NULL: the picture */
   uint32_t crops;      /* number of random squares; 0: 100, none for the methods without crops;
                           GM_NONE: none */
-  float alpha, beta;   /* their side: this share of the short side, from .. to; 0: 0.5
-                          (wca-released: 0.1) and 0.9 */
-  uint64_t seed;       /* of their places, together with the picture's content */
+  float alpha, beta;   /* their sides are drawn between these shares of the picture's shorter
+                          side; 0: 0.5 (wca-released: 0.1) and 0.9 */
+  uint64_t seed;       /* of their sides and places, together with the picture's content */
   float dedup;         /* drop crops that overlap an earlier one above this IoU; 0: keep all */
   const gm_box *boxes; /* crops instead of random ones, boxes on the picture; NULL: random */
   size_t n_boxes;
@@ -640,7 +672,7 @@ static inline gm_classify_params gm_classify_params_default(void) {
 typedef struct gm_classification {
   size_t struct_size;
   size_t n_labels; /* gm_label_at */
-  size_t n_crops;  /* that were looked at */
+  size_t n_crops;  /* that were looked at; 0 where the method looks at the whole picture */
 } gm_classification;
 
 typedef struct gm_label {
@@ -656,20 +688,20 @@ typedef struct gm_label {
 GM_API gm_status gm_classify(gm_view *view, const gm_classes *classes,
                              const gm_classify_params *params, const gm_callbacks *callbacks,
                              gm_classification **out, gm_error *err);
-/* Falling score; equal ones in the classes' order. */
+/* By falling score; labels of equal score in the order of the classes. */
 GM_API gm_status gm_label_at(const gm_classification *classification, size_t i, gm_label *out);
 GM_API void gm_classification_free(gm_classification *classification);
 
 /* ---- naming regions ---- */
 
-/* Open vocabulary: names what is in each of n regions of a picture, say those of a scene, by
- * the user's own classes. results[i] belongs to regions[i] and is what gm_classify answers for
+/* Names what is in each of n regions of a picture, say those of a scene, by the user's own
+ * classes. results[i] belongs to regions[i] and is what gm_classify answers for
  * a view whose part is that region: the crops lie inside it, and a raw score depends on neither
  * the other regions nor the other classes. All regions are encoded together, and kept together
- * where view->cache is set. view: method, part and boxes are not used. A region is cut to its
- * thing already, so its crops are fewer and larger than a picture's: crops 0 means 10, alpha 0
- * means 0.7, beta 0 means 1 (measured in docs/LABEL.md). classify: stop is not used. On failure
- * all results are NULL; free them one by one. GM_ERR_ARGUMENT where the classes are of another
+ * where view->cache is set. view: method, part and boxes are not used. A region fits its thing
+ * closely already, so its crops are fewer and larger than a picture's: crops 0 means 10, alpha
+ * 0 means 0.7, beta 0 means 1 (measured in docs/LABEL.md). classify: stop is not used. Free the
+ * results one by one. On failure all are NULL. GM_ERR_ARGUMENT where the classes are of another
  * model, as in gm_classify. progress: "crops". */
 GM_API gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
                                   size_t n, const gm_classes *classes,
@@ -741,36 +773,45 @@ GM_API void gm_explanation_free(gm_explanation *explanation);
  * and leaves between two tokens, and long work on a picture lets them pass between its layers.
  * A result is bit-identical to that of the request alone.
  *
- * A request keeps its scene, model and image alive; view, chat and classes must outlive it. */
+ * A request begins by itself and needs no waiting thread. It holds its scene and its image,
+ * which may be freed at once. Model, clip, view, chat and classes must outlive it, and a view
+ * or a chat is not used otherwise until the request is done. */
 typedef struct gm_request gm_request;
 
 typedef enum gm_event_type {
-  GM_EVENT_PROGRESS = 1, /* stage, done */
-  GM_EVENT_TEXT = 2,     /* text: answer text as it comes, as in gm_callbacks */
-  GM_EVENT_PHRASE = 3,   /* text: a phrase, with its span and gm_event_region_at */
+  GM_EVENT_PROGRESS = 1, /* stage, done; of a stage's events not fetched in time, the last */
+  GM_EVENT_TEXT = 2,     /* text: the answer's next piece, as in gm_callbacks */
+  GM_EVENT_PHRASE = 3,   /* text: a phrase tied to regions (gm_event_region_at), and its span;
+                            after the GM_EVENT_TEXT of its last piece */
   GM_EVENT_DONE = 4      /* status; no event follows */
 } gm_event_type;
 
+/* Members that an event's type does not name are 0, NULL or "". */
 typedef struct gm_event {
   size_t struct_size;
   gm_event_type type;
-  const char *stage; /* as in gm_callbacks */
+  const char *stage; /* as in gm_callbacks; a static string */
   double done;
-  const char *text; /* NUL-terminated */
-  size_t length;
-  size_t span_begin, span_end; /* of the phrase in the answer's text */
-  size_t n_regions;
-  gm_status status;
-  const void *own; /* the library's */
+  const char *text;            /* NUL-terminated; lives as long as the event */
+  size_t length;               /* of text, in bytes */
+  size_t span_begin, span_end; /* bytes of all text so far, which is the answer's text */
+  size_t n_regions;            /* gm_event_region_at */
+  gm_status status;            /* as gm_request_take_... returns it */
+  const void *own;             /* the library's: leave it as it is */
 } gm_event;
+/* Region number i of a phrase. The event still lives: within its callback, or until the next
+ * gm_request_next_event. */
 GM_API gm_status gm_event_region_at(const gm_event *event, size_t i, gm_region *out);
 
 typedef struct gm_request_params {
   size_t struct_size;
-  double timeout; /* seconds from now until GM_ERR_TIMEOUT; 0 or negative: none */
-  /* Called with each event, on a thread of the engine or one that waits in a call of it, one at
-   * a time; gm_request_free may be called there. NULL: events wait for gm_request_next_event.
-   */
+  double timeout; /* seconds from the call that begins the request, waiting in the queue
+                     included, until it ends with GM_ERR_TIMEOUT; 0 or negative: none */
+  /* Called with each event, one at a time: on a thread of the engine, or on any thread that is
+   * inside a call of the same engine. Return soon, since the engine computes nothing meanwhile,
+   * and take no lock that a caller of the engine may hold. The event lives until the function
+   * returns. At GM_EVENT_DONE the results may be taken. gm_request_free may be called with any
+   * event, and none follows. NULL: events are kept for gm_request_next_event. */
   void (*event)(void *user, const gm_event *event);
   void *user;
 } gm_request_params;
@@ -781,8 +822,9 @@ static inline gm_request_params gm_request_params_default(void) {
   return params;
 }
 
-/* Each begins what the call of that name does (params as there) and returns at once. Texts,
- * boxes and params are copied. GM_ERR_BUSY where the engine's queue is full. */
+/* Each begins what the call of that name does, with the same params, and returns at once. What
+ * is wrong with the arguments is found here or at the end. Texts, boxes and params are copied.
+ * GM_ERR_BUSY where the engine's queue is full. Allowed within callbacks. */
 GM_API gm_status gm_request_scene(gm_request **out, gm_model *model, const gm_image *image,
                                   const gm_scene_params *scene, const gm_request_params *params,
                                   gm_error *err);
@@ -810,18 +852,25 @@ GM_API gm_status gm_request_label(gm_request **out, gm_clip *clip, const gm_imag
                                   const gm_classify_params *classify,
                                   const gm_request_params *params, gm_error *err);
 
-/* The next event, which lives until the next call or gm_request_free. Waits for it up to
- * `seconds` (0: does not wait; negative: without limit). GM_ERR_TIMEOUT: there was none.
- * GM_ERR_ARGUMENT: GM_EVENT_DONE has been given, or params have a callback. */
+/* The next event, which lives until the next call of this function or gm_request_free. Waits
+ * for it up to `seconds` (0, and within a callback: does not wait; negative: without limit).
+ * GM_ERR_TIMEOUT: there was none in that time, which says nothing about the request's deadline.
+ * GM_ERR_ARGUMENT: GM_EVENT_DONE was given before, or the request has a callback. */
 GM_API gm_status gm_request_next_event(gm_request *request, double seconds, gm_event *out);
-/* Waits for the end up to `seconds`, as above; true where it is there. */
+/* Waits for the request's end up to `seconds`, as above; true where it is done. Its callback
+ * has returned from GM_EVENT_DONE then. Events need not be fetched first. */
 GM_API bool gm_request_wait(gm_request *request, double seconds);
-/* The request ends soon, with GM_ERR_CANCELLED unless it is done. From any thread. */
+/* Asks the request to end, and returns at once. It ends within a layer's time, with
+ * GM_ERR_CANCELLED unless its work was finished. From any thread, as long as the request is not
+ * freed. */
 GM_API void gm_request_cancel(gm_request *request);
 
 /* The outcome: the status that the call would have returned, with its error, and its results,
- * which are the caller's from then on (n as submitted). GM_ERR_ARGUMENT where the request is
- * not done, is of another kind, or its results were taken. */
+ * which the caller frees. gm_request_take_answer is for ask, caption, describe and chat, and
+ * after GM_ERR_TIMEOUT gives what was said so far, as after GM_ERR_CANCELLED.
+ * gm_request_take_classifications is for classify (n is 1) and label. n is as at the beginning.
+ * An outcome is taken once, a failure too: GM_ERR_ARGUMENT afterwards, and where the request is
+ * not done, is of another kind or has another n, which take nothing. */
 GM_API gm_status gm_request_take_scene(gm_request *request, gm_scene **out, gm_error *err);
 GM_API gm_status gm_request_take_answer(gm_request *request, gm_answer **out, gm_error *err);
 GM_API gm_status gm_request_take_ground_results(gm_request *request, gm_ground_result **results,
@@ -830,17 +879,18 @@ GM_API gm_status gm_request_take_classifications(gm_request *request,
                                                  gm_classification **results, size_t n,
                                                  gm_error *err);
 
-/* Tokens of the request so far. */
+/* Tokens of the request so far; of requests without a language model, 0. */
 typedef struct gm_usage {
   size_t struct_size;
-  uint64_t prompt; /* picture, regions and question */
-  uint64_t cached; /* of these, found ready */
+  uint64_t prompt; /* positions of the picture, the regions and the question */
+  uint64_t cached; /* of these, those that did not have to be computed */
   uint64_t generated;
 } gm_usage;
 GM_API gm_status gm_request_usage(const gm_request *request, gm_usage *out);
 
-/* Cancels the request if it is not done, and waits for its end, which within a callback it does
- * not. Frees results that were not taken. */
+/* Cancels the request if it is not done, and waits for its end. (Within a callback it does not
+ * wait: the engine frees the request when it has ended.) Frees results that were not taken. No
+ * callback of the request runs afterwards. */
 GM_API void gm_request_free(gm_request *request);
 
 #ifdef __cplusplus

@@ -14,7 +14,7 @@ ROOT = os.path.join(DATA, "..", "..")
 LIBRARIES = os.path.dirname(os.environ["GROMATIC_LIBRARY"])
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 # Where the page's commands find the picture that they name.
-FOLDERS = {"caption": "world/scenes/images", "classify": "world/classify"}
+FOLDERS = {"caption": "world/scenes/images", "classify": "world/classify", "stream": "world/scenes/images"}
 
 
 def page():

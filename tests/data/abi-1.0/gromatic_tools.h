@@ -1,5 +1,5 @@
 /* gromatic_tools.h - what goes with gromatic.h: drawing answers, converting and inspecting
- * model files, benchmarks. In libgromatic_tools, which needs libgromatic of just the same
+ * model files, benchmarks. In libgromatic_tools, which needs libgromatic of exactly the same
  * version.
  *
  * The conventions are those of gromatic.h. All calls may be made from several threads at once.
@@ -19,11 +19,13 @@ extern "C" {
 typedef struct gm_mark {
   size_t struct_size;
   gm_box box;
-  const char *label; /* NULL or "": none; long ones end in an ellipsis */
-  int32_t colour;    /* index into the palette: the same for a phrase's boxes */
+  const char
+      *label;     /* NULL or "": none; one that is too long is cut, and ends in an ellipsis */
+  int32_t colour; /* index into the palette, from 0, going round; the boxes of one phrase have
+                     the same */
 } gm_mark;
 
-/* Bytes [begin, end) of a caption; of spans that overlap the first counts. */
+/* Bytes [begin, end) of a caption. Where spans overlap, the first one counts. */
 typedef struct gm_span_colour {
   size_t struct_size;
   size_t begin, end;
@@ -41,9 +43,10 @@ typedef struct gm_draw_params {
   size_t n_spans;
   /* What decided for a label, instead of marks and caption: the picture with a heat map and the
    * outlines of the crops that count most (neither where there is only one crop), and beside it
-   * the descriptions with their shares; of an explanation against another class the parts in
-   * the lead. With a key. The picture is the one that was explained (GM_ERR_ARGUMENT where a
-   * crop is not inside it), label the class that was. Both or neither. */
+   * the descriptions with their shares, and a key. For an explanation against another class,
+   * the parts in the lead take the place of the shares. The picture and the label are those
+   * that were explained (GM_ERR_ARGUMENT where a crop is not inside the picture). Give both or
+   * neither. */
   const gm_explanation *explanation;
   const gm_label *label;
 } gm_draw_params;
@@ -67,14 +70,15 @@ GM_API gm_status gm_draw_to_memory(const gm_image *image, const gm_draw_params *
                                    gm_error *err);
 GM_API void gm_bytes_free(void *bytes);
 
-/* Whether the file is a drawing of gm_draw: it writes a mark into its files, which programs
- * that change a picture seldom leave in its place. Not drawn, and no error: a file that does
- * not exist, is not a regular file, or was drawn by a version without the mark. Reads at most
- * 64 bytes. GM_ERR_IO where the file exists and cannot be read. */
+/* Whether gm_draw wrote the file. It puts a mark into its files, which other programs rarely
+ * keep when they change a picture. *drawn is false, without an error, for a file that does not
+ * exist, is not a regular file, or was drawn by a version without the mark. Reads at most 64
+ * bytes. GM_ERR_IO where the file exists and cannot be read. */
 GM_API gm_status gm_drawn_by_gromatic(const char *path, bool *drawn, gm_error *err);
 
-/* Removes what killed processes left of drawings, NAME.png.PID-N.part: in the folder, or of the
- * one file. What a running process still draws stays. Never fails. */
+/* Removes the unfinished drawings that killed processes left, NAME.png.PID-N.part: all in the
+ * folder `path`, or those of the one file `path`. Those of running processes stay. Never
+ * fails. */
 GM_API void gm_remove_cut_drawings(const char *path);
 
 /* ---- conversion ---- */
@@ -85,12 +89,13 @@ typedef struct gm_convert_params {
   unsigned threads;   /* 0: as in gm_model_params */
   const char *layout; /* of a CLIP checkpoint: "openai" or "open_clip" where the files beside it
                          do not say so, or say it wrongly; NULL: decided by the files */
-  /* Members of the checkpoint's JSON files, and tensors, that are not known here and are passed
-   * over all the same: "vision_config.foo,bar,ema.*", paths or their last parts. NULL: they are
-   * an error. */
+  /* Members of the checkpoint's JSON files, and tensors, that are not known here and are to be
+   * ignored: "vision_config.foo,bar,ema.*", paths or their last parts; '*' matches anything.
+   * NULL: all that are not known are an error. */
   const char *ignore_config;
-  /* Called after a successful conversion, once for each thing worth saying: how many tensors
-   * have another type and why. detail: few want to know this one. */
+  /* Called after a successful conversion, on the thread that made the call, once for each thing
+   * worth saying: how many tensors have another type than asked for, and why. detail: of
+   * interest to few. NULL: nothing is said. */
   void (*note)(void *note_user, bool detail, const char *line);
   void *note_user;
 } gm_convert_params;
@@ -119,8 +124,8 @@ typedef struct gm_inspection {
   uint64_t parameters; /* elements of all tensors */
   size_t n_keys;       /* gm_inspect_key_at */
   size_t n_tensors;    /* gm_inspect_tensor_at */
-  bool verified;
-  size_t n_damaged;
+  bool verified;       /* as asked for */
+  size_t n_damaged;    /* tensors, if verified */
 } gm_inspection;
 
 typedef struct gm_inspect_key {
@@ -142,12 +147,12 @@ typedef struct gm_inspect_tensor {
   uint64_t offset;    /* in the file */
   const char *note;   /* why it has another type than the file's, or "" */
   const char *sha256; /* as stored by convert, or "" */
-  bool damaged;       /* verified, and the bytes have another sum */
+  bool damaged;       /* verified, and the bytes have another hash */
 } gm_inspect_tensor;
 
 /* Opens and checks any GGUF file (or what gm_model_open takes) without loading a model from it.
- * verify hashes all tensors; what differs is marked and no error; GM_ERR_MODEL if the file has
- * no sums. progress: "verify". */
+ * verify hashes all tensors: one whose hash differs is marked as damaged, which is not an
+ * error; GM_ERR_MODEL if the file has no hashes. progress: "verify". */
 GM_API gm_status gm_inspect(gm_inspection **out, const char *path, bool verify,
                             const gm_callbacks *callbacks, gm_error *err);
 GM_API gm_status gm_inspect_key_at(const gm_inspection *inspection, size_t i,
@@ -168,7 +173,7 @@ typedef struct gm_bench_report {
   double pictures_per_hour; /* of the whole chain at the stages' medians; 0: not measured */
 } gm_bench_report;
 
-/* What the machine can do at most with the threads given, measured in the same run by loops
+/* The most that the machine can do with the threads given, measured in the same run by loops
  * that do nothing else. */
 typedef struct gm_limits {
   size_t struct_size;
@@ -184,7 +189,7 @@ typedef struct gm_bench_stage {
   const char *stage;   /* "vision", "prefill", ... or a kernel's name */
   const char *kernels; /* the instruction set that was timed: "avx2", "avx512 vnni", ... */
   const char *shape;
-  double seconds_min, seconds_median; /* of two in the middle the larger */
+  double seconds_min, seconds_median; /* of an even number of runs, the upper median */
   double operations; /* per run, 2 per multiply-add of the straightforward algorithm */
   double bytes;      /* weights and cache read per run */
   const char *limit; /* the limit that applies: "fp32", "bf16", "int8", "read"; "": none */
