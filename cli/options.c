@@ -312,6 +312,18 @@ static const cli_option_row *found_row(const cli_command *command, int found) {
   return NULL;
 }
 
+/* Whether the option as given is the whole name of another command's option: getopt_long takes
+ * any beginning of a name, as --box for --box-format where there is no --box. */
+static bool names_another(const cli_option_row *row, const char *given) {
+  if (strncmp(given, "--", 2) != 0) return false;
+  const char *name = given + 2;
+  size_t length = strcspn(name, "=");
+  if (strlen(row->name) == length) return false;
+  for (const cli_option_row *other = cli_option_rows; other->name; other++)
+    if (strlen(other->name) == length && strncmp(other->name, name, length) == 0) return true;
+  return false;
+}
+
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args) {
   *args = cli_defaults;
   argc = take_llama_names(argc, argv);
@@ -327,6 +339,11 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
     const cli_option_row *row = found_row(command, c);
     if (row && is_glued(argv[optind - 1], optarg))
       return report_glued(command, argv[optind - 1]);
+    const char *given = argv[optind - 1 - (row && optarg && optarg == argv[optind - 1])];
+    if (row && names_another(row, given)) {
+      report_unknown(command, given);
+      return CLI_USAGE;
+    }
     if (row) {
       code = set_option(command, row, optarg, args);
       if (code != CLI_DONE) return code;

@@ -248,7 +248,7 @@ gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *mo
   job.bytes = (double)b->tokens * (layer_bytes + head_bytes + added_bytes + cache);
   job.setup = cut_cache;
   job.run = run_decode;
-  snprintf(job.shape, sizeof job.shape, "%zu tokens behind %zu, %s and %s cache", b->tokens,
+  snprintf(job.shape, sizeof job.shape, "%zu tokens after %zu, %s and %s cache", b->tokens,
            b->prompt, gm_type_traits_of(kv->k_type)->name, gm_type_traits_of(kv->v_type)->name);
   job.pieces = decoded_weights(model->file, &job.n_pieces);
   if (!job.pieces) return gm_fail_memory(c->err, "the list of weights", sizeof *job.pieces);

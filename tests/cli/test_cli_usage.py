@@ -41,6 +41,9 @@ class Usage(unittest.TestCase):
         self.assertIn("did you mean --json?", err)
         _, err = run("caption", "x.png", "-Z", code=2)
         self.assertIn("unknown option '-Z'", err)
+        for box in ("--box", "1,1,5,5"), ("--box=1,1,5,5",):
+            _, err = run("caption", "x.png", *box, code=2)
+            self.assertIn(f"unknown option '{box[0]}'; it is an option of chat, describe", err)
         _, err = run("caption", "-n", "many", "x.png", code=2)
         self.assertIn("found 'many', wanted a whole number", err)
 
