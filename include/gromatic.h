@@ -773,9 +773,9 @@ GM_API void gm_explanation_free(gm_explanation *explanation);
  * and leaves between two tokens, and long work on a picture lets them pass between its layers.
  * A result is bit-identical to that of the request alone.
  *
- * A request begins by itself and needs no waiting thread. It holds its scene and its image,
- * which may be freed at once. Model, clip, view, chat and classes must outlive it, and a view
- * or a chat is not used otherwise until the request is done. */
+ * A request begins by itself and needs no waiting thread. It holds its scene and its image: the
+ * caller may free them at once. Model, clip, view, chat and classes must outlive it. Use a view
+ * or a chat for nothing else until its request is done. */
 typedef struct gm_request gm_request;
 
 typedef enum gm_event_type {
@@ -799,8 +799,8 @@ typedef struct gm_event {
   gm_status status;            /* as gm_request_take_... returns it */
   const void *own;             /* the library's: leave it as it is */
 } gm_event;
-/* Region number i of a phrase. The event still lives: within its callback, or until the next
- * gm_request_next_event. */
+/* Region number i of a phrase. Call it while the event lives: within its callback, or until the
+ * next gm_request_next_event. */
 GM_API gm_status gm_event_region_at(const gm_event *event, size_t i, gm_region *out);
 
 typedef struct gm_request_params {
