@@ -24,7 +24,7 @@ typedef enum gm_way {
 } gm_way;
 
 /* Multiply-adds between two polls of an operation: at most 0.1 s of two cores. */
-#define GM_PIECE 8e9
+#define GM_PIECE 5e9
 
 typedef struct gm_compute {
   const gm_kernels *kernels;
