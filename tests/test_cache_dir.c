@@ -41,7 +41,8 @@ static void test_pieces_come_back_as_one(void **state) {
   gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
   gm_mapping file;
   assert_false(gm_cache_dir_map(dir, key, "scene", &file));
-  gm_cache_dir_store(dir, key, "scene", (gm_cache_piece[]){{"abc", 3}, {"", 0}, {"de", 2}}, 3);
+  gm_cache_dir_store(dir, key, "scene", (gm_cache_piece[]){{"abc", 3}, {"", 0}, {"de", 2}}, 3,
+                     NULL);
   assert_true(gm_cache_dir_map(dir, key, "scene", &file));
   assert_int_equal(file.size, 5);
   assert_memory_equal(file.data, "abcde", 5);
@@ -62,7 +63,7 @@ static void test_one_limit_for_all_kinds(void **state) {
   for (size_t i = 100; i < 130; i++) {
     key_of(i, key);
     gm_cache_dir_store(dir, key, i % 2 ? "scene" : "features",
-                       &(gm_cache_piece){bytes, sizeof bytes}, 1);
+                       &(gm_cache_piece){bytes, sizeof bytes}, 1, NULL);
     usleep(2000); /* the file system's clock must tell them apart */
     gm_cache_dir_used(dir, first, "features");
     usleep(2000);
@@ -89,13 +90,13 @@ static void test_a_large_entry_stays(void **state) {
   key_of(2, large);
   gm_cache_dir *dir = gm_cache_dir_open(directory, 1000);
   gm_mapping file;
-  gm_cache_dir_store(dir, small, "scene", &(gm_cache_piece){bytes, 100}, 1);
+  gm_cache_dir_store(dir, small, "scene", &(gm_cache_piece){bytes, 100}, 1, NULL);
   usleep(2000);
-  gm_cache_dir_store(dir, large, "scene", &(gm_cache_piece){bytes, 950}, 1);
+  gm_cache_dir_store(dir, large, "scene", &(gm_cache_piece){bytes, 950}, 1, NULL);
   assert_false(gm_cache_dir_map(dir, small, "scene", &file));
   assert_true(gm_cache_dir_map(dir, large, "scene", &file));
   gm_unmap(&file);
-  gm_cache_dir_store(dir, small, "scene", &(gm_cache_piece){bytes, 1001}, 1);
+  gm_cache_dir_store(dir, small, "scene", &(gm_cache_piece){bytes, 1001}, 1, NULL);
   assert_false(gm_cache_dir_map(dir, small, "scene", &file));
   gm_cache_dir_free(dir);
 }
@@ -106,7 +107,7 @@ static void test_no_name_is_no_directory(void **state) {
   key_of(1, key);
   gm_cache_dir *dir = gm_cache_dir_open("", 0);
   gm_mapping file;
-  gm_cache_dir_store(dir, key, "scene", &(gm_cache_piece){"x", 1}, 1);
+  gm_cache_dir_store(dir, key, "scene", &(gm_cache_piece){"x", 1}, 1, NULL);
   assert_false(gm_cache_dir_map(dir, key, "scene", &file));
   assert_false(gm_cache_dir_has_room(dir, 1));
   gm_cache_dir_free(dir);
@@ -133,7 +134,7 @@ static void test_half_written_entries_go_after_a_day(void **state) {
   touch(stale, 48 * 3600);
   touch(foreign, 48 * 3600);
   gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
-  gm_cache_dir_store(dir, key, "scene", &(gm_cache_piece){"x", 1}, 1);
+  gm_cache_dir_store(dir, key, "scene", &(gm_cache_piece){"x", 1}, 1, NULL);
   gm_cache_dir_free(dir);
   assert_int_equal(access(fresh, F_OK), 0);
   assert_int_not_equal(access(stale, F_OK), 0);

@@ -40,7 +40,7 @@ static unsigned char *read_entry(const gm_cache_kind *kind, size_t *size) {
 static void store(const gm_cache_kind *kind, const void *body, size_t size) {
   gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
   const gm_cache_part part = {(void *)(uintptr_t)body, size};
-  gm_cache_entry_store(dir, kind, key, &part, 1, NULL);
+  gm_cache_entry_store(dir, kind, key, &part, 1, NULL, NULL);
   gm_cache_dir_free(dir);
 }
 
@@ -87,16 +87,49 @@ static void test_the_sum(void **state) {
       {body, 1}, {NULL, 0}, {body + 1, MIB + 5}, {body + MIB + 6, LARGE - MIB - 6}};
   for (int run = 0; run < 4; run++) {
     if (run < 2)
-      gm_cache_entry_store(dir, &plain, key, &whole, 1, run % 2 ? pool : NULL);
+      gm_cache_entry_store(dir, &plain, key, &whole, 1, run % 2 ? pool : NULL, NULL);
     else
-      gm_cache_entry_store(dir, &plain, key, parts, 4, run % 2 ? pool : NULL);
-    assert_true(gm_cache_entry_map(dir, &plain, key, LARGE, run % 2 ? NULL : pool, &file));
+      gm_cache_entry_store(dir, &plain, key, parts, 4, run % 2 ? pool : NULL, NULL);
+    assert_true(
+        gm_cache_entry_map(dir, &plain, key, LARGE, run % 2 ? NULL : pool, NULL, &file));
     assert_true(gm_le64(file.data + 24) == gm_sum64(sums, sizeof sums));
     assert_memory_equal(file.data + plain.body_at, body, LARGE);
     gm_unmap(&file);
   }
   gm_cache_dir_free(dir);
   gm_pool_free(pool);
+  free(body);
+}
+
+static void count_call(void *user) {
+  ++*(unsigned *)user;
+}
+
+/* The same bytes, with calls in between. */
+static void test_pauses(void **state) {
+  (void)state;
+  enum { LARGE = 20 * MIB }; /* written in more than one piece */
+  unsigned calls = 0, before;
+  const gm_cache_pause pause = {count_call, &calls};
+  unsigned char *body = calloc(LARGE, 1);
+  gm_mapping file;
+  assert_non_null(body);
+  for (size_t i = 0; i < LARGE; i += 1000) body[i] = (unsigned char)(i / 1000 % 251);
+  gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
+  const gm_cache_piece piece = {body, LARGE};
+  const gm_cache_part whole = {body, LARGE};
+  gm_cache_dir_store(dir, key, "raw", &piece, 1, &pause);
+  assert_true(calls > 0);
+  gm_cache_entry_store(dir, &plain, key, &whole, 1, NULL, &pause);
+  before = calls;
+  assert_true(gm_cache_entry_map(dir, &plain, key, LARGE, NULL, &pause, &file));
+  assert_true(calls > before);
+  assert_memory_equal(file.data + plain.body_at, body, LARGE);
+  gm_unmap(&file);
+  assert_true(
+      gm_cache_entry_map(dir, &plain, key, LARGE, NULL, NULL, &file)); /* the same sum */
+  gm_unmap(&file);
+  gm_cache_dir_free(dir);
   free(body);
 }
 
@@ -152,19 +185,19 @@ static void test_parts_come_back(void **state) {
   const gm_cache_part wraps[] = {{a, SIZE_MAX}, {b, 11}};
   assert_false(gm_cache_entry_load(dir, &plain, key, &whole, 1));
   memcpy(all, "0123456789", 10);
-  gm_cache_entry_store(dir, &plain, key, &whole, 1, NULL);
+  gm_cache_entry_store(dir, &plain, key, &whole, 1, NULL, NULL);
   assert_true(gm_cache_entry_load(dir, &plain, key, two, 2));
   assert_memory_equal(a, "012", 3);
   assert_memory_equal(b, "3456789", 7);
   memcpy(a, "abc", 3);
-  gm_cache_entry_store(dir, &plain, key, two, 2, NULL);
+  gm_cache_entry_store(dir, &plain, key, two, 2, NULL, NULL);
   assert_true(gm_cache_entry_load(dir, &plain, key, &whole, 1));
   assert_memory_equal(all, "abc3456789", 10);
   assert_false(gm_cache_entry_load(dir, &plain, key, wraps, 2));
-  gm_cache_entry_store(dir, &plain, "no key", &whole, 1, NULL);
+  gm_cache_entry_store(dir, &plain, "no key", &whole, 1, NULL, NULL);
   assert_false(gm_cache_entry_load(dir, &plain, "no key", &whole, 1));
   /* nothing at all is an entry too */
-  gm_cache_entry_store(dir, &paged, key, NULL, 0, NULL);
+  gm_cache_entry_store(dir, &paged, key, NULL, 0, NULL, NULL);
   assert_true(gm_cache_entry_load(dir, &paged, key, NULL, 0));
   gm_cache_dir_free(dir);
 }
@@ -181,13 +214,13 @@ static void test_older_formats(void **state) {
   assert_int_equal(fwrite(old, 1, sizeof old, out), sizeof old);
   fclose(out);
   gm_cache_dir *dir = gm_cache_dir_open(directory, 0);
-  assert_false(gm_cache_entry_map(dir, &plain, key, 10, NULL, &file));
+  assert_false(gm_cache_entry_map(dir, &plain, key, 10, NULL, NULL, &file));
   const gm_cache_refusal *refusals = gm_cache_dir_refusals(dir, &n);
   assert_int_equal(n, 1);
   assert_string_equal(refusals[0].path, path);
   assert_string_equal(refusals[0].why, GM_REFUSED_HEAD);
   store(&plain, "0123456789", 10);
-  assert_true(gm_cache_entry_map(dir, &plain, key, 10, NULL, &file));
+  assert_true(gm_cache_entry_map(dir, &plain, key, 10, NULL, NULL, &file));
   gm_unmap(&file);
   gm_cache_dir_free(dir);
 }
@@ -196,6 +229,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_the_head, make, remove_all),
       cmocka_unit_test_setup_teardown(test_the_sum, make, remove_all),
+      cmocka_unit_test_setup_teardown(test_pauses, make, remove_all),
       cmocka_unit_test_setup_teardown(test_what_is_refused, make, remove_all),
       cmocka_unit_test_setup_teardown(test_parts_come_back, make, remove_all),
       cmocka_unit_test_setup_teardown(test_older_formats, make, remove_all),

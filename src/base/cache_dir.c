@@ -16,7 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEY = 64, MAX_NAME = KEY + 32, STALE_SECONDS = 24 * 60 * 60, MOST_REFUSALS = 16 };
+enum {
+  KEY = 64,
+  MAX_NAME = KEY + 32,
+  STALE_SECONDS = 24 * 60 * 60,
+  MOST_REFUSALS = 16,
+  WRITTEN_AT_ONCE = 8 << 20
+};
 
 static const uint64_t default_limit = (uint64_t)4 << 30;
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz", hex[] = "0123456789abcdef";
@@ -213,12 +219,22 @@ static bool make_directory(const char *path) {
   return ok;
 }
 
+static bool write_piece(int fd, const gm_cache_piece *piece, const gm_cache_pause *pause) {
+  const unsigned char *bytes = piece->bytes;
+  for (size_t at = 0, n; at < piece->size; at += n) {
+    if (pause && at > 0) pause->call(pause->user);
+    n = piece->size - at < WRITTEN_AT_ONCE ? piece->size - at : WRITTEN_AT_ONCE;
+    if (!gm_write_all(fd, bytes + at, n)) return false;
+  }
+  return true;
+}
+
 static bool write_entry(const gm_cache_dir *dir, const char *key, const char *kind,
-                        const gm_cache_piece *pieces, size_t n) {
+                        const gm_cache_piece *pieces, size_t n, const gm_cache_pause *pause) {
   char *path = path_of(dir, key, kind, ""), *part = path_of(dir, key, kind, ".XXXXXX");
   int fd = path && part ? mkstemp(part) : -1;
   bool ok = fd >= 0;
-  for (size_t i = 0; i < n && ok; i++) ok = gm_write_all(fd, pieces[i].bytes, pieces[i].size);
+  for (size_t i = 0; i < n && ok; i++) ok = write_piece(fd, &pieces[i], pause);
   int code = errno;
   if (fd >= 0 && close(fd) != 0 && ok) ok = false, code = errno;
   if (ok && rename(part, path) != 0) ok = false, code = errno;
@@ -243,11 +259,11 @@ static void refuse_directory(gm_cache_dir *dir, int code) {
 }
 
 void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
-                        const gm_cache_piece *pieces, size_t n) {
+                        const gm_cache_piece *pieces, size_t n, const gm_cache_pause *pause) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < n; i++) bytes += pieces[i].size;
   if (bytes > dir->limit) return;
-  if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n))
+  if (make_directory(dir->directory) && write_entry(dir, key, kind, pieces, n, pause))
     keep_limit(dir, bytes);
   else
     refuse_directory(dir, errno);

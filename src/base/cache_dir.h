@@ -45,11 +45,17 @@ typedef struct gm_cache_piece {
   const void *bytes;
   size_t size;
 } gm_cache_piece;
+/* What else the calling thread has to do is done between pieces of long reading and writing. */
+typedef struct gm_cache_pause {
+  void (*call)(void *user);
+  void *user;
+} gm_cache_pause;
+
 /* Stores the pieces, one after the other, then removes the oldest entries until the rest is
  * within the limit. An entry over the limit is not stored. Processes that store at the same
- * time may exceed the limit together; the next store corrects that. */
+ * time may exceed the limit together; the next store corrects that. pause may be NULL. */
 void gm_cache_dir_store(gm_cache_dir *dir, const char *key, const char *kind,
-                        const gm_cache_piece *pieces, size_t n);
+                        const gm_cache_piece *pieces, size_t n, const gm_cache_pause *pause);
 /* Whether an entry of that size would probably be stored: it is within the limit, the directory
  * is writable, and the disk has room. For entries that are expensive to make. */
 bool gm_cache_dir_has_room(const gm_cache_dir *dir, uint64_t bytes);

@@ -48,12 +48,17 @@ static void sum_piece(void *arg, size_t piece, size_t worker) {
   gm_put_le(s->sums + piece * SUM, gm_sum64_end(&sum), SUM);
 }
 
-static uint64_t sum_parts(const gm_cache_part *parts, size_t n, size_t body, gm_pool *pool) {
+static uint64_t sum_parts(const gm_cache_part *parts, size_t n, size_t body, gm_pool *pool,
+                          const gm_cache_pause *pause) {
   summing s = {.parts = parts, .n_parts = n, .body = body};
   s.piece = gm_max_size(LEAST_PIECE, gm_ceil_div(gm_ceil_div(body, MAX_PIECES), 64) * 64);
   size_t pieces = gm_ceil_div(body, s.piece);
   assert(pieces <= MAX_PIECES);
-  gm_pool_run(pool, sum_piece, &s, pieces);
+  if (!pause) gm_pool_run(pool, sum_piece, &s, pieces);
+  for (size_t i = 0; pause && i < pieces; i++) {
+    sum_piece(&s, i, 0);
+    pause->call(pause->user);
+  }
   return gm_sum64(s.sums, pieces * SUM);
 }
 
@@ -89,12 +94,18 @@ static const char *head_fault(const unsigned char *bytes, const gm_cache_kind *k
 
 /* ---- reading ---- */
 
-const char *gm_cache_entry_fault(const void *bytes, size_t size, const gm_cache_kind *kind,
-                                 const char *key, size_t body, gm_pool *pool) {
+static const char *fault_of(const void *bytes, size_t size, const gm_cache_kind *kind,
+                            const char *key, size_t body, gm_pool *pool,
+                            const gm_cache_pause *pause) {
   if (!is_size(size, kind, body)) return GM_REFUSED_SIZE;
   const unsigned char *at = (const unsigned char *)bytes + kind->body_at;
   const gm_cache_part whole = {(void *)(uintptr_t)at, body};
-  return head_fault(bytes, kind, key, body, sum_parts(&whole, 1, body, pool));
+  return head_fault(bytes, kind, key, body, sum_parts(&whole, 1, body, pool, pause));
+}
+
+const char *gm_cache_entry_fault(const void *bytes, size_t size, const gm_cache_kind *kind,
+                                 const char *key, size_t body, gm_pool *pool) {
+  return fault_of(bytes, size, kind, key, body, pool, NULL);
 }
 
 /* False on overflow: no such entry exists. */
@@ -113,7 +124,7 @@ const char *gm_cache_entry_read(const void *bytes, size_t size, const gm_cache_k
   const unsigned char *at = (const unsigned char *)bytes + kind->body_at;
   for (size_t i = 0; i < n; at += parts[i++].size)
     if (parts[i].size) memcpy(parts[i].at, at, parts[i].size);
-  return head_fault(bytes, kind, key, body, sum_parts(parts, n, body, NULL));
+  return head_fault(bytes, kind, key, body, sum_parts(parts, n, body, NULL, NULL));
 }
 
 bool gm_cache_entry_accept(gm_cache_dir *dir, const gm_cache_kind *kind, const char *key,
@@ -126,9 +137,10 @@ bool gm_cache_entry_accept(gm_cache_dir *dir, const gm_cache_kind *kind, const c
 }
 
 bool gm_cache_entry_map(gm_cache_dir *dir, const gm_cache_kind *kind, const char *key,
-                        size_t body, gm_pool *pool, gm_mapping *file) {
+                        size_t body, gm_pool *pool, const gm_cache_pause *pause,
+                        gm_mapping *file) {
   if (!gm_cache_dir_map(dir, key, kind->name, file)) return false;
-  const char *fault = gm_cache_entry_fault(file->data, file->size, kind, key, body, pool);
+  const char *fault = fault_of(file->data, file->size, kind, key, body, pool, pause);
   if (gm_cache_entry_accept(dir, kind, key, fault)) return true;
   gm_unmap(file);
   return false;
@@ -146,13 +158,14 @@ bool gm_cache_entry_load(gm_cache_dir *dir, const gm_cache_kind *kind, const cha
 /* ---- writing ---- */
 
 void gm_cache_entry_store(gm_cache_dir *dir, const gm_cache_kind *kind, const char *key,
-                          const gm_cache_part *parts, size_t n, gm_pool *pool) {
+                          const gm_cache_part *parts, size_t n, gm_pool *pool,
+                          const gm_cache_pause *pause) {
   unsigned char head[GM_CACHE_BODY_MAX];
   gm_cache_piece pieces[1 + GM_CACHE_MAX_PARTS] = {{head, kind->body_at}};
   size_t body;
   if (!add_sizes(parts, n, &body) ||
-      !make_head(head, kind, key, body, sum_parts(parts, n, body, pool)))
+      !make_head(head, kind, key, body, sum_parts(parts, n, body, pool, pause)))
     return;
   for (size_t i = 0; i < n; i++) pieces[1 + i] = (gm_cache_piece){parts[i].at, parts[i].size};
-  gm_cache_dir_store(dir, key, kind->name, pieces, 1 + n);
+  gm_cache_dir_store(dir, key, kind->name, pieces, 1 + n, pause);
 }

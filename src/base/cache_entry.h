@@ -52,9 +52,11 @@ const char *gm_cache_entry_read(const void *bytes, size_t size, const gm_cache_k
                                 const char *key, const gm_cache_part *parts, size_t n);
 
 /* Maps the entry (gm_unmap it) and checks it; its body begins kind->body_at bytes in. The entry
- * becomes the youngest. False if it is absent or refused. pool may be NULL. */
+ * becomes the youngest. False if it is absent or refused. pool and pause may be NULL; where
+ * there is a pause, the calling thread works alone. */
 bool gm_cache_entry_map(gm_cache_dir *dir, const gm_cache_kind *kind, const char *key,
-                        size_t body, gm_pool *pool, gm_mapping *file);
+                        size_t body, gm_pool *pool, const gm_cache_pause *pause,
+                        gm_mapping *file);
 /* Reads the entry as gm_cache_entry_read does. False if it is absent or refused. */
 bool gm_cache_entry_load(gm_cache_dir *dir, const gm_cache_kind *kind, const char *key,
                          const gm_cache_part *parts, size_t n);
@@ -62,8 +64,10 @@ bool gm_cache_entry_load(gm_cache_dir *dir, const gm_cache_kind *kind, const cha
  * and the result is false; without, it becomes the youngest and the result is true. */
 bool gm_cache_entry_accept(gm_cache_dir *dir, const gm_cache_kind *kind, const char *key,
                            const char *fault);
-/* Stores the n <= GM_CACHE_MAX_PARTS parts with gm_cache_dir_store. */
+/* Stores the n <= GM_CACHE_MAX_PARTS parts with gm_cache_dir_store. pool and pause as in
+ * gm_cache_entry_map. */
 void gm_cache_entry_store(gm_cache_dir *dir, const gm_cache_kind *kind, const char *key,
-                          const gm_cache_part *parts, size_t n, gm_pool *pool);
+                          const gm_cache_part *parts, size_t n, gm_pool *pool,
+                          const gm_cache_pause *pause);
 
 #endif

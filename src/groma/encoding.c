@@ -150,28 +150,28 @@ static gm_status prefix_key(const gm_encoding *encoding, bool whole, char key[65
 
 /* Puts n positions from the cache after those of seq; where they are not there, *found stays
  * false. */
-static gm_status load_positions(const gm_encoding *encoding, const char *key, gm_kv_seq *seq,
-                                size_t n, bool *found, gm_error *err) {
+static gm_status load_positions(const gm_encoding *encoding, gm_compute *c, const char *key,
+                                gm_kv_seq *seq, size_t n, bool *found) {
   gm_mapping file;
-  if (!gm_scene_map(encoding->cache, key, gm_kv_bytes(&seq->shape, n), &file)) return GM_OK;
+  if (!gm_scene_map(encoding->cache, c, key, gm_kv_bytes(&seq->shape, n), &file)) return GM_OK;
   *found = true;
-  return gm_kv_adopt(seq, &file, GM_SCENE_BODY_AT, n, err);
+  return gm_kv_adopt(seq, &file, GM_SCENE_BODY_AT, n, c->err);
 }
 
-static void store_positions(const gm_encoding *encoding, const char *key, const gm_kv_seq *seq,
-                            size_t first, size_t n) {
+static void store_positions(const gm_encoding *encoding, gm_compute *c, const char *key,
+                            const gm_kv_seq *seq, size_t first, size_t n) {
   const void *bytes = gm_kv_piece(seq, first, n);
   const gm_cache_part part = {(void *)(uintptr_t)bytes, gm_kv_bytes(&seq->shape, n)};
-  if (bytes) gm_scene_store(encoding->cache, key, &part, 1);
+  if (bytes) gm_scene_store(encoding->cache, c, key, &part, 1);
 }
 
 /* The image part as the first positions of a whole prefix: no position depends on those after
  * it. */
-static gm_status load_image_part(gm_encoding *encoding, char *key, bool *found, gm_error *err) {
+static gm_status load_image_part(gm_encoding *encoding, gm_compute *c, char *key, bool *found) {
   size_t n = gm_encoding_positions(encoding, &encoding->base);
   char whole[65];
-  GM_TRY(prefix_key(encoding, true, whole, err));
-  GM_TRY(load_positions(encoding, whole, &encoding->prefix, n, found, err));
+  GM_TRY(prefix_key(encoding, true, whole, c->err));
+  GM_TRY(load_positions(encoding, c, whole, &encoding->prefix, n, found));
   if (!*found) return GM_OK;
   assert(encoding->prefix.n == n && encoding->n_image <= n);
   gm_kv_truncate(&encoding->prefix, encoding->n_image);
@@ -190,15 +190,15 @@ static gm_status extend_prefix(gm_encoding *encoding, gm_compute *c, const gm_ro
   gm_watch_begin(encoding->watch, "prefill");
   if (kept) {
     GM_TRY(prefix_key(encoding, whole, key, c->err));
-    GM_TRY(load_positions(encoding, key, &encoding->prefix, rows->n, &found, c->err));
-    if (!found && !whole) GM_TRY(load_image_part(encoding, key, &found, c->err));
+    GM_TRY(load_positions(encoding, c, key, &encoding->prefix, rows->n, &found));
+    if (!found && !whole) GM_TRY(load_image_part(encoding, c, key, &found));
     if (found) return GM_OK;
   }
   GM_TRY(gm_kv_reserve_piece(&encoding->prefix, rows->n - done, c->err));
   const gm_llama_run run = {&encoding->prefix, rows->rows + done, rows->n - done, NULL, NULL};
   GM_TRY(
       gm_llama_forward(encoding->groma->llama, c, &run, 1, gm_watch_progress, encoding->watch));
-  if (kept) store_positions(encoding, key, &encoding->prefix, 0, rows->n);
+  if (kept) store_positions(encoding, c, key, &encoding->prefix, 0, rows->n);
   return GM_OK;
 }
 
@@ -231,24 +231,25 @@ size_t gm_encoding_positions(const gm_encoding *encoding, const gm_region_list *
   return encoding->n_image + 2 * list->n + encoding->groma->prompt->tail.n;
 }
 
-gm_status gm_encoding_find_list(const gm_encoding *encoding, const gm_region_list *list,
-                                gm_kv_seq *seq, bool *found, gm_error *err) {
+gm_status gm_encoding_find_list(const gm_encoding *encoding, gm_compute *c,
+                                const gm_region_list *list, gm_kv_seq *seq, bool *found) {
   char key[65];
   *found = false;
   if (!encoding->cache) return GM_OK;
-  GM_TRY(key_of(encoding, "list", seq->n, list, key, err));
-  return load_positions(encoding, key, seq, gm_encoding_positions(encoding, list) - seq->n,
-                        found, err);
+  GM_TRY(key_of(encoding, "list", seq->n, list, key, c->err));
+  return load_positions(encoding, c, key, seq, gm_encoding_positions(encoding, list) - seq->n,
+                        found);
 }
 
-gm_status gm_encoding_keep_list(const gm_encoding *encoding, const gm_region_list *list,
-                                const gm_kv_seq *seq, size_t first, gm_error *err) {
+gm_status gm_encoding_keep_list(const gm_encoding *encoding, gm_compute *c,
+                                const gm_region_list *list, const gm_kv_seq *seq,
+                                size_t first) {
   char key[65];
   if (!encoding->cache) return GM_OK;
   assert(first < gm_encoding_positions(encoding, list));
-  GM_TRY(key_of(encoding, "list", first, list, key, err));
+  GM_TRY(key_of(encoding, "list", first, list, key, c->err));
   for (size_t i = 0; i < GM_ENTRIES; i++) gm_scene_used(encoding->cache, encoding->entries[i]);
-  store_positions(encoding, key, seq, first, gm_encoding_positions(encoding, list) - first);
+  store_positions(encoding, c, key, seq, first, gm_encoding_positions(encoding, list) - first);
   return GM_OK;
 }
 
@@ -291,7 +292,7 @@ static gm_status see(gm_encoding *encoding, gm_compute *c, const float *pixels, 
       (!propose || gm_features_check(encoding->features, NULL) == GM_OK))
     return GM_OK;
   GM_TRY(run_vision(encoding, c, pixels, propose));
-  gm_scene_store(encoding->cache, key, parts, n);
+  gm_scene_store(encoding->cache, c, key, parts, n);
   return GM_OK;
 }
 

@@ -106,9 +106,9 @@ size_t gm_encoding_positions(const gm_encoding *encoding, const gm_region_list *
  * those of seq, which has the positions before them from the encoding's prefix, keep stores
  * them from seq, where they are one piece from `first` on (gm_kv_reserve_piece). GM_ERR_MEMORY.
  */
-gm_status gm_encoding_find_list(const gm_encoding *encoding, const gm_region_list *list,
-                                gm_kv_seq *seq, bool *found, gm_error *err);
-gm_status gm_encoding_keep_list(const gm_encoding *encoding, const gm_region_list *list,
-                                const gm_kv_seq *seq, size_t first, gm_error *err);
+gm_status gm_encoding_find_list(const gm_encoding *encoding, gm_compute *c,
+                                const gm_region_list *list, gm_kv_seq *seq, bool *found);
+gm_status gm_encoding_keep_list(const gm_encoding *encoding, gm_compute *c,
+                                const gm_region_list *list, const gm_kv_seq *seq, size_t first);
 
 #endif

@@ -169,7 +169,8 @@ const char *gm_panel_file_key(const gm_panel_file *file) {
 /* ---- the file ---- */
 
 static bool open_file(gm_panel_file *f, gm_pool *pool) {
-  if (!gm_cache_entry_map(f->dir, &kind, f->key, f->body, pool, &f->mapping)) return false;
+  if (!gm_cache_entry_map(f->dir, &kind, f->key, f->body, pool, NULL, &f->mapping))
+    return false;
   for (size_t i = 0; i < f->panels.n; i++)
     f->panels.tensors[i].panels = f->mapping.data + kind.body_at + f->at[i];
   assert((uintptr_t)f->panels.tensors[0].panels % ALIGN == 0);
@@ -194,7 +195,7 @@ static void make_file(gm_panel_file *f, gm_pool *pool) {
   }
   assert(end == f->body);
   const gm_cache_part part = {.at = body, .size = f->body};
-  gm_cache_entry_store(f->dir, &kind, f->key, &part, 1, pool);
+  gm_cache_entry_store(f->dir, &kind, f->key, &part, 1, pool, NULL);
   free(body);
 }
 

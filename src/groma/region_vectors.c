@@ -77,13 +77,13 @@ static gm_status fuse(gm_encoding *encoding, gm_compute *c) {
   if (encoding->fused) return GM_OK;
   if (cache)
     gm_scene_key_boxes(encoding->entries[GM_ENTRY_FEATURES], "maps", &(gm_rel_box){0}, 0, key);
-  if (cache && gm_scene_map(cache, key, bytes, &file)) {
+  if (cache && gm_scene_map(cache, c, key, bytes, &file)) {
     gm_features_adopt_maps(vision, encoding->features, &file, GM_SCENE_BODY_AT);
   } else {
     GM_TRY(gm_vision_fuse(c, vision, encoding->features));
     const void *maps = gm_features_maps(encoding->features);
     const gm_cache_part part = {(void *)(uintptr_t)maps, bytes};
-    if (cache) gm_scene_store(cache, key, &part, 1);
+    if (cache) gm_scene_store(cache, c, key, &part, 1);
   }
   encoding->fused = true;
   return GM_OK;
@@ -146,7 +146,7 @@ static gm_status load_group(gm_encoding *encoding, const group *g, gm_error *err
 }
 
 /* Its vectors are known. */
-static void store_group(const gm_encoding *encoding, const group *g) {
+static void store_group(const gm_encoding *encoding, gm_compute *c, const group *g) {
   size_t bytes = g->dim * sizeof *g->vectors;
   const gm_cache_part part = {g->vectors, g->n * bytes};
   for (size_t i = 0; i < g->n; i++) {
@@ -154,7 +154,7 @@ static void store_group(const gm_encoding *encoding, const group *g) {
     assert(vector);
     memcpy(g->vectors + i * g->dim, vector, bytes);
   }
-  gm_scene_store(encoding->cache, g->key, &part, 1);
+  gm_scene_store(encoding->cache, c, g->key, &part, 1);
 }
 
 static gm_status load_vectors(gm_encoding *encoding, gm_compute *c, const gm_rel_box *missing,
@@ -184,11 +184,11 @@ static gm_status store_vectors(gm_encoding *encoding, gm_compute *c, const gm_re
       continue;
     }
     GM_TRY(box_group(encoding, c, boxes[i], &g));
-    store_group(encoding, &g);
+    store_group(encoding, c, &g);
   }
   if (!base) return GM_OK;
   GM_TRY(base_group(encoding, c, &g));
-  store_group(encoding, &g);
+  store_group(encoding, c, &g);
   return GM_OK;
 }
 

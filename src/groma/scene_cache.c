@@ -41,8 +41,15 @@ void gm_scene_used(const gm_scene_cache *cache, const char *key) {
   gm_cache_dir_used(cache->dir, key, kind.name);
 }
 
-bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file) {
-  return gm_cache_entry_map(cache->dir, &kind, key, size, NULL, file);
+static void let_pass(void *user) {
+  gm_compute *c = user;
+  if (c->visit) c->visit(c->visit_user);
+}
+
+bool gm_scene_map(const gm_scene_cache *cache, gm_compute *c, const char *key, size_t size,
+                  gm_mapping *file) {
+  const gm_cache_pause pause = {let_pass, c};
+  return gm_cache_entry_map(cache->dir, &kind, key, size, NULL, &pause, file);
 }
 
 bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_cache_part *parts,
@@ -50,7 +57,8 @@ bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_cache_
   return gm_cache_entry_load(cache->dir, &kind, key, parts, n);
 }
 
-void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_cache_part *parts,
-                    size_t n) {
-  gm_cache_entry_store(cache->dir, &kind, key, parts, n, NULL);
+void gm_scene_store(const gm_scene_cache *cache, gm_compute *c, const char *key,
+                    const gm_cache_part *parts, size_t n) {
+  const gm_cache_pause pause = {let_pass, c};
+  gm_cache_entry_store(cache->dir, &kind, key, parts, n, NULL, &pause);
 }

@@ -16,6 +16,7 @@
 #define GM_SCENE_CACHE_H
 
 #include "cache_entry.h"
+#include "compute.h"
 #include "regions.h"
 
 typedef struct gm_scene_cache {
@@ -36,12 +37,14 @@ void gm_scene_key_boxes(const char *features, const char *what, const gm_rel_box
  * just that size. */
 bool gm_scene_load(const gm_scene_cache *cache, const char *key, const gm_cache_part *parts,
                    size_t n);
-void gm_scene_store(const gm_scene_cache *cache, const char *key, const gm_cache_part *parts,
-                    size_t n);
+/* Lets quicker work pass (c->visit) while it writes, as map while it checks. */
+void gm_scene_store(const gm_scene_cache *cache, gm_compute *c, const char *key,
+                    const gm_cache_part *parts, size_t n);
 /* The entry becomes the youngest, without being read. */
 void gm_scene_used(const gm_scene_cache *cache, const char *key);
 /* The entry itself, in *file (gm_unmap it); its body, of `size` bytes, begins GM_SCENE_BODY_AT
  * bytes in. */
-bool gm_scene_map(const gm_scene_cache *cache, const char *key, size_t size, gm_mapping *file);
+bool gm_scene_map(const gm_scene_cache *cache, gm_compute *c, const char *key, size_t size,
+                  gm_mapping *file);
 
 #endif

@@ -79,18 +79,18 @@ static size_t common_regions(const gm_region_list *a, const gm_region_list *b) {
   return i;
 }
 
-static gm_status take_prefix(gm_talk *talk, gm_error *err) {
+static gm_status take_prefix(gm_talk *talk, gm_compute *c) {
   gm_kv_seq *prefix = &talk->encoding->prefix;
   size_t common = common_regions(&talk->encoding->base, &talk->list);
   size_t n = talk->encoding->n_image + 2 * common;
   if (common == talk->list.n && common == talk->encoding->base.n) n = prefix_of(talk);
   gm_kv_clear(&talk->seq);
-  GM_TRY(gm_kv_fork(&talk->seq, prefix, err));
+  GM_TRY(gm_kv_fork(&talk->seq, prefix, c->err));
   if (n < talk->seq.n) gm_kv_truncate(&talk->seq, n);
   bool found;
   if (talk->seq.n == prefix_of(talk)) return GM_OK;
   talk->list_at = talk->seq.n;
-  GM_TRY(gm_encoding_find_list(talk->encoding, &talk->list, &talk->seq, &found, err));
+  GM_TRY(gm_encoding_find_list(talk->encoding, c, &talk->list, &talk->seq, &found));
   if (found) talk->list_at = 0;
   return GM_OK;
 }
@@ -113,7 +113,7 @@ gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n) {
   gm_status status = gm_encoding_fill(encoding, c, lists, n);
   if (status == GM_OK && any_new) status = gm_encoding_prefill(encoding, c, whole);
   for (size_t i = 0; i < n && status == GM_OK; i++)
-    if (talks[i]->seq.n < encoding->n_image) status = take_prefix(talks[i], c->err);
+    if (talks[i]->seq.n < encoding->n_image) status = take_prefix(talks[i], c);
   encoding->preparing = false;
   gm_arena_restore(&c->arena, mark);
   return status;
@@ -250,8 +250,7 @@ static gm_status keep_lists(const pass *p) {
   for (size_t i = 0; i < p->n; i++) {
     gm_talk *talk = p->talks[i];
     if (talk->list_at == 0) continue;
-    GM_TRY(gm_encoding_keep_list(talk->encoding, &talk->list, &talk->seq, talk->list_at,
-                                 p->c->err));
+    GM_TRY(gm_encoding_keep_list(talk->encoding, p->c, &talk->list, &talk->seq, talk->list_at));
     talk->list_at = 0;
   }
   return GM_OK;

@@ -46,5 +46,5 @@ void gm_feature_cache_store(gm_cache_dir *cache, const char *key, size_t rows, s
                             const float *values) {
   gm_cache_part part;
   if (part_of(rows, columns, (float *)(uintptr_t)values, &part))
-    gm_cache_entry_store(cache, &kind, key, &part, 1, NULL);
+    gm_cache_entry_store(cache, &kind, key, &part, 1, NULL, NULL);
 }
