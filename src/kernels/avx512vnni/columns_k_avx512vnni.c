@@ -52,8 +52,6 @@ static inline void unpack_scales(panel_q4_k *panel, const __m512i packed[3]) {
 
 static inline void unpack_q4_k(panel_q4_k *panel, const bytes *w, size_t row_bytes) {
   __m512i head[4]; /* d and dmin, then 12 bytes of scales */
-  for (size_t j = 0; j < 16; j++)
-    gm_prefetch(w + j * row_bytes, sizeof(gm_block_q4_k), 16 * row_bytes);
   gm_load_columns_avx512vnni(head, w, row_bytes);
   panel->d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(head[0]));
   panel->dmin = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(head[0], 16)));
@@ -122,12 +120,19 @@ static inline void store_q4_k(float *y, const sums_q4_k *sums, size_t r) {
   _mm512_storeu_ps(y, gm_sum_lanes_avx512vnni(lane));
 }
 
-/* Some panels with up to ROWS rows of x. */
+/* Some panels, whose weights begin at w, with up to ROWS rows of x. `ahead` bytes of each block
+ * of the next 16 rows are asked for between the lanes: all at once they would keep the loads
+ * that follow waiting. */
 static void panels_q4_k(sums_q4_k *sums, const panel_q4_k *panels, size_t n, const bytes *x,
-                        size_t x_row, size_t m) {
-  for (size_t b = 0; b < n; b++, x += GM_XK_BYTES) {
+                        size_t x_row, size_t m, const bytes *w, size_t row_bytes,
+                        size_t ahead) {
+  for (size_t b = 0; b < n; b++, x += GM_XK_BYTES, w += sizeof(gm_block_q4_k)) {
     begin_rows(sums, &panels[b], x, x_row, m);
-    for (size_t p = 0; p < 8; p++) add_lanes(sums, &panels[b], x, x_row, m, p);
+    for (size_t p = 0; p < 8; p++) {
+      gm_prefetch(w + 2 * p * row_bytes, ahead, 16 * row_bytes);
+      gm_prefetch(w + (2 * p + 1) * row_bytes, ahead, 16 * row_bytes);
+      add_lanes(sums, &panels[b], x, x_row, m, p);
+    }
   }
 }
 
@@ -142,12 +147,14 @@ void gm_columns_q4_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, c
     memset(sums, 0, (m + ROWS - 1) / ROWS * sizeof sums[0]);
     for (size_t b = 0; b < blocks; b += some) {
       some = blocks - b < PANELS ? blocks - b : PANELS;
+      const bytes *in = rows + b * sizeof(gm_block_q4_k);
       for (size_t i = 0; i < some; i++)
-        unpack_q4_k(&panels[i], rows + (b + i) * sizeof(gm_block_q4_k), row_bytes);
+        unpack_q4_k(&panels[i], in + i * sizeof(gm_block_q4_k), row_bytes);
       for (size_t r = 0; r < m; r += ROWS)
         panels_q4_k(&sums[r / ROWS], panels, some,
                     (const bytes *)x + r * x_row + b * GM_XK_BYTES, x_row,
-                    m - r < ROWS ? m - r : ROWS);
+                    m - r < ROWS ? m - r : ROWS, in, row_bytes,
+                    r == 0 ? sizeof(gm_block_q4_k) : 0);
     }
     for (size_t r = 0; r < m; r++) store_q4_k(y + r * ldy + j, &sums[r / ROWS], r % ROWS);
   }

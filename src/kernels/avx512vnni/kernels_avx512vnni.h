@@ -18,8 +18,12 @@ void gm_gemv_q6_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, cons
                              size_t row_bytes, size_t n, size_t k);
 
 /* Parts of the above, which call them with at least so many rows of x: the same results, bit by
- * bit, in less time. n is a multiple of 16. */
+ * bit, in less time. n is a multiple of 16, and k of 256. */
 enum { GM_COLUMNS_ROWS = 7 };
+void gm_columns_q8_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                                size_t row_bytes, size_t n, size_t k);
+void gm_columns_q4_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                                size_t row_bytes, size_t n, size_t k);
 void gm_columns_q4_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
                                 size_t row_bytes, size_t n, size_t k);
 

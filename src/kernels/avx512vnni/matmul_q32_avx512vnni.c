@@ -154,14 +154,23 @@ gemv(float *y, size_t ldy, const bytes *x, size_t m, const bytes *w, size_t row_
                load);
 }
 
+/* How many of the n rows of w go in columns_q32_avx512vnni.c's way. */
+static inline size_t in_columns(size_t m, size_t n, size_t k) {
+  return m >= GM_COLUMNS_ROWS && k % GM_X_CHUNK == 0 ? n / 16 * 16 : 0;
+}
+
 void gm_gemv_q8_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
                              size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q8_0), 1.0f, scales_q8_0, pair_q8_0,
-       load_q8_0);
+  size_t first = in_columns(m, n, k);
+  if (first > 0) gm_columns_q8_0_avx512vnni(y, ldy, x, m, w, row_bytes, first, k);
+  gemv(y + first, ldy, x, m, (const bytes *)w + first * row_bytes, row_bytes, n - first, k,
+       sizeof(gm_block_q8_0), 1.0f, scales_q8_0, pair_q8_0, load_q8_0);
 }
 
 void gm_gemv_q4_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
                              size_t row_bytes, size_t n, size_t k) {
-  gemv(y, ldy, x, m, w, row_bytes, n, k, sizeof(gm_block_q4_0), 0.0625f, scales_q4_0, pair_q4_0,
-       load_q4_0);
+  size_t first = in_columns(m, n, k);
+  if (first > 0) gm_columns_q4_0_avx512vnni(y, ldy, x, m, w, row_bytes, first, k);
+  gemv(y + first, ldy, x, m, (const bytes *)w + first * row_bytes, row_bytes, n - first, k,
+       sizeof(gm_block_q4_0), 0.0625f, scales_q4_0, pair_q4_0, load_q4_0);
 }
