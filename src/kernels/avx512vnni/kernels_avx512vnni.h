@@ -26,6 +26,8 @@ void gm_columns_q4_0_avx512vnni(float *y, size_t ldy, const void *x, size_t m, c
                                 size_t row_bytes, size_t n, size_t k);
 void gm_columns_q4_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
                                 size_t row_bytes, size_t n, size_t k);
+void gm_columns_q6_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                                size_t row_bytes, size_t n, size_t k);
 
 uint64_t gm_probe_int8_avx512vnni(size_t n, int32_t *sink);
 

@@ -234,16 +234,23 @@ static inline __attribute__((always_inline)) void gemv(rows_fn rows_of, float *y
     gemv_rows(rows_of, 1, y, ldy, x, w, row_bytes, n, k);
 }
 
+/* How many of the n rows of w go the way of columns_avx512vnni.h. */
+static inline size_t in_columns(size_t m, size_t n) {
+  return m >= GM_COLUMNS_ROWS ? n / 16 * 16 : 0;
+}
+
 void gm_gemv_q4_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
                              size_t row_bytes, size_t n, size_t k) {
-  size_t first = m >= GM_COLUMNS_ROWS ? n / 16 * 16 : 0;
+  size_t first = in_columns(m, n);
   if (first > 0) gm_columns_q4_k_avx512vnni(y, ldy, x, m, w, row_bytes, first, k);
-  if (first < n)
-    gemv(gemv_rows_q4_k, y + first, ldy, x, m, (const bytes *)w + first * row_bytes, row_bytes,
-         n - first, k);
+  gemv(gemv_rows_q4_k, y + first, ldy, x, m, (const bytes *)w + first * row_bytes, row_bytes,
+       n - first, k);
 }
 
 void gm_gemv_q6_k_avx512vnni(float *y, size_t ldy, const void *x, size_t m, const void *w,
                              size_t row_bytes, size_t n, size_t k) {
-  gemv(gemv_rows_q6_k, y, ldy, x, m, w, row_bytes, n, k);
+  size_t first = in_columns(m, n);
+  if (first > 0) gm_columns_q6_k_avx512vnni(y, ldy, x, m, w, row_bytes, first, k);
+  gemv(gemv_rows_q6_k, y + first, ldy, x, m, (const bytes *)w + first * row_bytes, row_bytes,
+       n - first, k);
 }

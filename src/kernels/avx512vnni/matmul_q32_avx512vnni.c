@@ -154,7 +154,7 @@ gemv(float *y, size_t ldy, const bytes *x, size_t m, const bytes *w, size_t row_
                load);
 }
 
-/* How many of the n rows of w go in columns_q32_avx512vnni.c's way. */
+/* How many of the n rows of w go the way of columns_avx512vnni.h. */
 static inline size_t in_columns(size_t m, size_t n, size_t k) {
   return m >= GM_COLUMNS_ROWS && k % GM_X_CHUNK == 0 ? n / 16 * 16 : 0;
 }

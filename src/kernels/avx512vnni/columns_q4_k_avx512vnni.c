@@ -1,4 +1,4 @@
-/* columns_k_avx512vnni.c - AVX-512 VNNI: many decoding steps with Q4_K weights, as
+/* columns_q4_k_avx512vnni.c - AVX-512 VNNI: many decoding steps with Q4_K weights, as
  * columns_avx512vnni.h says. */
 #include "activations.h"
 #include "avx512vnni/columns_avx512vnni.h"
