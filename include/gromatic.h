@@ -824,7 +824,8 @@ static inline gm_request_params gm_request_params_default(void) {
 
 /* Each begins what the call of that name does, with the same params, and returns at once. What
  * is wrong with the arguments is found here or at the end. Texts, boxes and params are copied.
- * GM_ERR_BUSY where the engine's queue is full. Allowed within callbacks. */
+ * *out is set before the first event is given. GM_ERR_BUSY where the engine's queue is full;
+ * GM_ERR_ARGUMENT where the last turn of a chat is not over. Allowed within callbacks. */
 GM_API gm_status gm_request_scene(gm_request **out, gm_model *model, const gm_image *image,
                                   const gm_scene_params *scene, const gm_request_params *params,
                                   gm_error *err);
@@ -889,7 +890,8 @@ typedef struct gm_usage {
 GM_API gm_status gm_request_usage(const gm_request *request, gm_usage *out);
 
 /* Cancels the request if it is not done, and waits for its end. (Within a callback it does not
- * wait: the engine frees the request when it has ended.) Frees results that were not taken. No
+ * wait: the engine frees the request when it has ended. To free its chat, view or classes there
+ * too, cancel it, and free all at GM_EVENT_DONE.) Frees results that were not taken. No
  * callback of the request runs afterwards. */
 GM_API void gm_request_free(gm_request *request);
 
