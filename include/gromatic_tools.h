@@ -52,7 +52,7 @@ typedef struct gm_draw_params {
 } gm_draw_params;
 
 static inline gm_draw_params gm_draw_params_default(void) {
-  gm_draw_params params = {0};
+  gm_draw_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -101,7 +101,7 @@ typedef struct gm_convert_params {
 } gm_convert_params;
 
 static inline gm_convert_params gm_convert_params_default(void) {
-  gm_convert_params params = {0};
+  gm_convert_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -213,7 +213,7 @@ typedef struct gm_bench_params {
 } gm_bench_params;
 
 static inline gm_bench_params gm_bench_params_default(void) {
-  gm_bench_params params = {0};
+  gm_bench_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }

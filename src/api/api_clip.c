@@ -31,7 +31,7 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   clip->type = gm_main_type(clip->file);
   clip->kernels = params->fast ? gm_kernels_fast() : gm_kernels_best();
   if (!params->cache) return GM_OK;
-  clip->cache = gm_cache_dir_open(params->cache, params->cache_bytes);
+  clip->cache = gm_cache_dir_open(params->cache, gm_cache_limit(params->cache_bytes));
   return clip->cache ? GM_OK : gm_fail_memory(err, "the cache", 1);
 }
 

@@ -7,7 +7,9 @@ gm_status gm_engine_create(gm_engine **out, const gm_engine_params *params, gm_e
   *out = NULL;
   gm_engine_params own;
   GM_TRY(GM_STRUCT_READ(gm_engine_params, &own, params, err));
-  uint64_t memory = own.memory ? own.memory : gm_usable_memory() / 2;
+  uint64_t memory = own.memory == 0         ? gm_usable_memory() / 2
+                    : own.memory == GM_NONE ? UINT64_MAX
+                                            : own.memory;
   const gm_engine_settings settings = {
       .threads = own.threads,
       .queue = own.queue == GM_NONE ? SIZE_MAX : own.queue,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 gm_status gm_text_import(char *text, size_t *length, const char *name, gm_error *err) {
-  return gm_text_clean(text, length, name, GM_ERR_ARGUMENT, err);
+  return gm_text_clean(text, length, name ? name : "the text", GM_ERR_ARGUMENT, err);
 }
 
 size_t gm_text_next(const char *text, size_t n, uint32_t *code, bool *safe) {

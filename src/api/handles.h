@@ -42,6 +42,11 @@ const char *gm_main_type(const gm_model_file *file);
  * built, and the kernels. */
 void gm_add_maker(gm_sha256_state *sha, const gm_kernels *kernels);
 
+/* A limit of the public params as gm_cache_dir_open has it. */
+static inline uint64_t gm_cache_limit(uint64_t bytes) {
+  return bytes == GM_NONE ? UINT64_MAX : bytes;
+}
+
 /* Opens the cache directory that params name, if any, for scenes and for panels. */
 gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err);
 

@@ -70,7 +70,7 @@ static void name_scenes(gm_model *model) {
 
 gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err) {
   if (!params->cache) return GM_OK;
-  model->dir = gm_cache_dir_open(params->cache, params->cache_bytes);
+  model->dir = gm_cache_dir_open(params->cache, gm_cache_limit(params->cache_bytes));
   if (!model->dir) return gm_fail_memory(err, "the cache", 1);
   if (!params->no_scenes) name_scenes(model);
   if (params->no_pack || params->mlock) return GM_OK; /* pinned weights would be there twice */

@@ -584,6 +584,10 @@ gm_engine *gm_engine_hold(gm_engine *engine) {
 gm_status gm_engine_choose(gm_engine **out, gm_engine *given, unsigned threads, gm_error *err) {
   const gm_engine_settings own = {.threads = threads};
   if (!given) return gm_engine_new(out, &own, err);
+  if (threads != 0)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found an engine and %u threads; wanted one of them: the engine has its own",
+                   threads);
   *out = gm_engine_hold(given);
   return GM_OK;
 }

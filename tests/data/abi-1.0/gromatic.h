@@ -61,6 +61,15 @@ extern "C" {
 #define GM_API
 #endif
 
+/* What a struct is that has nothing but zeros, for the inline functions below. */
+#ifdef __cplusplus
+#define GM_ZERO                                                                                \
+  {}
+#else
+#define GM_ZERO                                                                                \
+  { 0 }
+#endif
+
 /* "None", "off" or "no limit", for counts of type unsigned, uint32_t, uint64_t and size_t. */
 #define GM_NONE UINT32_MAX
 
@@ -139,7 +148,7 @@ typedef struct gm_callbacks {
 } gm_callbacks;
 
 static inline gm_callbacks gm_callbacks_default(void) {
-  gm_callbacks callbacks = {0};
+  gm_callbacks callbacks = GM_ZERO;
   callbacks.struct_size = sizeof callbacks;
   return callbacks;
 }
@@ -155,8 +164,8 @@ typedef struct gm_engine_params {
                        is GM_ERR_BUSY; 0: 64; GM_NONE: no limit */
   /* Bytes that scenes and answers may take (features, maps, keys and values; not weights).
    * Where they do not suffice, scenes that nobody holds are freed first; then it is
-   * GM_ERR_MEMORY. 0: half of what this process may use (cgroup limit included); UINT64_MAX
-   * (not GM_NONE): no limit. */
+   * GM_ERR_MEMORY. 0: half of what this process may use (cgroup limit included);
+   * GM_NONE: no limit. */
   uint64_t memory;
   /* How many scenes stay in memory after their last gm_scene_free, for the next gm_scene_create
    * of the same picture and settings. 0: as many as memory allows, the least recently used goes
@@ -165,7 +174,7 @@ typedef struct gm_engine_params {
 } gm_engine_params;
 
 static inline gm_engine_params gm_engine_params_default(void) {
-  gm_engine_params params = {0};
+  gm_engine_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -198,7 +207,8 @@ typedef struct gm_model gm_model;
 typedef struct gm_model_params {
   size_t struct_size;
   gm_engine *engine; /* NULL: one of its own, which keeps no scenes and has no memory limit */
-  unsigned threads;  /* of its own engine; 0: as in gm_engine_params. Not used with `engine` */
+  unsigned threads;  /* of its own engine; 0: as in gm_engine_params. GM_ERR_ARGUMENT beside
+                        `engine` */
   bool no_mmap;      /* read the file into memory instead of mapping it */
   bool mlock;        /* pin it in memory */
   uint32_t context;  /* positions that prompt and answer may have together; 0: the model's own
@@ -211,13 +221,14 @@ typedef struct gm_model_params {
   const char *cache;    /* directory that keeps what was computed of pictures between runs, so
                            that the next question about one is answered sooner, and unpacked
                            weights. Results are bit-identical. NULL: none. docs/CACHE.md */
-  uint64_t cache_bytes; /* its limit, the least recently used entries go first; 0: 4 GiB */
+  uint64_t cache_bytes; /* its limit, the least recently used entries go first; 0: 4 GiB;
+                           GM_NONE: no limit */
   bool no_scenes;       /* keep nothing of pictures there */
   bool no_pack;         /* keep no unpacked weights there */
 } gm_model_params;
 
 static inline gm_model_params gm_model_params_default(void) {
-  gm_model_params params = {0};
+  gm_model_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -276,7 +287,7 @@ typedef struct gm_image_params {
 } gm_image_params;
 
 static inline gm_image_params gm_image_params_default(void) {
-  gm_image_params params = {0};
+  gm_image_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -360,7 +371,7 @@ typedef struct gm_scene_params {
 } gm_scene_params;
 
 static inline gm_scene_params gm_scene_params_default(void) {
-  gm_scene_params params = {0};
+  gm_scene_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -422,7 +433,7 @@ typedef struct gm_ask_params {
 } gm_ask_params;
 
 static inline gm_ask_params gm_ask_params_default(void) {
-  gm_ask_params params = {0};
+  gm_ask_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -477,7 +488,7 @@ typedef struct gm_ground_params {
 } gm_ground_params;
 
 static inline gm_ground_params gm_ground_params_default(void) {
-  gm_ground_params params = {0};
+  gm_ground_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -518,11 +529,12 @@ typedef struct gm_clip_params {
   bool no_mmap, mlock; /* as in gm_model_params */
   bool fast; /* round factors of products to 16 bits where that is faster, in f32 files too */
   const char *cache;    /* directory that keeps features between runs; NULL: none */
-  uint64_t cache_bytes; /* its limit, the least recently used entries go first; 0: 4 GiB */
+  uint64_t cache_bytes; /* its limit, the least recently used entries go first; 0: 4 GiB;
+                           GM_NONE: no limit */
 } gm_clip_params;
 
 static inline gm_clip_params gm_clip_params_default(void) {
-  gm_clip_params params = {0};
+  gm_clip_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -599,7 +611,7 @@ typedef struct gm_classes_params {
 } gm_classes_params;
 
 static inline gm_classes_params gm_classes_params_default(void) {
-  gm_classes_params params = {0};
+  gm_classes_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -636,7 +648,7 @@ typedef struct gm_view_params {
 } gm_view_params;
 
 static inline gm_view_params gm_view_params_default(gm_method method) {
-  gm_view_params params = {0};
+  gm_view_params params = GM_ZERO;
   params.struct_size = sizeof params;
   params.method = method;
   return params;
@@ -664,7 +676,7 @@ typedef struct gm_classify_params {
 } gm_classify_params;
 
 static inline gm_classify_params gm_classify_params_default(void) {
-  gm_classify_params params = {0};
+  gm_classify_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
@@ -817,7 +829,7 @@ typedef struct gm_request_params {
 } gm_request_params;
 
 static inline gm_request_params gm_request_params_default(void) {
-  gm_request_params params = {0};
+  gm_request_params params = GM_ZERO;
   params.struct_size = sizeof params;
   return params;
 }
