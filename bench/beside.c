@@ -1,14 +1,14 @@
-/* beside.c - what requests of one engine cost each other.
+/* beside.c - how much requests of one engine slow each other down.
  *
  *   bench_beside [-p] [-t THREADS] [-s SCENES] [-n TOKENS] [-r ROUNDS] [-c CACHE] MODEL
  *
  * Prints three tables in Markdown:
  *   waiting   the time between two tokens of a running answer while another request encodes a
  *             picture and asks its first question, by the stage of that request
- *   together  tokens a second of 1 to 16 answers at once, on one scene and on SCENES of them
+ *   together  tokens per second of 1 to 16 answers at once, on one scene and on SCENES of them
  *   captions  of SCENES scenes, together and one after another
- * SCENES 0 leaves out the last two. -p: seconds are the process's processor time, which with -t
- * 1 can be measured on a busy machine. docs/SPEED.md says how to read them. */
+ * SCENES 0 leaves out the last two. -p: measures the process's processor time, which with -t 1
+ * works on a busy machine too. docs/SPEED.md says how to read them. */
 #include "gromatic.h"
 
 #include <stdio.h>
@@ -18,14 +18,14 @@
 #include <unistd.h>
 
 enum {
-  ALONE = 16, /* tokens of a running answer before the other request comes */
+  ALONE = 16, /* tokens of a running answer before the other request starts */
   MOST_TOKENS = 4096,
   MOST_STAGES = 16,
   MOST_TOGETHER = 16,
   MOST_ROUNDS = 32,
   WIDTH = 640,
   HEIGHT = 480,
-  PHONE_WIDTH = 4000, /* of the picture that is encoded beside an answer */
+  PHONE_WIDTH = 4000, /* width of the picture that is encoded beside an answer */
   PHONE_HEIGHT = 3000
 };
 
@@ -81,7 +81,7 @@ static double median(double *x, size_t n) {
   return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
-/* A picture that no other number gives. */
+/* A picture that is different for every number. */
 static gm_image *picture(bench *b, uint32_t width, uint32_t height, uint32_t number) {
   size_t bytes = 3 * (size_t)width * height;
   uint8_t *rgb = room(bytes);
@@ -139,7 +139,7 @@ static size_t finish(bench *b, gm_request *request) {
 
 typedef struct token {
   double at;
-  size_t stage; /* of the other request when it came */
+  size_t stage; /* of the other request at this token */
 } token;
 
 /* Events of an engine come one at a time. */
@@ -248,7 +248,7 @@ static void bench_waiting(bench *b) {
 
 /* ---- together ---- */
 
-/* Tokens a second of n answers at once, on the first n_scenes scenes in turn. */
+/* Tokens per second of n answers at once, on the first n_scenes scenes in turn. */
 static double rate(bench *b, size_t n, size_t n_scenes) {
   gm_request *requests[MOST_TOGETHER];
   size_t tokens = 0;
@@ -373,7 +373,7 @@ static void open_model(bench *b, gm_engine **engine) {
   printf("%s, %u threads, kernels %s\n\n", b->set.model, info.threads, info.kernels);
 }
 
-/* Scenes that have been asked, so that what they keep is there. */
+/* Makes scenes and asks each once, so that their prefixes exist. */
 static void make_scenes(bench *b) {
   b->n_scenes = b->set.scenes ? b->set.scenes : 1;
   b->scenes = room(b->n_scenes * sizeof(gm_scene *));

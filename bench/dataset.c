@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-/* Of this process alone: getrusage counts what stood before exec, too. */
+/* For this process alone: getrusage also counts memory from before exec. */
 static long long peak_bytes(void) {
   char line[200];
   long long kilobytes = 0;

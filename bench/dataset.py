@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How long `eval` reads a data set of train2017's size, and how much memory that takes.
+"""Measures how long `eval` takes to read a data set of train2017's size, and how much memory.
 
     cmake --build --preset release --target bench_dataset
     bench/dataset.py [PROGRAM]          # build/release/bench/bench_dataset
 
-Makes annotations with COCO train2017's numbers of pictures and boxes, and as many numbers in their outlines as
-make its file's size; the same without outlines; the same with a reference to each box. Times are the least of
+Makes annotations with COCO train2017's numbers of pictures and boxes, and with outlines of a length that gives
+its file's size; the same without outlines; the same with a reference to each box. Times are the least of
 three runs; the files go to a temporary folder.
 """
 import json
@@ -17,7 +17,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PICTURES, BOXES, CLASSES = 118_287, 860_001, 80
-OUTLINE = 40  # numbers, on the average
+OUTLINE = 40  # numbers, on average
 
 
 def write_coco(path, outlines):

@@ -1,4 +1,4 @@
-"""growth.json -> docs/pictures/growth-CURVE.svg, and the part of docs/SPEED.md that shows them."""
+"""growth.json -> docs/pictures/growth-CURVE.svg, and their part of docs/SPEED.md."""
 import os
 import subprocess
 
@@ -21,7 +21,7 @@ CURVES = {
                    "pss_anon": "of it, private memory"}),
 }
 
-# What grows how, and why; figures() gives what stands in braces.
+# How each curve grows, and why; figures() gives the values in braces.
 TEXT = {
     "regions": """
 A region costs {slope} ms, and there are {start} ms before the first. Regions share no work with each other. The fixed part is

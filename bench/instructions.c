@@ -2,8 +2,8 @@
  *
  *   bench_instructions gemm|gemv|attention|decode|conv TYPE
  *
- * Only what runs inside of gm_measured() belongs to the work (callgrind --toggle-collect).
- * Prints the multiply-adds of the straightforward algorithm. bench/instructions.py runs it. */
+ * Only code inside gm_measured() is counted (callgrind --toggle-collect). Prints the
+ * multiply-adds of the straightforward algorithm. bench/instructions.py runs it. */
 #include "ops.h"
 #include "rng.h"
 
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sizes of which packing, epilogues and transforms have about the share that they have in the
- * models, and that a tool 50 times slower than the processor ends with in seconds. */
+/* Sizes at which packing, epilogues and transforms have about the same share as in the models,
+ * and which a tool 50 times slower than the processor finishes in seconds. */
 enum {
   ROWS = 128,
   OUT = 128,
@@ -46,7 +46,7 @@ static void *room(size_t bytes) {
   return p;
 }
 
-/* n random numbers of a type, in rows of `cols`. */
+/* n random values of a type, in rows of `cols`. */
 static void *filled(gm_type type, size_t n, size_t cols) {
   gm_rng rng = {n};
   float *row = room(cols * sizeof *row);

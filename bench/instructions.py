@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Counts instructions where time can't be measured, and writes the table of docs/SPEED.md.
+"""Counts instructions, for processors where time cannot be measured, and writes the table of docs/SPEED.md.
 
     cmake --build --preset release --target bench_instructions
     bench/instructions.py [--arm BUILD]        # BUILD: build/aarch64, as scripts/aarch64.sh leaves it
 
 Plain C and AVX2: whole operations of bench/instructions.c under callgrind (which knows no AVX-512), packing,
-scales and epilogues counted. 64-bit ARM: one pass of the hottest loop, by bench/neon_loops.py.
+scales and epilogues included. 64-bit ARM: one pass of the hottest loop, by bench/neon_loops.py.
 """
 import argparse
 import os
@@ -19,7 +19,7 @@ ROOT = neon_loops.ROOT
 PAGE = os.path.join(ROOT, "docs", "SPEED.md")
 BEGIN, END = "<!-- instructions: begin -->", "<!-- instructions: end -->"
 
-# what the table says: (work of bench/instructions.c, type, kernel of neon_loops)
+# rows of the table: (work of bench/instructions.c, type, kernel of neon_loops)
 WORK = {f"{title}, {kind.upper() if kind[0] == 'q' else kind}": (name, kind, f"{name} {kind}")
         for name, title, kinds in (
             ("gemm", "128 rows", ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_k", "q6_k"]),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Instructions of the hottest loops of the kernels for 64-bit ARM, read off their machine code.
+"""Instructions of the hottest loops of the kernels for 64-bit ARM, from their machine code.
 
     bench/neon_loops.py [BUILD]        # build/aarch64, as scripts/aarch64.sh leaves it
 
-There is no ARM processor to time here; how many instructions a loop has for the products it makes
-can be read. Of the loops of a kernel that have products in them, and no other such loop inside,
+There is no ARM processor to time here, but the instructions of a loop per product can be counted.
+Of the loops of a kernel that have products in them, and no other such loop inside,
 the one with most products is taken. Prints instructions and products (multiply-adds) of one pass,
 and instructions for 1000 of them.
 """
@@ -34,7 +34,7 @@ for part in ("dots", "mix"):
         KERNELS["neon", f"{part} {kind}"] = ("neon/rows_neon.c.o", f"{part}_{kind}_vec")
 KERNELS["neon", "attention f32"] = ("neon/rows_neon.c.o", "tile_product_vec")
 
-# Products of one instruction: what it is, the form of its result -> multiply-adds.
+# Products of one instruction: (mnemonic, form of its result) -> multiply-adds.
 BYTES = {("smmla", "4s"): 32, ("sdot", "4s"): 16, ("sdot", "2s"): 8, ("smull", "8h"): 8, ("smull2", "8h"): 8,
          ("smlal", "8h"): 8, ("smlal2", "8h"): 8}
 WORDS = {("smull", "4s"): 4, ("smull2", "4s"): 4, ("smlal", "4s"): 4, ("smlal2", "4s"): 4}
@@ -67,7 +67,7 @@ def products(code, table):
 
 
 def loops(code):
-    """[(first, last)] of the places that a jump back encloses, the shortest first."""
+    """[(first, last)] of the instructions of each loop, the shortest first."""
     places = {address: i for i, (address, _, _) in enumerate(code)}
     found = {}
     for i, (_, name, operands) in enumerate(code):
@@ -80,7 +80,7 @@ def loops(code):
 
 
 def hottest(code):
-    """(instructions, products) of one pass through the loop that most of the work is in."""
+    """(instructions, products) of one pass through the loop with most of the work."""
     table = next((t for t in (BYTES, WORDS) if products(code, t)), FLOAT)
     inner = []
     for first, last in loops(code):

@@ -4,9 +4,9 @@
     bench/processes.py PROGRAM MODEL.gguf PICTURE [--most N] [--draw OUT.svg]
 
 Runs 1, 2, 4, ... copies of `PROGRAM ground -m MODEL PICTURE 'a dog'` at once, each with one thread
-and no cache, and reads /proc/PID/smaps_rollup meanwhile. Prints, as JSON, the most that
-all together had at one moment: Pss (a page that n processes map counts 1/n for each, so the sum is
-what the machine needs), Rss (every page counts whole) and the part of Pss that is no file's; and
+and no cache, and reads /proc/PID/smaps_rollup meanwhile. Prints, as JSON, the maximum of
+their sums at one moment: Pss (a page that n processes map counts 1/n for each, so the sum is
+what the machine needs), Rss (every page counts whole) and the part of Pss without files; and
 the largest VmHWM of one process.
 """
 import argparse

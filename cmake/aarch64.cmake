@@ -1,5 +1,5 @@
 # Cross-builds for 64-bit ARM on Debian: gcc-aarch64-linux-gnu, the arm64 libraries beside the
-# machine's own (dpkg --add-architecture arm64), and qemu-user, which runs what is built.
+# machine's own (dpkg --add-architecture arm64), and qemu-user, which runs the built programs.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)

@@ -1,5 +1,5 @@
-/* checkpoint_target.h - the body of the targets that open a checkpoint file: every tensor that
- * was accepted is read, in pieces. */
+/* checkpoint_target.h - the body of the targets that open a checkpoint file: every accepted
+ * tensor is read, in pieces. */
 #ifndef GM_FUZZ_CHECKPOINT_TARGET_H
 #define GM_FUZZ_CHECKPOINT_TARGET_H
 

@@ -1,6 +1,6 @@
-/* fuzz_cache_entry.c - an entry of the cache: two bytes say how long a body is wanted, one
- * which byte is changed later, the rest is the entry. It is read as it is; then with its head
- * made right, when it must be accepted, and with one byte changed, when it must not. */
+/* fuzz_cache_entry.c - an entry of the cache: two bytes give the length of the wanted body, one
+ * says which byte is changed later, the rest is the entry. It is read as it is, then with a
+ * correct head, which must be accepted, then with one byte changed, which must be refused. */
 #include "support.h"
 
 #include "bytes.h"

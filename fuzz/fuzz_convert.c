@@ -9,8 +9,8 @@
 
 #define FOLDER GM_MODELS "/groma-mini"
 
-/* The JSON files first: those are replaced. What stands after ADDED is there only as the input;
- * TOKENIZER takes the place of the vocabulary's other files. */
+/* The JSON files first: those are replaced. Files after ADDED exist only as the input;
+ * TOKENIZER replaces the vocabulary's other files. */
 enum { ADDED = 2, TOKENIZER = 5, N_JSON = 6, MODEL = N_JSON, N_FILES };
 
 static gm_source_file files[N_FILES] = {

@@ -1,6 +1,6 @@
-/* fuzz_feature_cache.c - an entry of the cache: two bytes say how many rows and columns are
- * wanted, the rest is the entry. It is read as it is, and once more with its head made right,
- * so that what is checked after it is reached too. */
+/* fuzz_feature_cache.c - an entry of the cache: two bytes give the wanted rows and columns, the
+ * rest is the entry. It is read as it is, and again with a correct head, so that the later
+ * checks are reached too. */
 #include "support.h"
 
 #include "bytes.h"

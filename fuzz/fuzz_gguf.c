@@ -1,4 +1,4 @@
-/* fuzz_gguf.c - a GGUF file: whatever was accepted must be readable to its last byte. */
+/* fuzz_gguf.c - a GGUF file: an accepted file must be readable to its last byte. */
 #include "support.h"
 
 #include "model_file_bytes.h"
@@ -49,7 +49,7 @@ static void read_tensor(const gm_model_file *file, size_t i) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   gm_model_file *file = NULL;
   gm_error err = {0};
-  /* Aligned as the interface asks, and of exactly this size for the sanitizer. */
+  /* Aligned as the interface requires, and of exactly this size for the sanitizer. */
   void *copy = NULL;
   fuzz_check(posix_memalign(&copy, 32, size ? size : 1) == 0);
   if (size) memcpy(copy, bytes, size);

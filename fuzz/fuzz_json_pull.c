@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As annotations are read: one level is entered, the rest is read as values. */
+/* Reads as for annotations: enters one level and reads the rest as values. */
 static void walk(pull_reader *p, unsigned depth) {
   pull_value key, value;
   pull_kind kind = pull_peek(p);

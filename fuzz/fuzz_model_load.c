@@ -1,9 +1,8 @@
-/* fuzz_model_load.c - a GGUF file of the right make whose keys, names, shapes and types were
- * changed: groma-mini's own file, patched by the input, then loaded as a model.
+/* fuzz_model_load.c - a valid GGUF file whose keys, names, shapes and types are changed:
+ * groma-mini's file, patched by the input, then loaded as a model.
  *
  * The input is a list of patches of its header: u24 offset (taken modulo the header's size), u8
- * length 1..8, the bytes. So the mutations stay small against a file of megabytes that is right
- * otherwise. */
+ * length 1..8, the bytes. So the inputs stay small, though the file has megabytes. */
 #include "embedded.h"
 #include "groma.h"
 #include "model_file_bytes.h"
@@ -14,7 +13,7 @@
 
 typedef struct template {
   gm_embedded original;
-  unsigned char *bytes; /* patched, and put right again after each run */
+  unsigned char *bytes; /* patched, and restored after each run */
   size_t header;
 }
 template;

@@ -1,6 +1,6 @@
 /* fuzz_question.c - any text as a question. The first byte: its form; the second: how many
- * boxes come with it. Whatever a person writes, the ids hold the tokens of the form and the
- * places of the boxes, and no other token than text can spell. */
+ * boxes come with it. For any text, the ids hold the form's tokens and the boxes' places, and
+ * otherwise only tokens of plain text. */
 #include "support.h"
 
 #include "llama_tokenizer_file.h"

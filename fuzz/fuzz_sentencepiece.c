@@ -1,5 +1,5 @@
-/* fuzz_sentencepiece.c - tokenizer.model: what was accepted must make a tokenizer that works,
- * or be refused by name. */
+/* fuzz_sentencepiece.c - tokenizer.model: an accepted model must make a tokenizer that works,
+ * or be refused with a message. */
 #include "support.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* fuzz_text.c - text from outside on its way in and to a terminal: what was imported imports as
- * itself, and nothing that steers is written. */
+/* fuzz_text.c - text from outside, cleaned and shown on a terminal: cleaned text stays as it is
+ * when cleaned again, and no control characters are written. */
 #include "support.h"
 
 #include "terminal_text.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Line ends and tabs stay where kept. */
+/* kept: line ends and tabs are allowed. */
 static void require_clean(const char *text, size_t n, bool kept) {
   for (size_t i = 0; i < n;) {
     uint32_t code;

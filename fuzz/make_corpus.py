@@ -312,8 +312,8 @@ def clip():
     save("clip_tokenizer", "broken", b"\0&#xffffffff; &#0; &\xff\xc3 \xed\xa0\x80")
 
 
-# The header of groma-mini's file as GGUF: where the seeds' patches go is only roughly known, and
-# mutations will find the rest.
+# The header of groma-mini's file as GGUF: the places of the seeds' patches are only roughly right;
+# mutations find the rest.
 
 
 def patches():

@@ -1,5 +1,5 @@
-/* replay_main.c - runs a fuzz target over files without a fuzzer: every file of the folders and
- * every file named on the command line, and the empty input. */
+/* replay_main.c - runs a fuzz target without a fuzzer, on the empty input, the files named on
+ * the command line and all files of the folders named there. */
 #include "support.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* support.h - what the fuzz targets share. A target is LLVMFuzzerTestOneInput alone: it must
- * take any bytes, leak nothing, and fail (abort) where a promise of a header is broken. */
+ * accept any bytes, leak nothing, and abort if a promise of a header is broken. */
 #ifndef GM_FUZZ_SUPPORT_H
 #define GM_FUZZ_SUPPORT_H
 
@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* Ends the run where a promise is broken, in every kind of build. */
+/* Aborts if a promise is broken, in every kind of build. */
 #define fuzz_check(condition)                                                                  \
   do {                                                                                         \
     if (!(condition)) fuzz_fail(#condition, __FILE__, __LINE__);                               \
@@ -31,7 +31,7 @@ void fuzz_touch(const void *bytes, size_t n);
 /* True where the bytes are valid UTF-8 without NUL. */
 bool fuzz_is_text(const char *bytes, size_t n);
 
-/* Opens the bytes as a picture; a picture must be whole: touches every pixel. */
+/* Opens the bytes as a picture and reads every pixel of it. */
 void fuzz_image(const uint8_t *bytes, size_t size);
 
 #endif

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Does ground tell that a thing is not in the picture? Phrases that fit against names of absent things, the drawn world.
+"""Can ground detect that a thing is absent? Phrases that fit against names of absent things, on the drawn world.
 
 Usage: absent.py PROGRAM [MODEL]
 Two measures: ground's share (its limit calibrated on every second scene), and whether the model's own name for the box
-found, from describe, stands in the phrase. Prints what is kept and refused of the other scenes.
+found, from describe, is in the phrase. Prints what is kept and refused of the other scenes.
 """
 import json
 import os
@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 WORLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "data", "world", "scenes")
-ABSENT, PRESENT = 12, 14  # most of a scene
+ABSENT, PRESENT = 12, 14  # at most, per scene
 
 
 def lines(*arguments):
@@ -34,7 +34,7 @@ def bare(text):
 
 
 def ask(program, options, path, phrases):
-    """(share, name of the box found stands in the phrase, fits) of each phrase."""
+    """(share, whether the found box's name is in the phrase, fits) of each phrase."""
     wanted = [part for phrase, _ in phrases for part in ("--phrase", phrase)]
     [found] = lines(program, "ground", path, *wanted, *options)
     best = [result["regions"][0] for result in found["results"]]

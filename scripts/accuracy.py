@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures what the types of model files cost in accuracy, and writes docs/ACCURACY.md.
+"""Measures the accuracy of each type of model files, and writes docs/ACCURACY.md.
 
 Usage: scripts/accuracy.py [--build DIR] [--work DIR] [--output FILE]
 
 Needs a build with tests (build/release), 8 GB of memory for the true shapes, and about 30 minutes on two
-cores. What is measured is kept in --work (default build/accuracy), one JSON file a step, and not measured
+cores. Results are kept in --work (default build/accuracy), one JSON file per step, and not measured
 again; remove the folder for a fresh run. The page itself is in accuracy_page.py.
 """
 import argparse
@@ -19,7 +19,7 @@ SCENES = os.path.join(ROOT, "tests/data/world/scenes")
 PHOTO = os.path.join(ROOT, "tests/data/photos/astronaut.png")
 TYPES = ["f32", "f16", "bf16", "q8_0", "q4_0"]
 TRUE_TYPES = ["f16", "q8_0", "q6_k", "q4_k"]
-FEW = 20  # pictures of the tables by group
+FEW = 20  # number of pictures in the tables by group
 
 V = "perceiver.vis_encoder."
 D = "perceiver.ddetr_transformer."

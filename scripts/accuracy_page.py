@@ -1,4 +1,4 @@
-"""Renders docs/ACCURACY.md from what accuracy.py measured. Used by accuracy.py only."""
+"""Renders docs/ACCURACY.md from accuracy.py's results. Used by accuracy.py only."""
 import textwrap
 
 import doc_table
@@ -44,7 +44,7 @@ def same_answers(answers, base, method):
         same = [a["text"] == b["text"] for a, b in pairs]
     elif method == "describe":
         same = [a["raw"] == b["raw"] for a, b in pairs]
-    else:  # the same region: the boxes are nearly one
+    else:  # the same region: the boxes are nearly equal
         same = [iou(a["box"], b["box"]) > 0.5 or a["box"] == b["box"] for a, b in pairs]
     return sum(same), len(same)
 
@@ -170,7 +170,7 @@ def render(data):
 
 
 def fill(block):
-    """Wraps paragraphs and lists; headings, tables and what stands between comments stay."""
+    """Wraps paragraphs and lists; headings, tables and text between comments stay."""
     if block[0] in "#|<":
         return block
     items = [" ".join(item.split()) for item in block.split("\n- ")]

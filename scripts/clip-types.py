@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What smaller types do to CLIP: features and scores against f32, and accuracy. Writes the second table of docs/WCA.md.
+"""Smaller types' effect on CLIP: features and scores against f32, and accuracy. Writes the second table of docs/WCA.md.
 
 Usage: clip-types.py BUILD_DIRECTORY     (about two minutes of one core)
 """

@@ -5,7 +5,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def split(page, name):
-    """docs/page before the comment <!-- name -->, from it to the end of <!-- end of name -->, and behind."""
+    """docs/page before the comment <!-- name -->, from it to the end of <!-- end of name -->, and after."""
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     with open(os.path.join(ROOT, "docs", page)) as file:
         head, rest = file.read().split(begin)
@@ -19,7 +19,7 @@ def block(page, name):
 
 
 def write(page, name, table):
-    """Replaces what stands between the two comments; table ends with a newline."""
+    """Replaces the text between the two comments; table ends with a newline."""
     head, _, tail = split(page, name)
     with open(os.path.join(ROOT, "docs", page), "w") as file:
         file.write(f"{head}<!-- {name} -->\n{table}<!-- end of {name} -->\n{tail}")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Fits what tells a picture of groma-mini's world from others, and writes src/embed/embedded_worlds.c:
+"""Fits the measure of unlikeness to groma-mini's world, and writes src/embed/embedded_worlds.c:
 
     scripts/familiar.py build/release/tests/test_tool_patches FOLDER... > src/embed/embedded_worlds.c
 
-The folders hold pictures of the drawn world. The committed file was made of tests/data/world/scenes, of
-tests/data/world/classify and of 500 more scenes whose emoji are by another artist. Needs numpy. docs/MODEL.md
-says what is fitted, what came of it too.
+The folders hold pictures of the drawn world. The committed file was made from tests/data/world/scenes,
+tests/data/world/classify and 500 more scenes whose emoji are by another artist. Needs numpy. docs/MODEL.md
+describes the fit and its results.
 """
 import os
 import subprocess
@@ -14,8 +14,8 @@ import sys
 import numpy
 
 WIDTH = 128  # of groma-mini's patches
-ROWS = 8  # directions that are kept
-LIMIT = 1.45  # median over patches of the mean of their squares, where a picture is unlike the fitted ones
+ROWS = 8  # number of directions that are kept
+LIMIT = 1.45  # a picture is unlike the fitted ones if the median over its patches of the mean square is above this
 
 HEAD = """/* embedded_worlds.c - see embedded_worlds.h. The numbers are written by scripts/familiar.py. */
 #include "embedded_worlds.h"
@@ -53,7 +53,7 @@ def main():
                                 for v in row) + "},\n"
     text += "};\n\n"
     text += (f"const gm_embedded_world gm_groma_mini_world = {{SCOPE, familiar[0], {ROWS}, {WIDTH}}};\n"
-             "/* Its features do not tell photographs from drawings: docs/MODEL.md. */\n"
+             "/* No rows: its features cannot distinguish photographs from drawings (docs/MODEL.md). */\n"
              "const gm_embedded_world gm_clip_mini_world = {SCOPE, NULL, 0, 0};\n")
     sys.stdout.write(subprocess.run(["clang-format-14", "--assume-filename=embedded_worlds.c"], input=text, text=True,
                                     stdout=subprocess.PIPE, check=True).stdout)

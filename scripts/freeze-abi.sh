@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps the public interface of this version, which later libraries have to go on serving: the headers and the
+# Keeps the public interface of this version, which later libraries must still support: the headers and the
 # exported names, in tests/data/abi-MAJOR.MINOR. Run it before a release of a new MAJOR.MINOR, and never for a
 # released one: tests are built from that copy and run with the current libraries. Usage: freeze-abi.sh [BUILD]
 set -eu

@@ -60,7 +60,7 @@ uint32_t gm_html_code_point(uint32_t number) {
 
 
 def c_string(text):
-    """A C literal; every non-ASCII byte in octal, which takes three digits and no more."""
+    """A C literal; every non-ASCII byte in octal, which has at most three digits."""
     out = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\?' else "\\%03o" % b for b in text.encode())
     return '"%s"' % out
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Do the includes of src/ only point down, and in no circle? Prints each breach; fails if there is one.
+"""Checks that the includes of src/ only point down, without circles. Prints each breach; fails if there is one.
 
 Usage: includes.py [SRC]
 The order of the folders is that of gromatic_dirs in SRC/CMakeLists.txt: a file includes headers of its own folder and of
-those before it. Headers of one folder must not include each other in a circle. A header's name must be the only one of its
-kind, since includes name no folder. Folders that are not in the list (embed) stand above all that are.
+those before it. Headers of one folder must not include each other in a circle. A header's name must be unique,
+since includes name no folder. Folders that are not in the list (embed) are above all that are.
 """
 import os
 import re

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Installs the Debian packages that gromatic needs. Usage: install-deps.sh [build|test|ci|aarch64]
-# Nothing is done, and no rights are needed, where all of them are there already. Where there is no apt, or
-# no right to use it, it looks for the things themselves and names what is missing, also as Fedora, Arch and
-# Alpine call it.
+# If all of them are installed, it does nothing and needs no rights. Without apt, or without the right to use
+# it, it looks for the dependencies themselves and names those that are missing, also by their names on
+# Fedora, Arch and Alpine.
 # shellcheck disable=SC2317 # each_row calls some functions by their name
 set -eu
 
-# One row a dependency. "wanted": build, test, ci or aarch64. "arm64": the package that stands beside the
-# machine's own for a cross-build (multiarch), = where it has the same name. "found": how it is known to be there
-# without a package manager: a name of pkg-config, or command:, font:, python: (a module). - for none.
+# One row per dependency. "wanted": build, test, ci or aarch64. "arm64": the package that a cross-build needs
+# beside the machine's own (multiarch), = if it has the same name. "found": how to find it without a package
+# manager: a name of pkg-config, or command:, font:, python: (a module). - for none.
 table() {
   cat <<'END_OF_TABLE'
 # wanted debian                  arm64                found            fedora              arch           alpine
@@ -84,7 +84,8 @@ want_debian() {
   want_package "$arm64:arm64" arm64 "$arm64:arm64"
 }
 
-# dpkg and apt can be installed on other systems, which do not manage their packages by them.
+# dpkg and apt can be installed on other systems too, which do not manage their packages with
+# them.
 is_debian() {
   command -v apt-get >/dev/null && command -v dpkg-query >/dev/null &&
     dpkg-query -W -f='${Status}' dpkg 2>/dev/null | grep -q "install ok installed"
@@ -134,7 +135,7 @@ look_for_things() {
   [ -n "$names" ] || exit 0
 }
 
-# ---- what is done ----
+# ---- main ----
 
 if is_debian; then
   each_row want_debian
@@ -146,7 +147,7 @@ if is_debian; then
     install
     exit 0
   fi
-  # Another package, or none, may have brought them; a cross-build's libraries cannot be looked for.
+  # Other packages may have installed them. A cross-build's libraries cannot be searched for.
   [ "$target" = aarch64 ] || look_for_things
   echo "These packages are missing, and installing them needs root or sudo:" >&2
   echo "  apt-get install -y$missing" >&2

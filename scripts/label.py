@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/LABEL.md: how well `gromatic label` finds and names what is in the drawn scenes.
+"""Writes docs/LABEL.md: how well `gromatic label` finds and names the things in the drawn scenes.
 
 Usage: scripts/label.py [PROGRAM [OUTPUT]]   (default build/release/gromatic, docs/LABEL.md)
 """

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes man/gromatic.1 from its template and the program's own table of commands and options.
+# Writes man/gromatic.1 from its template and the program's table of commands and options.
 # Usage: man.sh PROGRAM [OUTPUT]
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

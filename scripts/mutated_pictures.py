@@ -3,8 +3,8 @@
 
 Writes COPIES of every PICTURE (PNG, JPEG, WebP) into the folder OUT, each damaged in another way:
 bytes changed, cut out, doubled; chunks moved, left out, doubled, changed inside with a sum that
-fits again; sizes in headers changed; fewer rows than the header says. What is written depends on
-the pictures and nothing else, so that a run can be repeated."""
+fits again; sizes in headers changed; fewer rows than the header says. The output depends only on
+the pictures, so that a run can be repeated."""
 
 import argparse
 import os

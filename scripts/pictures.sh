@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the pictures of docs/pictures anew, with the model inside the program.
+# Makes the pictures of docs/pictures, with the model inside the program.
 # Usage: scripts/pictures.sh [PROGRAM [DIRECTORY]]   (default build/release/gromatic, docs/pictures)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes .venv with the PyPI packages that the tests compare with, or with a name .venv-NAME with
-# those of requirements-NAME.txt. Without network it says so and succeeds: those tests are then
-# skipped by name.
+# Makes .venv with the PyPI packages that the tests compare with; given a NAME, makes .venv-NAME
+# with those of requirements-NAME.txt. Without network it says so and succeeds; those tests are
+# then skipped by name.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 venv=.venv${1:+-$1}

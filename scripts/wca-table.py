@@ -3,10 +3,10 @@
 
 Usage: wca-table.py PROGRAM [--seeds N] [--threads N] [--state FILE] [--time | --write]
 
-Every method and seed is a run of its own, whose result is kept in the state file (default
-build/wca-table.json): a run that was stopped goes on there. 20 seeds take about 20 minutes of one
+Every method and seed is a run whose result is kept in the state file (default
+build/wca-table.json), so an interrupted run continues there. 20 seeds take about 20 minutes of one
 core. With --time only the times are measured (first seed, first pictures, nothing cached, on a machine
-that does nothing else) and added to the state. With --write nothing is measured: the table is that of the
+that does nothing else) and added to the state. With --write nothing is measured: the table shows the
 runs in the state.
 """
 import argparse
@@ -49,7 +49,7 @@ def evaluate(program, *options):
 
 
 class State:
-    """Results by name, kept in a file after each."""
+    """Results by name, saved to a file after each."""
 
     def __init__(self, path):
         self.path, self.results = path, {}

@@ -1,7 +1,7 @@
-"""What is compared: each case a piece of work, gromatic's command for it and the peers' workers.
+"""The cases: a piece of work each, with gromatic's command for it and the peers' workers.
 
 A case times both sides in turn and returns {"times": {side: [seconds, ...]}}; sides other than "gromatic" are peers.
-Peers that died or failed stand in "ends", with the signal or their last words.
+Peers that died or failed are listed in "ends", with the signal or their last output.
 """
 import json
 import os
@@ -17,18 +17,18 @@ SCENE = os.path.join(ROOT, "tests", "data", "world", "scenes", "images", "000.pn
 
 
 class Failed(Exception):
-    """gromatic did not do what is to be timed."""
+    """gromatic did not do the work to be timed."""
 
 
 class Setting:
-    """Where things are and how it is run."""
+    """Paths and settings of a run."""
 
     def __init__(self, program, python, store, cpu, threads, rounds, layers, llama_avx2):
         self.program, self.python, self.store, self.cpu = program, python, store, cpu
         self.threads, self.rounds, self.layers = threads, rounds, layers
         self.environment = dict(os.environ, OMP_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false",
                                 HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="")
-        self.limits = {}  # the best of all reports of this run
+        self.limits = {}  # the best limits of all reports of this run
         self.processor = self.kernels = ""
         if cpu == "avx2":
             self.environment.update(GROMATIC_CPU="avx2", ONEDNN_MAX_CPU_ISA="AVX2", ATEN_CPU_CAPABILITY="avx2",
@@ -37,7 +37,7 @@ class Setting:
                 self.environment["PYTHONPATH"] = llama_avx2
 
     def peers(self, best, avx2):
-        """Those that can be compared: under a cap, those that obey it."""
+        """The peers that can be compared: under a cap, those that obey it."""
         return avx2 if self.cpu == "avx2" else best
 
     def shape(self):
@@ -77,12 +77,12 @@ class Setting:
                 for s in report["stages"]}
 
     def ask(self, *arguments):
-        """A worker, started and warm."""
+        """Starts a worker, which warms up."""
         return Worker([self.python, os.path.join(HERE, "worker.py"), *arguments], self.environment)
 
 
 def _end_of(process, errors):
-    """Why a process ended: its signal, or its last words."""
+    """Why a process ended: its signal, or its last output."""
     code = process.wait()
     if code < 0:
         return "died: " + signal.Signals(-code).name
@@ -93,7 +93,7 @@ def _end_of(process, errors):
 
 
 class Worker:
-    """A peer's process. `end` tells why it is no more; None while it answers."""
+    """A peer's process. `end` says why it ended; None while it answers."""
 
     def __init__(self, command, environment):
         self.end, self.errors = None, tempfile.TemporaryFile()
@@ -115,7 +115,7 @@ class Worker:
             self.process.stdin.write(json.dumps(call) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # reading tells why
+            pass  # reading says why
         return self._answer()
 
     def close(self):
@@ -129,7 +129,7 @@ class Worker:
 
 
 class Absent:
-    """In place of a peer's process that could not be started."""
+    """Stands in for a peer's process that could not be started."""
 
     def __init__(self, end):
         self.end = end
@@ -148,7 +148,7 @@ def run_peers(workers, times, runs, *call):
 
 
 def result_of(workers, times):
-    """Ends the peers. The times of one that did not live to the end say nothing: how it ended stands for them."""
+    """Ends the peers. If one ended early, its times mean nothing: the reason replaces them."""
     for worker in workers.values():
         worker.close()
     ends = {name: worker.end for name, worker in workers.items() if worker.end}
@@ -157,7 +157,7 @@ def result_of(workers, times):
 
 
 def _work(before, stages, report):
-    """What the limit is, and each process's share of it with the limit that it measured beside the stage."""
+    """The limit, and each process's share of the limit that it measured beside the stage."""
     limit, rate = report[stages[0]]["limit"], report[stages[0]]["limit_rate"]
     shares = [report[s]["share"] * report[s]["times"][0] for s in stages]
     share = sum(shares) / sum(report[s]["times"][0] for s in stages)
@@ -201,7 +201,7 @@ def proposer(setting):
 
 
 def clip(shape, stage, kind, runs=2, most=5, few=None):
-    """few: that many crops under a cap, where a peer would take minutes for all; time grows with their number."""
+    """few: the number of crops under a cap, where a peer would take minutes for all; time is proportional to it."""
     def case(setting):
         peers = setting.peers({"onnxruntime int8": "ort-int8", "open_clip bf16": "bf16",
                                "open_clip bf16 compiled": "bf16-compiled", "onnxruntime fp32": "ort-fp32",
@@ -332,11 +332,11 @@ CASES = {
     "memory": (memory, "peak resident memory, whole chain, 2,048 positions", "< 5.5 GiB (q8_0 cache)"),
 }
 
-# Without AVX-512 other ratios are wanted, and only those cases that have a peer are run.
+# Without AVX-512 the wanted ratios differ, and only the cases with a peer are run.
 WANTED_AVX2 = {"prefill": 1.4, "prefill-q8": 1.4, "decode": 1.5, "decode-512": 1.5, "decode-600": 1.5, "vit": 1.3,
                "region": 2, "proposer": 3, "clip-b": 1.3, "clip-l": 1.3}
 
 
 def names(cpu):
-    """What is run if nothing is chosen."""
+    """The cases that run if none is chosen."""
     return list(CASES) if cpu == "best" else [n for n in WANTED_AVX2 if n != "prefill-q8"]

@@ -18,7 +18,7 @@ NAMES = {"clip-vit-b-32": "ViT-B-32-quickgelu", "clip-vit-l-14": "ViT-L-14-quick
 
 
 def picture(width=640, height=480, seed=1):
-    """Smooth noise: its content changes no time, its size does."""
+    """Smooth noise: the time depends on its size, not on its content."""
     from PIL import Image
     noise = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
     return Image.fromarray(noise).resize((width, height), Image.BICUBIC)
@@ -86,7 +86,7 @@ def _torch_tower(model, kind, variant):
 
 
 def export(shape, kind, directory, model=None):
-    """The tower as ONNX, fp32 and dynamically quantised to int8, where it isn't there yet; both paths."""
+    """The tower as ONNX, fp32 and dynamically quantised to int8, if it does not exist yet; returns both paths."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
     plain, int8 = (os.path.join(directory, f"{shape}-{kind}{end}.onnx") for end in ("", ".int8"))
     if os.path.exists(int8):

@@ -15,7 +15,7 @@ import numpy as np
 NAMES = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
          "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
          "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
-SCALES = {"q8_0": [0], "q4_0": [0], "q4_k": [0, 1], "q6_k": [104]}  # places of halves that scale a block, in 16 bits
+SCALES = {"q8_0": [0], "q4_0": [0], "q4_k": [0, 1], "q6_k": [104]}  # 16-bit positions of the halves that scale a block
 
 
 def _peer_name(name):
@@ -112,14 +112,14 @@ class Llama:
         return time.perf_counter() - start
 
     def fill(self, positions):
-        """The cache up to so many positions, untimed."""
+        """Fills the cache up to this many positions, untimed."""
         self._cut(0)
         for first in range(0, positions, 512):
             self._decode(0, min(512, positions - first))
         self.filled = positions
 
     def decode(self, tokens=16):
-        """Seconds for all of them, after what is filled."""
+        """Seconds for all of them, after the filled positions."""
         self._cut(self.filled)
         start = time.perf_counter()
         for i in range(tokens):

@@ -1,7 +1,7 @@
 """PyTorch's side: DINOv2-L/14, Groma's region encoder, Deformable DETR; the true shapes, random weights.
 
 Each function returns a callable that does the work once. The networks are written with PyTorch's own modules
-as one would who ports Groma to it (docs/MODEL.md); where transformers has the model, it is transformers'.
+as in a port of Groma to it (docs/MODEL.md); if transformers has the model, transformers' is used.
 """
 import torch
 import torch.nn.functional as F
@@ -132,7 +132,7 @@ def proposer(variant):
                                   num_labels=1, use_pretrained_backbone=False, disable_custom_kernels=True)
 
     class Backbone(nn.Module):
-        """The map is there already."""
+        """The map exists already."""
         intermediate_channel_sizes = [WIDTH]
 
         def __init__(self, _):

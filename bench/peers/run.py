@@ -5,7 +5,7 @@
     bench/peers/run.py PROGRAM --prepare [--only ...]                 # installs and writes models, times nothing
     bench/peers/run.py --table                                        # prints the table, writes it to docs/SPEED.md
 
-README.md tells what each side runs. Nothing else should run on the machine meanwhile.
+README.md says what each side runs. Nothing else should run on the machine meanwhile.
 """
 import argparse
 import json
@@ -25,7 +25,7 @@ PACKAGES = ["torch", "torchvision", "transformers", "open_clip_torch", "onnxrunt
 
 
 def install(python):
-    """All that is wanted; what cannot be installed leaves the others alone, and its columns say so."""
+    """Installs everything needed. A failure does not stop the others; its columns say so."""
     wanted = os.path.join(HERE, "requirements.txt")
     pip = [python, "-m", "pip", "install"]
     if subprocess.run([*pip, "-r", wanted]).returncode == 0:
@@ -37,7 +37,7 @@ def install(python):
 
 
 def environment(directory):
-    """The Python of the peers' environment, made where it is missing."""
+    """The Python of the peers' environment, which is made if it is missing."""
     python = os.path.join(directory, "bin", "python")
     if not os.path.exists(python):
         venv.create(directory, with_pip=True)
@@ -46,7 +46,7 @@ def environment(directory):
 
 
 def versions(python):
-    """Of those packages that are there."""
+    """The versions of the installed packages."""
     code = ("import sys, importlib.metadata as m\nfor p in sys.argv[1:]:\n"
             "    try: print(p, m.version(p))\n    except m.PackageNotFoundError: pass")
     out = subprocess.run([python, "-c", code, *PACKAGES], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -60,12 +60,12 @@ LLAMA_FLAGS = ("-DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DG
 
 
 def llama_for_avx2(python, directory):
-    """A second llama.cpp of the environment's version, built for AVX2 where it is missing (ten minutes)."""
+    """A second llama.cpp of the environment's version, built for AVX2 if it is missing (ten minutes)."""
     if not os.path.exists(os.path.join(directory, "llama_cpp")):
         version = versions(python).get("llama_cpp_python")
         if not version:
             raise cases.Failed("llama-cpp-python is not installed")
-        # pip keeps the wheel that it built for all that the processor has
+        # pip caches the wheel that it built for the whole instruction set
         subprocess.run([python, "-m", "pip", "install", "--no-deps", "--no-cache-dir", "--no-binary",
                         "llama-cpp-python", "--target", directory, "llama-cpp-python==" + version], check=True,
                        env=dict(os.environ, CMAKE_ARGS=LLAMA_FLAGS))
@@ -91,7 +91,7 @@ def prepare_one(setting, name):
 
 
 def each(names, work):
-    """What fails leaves the others alone. Returns the exit code."""
+    """A failure does not stop the others. Returns the exit code."""
     failed = []
     for name in names:
         try:
@@ -105,7 +105,7 @@ def each(names, work):
 
 
 def share_of(limit, shares):
-    """Memory has another limit every minute; arithmetic has one, and a process that was disturbed finds it too low."""
+    """The memory's limit varies by the minute. The arithmetic's is constant, but measures too low in a disturbed process."""
     if limit == "read":
         return statistics.median(share for share, _ in shares)
     return max(share * rate for share, rate in shares) / max(rate for _, rate in shares)

@@ -24,7 +24,7 @@ def peers_of(entry):
 
 
 def share(entry):
-    """Of the limit that gromatic measured beside the stage, in the same process."""
+    """The share of the limit that gromatic measured beside the stage, in the same process."""
     return f"{100 * entry['share']:.0f} % {entry['limit']}" if entry.get("share") else ""
 
 

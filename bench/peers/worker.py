@@ -40,7 +40,7 @@ def calls_of(kind, *args):
 
 def main():
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # the output of libraries is not an answer
     calls = calls_of(*sys.argv[1:])
     print(json.dumps("ready"), file=out, flush=True)
     for line in sys.stdin:

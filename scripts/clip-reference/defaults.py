@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what transformers puts into the files of CLIP and Groma where nothing was set, every member with its default,
+"""Writes the members of CLIP's and Groma's files as transformers writes them by default,
 into tests/data/golden/transformers_defaults.json, for tests/cli/test_convert_defaults.py:
 
     ENV/bin/python scripts/clip-reference/defaults.py

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes with the real libraries what tests/cli/test_clip_variants.py compares gromatic with, and writes it into
+"""Computes with the real libraries the values that tests/cli/test_clip_variants.py compares with, and writes them into
 tests/data/golden/clip_variants.json. Each library has an environment of its own:
 
     python3 -m venv ENV && ENV/bin/pip install -r scripts/clip-reference/LIBRARY.txt

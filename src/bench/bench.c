@@ -24,7 +24,7 @@ enum { READ_BYTES = 256 << 20 };
 typedef struct probe {
   const gm_kernels *kernels;
   size_t rounds;
-  uint64_t *operations; /* one a task */
+  uint64_t *operations; /* one per task */
   uint64_t *sums;
 } probe;
 
@@ -52,7 +52,7 @@ static void int8_task(void *arg, size_t task, size_t worker) {
   p->sums[task] = (uint64_t)sink;
 }
 
-/* Sums 8 streams of words, so that loads and not additions are what it waits for. */
+/* Sums 8 streams of words, so that it waits for loads, not for additions. */
 static void read_task(void *arg, size_t task, size_t worker) {
   (void)worker;
   gm_read_piece *piece = (gm_read_piece *)arg + task;
@@ -71,7 +71,7 @@ double gm_bench_read(gm_compute *c, gm_read_piece *pieces, size_t n) {
   return bytes / seconds;
 }
 
-/* The best of five times of reading READ_BYTES of fresh memory; 0 if there is none. */
+/* The best of five readings of READ_BYTES of fresh memory; 0 if memory is short. */
 static double read_rate(gm_compute *c, int pages) {
   enum { PIECES = READ_BYTES / GM_READ_PIECE };
   gm_read_piece pieces[PIECES];
@@ -139,7 +139,7 @@ static void read_processor(char *out, size_t size) {
   if (file) fclose(file);
 }
 
-/* VmHWM of /proc/self/status: the peak of resident pages, those of mapped files counted. */
+/* VmHWM of /proc/self/status: the peak of resident pages, including those of mapped files. */
 static uint64_t peak_resident(void) {
   FILE *file = fopen("/proc/self/status", "re");
   char line[256];
@@ -197,7 +197,7 @@ gm_status gm_bench_read_params(gm_bench_params *own, const gm_bench_params *para
   return GM_OK;
 }
 
-/* Both names in one; a literal. */
+/* Both names in one literal. */
 static const char *kernels_name(const gm_kernels *k) {
   static const char *const names[] = {
       "avx2 fast",        "avx2 avxvnni",          "avx2 avxvnni+fast", "avx512 vnni",
@@ -216,7 +216,7 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* A second: operations of arithmetic, bytes of reading; 0 without a limit. */
+/* Per second: operations of arithmetic, bytes of reading; 0 without a limit. */
 static double limit_rate(const gm_limits *limits, const gm_bench_job *job) {
   if (strcmp(job->limit, "read") == 0) return limits->read_gbs * 1e9;
   if (strcmp(job->limit, "int8") == 0) return limits->int8_gops * 1e9;
@@ -224,8 +224,8 @@ static double limit_rate(const gm_limits *limits, const gm_bench_job *job) {
   return job->limit[0] ? limits->fp32_gflops * 1e9 : 0;
 }
 
-/* seconds[repeat]: of each run; reads[repeat + 1]: the rate of reading the job's pieces before
- * each and after the last, unless it has none. */
+/* seconds[repeat]: the time of each run. reads[repeat + 1]: the rate of reading the job's
+ * pieces, if it has any, before each run and after the last. */
 static gm_status run_all(gm_compute *c, const gm_bench_job *job, uint32_t repeat,
                          double *seconds, double *reads) {
   for (uint32_t i = 0; i < repeat; i++) {
@@ -239,7 +239,7 @@ static gm_status run_all(gm_compute *c, const gm_bench_job *job, uint32_t repeat
   return GM_OK;
 }
 
-/* The median of the runs' shares of the faster one of the two readings beside each; *best: the
+/* The median over the runs of the share of the faster reading beside the run; *best: the
  * fastest reading. Overwrites reads. */
 static double share_of_reading(const gm_bench_job *job, uint32_t repeat, const double *seconds,
                                double *reads, double *best) {
@@ -312,8 +312,8 @@ void gm_bench_weights(const gm_model_file *file, const char *prefix, double *ele
 
 const char *gm_bench_rounded_limit(const gm_kernels *kernels, gm_type type) {
   if (!kernels->rounds[type]) return "fp32";
-  /* 16-bit integers take a multiplication and an addition for half as many products as bytes
-   * take two and one for: of the former there are as many in either case, and they decide. */
+  /* 16-bit integers need one multiplication and one addition for half as many products as
+   * bytes, which need two and one. The number of multiplications is the same and decides. */
   return kernels->probe.bf16 ? "bf16" : "int8";
 }
 

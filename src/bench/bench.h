@@ -1,5 +1,4 @@
-/* bench.h - what timing is made of: the machine's limits, repeated runs, a report that grows.
- */
+/* bench.h - timing: the machine's limits, repeated runs, a report that grows. */
 #ifndef GM_BENCH_H
 #define GM_BENCH_H
 
@@ -10,27 +9,27 @@
 /* Measures with c's kernels and threads; takes about a second. GM_ERR_MEMORY. */
 gm_status gm_bench_measure_limits(gm_compute *c, gm_limits *out);
 
-/* A report with what it has; gm_bench_finish gives it to the caller. */
+/* A report and its memory; gm_bench_finish gives the report to the caller. */
 typedef struct gm_bench_row {
   gm_bench_stage stage; /* without its shape */
   char shape[64];
 } gm_bench_row;
 typedef struct gm_bench_results {
-  gm_bench_report report; /* first: this is what callers have */
+  gm_bench_report report; /* first: callers point at it */
   char processor[80];
   gm_limits limits;
   gm_bench_row *rows; /* [report.n_stages] */
 } gm_bench_results;
 
-/* Empty results with the machine's name, kernels, threads and limits. On failure too *out is
- * set. */
+/* Empty results with the machine's name, kernels, threads and limits. *out is set after a
+ * failure too. */
 gm_status gm_bench_results_create(gm_bench_results **out, gm_compute *c);
 
-/* The end of a call: *out becomes the report, or the results are freed where status says that
- * it failed. Returns status. */
+/* Ends a call: *out becomes the report; if status is an error, the results are freed instead.
+ * Returns status. */
 gm_status gm_bench_finish(gm_bench_results *results, gm_status status, gm_bench_report **out);
 
-/* Params and callbacks of a caller, read. repeat is set. */
+/* Reads a caller's params and callbacks. repeat gets its default. */
 gm_status gm_bench_read_params(gm_bench_params *own, const gm_bench_params *params,
                                gm_callbacks *own_calls, const gm_callbacks *callbacks,
                                gm_error *err);
@@ -43,7 +42,7 @@ typedef struct gm_read_piece {
   uint64_t sum; /* of its words; written */
 } gm_read_piece;
 
-/* Bytes a second at which the pieces are read by all threads, once. */
+/* Reads the pieces once with all threads; returns bytes per second. */
 double gm_bench_read(gm_compute *c, gm_read_piece *pieces, size_t n);
 
 /* Something to time; setup (may be NULL) runs before each run and is not timed. */
@@ -52,11 +51,11 @@ typedef struct gm_bench_job {
   char shape[64];
   double operations, bytes;
   const char *limit;       /* "fp32", "bf16", "int8", "read" or "" */
-  const gm_limits *limits; /* of c's kernels; NULL: the report's */
-  /* Of "read": what the job reads. NULL: memory of its own, of the limits above. */
+  const gm_limits *limits; /* those of c's kernels; NULL: the report's */
+  /* For "read": what the job reads. NULL: the rate of the limits above is used. */
   gm_read_piece *pieces;
   size_t n_pieces;
-  size_t calls; /* how often run does it; 0: once. The report is of one. */
+  size_t calls; /* how often run does it; 0: once. The report is for one. */
   gm_status (*setup)(gm_compute *c, void *user);
   gm_status (*run)(gm_compute *c, void *user);
   void *user;
@@ -69,13 +68,13 @@ gm_status gm_bench_run(gm_bench_results *results, gm_compute *c, const gm_bench_
 /* Elements and bytes of the tensors whose upstream names start with prefix. */
 void gm_bench_weights(const gm_model_file *file, const char *prefix, double *elements,
                       double *bytes);
-/* The limit of convolutions with weights of this type: "fp32", or where these kernels round
- * both factors "bf16", or "int8" where they make 16-bit integers of them. */
+/* The limit of convolutions with weights of this type: "fp32", "bf16" if the kernels round both
+ * factors, or "int8" if they convert them to 16-bit integers. */
 const char *gm_bench_rounded_limit(const gm_kernels *kernels, gm_type type);
 /* The limit of products of many rows: "int8" for block types, else as above. */
 const char *gm_bench_limit_of(const gm_kernels *kernels, gm_type type);
 
-/* Whether `stages` (names with commas between; NULL: all) has this one. */
+/* Whether `stages` (comma-separated names; NULL: all) has this one. */
 bool gm_bench_wants(const char *stages, const char *stage);
 /* GM_ERR_ARGUMENT if one of `stages` is not among the n known ones. */
 gm_status gm_bench_check_stages(const char *stages, const char *const *known, size_t n,

@@ -1,5 +1,5 @@
-/* bench_clip.c - gm_bench_clip: what a CLIP does for pictures and for texts, each timed from
- * what a user has: crops of a decoded picture, strings.
+/* bench_clip.c - gm_bench_clip: times a CLIP on pictures and texts, each from the user's input:
+ * crops of a decoded picture, strings.
  *
  * Operations are those of the straightforward algorithm: every token through every layer, texts
  * as long as the context. */
@@ -87,7 +87,7 @@ static void release(clip_bench *b) {
 
 /* ---- stages */
 
-/* A tower's operations for one picture or text; *bytes: of its weights. */
+/* A tower's operations for one picture or text; *bytes: the size of its weights. */
 static double tower_operations(const gm_model_file *file, const char *prefix, double tokens,
                                double width, double layers, double *bytes) {
   double elements;

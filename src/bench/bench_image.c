@@ -16,9 +16,9 @@ typedef struct image_bench {
   gm_bench_chain chain;
   gm_model *model;
   gm_mapping file;
-  const char *path; /* of the same */
+  const char *path; /* of the picture */
   gm_image *image;
-  gm_scene *scene; /* that phrases are grounded on */
+  gm_scene *scene; /* the phrases are grounded on it */
   char (*words)[32];
   const char **phrases;     /* [n_phrases] */
   gm_ground_result **found; /* [n_phrases] */
@@ -63,7 +63,7 @@ static gm_status time_picture(image_bench *b, gm_compute *c) {
   return run_pixels(c, b);
 }
 
-/* The regions of this picture, and as many positions as its prompt has. */
+/* Finds the picture's regions and the length of its prompt. */
 static gm_status find_regions(image_bench *b, gm_compute *c) {
   gm_bench_chain *chain = &b->chain;
   const gm_groma *groma = chain->groma;
@@ -130,8 +130,8 @@ static gm_status make_phrases(image_bench *b) {
   return GM_OK;
 }
 
-/* Outside of the model's work, since these are public calls. The first question, which computes
- * what all share, is not timed here. */
+/* Done outside of the model's work, since these are public calls. The first question, which
+ * computes the shared prefix, is not timed here. */
 static gm_status time_ground(image_bench *b) {
   gm_bench_chain *chain = &b->chain;
   gm_compute own = {
@@ -172,7 +172,7 @@ static gm_status time_chain(image_bench *b) {
   return gm_engine_leave(&entry, status);
 }
 
-/* One picture after another, each from file to answer. */
+/* The rate of pictures, one after another, each from file to answer. */
 static void set_rate(gm_bench_results *results, const char *stages) {
   double seconds = 0;
   for (size_t i = 0; i < results->report.n_stages; i++)

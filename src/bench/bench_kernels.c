@@ -1,9 +1,9 @@
 /* bench_kernels.c - gm_bench_kernels: every kernel timed by itself, for each instruction set.
  *
- * Matrix products go through gm_linear, so threads, packing and epilogue count. Many rows are
- * compared with the arithmetic that the same instruction set can do; one row with the memory:
- * its weights are several copies, larger than any cache together. Loops over rows run on one
- * thread on data that stays in the cache. */
+ * Matrix products go through gm_linear, so threads, packing and epilogue are included. Many
+ * rows are compared with the arithmetic limit of the same instruction set. One row is compared
+ * with the memory: its weights are several copies, larger together than any cache. Loops over
+ * rows run on one thread on data that stays in the cache. */
 #include "bench.h"
 #include "ops.h"
 #include "rng.h"
@@ -38,7 +38,7 @@ static void fill(float *x, size_t n, uint64_t seed) {
   for (size_t i = 0; i < n; i++) x[i] = (float)(gm_rng_unit(&rng) - 0.5);
 }
 
-/* Some rows of random weights, over and over. */
+/* Some rows of random weights, repeated. */
 static void fill_weights(product *p, float *row) {
   const gm_type_traits *traits = gm_type_traits_of(p->type);
   size_t bytes = gm_type_row_bytes(p->type, p->k), rows = p->n * p->copies;
@@ -64,7 +64,7 @@ static const type_stages types[] = {
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
-/* What a report grows by, and how. */
+/* What is added to a report, and how. */
 typedef struct kernel_bench {
   gm_bench_results *results;
   const char *stages; /* those to time; NULL: all */
@@ -102,8 +102,8 @@ static gm_status time_product(const kernel_bench *b, gm_compute *c, const gm_lim
 }
 
 /* Shapes {m, n, k}: DINOv2-L, CLIP B/32 with 60 crops, a tap of the region encoder's
- * convolutions, then LLaMA-7B; a smaller one for the instruction sets below the best, and a
- * smaller one still for plain C. */
+ * convolutions, then LLaMA-7B. Instruction sets below the best have a smaller shape, plain C an
+ * even smaller one. */
 static const size_t vision_shapes[][3] = {
     {1025, 1024, 1024}, {1025, 4096, 1024}, {3000, 3072, 768}, {4096, 1024, 1024}};
 static const size_t language_shapes[][3] = {
@@ -184,7 +184,7 @@ static gm_status run_rows(gm_compute *c, void *user) {
 static const struct {
   const char *name, *shape;
   void (*call)(const gm_row_kernels *k, const row_data *d);
-  double operations, bytes; /* read and written, in the cache */
+  double operations, bytes; /* bytes read and written, in the cache */
 } row_stages[] = {
     {"add", "4096", call_add, ROW, 12.0 * ROW},
     {"silu_mul", "4096", call_silu_mul, 4.0 * ROW, 12.0 * ROW},
@@ -231,7 +231,7 @@ static gm_status time_rows(const kernel_bench *b, gm_compute *c) {
 
 /* ---- the whole ------------------------------------------------------------------------- */
 
-/* Loops over rows have no limit to be compared with. */
+/* Loops over rows are not compared with a limit. */
 static bool needs_limits(const kernel_bench *b) {
   for (size_t i = 0; i < N_TYPES; i++)
     if (gm_bench_wants(b->stages, types[i].many_rows) ||

@@ -1,8 +1,8 @@
 /* bench_model.c - gm_bench_model: every stage of a Groma model timed by itself.
  *
  * Operations are those of the straightforward algorithm (docs/MODEL.md), so that doing less
- * arithmetic shows as a higher share. A stage's limit is that of the arithmetic its weights are
- * meant for; decoding reads each weight once for one token, so memory is its limit. */
+ * arithmetic shows as a higher share. A stage's limit is the arithmetic for its weights' type.
+ * Decoding reads each weight once per token, so its limit is memory. */
 #include "bench_stages.h"
 #include "dinov2.h"
 #include "rng.h"
@@ -18,7 +18,7 @@ enum { N_STAGES = sizeof stage_names / sizeof stage_names[0] };
 
 /* ---- work ---- */
 
-/* The model's dimensions that the counts need, read off its tensors. */
+/* The dimensions of the model that the counts need, from its tensors. */
 typedef struct dims {
   double C, L, n, T; /* vision: width, layers, grid, tokens */
   double R, fuse;    /* region encoder: channels, steps */
@@ -101,7 +101,7 @@ static bool wants(const gm_bench_chain *b, const char *stage) {
   return gm_bench_wants(b->stages, stage);
 }
 
-/* Times the stage, or does it once, untimed, if one that is timed needs its results. */
+/* Times the stage. If only its results are needed by a timed stage, runs it once, untimed. */
 static gm_status time_stage(gm_bench_chain *b, gm_compute *c, const gm_bench_job *job,
                             bool needed) {
   if (wants(b, job->stage)) return gm_bench_run(b->results, c, job, b->repeat);
@@ -121,7 +121,7 @@ static double proposer_weights(const gm_model_file *file, const char *prefix, do
 }
 
 /* Cells go through the input, the encoder, the first stage's scores and each decoder layer's
- * values; queries through the rest, of whose box heads three are asked. */
+ * values; queries through the rest, with three of the box heads. */
 static double proposer_operations(const gm_model_file *file, const gm_groma_hparams *h,
                                   double d, double cells, double *bytes) {
   double q = h->proposals, L = h->decoder_layers, values = L * d * d;
@@ -179,7 +179,7 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   return time_stage(b, c, &job, false);
 }
 
-/* Whether a token that is decoded reads the tensor. */
+/* Whether decoding a token reads the tensor. */
 static bool is_decoded(const char *name) {
   static const char *const prefixes[] = {"llm.model.layers.", "llm.lm_head.", "extra_lm_head."};
   for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
@@ -187,7 +187,7 @@ static bool is_decoded(const char *name) {
   return false;
 }
 
-/* The weights that one token reads, in pieces; *n of them. NULL without memory. */
+/* The weights that one token reads, in *n pieces. NULL if memory is short. */
 static gm_read_piece *decoded_weights(const gm_model_file *file, size_t *n) {
   gm_read_piece *pieces = NULL;
   for (int pass = 0; pass < 2; pass++) {
@@ -210,8 +210,8 @@ static gm_read_piece *decoded_weights(const gm_model_file *file, size_t *n) {
   return pieces;
 }
 
-/* Of T positions, the logits of one wanted: in the last layer the others leave keys and values
- * only. `elements`: of all layers' weights. */
+/* T positions, with the logits of one: in the last layer the others only write keys and values.
+ * `elements`: of all layers' weights. */
 static double prefill_operations(const gm_llama *llama, double elements, double T) {
   double L = (double)llama->n_layers, layer = elements / L;
   double keys = 2 * (double)(llama->dim * llama->kv_dim);

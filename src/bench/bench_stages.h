@@ -6,7 +6,7 @@
 #include "bench.h"
 #include "handles.h"
 
-/* Zero-initialised but for what stands below "given". */
+/* Zero-initialised, except for the members below "given". */
 typedef struct gm_bench_chain {
   gm_features *features;
   float *pixels;  /* [3, S, S] */
@@ -23,8 +23,8 @@ typedef struct gm_bench_chain {
   uint32_t repeat;
 } gm_bench_chain;
 
-/* Room, a picture of noise, boxes of all sizes, any tokens: times don't depend on their values.
- * GM_ERR_MEMORY; end it in any case. */
+/* Allocates the memory and makes a picture of noise, boxes of all sizes and arbitrary tokens:
+ * times do not depend on their values. Errors: GM_ERR_MEMORY; end it in any case. */
 gm_status gm_bench_chain_begin(gm_bench_chain *b, gm_error *err);
 void gm_bench_chain_end(gm_bench_chain *b);
 
