@@ -27,7 +27,7 @@ typedef struct attention_data {
   gm_kv_span spans[3];
 } attention_data;
 
-/* Rounds floats to a cache's type in place and returns them as they lie there. */
+/* Rounds floats to a cache's type in place and returns them in that type. */
 static void *to_type(gm_type type, float *x, size_t n) {
   const gm_type_traits *traits = gm_type_traits_of(type);
   void *stored = malloc(gm_type_row_bytes(type, n) + 1);
@@ -70,7 +70,7 @@ static attention_data *make_data(const attention_case *shape, uint64_t seed) {
   return d;
 }
 
-/* Where factors are rounded to bf16, what is left of keys and values of other types too. */
+/* If factors are rounded to bf16, rounds keys and values of other types too. */
 static void round_stored(attention_data *d, const gm_kernels *kernels) {
   if (!d->shape.rounded || kernels->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS) return;
   for (size_t i = 0; i < d->shape.n_spans; i++) {
@@ -121,7 +121,7 @@ static const float *kv_of(const attention_data *d, float *const *spans, size_t e
   return spans[i] + (entry * d->shape.span[i] + j) * d->row + head * d->shape.head_dim;
 }
 
-/* What one query of one head must give. */
+/* The expected result of one query of one head. */
 static void expect(const attention_data *d, size_t entry, size_t query, size_t head,
                    double *want) {
   const attention_case *s = &d->shape;
@@ -184,7 +184,7 @@ static void check_case(const gm_kernels *kernels, const attention_case *shape, u
       assert_within(out + row * d->out_row + h * shape->head_dim, want, shape->head_dim,
                     bound_of(d, kernels), what);
     }
-    /* What lies between the rows is not ours. */
+    /* The bytes between the rows must not change. */
     assert_same_bits(out + row * d->out_row + width, d->out + row * d->out_row + width, 5,
                      what);
   }
@@ -345,8 +345,8 @@ static void check_parts(const gm_kernels *kernels, gm_way way, const attention_c
   free(out);
 }
 
-/* Single queries; blocks and chunks that end within a part; own keys that were there before the
- * queries, and more than a tile of them; no shared keys. */
+/* Single queries; blocks and chunks that end within a part; own keys from before the queries,
+ * and more than a tile of them; no shared keys. */
 static void test_parts_behind_shared_keys(void **state) {
   (void)state;
   for (gm_way way = GM_WAY_READ; way <= GM_WAY_STEP; way++) {
@@ -361,8 +361,8 @@ static void test_parts_behind_shared_keys(void **state) {
   }
 }
 
-/* By every table of kernels: shared keys that fill no chunk, a chunk and a rest, or chunks
- * alone; tiles of several parts, and parts of several tiles. */
+/* By every table of kernels: shared keys that fill less than a chunk, a chunk and a rest, or
+ * whole chunks; tiles of several parts, and parts of several tiles. */
 static void test_rounded_parts_behind_shared_keys(void **state) {
   (void)state;
   for (size_t t = 0; gm_kernels_at(t); t++) {
@@ -383,7 +383,7 @@ static void test_rounded_parts_behind_shared_keys(void **state) {
   }
 }
 
-/* Each part by itself gives the same bits, where factors are rounded one by one. */
+/* Each part by itself is bit-identical, if factors are rounded one by one. */
 static void test_rounded_parts_do_not_show_in_each_other(void **state) {
   (void)state;
   static const size_t tq[] = {14, 1, 47, 160, 3}, own[] = {14, 9, 47, 161, 150};
@@ -411,8 +411,8 @@ static void test_rounded_parts_do_not_show_in_each_other(void **state) {
   }
 }
 
-/* Queries 55 to 131 of 200 by themselves, their keys in other spans: the same bits, where
- * factors are rounded one by one; keys that a query does not see do not show either. */
+/* Queries 55 to 131 of 200 by themselves, their keys in other spans: bit-identical, if factors
+ * are rounded one by one. Keys that a query does not attend to have no effect. */
 static void test_rounded_attention_does_not_show_where_it_was_cut(void **state) {
   (void)state;
   static const attention_case shape = {
@@ -442,16 +442,16 @@ static void test_rounded_attention_does_not_show_where_it_was_cut(void **state) 
   }
 }
 
-/* A query, a key or a value that is no number shows in all that depend on it: query 30 alone,
- * a key or a value in queries 10 and later. What depends on none stays as it was, but for
- * values: they are read with weight 0 by queries of the same tile. */
+/* A NaN in a query, a key or a value reaches all results that depend on it: those of query 30
+ * alone, or, from a key or a value, those of queries 10 and later. Other results do not change.
+ * The exception is values, which queries of the same tile read with weight 0. */
 static void test_rounded_attention_keeps_what_is_no_number(void **state) {
   (void)state;
   static const attention_case shape = {1, 40, 1, 1, 32, 1, {40}, true, ROUNDED};
   static const float bad[] = {NAN, INFINITY};
   for (size_t t = 0; gm_kernels_at(t); t++)
     for (size_t i = 0; i < 6; i++) {
-      /* An infinite number takes the step of its neighbours with it. */
+      /* An infinity also changes the step of its neighbours. */
       bool words = gm_kernels_at(t)->rounded[GM_TYPE_F32]->form == GM_TILE_WORDS;
       if (words && i % 2 == 1) continue;
       attention_data *d = make_data(&shape, 5);
@@ -476,8 +476,8 @@ static void test_rounded_attention_keeps_what_is_no_number(void **state) {
     }
 }
 
-/* gm_attention of tq queries, told that it may round; alone, or as one part after the first
- * span; and what the two ways give. */
+/* gm_attention of tq queries, which may round; alone, or as one part after the first span;
+ * compared with both ways. */
 static void check_way(const gm_kernels *kernels, size_t tq, bool part, gm_way way,
                       bool rounds) {
   attention_data *d = make_data(
@@ -521,8 +521,8 @@ static void check_way(const gm_kernels *kernels, size_t tq, bool part, gm_way wa
   free_data(d);
 }
 
-/* Steps stay exact, as their products do, and words are never used; without leave nothing is
- * rounded. The number of queries makes no difference. */
+/* Steps stay exact, like their products, and words are never used. Nothing is rounded unless
+ * allowed. The number of queries does not matter. */
 static void test_which_attention_is_rounded(void **state) {
   (void)state;
   for (size_t t = 0; gm_kernels_at(t); t++) {
@@ -558,7 +558,7 @@ static void test_attention_by_hand(void **state) {
   compute_close(c);
 }
 
-/* Scores of +-2000 overflow a naive exponential; the largest key takes all. */
+/* Scores of +-2000 overflow a naive exponential; the largest key gets all the weight. */
 static void test_attention_with_huge_scores(void **state) {
   (void)state;
   enum { KEYS = 300, QUERIES = 6 };

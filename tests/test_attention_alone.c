@@ -1,6 +1,6 @@
-/* test_attention_alone.c - causal attention gives each query the bits that it has alone: by
- * every table of kernels, whatever goes with it, wherever spans begin and whatever is shared.
- */
+/* test_attention_alone.c - causal attention is batch-invariant: each query's result is
+ * bit-identical to the one alone, by every table of kernels, with any other queries, spans and
+ * shared keys. */
 #include "ops_support.h"
 
 #include <math.h>
@@ -11,8 +11,8 @@
 enum { SEQS = 16, HEADS = 4, KV_HEADS = 2, DIM = 32, ROW = KV_HEADS * DIM, MOST_SPANS = 1024 };
 enum { WIDTH = HEADS * DIM, SHARED = 700, MOST_KEYS = SHARED + 300 };
 
-/* A sequence's keys and values [keys, ROW] as one block, and its queries [tq, WIDTH], which are
- * the last ones to be seen. */
+/* A sequence's keys and values [keys, ROW] as one block, and its queries [tq, WIDTH], at its
+ * last positions. */
 typedef struct sequence {
   size_t keys, tq;
   void *k, *v;
@@ -107,7 +107,7 @@ static void attend_alone(gm_compute *c, const sequences *s, const sequence *of, 
   assert_ok(gm_attention(c, &args), c->err);
 }
 
-/* The first n sequences in one call, `common` keys of theirs given once. */
+/* The first n sequences in one call; their `common` first keys are given once. */
 static void attend_together(gm_compute *c, const sequences *s, size_t n, size_t common,
                             size_t step, float *const *want) {
   gm_kv_span *spans = malloc((SEQS + 1) * MOST_SPANS * sizeof *spans);

@@ -87,7 +87,7 @@ static void threads_begin_with_their_own_share(void **state) {
   gm_pool_free(pool);
 }
 
-/* The first task ends when all others have: its thread needs help with its share. */
+/* The first task ends after all others, so other threads must help with its thread's share. */
 static void waiting_task(void *arg, size_t task, size_t worker) {
   (void)worker;
   atomic_int *done = arg;
@@ -108,8 +108,8 @@ static void held_up_thread_is_helped_with_its_share(void **state) {
   gm_pool_free(pool);
 }
 
-/* The signals that each thread blocks; a task ends when all have begun, so each is another's.
- */
+/* The signals that each thread blocks. A task ends when all have begun, so each runs on another
+ * thread. */
 typedef struct masks {
   atomic_int begun;
   sigset_t blocked[3];
@@ -137,7 +137,7 @@ static void workers_take_no_signals(void **state) {
   pthread_sigmask(SIG_SETMASK, &before, &after);
   masks m = {0};
   gm_pool_run(pool, mask_task, &m, 3);
-  for (int i = 1; i < 32; i++) /* the creator's are as they were */
+  for (int i = 1; i < 32; i++) /* the creator's are unchanged */
     assert_int_equal(sigismember(&after, i), i == SIGUSR2 || sigismember(&before, i));
   for (int w = 1; w < 3; w++) {
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
@@ -148,8 +148,8 @@ static void workers_take_no_signals(void **state) {
   gm_pool_free(pool);
 }
 
-/* 20 times 10 ms without a job: what the workers spin for takes 20 times 80 us each, and not
- * the whole time, which would be 800 ms. */
+/* 20 times 10 ms without a job: the workers spin for 80 us each time, not the whole time, which
+ * would be 800 ms. */
 static void workers_sleep_when_idle(void **state) {
   (void)state;
   gm_pool *pool;
@@ -200,7 +200,8 @@ static void write_text(const char *folder, const char *name, const char *text) {
   fclose(file);
 }
 
-/* A v2 group with a quota of 3 CPUs inside one of 1.5: the smaller one holds. A v1 group: 2. */
+/* A v2 group with a quota of 3 CPUs inside one of 1.5: the smaller one applies. A v1 group: 2.
+ */
 static void quotas_of_ancestors_count(void **state) {
   (void)state;
   char folder[] = "/tmp/gromatic-cgroup-XXXXXX", path[256], members[256];
@@ -274,7 +275,7 @@ static void messages_are_clean(void **state) {
     assert_int_equal(gm_fail(&err, GM_ERR_MODEL, "%s", cases[i].quoted), GM_ERR_MODEL);
     assert_string_equal(err.message, cases[i].shown);
   }
-  /* A message that does not fit ends before the character that it would cut. */
+  /* A message that does not fit ends before the first character that does not fit. */
   char longest[2 * sizeof err.message];
   for (size_t i = 0; i + 2 < sizeof longest; i += 2) memcpy(longest + i, "\xc3\xa9", 3);
   gm_fail(&err, GM_ERR_IO, "%s", longest);

@@ -1,4 +1,4 @@
-/* test_cache_dir.c - entries of several kinds under one limit; what is half written. */
+/* test_cache_dir.c - entries of several kinds under one limit; unfinished files. */
 #include "support.h"
 
 #include "cache_dir.h"
@@ -49,12 +49,12 @@ static void test_pieces_come_back_as_one(void **state) {
   gm_unmap(&file);
   /* another kind of the same key is another entry */
   assert_false(gm_cache_dir_map(dir, key, "features", &file));
-  /* a name that could lead out of the directory is no key */
+  /* a name that could lead out of the directory is not a key */
   assert_false(gm_cache_dir_map(dir, "../../../../etc/passwd", "scene", &file));
   gm_cache_dir_free(dir);
 }
 
-/* Ten entries of 100 bytes fit; both kinds count, and the one used last stays. */
+/* Ten entries of 100 bytes fit; both kinds count, and the entry used last stays. */
 static void test_one_limit_for_all_kinds(void **state) {
   (void)state;
   char key[65], first[65], bytes[100] = {0};
@@ -64,7 +64,7 @@ static void test_one_limit_for_all_kinds(void **state) {
     key_of(i, key);
     gm_cache_dir_store(dir, key, i % 2 ? "scene" : "features",
                        &(gm_cache_piece){bytes, sizeof bytes}, 1, NULL);
-    usleep(2000); /* the file system's clock must tell them apart */
+    usleep(2000); /* so that the file times differ */
     gm_cache_dir_used(dir, first, "features");
     usleep(2000);
   }
@@ -82,7 +82,7 @@ static void test_one_limit_for_all_kinds(void **state) {
   gm_cache_dir_free(dir);
 }
 
-/* An entry of nearly the whole limit makes room for itself, and is there then. */
+/* An entry of nearly the whole limit makes room for itself and stays. */
 static void test_a_large_entry_stays(void **state) {
   (void)state;
   char small[65], large[65], bytes[950] = {0};
@@ -141,7 +141,7 @@ static void test_half_written_entries_go_after_a_day(void **state) {
   assert_int_equal(access(foreign, F_OK), 0);
 }
 
-/* Each file once, no more than sixteen, in the order met; what is absent is no refusal. */
+/* Each file once, at most sixteen, in the order met; an absent entry is not a refusal. */
 static void test_refusals(void **state) {
   (void)state;
   char key[65], path[160];

@@ -1,4 +1,4 @@
-/* test_cache_entry.c - the head of entries, their sum, and what is refused. */
+/* test_cache_entry.c - the head of entries, their sum, and refusals. */
 #include "support.h"
 
 #include "bytes.h"
@@ -68,7 +68,7 @@ static void test_the_head(void **state) {
   }
 }
 
-/* The sum of a body of several pieces, however it is cut into parts and whoever sums. */
+/* The sum of a body of several pieces, with any split into parts and any number of threads. */
 static void test_the_sum(void **state) {
   (void)state;
   enum { LARGE = 2 * MIB + 12345 };
@@ -133,8 +133,8 @@ static void test_pauses(void **state) {
   free(body);
 }
 
-/* Every bit changed, every length, another key, another kind: refused, and for the reason that
- * it is. */
+/* Every bit changed, every length, another key, another kind: refused, with the right reason.
+ */
 static void test_what_is_refused(void **state) {
   (void)state;
   const gm_cache_kind *const kinds[] = {&plain, &paged};
@@ -176,7 +176,7 @@ static void test_what_is_refused(void **state) {
   }
 }
 
-/* Parts come back as they were cut or in another way; a size that wraps is none. */
+/* Parts are read back with the same or another split; a size that overflows is refused. */
 static void test_parts_come_back(void **state) {
   (void)state;
   char a[3], b[7], all[10];
@@ -196,13 +196,13 @@ static void test_parts_come_back(void **state) {
   assert_false(gm_cache_entry_load(dir, &plain, key, wraps, 2));
   gm_cache_entry_store(dir, &plain, "no key", &whole, 1, NULL, NULL);
   assert_false(gm_cache_entry_load(dir, &plain, "no key", &whole, 1));
-  /* nothing at all is an entry too */
+  /* an empty body is an entry too */
   gm_cache_entry_store(dir, &paged, key, NULL, 0, NULL, NULL);
   assert_true(gm_cache_entry_load(dir, &paged, key, NULL, 0));
   gm_cache_dir_free(dir);
 }
 
-/* A file of an older format is refused by name, and stored over. */
+/* A file of an older format is refused by name, and overwritten. */
 static void test_older_formats(void **state) {
   (void)state;
   char path[200], old[74] = "GMSCENE\1";

@@ -1,6 +1,5 @@
-/* test_cache_memory_failure.c - when an allocation fails while results are kept between runs,
- * or taken from there: a call answers as it does without a cache, or returns GM_ERR_MEMORY, and
- * what is kept afterwards is whole. */
+/* test_cache_memory_failure.c - when an allocation fails while the cache is written or read, a
+ * call answers as without a cache or returns GM_ERR_MEMORY, and the entries stay valid. */
 #include "failing_alloc.h"
 #include "interface.h"
 
@@ -15,7 +14,7 @@ typedef struct fixture {
   char root[32], model[64], cache[64];
   const gm_image *image;
   char want[MOST_TEXT];
-  bool cold; /* nothing is kept before a run */
+  bool cold; /* the cache is empty before a run */
 } fixture;
 
 static gm_status describe(gm_scene *scene, char text[MOST_TEXT], gm_error *err) {
@@ -91,7 +90,7 @@ static void filling_a_cache(void **state) {
   failing_alloc_torture("answers that fill a cache", run_cached, f, 1, STRIDE);
 }
 
-/* Entries are made by whoever finds none, failures or not. */
+/* Missing entries are made, with failures or without. */
 static void reading_a_cache(void **state) {
   fixture *f = *state;
   f->cold = false;

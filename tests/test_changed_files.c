@@ -1,6 +1,6 @@
-/* test_changed_files.c - files that are mapped and overwritten while they are read: whatever a
- * first look has measured must bound the second. The arena's allocations go through the test,
- * which changes the bytes right before one of them, so before and between the looks. */
+/* test_changed_files.c - files that are mapped and overwritten while they are read: the sizes
+ * of the first pass must bound the second. The arena's allocations go through the test, which
+ * changes the bytes right before one of them, so before and between the passes. */
 #include "arena.h"
 #include "checkpoint.h"
 #include "gguf.h"
@@ -36,7 +36,7 @@ enum { STRINGS = 1000, STRING_BYTES = 9, HEAD = 24 + 8 + 1 + 4 + 4 + 8 };
 
 typedef struct gguf_bytes {
   unsigned char at[HEAD + STRINGS * STRING_BYTES];
-  size_t longer; /* number of the string that becomes longer, or shorter */
+  size_t longer; /* index of the string that becomes longer or shorter */
   uint64_t length;
 } gguf_bytes;
 
@@ -74,7 +74,7 @@ static void change_length(void *arg) {
 }
 
 /* Allocations of a parse: keys, tensors, the key's name, then the strings' list and their
- * block, before each of which both walks are still to come, or one of them. */
+ * block, at each of these, both walks or one of them are still to come. */
 static void strings_of_a_gguf_keep_to_the_first_walk(void **state) {
   (void)state;
   gguf_bytes *b = malloc(sizeof *b);
@@ -85,7 +85,7 @@ static void strings_of_a_gguf_keep_to_the_first_walk(void **state) {
   assert_ok(gm_gguf_parse(&gguf, b->at, sizeof b->at, "a.gguf", &err), &err);
   gm_gguf_free(&gguf);
   size_t all = calls, changed = 0;
-  /* one byte more; all that is left of the file; 8 bytes gone, so that the rest is read askew
+  /* one byte more; all that is left of the file; 8 bytes missing, so that the rest is misread
    */
   static const uint64_t lengths[] = {2, 800 * STRING_BYTES, 0};
   static const size_t places[] = {0, 100, STRINGS - 1};
@@ -104,12 +104,12 @@ static void strings_of_a_gguf_keep_to_the_first_walk(void **state) {
     }
   /* Before the last two allocations: the long string at the first two places, which ends inside
    * the file, and the last string where nothing is left of it. Elsewhere the lengths after it
-   * are read askew, or the file ends, and the message says that. */
+   * are misread, or the file ends, and the message says so. */
   assert_int_equal(changed, 2 * 3);
   free(b);
 }
 
-/* ---- a PyTorch archive: the pickle is looked at until the last tensor is listed */
+/* ---- a PyTorch archive: the pickle is read until the last tensor is listed */
 
 typedef struct archive {
   char path[64];
@@ -117,8 +117,8 @@ typedef struct archive {
   size_t size;
 } archive;
 
-/* What was text is another text, control characters and NUL among it; other bytes stay, so that
- * the file still is what it was but for names. */
+/* Replaces texts by others, with control characters and NUL. Other bytes stay, so that only
+ * names change. */
 static void change_text(void *arg) {
   const archive *a = arg;
   unsigned char *other = malloc(a->size);

@@ -86,7 +86,7 @@ static void names_are_made_plain(void **state) {
   }
 }
 
-/* ---- what options change ---- */
+/* ---- the effect of options ---- */
 
 static void every_option_says_what_it_changes(void **state) {
   (void)state;
@@ -94,11 +94,11 @@ static void every_option_says_what_it_changes(void **state) {
     if (row->changes == CHANGES_UNSAID) fail_msg("--%s", row->name);
 }
 
-/* Settings of the command with one option; none where row is NULL. */
+/* Settings of the command with one option; without an option if row is NULL. */
 static json_t *settings_with(const cli_command *command, const cli_option_row *row,
                              const char *file) {
   char given[200];
-  const char *value = "0.25"; /* no option's default, in the range of all */
+  const char *value = "0.25"; /* not the default of any option, within the range of all */
   if (row && row->kind != NUMBER) value = row->kind == TEXT ? "text" : "7";
   if (row && row->changes == CHANGES_FILE) value = file;
   snprintf(given, sizeof given, "--%s%s%s", row ? row->name : "", row && row->value ? "=" : "",
@@ -130,7 +130,7 @@ static void check_option(const cli_command *command, const cli_option_row *row,
   json_decref(with);
 }
 
-/* Every option of every command: the run is another one where its result is. */
+/* Every option of every command: it is among the settings exactly if it changes the result. */
 static void settings_are_the_options_that_change_the_result(void **state) {
   (void)state;
   char file[] = "/tmp/gromatic-test-XXXXXX";
@@ -143,7 +143,7 @@ static void settings_are_the_options_that_change_the_result(void **state) {
   unlink(file);
 }
 
-/* What counts by something else than the words that were typed. */
+/* Options whose value is more than the typed words. */
 static void own_settings_stand_for_options(void **state) {
   (void)state;
   const cli_command *command = cli_command_named("classify");
@@ -180,7 +180,7 @@ static void another_version_is_told_alone(void **state) {
 static const ledger_wish anew = {false, false, false}, go_on = {true, false, false},
                          retry = {true, true, false}, forced = {false, false, true};
 
-/* The files of one output, in a folder of their own. */
+/* The files of one output, in their own folder. */
 typedef struct output {
   char folder[32], path[48], list[64], part[64], part_list[80];
 } output;
@@ -195,7 +195,7 @@ static output new_output(void) {
   return o;
 }
 
-/* All that may be left, and nothing else. */
+/* Removes the files that may be left, and nothing else. */
 static void remove_output(const output *o) {
   unlink(o->path);
   unlink(o->list);
@@ -221,13 +221,13 @@ static void assert_text(const char *path, const char *wanted) {
   free(text);
 }
 
-/* A run's settings; the caller's. */
+/* A run's settings, owned by the caller. */
 static json_t *settings(double conf, int max_pixels) {
   return json_pack("{s:s, s:f, s:i}", "the command", "detect", "--conf", conf, "--max-pixels",
                    max_pixels);
 }
 
-/* Opens and begins; NULL where that is refused. */
+/* Opens and begins; NULL if that is refused. */
 static cli_ledger *opened(const output *o, json_t *run, ledger_wish wish) {
   cli_ledger *ledger;
   if (cli_ledger_open(o->path, wish, &ledger) != CLI_DONE) return NULL;
@@ -299,7 +299,7 @@ static void a_killed_run_resumes_to_the_same_bytes(void **state) {
   remove_output(&o);
 }
 
-/* The failed line goes, the others stay in their order. */
+/* The failed line is removed, the others stay in order. */
 static void failures_are_tried_again(void **state) {
   (void)state;
   output o = new_output();
@@ -327,7 +327,7 @@ static void failures_are_tried_again(void **state) {
   remove_output(&o);
 }
 
-/* Another limit of what fails goes on where no failure stays from before it. */
+/* A changed limit that affects failures is accepted if no failure is left from before. */
 static void a_raised_limit_is_for_failures(void **state) {
   (void)state;
   output o = new_output();
@@ -353,7 +353,8 @@ static void a_raised_limit_is_for_failures(void **state) {
   remove_output(&o);
 }
 
-/* What its ledger does not belong to is neither gone on with nor replaced, but with force. */
+/* A result that does not belong to its ledger is neither resumed nor replaced, except with
+ * force. */
 static void a_result_needs_its_own_ledger(void **state) {
   (void)state;
   json_t *run = settings(0.3, 0);
@@ -390,7 +391,7 @@ static void a_result_needs_its_own_ledger(void **state) {
   json_decref(run);
 }
 
-/* The same for the lines of a run that was stopped. */
+/* The same for the lines of an interrupted run. */
 static void a_part_needs_its_own_ledger(void **state) {
   (void)state;
   json_t *run = settings(0.3, 0), *other = settings(0.5, 0);
@@ -407,7 +408,7 @@ static void a_part_needs_its_own_ledger(void **state) {
     if (kind == 2) assert_int_equal(truncate(o.part, 10), 0);
     json_t *now = kind == 4 ? other : run;
     ledger = opened(&o, now, go_on);
-    if (kind == 2) { /* the lines that are there stay */
+    if (kind == 2) { /* the existing lines stay */
       assert_true(took(ledger, 'a'));
       assert_false(took(ledger, 'b'));
     } else {
@@ -423,8 +424,8 @@ static void a_part_needs_its_own_ledger(void **state) {
   json_decref(other);
 }
 
-/* Removed under its holder, as a finished run does it, the lock keeps nobody out for long: who
- * had opened it meanwhile sees that it has no name. */
+/* A finished run removes the lock that it holds. A run that opened the file before then finds
+ * that it has no name, and tries again. */
 static void a_lock_without_a_name_is_none(void **state) {
   (void)state;
   output o = new_output();
@@ -432,13 +433,13 @@ static void a_lock_without_a_name_is_none(void **state) {
   assert_true(first >= 0);
   assert_int_equal(cli_lock_take(o.path), -1);
   assert_int_equal(errno, EWOULDBLOCK);
-  int late = open(o.path, O_RDWR); /* before the first one is through */
+  int late = open(o.path, O_RDWR); /* before the first one has finished */
   cli_lock_release(first, o.path);
   assert_false(is_there(o.path));
   assert_int_equal(flock(late, LOCK_EX | LOCK_NB), 0); /* a dead one */
   int second = cli_lock_take(o.path);
   assert_true(second >= 0);
-  cli_lock_release(late, o.path); /* not its name any more */
+  cli_lock_release(late, o.path); /* the name is not its own any more */
   assert_true(is_there(o.path));
   assert_int_equal(cli_lock_take(o.path), -1);
   cli_lock_release(second, o.path);

@@ -1,4 +1,4 @@
-/* test_clip_mini.c - the trained CLIP of Hugging Face's layout against reference runs: ids,
+/* test_clip_mini.c - the trained CLIP in Hugging Face's layout against reference runs: ids,
  * features, one redraw of WCA, class vectors of two baselines. */
 #include "clip_support.h"
 

@@ -1,5 +1,5 @@
 /* test_clip_tiny.c - CLIP in OpenAI's and open_clip's layouts against reference runs: token
- * ids, pixels, features of both towers; and the layouts that convert tells apart. */
+ * ids, pixels, features of both towers; and the layouts that convert distinguishes. */
 #include "clip_support.h"
 
 #include <math.h>
@@ -44,7 +44,7 @@ static void check_texts(clip_fixture *f, golden *g, const char *name) {
   golden_array want = golden_get(g, name);
   assert_int_equal(want.n, n * D);
   assert_close(out, want.data, n * D, PARITY, name);
-  /* Strings by themselves, but for the one that upstream takes for a token. */
+  /* Strings by themselves, except the one that upstream reads as a token. */
   for (size_t i = 0; i < n; i++) {
     if (strstr(texts[i], "<|")) continue;
     assert_ok(gm_clip_encode_strings(&f->compute, f->model, &texts[i], 1, out, NULL), &f->err);
@@ -66,7 +66,7 @@ static void same_pixels(const float *pixels, size_t size, const float *want, con
     for (size_t y = 0; y < small; y++)
       for (size_t x = 0; x < small; x++)
         picked[(c * small + y) * small + x] = pixels[(c * size + 8 * y) * size + 8 * x];
-  /* The same bytes, then the same two roundings: what is left is the order of operations. */
+  /* The same bytes and the same two roundings; only the order of operations differs. */
   assert_close(picked, want, 3 * small * small, 1e-6, name);
   free(picked);
 }
@@ -146,7 +146,7 @@ static void test_layout_is_told_by_the_config_unless_given(void **state) {
   assert_true(h.fused && h.act == GM_ACT_GELU && h.vision_heads == 2 && h.text_heads == 2);
   converted_hparams(open_clip, "openai", &h);
   assert_true(h.act == GM_ACT_QUICK_GELU && h.vision_heads == 1 && h.text_heads == 1);
-  converted_hparams(openai, "open_clip", &h); /* no config beside it: the layout's defaults */
+  converted_hparams(openai, "open_clip", &h); /* no config file: the layout's defaults */
   assert_true(h.act == GM_ACT_GELU && h.vision_heads == 1);
   gm_error err;
   gm_convert_params params = {.struct_size = sizeof params, .layout = "keras"};

@@ -215,9 +215,9 @@ static void handmade_fill(handmade *h, const char *const *tokens, size_t n_token
                               0, NULL,      NULL};
 }
 
-/* Upstream merges all pairs of the lowest rank before it looks again, which shows where a pair
- * that this makes has a lower rank still. "ababab": rank 1 makes "ab" "ab" "a" "b</w>", then
- * rank 0 "ab" "aba" "b</w>". One pair at a time would end with "aba" "b" "ab</w>". */
+/* Upstream merges all pairs of the lowest rank before it searches again. The difference shows
+ * if a new pair has an even lower rank. "ababab": rank 1 makes "ab" "ab" "a" "b</w>", then rank
+ * 0 "ab" "aba" "b</w>". One pair at a time would end with "aba" "b" "ab</w>". */
 static void one_rank_is_merged_at_once(void **state) {
   (void)state;
   const char *tokens[] = {"ab", "aba", "ab</w>", "<s>", "<e>"};
@@ -303,14 +303,14 @@ static void hostile_files_are_refused(void **state) {
   const size_t cuts[] = {0, 1, 9, 10, 18, 1000, size / 2, size - 9, size - 1};
   for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++)
     assert_int_equal(gm_clip_vocabulary_from_merges_gz(&v, gz, cuts[i], &err), GM_ERR_MODEL);
-  gz[size / 2] ^= 1; /* the checksum sees it, if nothing before does */
+  gz[size / 2] ^= 1; /* the checksum detects it, if nothing before does */
   assert_int_equal(gm_clip_vocabulary_from_merges_gz(&v, gz, size, &err), GM_ERR_MODEL);
   free(gz);
 }
 
 /* ---- size */
 
-/* The longest texts, one word each where the class allows it. A quadratic merge would take
+/* The longest texts, one word each if the characters allow it. A quadratic merge would take
  * minutes; combining marks in the worst order are the slowest. */
 static void long_text_is_quick(void **state) {
   (void)state;

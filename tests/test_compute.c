@@ -1,5 +1,5 @@
-/* test_compute.c - operations that poll in between: each task runs once, and the end of the
- * call is seen between pieces. */
+/* test_compute.c - operations that poll between pieces: each task runs once, and a cancellation
+ * ends the call between pieces. */
 #include "ops.h"
 #include "support.h"
 
@@ -9,7 +9,7 @@ enum { TASKS = 24 };
 
 typedef struct work {
   unsigned runs[TASKS];
-  unsigned polls, most_polls; /* the poll after so many cancels */
+  unsigned polls, most_polls; /* the poll after this many cancels */
 } work;
 
 static void count(void *arg, size_t task, size_t worker) {

@@ -21,7 +21,7 @@ static void expect_conv(const gm_conv_args *k, const float *w, const float *befo
       double sum = k->bias ? (double)k->bias[o] : 0;
       if (k->accumulate) sum += (double)before[p * co + o];
       for (size_t tap = 0; tap < 9; tap++) {
-        size_t row = y + tap / 3 - 1, column = x + tap % 3 - 1; /* wraps where outside */
+        size_t row = y + tap / 3 - 1, column = x + tap % 3 - 1; /* wraps if outside */
         if (row >= k->h || column >= k->w) continue;
         const float *in = k->x + ((map * k->h + row) * k->w + column) * ci;
         for (size_t i = 0; i < ci; i++)
@@ -104,7 +104,7 @@ static void test_winograd_against_double(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_conv(&cases[i]);
 }
 
-/* All input zero: the bias alone, whichever way. */
+/* All input is zero: only the bias, by either algorithm. */
 static void test_conv_of_nothing(void **state) {
   (void)state;
   enum { SIDE = 12, C = 32, N = SIDE * SIDE * C };
@@ -146,7 +146,7 @@ static void test_a_map_alone(void **state) {
   free(x), free(w), free(both), free(alone);
 }
 
-/* The best table, made to round with all types or with none. */
+/* The best table, changed to round with all types or with none. */
 static gm_kernels kernels_that(bool round) {
   gm_kernels kernels = *gm_kernels_best();
   for (int type = 0; type < GM_TYPE_COUNT; type++) kernels.rounds[type] = round;

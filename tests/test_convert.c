@@ -1,5 +1,5 @@
 /* test_convert.c - checkpoints become model files: every layout by its index formula, the types
- * by their policy, the keys by the configuration; and what is refused. */
+ * by their policy, the keys by the configuration; and refusals. */
 #include "checkpoint.h"
 #include "interface.h"
 #include "model_file.h"
@@ -146,7 +146,7 @@ static void test_layouts(void **state) {
   check_taps(c, f, "region_encoder.roi_align.pconvs.2.weight");
   for (int k = 0; k < 3; k++) check_coordinates(c, f, k);
   check_bins(c, f, 128);
-  /* Heads stand once, under the name without "decoder.". */
+  /* Heads are stored once, under the name without "decoder.". */
   const size_t *s;
   float *x =
       read_all(c, "perceiver.ddetr_transformer.decoder.bbox_embed.3.layers.1.weight", &s);
@@ -185,7 +185,7 @@ static const char *key_string(const gm_model_file *f, const char *key) {
   return value;
 }
 
-/* What groma-tiny's config.json says, and upstream's defaults where it is silent. */
+/* The values of groma-tiny's config.json, and upstream's defaults for absent members. */
 static void test_keys_tiny(void **state) {
   (void)state;
   gm_model_file *f = convert(test_data("models/groma-tiny"), "tiny.gguf", "f16", 0);
@@ -193,7 +193,7 @@ static void test_keys_tiny(void **state) {
     const char *key;
     uint32_t value;
   } wanted[] = {
-      {"groma.image_size", 448}, /* default: the preprocessor's 224 is not it */
+      {"groma.image_size", 448}, /* the default, not the preprocessor's 224 */
       {"groma.patch_size", 14},
       {"groma.vision.layers", 5},
       {"groma.vision.heads", 2},
@@ -272,8 +272,8 @@ static void check_type(const gm_model_file *f, const char *name, gm_type type) {
              gm_type_traits_of(type)->name);
 }
 
-/* groma-mini's language model has rows of 192 and 512: 256 divides the latter alone. Of its
- * four layers the FFN outputs of 2 (layer % 3 == 2) are among those that take q6_k. */
+/* groma-mini's language model has rows of 192 and 512: 256 divides only the latter. Of its four
+ * layers the FFN outputs of 2 (layer % 3 == 2) are among those that take q6_k. */
 static void test_types(void **state) {
   (void)state;
   gm_model_file *f = convert(MINI, "q4_k.gguf", "q4_k", 0);
@@ -305,8 +305,8 @@ static void *file_bytes(const char *name, size_t *n) {
   return test_read_file(path_of(name), n);
 }
 
-/* The file depends neither on the number of threads nor on the way: straight from the
- * checkpoint, or from a file in f32. */
+/* The file depends neither on the number of threads nor on whether it is made from the
+ * checkpoint or from an f32 file. */
 static void test_same_bytes(void **state) {
   (void)state;
   size_t n[3];
@@ -382,7 +382,7 @@ static const char *const parts[] = {"config.json", "preprocessor_config.json",
                                     "model.safetensors"};
 
 /* A checkpoint like groma-mini in which the first `from` in the file `name` is replaced by `to`
- * (of n bytes both); name NULL: nothing is. `without`: this file is left out. */
+ * (of n bytes both); name NULL: nothing is replaced. `without`: this file is left out. */
 static const char *make_changed(const char *name, const void *from, const void *to, size_t n,
                                 const char *without) {
   static char folder[200], path[300], source[300];
@@ -470,7 +470,7 @@ static void test_refused_tokens(void **state) {
           "f32", GM_ERR_MODEL, "no id of its own");
 }
 
-/* The tensor's shape becomes another one of as many bytes, written with as many digits. */
+/* Changes the tensor's shape to another one with the same bytes and digits. */
 static void refused_shape(const char *name, const char *shape, const char *other,
                           const char *message) {
   size_t size;
@@ -539,7 +539,8 @@ static void progress(void *user, const char *stage, double done) {
   c->last = done;
 }
 
-/* Not under the name that it has there, nor another; GGUF files there are results. */
+/* The destination must not be a source file, by any of its names; GGUF files there are results.
+ */
 static void test_files_of_the_source_are_spared(void **state) {
   (void)state;
   gm_error err;

@@ -1,5 +1,5 @@
-/* test_draw.c - annotated pictures: what is on the canvas, where labels go, which files are
- * known as drawings, and that a failure leaves no file. Fonts differ between machines, so
+/* test_draw.c - annotated pictures: the canvas, the places of labels, which files are
+ * recognised as drawings, and that a failure leaves no file. Fonts differ between machines, so
  * nothing here depends on a letter's shape. */
 #include "draw_support.h"
 
@@ -20,7 +20,7 @@
 
 #include <zlib.h>
 
-/* A directory of the test's own; its files are removed at the end. */
+/* The test's own directory; its files are removed at the end. */
 static char folder[] = "/tmp/gromatic-draw-XXXXXX";
 
 static const char *in_folder(const char *name) {
@@ -100,7 +100,7 @@ static void boxes_stand_where_they_should(void **state) {
   /* clipped to the picture */
   assert_int_equal(pixel(out, 638, 300), SKY);
   assert_int_equal(pixel(out, 500, 478), SKY);
-  /* inside and far outside the picture is as it was */
+  /* inside the box and far outside it the picture is unchanged */
   assert_int_equal(pixel(out, 200, 180), GREY);
   assert_int_equal(pixel(out, 500, 200), GREY);
   assert_int_equal(pixel(out, 20, 400), GREY);
@@ -149,7 +149,7 @@ static void small_and_thin_pictures_are_legible(void **state) {
 static const gm_label thing = {
     .struct_size = sizeof thing, .name = "thing", .score = 1, .raw_score = 0.5f};
 
-/* Crops that are not inside the picture: the explanation is of another one. */
+/* Crops outside the picture: the explanation is of another picture. */
 static void an_explanation_of_another_picture_is_refused(void **state) {
   (void)state;
   static const gm_box wrong[] = {{0, 0, 17, 8}, {0, 0, 16, 9}, {-1, 0, 4, 4}, {0, NAN, 4, 4}};
@@ -191,9 +191,9 @@ static const uint8_t colours[][3] = {{255, 255, 255}, {0, 0, 0},     {128, 128, 
                                      {230, 30, 20},   {255, 150, 0}, {255, 240, 120},
                                      {20, 60, 220},   {30, 160, 60}, {110, 20, 110}};
 
-/* The heat map shows on pictures of any colour: where all of the score lies is lighter than
- * where none does by what the key's ends differ, 0.937 - 0.079 of white, of which 0.65 is laid
- * over the picture's grey: 142.3; three roundings are at most 0.5 each on either side. */
+/* The heat map is visible on pictures of any colour: the place with all of the score is lighter
+ * than one with none by the difference of the key's ends, 0.937 - 0.079 of white, of which 0.65
+ * covers the picture's grey: 142.3; three roundings are at most 0.5 each on either side. */
 static void heat_shows_on_any_picture(void **state) {
   (void)state;
   const gm_crop_share crop = crop_of((gm_box){0, 0, 64, 64}, 0.5f, 0.25f, 0);
@@ -211,8 +211,8 @@ static void heat_shows_on_any_picture(void **state) {
   gm_explanation_free(e);
 }
 
-/* What speaks for the label is orange, what against it blue, what for neither the picture's
- * grey: 0.3 is the most, 0.3 - 0.1 two thirds of it, -0.1 a third. */
+/* Parts for the label are orange, parts against it blue, parts with neither the picture's grey:
+ * 0.3 is the most, 0.3 - 0.1 two thirds of it, -0.1 a third. */
 static void heat_tells_for_from_against(void **state) {
   (void)state;
   const gm_crop_share crops[] = {crop_of((gm_box){0, 0, 64, 64}, 0.5f, 0, 0.3f),
@@ -248,7 +248,7 @@ static void heat_tells_for_from_against(void **state) {
   gm_explanation_free(e);
 }
 
-/* One crop has nothing to be compared with: the picture stays as it is. */
+/* A single crop has nothing to be compared with: the picture stays unchanged. */
 static void one_crop_has_no_heat(void **state) {
   (void)state;
   const gm_crop_share crop = crop_of((gm_box){0, 0, 128, 64}, 1, 0.5f, 0.1f);
@@ -270,8 +270,7 @@ static void one_crop_has_no_heat(void **state) {
   gm_explanation_free(e);
 }
 
-/* Two names that are alike in their first 600 bytes, none of which shows, are told apart in
- * each place that they stand in. */
+/* Two names that differ only after 600 invisible bytes look different in each place. */
 static void long_names_are_not_cut_in_bytes(void **state) {
   (void)state;
   char names[2][620];
@@ -280,7 +279,8 @@ static void long_names_are_not_cut_in_bytes(void **state) {
   gm_image *out[2];
   for (size_t i = 0; i < 2; i++) {
     char *end = names[i];
-    for (int k = 0; k < 40; k++) { /* a zero width joiner and its like, 15 to a letter */
+    for (int k = 0; k < 40;
+         k++) { /* zero width joiners and similar characters, 15 per letter */
       memcpy(end, "\xE2\x80\x8D\xE2\x80\x8D\xE2\x80\x8D\xE2\x80\x8D\xE2\x80\x8D", 15);
       end += 15;
     }
@@ -342,7 +342,7 @@ static void labels_stay_inside_and_apart(void **state) {
     for (size_t k = 0; k < i; k++) assert_true(gm_rect_overlap(tag, placed[k]) == 0);
     placed[i] = tag;
   }
-  gm_rect alone = {0, 0, 50, 20}; /* nothing in the way: above the left corner */
+  gm_rect alone = {0, 0, 50, 20}; /* no other tags: above the left corner */
   gm_tag_place(&alone, 0, &(gm_rect){200, 100, 80, 90}, 1, NULL, 0, area);
   assert_true(alone.x == 200 && alone.y == 80);
 }
@@ -359,7 +359,7 @@ static void tags_at_the_edge_stay_inside(void **state) {
       gm_tag_place(&tag, i, boxes, sizeof boxes / sizeof *boxes, NULL, 0, area);
       assert_true(tag.x >= 0 && tag.y >= 0 && tag.x + tag.w <= 640 && tag.y + tag.h <= 480);
     }
-  /* the drawing's own: a name too long for any tag is shortened, and ends before the edge */
+  /* in a whole drawing, a name too long for any tag is shortened and ends before the edge */
   char name[400];
   for (size_t i = 0; i < sizeof name - 1; i++) name[i] = (char)('a' + i % 20);
   name[sizeof name - 1] = 0;
@@ -421,8 +421,8 @@ static void marks_of_one_box_are_all_seen(void **state) {
   gm_image_free(image);
 }
 
-/* Boxes without room for frames inside each other, at the picture's edge too, and boxes that
- * differ by less than a line: every colour is seen, a third as much at least as the others. */
+/* Boxes without room for nested frames, also at the picture's edge, and boxes that differ by
+ * less than a line: every colour is visible, at least a third as much as the others. */
 static void marks_of_one_small_box_are_all_seen(void **state) {
   (void)state;
   gm_image *image = grey_image(640, 480);
@@ -453,7 +453,7 @@ static void marks_of_one_small_box_are_all_seen(void **state) {
   gm_image_free(image);
 }
 
-/* Grey of 8 x 8 blocks without detail comes back exactly; the format is what the name says. */
+/* 8 x 8 blocks of plain grey are restored exactly; the name decides the format. */
 static void the_name_gives_the_format(void **state) {
   (void)state;
   gm_error err;
@@ -491,7 +491,7 @@ static void put_file(const char *name, const void *bytes, size_t n) {
   assert_int_equal(fclose(file), 0);
 }
 
-/* Chunks as PNG has them, up to IEND; the mark's sum is right. */
+/* Valid PNG chunks up to IEND; the mark's sum is right. */
 static void check_chunks(const uint8_t *bytes, size_t size) {
   size_t at = 8, marks = 0;
   while (at + 12 <= size) {
@@ -549,13 +549,13 @@ static void drawings_are_known_again(void **state) {
   gm_image_free(image);
 }
 
-/* Every head of a drawing that is cut short or has one bit changed in the header's marks. */
+/* A drawing's head that is cut short anywhere, or has one bit of its marks changed. */
 static void what_looks_like_a_drawing_is_not_one(void **state) {
   (void)state;
   gm_error err;
   gm_image *image = grey_image(64, 64);
   static const char *const names[] = {"a.png", "a.jpg"};
-  /* signature, IHDR, tEXt .. "gromatic " and the same of JPEG: which bytes must be so */
+  /* signature, IHDR, tEXt .. "gromatic " and the same of JPEG: the bytes that must match */
   static const struct {
     size_t from, to;
   } must[2][2] = {{{0, 16}, {37, 59}}, {{0, 11}, {20, 33}}};

@@ -1,7 +1,6 @@
-/* test_draw_text.c - text of drawings in all scripts: what is one letter, which way it runs,
- * where lines break, that fonts which have the characters are found, and that no text does
- * harm. Nothing depends on the shape of a letter; what wants a font that is not installed is
- * left out, by name. */
+/* test_draw_text.c - text of drawings in all scripts: letters, directions, line breaks, that
+ * fonts with the characters are found, and that no text does harm. Nothing depends on the shape
+ * of a letter; checks whose font is not installed are skipped by name. */
 #include "draw_support.h"
 
 #include "draw_caption.h"
@@ -87,7 +86,7 @@ static void clusters_are_one_letter(void **state) {
     assert_int_equal(l.at[l.n - 1].end, l.n_chars);
     gm_letters_free(&l);
   }
-  /* a tower of accents ends somewhere */
+  /* stacked accents are limited */
   char tower[4001] = "a";
   for (size_t i = 1; i + 2 < sizeof tower; i += 2) memcpy(tower + i, "\xCC\x81", 2);
   gm_letters l = read_letters(tower, 100);
@@ -98,7 +97,7 @@ static void clusters_are_one_letter(void **state) {
 
 /* ---- order ---- */
 
-/* The code points from left to right, by the letters that the glyphs stand for. */
+/* Checks the code points from left to right, by the letters of the glyphs. */
 static void check_order(const char *text, const uint32_t *want, size_t n) {
   gm_letters l = read_letters(text, 100);
   gm_line line = shaped(&l);
@@ -116,7 +115,8 @@ static void check_order(const char *text, const uint32_t *want, size_t n) {
 
 static void hebrew_runs_from_right_to_left(void **state) {
   (void)state;
-  /* alef bet gimel; then within English; then numbers, which run as ever; then a bracket */
+  /* alef bet gimel; then within English; then numbers, which still run left to right; then a
+   * bracket */
   check_order("\xD7\x90\xD7\x91\xD7\x92", (uint32_t[]){0x5D2, 0x5D1, 0x5D0}, 3);
   check_order("a \xD7\x90\xD7\x91 b", (uint32_t[]){'a', ' ', 0x5D1, 0x5D0, ' ', 'b'}, 6);
   check_order("\xD7\x90 12 \xD7\x91", (uint32_t[]){0x5D1, ' ', '1', '2', ' ', 0x5D0}, 6);
@@ -182,8 +182,8 @@ static void every_script_has_glyphs(void **state) {
   }
 }
 
-/* What stands together is one glyph: letters of Arabic change where they join, an astronaut, a
- * flag and an accented letter are drawn as one. */
+/* Arabic letters change shape where they join; an astronaut, a flag and an accented letter are
+ * one glyph each. */
 static void letters_are_shaped_together(void **state) {
   (void)state;
   gm_letters alone = read_letters("\xD8\xA8", 10);
@@ -268,7 +268,7 @@ static void what_is_known_is_no_box(void **state) {
   uint32_t *a = rendered(dog), *b = rendered(missing);
   assert_true(ink_of(a).dark > 50);
   assert_true(ink_of(b).dark > 50);
-  /* bold and regular are not one, though both come from one file */
+  /* bold and regular are different fonts, though both come from one file */
   assert_ptr_not_equal(gm_font_for(l.chars, 1, true), gm_font_for(l.chars, 1, false));
   if (known && unknown) assert_memory_not_equal(a, b, SIDE * SIDE * sizeof *a);
   if (unknown) { /* a frame: dark at the middle of all four sides */
@@ -313,8 +313,8 @@ static void emoji_have_colours(void **state) {
   FcPatternDestroy(colours);
 }
 
-/* In a process of its own, since fonts are looked up once: letters of cairo's own strokes, and
- * boxes for all else. */
+/* In its own process, since fonts are looked up once: letters in cairo's own strokes, boxes for
+ * everything else. */
 static int draw_without_fonts(void) {
   FILE *file = fopen("/tmp/gromatic-no-fonts.conf", "w");
   if (!file) return 1;
@@ -410,8 +410,8 @@ static void captions_wrap_and_keep_every_letter(void **state) {
   gm_caption_free(&c);
 }
 
-/* A full stop, a comma or a closing bracket begins no line, an opening one ends none; words are
- * divided only where one is longer than a line. */
+/* No line begins with a full stop, a comma or a closing bracket, or ends with an opening one. A
+ * word is divided only if it is longer than a line. */
 static void lines_break_where_they_may(void **state) {
   (void)state;
   static const char chinese[] =

@@ -1,6 +1,6 @@
-/* test_draw_threads.c - drawings made by several threads at once: each has the bytes that it
- * has when it is made alone, and FreeType, which cairo shares out wrongly, is used by one
- * thread at a time. Fonts are first looked up by all threads together. */
+/* test_draw_threads.c - drawings made by several threads at once: each has the same bytes as
+ * when made alone, and only one thread at a time uses FreeType, which cairo does not lock
+ * correctly. Fonts are first looked up by all threads together. */
 #include "draw_support.h"
 
 #include <dlfcn.h>
@@ -23,7 +23,7 @@ static atomic_int inside, most, calls;
 typedef int load_glyph(void *face, unsigned glyph, int32_t flags);
 load_glyph FT_Load_Glyph;
 
-/* Stands before FreeType's own; waits, so that another thread would be seen inside. */
+/* Replaces FreeType's own; waits, so that another thread inside would be noticed. */
 __attribute__((visibility("default"))) int FT_Load_Glyph(void *face, unsigned glyph,
                                                          int32_t flags) {
   static _Atomic(load_glyph *) own;
@@ -66,7 +66,7 @@ static void name_file(const artist *a, size_t round, char path[256]) {
   snprintf(path, 256, "%s/%s-%zu-%zu.png", folder, a->kind, a->number, round);
 }
 
-/* Another picture and other words for each thread and round, so that glyphs are made again. */
+/* Another picture and text for each thread and round, so that glyphs are made again. */
 static gm_status draw_one(artist *a, size_t round) {
   size_t i = a->number * ROUNDS + round;
   uint32_t width = (uint32_t)(640 + 60 * i);

@@ -1,6 +1,6 @@
-/* test_engine.c - an engine shared by models, calls and requests: answers that do not depend on
- * what else runs, threads that are counted, scenes that are shared and kept, and a limit of
- * memory. Requests by themselves are in test_requests.c. */
+/* test_engine.c - an engine shared by models, calls and requests: batch-invariant answers, the
+ * number of threads, shared and kept scenes, and the memory limit. Requests by themselves are
+ * in test_requests.c. */
 #include "engine_support.h"
 
 #include <pthread.h>
@@ -261,7 +261,7 @@ static void test_one_picture_from_two_threads_is_one_scene(void **state) {
   engine_world_close(&w);
 }
 
-/* Without kept scenes each has its own. */
+/* Without kept scenes, each scene is computed anew. */
 static void test_no_kept_scenes(void **state) {
   (void)state;
   engine_world w;
@@ -428,7 +428,7 @@ static void test_memory_limit(void **state) {
   assert_non_null(strstr(err.message, "2 scenes"));
   assert_non_null(strstr(err.message, "free scenes"));
   assert_int_equal(engine_info(&w).scenes, 2);
-  gm_scene_free(first.scene); /* kept, until its place is wanted */
+  gm_scene_free(first.scene); /* kept until its memory is needed */
   assert_int_equal(engine_info(&w).scenes, 2);
   assert_ok(gm_scene_create(&third, w.models[0], w.images[2], NULL, NULL, &err), &err);
   assert_true(engine_info(&w).memory_used <= params.memory);
@@ -444,7 +444,7 @@ static void test_memory_limit(void **state) {
   engine_world_close(&w);
 }
 
-/* What a first question computes has its place too. */
+/* What a first question computes counts too. */
 static void test_memory_limit_of_a_question(void **state) {
   (void)state;
   engine_world w;
@@ -520,7 +520,7 @@ static void test_a_view_outlives_its_image(void **state) {
   engine_world_close(&w);
 }
 
-/* The handles may go as soon as the requests are there. */
+/* Handles may be freed as soon as the requests exist. */
 static void test_a_request_keeps_what_it_needs(void **state) {
   (void)state;
   static const size_t numbers[] = {0, 2, 3, 4, 5, 10, 14};

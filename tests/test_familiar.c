@@ -1,4 +1,4 @@
-/* How unlike a picture is, by arithmetic; what it says about pictures is in
+/* test_familiar.c - the arithmetic of unlikeness; real pictures are tested in
  * cli/test_cli_scope.py. */
 #include "support.h"
 

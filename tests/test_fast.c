@@ -1,6 +1,6 @@
 /* test_fast.c - what the setting `fast` changes: the kernels that weights of f32 go through,
- * how far features move, the language model's cache. That nothing moves without it is for the
- * goldens of files of f32 to say (test_clip_mini, test_vision_mini). */
+ * how far features move, the language model's cache. The goldens of f32 files show that nothing
+ * moves without it (test_clip_mini, test_vision_mini). */
 #include "clip_support.h"
 #include "handles.h"
 
@@ -13,7 +13,7 @@ static void kernels_of_fast(void **state) {
   bool rounds = best->rounds[GM_TYPE_F16];
   assert_false(best->rounds[GM_TYPE_F32]);
   assert_int_equal(fast->rounds[GM_TYPE_F32], rounds);
-  /* The features are part of every cache's key: they differ where results do. */
+  /* The features are part of every cache key: they differ if results do. */
   assert_int_equal(strcmp(best->features, fast->features) != 0, rounds);
   assert_string_equal(best->name, fast->name);
   for (int type = 0; type < GM_TYPE_COUNT; type++)
@@ -68,14 +68,14 @@ static void cache_of_fast(void **state) {
   assert_int_equal(model->groma->kv_shape.v_type, GM_TYPE_Q8_0);
   assert_ptr_equal(model->kernels, gm_kernels_fast());
   gm_model_free(model);
-  params.cache_type_k = "f32"; /* a type that is named is taken */
+  params.cache_type_k = "f32"; /* a type that is given is used */
   assert_ok(gm_model_open(&model, "groma-mini", &params, &err), &err);
   assert_int_equal(model->groma->kv_shape.k_type, GM_TYPE_F32);
   assert_int_equal(model->groma->kv_shape.v_type, GM_TYPE_Q8_0);
   gm_model_free(model);
 }
 
-/* A report names the table that was timed, whichever features it has. */
+/* A report names the table that was timed, with any features. */
 static void report_of_fast(void **state) {
   (void)state;
   gm_error err;

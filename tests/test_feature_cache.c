@@ -1,4 +1,4 @@
-/* test_feature_cache.c - entries that come back, entries that are damaged, the limit. */
+/* test_feature_cache.c - entries that are read back, damaged entries, the limit. */
 #include "support.h"
 
 #include "feature_cache.h"
@@ -57,7 +57,7 @@ static void test_values_come_back(void **state) {
   assert_memory_equal(values, back, sizeof values);
   assert_false(gm_feature_cache_load(cache, key_a, ROWS, COLUMNS - 1, back));
   assert_false(gm_feature_cache_load(cache, key_a, ROWS - 1, COLUMNS, back));
-  assert_int_equal(count_files(path), 1); /* nothing half-written beside it */
+  assert_int_equal(count_files(path), 1); /* no unfinished file beside it */
   gm_cache_dir_free(cache);
   remove_directory(path);
 }
@@ -103,7 +103,7 @@ static void test_damaged_entries_are_absent(void **state) {
   assert_non_null(gm_feature_cache_read(entry, size, "short", ROWS, COLUMNS, back));
   assert_non_null(gm_feature_cache_read(entry, size, key_a, SIZE_MAX, COLUMNS, back));
   free(entry);
-  /* With a right sum: rows that are no unit vectors, and NaN. */
+  /* With a right sum: rows that are not unit vectors, and NaN. */
   values[0] = 2;
   gm_feature_cache_store(cache, key_a, ROWS, COLUMNS, values);
   assert_false(gm_feature_cache_load(cache, key_a, ROWS, COLUMNS, back));
@@ -129,7 +129,7 @@ static void test_the_oldest_go_over_the_limit(void **state) {
   for (size_t i = 0; i < 30; i++) {
     key_of(i, key);
     gm_feature_cache_store(cache, key, ROWS, COLUMNS, values);
-    usleep(2000); /* the file system's clock must tell them apart */
+    usleep(2000); /* so that the file times differ */
     assert_true(gm_feature_cache_load(cache, first, ROWS, COLUMNS, back));
     assert_true(gm_feature_cache_load(cache, key, ROWS, COLUMNS, back));
     usleep(2000);
@@ -141,7 +141,7 @@ static void test_the_oldest_go_over_the_limit(void **state) {
   remove_directory(path);
 }
 
-/* Keys differ where anything differs, also where texts are cut in another place. */
+/* Keys differ if anything differs, also if texts are split elsewhere. */
 static void test_keys(void **state) {
   (void)state;
   char a[65], b[65];

@@ -1,6 +1,5 @@
-/* test_gguf.c - files written by gguf_write.h come back through model_file.h as they went in,
- * and appear whole or not at all. That others read them, and we theirs:
- * python/test_gguf_files.py. */
+/* test_gguf.c - files written by gguf_write.h are read back unchanged by model_file.h, and
+ * appear whole or not at all. python/test_gguf_files.py tests exchange with other programs. */
 #include "gguf_write.h"
 #include "model_file.h"
 #include "model_file_bytes.h"
@@ -141,7 +140,7 @@ static void test_file(void **state) {
     assert_ok(gm_gguf_begin(w, &err), &err);
     write_tensors(w);
     assert_int_equal(access(path, F_OK) == 0, round > 0);
-    /* The second round is given up: the first one's file stays, and nothing beside it. */
+    /* The second round is abandoned: the first one's file stays, and nothing else. */
     if (round != 1) assert_ok(gm_gguf_finish_file(w, &err), &err);
     gm_gguf_writer_free(w);
     assert_int_equal(files_in(directory), 1);
@@ -167,7 +166,7 @@ static void test_file(void **state) {
   rmdir(directory);
 }
 
-/* ---- getters refuse what is not as wanted, and say so */
+/* ---- getters refuse wrong keys, with a message */
 
 static void assert_message(gm_status status, const gm_error *err, const char *a,
                            const char *b) {
@@ -249,7 +248,7 @@ static void test_names(void **state) {
   }
   assert_true(gm_tensor_short_name(long_names[0], name));
   assert_string_equal(name, "ddetr.decoder.layers.10.encoder_attn.sampling_offsets.weight");
-  /* 63 bytes stay as they are; 64 of no known beginning are refused. */
+  /* 63 bytes are unchanged; 64 with an unknown beginning are refused. */
   char text[65];
   memset(text, 'a', sizeof text);
   text[63] = 0;

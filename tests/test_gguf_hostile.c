@@ -1,8 +1,7 @@
-/* test_gguf_hostile.c - what a GGUF file may try: each cause of a published vulnerability of
- * such parsers is a case, then a small header is cut at every byte and every byte of it is
- * changed. Refused means GM_ERR_MODEL with words that name the cause; nothing is read outside
- * the bytes, which stand at the end of a page so that AddressSanitizer or the MMU would tell.
- */
+/* test_gguf_hostile.c - hostile GGUF files: each cause of a published vulnerability of such
+ * parsers is a case; then a small header is cut at every byte, and every byte of it is changed.
+ * Refused means GM_ERR_MODEL with a message that names the cause. Nothing is read outside the
+ * bytes, which end at a page's end, so that AddressSanitizer or the MMU would notice. */
 #include "gguf.h"
 #include "model_file.h"
 #include "support.h"
@@ -61,7 +60,7 @@ static void put_data(bytes *b, size_t n) {
   put(b, zeros, n);
 }
 
-/* The bytes at the very end of a readable page, on a 32-byte boundary as far as that goes. */
+/* The bytes at the very end of a readable page, 32-byte aligned if possible. */
 static gm_status open_guarded(const bytes *b, size_t n, gm_error *err) {
   enum { PAGE = 4096 };
   unsigned char *pages =
@@ -72,7 +71,7 @@ static gm_status open_guarded(const bytes *b, size_t n, gm_error *err) {
   memcpy(at, b->data, n);
   gm_model_file *file = NULL;
   gm_status status = gm_model_file_from_memory(&file, at, n, "hostile", err);
-  if (status == GM_OK) { /* what passed must be readable throughout */
+  if (status == GM_OK) { /* an accepted file must be readable throughout */
     for (size_t i = 0; i < gm_model_file_n_tensors(file); i++) {
       const gm_tensor *t = gm_model_file_tensor_at(file, i, NULL);
       const unsigned char *data = t->data;
@@ -129,8 +128,7 @@ static void test_strings(void **state) {
   put_u64(&b, 1000);
   put(&b, "abc", 3);
   refused(&b, "past the end");
-  b = begin(0,
-            1); /* an embedded NUL: two names for those who print, one for those who compare */
+  b = begin(0, 1); /* an embedded NUL: printing and comparing would see different names */
   put_u64(&b, 3);
   put(&b, "a\0b", 3);
   refused(&b, "NUL");
@@ -197,7 +195,7 @@ static void test_values(void **state) {
   put_u32(&b, GM_GGUF_BOOL);
   put(&b, "\2", 1);
   refused(&b, "bool");
-  b = begin(0, 2); /* the same key twice: which one counts? */
+  b = begin(0, 2); /* the same key twice */
   for (int i = 0; i < 2; i++) {
     put_text(&b, "a");
     put_u32(&b, GM_GGUF_U32);

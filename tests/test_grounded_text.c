@@ -35,7 +35,8 @@ static void collect(void *user, const char *text, size_t length) {
   assert_ok(gm_text_append(user, text, length, &err), &err);
 }
 
-/* Parses the ids and checks that what was streamed is the text, and that spans are sound. */
+/* Parses the ids and checks that the streamed text is the final text, and that spans are valid.
+ */
 static void parse(gm_grounded_text *g, const int32_t *ids, size_t n, size_t n_regions) {
   gm_error err;
   gm_text streamed = {0};
@@ -165,7 +166,7 @@ static void rules_and_malformed_answers(void **state) {
   }
 }
 
-/* Byte tokens 0x00 is id 3: a character that is cut by a tag, by the end, and NUL. */
+/* The byte token 0x00 is id 3: a character that is cut by a tag, by the end, and NUL. */
 static void broken_characters_become_visible(void **state) {
   (void)state;
   const int32_t p = gm_llama_token_id(mini.tokenizer, "<p>");

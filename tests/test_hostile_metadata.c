@@ -1,7 +1,7 @@
-/* test_hostile_metadata.c - a model file whose numbers of metadata contradict its tensors or
- * each other, one key at a time: refused at open, or usable without harm. What opens is asked a
- * question; a picture or context of absurd size is left to the caller's patience, which here
- * is short: cancellation must work. */
+/* test_hostile_metadata.c - a model file whose metadata contradict its tensors or each other,
+ * one key at a time: refused at open, or usable without harm. A model that opens is asked a
+ * question. With a picture or context of absurd size the question is cancelled, which must
+ * work. */
 #include "groma_hparams.h"
 #include "patched_model.h"
 
@@ -40,7 +40,7 @@ static int free_picture(void **state) {
   return 0;
 }
 
-/* A status that a call on a strange model may have. */
+/* Checks that a call on a strange model may return this status. */
 static void check_status(const char *what, gm_status status, const gm_error *err) {
   bool fine = status == GM_OK || status == GM_ERR_MODEL || status == GM_ERR_MEMORY ||
               status == GM_ERR_CANCELLED || status == GM_ERR_CONTEXT_FULL;

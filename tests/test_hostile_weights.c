@@ -1,7 +1,7 @@
-/* test_hostile_weights.c - a model file with the right names and shapes whose numbers were made
- * to hurt: NaN, infinity, huge, zero, random bits, in all tensors and in one stage at a time.
- * Answers are then worthless, but every call returns, and no index that comes out of a number
- * leaves its array (the debug build's sanitizers look). */
+/* test_hostile_weights.c - a model file with the right names and shapes but hostile numbers:
+ * NaN, infinity, huge, zero, random bits, in all tensors and in one stage at a time. Answers
+ * are then worthless, but every call returns, and no computed index leaves its array (the debug
+ * build's sanitizers check). */
 #include "interface.h"
 #include "patched_model.h"
 #include "rng.h"
@@ -66,7 +66,7 @@ static gm_image *test_picture(void) {
   return image;
 }
 
-/* Useless numbers may be named as such, but nothing else may be wrong. */
+/* A call may fail because of useless numbers, but for no other reason. */
 static bool answered(gm_status status, const gm_error *err) {
   if (status != GM_OK && (status != GM_ERR_MODEL || !err->message[0])) assert_ok(status, err);
   return status == GM_OK;

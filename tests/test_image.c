@@ -52,8 +52,8 @@ static void pixels_equal_pillow(void **state) {
   each_fixture(check_pixels);
 }
 
-/* Whatever the file's length, a part of it is never taken for the whole. The copy is exactly as
- * long as the part, so that a sanitizer sees a read past it. */
+/* A truncated file is never accepted, whatever its length. The copy is exactly as long as the
+ * part, so that a sanitizer sees a read past it. */
 static void check_cuts(const char *name, unsigned char *bytes, size_t size) {
   for (size_t n = 0; n < size; n++) {
     unsigned char *part = malloc(n ? n : 1);
@@ -76,7 +76,7 @@ static void cut_files_are_truncated(void **state) {
   each_fixture(check_cuts);
 }
 
-/* Two changes of every byte: anything but a crash or another code than those promised. */
+/* Two changes of every byte: no crash, and no status but the documented ones. */
 static void check_changes(const char *name, unsigned char *bytes, size_t size) {
   const gm_image_params limits = {.struct_size = sizeof limits, .max_pixels = 1 << 18};
   static const unsigned char changes[] = {0xFF, 0x01};
@@ -140,7 +140,7 @@ static void exif_reader_is_hostile_proof(void **state) {
     assert_int_equal(gm_exif_orientation(part, n), 0);
     free(part);
   }
-  memcpy(little + 4, "\xFF\xFF\xFF\xFF", 4); /* directory far outside */
+  memcpy(little + 4, "\xFF\xFF\xFF\xFF", 4); /* directory far outside the data */
   assert_int_equal(gm_exif_orientation(little, sizeof little - 1), 0);
   memcpy(little + 4, "\x08\0\0\0\xFF\xFF", 6); /* 65535 entries */
   assert_int_equal(gm_exif_orientation(little, sizeof little - 1), 6);
@@ -206,7 +206,7 @@ static void opening_tells_what_is_wrong(void **state) {
   params.max_bytes++;
   assert_ok(gm_image_open(&image, path, &params, &err), &err);
   gm_image_free(image);
-  params.max_bytes = 1 << 20; /* a file without an end */
+  params.max_bytes = 1 << 20; /* a file without end */
   assert_int_equal(gm_image_open(&image, "/dev/zero", &params, &err), GM_ERR_IMAGE_TOO_LARGE);
 
   uint8_t rgb[3] = {1, 2, 3};
@@ -217,7 +217,7 @@ static void opening_tells_what_is_wrong(void **state) {
   gm_image_free(NULL);
 }
 
-/* A picture that is not a file: read to its end, whatever its length. */
+/* A picture from a pipe is read to its end, of any length. */
 static void reads_from_a_pipe(void **state) {
   (void)state;
   size_t size;

@@ -1,8 +1,8 @@
 /* test_image_bombs.c - small files that ask for much memory or time: each is decoded in a child
- * with little address space and little time, and must give its error (or its picture) there.
+ * process with little address space and time, and must give its error (or its picture) there.
  *
- * Built here byte by byte: PNG chunks with their CRC, a deflate stream of zeros, JPEG scans.
- * Sanitizers reserve address space of their own, so under them nothing runs. */
+ * The files are built here byte by byte: PNG chunks with their CRC, a deflate stream of zeros,
+ * JPEG scans. Sanitizers reserve address space, so with them nothing runs. */
 #include "support.h"
 
 #include <stdio.h>
@@ -115,7 +115,7 @@ static file png_deep_and_wide(void) {
   return png_end(png_begin(60000, 60000, 16, 6, 0), 1000);
 }
 
-/* 64 Mi pixels are allowed, but their 192 MiB are not to be had here. Its data is complete. */
+/* 64 Mi pixels are allowed, but their 192 MiB are not available here. The data is complete. */
 static file png_at_the_limit(void) {
   return png_end(png_begin(8192, 8192, 1, 0, 0), 8192 * 1025 / 258 + 1);
 }

@@ -1,6 +1,6 @@
-/* test_interface.c - what gromatic.h promises of the structs of its calls: struct_size 0 is
- * refused; a struct of an older header, one of a newer header with nothing new in it, and NULL
- * are all right; one with something new in it is refused. Of structs that a call fills too. */
+/* test_interface.c - gromatic.h's promises about structs: struct_size 0 is refused; a struct of
+ * an older header, one of a newer header without new values, and NULL are accepted; one with
+ * new values is refused. The same for structs that a call fills. */
 #include "interface_world.h"
 
 #include <dirent.h>
@@ -11,8 +11,8 @@
 
 /* ---- structs that calls read ---- */
 
-/* Defines NAME(p, err): the call with p in the place of one of its structs. It makes *out,
- * which is freed again; on failure it is NULL. */
+/* Defines NAME(p, err): the call with p as one of its structs. It makes *out, which is freed;
+ * on failure it is NULL. */
 #define MAKES(name, type, free_it, call)                                                       \
   static gm_status name(const void *p, gm_error *err) {                                        \
     type *out = (type *)&world;                                                                \
@@ -22,7 +22,7 @@
     return status;                                                                             \
   }
 
-/* The same of a call that makes nothing. */
+/* The same for a call that makes nothing. */
 #define DOES(name, call)                                                                       \
   static gm_status name(const void *p, gm_error *err) {                                        \
     return call;                                                                               \
@@ -133,7 +133,7 @@ DOES(clip_sha256, gm_clip_sha256(world.clip, sum, p, err))
 DOES(encode_texts, gm_clip_encode_texts(world.clip, phrases, 1, features, p, err))
 DOES(encode_boxes, gm_clip_encode_boxes(world.clip, world.image, NULL, 1, features, p, err))
 
-/* What a call does not go without, or would take too long without. */
+/* Params that a call requires, or without which it would take too long. */
 static const gm_classes_params needed_classes = {
     .struct_size = sizeof needed_classes,
     .method = GM_METHOD_CLIP,
@@ -145,8 +145,8 @@ static const gm_bench_params needed_stages = {.struct_size = sizeof needed_stage
 static const gm_bench_params needed_texts = {
     .struct_size = sizeof needed_texts, .repeat = 1, .count = 1, .stages = "texts"};
 
-/* Which structs are tried that are all right. A benchmark measures the machine's limits, which
- * takes a second: only one of them is run, the others' refusals come before that. */
+/* Which acceptable structs are tried. A benchmark measures the machine's limits, which takes a
+ * second, so only one of them is run; the others' refusals come before that. */
 enum { AS_IT_IS = 1, OLDER_HEADER = 2, NEWER_HEADER = 4, EVERY = 7, NOTHING_RIGHT = 0 };
 
 typedef struct input {
@@ -220,8 +220,8 @@ static void expect(const input *in, const void *p, gm_status wanted, const char 
     fail_msg("%s with a %s that is %s: said %s", in->call, in->type, what, err.message);
 }
 
-/* bytes[size + MORE] as the caller's header of `stated` bytes would have it: after the members
- * that are needed, zero up to the end; beyond the end anything. */
+/* bytes[size + MORE] = the struct of a header with `stated` bytes: the needed members, zeros up
+ * to its end, arbitrary bytes after. */
 static void fill(const input *in, unsigned char *bytes, size_t stated) {
   size_t needed = in->needed ? in->n_needed : 0;
   memset(bytes, 0xA5, in->size + MORE);
@@ -266,7 +266,7 @@ static gm_explanation *explanation;
 static gm_inspection *inspection;
 static gm_bench_report *report;
 
-/* A CLIP that has met one file of its cache cut short. */
+/* A CLIP that has found a truncated file in its cache. */
 static gm_clip *refusing;
 
 static void make_texts(void) {
@@ -346,7 +346,7 @@ FILLS(get_stage, gm_bench_stage, gm_bench_stage_at(report, i, out))
 typedef struct output {
   const char *call;
   size_t size;
-  size_t n; /* elements; 0: not one of several */
+  size_t n; /* elements; 0: not an array */
   gm_status (*get)(void *p, size_t i);
 } output;
 
@@ -359,7 +359,7 @@ static void check_output(const output *of) {
   assert_true(whole && other);
   memcpy(whole, &of->size, sizeof of->size);
   if (of->get(whole, 0) != GM_OK) fail_msg("%s failed", of->call);
-  assert_memory_equal(whole, &of->size, sizeof of->size); /* it stays the caller's */
+  assert_memory_equal(whole, &of->size, sizeof of->size); /* stays as the caller set it */
 
   memset(other, 0xA5, larger);
   memcpy(other, &older, sizeof older);
@@ -425,7 +425,7 @@ static void structs_that_calls_fill(void **state) {
   for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) check_output(&outputs[i]);
 }
 
-/* What has no struct_size, or no element at all. */
+/* Structs without struct_size, and absent elements. */
 static void elements_that_do_not_exist(void **state) {
   (void)state;
   gm_box box = {1, 2, 3, 4};
@@ -440,7 +440,7 @@ static void elements_that_do_not_exist(void **state) {
   assert_int_equal(gm_answer_region_at(answer, answer->n_groundings, 0, &region),
                    GM_ERR_ARGUMENT);
   assert_int_equal(gm_answer_region_at(answer, SIZE_MAX, 0, &region), GM_ERR_ARGUMENT);
-  /* without a cache nothing of it can be refused */
+  /* without a cache there are no refusals */
   assert_int_equal(gm_model_refusal_at(world.model, 0, &refusal), GM_ERR_ARGUMENT);
   assert_int_equal(gm_clip_refusal_at(world.clip, 0, &refusal), GM_ERR_ARGUMENT);
 }

@@ -1,6 +1,6 @@
 /* test_interface_arrays.c - arrays of structs that can grow are walked by the first element's
- * size; and the other promises of gromatic.h: names of statuses, versions, what outlives what,
- * sums that can be cancelled, _free calls that take NULL. */
+ * size; and the other promises of gromatic.h: names of statuses, versions, object lifetimes,
+ * sums that can be cancelled, _free calls that accept NULL. */
 #include "interface_world.h"
 
 #include <stdlib.h>
@@ -179,7 +179,7 @@ static void versions(void **state) {
   assert_int_equal(gm_abi_version(), 1 << 16);
 }
 
-/* ---- what outlives what ---- */
+/* ---- lifetimes ---- */
 
 static void a_view_needs_no_image(void **state) {
   (void)state;
@@ -239,7 +239,7 @@ static void hashes(void *user, const char *stage, double done) {
   w->last = done;
 }
 
-/* Of a model that nobody has asked before: a sum may be kept. */
+/* Uses a new model, since a sum may be kept. */
 static void sums_can_be_cancelled(void **state) {
   (void)state;
   gm_error err = {0};

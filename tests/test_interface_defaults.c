@@ -77,7 +77,7 @@ static void questions(void **state) {
   const gm_ask_params drawn = {.temperature = 2, .seed = 3, .max_tokens = 30};
   gm_ask_params written = drawn;
   written.top_p = 1;
-  written.top_k = 1 << 20; /* more than there are tokens */
+  written.top_k = 1 << 20; /* more than the number of tokens */
   assert_same_captions(drawn, written);
   written.top_k = GM_NONE;
   assert_same_captions(drawn, written);
@@ -124,8 +124,8 @@ static void groundings(void **state) {
 
 /* ---- pictures ---- */
 
-/* The head of a PNG of 10 000 x 10 000 pixels, which are above the default limit; no more of
- * its first IDAT than the name. */
+/* The head of a PNG of 10 000 x 10 000 pixels, above the default limit, up to the name of its
+ * first IDAT. */
 static const unsigned char large_png[] = {
     0x89, 'P',  'N',  'G',  '\r', '\n', 0x1A, '\n', 0,    0,    0,   13,  'I', 'H',
     'D',  'R',  0,    0,    0x27, 0x10, 0,    0,    0x27, 0x10, 8,   2,   0,   0,
@@ -149,7 +149,7 @@ static void pictures(void **state) {
   assert_int_equal(open_bytes(large_png, n, defaults), GM_ERR_IMAGE_TOO_LARGE);
   assert_int_equal(open_bytes(large_png, n, pixels), GM_ERR_IMAGE_TOO_LARGE);
   assert_int_equal(open_bytes(large_png, n, all_pixels), GM_ERR_IMAGE_TRUNCATED);
-  void *zeros = calloc(1, limit + 1); /* of no format */
+  void *zeros = calloc(1, limit + 1); /* not in any format */
   assert_non_null(zeros);
   assert_int_equal(open_bytes(zeros, limit + 1, defaults), GM_ERR_IMAGE_TOO_LARGE);
   assert_int_equal(open_bytes(zeros, limit + 1, bytes), GM_ERR_IMAGE_TOO_LARGE);

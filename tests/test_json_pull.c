@@ -1,5 +1,5 @@
-/* test_json_pull.c - the reader of large JSON files: what is JSON and what is not (after RFC
- * 8259), and what values say. */
+/* test_json_pull.c - the reader of large JSON files: valid and invalid JSON (RFC 8259), and
+ * values. */
 #include "support.h"
 
 #include "json_pull.h"
@@ -138,7 +138,8 @@ static void names_are_numbered_by_their_forms(void **state) {
     assert_int_equal(name_table_find_name(&table, name), i);
   }
   assert_true(name_table_find_name(&table, "cafe 1") == NAME_NONE);
-  assert_int_equal(name_table_add_name(&table, "caf\xE9"), N); /* no UTF-8: only itself */
+  assert_int_equal(name_table_add_name(&table, "caf\xE9"), N); /* not UTF-8: equal only to
+                                                                  itself */
   assert_int_equal(name_table_find_name(&table, "caf\xE9"), N);
   assert_true(clock() - began < 20 * CLOCKS_PER_SEC);
   name_table_free(&table);

@@ -1,6 +1,6 @@
 /* test_kernels_rows.c - the row kernels of every instruction set that runs here against plain
- * C: odd sizes, buffers of exact length between guards, values that overflow, vanish or are no
- * numbers. */
+ * C: odd sizes, buffers of exact length between guards, values that overflow, underflow or are
+ * NaN. */
 #include "ops_support.h"
 
 #include <float.h>
@@ -27,7 +27,7 @@ static const gm_row_kernels *plain(void) {
   return &gm_kernels_at(0)->rows;
 }
 
-/* n floats from x (NULL: zeros) with guards behind them. */
+/* n floats from x (NULL: zeros) with guards after them. */
 static float *guarded(const float *x, size_t n) {
   float *y = zeros(n + GUARDS);
   if (x) memcpy(y, x, n * sizeof *y);
@@ -168,7 +168,7 @@ static void check_softmax(const gm_row_kernels *k, size_t n, gm_rng *rng, const 
     check_guards(y, n, what);
     free(y), free(want);
   }
-  /* A score far below the largest counts nothing, one that is no number spoils the row. */
+  /* A score far below the largest has no weight; a NaN makes the row NaN. */
   x[0] = 1e4F;
   float max = -INFINITY, *y = guarded(x, n);
   float sum = k->softmax_step(y, n, 1, &max);
@@ -307,8 +307,8 @@ static void check_blocks(const gm_row_kernels *k, size_t size, gm_rng *rng, cons
   }
 }
 
-/* NaN, wherever it is in its block, makes that block NaN and no other one; as a key or a query
- * it makes the product NaN, as a value what stands in its block of the sum. */
+/* NaN, wherever it is in its block, makes that block NaN and no other one; in a key or a query
+ * it makes the product NaN, in a value its block of the sum. */
 static void check_blocks_nan(const gm_row_kernels *k, const char *what) {
   enum { D = 96, N = 5, KEY = 2 };
   for (size_t at = 0; at < D; at++) {
@@ -340,8 +340,8 @@ static void check_blocks_nan(const gm_row_kernels *k, const char *what) {
   }
 }
 
-/* Conversion is exact one way and correctly rounded the other, denormals and infinities
- * included. */
+/* Conversion is exact in one direction and correctly rounded in the other, including denormals
+ * and infinities. */
 static void check_halves(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
   float *x = random_floats(rng, n, -70000, 70000), *y = guarded(NULL, n), *want = zeros(n);
   for (size_t i = 0; i < n; i += 3) x[i] *= 1e-10F;
@@ -422,7 +422,7 @@ static void blocks_nan(void **state) {
   for (size_t i = 0; (k = gm_kernels_at(i)) != NULL; i++) check_blocks_nan(&k->rows, k->name);
 }
 
-/* A whole row for each type of a cache in every table, none for other types; F32 as it is. */
+/* A whole row for each type of a cache in every table, none for other types; F32 unchanged. */
 static void types_of_a_cache(void **state) {
   (void)state;
   const gm_kernels *k;

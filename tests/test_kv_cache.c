@@ -1,5 +1,5 @@
-/* test_kv_cache.c - blocks shared between sequences: what is written is found again through the
- * spans, forks do not disturb each other, nothing is left behind (the sanitizers watch). */
+/* test_kv_cache.c - blocks shared between sequences: written values are found through the
+ * spans, forks do not change each other, and nothing leaks (the sanitizers check). */
 #include "support.h"
 
 #include "kv_cache.h"
@@ -85,7 +85,7 @@ static void forks_go_their_own_ways(void **state) {
   expect(&child, 50, 150, 700);
   expect(&grandchild, 50, 10, 700);
   expect(&grandchild, 60, 3, 900);
-  gm_kv_clear(&parent); /* the others keep what they share */
+  gm_kv_clear(&parent); /* the others keep the shared blocks */
   expect(&child, 0, 50, 0);
   expect(&child, 50, 150, 700);
   gm_kv_clear(&child);
@@ -121,7 +121,8 @@ static void forks_see_what_is_written_later(void **state) {
   gm_error err;
   gm_kv_seq parent = {.shape = shape}, child;
   append(&parent, 0, 100);
-  assert_ok(gm_kv_extend(&parent, 60, &err), &err); /* 28 in the first block, the rest behind */
+  assert_ok(gm_kv_extend(&parent, 60, &err),
+            &err); /* 28 in the first block, the rest after it */
   assert_ok(gm_kv_fork(&child, &parent, &err), &err);
   assert_ok(gm_kv_extend(&child, 2, &err), &err);
   float rows[60 * ROW];
@@ -158,7 +159,8 @@ static void half_precision_rounds_to_nearest(void **state) {
   gm_kv_clear(&seq);
 }
 
-/* Each type has its own plane; an odd number of blocks must not misplace the floats behind. */
+/* Each type has its own plane; an odd number of blocks must not misplace the floats after it.
+ */
 static void keys_and_values_may_differ_in_type(void **state) {
   (void)state;
   enum { WIDE = 96, T = 129 }; /* 3 blocks a position, and one position more than a block has */

@@ -1,4 +1,4 @@
-/* test_label.c - naming regions: a region's answer is that of a view of it, whatever the other
+/* test_label.c - naming regions: a region's answer is that of a view of it, with any other
  * regions and classes; errors; COCO's average precision by hand. */
 #include "average_precision.h"
 #include "interface.h"
@@ -79,7 +79,7 @@ static void test_another_class_changes_no_raw_score(void **state) {
     for (size_t i = 0; i < N; i++) {
       assert_int_equal(a[i]->n_labels, 2);
       assert_int_equal(b[i]->n_labels, 5);
-      for (size_t k = 0; k < 2; k++) { /* equal, not near: other classes have no part in it */
+      for (size_t k = 0; k < 2; k++) { /* bit-identical: other classes have no effect */
         float of_two = raw_score(a[i], few[k]), of_five = raw_score(b[i], few[k]);
         assert_memory_equal(&of_two, &of_five, sizeof of_two);
       }
@@ -120,7 +120,7 @@ static void test_a_region_is_answered_as_a_view_of_it(void **state) {
   label(f, boxes, N, classes, together);
   for (size_t i = 0; i < N; i++) {
     gm_view_params params = gm_view_params_default(GM_METHOD_WCA);
-    params.crops = 10; /* as docs/LABEL.md says of regions */
+    params.crops = 10; /* as docs/LABEL.md says for regions */
     params.alpha = 0.7f;
     params.beta = 1;
     gm_view *view = NULL;
@@ -173,8 +173,8 @@ static void test_failures_leave_no_results(void **state) {
   gm_classes_free(classes);
 }
 
-/* A found box in a crowd (its share inside, not the IoU, counts) is no mistake, however many
- * there are; a crowd is nothing to be found; a thing beside a crowd is taken before it. */
+/* A found box in a crowd (by its share inside, not by IoU) is never a mistake, however many
+ * there are. A crowd itself need not be found. A thing beside a crowd is matched before it. */
 static void test_crowds_are_neither_right_nor_wrong(void **state) {
   (void)state;
   const gm_box crowd = {0, 0, 100, 100}, a = {0, 0, 10, 10}, b = {20, 0, 30, 10};
@@ -223,7 +223,7 @@ static void test_boxes_of_one_label_are_one(void **state) {
   assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, left_out));
   for (size_t i = 0; i < REGIONS; i++)
     if (left_out[i] != cases[i].left_out) fail_msg("region %zu", i);
-  bool second[REGIONS] = {[1] = true}; /* what is left out before takes no part */
+  bool second[REGIONS] = {[1] = true}; /* regions that were left out have no effect */
   assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, second));
   assert_false(second[0]);
   assert_true(second[5]);
@@ -239,7 +239,7 @@ static void test_average_precision_by_hand(void **state) {
   const ap_box truth[] = {{0, 0, a, 0, 0}, {0, 0, b, 0, 0}, {1, 1, a, 0, 0}};
   /* class 0: right, wrong, right: precisions 1, 1/2, 2/3 at recalls 1/2, 1/2, 1. Made to fall:
    * 1 up to recall 0.5 (51 points), 2/3 for the other 50. Class 1: its only box is on another
-   * picture. Class 2 has no true box and does not count. */
+   * picture. Class 2 has no true box and is ignored. */
   const ap_box found[] = {{0, 0, b, 0.7, 0}, {0, 2, a, 0.9, 0}, {0, 0, off, 0.8, 0},
                           {0, 0, a, 0.9, 0}, {0, 1, a, 0.9, 0}, {0, 0, a, 0.1, 0}};
   double want = ((51 + 50 * 2.0 / 3) / 101 + 0) / 2;

@@ -1,5 +1,5 @@
-/* test_linear.c - gm_linear and gm_get_rows as wholes: cuts, tails, several outputs, and that
- * neither threads nor the numbers of rows and columns change a result. */
+/* test_linear.c - gm_linear and gm_get_rows as a whole: cuts, tails, several outputs, and that
+ * results do not depend on threads or on the numbers of rows and columns. */
 #include "ops.h"
 #include "rng.h"
 #include "support.h"
@@ -124,7 +124,7 @@ static void linear_shapes(void **state) {
   check_both(GM_TYPE_Q8_0, 11, 8, 32);
 }
 
-/* Bits, not closeness: the same product with 1, 2 and 5 threads, and rows alone. */
+/* Bit-identical: the same product with 1, 2 and 5 threads, and rows alone. */
 static void check_bits(gm_way way) {
   static const gm_type types[] = {GM_TYPE_F32, GM_TYPE_F16, GM_TYPE_Q8_0, GM_TYPE_Q4_K,
                                   GM_TYPE_Q6_K};
@@ -164,8 +164,8 @@ static void same_bits(void **state) {
   check_bits(GM_WAY_STEP);
 }
 
-/* A product of 40 rows and columns, of which each number of rows and columns alone is the same
- * to the bit and leaves alone what lies beside it. */
+/* A product of 40 rows and columns. Any number of its rows and columns alone is bit-identical
+ * and does not write beside the result. */
 typedef struct whole_product {
   gm_compute *c;
   const matrix *w;
@@ -175,7 +175,7 @@ typedef struct whole_product {
 
 enum { SIDE = 40 };
 
-/* The first m rows with the first n columns, each operand in memory that ends behind it. */
+/* The first m rows with the first n columns, each operand at the end of its memory. */
 static void check_part(const whole_product *p, size_t m, size_t n) {
   size_t ldx = p->k + 3, ldy = n + m % 4, row_bytes = p->w->tensor.row_bytes;
   float *x = malloc(((m - 1) * ldx + p->k) * sizeof *x);
@@ -199,7 +199,7 @@ static void check_part(const whole_product *p, size_t m, size_t n) {
   free(x), free(y), free(bytes);
 }
 
-/* In f64, within the rounding of a type's two sides (see check_linear). */
+/* Compares with f64, within the rounding of both factors (see check_linear). */
 static void check_whole(const whole_product *p) {
   gm_type type = p->w->tensor.type;
   bool rounds = p->c->way == GM_WAY_READ && p->c->kernels->rounds[type];
@@ -215,7 +215,7 @@ static void check_whole(const whole_product *p) {
   assert_close(p->y, want, SIDE * SIDE, exact ? 1e-5 : 0.02, gm_type_traits_of(type)->name);
 }
 
-/* Of n columns, all rows. */
+/* Computes all rows of n columns. */
 static void compute_whole(const whole_product *p, float *y, size_t n) {
   gm_tensor w = {p->w->tensor.type, 2, {n, p->k, 1, 1}, p->w->tensor.row_bytes, p->w->bytes};
   gm_linear_out out = {.w = &w, .y = y, .ldy = SIDE};
@@ -263,7 +263,7 @@ static void parts_of_a_product(void **state) {
   free_compute(&c);
 }
 
-/* Several outputs of one input, of different types and widths, equal one call each. */
+/* Several outputs of one input, of different types and widths, equal those of one call each. */
 static void several_outputs(void **state) {
   (void)state;
   enum { K = 512, N = 90 };
@@ -295,8 +295,8 @@ static void several_outputs(void **state) {
   free_compute(&c);
 }
 
-/* Two threads, rows enough for each to keep to its own, several tasks of columns a share. A row
- * of all must be what it is among few rows: too few for that. */
+/* Two threads, enough rows for each to keep its own, several tasks of columns per share. A row
+ * must be bit-identical to the one among few rows, too few for that. */
 static void rows_that_stay(void **state) {
   (void)state;
   enum { K = 96, N = 300, M = 521, SOME = 20 };

@@ -1,6 +1,5 @@
-/* test_llama.c - the language model by itself: however its rows are cut into calls, batches and
- * shared caches, the same logits come out to the bit. Their values are checked by the tests of
- * scenes. */
+/* test_llama.c - the language model by itself: the logits are bit-identical however its rows
+ * are split into calls, batches and shared caches. The tests of scenes check their values. */
 #include "scene_support.h"
 
 #include "rng.h"
@@ -152,8 +151,8 @@ static bool count_down(void *user) {
   return (*(int *)user)-- <= 0;
 }
 
-/* Common beginnings are computed once. Rows, letters for ids: abcdx.., abcdy, abe, abcd, f,
- * abcdx */
+/* Common prefixes are computed once. Rows, letters for ids: abcdx.., abcdy, abe, abcd, f, abcdx
+ */
 static void a_tree_equals_one_after_another(void **state) {
   (void)state;
   enum { SEQS = 6, PREFIX = 12, LONG = 790, OWN = 5 };
@@ -281,8 +280,8 @@ static void an_8_bit_cache_is_near(void **state) {
   forward(&(gm_llama_run){&seq, rows, N, logits, NULL}, 1);
   assert_close(logits, whole, llama->vocab, 9.3 * 4e-3, "logits");
   assert_memory_not_equal(logits, whole, llama->vocab * sizeof *logits);
-  /* Back, on a fork, one row at a time, as steps: the other way through attention. The cache
-   * holds the same blocks but for keys at the edge between two steps of a block. */
+  /* Again, on a fork, one row at a time, the STEP way. The cache holds the same blocks, except
+   * for keys at the edge between two steps of a block. */
   gm_error err;
   gm_kv_truncate(&seq, 40);
   assert_ok(gm_kv_fork(&fork, &seq, &err), &err);

@@ -1,6 +1,6 @@
 /* test_llama_alone.c - a sequence's logits are bit-identical alone and beside up to 15 others,
  * read and in steps of decoding: by every table of kernels, for weights and caches of every
- * type, after a prefix that is shared and after one that is not. */
+ * type, after a shared prefix and after one that is not shared. */
 #include "ops_support.h"
 #include "scene_support.h"
 
@@ -18,14 +18,14 @@ enum {
   MOST_ROWS = PREFIX + MOST_OWN + STEPS
 };
 
-/* What is asked of one model: rows [SEQS][MOST_ROWS] and the logits that each sequence has
- * alone, [SEQS][1 + STEPS][vocab]. */
+/* The input of one model, rows [SEQS][MOST_ROWS], and the logits of each sequence alone,
+ * [SEQS][1 + STEPS][vocab]. */
 typedef struct fixture {
   const gm_llama *llama;
   gm_kv_shape shape;
   gm_compute *c;
   gm_llama_row rows[SEQS][MOST_ROWS];
-  size_t own[SEQS]; /* rows after the prefix that are read; then STEPS follow */
+  size_t own[SEQS]; /* rows read after the prefix; then STEPS follow */
   float *alone;
 } fixture;
 
@@ -43,7 +43,7 @@ static void make_rows(fixture *f) {
     f->own[i] = i % 3 == 0 ? 1 + i % 2 : 2 + gm_rng_u64(&rng) % (MOST_OWN - 1);
     for (size_t j = 0; j < MOST_ROWS; j++) {
       int32_t id = (int32_t)(gm_rng_u64(&rng) % f->llama->vocab);
-      /* The prefix is the same for all, and so is what some go on with. */
+      /* The prefix is the same for all, and so are the next rows of some. */
       bool same = i > 0 && (j < PREFIX || (i % 4 == 1 && j < PREFIX + 5));
       f->rows[i][j] = same ? f->rows[0][j] : (gm_llama_row){NULL, id};
     }
@@ -54,7 +54,7 @@ static void forward(const fixture *f, const gm_llama_run *runs, size_t n) {
   assert_ok(gm_llama_forward(f->llama, f->c, runs, n, NULL, NULL), f->c->err);
 }
 
-/* Most go on from one prefix; what is read at once with it is the same. */
+/* Most continue from one prefix; reading it together with the rows gives the same. */
 static void read_alone(fixture *f, size_t n_seqs) {
   gm_kv_seq prefix = {.shape = f->shape};
   forward(f, &(gm_llama_run){&prefix, f->rows[0], PREFIX, NULL, NULL}, 1);

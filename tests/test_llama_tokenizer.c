@@ -1,5 +1,5 @@
 /* test_llama_tokenizer.c - LLaMA's tokenizer against the goldens of both vocabularies, its
- * streaming form, and odd vocabularies and hostile text against expectations by hand. */
+ * streaming form, and odd vocabularies and hostile text against handmade expectations. */
 #include "support.h"
 
 #include "llama_fixture.h"
@@ -170,8 +170,8 @@ static void parts_join(void **state) {
   gm_ids_free(&whole);
 }
 
-/* Random bytes: each invalid one reads as U+FFFD, and everything else survives the way there
- * and back. */
+/* Random bytes: each invalid one is read as U+FFFD, and everything else survives encoding and
+ * decoding. */
 static void any_bytes_are_text(void **state) {
   (void)state;
   const gm_llama_tokenizer *t = tiny.tokenizer;
@@ -198,7 +198,7 @@ static void any_bytes_are_text(void **state) {
 
 /* ---- streaming */
 
-/* The dog's four bytes come one id at a time; nothing is said before the last. */
+/* The dog's four bytes come one id at a time; no text appears before the last. */
 static void characters_come_whole(void **state) {
   (void)state;
   const gm_llama_tokenizer *t = tiny.tokenizer;

@@ -15,7 +15,7 @@ static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYP
                                 GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
 enum { TYPES = sizeof types / sizeof types[0] };
 
-/* How values are drawn: ordinary ones; magnitudes from tiny to huge side by side; extremes that
+/* How values are drawn: ordinary; magnitudes from tiny to huge side by side; extremes that
  * saturate 16-bit sums, in mixed signs, all the same way and in regular patterns; zeros;
  * denormals; activations near the largest float; block scales of all magnitudes side by side.
  */
@@ -394,7 +394,7 @@ static void *aligned(size_t bytes) {
   return block;
 }
 
-/* The first rows alone are those of the whole tile, to the bit. */
+/* The first rows alone are bit-identical to those of the whole tile. */
 static void check_tile_part(const gm_matmul *mm, const float *acc, const void *x,
                             const void *panel, size_t k) {
   float *part = aligned(mm->mr * mm->nr * sizeof(float));
@@ -444,7 +444,7 @@ static void check_gemv(const product *p, size_t m) {
   const gm_matmul *mm = p->mm;
   size_t chunks = (p->k + mm->chunk - 1) / mm->chunk, row = mm->row_chunk_bytes * chunks;
   unsigned char *x = aligned(m * row);
-  /* y has wider rows than n, and what lies between them must stay. */
+  /* y has wider rows than n, and the floats between them must not change. */
   size_t ldy = p->n + 3;
   float *y = aligned(m * ldy * sizeof(float));
   for (size_t i = 0; i < m * ldy; i++) y[i] = 12345.0f;
@@ -502,9 +502,8 @@ static void products(void **state) {
     }
 }
 
-/* What is no number stays none, whatever is rounded on the way: NaN among a row's activations
- * makes all of its products NaN, and among a row's weights or in a block's scale all of that
- * row of w. */
+/* NaN stays NaN through any rounding. Among a row's activations it makes all of its products
+ * NaN, among a row's weights or in a block's scale all of that row of w. */
 typedef struct poisoned {
   size_t x_row, w_row; /* SIZE_MAX: none */
 } poisoned;
@@ -544,7 +543,7 @@ static void check_poisoned(const product *p, const poisoned *at) {
   free(y);
 }
 
-/* Of the scales of one row of w, each in turn. */
+/* Poisons each scale of one row of w in turn. */
 static void poison_scales(product *p) {
   const gm_type_traits *traits = gm_type_traits_of(p->type);
   const uint16_t nan = gm_f32_to_f16(NAN);
@@ -562,7 +561,7 @@ static void poison_scales(product *p) {
     }
 }
 
-/* Each weight of a row that is no number by itself, in turn. */
+/* Poisons each weight of a row in turn. */
 static void poison_weights(product *p) {
   const gm_type_traits *traits = gm_type_traits_of(p->type);
   const poisoned at = {SIZE_MAX, 2};
@@ -624,7 +623,7 @@ static void gemv_rows(void **state) {
         check_product(table, types[i], false, FILL_PLAIN, 77 + rows[j], rows[j], 37, 512);
 }
 
-/* The packed forms are the same bits as plain C's: the same rounding, the same scales. */
+/* The packed forms are bit-identical to plain C's: the same rounding, the same scales. */
 static void packing(void **state) {
   (void)state;
   enum { K = 800, ROWS = 32 };

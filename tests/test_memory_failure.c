@@ -1,6 +1,6 @@
 /* test_memory_failure.c - when an allocation fails, calls return GM_ERR_MEMORY, leak nothing
- * and leave no half-written file. Here with a stride where a call takes long; every allocation
- * in slow/test_memory_failure_all.c. */
+ * and leave no half-written file. Slow calls have a stride here; slow/test_memory_failure_all.c
+ * tests every allocation. */
 #include "memory_failure.h"
 
 enum { STRIDE_CONVERT = 5 };

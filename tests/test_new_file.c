@@ -1,5 +1,5 @@
 /* test_new_file.c - files that appear whole: under names of any length, through links, with the
- * rights of those that they replace. */
+ * permissions of the files that they replace. */
 #include "support.h"
 
 #include "new_file.h"
@@ -46,7 +46,7 @@ static void check_text(const char *path, const char *text) {
   free(found);
 }
 
-/* The longest that Linux has are 255 bytes. */
+/* The longest names on Linux have 255 bytes. */
 static void names_of_any_length(void **state) {
   (void)state;
   static const struct {
@@ -62,7 +62,7 @@ static void names_of_any_length(void **state) {
   }
 }
 
-/* Two long names that begin alike; the part of a writer that died, and of one that lives. */
+/* Two long names that begin alike; the part of a killed writer, and of a running one. */
 static void only_dead_parts_of_its_own_are_removed(void **state) {
   (void)state;
   char *a = path_of("x", 247, "a.png"), *b = path_of("x", 247, "b.png");
@@ -71,7 +71,7 @@ static void only_dead_parts_of_its_own_are_removed(void **state) {
   assert_ok(gm_new_file_begin(&dead, a, &err), &err);
   assert_ok(gm_new_file_begin(&other, b, &err), &err);
   gm_new_file_remove_dead(a);
-  assert_int_equal(access(dead.temporary, F_OK), 0); /* it lives */
+  assert_int_equal(access(dead.temporary, F_OK), 0); /* its writer is running */
   assert_string_not_equal(dead.temporary, other.temporary);
   close(dead.fd);
   dead.fd = -1;
@@ -92,7 +92,7 @@ static void links_and_rights_stay(void **state) {
   char *link = path_of("l", 1, ".png"), *chain = path_of("m", 1, ".png");
   struct stat st;
   assert_int_equal(mkdir(store, 0700), 0);
-  assert_int_equal(symlink("s/t.png", link), 0); /* to what is not there yet */
+  assert_int_equal(symlink("s/t.png", link), 0); /* the target does not exist yet */
   assert_int_equal(symlink("l.png", chain), 0);
   write_text(chain, "first");
   check_text(target, "first");

@@ -1,5 +1,5 @@
-/* test_panels.c - panels that are kept: products equal to the bit, files that are damaged, of
- * another model, of other kernels, or can't be written; nothing twice in memory. */
+/* test_panels.c - kept panels: bit-identical products; files that are damaged, of another
+ * model, of other kernels, or cannot be written; no panel twice in memory. */
 #include "scene_support.h"
 
 #include "gguf_write.h"
@@ -22,7 +22,7 @@ enum { ROWS = 100, COLUMNS = 4096, M = 40, PANELS = 4096 };
 
 typedef struct fixture {
   char root[40], model[64], cache[64];
-  gm_kernels kernels; /* the best, told to keep q8_0 whatever the processor */
+  gm_kernels kernels; /* the best, set to keep q8_0 on any processor */
   gm_model_file *file;
   gm_cache_dir *dir;
 } fixture;
@@ -156,8 +156,8 @@ static void test_products_are_the_same(void **state) {
   gm_panel_file_free(kept);
 }
 
-/* The file is made once: the second reader finds it, and so does one without the right to
- * write. */
+/* The file is made once: the second reader finds it, and so does one without write permission.
+ */
 static void test_the_file_is_found_again(void **state) {
   const fixture *f = *state;
   struct stat first, second;
@@ -182,7 +182,7 @@ static void put_byte(const char *path, size_t at, int delta) {
   close(fd);
 }
 
-/* Damaged or cut: not accepted, and the next reader makes it anew. */
+/* A damaged or truncated file is not accepted, and the next reader makes it again. */
 static void test_damaged_files_are_made_anew(void **state) {
   const fixture *f = *state;
   gm_panel_file *kept = new_file(f, f->file);
@@ -218,8 +218,8 @@ static void test_damaged_files_are_made_anew(void **state) {
   gm_panel_file_free(kept);
 }
 
-/* Another model, the same one touched, and kernels that lay panels out in another way have
- * other keys; a file under a foreign key is refused. */
+/* Another model, the same one touched, and kernels with another panel layout have other keys; a
+ * file under a wrong key is refused. */
 static void other_pack_w(void *panel, const void *w, size_t row_bytes, size_t rows, size_t k) {
   gm_kernels_best()->matmul[GM_TYPE_Q8_0]->pack_w(panel, w, row_bytes, rows, k);
   *(unsigned char *)panel ^= 1;
@@ -257,7 +257,8 @@ static void test_keys(void **state) {
   free(bytes);
 }
 
-/* A limit that is too small, a directory that is none: products go on as without. */
+/* A limit that is too small, a path that is not a directory: products work as without a cache.
+ */
 static void test_no_room_is_no_failure(void **state) {
   const fixture *f = *state;
   const struct {
@@ -291,8 +292,7 @@ static void test_nothing_to_keep(void **state) {
   gm_model_file_close(read);
 }
 
-/* Columns that are no whole number of chunks: what memory held before does not go to the file.
- */
+/* Columns that are not a whole number of chunks: old memory contents do not reach the file. */
 static void test_begun_chunks_hold_nothing_else(void **state) {
   const fixture *f = *state;
   enum { FEW = 40, BYTES = 9 * 34 }; /* 9 blocks of 32: a chunk of 256 and a begun one */
@@ -312,7 +312,7 @@ static void test_begun_chunks_hold_nothing_else(void **state) {
   assert_ok(gm_model_file_open(&file, path, true, false, &err), &err);
   for (int fill = 1; fill < 3; fill++) {
     size_t size;
-    mallopt(M_PERTURB, fill); /* what new memory holds */
+    mallopt(M_PERTURB, fill); /* the contents of new memory */
     gm_panel_file *kept = new_file(f, file);
     (void)gm_panel_file_panels(kept, NULL);
     unsigned char *bytes = test_read_file(path_of(f, kept), &size);
@@ -327,7 +327,7 @@ static void test_begun_chunks_hold_nothing_else(void **state) {
   gm_model_file_close(file);
 }
 
-/* Four processes make the file at once: each has panels, one file is left. */
+/* Four processes make the file at once: each gets panels, one file is left. */
 static void test_several_writers(void **state) {
   const fixture *f = *state;
   pid_t children[4];
@@ -349,7 +349,7 @@ static void test_several_writers(void **state) {
   assert_int_equal(count_files(f->cache), 1);
 }
 
-/* A whole model: regions are the same to the bit with and without panels. */
+/* A whole model: regions are bit-identical with and without panels. */
 static void test_scenes_are_the_same(void **state) {
   const fixture *f = *state;
   gm_error err;

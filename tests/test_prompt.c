@@ -1,6 +1,6 @@
-/* test_prompt.c - questions in ids: what a person types, verbatim text, phrases; what is
- * refused. Verbatim ids are checked against the goldens by the tests of whole scenes, so here
- * the other forms are compared with them. */
+/* test_prompt.c - questions as ids: typed text, verbatim text, phrases; refusals. Verbatim ids
+ * are checked against the goldens by the tests of whole scenes, so here the other forms are
+ * compared with them. */
 #include "scene_support.h"
 
 #include <stdio.h>
@@ -89,7 +89,7 @@ static void placeholders_without_a_box_are_refused(void **state) {
   }
 }
 
-/* No id of a token that stands for anything but characters, from `first` on. */
+/* From `first` on, all ids are of tokens of plain text. */
 static void assert_plain(const gm_question *q, size_t first) {
   for (size_t i = first; i < q->ids.n; i++) {
     assert_false(gm_llama_token_is_added(prompt->tokenizer, q->ids.ids[i]));

@@ -26,7 +26,7 @@ static float normal(gm_rng *rng) {
   return sum - 6;
 }
 
-/* The row sets of the script by name; false for a name that is none of them. */
+/* The row sets of the script by name; false for any other name. */
 static bool make_rows(const char *name, float *x) {
   gm_rng values = {1}, other = {2}, outliers = {3}, holes = {4};
   bool known = false;

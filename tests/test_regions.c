@@ -95,7 +95,7 @@ static void long_lists_are_sorted(void **state) {
       const uint32_t want[] = {N - 1 - i, i, i * 10, i};
       assert_int_equal(chosen[i], want[kind]);
     }
-    for (size_t i = 10; i < N; i++) { /* what lies after the kept is the rest, in order */
+    for (size_t i = 10; i < N; i++) { /* the rest follows the kept ones, in order */
       float a = scores[chosen[i - 1]], b = scores[chosen[i]];
       if (a < b || (a == b && chosen[i - 1] > chosen[i])) fail_msg("kind %d: %zu", kind, i);
     }
@@ -107,7 +107,7 @@ static void long_lists_are_sorted(void **state) {
 
 static void suppression(void **state) {
   (void)state;
-  /* IoU of whole and half is 1/2: equal to the threshold is no reason to drop. */
+  /* IoU of whole and half is 1/2: equal to the threshold is kept. */
   gm_rel_box equal[2] = {strip(0, 1), strip(0, 0.5f)};
   float falling[3] = {0.9f, 0.8f, 0.7f};
   assert_chosen(equal, falling, 2, &rule, (uint32_t[]){0, 1}, 2);
@@ -115,7 +115,7 @@ static void suppression(void **state) {
    * one goes; what it would have suppressed stays. */
   gm_rel_box chain[3] = {strip(0, 1), strip(0.25f, 1.25f), strip(0.5f, 1.5f)};
   assert_chosen(chain, falling, 3, &rule, (uint32_t[]){0, 2}, 2);
-  /* A referred box stands last with score 1 and suppresses the proposal that it covers. */
+  /* A referred box is last, with score 1, and suppresses the proposal that it covers. */
   gm_rel_box referred[3] = {strip(0, 1), column(3), strip(0.1f, 1)};
   float scores[3] = {0.9f, 0.5f, 1};
   assert_chosen(referred, scores, 3, &rule, (uint32_t[]){2, 1}, 2);

@@ -1,5 +1,5 @@
-/* test_release.c - a stage's weights leave the resident memory when the stage is done, and come
- * back when they are wanted again. */
+/* test_release.c - a stage's weights leave the resident memory after the stage, and come back
+ * when they are needed. */
 #include "scene_support.h"
 
 #include "model_file_bytes.h"
@@ -44,8 +44,8 @@ static double share(const gm_model *model, const char *prefix) {
   return (double)there / (double)all;
 }
 
-/* A kernel reads the pages around one that is touched, at most 64 KB of a tensor's 256 or more
- * at either end. */
+/* The kernel reads pages around an accessed one: at most 64 KB at either end of a tensor of 256
+ * KB or more. */
 #define FEW 0.5
 #define MOST 0.9
 
@@ -61,7 +61,7 @@ static void test_stages_leave(void **state) {
   gm_answer *first, *second;
   assert_ok(gm_caption(scene, NULL, NULL, &first, &err), &err);
   assert_true(share(model, "region_encoder.") < FEW);
-  assert_true(share(model, "llm.") > MOST); /* what is in use stays: the measure can tell */
+  assert_true(share(model, "llm.") > MOST); /* weights in use stay, so the measure works */
 
   gm_scene *again = test_scene(model, "world/scenes/images/000.png", NULL);
   assert_ok(gm_caption(again, NULL, NULL, &second, &err), &err);
@@ -73,7 +73,7 @@ static void test_stages_leave(void **state) {
   gm_model_free(model);
 }
 
-/* Of one prefix alone, in whatever order the tensors stand. */
+/* Releases one prefix only, in any order of tensors. */
 static void test_only_the_named_ones(void **state) {
   (void)state;
   gm_model *model = test_model(GM_MODELS "/groma-mini", "f32", NULL);
@@ -86,7 +86,7 @@ static void test_only_the_named_ones(void **state) {
   assert_true(share(model, "llm.") > MOST);
   gm_model_file_release(model->file, "llm.");
   assert_true(share(model, "llm.") < FEW && share(model, "perceiver.") > MOST);
-  /* A sum of the whole file leaves nothing behind, and is that of its bytes. */
+  /* Hashing the whole file leaves nothing resident and gives the hash of its bytes. */
   char whole[65], ours[65];
   gm_sha256(bytes, size, whole);
   assert_ok(gm_model_sha256(model, ours, NULL, &err), &err);

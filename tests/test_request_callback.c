@@ -1,6 +1,6 @@
-/* test_request_callback.c - a request's callback: it has returned from the end before a wait
- * for the end returns, it may take the results, and it is not called once it has freed the
- * request. */
+/* test_request_callback.c - a request's callback: it has returned from the last event before a
+ * wait returns; it may take the results; and it is not called after it has freed the request.
+ */
 #include "support.h"
 
 #include "gromatic.h"
@@ -54,7 +54,7 @@ static void pause_shortly(void) {
   nanosleep(&t, NULL);
 }
 
-/* Long enough for a wait that does not heed the callback to return before it. */
+/* Long enough that a wait that ignores the callback would return before it. */
 static void end_slowly(void *user, const gm_event *event) {
   heard *h = user;
   if (event->type != GM_EVENT_DONE) return;

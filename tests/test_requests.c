@@ -1,6 +1,6 @@
 /* test_requests.c - gm_request by itself: its events and its end, cancelling it, its deadline,
- * a full queue, calls from within callbacks, and threads that call while requests run. What
- * requests answer side by side is in test_engine.c. */
+ * a full queue, calls from within callbacks, and threads that call while requests run.
+ * test_engine.c tests the answers of concurrent requests. */
 #include "engine_support.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static engine_world world; /* shared by the tests that leave it as it was */
+static engine_world world; /* shared by the tests that leave it unchanged */
 
 static int open_world(void **state) {
   (void)state;
@@ -45,7 +45,7 @@ static void drop(task *t) {
   outcome_free(&o);
 }
 
-/* That all is well: a caption is what it was at first. */
+/* Checks that everything still works: a caption is the same as at first. */
 static void assert_answers(engine_world *w) {
   static outcome first;
   task t = {.kind = TASK_CAPTION};
@@ -62,7 +62,7 @@ static void assert_answers(engine_world *w) {
 
 enum { PHRASES = 32, TEXT = 2048, STAGES = 16 };
 
-/* What the events of a request said. */
+/* What a request's events reported. */
 typedef struct record {
   char text[TEXT];
   size_t length;
@@ -100,7 +100,7 @@ static void note_phrase(record *r, const gm_event *event) {
 
 static void note_progress(record *r, const gm_event *event) {
   bool same = r->stage && strcmp(r->stage, event->stage) == 0;
-  /* A stage that has ended may begin anew: the prefix is read, and then the question. */
+  /* A stage that has ended may begin again: the prefix is read, and then the question. */
   if (event->done < 0 || event->done > 1 || (same && r->done < 1 && event->done < r->done))
     r->falls = true;
   if (!same && r->n_stages < STAGES)
@@ -232,7 +232,7 @@ static void test_waiting(void **state) {
   task t = begin(&world, TASK_CAPTION, NULL);
   gm_answer *answer;
   gm_error err = {0};
-  while (!gm_request_wait(t.request, 0)) { /* 0 does not wait, and gives way here */
+  while (!gm_request_wait(t.request, 0)) { /* 0 does not wait; yields to other threads here */
     assert_int_equal(gm_request_take_answer(t.request, &answer, &err), GM_ERR_ARGUMENT);
     assert_null(answer);
     (void)gm_request_wait(t.request, 1e-4);
@@ -285,7 +285,7 @@ static void test_results_are_taken_once_and_of_their_kind(void **state) {
   drop(&t);
 }
 
-/* Results that nobody takes: the sanitizers see whether they are freed. */
+/* Results that are never taken: the sanitizers check that they are freed. */
 static void test_requests_freed_at_any_time(void **state) {
   (void)state;
   for (int round = 0; round < 4; round++)
@@ -310,7 +310,7 @@ static void test_usage(void **state) {
   gm_usage usage = {.struct_size = sizeof usage};
   gm_answer *answer;
   (void)engine_scene(&world, 0, 0);
-  assert_answers(&world); /* so that the prefix is there */
+  assert_answers(&world); /* so that the prefix exists */
   task t = begin(&world, TASK_CAPTION, NULL);
   assert_true(gm_request_wait(t.request, -1));
   assert_int_equal(gm_request_usage(t.request, &usage), GM_OK);
@@ -428,7 +428,7 @@ static void cancel_from_another_thread(gm_request *request) {
   pthread_join(thread, NULL);
 }
 
-/* After its n-th event; false where it ended before. */
+/* Cancels after its n-th event; false if it ended before. */
 static bool cancel_after(task_kind kind, size_t n, bool fresh) {
   engine_world own;
   engine_world *w = fresh ? &own : &world;
@@ -474,7 +474,7 @@ static void test_cancel_while_a_picture_is_seen(void **state) {
   }
 }
 
-/* Requests that wait behind others. */
+/* Requests that wait in the queue. */
 static void test_cancel_in_the_queue(void **state) {
   (void)state;
   task tasks[TASK_KINDS];
@@ -546,7 +546,7 @@ static void test_a_deadline_in_the_middle(void **state) {
 
 /* ---- a full queue ---- */
 
-/* Holds the engine's thread in a callback until it is let go. */
+/* Blocks the engine's thread in a callback until it is released. */
 typedef struct gate {
   atomic_bool reached, open;
 } gate;
@@ -796,7 +796,7 @@ static void test_one_turn_at_a_time(void **state) {
   drop(&t);
 }
 
-/* Classes of an equal CLIP on another engine: both ask for the other's sum while they run. */
+/* Classes of an equal CLIP on another engine: each asks for the other's sum while it runs. */
 static void test_classes_of_another_engine(void **state) {
   (void)state;
   engine_world other;

@@ -25,7 +25,7 @@ static uint8_t *resize(const gm_resize *r, gm_pool *pool) {
   return out;
 }
 
-/* want[h / every][w / every][3] is every so-many-th pixel of got[h][w][3]. */
+/* want[h / every][w / every][3] is every `every`-th pixel of got[h][w][3]. */
 static void assert_pixels(const uint8_t *got, size_t w, size_t h, golden_array want,
                           size_t every, const char *what) {
   size_t columns = (w + every - 1) / every, rows = (h + every - 1) / every;
@@ -95,7 +95,8 @@ static void equals_pillow_tall_and_cropped(void **state) {
   golden_close(g);
 }
 
-/* Any crop equals resizing a copy of it, any view a part of the whole result, with any pool. */
+/* A crop equals resizing a copy of it, and a view equals a part of the whole result, with any
+ * pool. */
 static void crops_and_views_equal_cutting(void **state) {
   (void)state;
   enum { W = 70, H = 150 };
@@ -210,7 +211,7 @@ static void clip_pixels_equal_golden(void **state) {
   check_clip_pixels("golden/clip-mini/features.safetensors", images, 8, 64);
 }
 
-/* A line of a picture would be 9 GB at CLIP's size: only the middle square is computed. */
+/* A picture of one line would be 9 GB at CLIP's size: only the middle square is computed. */
 static void thin_pictures_need_little_memory(void **state) {
   (void)state;
   enum { LONG = 65536, S = 224 };

@@ -1,5 +1,5 @@
-/* test_safetensors.c - safetensors files, whole and in parts: values by hand, and what hostile
- * ones may try. */
+/* test_safetensors.c - safetensors files, whole and in parts: values by hand, and hostile
+ * files. */
 #include "checkpoint.h"
 #include "support.h"
 
@@ -36,7 +36,7 @@ static void write_bytes(const char *name, const void *a, size_t na, const void *
   assert_int_equal(fclose(file), 0);
 }
 
-/* header without its length, which is put in front */
+/* header: without its length, which is added */
 static void write_file(const char *name, const char *header, const void *data, size_t n) {
   uint64_t length = strlen(header);
   char *head = malloc(8 + length);
@@ -112,7 +112,7 @@ static void test_hostile(void **state) {
       {"{" T("a", "F32", "[4]", "0", "20") "}", "offsets"},   /* past the end */
       {"{" T("a", "F32", "[4]", "16", "0") "}", "offsets"},   /* backwards */
       {"{" T("a", "F32", "[4]", "-16", "0") "}", "offsets"},  /* before the data */
-      {"{" T("a", "F32", "[4]", "0.0", "16") "}", "offsets"}, /* no whole number */
+      {"{" T("a", "F32", "[4]", "0.0", "16") "}", "offsets"}, /* not a whole number */
       {"{" T("a", "F32", "[2]", "0", "8") "}", "hole"},       /* at the end */
       {"{" T("a", "F32", "[2]", "8", "16") "}", "hole"},      /* at the beginning */
       {"{" T("a", "F32", "[3]", "0", "12") "," T("b", "F32", "[2]", "8", "16") "}", "overlap"},

@@ -1,5 +1,5 @@
 /* test_sampling.c - resizing, RoIAlign and deformable sampling against double precision and by
- * hand; the border rules of RoIAlign and boxes that run backwards. */
+ * hand; the border rules of RoIAlign and reversed boxes. */
 #include "ops_support.h"
 
 #include <math.h>
@@ -281,8 +281,7 @@ static void test_deform_sample_by_hand(void **state) {
   assert_within(&out, (double[]){0}, 1, 0, "the same on the right");
 }
 
-/* Coordinates that no model should give, but a broken one may: nothing is read, nothing
- * crashes. */
+/* Coordinates that only a broken model gives: nothing is read, nothing crashes. */
 static void test_sampling_far_away(void **state) {
   (void)state;
   gm_compute *c = compute_open(1, NULL);

@@ -1,5 +1,5 @@
-/* test_scene_cache.c - scenes kept between runs: answers from the cache are those without it,
- * bit by bit; damaged entries count as absent; what differs has another key. */
+/* test_scene_cache.c - scenes kept between runs: answers from the cache are bit-identical to
+ * those without it; damaged entries count as absent; other inputs have other keys. */
 #include "scene_support.h"
 
 #include "scene_cache.h"
@@ -43,7 +43,7 @@ static int remove_all(void **state) {
   return system(command);
 }
 
-/* As a process of its own would. */
+/* As another process would. */
 static gm_model *open_cached(const char *cache_type) {
   gm_model_params params = gm_model_params_default();
   params.cache = directory;
@@ -66,7 +66,7 @@ static bool ran(const gm_scene *scene, const char *stage) {
   return false;
 }
 
-/* ---- all that can be asked ---- */
+/* ---- all kinds of questions ---- */
 
 typedef struct replies {
   gm_answer *caption, *chat, *describe[2];
@@ -149,8 +149,8 @@ static void test_same_to_the_bit(void **state) {
   free_replies(&want);
 }
 
-/* A question with a box and one without by turns, each in a process of its own; `first` 0
- * begins with the box. */
+/* A question with a box and one without in turn, each as in its own process; `first` 0 begins
+ * with the box. */
 static void check_order(int first) {
   gm_error err;
   gm_ask_params params = gm_ask_params_default();
@@ -183,8 +183,8 @@ static void test_orders_of_questions(void **state) {
   check_order(0);
 }
 
-/* The box's question takes the image part of the other's prefix, and of its regions' vectors
- * all but the new one. */
+/* The box's question reuses the image part of the other's prefix, and all regions' vectors but
+ * the new one. */
 static void test_a_box_after_the_whole(void **state) {
   (void)state;
   check_order(1);
@@ -192,8 +192,8 @@ static void test_a_box_after_the_whole(void **state) {
   assert_int_equal(count_entries(), 6);
 }
 
-/* Another picture, another type of the cache, other regions: all right, none from the entries
- * of the first. */
+/* Another picture, another type of the cache, other regions: all are correct, none from the
+ * entries of the first. */
 static void test_what_differs_has_another_key(void **state) {
   (void)state;
   replies got, want;
@@ -229,7 +229,7 @@ static void test_what_differs_has_another_key(void **state) {
     gm_scene_free(ask_of(model, PICTURE, &want));
     gm_model_free(model);
     assert_true(count_entries() > before);
-    model = open_cached(types[i]); /* and restarted, with the keys and values from there */
+    model = open_cached(types[i]); /* and again, with the keys and values from the cache */
     scene = ask_of(model, PICTURE, &got);
     assert_false(ran(scene, "vision"));
     assert_same_replies(&got, &want);
@@ -305,7 +305,7 @@ static void test_damaged_entries_are_absent(void **state) {
   free_replies(&want);
 }
 
-/* A directory that cannot be had makes nothing fail. */
+/* A directory that cannot be made causes no failure. */
 static void test_no_directory(void **state) {
   (void)state;
   gm_error err;
@@ -320,7 +320,7 @@ static void test_no_directory(void **state) {
   gm_model_free(model);
 }
 
-/* Pieces of any size have the sum of the whole, and every changed byte another one. */
+/* Pieces of any size give the sum of the whole, and every changed byte another sum. */
 static void test_sum(void **state) {
   (void)state;
   unsigned char bytes[100];

@@ -1,5 +1,5 @@
-/* test_scene_limits.c - what ends a question early: a caller who cancels, in every phase; a
- * full context; wrong arguments. The scene answers the next question as if nothing had been. */
+/* test_scene_limits.c - what ends a question early: cancelling, in every phase; a full context;
+ * wrong arguments. The scene answers the next question as if nothing had happened. */
 #include "scene_support.h"
 
 #include <math.h>
@@ -28,7 +28,7 @@ static int close_model(void **state) {
 /* Cancels at the poll number `at` and counts the polls. */
 typedef struct canceller {
   int at, polls;
-  char stage[16]; /* the last one that was told */
+  char stage[16]; /* the last one reported */
 } canceller;
 
 static bool cancelled(void *user) {
@@ -77,7 +77,7 @@ static void encoding_can_be_cancelled_everywhere(void **state) {
     if (status == GM_OK) break;
     assert_int_equal(status, GM_ERR_CANCELLED);
     assert_null(scene);
-    assert_int_equal(c.polls, at + 1); /* the first yes ends it */
+    assert_int_equal(c.polls, at + 1); /* the first cancellation ends it */
     note_stage(seen, c.stage);
   }
   assert_seen(seen, "image");
@@ -111,7 +111,7 @@ static bool ask_until(gm_scene *scene, int at, char seen[8][16]) {
   return status == GM_OK;
 }
 
-/* On one scene: each try goes on from what the ones before had computed. */
+/* On one scene: each try reuses what the ones before had computed. */
 static void questions_can_be_cancelled_everywhere(void **state) {
   (void)state;
   gm_scene *scene = test_scene(mini, caption.picture, NULL);
@@ -158,7 +158,7 @@ static void a_cancelled_turn_leaves_the_conversation(void **state) {
   gm_scene_free(scene);
 }
 
-/* Its regions are not in the later prompts either: drawn at random, the words would show it. */
+/* Its regions are not in later prompts either: random sampling would reveal them. */
 static void a_cancelled_turn_takes_its_boxes_along(void **state) {
   (void)state;
   gm_error err;

@@ -1,6 +1,6 @@
 /* test_scene_lists.c - lists of regions that a box has changed, kept between runs: every logit
- * of an answer is the same bit by bit without a cache, with an empty one and with a full one;
- * asked alone, beside others and in a later turn. */
+ * of an answer is bit-identical without a cache, with an empty one and with a full one; asked
+ * alone, beside others and in a later turn. */
 #include "scene_support.h"
 
 #include "sampler.h"
@@ -50,7 +50,7 @@ static int forget(void **state) {
   return system(command);
 }
 
-/* As a process of its own would; cache NULL: without. */
+/* As another process would; cache NULL: no cache. */
 static gm_model *open_model(const char *source, const char *cache, const char *cache_type) {
   gm_model_params params = gm_model_params_default();
   params.cache = cache;
@@ -99,7 +99,7 @@ static void say(gm_talk *talk, const char *text, const size_t *index) {
   gm_question_free(&question);
 }
 
-/* Asks for its polls, of which one says stop. */
+/* Counts its polls; one of them cancels. */
 typedef struct stopper {
   int polls, at;
 } stopper;
@@ -109,7 +109,7 @@ static bool stops(void *user) {
   return s->polls++ == s->at;
 }
 
-/* Stopped at every poll in turn, the talks go on each time from where they were. */
+/* The talks are stopped at every poll in turn, and continue each time from there. */
 static void run_in_bits(gm_compute *c, gm_talk *const *talks, size_t n, steps *out) {
   bool full[MOST];
   stopper s = {0};
@@ -121,7 +121,7 @@ static void run_in_bits(gm_compute *c, gm_talk *const *talks, size_t n, steps *o
     status = run_talks(c, talks, n, take_step, out, full);
     assert_true(status == GM_OK || status == GM_ERR_CANCELLED);
   }
-  assert_true(s.at > 3); /* in what is read and in steps */
+  assert_true(s.at > 3); /* while reading and while decoding */
   c->cancelled = NULL;
 }
 
@@ -156,7 +156,7 @@ static size_t ask(gm_scene *scene, size_t n, bool in_bits, steps *out) {
   return found;
 }
 
-/* ---- questions in processes of their own ---- */
+/* ---- questions in separate processes ---- */
 
 typedef struct process {
   const char *source, *cache, *cache_type;
@@ -193,7 +193,7 @@ static void assert_runs_as(process p, const char *cache, const steps *want, size
   free(got.logits);
 }
 
-/* One box alone, then it and others, then all again, against what is computed without. */
+/* One box alone, then it and others, then all again, compared with results without a cache. */
 static void check_process(process p, size_t n) {
   steps alone, all;
   p.n = 1;
@@ -204,7 +204,7 @@ static void check_process(process p, size_t n) {
   run(&p, &all);
   assert_runs_as(p, directory, &all, 1);
   assert_runs_as(p, directory, &all, n);
-  p.caption_first = !p.caption_first; /* the prefix is there as a whole, or not */
+  p.caption_first = !p.caption_first; /* the whole prefix exists, or not */
   if (!p.scene || !p.scene->append_boxes) assert_runs_as(p, directory, &all, n);
   assert_int_equal(forget(NULL), 0);
   free(alone.logits);
@@ -223,7 +223,7 @@ static void test_weights_of_q8_0(void **state) {
   check_process((process){.source = file, .cache_type = "q8_0", .caption_first = true}, SOME);
 }
 
-/* More positions than the language model works on together. */
+/* More positions than one batch of the language model. */
 static void test_many_boxes(void **state) {
   (void)state;
   check_process((process){.source = file}, MOST);
@@ -238,7 +238,7 @@ static void test_appended_boxes(void **state) {
   check_process(p, SOME);
 }
 
-/* What is computed when a run is stopped stays, and goes on with the same bits. */
+/* Work done before a run is stopped stays, and the continued run is bit-identical. */
 static void test_a_run_that_is_stopped(void **state) {
   (void)state;
   steps want;
@@ -275,7 +275,7 @@ static void test_a_prefix_in_two_pieces(void **state) {
   free(want.logits);
 }
 
-/* ---- what is kept ---- */
+/* ---- kept entries ---- */
 
 static size_t read_file(const char *cache, const char *name, unsigned char **bytes) {
   char path[400];
@@ -332,7 +332,7 @@ static void test_entries_of_a_batch(void **state) {
 typedef struct listing {
   struct {
     char name[80];
-    ino_t inode; /* another one where the entry is made again */
+    ino_t inode; /* changes if the entry is made again */
   } entries[16];
   size_t n;
 } listing;
@@ -351,7 +351,7 @@ static listing list_entries(void) {
   return list;
 }
 
-/* How many more there are than before; those of before are the same files. */
+/* How many entries were added; the old ones must be the same files. */
 static size_t count_added(const listing *before) {
   listing now = list_entries();
   for (size_t i = 0; i < before->n; i++) {
@@ -362,8 +362,8 @@ static size_t count_added(const listing *before) {
   return now.n - before->n;
 }
 
-/* Behind a caption nothing is made again for a box: its vector is read from the maps that are
- * there, and asked once more it makes nothing at all. */
+/* After a caption, nothing is made again for a box: its vector is read from the kept maps, and
+ * a second question makes nothing at all. */
 static void test_maps(void **state) {
   (void)state;
   gm_error err;
@@ -389,7 +389,7 @@ static void test_maps(void **state) {
   free(want.logits);
 }
 
-/* The limit lets go of lists, not of what all questions want. */
+/* The limit removes lists, not what all questions need. */
 static void test_many_lists_leave_the_picture(void **state) {
   (void)state;
   gm_error err;

@@ -1,6 +1,6 @@
 /* test_scene_memory.c - the n-th allocation fails, for every n, from opening a model to the
- * answers: each time the call says GM_ERR_MEMORY, nothing is left behind, and a scene whose
- * question failed answers the next one. The linker puts these allocators under the library. */
+ * answers: each time the call returns GM_ERR_MEMORY, nothing leaks, and a scene whose question
+ * failed answers the next one. The linker replaces the library's allocators by these. */
 #include "scene_support.h"
 
 #include <stdarg.h>
@@ -84,7 +84,7 @@ void __wrap_free(void *block) {
   __real_free(block);
 }
 
-/* ---- what is done with them ---- */
+/* ---- tests ---- */
 
 static gm_image *image;
 static const gm_box boxes[] = {{108, 46, 193, 124}, {104, 134, 155, 192}};
@@ -160,7 +160,7 @@ static gm_status two_turns(gm_scene *scene, char *text, size_t size) {
   return status;
 }
 
-/* Guards against allocators that are not in place: then the first try succeeds. */
+/* Fails if the allocators are not in place: then the first try succeeds. */
 static void assert_many(long tries) {
   print_message("  %ld allocations failed in turn\n", tries - STEP);
   assert_true(tries > 5 * STEP);
@@ -191,7 +191,7 @@ static void encoding_a_picture(void **state) {
   gm_status status = GM_ERR_MEMORY;
   long n = 0;
   for (; status != GM_OK; n += STEP) {
-    /* a model of its own, so that its scratch memory is not there yet */
+    /* a new model, without scratch memory */
     gm_model *model = test_model("groma-mini", NULL, &SIZED(gm_model_params, .threads = 1));
     long before = atomic_load(&live);
     gm_scene *scene;
@@ -223,7 +223,7 @@ static void asking(question_fn ask, const char *cache) {
     long before = atomic_load(&live);
     model = test_model("groma-mini", NULL, &params);
     scene = test_scene(model, "world/scenes/images/000.png", NULL);
-    gm_arena_trim(&model->engine->compute.arena); /* so that scratch is asked for again */
+    gm_arena_trim(&model->engine->compute.arena); /* so that scratch is allocated again */
     atomic_store(&until_failure, n);
     status = ask(scene, text, sizeof text);
     atomic_store(&until_failure, -1);

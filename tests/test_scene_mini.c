@@ -1,5 +1,5 @@
-/* test_scene_mini.c - whole questions to groma-mini (trained, geometry xyxy, a vocabulary of
- * its own) against the reference: prompt, logits, ids, text. */
+/* test_scene_mini.c - whole questions to groma-mini (trained, geometry xyxy, its own
+ * vocabulary) against the reference: prompt, logits, ids, text. */
 #include "scene_support.h"
 
 static gm_model *mini;

@@ -1,5 +1,5 @@
-/* test_scene_questions.c - many questions to one scene: each answer is what it would be if the
- * question came alone, to a fresh scene; batches, turns, regions of the caller's. */
+/* test_scene_questions.c - many questions to one scene: each answer is the same as alone on a
+ * fresh scene; batches, turns, the caller's regions. */
 #include "scene_support.h"
 
 #include "sampler.h"
@@ -108,7 +108,7 @@ static void describe_names_what_is_in_the_box(void **state) {
   assert_ok(gm_describe(scene, &upper_tree, 1, true, NULL, NULL, &longer, &err), &err);
   assert_non_null(strstr(longer->text, "tree"));
   assert_true(longer->n_ids > brief[1]->n_ids);
-  /* the same as the verbatim question of the reference */
+  /* the same as the reference's verbatim question */
   gm_chat *chat;
   gm_ask_params params = {
       .struct_size = sizeof params, .boxes = &upper_tree, .n_boxes = 1, .verbatim = true};
@@ -147,7 +147,7 @@ static void a_question_about_a_box_has_no_grounding(void **state) {
   gm_scene_free(scene);
 }
 
-/* Words of different lengths, with and without boxes, with settings of their own. */
+/* Questions of different lengths, with and without boxes, with their own settings. */
 static void asking_many_equals_asking_each(void **state) {
   (void)state;
   enum { N = 10 };
@@ -327,7 +327,7 @@ static void add_turn(gm_talk *talk, const char *text, size_t n_boxes, const size
   gm_question_free(&question);
 }
 
-/* What the model says behind everything in the talk, computed in one go. */
+/* What the model says after the whole talk, computed at once. */
 static void assert_says(gm_scene *scene, gm_talk *talk, const gm_answer *want) {
   gm_error err;
   greedy g = {.groma = mini->groma};
@@ -390,7 +390,7 @@ static void a_talk_computes_only_what_is_new(void **state) {
   assert_ok(gm_talk_begin(&talk, scene->encoding, NULL, 0, NULL, &err), &err);
   prepare(scene, &talk);
   size_t prefix = scene->encoding->n_image + 2 * talk.list.n + prompt->tail.n;
-  assert_int_equal(talk.seq.n, prefix); /* all of it from the picture */
+  assert_int_equal(talk.seq.n, prefix); /* all from the picture */
   assert_int_equal(scene->encoding->prefix.n, prefix);
   add_turn(&talk, "Where is the snowman?", 0, NULL, NULL);
   greedy g = {.groma = mini->groma};
@@ -399,9 +399,9 @@ static void a_talk_computes_only_what_is_new(void **state) {
   gm_compute *c = test_enter_scene(scene, &err);
   assert_ok(run_talks(c, talks, 1, next_greedy, &g, &full), &err);
   test_leave_scene(scene);
-  assert_int_equal(talk.seq.n, gm_talk_positions(&talk) - 1); /* but the last id */
+  assert_int_equal(talk.seq.n, gm_talk_positions(&talk) - 1); /* all but the last id */
 
-  /* a new box goes behind the list: everything up to it stays */
+  /* a new box is appended to the list: everything before it stays */
   gm_rel_box *boxes;
   size_t n_before = talk.list.n;
   assert_ok(gm_scene_boxes_to_rel(scene, &rabbit, 1, &boxes, &err), &err);
@@ -411,7 +411,7 @@ static void a_talk_computes_only_what_is_new(void **state) {
   assert_int_equal(talk.seq.n, scene->encoding->n_image + 2 * n_before);
   prepare(scene, &talk);
   add_turn(&talk, "What is {1}?", 1, index, NULL);
-  /* the same box again has its place */
+  /* the same box again keeps its index */
   assert_ok(gm_talk_refer(&talk, boxes, 1, index, &err), &err);
   assert_int_equal(index[0], n_before);
   assert_int_equal(talk.list.n, n_before + 1);
@@ -477,7 +477,7 @@ static void streamed_text_is_the_answers(void **state) {
   gm_scene_free(scene);
 }
 
-/* Several pictures' words come together, and are those of each alone. */
+/* Several pictures are captioned together, with the same text as each alone. */
 static void captions_of_several_pictures(void **state) {
   (void)state;
   enum { N = 9 }; /* a batch of eight and one */
@@ -497,7 +497,7 @@ static void captions_of_several_pictures(void **state) {
     gm_callbacks callbacks = {
         .struct_size = sizeof callbacks, .user = &streamed, .text = append_stream};
     assert_ok(gm_captions(scenes, N, &params, &callbacks, answers, &err), &err);
-    assert_int_equal(streamed.length, 0); /* nor of the last, which is a batch alone */
+    assert_int_equal(streamed.length, 0); /* nor for the last, which is a batch by itself */
     for (int i = 0; i < N; i++) {
       gm_answer *alone;
       assert_ok(gm_caption(scenes[i], &params, NULL, &alone, &err), &err);
@@ -516,7 +516,7 @@ static void captions_of_several_pictures(void **state) {
   for (int i = 0; i < N; i++) gm_scene_free(scenes[i]);
 }
 
-/* Phrases are grounded some at a time; their numbers are those of the call. */
+/* Phrases are grounded in groups; the numbers in messages are those of the call. */
 static void a_phrase_that_fails_is_named_by_its_number(void **state) {
   (void)state;
   enum { N = 40, LONG = 20000 };

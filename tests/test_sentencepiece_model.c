@@ -33,7 +33,7 @@ static void check_file(const char *path, size_t n) {
   gm_sentencepiece_free(&model);
 }
 
-/* Values read off the two files with protobuf's own text format. */
+/* Values read from the two files with protobuf's text format. */
 static void fixtures_are_read(void **state) {
   (void)state;
   check_file(GM_MODELS "/groma-mini/tokenizer.model", 768);
@@ -102,7 +102,7 @@ static void smallest_file_is_accepted(void **state) {
   assert_ok(parse(bytes, sizeof bytes - 1, &err), &err);
 }
 
-/* Cut at every byte, and with every byte changed: an error or a sound vocabulary, no more. */
+/* Cut at every byte, and with every byte changed: an error or a valid vocabulary. */
 static void damage_is_survived(void **state) {
   (void)state;
   size_t size;

@@ -26,7 +26,7 @@ static void test_examples(void **state) {
   free(a);
 }
 
-/* However the bytes are cut, around every multiple of the block. */
+/* The bytes are split everywhere around multiples of the block. */
 static void test_pieces(void **state) {
   (void)state;
   unsigned char bytes[200];

@@ -11,7 +11,7 @@ static float unit(const char *name, uint64_t i) {
   return gm_synthetic_unit(gm_fnv1a(name, strlen(name)), i);
 }
 
-/* The values that the definition gives as its check; they are printed to 7 digits. */
+/* The definition's check values, given to 7 digits. */
 static void test_check_values(void **state) {
   (void)state;
   assert_float_equal(unit("a", 0), -0.9784931, 1e-7);
@@ -84,7 +84,7 @@ static void test_clip(void **state) {
   gm_model_file_close(file);
 }
 
-/* The embedded model is there under its name and by default, and holds what it should. */
+/* The embedded model is found by its name and by default, and has the right contents. */
 static void test_embedded(void **state) {
   (void)state;
   for (int i = 0; i < 2; i++) {
@@ -106,7 +106,7 @@ static void test_embedded(void **state) {
   assert_non_null(strstr(err.message, "groma-mini"));
   assert_int_equal(gm_model_file_resolve(&file, "./groma-mini", NULL, NULL, &err),
                    GM_ERR_FILE_NOT_FOUND);
-  /* What is embedded for other uses is no model. */
+  /* Files embedded for other uses are not models. */
   assert_int_equal(gm_model_file_resolve(&file, "llama-tokenizer.model", NULL, NULL, &err),
                    GM_ERR_FILE_NOT_FOUND);
 }

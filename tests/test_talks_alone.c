@@ -1,5 +1,6 @@
-/* test_talks_alone.c - every logit of an answer is bit-identical alone and beside up to 15
- * others: of one scene and of several, with boxes and without, of several lengths. */
+/* test_talks_alone.c - every logit of an answer is batch-invariant: bit-identical alone and
+ * beside up to 15 others, of one scene and of several, with boxes and without, of several
+ * lengths. */
 #include "scene_support.h"
 
 #include "sampler.h"
@@ -14,7 +15,7 @@ static const char *const pictures[SCENES] = {"world/scenes/images/000.png",
                                              "world/scenes/images/003.png"};
 static const gm_box boxes[] = {{9, 167, 60, 217}, {108, 46, 193, 124}, {30, 40, 150, 200}};
 
-/* Questions of one scene stand side by side. The first is of one row. */
+/* Questions of one scene are adjacent. The first has one row. */
 static const struct question {
   size_t scene;
   const char *text;

@@ -1,5 +1,5 @@
-/* test_terminal_text.c - what reaches a terminal, and how many columns it takes: by Unicode's
- * East Asian Width, and two for an emoji, however many code points it has. */
+/* test_terminal_text.c - text for a terminal, and its columns: by Unicode's East Asian Width,
+ * and two for an emoji of any number of code points. */
 #include "support.h"
 
 #include "terminal_text.h"

@@ -1,5 +1,5 @@
 /* test_text_input.c - text from outside: marks, line ends, encodings with their line, forms of
- * names, and what a terminal must not be given. Encodings were made by hand, from their
+ * names, and characters that must not reach a terminal. Encodings were made by hand, from their
  * definitions. */
 #include "support.h"
 
@@ -18,7 +18,7 @@ typedef struct sample {
 #define SAMPLE(literal, wanted)                                                                \
   { literal, sizeof(literal) - 1, wanted }
 
-/* In a block of its own, so that a read past its end is seen. */
+/* In its own block, so that a read past its end is detected. */
 static gm_status import(const sample *s, char **text, size_t *length, gm_error *err) {
   *text = malloc(s->size + 1);
   assert_non_null(*text);

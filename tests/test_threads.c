@@ -1,8 +1,8 @@
 /* test_threads.c - the promise that a model, a CLIP and classes may be used from several
  * threads: eight of them caption, ground, label, cancel and free at the same time, with two
- * different pictures, by calls and by requests, and every answer is that of one thread alone.
- * Under ThreadSanitizer (preset tsan) this finds races. cmocka's assertions belong to the main
- * thread: the others count faults. */
+ * different pictures, by calls and by requests, and every answer is the same as from one thread
+ * alone. Under ThreadSanitizer (preset tsan) this finds races. cmocka's assertions belong to
+ * the main thread: the others count faults. */
 #include "engine_support.h"
 
 #include <pthread.h>
@@ -94,7 +94,7 @@ static float label(shared *s, gm_scene *scene, int picture) {
   return first.raw_score;
 }
 
-/* Ends a call when it has asked some times. */
+/* Cancels a call after some polls. */
 static bool cancel_later(void *user) {
   int *left = user;
   return --*left < 0;
@@ -179,7 +179,7 @@ typedef struct busy_engine {
   char *captions[ENGINE_MODELS][PICTURES];
   char *turns[ENGINE_MODELS][PICTURES];
   float raw_score;
-  _Atomic(gm_chat *) left; /* a chat that somebody has left */
+  _Atomic(gm_chat *) left; /* a chat that another thread has left */
   shared s;                /* faults */
 } busy_engine;
 
@@ -280,7 +280,7 @@ static void *work(void *arg) {
     char *caption = by_request ? caption_by_request(b, scene, false) : caption_of(&b->s, scene);
     expect_text(b, caption, b->captions[model][picture], "caption on a shared engine");
     gm_scene_free(scene);
-    scene = b->w.scenes[model][picture]; /* which outlives the chats */
+    scene = b->w.scenes[model][picture]; /* outlives the chats */
     if (fails(&b->s, gm_chat_create(&chat, scene, &err), GM_OK, "chat", &err)) return NULL;
     expect_text(b, turn(b, chat, by_request), b->turns[model][picture], "turn");
     gm_chat_free(atomic_exchange(&b->left, chat));

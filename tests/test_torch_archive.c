@@ -1,6 +1,6 @@
 /* test_torch_archive.c - PyTorch archives are read as Python's pickle reads them: real ones
- * against tests/data/golden-torch (tests/python/torch_golden.py), views by hand. What must be
- * refused stands in test_torch_hostile.c. */
+ * against tests/data/golden-torch (tests/python/torch_golden.py), views by hand. Refusals are
+ * in test_torch_hostile.c. */
 #include "archive.h"
 #include "checkpoint.h"
 #include "types.h"
@@ -97,7 +97,7 @@ static void test_sharded(void **state) {
   gm_checkpoint_close(c);
 }
 
-/* ---- views, by hand: storage element k is k, so that a value names its place */
+/* ---- views, by hand: storage element k is k, so that a value shows its place */
 
 enum { STORAGE_N = 24 };
 

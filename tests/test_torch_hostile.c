@@ -1,6 +1,6 @@
-/* test_torch_hostile.c - what a PyTorch archive may try, and must not get: every case is
- * GM_ERR_MODEL with a message, none crashes, none runs. Causes: picklescan's bypasses, zip
- * parsers that disagree, sizes that wrap. */
+/* test_torch_hostile.c - hostile PyTorch archives: every case is GM_ERR_MODEL with a message;
+ * none crashes or runs code. Causes: picklescan's bypasses, zip parsers that disagree, sizes
+ * that overflow. */
 #include "archive.h"
 #include "checkpoint.h"
 #include "torch_pickle.h"
@@ -451,7 +451,7 @@ static void test_small_archive_is_fine(void **state) {
   }
 }
 
-/* A directory that tells of other members than the file has. */
+/* A directory that lists other members than the file has. */
 static void test_hostile_directories(void **state) {
   (void)state;
   test_zip zip;
@@ -560,7 +560,7 @@ static void test_hostile_records(void **state) {
   }
 }
 
-/* Saturated classic fields make the ZIP64 ones count: now those are absurd. */
+/* With saturated classic fields the ZIP64 ones are used, which are absurd here. */
 static void test_hostile_zip64(void **state) {
   (void)state;
   const patch_case cases[] = {
@@ -609,8 +609,8 @@ static void test_wrong_members(void **state) {
   finish_refused(&zip, true, "big endian", "big-endian");
 }
 
-/* The small archive cut at each byte, and with each byte changed: refused or read, never worse.
- */
+/* The small archive cut at each byte, and with each byte changed: refused or read, nothing
+ * else. */
 static void test_every_byte(void **state) {
   (void)state;
   test_zip zip;
@@ -640,7 +640,7 @@ static void test_every_byte(void **state) {
   test_zip_free(&zip);
 }
 
-/* ---- files that are no ZIP */
+/* ---- files that are not ZIP */
 
 static void refused_bytes(const char *what, const char *bytes, size_t n, const char *words) {
   test_zip zip;

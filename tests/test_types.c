@@ -175,11 +175,11 @@ static double worst_error(gm_type type, const float *x, size_t n) {
   return error_of(type, x, n, NULL);
 }
 
-/* Values evenly spread over [-1, 1). Where the scale comes from the largest value, a level is
- * at most half a step from its value: 1/127 for Q8_0, 1/8 for Q4_0 (and up to a whole step at
- * the end that -8..7 lacks), and half precision adds 2^-11 of it. Where the scale is searched
- * for, an outlier may pay for the others: there the mean counts. Rounding to a step has an
- * error of step / sqrt(12); a plain quantiser has steps of 2/15 (Q4_K) and 1/32 (Q6_K). */
+/* Values evenly spread over [-1, 1). If the scale comes from the largest value, a level is at
+ * most half a step from its value: 1/127 for Q8_0, 1/8 for Q4_0 (and up to a whole step at the
+ * end that -8..7 lacks), and half precision adds 2^-11 of it. If the scale is searched for, an
+ * outlier may have a larger error: then the mean is checked. Rounding to a step has an error of
+ * step / sqrt(12); a plain quantiser has steps of 2/15 (Q4_K) and 1/32 (Q6_K). */
 static void test_write_errors(void **state) {
   (void)state;
   enum { N = 256 * 64 };
@@ -200,8 +200,8 @@ static void test_write_errors(void **state) {
   free(x);
 }
 
-/* Rows that a search could stumble over: they must come back finite, and the exact ones exact.
- */
+/* Rows that are difficult for a search: they must be read back finite, and the exact ones
+ * exactly. */
 static void test_write_edges(void **state) {
   (void)state;
   static const gm_type types[] = {GM_TYPE_Q8_0, GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
@@ -215,14 +215,16 @@ static void test_write_edges(void **state) {
     assert_true(worst_error(types[k], x, 256) <= 1.0 / 100);
     for (int i = 0; i < 256; i++) x[i] = i % 2 ? 0x1p-149f : -0x1p-149f; /* subnormal */
     assert_true(worst_error(types[k], x, 256) <= 0x1p-148);
-    for (int i = 0; i < 256; i++) x[i] = i % 3 ? 3e-8f : -2e-8f; /* below half's reach */
+    for (int i = 0; i < 256; i++)
+      x[i] = i % 3 ? 3e-8f : -2e-8f; /* below the range of half
+                                        precision */
     assert_true(worst_error(types[k], x, 256) <= 0x1p-22);
     for (int i = 0; i < 256; i++) x[i] = i % 2 ? 500000.0f : -500000.0f; /* convert's limit */
     assert_true(worst_error(types[k], x, 256) <= 500000.0 / 7);
   }
 }
 
-/* What the layout can hold, x = d * scale * q - dmin * min, is found again but for the last
+/* What the layout can hold, x = d * scale * q - dmin * min, is found again, except for the last
  * bits of half precision: 1e-3 of values up to 500. */
 static void test_write_exact(void **state) {
   (void)state;

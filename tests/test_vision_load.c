@@ -1,6 +1,6 @@
-/* test_vision_load.c - a model that is not what the vision stages want is refused at load, with
- * the tensor's or key's name; one whose weights are not numbers is refused by the proposer; a
- * call stops when asked to. All on groma-mini, converted, with its bytes changed in place. */
+/* test_vision_load.c - a model that does not fit the vision stages is refused at load, with the
+ * tensor's or key's name; a model with NaN weights is refused by the proposer; a call can be
+ * cancelled. All on groma-mini, converted, with its bytes changed in place. */
 #include "ops_support.h"
 #include "vision_support.h"
 
@@ -49,7 +49,7 @@ static gm_status load(const fixture *f, gm_error *err) {
   return status;
 }
 
-/* Where the string's bytes stand in the header: after their u64 length. */
+/* The address of the string's bytes in the header, after their u64 length. */
 static unsigned char *find_string(const fixture *f, const char *text) {
   uint64_t length = strlen(text);
   unsigned char pattern[8 + 256];
@@ -108,7 +108,7 @@ static void every_tensor_is_checked(void **state) {
     }
   }
   gm_model_file_close(file);
-  /* 96 of six vision layers alone: the list above did not swallow everything. */
+  /* 96 of them in six vision layers: the list above did not exclude everything. */
   assert_in_range(checked, 200, n);
   gm_error err;
   assert_ok(load(f, &err), &err);
@@ -155,7 +155,7 @@ static void assert_value_refused(const fixture *f, const char *key, uint32_t val
 
 static void values_that_do_not_fit_are_refused(void **state) {
   fixture *f = *state;
-  assert_value_refused(f, "groma.image_size", 223);      /* no whole patches */
+  assert_value_refused(f, "groma.image_size", 223);      /* not a whole number of patches */
   assert_value_refused(f, "groma.image_size", 224 + 14); /* an odd grid */
   assert_value_refused(f, "groma.image_size", 0);
   assert_value_refused(f, "groma.patch_size", 0);
@@ -206,8 +206,8 @@ static void close_run(run *r) {
   free(r->pixels);
 }
 
-/* A vector depends on its own box alone. The batch changes the order of sums at most: 1e-4 of
- * the largest value is far above that, and far below what another box does. */
+/* A vector depends only on its own box. The batch changes at most the order of sums: 1e-4 of
+ * the largest value is far above that, and far below the effect of another box. */
 static void region_features_stand_alone(void **state) {
   run r;
   open_run(&r, *state);
@@ -277,7 +277,7 @@ static void cancelled_at_every_poll(void **state) {
   for (size_t limit = 0; limit < polls; limit += 4) {
     count = (countdown){0, limit};
     assert_int_equal(all_stages(&r), GM_ERR_CANCELLED);
-    /* Scratch was given back. */
+    /* Scratch was released. */
     gm_arena_mark mark = gm_arena_save(&r.c->arena);
     assert_int_equal(mark.used, 0);
   }

@@ -1,5 +1,5 @@
 /* test_vision_tiny.c - every vision stage of groma-tiny (448 px, geometry released, random
- * weights in sharded fp16 archives, position grid to be resampled) against the reference's
+ * weights in sharded fp16 archives, a position grid that is resampled) against the reference's
  * values. */
 #include "vision_support.h"
 
@@ -47,7 +47,7 @@ static void overlap(void **state) {
   check("groma-tiny/overlap", &vision_slices_synthetic);
 }
 
-/* No score is over a threshold of 0.999: the single best stays. */
+/* No score is over a threshold of 0.999: only the best stays. */
 static void none_over_threshold(void **state) {
   (void)state;
   check("groma-tiny/none-over-threshold", &vision_slices_synthetic);

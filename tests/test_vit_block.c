@@ -1,5 +1,5 @@
-/* test_vit_block.c - what the goldens of DINOv2 do not reach of the shared transformer block:
- * fused weights, no LayerScale, causal attention, several entries at once. */
+/* test_vit_block.c - the parts of the shared transformer block that DINOv2's goldens do not
+ * cover: fused weights, no LayerScale, causal attention, several entries at once. */
 #include "ops_support.h"
 
 #include "gguf_write.h"
@@ -170,7 +170,7 @@ static void causal_tokens_do_not_see_later_ones(void **state) {
   for (size_t i = 0; i < C; i++) x[(T - 1) * C + i] += 1 + (float)i;
   float *after = run(&block, true, x, 1, T), *open = run(&block, false, x, 1, T);
   assert_close(after, before, (T - 1) * C, 1e-5, "tokens before the one that changed");
-  /* The last one sees all either way; the first sees itself only. */
+  /* The last one attends to all in both cases; the first only to itself. */
   assert_close(after + (T - 1) * C, open + (T - 1) * C, C, 1e-5, "the last token");
   float *first = run(&block, false, x, 1, 1);
   assert_close(after, first, C, 1e-5, "the first token");

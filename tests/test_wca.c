@@ -1,5 +1,5 @@
 /* test_wca.c - weighted cross alignment through the public calls: goldens over given boxes,
- * shares that add up, crops and their seeds, class files, the rule to stop. */
+ * sums of shares, crops and their seeds, class files, the stopping rule. */
 #include "clip_support.h"
 
 #include "alignment.h"
@@ -139,7 +139,7 @@ static void check_photo(const char *name, const gm_classes *paper, const gm_clas
   assert_close(scores, golden_get(g, "paper").data, 8, SCORES, name);
   check_weights(g, view, paper);
   /* "released" of the golden is over all boxes, without a redraw: the mean over very many
-   * redraws is not it, so it is put together from its parts. */
+   * redraws would differ, so it is computed from its parts. */
   float *f = malloc((n + 1) * 48 * sizeof *f), *w = malloc(n * sizeof *w), mixed[48];
   gm_error err;
   assert_true(f && w);
@@ -209,7 +209,7 @@ static void test_shares_add_up_to_the_score(void **state) {
   gm_image_free(image);
 }
 
-/* Classes of a method, from the files that it wants. */
+/* Classes of a method, from the files that it needs. */
 static gm_classes *classes_of(gm_method method) {
   gm_error err;
   char *descriptions = test_text("descriptions/world.json"),
@@ -226,8 +226,8 @@ static gm_classes *classes_of(gm_method method) {
   return classes;
 }
 
-/* The sum of parts of the lead, and how far the roundings may move it: each part is rounded a
- * few times to 2^-24 of what it is made of, at most weight x (share + mean of the scores). */
+/* The sum of the parts of the lead, and the bound of its rounding error: each part is rounded a
+ * few times to 2^-24 of its terms, at most weight x (share + mean of the scores). */
 static void check_lead(const gm_explanation *e, double lead, double scale) {
   double crops = 0, texts = 0, own = 0;
   for (size_t k = 0; k < e->n_crops; k++) crops += (double)crop_share(e, k).lead;
@@ -240,8 +240,8 @@ static void check_lead(const gm_explanation *e, double lead, double scale) {
     fail_msg("lead %.8f: crops %.8f, descriptions %.8f and %.8f", lead, crops, own, texts);
 }
 
-/* The parts in the lead add up to it, of crops and of descriptions, with every method; a
- * crop's is what its shares in the two scores differ by. */
+/* The parts in the lead add up to it, of crops and of descriptions, with every method; a crop's
+ * part is the difference of its shares in the two scores. */
 static void test_parts_add_up_to_the_lead(void **state) {
   (void)state;
   gm_error err;
@@ -288,7 +288,7 @@ static void test_parts_add_up_to_the_lead(void **state) {
   gm_image_free(image);
 }
 
-/* A class's raw score is its own: other classes change nothing of it. */
+/* A class's raw score does not depend on other classes. */
 static void test_classes_do_not_touch_each_other(void **state) {
   (void)state;
   gm_error err;
@@ -342,7 +342,8 @@ static void test_crops_stay_inside_and_within_alpha_and_beta(void **state) {
       if (side > widest) widest = side;
       if (b.x2 > rightmost) rightmost = b.x2;
     }
-    /* 500 draws come near both ends: all below 7/8 of the range has a chance of 1e-29. */
+    /* 500 draws come near both ends: the chance that all are below 7/8 of the range is 1e-29.
+     */
     assert_true(widest >= floorf(0.85f * cases[i].beta * (float)shorter));
     assert_true(rightmost >= 0.9f * (float)w);
     gm_view_free(view);
@@ -404,7 +405,7 @@ static void test_seeds(void **state) {
   gm_view *view = make_view(mini, images[0], p);
   raw_scores(view, classes, NULL, other);
   assert_memory_not_equal(first[0], other, sizeof other);
-  /* The crops stay where another seed draws among them. */
+  /* The crops are the same when another seed draws among them. */
   gm_classify_params redrawn = gm_classify_params_default();
   redrawn.seed = 1;
   raw_scores(view, classes, &redrawn, first[1]);
@@ -418,7 +419,7 @@ static void test_seeds(void **state) {
 static void test_dedup_drops_only_what_overlaps(void **state) {
   (void)state;
   gm_image *image = test_image("photos/coffee.png");
-  /* IoU of the first two: 90 * 90 / (2 * 10000 - 8100) = 0.68; the third touches none. */
+  /* IoU of the first two: 90 * 90 / (2 * 10000 - 8100) = 0.68; the third overlaps neither. */
   gm_box boxes[] = {{0, 0, 100, 100}, {10, 10, 110, 110}, {200, 200, 300, 300}};
   gm_view_params p = {.struct_size = sizeof p, .boxes = boxes, .n_boxes = 3, .dedup = 0.69f};
   gm_view *view = make_view(mini, image, p);
@@ -611,7 +612,7 @@ static void refused(gm_clip *looking, gm_clip *other, const gm_image *image) {
   gm_classes_free(classes);
 }
 
-/* Whether their features are of one length or not; a second handle of the same file is no other
+/* With features of the same length or not. A second handle of the same file counts as the same
  * model. */
 static void test_classes_of_another_model_are_refused(void **state) {
   (void)state;
@@ -658,7 +659,7 @@ static void test_cancelled(void **state) {
   assert_int_equal(gm_classify(view, classes, NULL, &stop, &r, &err), GM_ERR_CANCELLED);
   assert_null(r);
   assert_ok(gm_classify(view, classes, NULL, NULL, &r, &err),
-            &err); /* as if nothing had been */
+            &err); /* as if nothing had happened */
   gm_classification_free(r);
   gm_view_free(view);
   gm_classes_free(classes);

@@ -1,6 +1,6 @@
 /* older_program.c - a program made with an older header, whose structs lack their last members
  * (tests/abi/CMakeLists.txt cuts them), run with the current libraries. Its structs lie before
- * a page that cannot be touched, so that a library that goes beyond them is seen. */
+ * an inaccessible page, so that a library that reads beyond them crashes. */
 #include "support.h"
 
 #include "gromatic_tools.h"
@@ -17,7 +17,7 @@ static gm_model *model;
 static gm_image *image;
 static gm_scene *scene;
 
-/* Zeroed memory whose end is the end of what may be touched, with struct_size set. */
+/* Zeroed memory that ends at the inaccessible page, with struct_size set. */
 static void *at_the_edge(size_t size) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   unsigned char *pages =
@@ -64,7 +64,7 @@ static void model_of_an_older_program(void **state) {
   assert_ok(gm_model_get_info(model, info, &err), &err);
   assert_int_equal(info->struct_size, sizeof *info);
   assert_string_equal(info->name, "groma-mini");
-  assert_int_equal(info->context, 512); /* as set_up's params say, the last member they have */
+  assert_int_equal(info->context, 512); /* as in set_up's params, whose last member it is */
   FREE_EDGE(info);
 }
 

@@ -1,5 +1,5 @@
-"""clip_variants.py - small CLIP checkpoints as people have them, made of the repository's two, without PyTorch: what
-scripts/clip-reference/reference.py computes with the real libraries, and test_clip_variants.py with gromatic."""
+"""clip_variants.py - makes variants of the repository's two small CLIP checkpoints, without PyTorch:
+scripts/clip-reference/reference.py runs them in the real libraries, test_clip_variants.py in gromatic."""
 import copy
 import json
 import os

@@ -1,4 +1,4 @@
-"""folders.py - tests that look at all that a run leaves behind."""
+"""folders.py - tests that check all files that a run leaves."""
 import json
 import os
 import shutil

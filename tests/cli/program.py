@@ -7,11 +7,11 @@ import tempfile
 GROMATIC = os.environ["GROMATIC"]
 DATA = os.environ["GM_TEST_DATA"]
 HOME = tempfile.TemporaryDirectory()
-os.environ["XDG_CACHE_HOME"] = HOME.name  # what is kept between runs, not the user's
+os.environ["XDG_CACHE_HOME"] = HOME.name  # the tests' own cache, not the user's
 SCENES = os.path.join(DATA, "world", "scenes", "images")
 
 
-# What a run says first that is given no model; test_cli_scope.py has it whole.
+# What a run without a model says first; test_cli_scope.py has the whole text.
 NOTICE = "gromatic: no model was given, and "
 
 

@@ -1,4 +1,4 @@
-"""terminal.py - the program under test on a terminal of its own."""
+"""terminal.py - the program under test on its own terminal."""
 import os
 import pty
 import select
@@ -9,7 +9,7 @@ from program import GROMATIC
 
 
 class Terminal:
-    """gromatic on a terminal; env is what differs from the tests' own, None for what is not set."""
+    """gromatic on a terminal; env: variables that differ from the tests' own; None: not set."""
 
     def __init__(self, *args, env=None, folder=None):
         environment = dict(os.environ, TERM="dumb", NO_COLOR="1", **(env or {}))

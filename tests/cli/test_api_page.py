@@ -1,4 +1,4 @@
-"""The programs of docs/API.md compile, and print what the page says that they print."""
+"""The programs of docs/API.md compile, and print what the page says."""
 import os
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""bench/peers/run.py with a gromatic and peers that are played: one that dies, one that fails, one that answers."""
+"""bench/peers/run.py with a fake gromatic and fake peers: one that dies, one that fails, one that answers."""
 import json
 import os
 import subprocess

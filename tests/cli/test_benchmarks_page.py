@@ -1,4 +1,4 @@
-"""The commands of docs/BENCHMARKS.md run as they stand, with a small model, picture set and files in place of those that
+"""The commands of docs/BENCHMARKS.md run unchanged, with a small model, picture set and files in place of those that
 a reader has."""
 import os
 import re

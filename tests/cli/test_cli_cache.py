@@ -1,4 +1,4 @@
-"""The cache: a second process answers from it, with the same words; what differs is made anew."""
+"""The cache: a second process answers from it, with the same words; other inputs are computed."""
 import os
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What the program says about itself: help of each command, completion scripts of the shells."""
+"""The help of each command, and the completion scripts of the shells."""
 import re
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Where pictures come from and where what is made of them goes."""
+"""The sources of pictures, and the outputs."""
 import json
 import os
 import shutil

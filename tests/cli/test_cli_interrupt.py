@@ -1,4 +1,4 @@
-"""Ctrl-C: in a batch it leaves what --resume goes on with, in a conversation it stops the answer."""
+"""Ctrl-C: a batch can be continued with --resume; in a conversation the answer stops."""
 import os
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Lists of names as they come, links in folders and tar files, and long names."""
+"""Lists of names in several encodings, links in folders and tar files, and long names."""
 import io
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is told of the models inside the program: that they know drawn emoji only, and which pictures are others."""
+"""The notes about the models inside the program: that they know only drawn emoji, and which pictures are unlike those."""
 import os
 import subprocess
 import tempfile

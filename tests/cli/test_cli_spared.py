@@ -1,4 +1,4 @@
-"""Outputs that are files the run reads: refused by every command, whatever the file is called."""
+"""Outputs that are files the run reads: refused by every command, by any name of the file."""
 import os
 import shutil
 import tempfile

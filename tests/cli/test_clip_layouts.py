@@ -1,4 +1,4 @@
-"""One CLIP in each of its checkpoint layouts: the same model comes out."""
+"""One CLIP in each of its checkpoint layouts: all give the same model."""
 import json
 import os
 import shutil

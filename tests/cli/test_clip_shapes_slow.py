@@ -1,5 +1,5 @@
 """The released CLIPs' true shapes, in the layouts that they are released in, with made-up weights: they convert, their
-heads and sizes are found, and they answer. ViT-B/32 has all its layers, the others two a tower."""
+heads and sizes are found, and they answer. ViT-B/32 has all its layers, the others have two per tower."""
 import json
 import math
 import os

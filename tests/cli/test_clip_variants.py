@@ -1,5 +1,5 @@
-"""CLIP checkpoints as people have them: the cosines of transformers 4, transformers 5 and open_clip, which
-scripts/clip-reference/reference.py has computed, or an error that names what is not computed."""
+"""Variants of CLIP checkpoints: the cosines of transformers 4, transformers 5 and open_clip, which
+scripts/clip-reference/reference.py computed, or an error that names what is not computed."""
 import json
 import os
 import tempfile

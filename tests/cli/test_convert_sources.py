@@ -1,4 +1,4 @@
-"""What convert is given when it is no checkpoint, what it says when all went well, and model files whose keys say
+"""Sources of convert that are not checkpoints, its messages after success, and model files whose keys ask for
 what is not computed."""
 import json
 import os

@@ -1,5 +1,5 @@
 """describe-classes by the built-in language model, in Groma-7B's shapes with two language layers. The weights are made
-up, so its words mean nothing: what is tested is that the file holds some, and that --resume goes on."""
+up, so its words mean nothing: the tests are that the file has some, and that --resume continues."""
 import json
 import os
 import signal

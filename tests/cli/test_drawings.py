@@ -1,4 +1,4 @@
-"""What --draw and --explain replace, and what is left where they were killed."""
+"""The files that --draw and --explain replace, and those that are left when they are killed."""
 import fcntl
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The folders of -f yolo and -f voc: names, splits, links, and what becomes of a folder that is there."""
+"""The folders of -f yolo and -f voc: names, splits, links, and existing folders."""
 import json
 import os
 import signal

@@ -1,4 +1,4 @@
-"""gromatic export: what it makes of the lines of each command, of bad lines, and what it refuses."""
+"""gromatic export: its output for the lines of each command, bad lines, and refusals."""
 import csv
 import json
 import os

@@ -1,4 +1,4 @@
-"""groma-mini in the layouts in which transformers 4 and 5 save it: the same model comes out. The tokenizers' files of
+"""groma-mini in the layouts in which transformers 4 and 5 save it: all give the same model. The tokenizers' files of
 tests/data/golden/groma-mini are what AutoTokenizer.from_pretrained(models/groma-mini).save_pretrained wrote."""
 import json
 import os

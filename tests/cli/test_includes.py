@@ -1,4 +1,4 @@
-"""scripts/includes.py: the includes of src/ only point down, and what it says of a tree where they do not."""
+"""scripts/includes.py: the includes of src/ only point down, and its messages for a tree where they do not."""
 import os
 import subprocess
 import sys

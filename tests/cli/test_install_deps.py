@@ -1,4 +1,4 @@
-"""scripts/install-deps.sh where there is no apt: it looks for what is wanted, and names what is missing."""
+"""scripts/install-deps.sh without apt: it looks for the dependencies and names those that are missing."""
 import os
 import re
 import shutil
@@ -8,7 +8,7 @@ import unittest
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SCRIPT = os.path.join(ROOT, "scripts", "install-deps.sh")
-TOOLS = ["sh", "cat", "mktemp", "rm", "tr", "id", "grep", "python3"]  # what the script itself runs
+TOOLS = ["sh", "cat", "mktemp", "rm", "tr", "id", "grep", "python3"]  # used by the script itself
 COMMANDS = ["cc", "cmake", "ninja"]
 
 

@@ -1,4 +1,4 @@
-"""What a run with -o leaves behind is never lost, and never mixed with what other settings made."""
+"""The results of a run with -o are never lost, and never mixed with those of other settings."""
 import json
 import os
 import shutil

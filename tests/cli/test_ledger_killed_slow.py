@@ -1,4 +1,4 @@
-"""Runs that are killed before each of their calls; that which is the hardest is in test_ledger.py."""
+"""Runs that are killed before each of their calls; the hardest case is in test_ledger.py."""
 import unittest
 
 import folders

@@ -1,4 +1,4 @@
-"""The progress line on terminals of several widths, and what a run over many says at its end."""
+"""The progress line on terminals of several widths, and the last message of a run over many pictures."""
 import fcntl
 import os
 import pty

@@ -1,4 +1,4 @@
-"""Text that comes from outside: marks, line ends, encodings, forms of Unicode, pipes; and what of it
+"""Text from outside: byte order marks, line ends, encodings, forms of Unicode, pipes; and what of it
 reaches a terminal."""
 import json
 import os

@@ -1,4 +1,4 @@
-"""The table of docs/WCA.md, on the first of the seeds that it was made of."""
+"""The table of docs/WCA.md, on the first of its seeds."""
 import os
 import tempfile
 import unittest

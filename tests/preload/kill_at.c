@@ -1,6 +1,6 @@
-/* kill_at.c - put in front of the C library by LD_PRELOAD: kills the process before its n-th
- * call that changes something in a folder (GM_KILL_AT=n, GM_KILL_FOLDER; a write with
- * GM_KILL_HALF after half of its bytes), as kill -9 or a failing machine does. */
+/* kill_at.c - loaded before the C library by LD_PRELOAD. Kills the process before its n-th call
+ * that changes something in a folder, like kill -9 or a failing machine: GM_KILL_AT=n,
+ * GM_KILL_FOLDER; with GM_KILL_HALF, a write is killed after half of its bytes. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>

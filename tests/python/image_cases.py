@@ -1,6 +1,6 @@
-"""Pictures in every mode that gromatic reads, made on the spot: name -> bytes of the file.
+"""Makes pictures in every mode that gromatic reads: name -> bytes of the file.
 
-Small on purpose, so that cutting or changing every byte of every one of them is quick."""
+They are small, so that cutting or changing every byte of each is quick."""
 
 import io
 import struct

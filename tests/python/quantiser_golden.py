@@ -1,4 +1,4 @@
-"""How well ggml's own quantiser does on fixed rows: the oracle of tests/test_quantiser_golden.c.
+"""The errors of ggml's own quantiser on fixed rows: the oracle of tests/test_quantiser_golden.c.
 
     python tests/python/quantiser_golden.py /path/to/libggml-base.so
 

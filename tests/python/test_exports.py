@@ -1,5 +1,5 @@
-"""Exports, loaded back by those who read them: pycocotools, supervision, and the standard library's
-CSV, XML and JSON readers. What they must find is what --json says of the same pictures."""
+"""Exports, loaded back by the libraries that read them: pycocotools, supervision, and the standard library's
+CSV, XML and JSON readers. They must find what --json says of the same pictures."""
 import csv
 import json
 import os

@@ -1,6 +1,6 @@
 """Exports in the tools that they are made for, which are too large for the fast tests: Ultralytics' data
 sets, Datumaro's importers (which CVAT's are made of), Label Studio's own validation. Each export is moved, and
-read from a third folder. What they must find is what --json says of the same pictures."""
+read from a third folder. They must find what --json says of the same pictures."""
 import json
 import os
 import shutil

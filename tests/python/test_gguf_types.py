@@ -1,5 +1,5 @@
 """Element types against the gguf package's quants module: reading of every type and writing of
-BF16, F16, Q8_0 and Q4_0 bit for bit. (The K types are written by a quantiser of our own, which
+BF16, F16, Q8_0 and Q4_0, bit-identical. (The K types are written by our own quantiser, which
 is judged by its error, not by its bits.)
 
 Run by ctest; by hand: GM_TEST_TOOLS=build/release/tests

@@ -1,10 +1,10 @@
-"""What PyTorch archives hold, read by Python's own zipfile and pickle: the oracle of
+"""The contents of PyTorch archives, read by Python's zipfile and pickle: the oracle of
 tests/test_torch_archive.c.
 
     python tests/python/torch_golden.py
 
 writes tests/data/golden-torch/NAME.json: {tensor: {dtype, shape, crc32, first, last}}, where
-crc32 is that of all elements as little-endian f32 in row-major order.
+crc32 is over all elements as little-endian f32 in row-major order.
 """
 
 import json

@@ -1,5 +1,5 @@
 /* test_bench_kernels.c - gm_bench_kernels: every instruction set and type is timed, and the
- * figures fit together. */
+ * figures are consistent. */
 #include "interface.h"
 #include "kernels.h"
 
@@ -36,7 +36,7 @@ static void everything_is_timed(void **state) {
   gm_bench_report_free(r);
 }
 
-/* Of the stages that are asked for, one of products: each table has its own limits. */
+/* Asks for some stages, one of them a product: each table has its own limits. */
 static void some_are_timed(void **state) {
   (void)state;
   gm_error err;

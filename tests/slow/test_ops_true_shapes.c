@@ -1,5 +1,5 @@
 /* test_ops_true_shapes.c - attention and convolution at the sizes of Groma-7B: samples of the
- * result against double precision, and how much scratch they take. */
+ * result against double precision, and the scratch that they take. */
 #include "ops_support.h"
 
 #include <math.h>
@@ -83,7 +83,7 @@ static double expect_conv(const gm_conv_args *a, size_t map, size_t y, size_t x,
   const float *w = a->weight->data;
   double sum = 0;
   for (size_t tap = 0; tap < 9; tap++) {
-    size_t row = y + tap / 3 - 1, column = x + tap % 3 - 1; /* wraps where outside */
+    size_t row = y + tap / 3 - 1, column = x + tap % 3 - 1; /* wraps if outside */
     if (row >= a->h || column >= a->w) continue;
     for (size_t i = 0; i < ci; i++)
       sum += (double)a->x[((map * a->h + row) * a->w + column) * ci + i] *
@@ -103,8 +103,7 @@ static void check_conv(size_t b, size_t side, size_t channels) {
   gm_compute *c = compute_open(2, NULL);
   assert_ok(gm_conv3x3(c, &args), c->err);
   /* The sum of 9216 products of deviation 1/3 is about 32, its largest over a map about 160;
-   * the errors are 1e-6 of that (winograd_points.h), and 1e-5 is what the project allows
-   * itself. */
+   * the errors are 1e-6 of that (winograd_points.h), and the project allows 1e-5. */
   for (size_t i = 0; i < SAMPLES; i++) {
     size_t at = gm_rng_u64(&rng) % (b * side * side * channels);
     size_t position = at / channels;

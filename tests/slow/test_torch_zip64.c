@@ -1,6 +1,6 @@
-/* test_torch_zip64.c - an archive of over 4 GB, as Groma-7B's is: sizes and offsets stand in
- * ZIP64 fields, and it is read in little memory. The file is sparse: a hole of 4.5 GB of zeros
- * between a few written bytes. Skipped where the file system cannot hold one. */
+/* test_torch_zip64.c - an archive of over 4 GB, like Groma-7B's: sizes and offsets are in ZIP64
+ * fields, and it is read in little memory. The file is sparse: a hole of 4.5 GB of zeros
+ * between a few written bytes. Skipped if the file system cannot hold one. */
 #include "archive.h"
 #include "checkpoint.h"
 
@@ -14,7 +14,7 @@ enum { ROWS = 1200, COLS = 1 << 20, PIECE = 1 << 18 };
 
 static const uint64_t hole = (uint64_t)ROWS * COLS * 4; /* 4.7 GB */
 
-/* Memory of this process that is in use at the moment, in KB. */
+/* The process's resident memory, in KB. */
 static long resident_kb(void) {
   char line[256];
   long kb = -1;
@@ -72,7 +72,7 @@ static void check_values(gm_checkpoint *c) {
   assert_true(v[0] == 9);
 }
 
-/* A fifth of the large tensor, piece by piece: what has been read is given back. */
+/* Reads a fifth of the large tensor, piece by piece: pages leave memory after they are read. */
 static void check_memory(gm_checkpoint *c) {
   float *piece = malloc(PIECE * sizeof *piece);
   assert_non_null(piece);

@@ -1,5 +1,5 @@
 /* test_vision_7b2l.c - every vision stage at Groma-7B's true shapes, with synthetic weights,
- * against the reference's values; and the scratch memory that it takes. */
+ * against the reference's values; and the scratch memory that they take. */
 #include "vision_support.h"
 
 #include "ops_support.h"

@@ -39,8 +39,8 @@ void test_zip_patch(test_zip *zip, uint64_t offset, const void *bytes, size_t n)
   assert_int_equal(pwrite(zip->fd, bytes, n, (off_t)offset), n);
 }
 
-/* As torch.save writes it: sizes stand in the directory only (flag bit 3), data is aligned to
- * 64 bytes by padding in an extra field. */
+/* As torch.save writes it: sizes are in the directory only (flag bit 3), and padding in an
+ * extra field aligns the data to 64 bytes. */
 void test_zip_add(test_zip *zip, const char *name, const void *data, uint64_t size) {
   assert_true(zip->n_members < sizeof zip->members / sizeof *zip->members);
   record r = {.n = 0};

@@ -1,5 +1,5 @@
-/* archive.h - ZIP archives and pickles made on the spot, well formed or not, for the tests of
- * the PyTorch reader; independent of src/. */
+/* archive.h - makes ZIP archives and pickles, well formed or not, for the tests of the PyTorch
+ * reader; independent of src/. */
 #ifndef GM_TEST_ARCHIVE_H
 #define GM_TEST_ARCHIVE_H
 
@@ -25,7 +25,7 @@ void test_zip_start(test_zip *zip);
 /* data NULL: a hole of zeros. */
 void test_zip_add(test_zip *zip, const char *name, const void *data, uint64_t size);
 /* zip64: with the 64-bit end record and locator, as torch.save always writes them; fields of
- * the directory go to ZIP64 extra fields where they do not fit. */
+ * the directory that do not fit go to ZIP64 extra fields. */
 void test_zip_finish(test_zip *zip, bool zip64);
 void test_zip_free(test_zip *zip);
 /* Overwrites bytes of the file. */

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-/* A converted checkpoint with what computes on it. */
+/* A converted checkpoint, loaded, and a gm_compute for it. */
 typedef struct clip_fixture {
   gm_model_file *file;
   gm_clip_model *model;

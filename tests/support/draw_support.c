@@ -13,7 +13,7 @@ gm_status draw_explanation(const gm_image *image, const gm_explanation *explanat
   return gm_draw(image, &params, path, err);
 }
 
-/* A copy on the heap; NULL of nothing. */
+/* A copy on the heap; NULL if size is 0. */
 static void *copy_of(const void *from, size_t size) {
   if (!from || size == 0) return NULL;
   void *copy = malloc(size);

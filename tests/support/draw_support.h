@@ -1,5 +1,4 @@
-/* draw_support.h - what the tests of drawings draw: marks, spans, and explanations made by
- * hand. */
+/* draw_support.h - marks, spans and handmade explanations for the tests of drawings. */
 #ifndef GM_DRAW_SUPPORT_H
 #define GM_DRAW_SUPPORT_H
 
@@ -22,7 +21,7 @@ static inline gm_text_share text_of(const char *text, float weight, float share,
 }
 
 /* An explanation with the numbers of e, with n_crops, n_texts and n_against_texts of it, and
- * copies of so many elements. gm_explanation_free it. */
+ * copies of that many elements. gm_explanation_free it. */
 gm_explanation *made_explanation(const gm_explanation *e, const gm_crop_share *crops,
                                  const gm_text_share *texts,
                                  const gm_text_share *against_texts);

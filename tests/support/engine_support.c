@@ -10,7 +10,7 @@
 static const char *const pictures[ENGINE_PICTURES] = {
     GM_TEST_DATA "/world/scenes/images/000.png", GM_TEST_DATA "/world/scenes/images/003.png",
     GM_TEST_DATA "/world/scenes/images/006.png"};
-/* On each of the pictures, which are 224 pixels wide and high. */
+/* On every picture; all are 224 x 224 pixels. */
 static const gm_box boxes[2] = {{108, 46, 193, 124}, {26, 16, 79, 93}};
 
 void engine_world_open(engine_world *w, const gm_engine_params *params) {

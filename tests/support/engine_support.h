@@ -1,6 +1,6 @@
-/* engine_support.h - an engine with two models and a CLIP, and tasks of every kind on it: as a
- * request, or as the call of the same name. Outcomes are bytes, so that they are compared bit
- * by bit. */
+/* engine_support.h - an engine with two models and a CLIP, and tasks of every kind on it, as a
+ * request or as the call of the same name. Outcomes are byte strings, compared for
+ * bit-identity. */
 #ifndef GM_ENGINE_SUPPORT_H
 #define GM_ENGINE_SUPPORT_H
 
@@ -18,7 +18,7 @@ typedef struct engine_world {
 } engine_world;
 
 void engine_world_open(engine_world *w, const gm_engine_params *params);
-/* Frees what is there, whatever the test has freed and set to NULL. */
+/* Frees everything that the test has not freed and set to NULL. */
 void engine_world_close(engine_world *w);
 gm_scene *engine_scene(engine_world *w, size_t model, size_t picture);
 gm_engine_info engine_info(const engine_world *w);
@@ -47,34 +47,34 @@ typedef struct task {
   gm_view *view;
 } task;
 
-/* What a task gave: status, texts, ids, spans, regions and scores, one after the other. */
+/* A task's results: status, texts, ids, spans, regions and scores, one after the other. */
 typedef struct outcome {
   gm_status status;
   char *bytes;
   size_t n;
 } outcome;
 
-/* Makes what the task needs: its scene and its chat with a first turn, or its view. On the
- * test's main thread. */
+/* Makes what the task needs: its scene and its chat with a first turn, or its view. Call it on
+ * the test's main thread. */
 void task_prepare(engine_world *w, task *t);
-/* Begins the request of a task that is prepared. From any thread, callbacks too. */
+/* Submits the request of a prepared task. May be called from any thread, and from callbacks. */
 gm_status task_submit(const engine_world *w, task *t, const gm_request_params *params,
                       gm_error *err);
-/* Waits, takes the results and frees the request and what was prepared. */
+/* Waits, takes the results and frees the request and what task_prepare made. */
 outcome task_end(task *t);
-/* Prepares the task, makes the call and frees what was prepared. */
+/* Prepares the task, makes the call and frees what task_prepare made. */
 outcome task_call(engine_world *w, task *t);
-/* The task by its call, on an engine of its own with so many threads. */
+/* Runs the task by its call, on an engine of its own with that many threads. */
 outcome task_alone(const task *t, unsigned threads);
 
-/* Fails the test where they differ. */
+/* Fails the test if they differ. */
 void assert_same_outcome(const outcome *found, const outcome *wanted, const char *what,
                          size_t number);
 void outcome_free(outcome *o);
 /* Adds the answer's text, ids, groundings and regions to the bytes. answer may be NULL. */
 void outcome_add_answer(outcome *o, const gm_answer *answer);
 
-/* Threads that the process has now. */
+/* The process's number of threads now. */
 size_t threads_now(void);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The linker sends the library's calls of NAME to __wrap_NAME and gives the C library's as
- * __real_NAME. */
+/* The linker redirects the library's calls of NAME to __wrap_NAME; __real_NAME is the C
+ * library's. */
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t n);
@@ -78,7 +78,7 @@ static gm_status run_with(failing_alloc_run *run, void *arg, size_t n, gm_error 
 void failing_alloc_torture(const char *what, failing_alloc_run *run, void *arg, size_t first,
                            size_t stride) {
   gm_error err;
-  gm_status status = run_with(run, arg, 0, &err); /* also warms caches up */
+  gm_status status = run_with(run, arg, 0, &err); /* also warms up caches */
   status = run_with(run, arg, 0, &err);
   assert_ok(status, &err);
   size_t total = atomic_load(&made), tried = 0, survived = 0;

@@ -3,8 +3,8 @@
  * "memory_failure"); reaches malloc, calloc, realloc, aligned_alloc, strdup, strndup, asprintf
  * in our own objects.
  *
- * jansson's are left alone: where its lexer's buffer cannot grow, version 2.14 drops characters
- * and then trips over its own assertions. */
+ * jansson's allocations do not fail: if its lexer's buffer cannot grow, version 2.14 drops
+ * characters and then fails its own assertions. */
 #ifndef GM_TEST_FAILING_ALLOC_H
 #define GM_TEST_FAILING_ALLOC_H
 
@@ -13,8 +13,8 @@
 typedef gm_status failing_alloc_run(void *arg, gm_error *err);
 
 /* Runs `run` once to count its allocations, then again for n = first, first + stride, ... with
- * only the n-th one failing. Each time it must return GM_ERR_MEMORY with a message, or GM_OK
- * where it can do without; the sanitizers see leaks. first 1, stride 1: every one. */
+ * only the n-th one failing. Each time it must return GM_ERR_MEMORY with a message, or GM_OK if
+ * it can do without; sanitizers detect leaks. first 1, stride 1: every one. */
 void failing_alloc_torture(const char *what, failing_alloc_run *run, void *arg, size_t first,
                            size_t stride);
 

@@ -1,5 +1,5 @@
-/* interface.h - the elements of results as values. The test fails where there is no such
- * element. */
+/* interface.h - the elements of results as values. The test fails if there is no such element.
+ */
 #ifndef GM_TEST_INTERFACE_H
 #define GM_TEST_INTERFACE_H
 
@@ -7,13 +7,13 @@
 
 #include "gromatic_tools.h"
 
-/* A params struct of which the members that are not named are 0, the default. */
+/* A params struct; members that are not named are 0, the default. */
 #define SIZED(type, ...)                                                                       \
   (type) {                                                                                     \
     .struct_size = sizeof(type), __VA_ARGS__                                                   \
   }
 
-/* Defines NAME(owner, i): what CALL gives for element i. */
+/* Defines NAME(owner, i): CALL's element i. */
 #define GM_TEST_ELEMENT(name, element, owner, call)                                            \
   static inline element name(const owner *from, size_t i) {                                    \
     element found = {.struct_size = sizeof found};                                             \

@@ -91,7 +91,7 @@ void memory_failure_checkpoints(void) {
 
 static gm_status open_model(void *arg, gm_error *err) {
   gm_model_params params = gm_model_params_default();
-  params.threads = 1; /* the order of allocations is then always the same */
+  params.threads = 1; /* so that the order of allocations is always the same */
   gm_model *model = NULL;
   gm_status status = gm_model_open(&model, arg, &params, err);
   assert_true((status == GM_OK) == (model != NULL));
@@ -107,7 +107,7 @@ static gm_status inspect(void *arg, gm_error *err) {
   return status;
 }
 
-/* The process's own: two test programs run at once. */
+/* A path per process, since two test programs run at once. */
 static const char *converted(void) {
   static char path[64];
   snprintf(path, sizeof path, "/tmp/gromatic-memory-failure-%ld.gguf", (long)getpid());

@@ -5,8 +5,8 @@
 
 #include "failing_alloc.h"
 
-/* Scenes and questions have a test of their own, test_scene_memory.c. stride: every how manieth
- * allocation fails, for calls that take long. */
+/* Scenes and questions have a test of their own, test_scene_memory.c. stride: only every
+ * stride-th allocation fails, for slow calls. */
 void memory_failure_pictures(void);
 void memory_failure_checkpoints(void);
 void memory_failure_open(void);

@@ -11,12 +11,12 @@ typedef struct patched_model {
   int fd;
   unsigned char *bytes; /* the file, writable in place */
   gm_embedded original;
-  gm_model_file *file; /* of the original: where the tensors are */
+  gm_model_file *file; /* the original file, for the tensors' places */
 } patched_model;
 
 void patched_model_open(patched_model *m);
 void patched_model_close(patched_model *m);
-/* Takes all changes back. */
+/* Undoes all changes. */
 void patched_model_reset(patched_model *m);
 /* The bytes of a tensor in m->bytes. */
 unsigned char *patched_model_tensor(patched_model *m, const gm_tensor *original);

@@ -123,7 +123,7 @@ static void check_prompt_ids(const gm_groma *groma, const golden_question *q) {
 
 /* ---- logits ---- */
 
-/* Within the project's parity rule, 1e-3 of the largest; prints how far off it is. */
+/* Checks the project's parity rule, 1e-3 of the largest; prints the error. */
 static void check_logits(golden *values, const char *name, const float *logits) {
   golden_array want = golden_get(values, name);
   const float *w = want.data;
@@ -146,7 +146,7 @@ static gm_status keep_logits(void *user, size_t i, const float *logits, int32_t 
   return GM_OK;
 }
 
-/* The first position sees itself alone: <s> without anything is the same. */
+/* The first position attends only to itself, so <s> alone gives the same. */
 static void check_first_logits(gm_compute *c, const gm_groma *groma, golden *values) {
   golden_array want = golden_get(values, "logits_first");
   assert_int_equal(want.n, groma->llama->vocab);
@@ -206,7 +206,7 @@ void test_leave_scene(gm_scene *scene) {
   (void)gm_scene_leave(scene, &entry, GM_OK);
 }
 
-/* One pass of the talks that do not rest. */
+/* Runs one pass of the talks that are not at rest. */
 static gm_status run_pass(gm_compute *c, gm_talk *const *talks, size_t n, bool reading,
                           gm_next_fn next, void *user, bool *resting, bool *full,
                           float *logits) {

@@ -31,13 +31,13 @@ typedef struct golden_question {
   gm_box boxes[4]; /* pixels */
   size_t n_boxes;
   float box_score_thres; /* 0: the model's own */
-  size_t n_new;          /* tokens that the reference made */
+  size_t n_new;          /* number of tokens in the reference's answer */
 } golden_question;
 
 /* pictures: the folder below tests/data. */
 void golden_question_open(golden_question *q, const char *name, const char *pictures);
 void golden_question_close(golden_question *q);
-/* Verbatim, with the boxes, as many tokens as the reference made. */
+/* Verbatim, with the boxes, and as many tokens as the reference's answer. */
 gm_ask_params golden_ask_params(const golden_question *q);
 
 /* Compares with the reference: prompt ids and sequence length equal, logits after the first and

@@ -3,7 +3,7 @@
 #ifndef GM_TEST_SUPPORT_H
 #define GM_TEST_SUPPORT_H
 
-/* cmocka wants these first. */
+/* cmocka needs these first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -40,7 +40,7 @@ void golden_close(golden *g);
 void gm_assert_close(const float *a, const float *b, size_t n, double relative,
                      const char *what, const char *file, int line);
 
-/* Absolute path of a fixture, in a buffer that the next-but-seven call overwrites. */
+/* Absolute path of a fixture, in a buffer that the eighth call after it overwrites. */
 const char *test_data(const char *path);
 /* Whole file, NUL-terminated for convenience; free() it. Fails the test if absent. */
 void *test_read_file(const char *path, size_t *size);

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The project's parity rule: of the stage's largest magnitude. */
+/* The project's parity rule: relative to the stage's largest magnitude. */
 #define PARITY 1e-3
 
 const vision_slices vision_slices_small = {16, 8, 4, 1, 1, 8, 1};
@@ -215,7 +215,8 @@ static void check_proposer(vision_run *run) {
   free(sa1b);
 }
 
-/* The reference's candidate that its k-th region is: an exact copy of one of its boxes. */
+/* The index of the reference's candidate that became its k-th region, whose box is an exact
+ * copy. */
 static size_t reference_choice(const vision_run *run, const float *region) {
   const float *boxes = golden_get(run->g, "pred_boxes").data;
   size_t q = run->hparams.proposals;

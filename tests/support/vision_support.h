@@ -13,7 +13,7 @@ unsigned char *converted_bytes(const char *directory, const char *type, size_t *
 /* The same, opened. */
 gm_model_file *converted_model(const char *directory, const char *type);
 
-/* Every how-manieth entry a golden file keeps of each array. */
+/* A golden file keeps every n-th entry of each array; these are the n. */
 typedef struct vision_slices {
   size_t tokens;                    /* rows of hidden states, ddetr_src, ddetr_encoder */
   size_t map_channels, map_side;    /* fused_levelK */
@@ -27,9 +27,9 @@ extern const vision_slices vision_slices_small, vision_slices_synthetic;
 
 /* Runs all vision stages on the picture that golden/NAME.json names (looked up in `pictures`,
  * below tests/data) and compares each with golden/NAME.safetensors: within 1e-3 of the largest
- * value that the golden keeps of the stage; chosen regions equal, in order. Each stage is given
- * our own values of the stage before. Prints the error of every stage; returns the most bytes
- * of scratch in use at once. */
+ * value that the golden keeps of the stage; chosen regions equal, in order. Each stage gets our
+ * own values of the stage before. Prints the error of every stage; returns the most bytes of
+ * scratch in use at once. */
 size_t check_vision_golden(const gm_model_file *file, const char *name, const char *pictures,
                            const vision_slices *slices);
 

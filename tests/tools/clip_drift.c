@@ -1,6 +1,6 @@
 /* clip_drift.c - how far a CLIP's features and scores move from another's:
  *
- *   clip_drift DESCRIPTIONS.json REFERENCE OTHER... -- PICTURE...   one line of JSON an OTHER
+ *   clip_drift DESCRIPTIONS.json REFERENCE OTHER... -- PICTURE...   one line of JSON per OTHER
  *
  * Features: of the pictures as a whole, and of the descriptions. Their cosine with the
  * reference's (mean and least), and the largest difference of an element over the largest

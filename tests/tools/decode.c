@@ -1,12 +1,13 @@
-/* decode.c - decodes the pictures that are named on stdin, a line each, and prints for each its
- * status, or its size and a sum that every pixel decides: a tool such as valgrind, which tells
- * bytes that nothing has written, then sees each of them used. */
+/* decode.c - decodes the pictures named on stdin, one per line. Prints for each its status, or
+ * its size and a sum that depends on every pixel, so that a tool such as valgrind sees any use
+ * of uninitialised bytes. */
 #include "gromatic.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The branch is on the pixel itself: what is computed of unwritten bytes is no error yet. */
+/* Branches on the pixel itself, since valgrind reports branches on uninitialised bytes, not
+ * arithmetic. */
 static unsigned sum_of(const uint8_t *bytes, size_t n) {
   unsigned sum = 0;
   for (size_t i = 0; i < n; i++)

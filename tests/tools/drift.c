@@ -1,22 +1,21 @@
-/* drift.c - how far a model's values move from another's, stage by stage:
+/* drift.c - how far a model's values differ from another's, stage by stage:
  *
  *   drift [-n TOKENS] REFERENCE OTHER... -- PICTURE...      one line of JSON for each OTHER
  *   drift round FILE.gguf@TYPE:PATTERN,... OUT.gguf         writes a rounded model, see below
  *
- * Models are what gm_model_open takes; an OTHER may be FILE.gguf@TYPE:PATTERN,PATTERN... as
- * well: the file (of f32) with the tensors whose upstream names match a pattern rounded to TYPE
- * and back, in memory, so that one group of weights can be judged while the others stay exact.
- * A rounded weight is multiplied in f32: what the block types' products add by rounding the
- * activations shows in a real file only. MODEL@cache:K,V is a model whose language model keeps
- * keys and values in those types; MODEL@fast is opened as with --fast. One model is open at a
- * time.
+ * Models are what gm_model_open takes; an OTHER may also be FILE.gguf@TYPE:PATTERN,PATTERN...:
+ * the f32 file, with the tensors whose upstream names match a pattern rounded to TYPE and back,
+ * in memory. So one group of weights can be judged while the others stay exact. A rounded
+ * weight is multiplied in f32; the block types' products also round the activations, which only
+ * a real file shows. MODEL@cache:K,V is a model whose language model keeps keys and values in
+ * those types; MODEL@fast is opened as with --fast. One model is open at a time.
  *
  * Figures of a stage: "max" the largest difference over the stage's largest magnitude, "rms"
  * the root of the summed squared differences over that of the values (logits: "rms" is over the
  * largest logit too). Each model computes a stage from its own values of the stages before.
  * Regions are matched best overlap first; vectors and logits are those of the reference's
- * regions, the logits at every position of the reference's greedy caption, which both models
- * are made to say. */
+ * regions, the logits at every position of the reference's greedy caption, which is forced on
+ * both models. */
 #include "scene_support.h"
 
 #include "dinov2.h"
@@ -31,9 +30,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MATCH 0.5 /* IoU of two regions that are the same one */
+#define MATCH 0.5 /* two regions with this IoU count as the same */
 
-/* What is kept of one picture under one model. */
+/* The values of one picture under one model. */
 typedef struct record {
   double width, height;
   float *hidden; /* the last hidden state */
@@ -183,7 +182,7 @@ static void close_model(opened *o) {
 
 /* ---- one picture */
 
-/* What the talk says, and the logits on the way. */
+/* The talk's tokens, and the logits on the way. */
 typedef struct saying {
   const int32_t *forced; /* NULL: greedy */
   size_t n_forced, most;
@@ -225,7 +224,7 @@ static void caption(gm_compute *c, gm_encoding *encoding, saying *s) {
   gm_question_free(&question);
 }
 
-/* The picture goes on as if these had been the regions chosen. */
+/* Replaces the picture's chosen regions by these. */
 static void take_regions(gm_encoding *encoding, const gm_region_list *list) {
   encoding->base.n = list->n;
   for (size_t i = 0; i < list->n; i++)
@@ -247,7 +246,7 @@ static void keep_hidden(gm_compute *c, const gm_model *model, const float *pixel
   gm_dinov2_free(&w);
 }
 
-/* The reference's record is made with `reference` NULL: then it is its own. */
+/* `reference` NULL: makes the reference's own record. */
 static void keep_answers(gm_compute *c, gm_encoding *encoding, const record *reference,
                          size_t most, record *r) {
   const gm_groma *groma = encoding->groma;
@@ -337,7 +336,7 @@ typedef struct drift {
   double shift, worst_shift, iou, worst_iou, score, worst_score, kl, worst_kl;
 } drift;
 
-/* How far the farther corner of two boxes moved, in pixels. */
+/* The larger distance between corresponding corners of two boxes, in pixels. */
 static double shift_of(gm_rel_box a, gm_rel_box b, const record *r) {
   gm_corners p = gm_rel_box_corners(a), q = gm_rel_box_corners(b);
   double x1 = (double)(p.x1 - q.x1) * r->width, y1 = (double)(p.y1 - q.y1) * r->height;
@@ -386,7 +385,7 @@ static void match_regions(drift *d, const record *r, const record *reference) {
 static double divergence(const float *logits, const float *reference, size_t n) {
   double top_p = -INFINITY, top_q = -INFINITY, sum_p = 0, sum_q = 0, kl = 0;
   for (size_t i = 0; i < n; i++) {
-    /* not fmax: gcc 12 for ARM fails on vectorising it */
+    /* not fmax, which gcc 12 for ARM fails to vectorise */
     if ((double)reference[i] > top_p) top_p = (double)reference[i];
     if ((double)logits[i] > top_q) top_q = (double)logits[i];
   }

@@ -1,6 +1,6 @@
-/* gguf.c - model files for tests in other languages.
+/* gguf.c - prints model files for tests in other languages.
  *
- *   gguf FILE          its keys: a line "name type n value" for each, value as JSON
+ *   gguf FILE          its keys, one line "name type n value" each, value as JSON
  *   gguf FILE TENSOR   the tensor's values as floats, on standard output */
 #include "interface.h"
 #include "model_file.h"

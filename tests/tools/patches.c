@@ -1,6 +1,6 @@
-/* patches.c - writes the patches' hidden states of the pictures that are named on stdin, a line
- * each, as floats [patches, width], one picture after another: what scripts/familiar.py
- * reads. The model is the embedded one. */
+/* patches.c - writes the patches' hidden states of the pictures named on stdin, one per line,
+ * as floats [patches, width], one picture after another, for scripts/familiar.py. The model is
+ * the embedded one. */
 #include "handles.h"
 
 #include <stdio.h>
