@@ -30,7 +30,7 @@ void gm_cache_dir_refuse(gm_cache_dir *dir, const char *key, const char *kind, c
 #define GM_REFUSED_SIZE "found another size than it has to have"
 #define GM_REFUSED_HEAD "found the head of another entry"
 #define GM_REFUSED_SUM "found other bytes than were written"
-#define GM_REFUSED_FEATURES "found features that are no unit vectors"
+#define GM_REFUSED_FEATURES "found features that are not unit vectors"
 /* The refusal's path is the directory: nothing could be stored in it. */
 #define GM_REFUSED_ACCESS "may not be written to, nothing is kept"
 #define GM_REFUSED_ROOM "has no room left, nothing more is kept"

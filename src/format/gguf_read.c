@@ -224,8 +224,8 @@ static gm_status size_tensor(cursor *c, gm_gguf_tensor *t, uint32_t type) {
   bool ok = cols % traits->block == 0;
   if (!ok)
     return gm_fail(c->err, GM_ERR_MODEL,
-                   "%s: tensor %s: rows of %zu are no multiple of %s's block of %zu", c->file,
-                   t->name, cols, traits->name, traits->block);
+                   "%s: tensor %s: rows of %zu are not a multiple of %s's block of %zu",
+                   c->file, t->name, cols, traits->name, traits->block);
   for (uint32_t i = 0; i + 1 < t->tensor.n_dims; i++)
     ok = ok && gm_mul_size(rows, t->tensor.shape[i], &rows);
   size_t elements;

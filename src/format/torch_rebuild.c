@@ -81,11 +81,11 @@ gm_status gm_torch_persistent(gm_pickle_value *out, const gm_pickle_value *id, g
   if (id->kind != GM_PICKLE_TUPLE || id->n != 5 || id->items[0]->kind != GM_PICKLE_STRING ||
       !equals(id->items[0]->text, id->items[0]->n, "storage"))
     return gm_fail(err, GM_ERR_MODEL,
-                   "a persistent id that is no (\"storage\", type, key, location, size)");
+                   "a persistent id that is not (\"storage\", type, key, location, size)");
   const gm_pickle_value *type = id->items[1], *key = id->items[2], *location = id->items[3],
                         *n = id->items[4];
   if (type->kind != GM_PICKLE_GLOBAL || type->global.which != GM_GLOBAL_STORAGE)
-    return gm_fail(err, GM_ERR_MODEL, "a storage whose type is no torch.*Storage");
+    return gm_fail(err, GM_ERR_MODEL, "a storage whose type is not torch.*Storage");
   if (key->kind != GM_PICKLE_STRING || !is_key(key->text, key->n))
     return gm_fail(err, GM_ERR_MODEL,
                    "a storage whose key is no string of 1..%d letters and digits", MAX_KEY);

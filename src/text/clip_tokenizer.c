@@ -65,7 +65,7 @@ static gm_status index_merge(const gm_clip_vocabulary *v, const gm_piece_table *
   }
   if (out->left >= 0 && out->right >= 0 && out->result >= 0) return GM_OK;
   return gm_fail(err, GM_ERR_MODEL,
-                 "vocabulary: merge %zu, \"%.40s\": its parts or its result are no tokens",
+                 "vocabulary: merge %zu, \"%.40s\": its parts or its result are not tokens",
                  rank, left);
 }
 

@@ -25,7 +25,7 @@ typedef struct field {
 
 static gm_status damaged(gm_error *err, const char *what) {
   return gm_fail(err, GM_ERR_MODEL,
-                 "tokenizer.model: %s; the file is cut or is no SentencePiece model: fetch it "
+                 "tokenizer.model: %s; the file is cut or not a SentencePiece model: fetch it "
                  "again",
                  what);
 }
