@@ -8,7 +8,7 @@ import struct
 
 import torch_file
 
-PICTURE = os.path.join("world", "scenes", "images", "010.jpg")  # 320 x 280: no square
+PICTURE = os.path.join("world", "scenes", "images", "010.jpg")  # 320 x 280: not square
 CLASSES = ["dog", "cat", "red car", "airplane"]
 TEXT = "a photo of a {}."
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -26,7 +26,7 @@ def write_safetensors(path, tensors):
 
 
 def doubles(tensors):
-    """The same numbers as f64, each a little off what f32 holds, so that rounding shows."""
+    """The same numbers as f64, each slightly off an f32 value, so that rounding matters."""
     out = {}
     for name, (kind, shape, content) in tensors.items():
         assert kind == "F32", kind
@@ -134,7 +134,7 @@ def crlf(folder):
 
 
 def as_dict(config):
-    """text_config_dict and its like, as files before transformers 4.26 have them: they override."""
+    """text_config_dict and similar, from before transformers 4.26, which override."""
     for tower in ("text", "vision"):
         config[f"{tower}_config_dict"] = {**config[f"{tower}_config"], "num_attention_heads": 2}
 
@@ -151,7 +151,7 @@ def positions(tensors):
 
 
 def huggingface(models, folder):
-    """{name: folder} of what transformers reads."""
+    """{name: folder} of the variants that transformers reads."""
     h = HuggingFace(models, folder)
     pre = h.pre()
     half = {"image_mean": [.5] * 3, "image_std": [.5] * 3}
@@ -242,7 +242,7 @@ def vector(n, value):
 
 
 def open_clip(data, folder):
-    """{name: folder} of what open_clip reads."""
+    """{name: folder} of the variants that open_clip reads."""
     o = OpenClip(data, folder)
     scale = o.tensors["logit_scale"]
     tanh, eps = {"act_kwargs": {"approximate": "tanh"}}, {"norm_kwargs": {"eps": 1e-2}}
@@ -267,7 +267,7 @@ def open_clip(data, folder):
 
 
 def alike(models, data, folder):
-    """{name: (folder, the variant whose cosines it has)} of what the libraries themselves do not read."""
+    """{name: (folder, the variant with the same cosines)} of variants that the libraries do not read."""
     h, o = HuggingFace(models, folder), OpenClip(data, folder)
     lists = {"tokenizer.json": tokenizer_json(h.source, False)}
     return {
@@ -281,7 +281,7 @@ def alike(models, data, folder):
 
 
 def refused(models, data, folder):
-    """{name: (folder, words that the error must hold)}."""
+    """{name: (folder, words that the error must contain)}."""
     h, o = HuggingFace(models, folder), OpenClip(data, folder)
 
     def unknown(config):

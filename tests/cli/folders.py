@@ -16,7 +16,7 @@ def read(path):
 
 
 def contents(folder):
-    """All files below, with their bytes; but for the lock that a killed process leaves."""
+    """All files below, with their bytes, except the lock of a killed process."""
     return {os.path.relpath(os.path.join(top, name), folder): read(os.path.join(top, name))
             for top, _, names in os.walk(folder) for name in names if not name.endswith(".lock")}
 
@@ -35,7 +35,7 @@ class Folder(unittest.TestCase):
         return os.path.join(self.folder, *parts)
 
     def refused(self, *command, said):
-        """Exit code 2 with a message, and not a byte changed."""
+        """Exit code 2 with a message, and no byte changed."""
         before = contents(self.folder)
         _, err = run(*command, code=2)
         for part in said:

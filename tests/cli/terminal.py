@@ -37,7 +37,7 @@ class Terminal:
         self.at_prompt(line + b"\x03")
 
     def until(self, text, seconds=120):
-        """What the program writes, up to and with text."""
+        """The program's output, up to and including text."""
         got, end = b"", time.time() + seconds
         while text not in got:
             assert time.time() < end, (text, got)
@@ -46,14 +46,14 @@ class Terminal:
         return got
 
     def wait(self, seconds=60):
-        """The exit code; what is still written is thrown away."""
+        """The exit code; further output is discarded."""
         end = time.time() + seconds
         while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             assert time.time() < end, "the program has not ended"
             if select.select([self.fd], [], [], 0.1)[0]:
                 try:
                     os.read(self.fd, 4096)
-                except OSError:  # nobody writes any more
+                except OSError:  # the program has closed it
                     pass
         _, status = os.waitpid(self.pid, 0)
         os.close(self.fd)

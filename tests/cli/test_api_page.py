@@ -13,7 +13,7 @@ from program import DATA
 ROOT = os.path.join(DATA, "..", "..")
 LIBRARIES = os.path.dirname(os.environ["GROMATIC_LIBRARY"])
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-# Where the page's commands find the picture that they name.
+# The folder in which the page's commands find their picture.
 FOLDERS = {"caption": "world/scenes/images", "classify": "world/classify", "stream": "world/scenes/images"}
 
 
@@ -23,7 +23,7 @@ def page():
 
 
 def programs():
-    """Name -> (source, command, output), as the page has them."""
+    """Name -> (source, command, output), from the page."""
     text, found = page(), {}
     for name, source in re.findall(r"^<!-- (\w+)\.c -->\n```c\n(.*?)^```$", text, re.M | re.S):
         command, = re.findall(rf"^`\./({name} [^`]*)`", text, re.M)
@@ -67,7 +67,7 @@ class Page(unittest.TestCase):
             self.assertIn(b"file_not_found: no/such/picture", done.stderr)
 
     def test_snippets_compile(self):
-        """The pieces between the programs, each in a function of its own that has the names they use."""
+        """The pieces between the programs, each in its own function, which has the names they use."""
         pieces = re.findall(r"(?:^(?: {4,10}.*)?\n)+", re.sub(r"^```c\n.*?^```$", "", page(), flags=re.M | re.S), re.M)
         pieces = [p for p in pieces if re.search(r"\bgm_\w+", p)]
         self.assertGreaterEqual(len(pieces), 5)

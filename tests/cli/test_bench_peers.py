@@ -22,7 +22,7 @@ print(json.dumps({"processor": "none", "stages": [dict(stage, stage=n) for n in 
                   "limits": {"fp32_gflops": 1, "int8_gops": 1, "read_gbs": 1}}))
 """
 
-# argv: -c CODE ... asks for versions, or writes a model; else worker.py and what it is to play
+# argv: -c CODE ... asks for versions, or writes a model; else worker.py and the part that it plays
 PEER = """
 import json, os, resource, signal, sys
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -63,7 +63,7 @@ class Peers(unittest.TestCase):
         return path
 
     def measure(self, only, dies="", code=0, cpu="best"):
-        """The printed rows by their work's first word, what is kept, and stderr."""
+        """The printed rows by the first word of their work, the kept results, and stderr."""
         done = subprocess.run([sys.executable, RUN, self.program, "--venv", os.path.join(self.folder, "venv"), "--store",
                                os.path.join(self.folder, "work"), "--results", self.results, "--only", only, "--cpu", cpu,
                                "--llama-avx2", os.path.join(self.folder, "llama-avx2")],
@@ -82,7 +82,7 @@ class Peers(unittest.TestCase):
         self.assertNotIn("ends", kept["prefill"])
 
     def test_one_dies(self):
-        """At once, or between two runs: its column says so, the others stay, and so does the next row."""
+        """At once, or between two runs: its column says so; the other columns and rows stay."""
         for dies in "at once", "later":
             rows, kept, _ = self.measure("prefill,decode", dies)
             for row in rows["prefill"], rows["decode"]:

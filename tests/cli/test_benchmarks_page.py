@@ -32,7 +32,7 @@ class Page(unittest.TestCase):
         found = {}
         for command in commands():
             if command[0] == "eval":
-                found[tuple(map(stand_in, command))] = None  # the models are one here
+                found[tuple(map(stand_in, command))] = None  # all models are the same here
         crops = {}
         for command in found:
             got = lines(*command, "--limit", 1, "--seeds", 1)
@@ -49,7 +49,7 @@ class Page(unittest.TestCase):
         self.assertEqual(len(found), 3)
         for command in found:
             _, err = run(*command, code=3)
-            self.assertIn(command[1], err)  # the file is not there; all else is taken
+            self.assertIn(command[1], err)  # the file does not exist; everything else is accepted
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def evaluate(tasks, model, *options):
 class Accuracy(unittest.TestCase):
     def test_f32_reaches_the_references_figures(self):
         # The table of tests/data/world/README.md, to its three decimals; free ground answers may
-        # differ in two of 410, where two logits stand closer than rounding.
+        # differ in two of 410, if two logits are closer than rounding.
         got = evaluate(["detect", "ground", "describe", "caption"], "groma-mini")
         self.assertEqual(round(got["detect"]["recall"], 3), 0.966)
         self.assertEqual(round(got["detect"]["precision"], 3), 0.801)

@@ -168,7 +168,7 @@ class Answers(unittest.TestCase):
             self.assertEqual(json.loads(out)["error"]["code"], "image_truncated")
 
     def test_inputs_of_all_kinds_in_their_order(self):
-        # the next file is read ahead; pipes and standard input in their turn
+        # the next file is read ahead, but not pipes and standard input
         with tempfile.TemporaryDirectory() as folder:
             pipe = os.path.join(folder, "pipe")
             os.mkfifo(pipe)
@@ -278,14 +278,14 @@ class Answers(unittest.TestCase):
                                        stderr=subprocess.DEVNULL)
             while process.poll() is None and not size(output + ".part"):
                 time.sleep(0.001)
-            time.sleep(0.2)  # the line in the ledger is behind that in the part
+            time.sleep(0.2)  # the ledger's line is written after the part's
             process.kill()
             process.communicate()
             kept = size(output + ".part")
             _, err = run("detect", scene(0), scene(1), "-o", output, code=2)
             self.assertIn("stopped after 1 input; go on with --resume", err)
             self.assertEqual(size(output + ".part"), kept)
-            os.rename(output + ".part", output + ".kept")  # what the message offers
+            os.rename(output + ".part", output + ".kept")  # as the message suggests
             run("detect", scene(1), "-o", output)
             with open(output) as file:
                 self.assertEqual(json.loads(file.read())["image"]["file"], scene(1))
@@ -309,7 +309,7 @@ class Answers(unittest.TestCase):
             _, err = run(*ask, "--resume", "--max-pixels", "100")
             self.assertIn("1 input failed before", err)
             self.assertIn("--retry-errors", err)
-            _, err = run(*ask, "--resume", code=2)  # the limit is another: it may not fail any more
+            _, err = run(*ask, "--resume", code=2)  # the limit has changed: it may no longer fail
             self.assertIn("--max-pixels 100, now not given; --retry-errors tries", err)
             _, err = run(*ask, "--resume", "--retry-errors")
             self.assertEqual(err, "")
@@ -326,7 +326,7 @@ class Answers(unittest.TestCase):
             self.assertEqual(sorted(os.listdir(folder)), ["late.png", "out.jsonl", "out.jsonl.ledger"])
 
     def test_an_answer_that_is_cut_says_so(self):
-        """"complete" is false exactly where there are words that -n has left out."""
+        """"complete" is false exactly if -n has cut words."""
         def texts(line):
             return line.get("results", [line])
 

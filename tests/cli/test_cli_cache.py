@@ -39,7 +39,7 @@ class Cache(unittest.TestCase):
         self.assertIn("vision", stages)
 
     def test_a_box_asked_before(self):
-        # behind a caption: the box's own region is encoded once, and its list is read once
+        # after a caption: the box's own region is encoded once, and its list is read once
         self.stages("caption", scene(0), "-n", "5")
         asked = ("describe", scene(0), "--box", "9,167,60,217")
         first, stages = self.stages(*asked)
@@ -66,7 +66,7 @@ class Cache(unittest.TestCase):
         self.assertEqual(os.listdir(self.folder), [])
         run("detect", scene(0), env=home)
         self.assertEqual(len(os.listdir(os.path.join(self.folder, "gromatic"))), 1)
-        # many pictures would push each other out
+        # many pictures would evict each other
         many = [scene(i) for i in range(1, 18)]
         run("detect", *many, env=home)
         self.assertEqual(len(os.listdir(os.path.join(self.folder, "gromatic"))), 1)
@@ -124,7 +124,7 @@ class Cache(unittest.TestCase):
                              lines(*asked, "--no-cache", env=env))
 
     def refused(self, *args, **options):
-        """The lines on standard error, as {file: why and what instead}."""
+        """The lines on standard error, as {file: reason and consequence}."""
         _, err = run(*args, "--cache", self.cache, **options)
         told = [line.split(": ", 2) for line in err.splitlines()]
         self.assertEqual({t[0] for t in told} - {"gromatic"}, set())
@@ -157,9 +157,9 @@ class Cache(unittest.TestCase):
                 ("found other bytes than were written", lambda b: changed(b, len(b) - 9))):
             put(change)
             self.assertEqual(self.refused(*asked, "-v"), dict.fromkeys(names, why + instead))
-            self.assertEqual(self.refused(*asked, "-v"), {})  # kept anew
+            self.assertEqual(self.refused(*asked, "-v"), {})  # stored again
             put(change)
-            self.assertEqual(self.refused(*asked), {})  # not told unless asked for
+            self.assertEqual(self.refused(*asked), {})  # not reported unless asked for
         for name in names:
             os.remove(os.path.join(self.cache, name))
             os.mkdir(os.path.join(self.cache, name))
@@ -181,14 +181,14 @@ class Cache(unittest.TestCase):
 
 
 class Folder(unittest.TestCase):
-    """Where nothing can be kept, or should not be."""
+    """Cases in which nothing can or should be cached."""
 
     def setUp(self):
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
 
     def kept(self, *command, **env):
-        """What the folder holds after a run with these variables and no others of the kind."""
+        """The folder's contents after a run with only these cache variables set."""
         full = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME")}
         subprocess.run([GROMATIC, *command], env=dict(full, **env), check=True, capture_output=True)
         return sorted(os.path.relpath(os.path.join(top, name), self.folder)

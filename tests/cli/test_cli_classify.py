@@ -161,7 +161,7 @@ class Classify(unittest.TestCase):
             for given, name in ("why.png", "why.png"), ("why.jpg", "why.jpg"), ("d/", "d/0.png"):
                 given, name = os.path.join(folder, given), os.path.join(folder, name)
                 run(*arguments, given)
-                run(*arguments, given)  # its own may be replaced
+                run(*arguments, given)  # its own output may be replaced
                 with open(picture("koala"), "rb") as file:
                     foreign = file.read()
                 with open(name, "wb") as file:
@@ -296,7 +296,7 @@ class Label(unittest.TestCase):
 
 class Evaluate(unittest.TestCase):
     def test_exponents(self):
-        """exp(0) is 1: the crops differ in weight. Below 0 they do not, however far."""
+        """exp(0) is 1: the crops differ in weight. Below 0 they do not."""
         ask = [picture("bus"), "--classes", "dog,bus,koala", "--descriptions", DESCRIPTIONS]
         for option in "--image-scale", "--text-scale":
             [own], [zero], [less], [least] = (classify(*ask, *how) for how in ([], [option, "0"], [option, "-0.1"], [option, "-13"]))

@@ -120,7 +120,7 @@ class Piped(unittest.TestCase):
     def test_a_place_without_a_box_names_the_command(self):
         box = "/box 9,167,60,217"
         out, err = self.chat("What is {1}?", box, "What is {2}?", "What is {1}?", "What is {1}?", args=[scene(0)])
-        self.assertEqual(out.lower().count("guitar"), 1, out)  # the box stayed for the question put right
+        self.assertEqual(out.lower().count("guitar"), 1, out)  # the box stayed for the corrected question
         told = [line for line in err.splitlines() if "boxes were given" in line]
         self.assertEqual(len(told), 3, err)
         self.assertIn("says {1}, but 0 boxes", told[0])
@@ -193,7 +193,7 @@ class Piped(unittest.TestCase):
             self.assertEqual(json.loads(self.content("notes.txt"))["question"], first[1])
 
     def test_the_questions_of_help_are_answered(self):
-        """All that /help lists, on pictures whose objects and boxes are known."""
+        """All commands of /help, on pictures whose objects and boxes are known."""
         out, _ = run("chat", stdin=b"/help\n")
         questions = [line.strip() for line in out.splitlines() if line.startswith("  ")]
         self.assertEqual(sum("{1}" in q for q in questions), 9)

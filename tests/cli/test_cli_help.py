@@ -67,9 +67,9 @@ class Help(unittest.TestCase):
             self.assertNotIn("-f", helps[command]["output"])
             self.assertNotIn("format", helps[command])
         self.assertNotIn("yolo", helps["classify"]["format"])
-        run("classify", scene(0), "--classes", "a,b", "--save-conf", code=2)  # of yolo and voc
+        run("classify", scene(0), "--classes", "a,b", "--save-conf", code=2)  # only for yolo and voc
         self.assertIn("yolo", helps["detect"]["format"])
-        for command in "detect", "label", "classify":  # no language model is asked
+        for command in "detect", "label", "classify":  # no language model is used
             self.assertLessEqual(helps[command].keys() & {"ctx-size", "cache-type-k", "cache-type-v", "temp"}, set())
             self.assertNotIn("language", helps[command]["fast"])
         self.assertNotIn("no-pack", helps["classify"])
@@ -103,7 +103,7 @@ class Completion(unittest.TestCase):
             self.assertEqual(bash_offers("gromatic", *words), wanted)
 
     def test_values_offered_are_those_taken(self):
-        """What stands in the table of options for shells is what the parsers know."""
+        """The options in the shells' table are those of the parsers."""
         for command, option in (["detect", scene(0)], "-f"), (["classify", scene(0), "--classes", "a,b", "--method", "clip"], "-f"), \
                 (["detect", scene(0)], "--box-format"), (["classify", scene(0), "--classes", "a,b"], "--method"), \
                 (["classify", scene(0), "--classes", "a,b"], "--preset"), (["caption", scene(0)], "--cache-type-k"), \

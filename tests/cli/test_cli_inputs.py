@@ -28,7 +28,7 @@ class Inputs(unittest.TestCase):
         self.put(3, "b", "c", "d.png")
         self.put(3, ".hidden", "e.png")
         os.symlink(self.folder, self.path("b", "loop"))
-        os.mkfifo(self.path("b", "pipe.png"))  # nobody writes to it
+        os.mkfifo(self.path("b", "pipe.png"))  # nothing writes to it
         os.mkdir(self.path("folder.png"))
         self.assertEqual(len(lines("detect", self.folder)), 1)
         got = lines("detect", "-r", self.folder)
@@ -38,7 +38,7 @@ class Inputs(unittest.TestCase):
         self.assertIn("-r", err)
 
     def test_an_empty_name(self):
-        """What a shell makes of a variable that is not set."""
+        """The empty argument of a shell variable that is not set."""
         for names, number in ([""], 1), ([scene(0), ""], 2):
             for options in [], ["--json"]:
                 out, err = run("detect", *names, *options, code=2)
@@ -48,7 +48,7 @@ class Inputs(unittest.TestCase):
         self.assertIn("found an empty name", err)
 
     def test_several_together(self):
-        """--parallel changes no line, nor their order, nor what a broken picture does to the others."""
+        """--parallel changes no line, nor the order, nor the effect of a broken picture on the others."""
         for number in range(4):
             self.put(number, "a", os.path.basename(scene(number)))
         with open(self.path("a", "0005.png"), "w") as file:
@@ -67,7 +67,7 @@ class Inputs(unittest.TestCase):
         self.assertIn("found '9', wanted a whole number from 0 to 8", err)
 
     def test_together_where_the_context_is_full_for_some(self):
-        """Those whose end was seen before are kept, the others asked alone: each line is as it would be alone."""
+        """Complete answers are kept, the others are asked alone: each line is the same as alone."""
         pictures = [scene(number) for number in range(4)]
         for context in 250, 260, 280:
             alone, _ = run("caption", "-j", "-c", context, *pictures, code=1)
@@ -77,7 +77,7 @@ class Inputs(unittest.TestCase):
             self.assertEqual(set(full), {False, True})
 
     def test_drawings_of_pictures_with_one_name(self):
-        """In a folder a drawing has as much of its picture's name as tells all of a run apart."""
+        """In a folder, a drawing's name has enough of its picture's path to be unique in the run."""
         self.put(0, "a", "1.png")
         self.put(3, "a", "2.b.png")
         out = self.path("out") + "/"
@@ -120,7 +120,7 @@ class Inputs(unittest.TestCase):
         output = self.path("out.jsonl")
         pipe = self.path("pipe.png")
         os.mkfifo(pipe)
-        # waits for its picture with the output open
+        # waits for its picture while the output is open
         first = subprocess.Popen([GROMATIC, "detect", pipe, "-o", output])
         with open(pipe, "wb") as file:
             _, err = run("detect", scene(0), "-o", output, code=1)
@@ -140,7 +140,7 @@ class Inputs(unittest.TestCase):
             self.assertEqual(file.read(), "mine\n")
 
     def test_an_output_replaces_its_like_only(self):
-        """Neither a picture nor a file of the user's is lost by a slip of the fingers."""
+        """Neither a picture nor a file of the user's is lost by a typing error."""
         groma = os.path.join(os.environ["GM_MODELS"], "groma-mini")
         runs = {"json": ["detect", scene(0), "-f", "json"], "csv": ["detect", scene(0), "-f", "csv"],
                 "coco": ["detect", scene(0), "-f", "coco"], "classes": ["classify", scene(0), "--classes", "a,b",
@@ -167,7 +167,7 @@ class Inputs(unittest.TestCase):
                 self.assertGreater(os.path.getsize(result), 10)
         with open(scene(0), "rb") as a, open(self.path("old.png"), "rb") as b:
             self.assertEqual(a.read(), b.read())
-        beside = self.path("new.csv.jsonl")  # where the lines would go
+        beside = self.path("new.csv.jsonl")  # the file for the lines
         with open(beside, "w") as file:
             file.write("mine")
         run(*runs["csv"], "-o", self.path("new.csv"), code=2)
@@ -184,7 +184,7 @@ class Inputs(unittest.TestCase):
                     self.assertIn(name + ": there is no such file", err)
         _, err = run("label", scene(0), "--classes", self.folder, code=2)
         self.assertIn("this is a directory", err)
-        for name in "a.b,", "version 2.0", "st. bernard":  # names as they stand
+        for name in "a.b,", "version 2.0", "st. bernard":  # names are used unchanged
             [got] = lines("classify", scene(0), "--classes", name, "--method", "clip")
             self.assertEqual(got["results"][0]["label"], name.rstrip(","))
         _, err = run("classify", scene(0), "--classes", "a dog,a cat,a dog", code=2)

@@ -17,7 +17,7 @@ class Interrupt(unittest.TestCase):
         self.stop_and_resume("detect", *(scene(i) for i in range(12)))
 
     def test_a_stopped_batch_of_several_together_resumes(self):
-        # the four that are begun when Ctrl-C comes have no line, and are captioned with others later
+        # the four that are running at Ctrl-C have no line, and are captioned with others later
         self.stop_and_resume("caption", "--parallel", "4", *(scene(i) for i in range(15)))
 
     def stop_and_resume(self, *command):
@@ -85,7 +85,7 @@ class Interrupt(unittest.TestCase):
 
     @staticmethod
     def written(folder):
-        """The size of the part; that which begins a run is renamed meanwhile."""
+        """The size of the part, which may be renamed meanwhile."""
         names = [f for f in os.listdir(folder) if f.endswith(".part")]
         return os.path.getsize(os.path.join(folder, names[0])) if names else 0
 
@@ -98,7 +98,7 @@ class Interrupt(unittest.TestCase):
         self.assertEqual((process.returncode, err), (130, "gromatic: interrupted\n"))
 
     def test_a_conversation_goes_on(self):
-        # so hot that no answer ends by itself before the context does
+        # a temperature so high that no answer ends before the context is full
         chat = Terminal("chat", scene(0), "--temp", "1000", "-n", "100000")
         chat.until(b"> ")
         chat.type(b"What is this?\n")

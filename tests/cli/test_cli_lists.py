@@ -33,7 +33,7 @@ class Fixture(unittest.TestCase):
 
     def start(self, *args, **kwargs):
         child = subprocess.Popen([GROMATIC, *args], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
-        timer = threading.Timer(120, child.kill)  # a line that never comes
+        timer = threading.Timer(120, child.kill)  # kills it if a line never comes
         timer.start()
         self.addCleanup(child.stderr.close)
         self.addCleanup(child.stdout.close)
@@ -154,7 +154,7 @@ class Lists(Fixture):
                 self.assertIn(said, err)
                 _, err = run("detect", "@-", stdin=text, code=2)
                 self.assertIn(said, err)
-        name = os.path.join(self.folder.encode(), b"caf\xe9.png")  # but names of files are bytes
+        name = os.path.join(self.folder.encode(), b"caf\xe9.png")  # but file names are bytes
         shutil.copy(scene(0), name)
         lines("detect", "@-", stdin=name + b"\n")
 
@@ -175,7 +175,7 @@ class Links(Fixture):
         self.assertIn("1 other link", err)
         self.assertIn("follows no links", err)
         self.assertEqual(files(lines("detect", "-r", self.path("set", "val"))), [self.path("set", "val", "b.png")])
-        os.symlink(self.path("store", "b.png"), self.path("set", "c.png"))  # a linked picture is one
+        os.symlink(self.path("store", "b.png"), self.path("set", "c.png"))  # a linked picture is a picture
         self.assertEqual(len(lines("detect", self.path("set"))), 2)
 
     def test_pictures_of_other_formats_are_told(self):
@@ -229,7 +229,7 @@ class Links(Fixture):
     def test_links_out_of_a_tar(self):
         name = self.path("s.tar")
         with tarfile.open(name, "w") as tar:
-            tar.add(scene(0), "b.png")  # is not what a link to ../b.png means
+            tar.add(scene(0), "b.png")  # not the target of a link to ../b.png
             tar.add(scene(0), "../c.png", filter=lambda info: info)
             for path, target in ("a.png", "../b.png"), ("d/e.png", "../../b.png"), ("d/f.png", "../g/../b.png"), \
                     ("h.png", "../c.png"), ("i.png", "./d/.././b.png"):
@@ -251,7 +251,7 @@ class Links(Fixture):
         once = lines("detect", name)
         self.assertEqual(lines("detect", name, name), once + once)
         self.assertEqual(lines("detect", name, scene(2), name)[:2], once)
-        with tarfile.open(name, "a") as tar:  # a name twice
+        with tarfile.open(name, "a") as tar:  # the same name twice
             tar.add(scene(3), "a.png")
         got = lines("detect", name, name)
         [three] = lines("detect", scene(3))
@@ -268,7 +268,7 @@ class Links(Fixture):
     def test_an_output_that_is_a_link(self):
         os.mkdir(self.path("store"))
         for name in "o.jsonl", "o.csv":
-            os.symlink(self.path("store", name), self.path(name))  # to what is not there yet
+            os.symlink(self.path("store", name), self.path(name))  # the target does not exist yet
             for again in [], ["--resume"]:
                 run("detect", scene(0), "-o", self.path(name), *(["-f", "csv"] if name == "o.csv" else []), *again)
                 self.assertTrue(os.path.islink(self.path(name)))

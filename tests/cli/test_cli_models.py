@@ -14,7 +14,7 @@ CHECKPOINT = os.path.join(os.environ["GM_MODELS"], "groma-mini")
 
 
 def is_locked(path):
-    """Whether somebody holds the file's lock; False where there is none of that name."""
+    """Whether the file is locked; False if it does not exist."""
     try:
         with open(path) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +43,7 @@ class Models(unittest.TestCase):
             self.assertEqual(plain["raw"], want["raw"])
 
     def test_what_a_killed_convert_left_goes(self):
-        """A part is removed by the next convert to that file unless somebody still writes it."""
+        """The next convert to that file removes a part, unless it is still being written."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "model.gguf")
             alike = {f"model.gguf{end}" for end in (".backup", ".sha256", ".part", ".1-.part", ".-1.part", ".1-2.part.txt",
@@ -57,7 +57,7 @@ class Models(unittest.TestCase):
             others = {name.rstrip("/") for name in alike} | {"model.gguf.3-4.part", "model.gguf"}
 
             writer = None
-            while writer is None:  # one that is stopped in the middle
+            while writer is None:  # a writer that is stopped in the middle
                 writer = subprocess.Popen([GROMATIC, "convert", CHECKPOINT, "-o", path, "--type", "q6_k", "-q", "-t", "1"])
                 part = f"model.gguf.{writer.pid}-0.part"
                 while writer.poll() is None and part not in os.listdir(folder):

@@ -16,7 +16,7 @@ class Scope(unittest.TestCase):
         classes = ["--classes", "dog,cat"]
         for model, args, stdin in (
                 ("groma-mini", ["detect", scene(0), scene(1), scene(2)], b""),
-                ("groma-mini", ["detect", scene(0), scene(1), "-q"], b""),  # -q silences progress, no warning
+                ("groma-mini", ["detect", scene(0), scene(1), "-q"], b""),  # -q silences progress, not warnings
                 ("groma-mini", ["caption", scene(0), "--json"], b""),
                 ("groma-mini", ["ground", scene(0), "a tree"], b""),
                 ("groma-mini", ["describe", scene(0), "--box", "9,167,60,217"], b""),

@@ -69,7 +69,7 @@ class Spared(unittest.TestCase):
         self.assertEqual(self.contents(), before)
 
     def test_no_file_of_a_checkpoint_is_replaced(self):
-        """By the name that it has there, or another; a GGUF file in that folder is a result."""
+        """By its own name or another; a GGUF file in that folder is a result."""
         source = os.path.join(DATA, "models", "clip-tiny-openclip")
         shutil.copytree(source, "checkpoint")
         os.symlink("checkpoint/open_clip_model.safetensors", "weights.gguf")
@@ -82,7 +82,7 @@ class Spared(unittest.TestCase):
             run("convert", "checkpoint", "-o", "checkpoint/model.gguf", "-q")
 
     def test_lines_beside_their_export(self):
-        """NAME.jsonl is what an export is made of, and not one of its files."""
+        """NAME.jsonl is the source of an export, not one of its files."""
         run("detect", "a.png", "-o", "regions.jsonl", "-q", "--no-cache")
         before = read("regions.jsonl")
         run("export", "regions.jsonl", "-f", "csv", "-o", "regions")

@@ -101,17 +101,17 @@ class Usage(unittest.TestCase):
         self.assertIn("--ctx-size: found '-ctkq8_0'", err)
 
     def test_an_unknown_instruction_set(self):
-        """Who misspells a cap is not to get all instructions that there are."""
+        """A misspelt cap must not allow all instruction sets."""
         for command in ["detect", scene(0)], ["classify", scene(0), "--classes", "a,b"], ["bench", "model"], \
                 ["bench", "kernels"]:
             _, err = run(*command, code=2, env={"GROMATIC_CPU": "avx-2"})
             self.assertEqual(err, "gromatic: the environment's GROMATIC_CPU: found 'avx-2', wanted ref, avx2, avxvnni, "
                                   "avx512f, avx512vnni, avx512, neon-base, neon-dotprod or neon\n")
-        for known in "", "ref", "neon", "avx2":  # whatever processor this is
+        for known in "", "ref", "neon", "avx2":  # on any processor
             run("detect", scene(0), env={"GROMATIC_CPU": known})
 
     def test_a_wrong_value_is_usage_whoever_finds_it(self):
-        """The library knows some options' values, and says so with a status of its own."""
+        """The library knows some options' values, and reports bad ones with a status."""
         for command in ["caption", scene(0)], ["bench", "model"]:
             for option in ["-ctk", "q5"], ["--cache-type-v", "q5"]:
                 _, err = run(*command, *option, code=2)
@@ -126,14 +126,14 @@ class Usage(unittest.TestCase):
             with self.subTest(words):
                 command = subprocess.list2cmdline([os.environ["GROMATIC"], *words]) + " >/dev/full"
                 done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
-                if words[0] == "inspect":  # another failure keeps its code
+                if words[0] == "inspect":  # other failures keep their code
                     self.assertEqual(done.returncode, 3)
                 else:
                     self.assertEqual(done.returncode, 1)
                     self.assertEqual(done.stderr.count("cannot write to standard output"), 1, done.stderr)
 
     def test_an_output_is_a_file(self):
-        """A device or a pipe would lose its place to the finished file."""
+        """The finished file would replace a device or a pipe."""
         with tempfile.TemporaryDirectory() as folder:
             pipe = os.path.join(folder, "pipe")
             os.mkfifo(pipe)
@@ -213,7 +213,7 @@ class Usage(unittest.TestCase):
         self.assertIn("not UTF-8", err)
         _, err = run("chat", scene(0), "-p", b"what \xff?", code=2)
         self.assertIn("not UTF-8", err)
-        # a file's name may be anything; none steers the terminal
+        # a file's name may be anything, but must not control the terminal
         out, _ = run("detect", b"/nonexistent/\xff.png", "--json", code=1)
         self.assertEqual(json.loads(out)["image"]["file"], "/nonexistent/?.png")
         _, err = run("detect", "/nonexistent/\033[2J.png", code=1)

@@ -48,7 +48,7 @@ class Layouts(unittest.TestCase):
         self.assertEqual(self.convert(copy, "folder.gguf"), want)
         self.assertEqual(self.convert(path, "file.gguf"), want)
         self.assertEqual(want[0]["clip.activation"], "gelu")
-        os.remove(os.path.join(copy, "open_clip_config.json"))  # without it: OpenAI's, unless told
+        os.remove(os.path.join(copy, "open_clip_config.json"))  # without it: OpenAI's, unless specified
         told, _, _ = self.convert(copy, "told.gguf", "--layout", "open_clip")
         untold, _, _ = self.convert(copy, "untold.gguf")
         self.assertEqual((told["clip.activation"], untold["clip.activation"]), ("gelu", "quick_gelu"))

@@ -57,7 +57,7 @@ class Variants(unittest.TestCase):
                 self.compare(source, ["open_clip"], name)
 
     def test_variants_differ(self):
-        """A variant that has the base's cosines would show nothing: those that compute something else do."""
+        """A variant with the base's cosines would test nothing: those that compute something else have others."""
         same = {"hf_squash_uncropped", "hf_size_int", "hf_v5", "hf_tokenizer_json", "hf_config_dict",
                 "hf_position_ids", "hf_f64", "hf_crlf", "oc_ln_after_pool", "oc_clean_lower", "oc_logit_bias",
                 "oc_logit_scale_vector", "oc_size_ignored", "oc_custom_text", "oc_module", "hf_base", "oc_base"}
@@ -91,7 +91,7 @@ class Variants(unittest.TestCase):
                      "--ignore-config", "vision_config.rotary,sharpen", "-q", code=3)
         self.assertIn("vision_config.window = 7, fuse = \"late\"", err)
         self.assertNotIn("rotary", err)
-        # What is known and not computed is never passed over.
+        # Known members that are not computed are never ignored.
         _, err = run("convert", self.refused["oc_qk_norm"][0], "-o", os.path.join(self.folder, "never.gguf"),
                      "--ignore-config", "*", "-q", code=3)
         self.assertIn("qk_norm", err)

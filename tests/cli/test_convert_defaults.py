@@ -13,7 +13,7 @@ MODELS = os.environ["GM_MODELS"]
 CLIP, GROMA = os.path.join(MODELS, "clip-mini"), os.path.join(MODELS, "groma-mini")
 with open(os.path.join(DATA, "golden", "transformers_defaults.json"), encoding="utf-8") as stream:
     DEFAULTS = json.load(stream)
-# Defaults that follow from others, or speak of the sizes of another model.
+# Defaults that follow from others, or are sizes of another model.
 DERIVED = "head_dim", "rope_parameters", "model_type"
 
 

@@ -25,7 +25,7 @@ class Sources(unittest.TestCase):
         self.model = os.path.join(self.folder, "model.gguf")
 
     def copy(self, source, name, **files):
-        """The folder with files replaced: bytes, None (taken away) or a link's target."""
+        """The folder with files replaced by bytes, None (removed) or a link's target."""
         out = os.path.join(self.folder, name)
         shutil.copytree(source, out)
         for file, content in files.items():
@@ -100,7 +100,7 @@ class Sources(unittest.TestCase):
             self.assertEqual(file.read(), before)
 
     def test_types_that_differ_are_told(self):
-        """Counted from what inspect says of the file."""
+        """Counted from the output of inspect."""
         _, err = run("convert", GROMA, "-o", self.model, "--type", "q4_k", "-q")
         tensors = json.loads(run("inspect", self.model, "--json", "--tensors")[0])["tensors"]
         kinds = {}
@@ -142,7 +142,7 @@ class Sources(unittest.TestCase):
         self.assertEqual(sums["f64"], sums["f32"])
 
     def test_keys_that_are_not_known(self):
-        """A key of no meaning (general.quantization_version) becomes one that would have one."""
+        """Renames a key without meaning (general.quantization_version) to one that would have a meaning."""
         old = b"general.quantization_version"
         for source, key in ((CLIP, b"clip.vision.rotary_embedding"), (GROMA, b"groma.llm.rope_scaling_type1"),
                             (CLIP, b"tokenizer.ggml.normalizer_v2"), (GROMA, b"tokenizer.ggml.normalizer_v2"),

@@ -13,7 +13,7 @@ from program import GROMATIC, run
 
 
 class Server:
-    """Answers with what `reply(number, body)` gives: (status, object, text or bytes), and headers where there are some."""
+    """Answers with the result of `reply(number, body)`: (status, object, text or bytes), and headers if any."""
 
     def __init__(self, reply):
         self.requests, self.times, outer = [], [], self
@@ -122,7 +122,7 @@ class DescribeClasses(unittest.TestCase):
         server = self.serve(lambda n, body: (200, "x" * (5 << 20)))
         _, err = self.ask(server, "dog", "--retries", 2, code=1)
         self.assertIn("/chat/completions: found an answer of more than 4 MiB", err)
-        self.assertEqual(len(server.requests), 1)  # it would be as long again
+        self.assertEqual(len(server.requests), 1)  # it would take as long again
         self.assertFalse(os.path.exists(self.out))
 
     def test_a_redirect_is_not_followed(self):
@@ -166,7 +166,7 @@ class DescribeClasses(unittest.TestCase):
         for other, told in ([], "--endpoint-model \"one\", now not given"), \
                 (["--endpoint-model", "two"], "--endpoint-model \"one\", now \"two\""), \
                 (["--endpoint-model", "one", "--ctx-size", "9"], "--ctx-size not given, now 9"):
-            _, err = self.ask(server, "dog,cat", "--resume", *other, code=2)  # they would stand in one file
+            _, err = self.ask(server, "dog,cat", "--resume", *other, code=2)  # they would be in one file
             self.assertIn("it was begun with", err)
             self.assertIn(told, err)
         os.rename(self.out + ".ledger", self.out + ".kept")
@@ -183,7 +183,7 @@ class DescribeClasses(unittest.TestCase):
         self.assertEqual(self.result(), {"dog": ["Good."] * len(self.result()["dog"])})
 
     def test_a_run_that_is_repeated_loses_nothing(self):
-        """What took a model hours is not replaced by the first class of the next run."""
+        """Results of hours are not replaced by the first class of the next run."""
         server = self.serve(lambda n, body: said("Fine."))
         self.ask(server, "dog,cat")
         before, asked = self.result(), len(server.requests)
@@ -195,7 +195,7 @@ class DescribeClasses(unittest.TestCase):
         self.assertEqual(list(self.result()), ["fish"])
 
     def check(self, answer, want, left_out="", code=0):
-        """What is kept of an answer that comes three times, and what is said of the rest."""
+        """What is kept of an answer that comes three times, and the messages about the rest."""
         if os.path.exists(self.out):
             os.remove(self.out)
         server = self.serve(lambda n, body: said(answer))

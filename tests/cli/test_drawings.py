@@ -13,7 +13,7 @@ class Drawings(folders.Folder):
     CLASSIFY = ["classify", "--classes", "a,b"]
 
     def test_only_drawings_are_replaced(self):
-        """Neither a file nor one of a folder's files, and it is seen before Groma is opened."""
+        """Neither a file nor one of a folder's files is replaced; checked before Groma is opened."""
         os.mkdir(self.path("d"))
         for command, option in (["detect"], "--draw"), (self.CLASSIFY, "--draw"), (self.CLASSIFY, "--explain"):
             for target, file in (self.path("one.png"), self.path("one.png")), (self.path("d") + "/", self.path("d", "000.png")):
@@ -24,14 +24,14 @@ class Drawings(folders.Folder):
                     self.refused(*asked, *model, said=["would be lost", "--force"])
                     run(*asked, "--force")
                     self.assertNotEqual(read(file), read(scene(3)))
-                    run(*asked)  # by now it is ours
+                    run(*asked)  # now it is our own
                     os.remove(file)
 
     def test_what_a_killed_run_left_goes(self):
         os.mkdir(self.path("d"))
         dead = ["000.png.999999999-0.part", "other.JPG.3-12.part"]
         others = ["000.png.part", "000.png.1-.part", "notes.txt.3-4.part", "x.png.3-4.part.txt", ".png.3-4.part"]
-        drawn = ["001.png.7-0.part"]  # by somebody who is at it
+        drawn = ["001.png.7-0.part"]  # by a running process
         for name in dead + others + drawn:
             open(self.path("d", name), "w").close()
         os.mkdir(self.path("d", "y.png.3-4.part"))

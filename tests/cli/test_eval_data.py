@@ -36,12 +36,12 @@ class Data(unittest.TestCase):
         return path
 
     def evaluate(self, *tasks, code=0, options=()):
-        """The lines of the tasks, and what stderr says."""
+        """The lines of the tasks, and stderr."""
         out, err = run("eval", *(tasks or ["detect"]), "--coco", self.write(self.set), "--json", *options, code=code)
         return [json.loads(line) for line in out.splitlines()], err
 
     def check(self, n, entries=0, says="", code=0):
-        """The number of boxes that are measured, of entries that are not, and what is said of these."""
+        """The numbers of boxes that are measured and of entries that are not, and the messages about these."""
         [got], err = self.evaluate(code=code)
         self.assertEqual((got["n"], got["skipped"]["entries"]), (n, entries), err)
         self.assertEqual(got["recall"], 1, "the detector finds both boxes")

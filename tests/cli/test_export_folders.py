@@ -35,7 +35,7 @@ class Folder(unittest.TestCase):
         return run("export", self.lines, "-f", form, "-o", self.path("out"), *options, code=code)[1]
 
     def tree(self, folder="out"):
-        """{name: content} of all files, the list of gromatic's own left out."""
+        """{name: content} of all files, without gromatic's own list."""
         found = {}
         for parent, _, names in os.walk(self.path(folder)):
             for name in names:
@@ -70,7 +70,7 @@ class Names(Folder):
                 self.assertEqual(sorted(self.read("ImageSets", "Main", "trainval.txt").split()), sorted(wanted))
 
     def test_odd_names(self):
-        """What lists cannot hold is '_': line ends as Python knows them, in VOC white space at the ends, '#'."""
+        """What lists cannot hold becomes '_': line ends as Python knows them, in VOC white space at the ends, '#'."""
         names = ["a\nb.png", "c\u2028d.png", "e\x85f.png", "#g.png", " h .png", "\u3000i.png", ".j.png", "k'\"&<.png"]
         self.export("yolo", names)
         self.assertEqual(set(self.names("labels")), {"a_b.txt", "c_d.txt", "e_f.txt", "#g.txt", " h .txt",
@@ -88,7 +88,7 @@ class Names(Folder):
         self.assertIn("b?.png: its name is not UTF-8, and -f yolo cannot hold it; rename the file", err)
 
     def test_long_names(self):
-        """Names of 255 bytes are legal; so is each that is made of them."""
+        """Names of 255 bytes are legal; so is each name made from them."""
         names = ["x" * 251 + ".png", "\u860b" * 83 + ".png", "y" * 250 + ".webp", "d" * 200 + "/" + "z" * 251 + ".png",
                  "e" * 200 + "/" + "z" * 251 + ".png"]
         pictures = [self.picture(name) for name in names]
@@ -109,7 +109,7 @@ class Names(Folder):
         self.assertFalse(os.path.exists(self.path("out")))
 
     def test_voc_class_names(self):
-        """labelmap.txt parts its fields by ':'."""
+        """labelmap.txt separates its fields by ':'."""
         err = self.export("voc", ["a.png"], label="a: b")
         self.assertIn("is called 'a_ b'", err)
         self.assertEqual(self.read("labelmap.txt").splitlines()[1:], ["a_ b:::"])
@@ -160,7 +160,7 @@ class Links(Folder):
             self.assertEqual(same, {(os.stat(p).st_ino, os.stat(p).st_dev) for p in pictures})
 
     def test_another_file_system(self):
-        """Where there can be no hard link, it is a symbolic one to the whole path."""
+        """If a hard link is impossible, it is a symbolic link to the absolute path."""
         if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(self.folder).st_dev:
             self.skipTest("no other file system")
         with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
@@ -189,7 +189,7 @@ class Links(Folder):
                          ["./images/0.png", "./images/3.png"])
 
     def test_pictures_that_are_there_stay(self):
-        """Those that the user put into images/, also where --force begins anew."""
+        """Pictures that the user put into images/ stay, also with --force."""
         own = self.picture("out", "images", "own.png")
         self.picture("out", "images", "other.png")
         other = self.picture("a", "other.png")
@@ -232,7 +232,7 @@ class Again(Folder):
         self.assertTrue(os.path.exists(picture))
 
     def test_a_list_of_others_removes_nothing_outside(self):
-        """A folder may come from somebody else, its list too."""
+        """A folder and its list may come from elsewhere."""
         victim = write(self.path("victim"), ["mine"])
         inside = write(self.path("elsewhere.txt"), ["mine"])
         self.export("yolo", ["a.png"])
@@ -259,11 +259,11 @@ class Again(Folder):
         self.assertEqual(self.tree(), {"labels/a.txt": b"0 0.5 0.5 0.1 0.1\n"})
 
     def test_a_file_of_others_is_not_replaced(self):
-        """Nor is anything else changed then."""
+        """Nothing else is changed then either."""
         for name in "labels/c.txt", "data.yaml", "classes.txt":
             with self.subTest(name):
                 self.export("yolo", ["a.png", "b.png"])
-                # a list of which the file is no part: the user's own, made after the export
+                # a list without the file: the file is the user's own, made after the export
                 self.forget(name)
                 write(self.path("out", name), ["mine"])
                 before = self.tree()
@@ -303,7 +303,7 @@ class Again(Folder):
                 subprocess.run(["rm", "-r", self.path("out"), self.path("elsewhere")], check=True)
 
     def test_a_folder_that_came_meanwhile_stays(self):
-        """One that is made while the lines are still read: it was not there when the run looked."""
+        """A folder that is made while the lines are still read, after the run checked."""
         command = [GROMATIC, "export", "-", "-f", "yolo", "-o", self.path("out")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as late:
             time.sleep(0.5)
@@ -314,7 +314,7 @@ class Again(Folder):
         self.assertEqual(self.tree(), before)
 
     def test_changed_labels_stay(self):
-        """What was mended by hand is not lost to --resume; --resume --force replaces it without a new run."""
+        """--resume does not overwrite manual corrections; --resume --force replaces them without a new run."""
         out = self.path("out")
         label = ["label", "-f", "yolo", "-o", out, "--classes", "tree,cat", "--none", "-1"]
         run(*label, scene(0))
@@ -344,7 +344,7 @@ class Again(Folder):
                 subprocess.run(["rm", "-r", self.path("out", entry)], check=True)
 
     def test_classes_never_mix(self):
-        """The finished folder of other classes is not gone on with; --force begins it anew."""
+        """The finished folder of other classes is not resumed; --force starts it again."""
         first, second = scene(0), scene(1)
         out = self.path("y")
         label = ["label", "-f", "yolo", "-o", out, "--none", "-1"]
@@ -356,7 +356,7 @@ class Again(Folder):
             _, err = run(*label, second, "--classes", classes, "--resume", code=2)
             self.assertIn(told, err)
             self.assertEqual(self.tree("y"), before)
-        # also where the lines of the run are gone
+        # also if the lines of the run are missing
         for name in os.listdir(self.folder):
             if name.startswith("y."):
                 os.remove(self.path(name))
@@ -369,7 +369,7 @@ class Again(Folder):
         self.assertEqual({n for n in self.tree("y") if n.startswith("labels/")}, {"labels/001.txt"})
 
     def test_a_readers_cache_goes(self):
-        """Older versions of Ultralytics take their labels.cache for good where names and sizes are the same."""
+        """Older versions of Ultralytics trust their labels.cache if names and sizes are the same."""
         self.export("yolo", ["a.png"])
         write(self.path("out", "labels.cache"), ["stale"])
         self.export("yolo", ["a.png"], "--force", label="y")

@@ -24,7 +24,7 @@ class Lines(unittest.TestCase):
         return os.path.join(self.folder, *parts)
 
     def rows(self, made, *options, code=0):
-        """The CSV of the lines, and what was said."""
+        """The CSV of the lines, and stderr."""
         out, err = run("export", write(self.path("lines.jsonl"), made), "-f", "csv", *options, code=code)
         return list(csv.DictReader(out.splitlines())), err
 
@@ -37,7 +37,7 @@ class Lines(unittest.TestCase):
                 for r in rows]
 
     def test_every_commands_lines(self):
-        """The class and the score that docs/JSON.md gives each."""
+        """The class and the score, as docs/JSON.md defines them."""
         box = [10, 20, 30, 40]
         one = ("a.png", 10, 20, 30, 40)
         made = {
@@ -78,7 +78,7 @@ class Lines(unittest.TestCase):
             wanted, _ = run(*label, "-f", form)
             found, _ = run("export", self.path("lines.jsonl"), "-f", form, "--classes", classes)
             if form == "labelstudio":
-                wanted = wanted.replace("groma-mini", "gromatic")  # the lines do not tell the model
+                wanted = wanted.replace("groma-mini", "gromatic")  # the lines do not name the model
             self.assertEqual(found, wanted)
         for form in "yolo", "voc":
             run(*label, "-f", form, "-o", self.path("run"))
@@ -104,7 +104,7 @@ class Lines(unittest.TestCase):
             self.assertEqual(self.boxes(rows)[0][3:], wanted)
 
     def test_class_numbers(self):
-        """As they come, phrases without a box too; or as --classes says."""
+        """In order of appearance, with phrases that have no box; or as in --classes."""
         made = [{"image": image("a.png"), "results": [{"phrase": "b", "regions": []},
                                                       {"phrase": "a", "regions": [region([1, 2, 3, 4])]}]},
                 labelled("b.png", ("c", 1, 2, 3, 4), ("b", 1, 2, 3, 4))]
@@ -147,7 +147,7 @@ class Lines(unittest.TestCase):
         self.assertEqual([r["file"] for r in rows], ["a.png"])
         self.assertIn("1 picture, 1 box, 1 class; 2 lines tell an error", err)
         data = self.coco([failed, labelled("a.png", ("x", 1, 2, 3, 4))])
-        self.assertEqual([i["id"] for i in data["images"]], [2])  # as in the export of the run
+        self.assertEqual([i["id"] for i in data["images"]], [2])  # the same as in the run's export
 
     def test_marks_and_line_ends(self):
         with open(self.path("dos.jsonl"), "wb") as file:
@@ -203,7 +203,7 @@ class Lines(unittest.TestCase):
         self.assertEqual(len(set(colours)), len(labels))
         for colour in colours:
             self.assertRegex(colour, "^#[0-9a-f]{6}$")
-        run(*command)  # its own is replaced
+        run(*command)  # its own output is replaced
         with open(config, "w") as file:
             file.write("<View/>")
         _, err = run(*command, code=2)
@@ -247,7 +247,7 @@ class Lines(unittest.TestCase):
         run("export", path, "-f", "csv", "-o", out, "--force")
 
     def test_nothing_is_left_beside_the_file(self):
-        """A part of an earlier, killed run goes; those of other files and of living processes stay."""
+        """The part of an earlier, killed run is removed; those of other files and of running processes stay."""
         name = "x" * 255
         path = write(self.path("lines.jsonl"), [labelled("a.png", ("x", 1, 2, 3, 4))])
         run("export", path, "-f", "csv", "-o", self.path(name))
@@ -262,7 +262,7 @@ class Lines(unittest.TestCase):
         self.assertEqual(sorted(os.listdir(self.folder)), sorted(["lines.jsonl", name, *others]))
 
     def test_processes_that_begin_at_once(self):
-        """None takes the part of another, which it does not hold yet, for that of a dead one."""
+        """No run mistakes another's part, which is not locked yet, for an abandoned one."""
         path = write(self.path("lines.jsonl"), [labelled("a.png", ("x", 1, 2, 3, 4))])
         for form, out in ("csv", "out.csv"), ("yolo", "out"):
             command = [GROMATIC, "export", path, "-q", "-f", form, "-o", self.path(out)]

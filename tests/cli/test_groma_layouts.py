@@ -128,7 +128,7 @@ class Layouts(unittest.TestCase):
         self.assertEqual(self.convert(source, "--ignore-config", "legacy"), self.convert(MINI))
 
     def test_members_of_no_end(self):
-        """What does not fit into a message is counted; the message is whole, and so is the option that it names."""
+        """Findings that do not fit into a message are counted; the message and its option are not cut."""
         def many(config, n=60):
             config["llm_cfg"].update({f"member_of_no_table_{i:02}": i for i in range(n)})
 

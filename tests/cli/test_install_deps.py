@@ -38,7 +38,7 @@ class InstallDeps(unittest.TestCase):
         os.chmod(path, 0o755)
 
     def have(self, *libraries):
-        """A pkg-config that knows these."""
+        """A pkg-config that knows only these."""
         self.stub("pkg-config", f'case " {" ".join(libraries)} " in *" $2 "*) exit 0 ;; esac; exit 1')
         self.libraries = libraries
 
@@ -78,7 +78,7 @@ class InstallDeps(unittest.TestCase):
     def test_a_font_is_missing(self):
         self.stub("fc-list", "")
         self.assertIn("sudo pacman -S ttf-dejavu\n", self.run_script(code=1)[1])
-        os.remove(os.path.join(self.bin, "fc-list"))  # cannot be asked: the build does not need it
+        os.remove(os.path.join(self.bin, "fc-list"))  # without it fonts cannot be checked; the build does not need it
         self.run_script()
 
     def test_apt_on_another_system(self):
@@ -93,7 +93,7 @@ class InstallDeps(unittest.TestCase):
         self.stub("id", "echo 1000")
         self.stub("dpkg-query", 'case "$3" in libpng-dev) exit 1 ;; *) echo "all install ok installed" ;; esac')
         self.stub("dpkg", "echo amd64")
-        self.assertEqual(self.run_script(), ("", ""))  # libpng is there, from elsewhere
+        self.assertEqual(self.run_script(), ("", ""))  # libpng is installed, from elsewhere
         self.have(*(name for name in self.libraries if name != "libpng"))
         self.assertIn("  apt-get install -y libpng-dev\n", self.run_script(code=1)[1])
 

@@ -21,7 +21,7 @@ class Settings(folders.Folder):
         run(*first, "tree,cat")
         self.assertEqual(read(self.path("y", "classes.txt")), b"tree\ncat\n")
         self.refused(*then, "dog,fish", "--resume", said=["tree", "dog", "--force"])
-        self.refused(*then, "dog,fish", said=["--resume"])  # the folder has something in it
+        self.refused(*then, "dog,fish", said=["--resume"])  # the folder is not empty
         run(*then, "tree,cat", "--resume")
         self.assertEqual(sorted(os.listdir(self.path("y", "labels"))), ["000.txt", "001.txt"])
         os.remove(out + ".jsonl.ledger")
@@ -101,18 +101,18 @@ class Settings(folders.Folder):
                 self.refused("detect", scene(1), "-f", "csv", "-o", out, *options, said=["would be lost", "--force"])
         run("detect", scene(1), "-f", "csv", "-o", out, "--force")
         self.assertEqual(files_of(out + ".jsonl"), [scene(1)])
-        run("detect", scene(0), "-f", "csv", "-o", out)  # by now it is ours
+        run("detect", scene(0), "-f", "csv", "-o", out)  # now it is our own
         self.assertEqual(files_of(out + ".jsonl"), [scene(0)])
 
     def test_a_file_that_came_meanwhile(self):
-        """It stays, and so do the run's lines: --resume goes on with them."""
+        """It stays, and so do the run's lines: --resume continues with them."""
         for form in [], ["-f", "csv"]:
             with self.subTest(form), tempfile.TemporaryDirectory() as folder:
                 out, names = os.path.join(folder, "out"), os.path.join(folder, "names")
                 os.mkfifo(names)
                 command = [GROMATIC, "detect", scene(0), "--regions", names, "-o", out, *form]
                 with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as late:
-                    with open(names, "w") as boxes:  # the run has looked at the output by now
+                    with open(names, "w") as boxes:  # the run has checked the output by now
                         with open(out, "w") as file:
                             file.write("mine\n")
                         boxes.write("10,20,60,50\n")
@@ -134,7 +134,7 @@ class Settings(folders.Folder):
         os.mkfifo(self.path("pipe.png"))
         process = subprocess.Popen([GROMATIC, "detect", scene(0), self.path("pipe.png"), "-o", out],
                                    stderr=subprocess.DEVNULL)
-        with open(self.path("pipe.png"), "wb"):  # it has come to the second
+        with open(self.path("pipe.png"), "wb"):  # it has reached the second
             process.kill()
             process.wait()
         os.remove(self.path("pipe.png"))
@@ -150,7 +150,7 @@ class Settings(folders.Folder):
             self.assertIn("found a folder", err)
 
     def test_two_processes(self):
-        """The second is refused, with its export too, before a model is opened, until the first is through."""
+        """The second is refused, with its export too, before a model is opened, until the first has finished."""
         os.mkfifo(self.path("pipe.png"))
         out = self.path("y")
         first = subprocess.Popen([GROMATIC, "detect", self.path("pipe.png"), "-f", "yolo", "-o", out])

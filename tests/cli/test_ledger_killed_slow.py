@@ -23,7 +23,7 @@ class Killed(folders.Killed):
         self.assertGreater(self.sweep(command, lambda: None), 15)
 
     def test_a_run_anew(self):
-        """What it replaces stays until the new one is whole."""
+        """The old file stays until the new one is whole."""
         out = self.path("out.jsonl")
         command = ["detect", "-o", out, scene(1), scene(2)]
         again = ["detect", "-o", out, scene(1), scene(2), "--force"]

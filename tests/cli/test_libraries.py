@@ -31,7 +31,7 @@ def public(library):
 
 class Libraries(unittest.TestCase):
     def test_exported_names_are_those_of_the_committed_lists(self):
-        """All of this version's list, and none that an older one had is gone."""
+        """All names of this version's list; none of an older version's is missing."""
         current = "abi-" + ".".join(self.version().split(".")[:2])
         folders = glob.glob(os.path.join(DATA, "abi-*"))
         self.assertIn(current, [os.path.basename(folder) for folder in folders])

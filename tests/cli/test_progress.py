@@ -15,7 +15,7 @@ from program import GROMATIC, run, scene
 
 
 def on_terminal(*args, columns, output=subprocess.DEVNULL, **env):
-    """The bytes that gromatic writes to its stderr, a terminal of so many columns."""
+    """The bytes that gromatic writes to its stderr, a terminal of that many columns."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     full = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
@@ -37,7 +37,7 @@ PICTURES = [scene(i) for i in range(24)]
 
 class Progress(unittest.TestCase):
     def segments(self, got):
-        """What was on the line, one after another."""
+        """The contents of the line, one after another."""
         return [part for line in got.split("\r\n") for part in line.split("\r") if part]
 
     def test_widths(self):
@@ -53,7 +53,7 @@ class Progress(unittest.TestCase):
                     self.assertTrue(drawn)
                     for part in drawn:
                         self.assertLess(len(part), columns)
-                    # it stays from picture to picture: it is taken away once, at the end
+                    # it stays from picture to picture, and is erased once, at the end
                     self.assertEqual([not part.strip() for part in drawn], [False] * (len(drawn) - 1) + [True])
                     for part in drawn[:-1]:
                         self.assertRegex(part, r"\d %|^ *\d+ %$" if columns > 8 else r"^ *\d+ % *$")
@@ -65,7 +65,7 @@ class Progress(unittest.TestCase):
                             self.assertRegex(part, r"\d+ of 24, ")
 
     def test_it_comes_back_after_a_result(self):
-        """Results and the line on one terminal: each result begins on a line of its own."""
+        """Results and the line on one terminal: each result begins on a new line."""
         code, got = on_terminal("caption", *PICTURES[:6], columns=60, output=None, TERM="dumb")
         self.assertEqual(code, 0)
         for line in got.split("\r\n"):

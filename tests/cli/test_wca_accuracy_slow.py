@@ -66,7 +66,7 @@ class Wca(unittest.TestCase):
                     self.assert_rate(float(name.split()[-1]), changed, got["stop_changed"])
 
     def assert_rate(self, asked, of_the_page, share):
-        """The page's changed answers of 20 seeds are ours and others; one more may be a tie."""
+        """The page's changed answers of 20 seeds include ours; one more may be a tie."""
         changed = round(share * SEEDS * PICTURES)
         self.assertLessEqual(changed, round(of_the_page / 100 * OF_SEEDS * PICTURES) + 1)
         self.assertLess(changed, asked * SEEDS * PICTURES)

@@ -14,7 +14,7 @@ OF_STORAGE = {name: kind for kind, (name, _) in STORAGES.items()}
 
 
 def _fake_torch():
-    """Modules of torch's names, so that pickle writes (and finds) its globals; taken away again by the caller."""
+    """Modules of torch's names, so that pickle writes (and finds) its globals; removed by the caller."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
 
     def rebuild(*_):
@@ -28,7 +28,7 @@ def _fake_torch():
 
 
 class _Tensor:
-    """One tensor: a window on a storage from its first element on."""
+    """One tensor: a view of a storage from its first element."""
 
     def __init__(self, key, kind, shape, storage_n):
         self.key, self.kind, self.shape, self.storage_n = key, kind, shape, storage_n
@@ -87,7 +87,7 @@ def write_archive(path, tensors, storages=None):
 
 
 class _Inert:
-    """Whatever a TorchScript archive makes of itself: a tree of attributes."""
+    """A TorchScript archive's object: a tree of attributes."""
 
     def __setstate__(self, state):
         self.__dict__.update(state)

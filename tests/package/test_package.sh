@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs into an empty folder, builds a consumer by CMake and by pkg-config, runs the installed program from
-# elsewhere, uninstalls, and wants nothing left. Usage: test_package.sh BUILD SOURCE PICTURE
+# elsewhere, uninstalls, and checks that nothing is left. Usage: test_package.sh BUILD SOURCE PICTURE
 set -eu
 build=$1
 source=$2
@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 
-# nothing is installed where something is not built
+# nothing is installed if something is not built
 cmake -D built="$build/CMakeCache.txt;$work/none" -D build=BUILD -P "$source/cmake/require_built.cmake" 2>"$work/refused" &&
   { echo "a file that is not there was not missed"; exit 1; }
 grep -q "cmake --build BUILD" "$work/refused" || { echo "not told what to build"; exit 1; }

@@ -203,7 +203,7 @@ def pngs():
         yield f"turned-{i}.png", png(2, 8, rgb, False, chunk(b"eXIf", tiff(i)))
     yield "turned-late-5.png", png(2, 8, rgb, False, b"", chunk(b"eXIf", tiff(5, ">")))
     yield from pngs_turned_by_text(rgb)
-    # The 8 bytes where IHDR's size would stand say 9 x 1000, then 1000 x 9.
+    # The 8 bytes at the place of IHDR's size say 9 x 1000, then 1000 x 9.
     plain = png(2, 8, rgb)
     for size in ((9, 1000), (1000, 9)):
         early = chunk(b"tEXt", struct.pack(">II", *size))
@@ -238,7 +238,7 @@ RAW, XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
 
 
 def pngs_turned_by_text(rgb):
-    """name says where the orientation stands; with two of them the picture tells which counts."""
+    """The name says where the orientation is; with two, the picture shows which is used."""
     none = tiff(0x0112).replace(b"\x12\x01\x03", b"\x13\x01\x03")  # EXIF without an orientation
     exif, raw = b"Exif\0\0" + tiff(6), raw_profile(b"Exif\0\0" + tiff(8, ">"))
     texts = {

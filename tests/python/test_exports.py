@@ -22,7 +22,7 @@ CLASSES = ["a guitar", 'a "small", <red> & round thing', "=a rabbit", "naïve �
 class Exports(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        """Four pictures under names that formats trip over; what ground finds in them."""
+        """Four pictures with names that are difficult for formats; what ground finds in them."""
         cls.folder = tempfile.mkdtemp()
         names = ["a,b.png", 'quo"te & <tag>.jpg', "café 2.png", "plain.jpg"]
         cls.pictures = os.path.join(cls.folder, "pictures")
@@ -119,13 +119,13 @@ class Exports(unittest.TestCase):
 
     def test_voc_in_supervision(self):
         def pixels_inside(boxes):
-            """What supervision makes of 1-based inclusive corners: it takes 1 from all four."""
+            """supervision's reading of 1-based inclusive corners: it subtracts 1 from all four."""
             boxes = np.array(boxes)
             return np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:]) - 1], axis=1)
 
         path = self.export("voc")
         data = sv.DetectionDataset.from_pascal_voc(self.pictures, os.path.join(path, "Annotations"))
-        self.assertEqual(sorted(data.classes), sorted(CLASSES))  # it numbers them as it meets them
+        self.assertEqual(sorted(data.classes), sorted(CLASSES))  # it numbers them in order of appearance
         self.check_detections(data, 0, pixels_inside)
 
     def test_voc_is_xml_within_the_picture(self):

@@ -138,7 +138,7 @@ class Consumers(unittest.TestCase):
         self.check_yolo(os.path.join(folder, "data.yaml"), turned)
 
     def test_scores_are_nothing_to_train_on(self):
-        """Why --save-conf is off: of lines with a score Ultralytics takes no boxes as they are."""
+        """Why --save-conf is off: Ultralytics does not read boxes of lines with a score correctly."""
         folder = self.moved("yolo", "--link-images", "--save-conf")
         data = check_det_dataset(os.path.join(folder, "data.yaml"), autodownload=False)
         try:
@@ -181,7 +181,7 @@ class Consumers(unittest.TestCase):
                 self.assertEqual(item.media.data.shape[:2], item.media.size)
 
     def test_voc_without_links_in_datumaro(self):
-        """As voc_cvat.sh has it: the annotations alone are a data set too."""
+        """As in voc_cvat.sh: the annotations alone are a data set too."""
         self.assertIn("voc", Environment().detect_dataset(self.moved("voc")))
 
     def test_yolo_in_datumaro(self):

@@ -46,7 +46,7 @@ def upstream_name(name):
 
 
 def laid_out(tensors, name):
-    """The tensor that our file must hold under this (upstream) name, by docs/FORMAT.md."""
+    """The tensor that our file must have under this (upstream) name, by docs/FORMAT.md."""
     source = name.replace(".coord", ".weight")
     if source not in tensors:
         source = source.replace("ddetr_transformer.", "ddetr_transformer.decoder.")
