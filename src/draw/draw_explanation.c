@@ -1,9 +1,9 @@
 /* draw_explanation.c - PICTURE + EXPLANATION -> CANVAS: see draw.h.
  *
  *   left    the picture under a heat map of where the lead over the other class, or the score,
- * comes from, and the outlines of the crops that count most; with only one crop the plain
- * picture right   the label, its scores, the descriptions that count most as bars, and the key
- */
+ *           comes from, and the outlines of the crops that count most; with only one crop the
+ *           plain picture
+ *   right   the label, its scores, the descriptions that count most as bars, and the key */
 #include "draw.h"
 
 #include "draw_heat.h"
