@@ -22,6 +22,7 @@
 enum {
   POINTS = 36,
   BAND_BYTES = 80 << 20, /* of transformed inputs: 128 x 128 x 1024 in bf16 */
+  GATHER_COST = 256,     /* multiply-adds that take as long as a number of v */
   CHANNELS = 64          /* transformed at once */
 };
 
@@ -215,7 +216,8 @@ static gm_status run_bands(gm_compute *c, winograd_job *job, size_t filled) {
   assert(band > 0 && job->parts > 0);
   for (job->first = 0; job->first < filled; job->first += band * mr) {
     job->n = gm_min_size(band * mr, filled - job->first);
-    gm_pool_run(c->pool, gather_task, job, gm_ceil_div(job->n, mr));
+    GM_TRY(gm_run_in_pieces(c, gather_task, job, gm_ceil_div(job->n, mr), 1,
+                            (double)GATHER_COST * POINTS * (double)(job->n * job->ci)));
     GM_TRY(gm_poll(c));
     GM_TRY(gm_run_in_pieces(c, multiply_task, job, panels * job->parts, 1,
                             (double)POINTS * (double)(job->n * job->ci * job->co)));
