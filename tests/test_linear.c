@@ -126,8 +126,8 @@ static void linear_shapes(void **state) {
 
 /* Bit-identical: the same product with 1, 2 and 5 threads, and rows alone. */
 static void check_bits(gm_way way) {
-  static const gm_type types[] = {GM_TYPE_F32, GM_TYPE_F16, GM_TYPE_Q8_0, GM_TYPE_Q4_K,
-                                  GM_TYPE_Q6_K};
+  static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_Q8_0,
+                                  GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
   enum { M = 70, N = 150, K = 1280 };
   gm_error err = {0};
   for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {

@@ -440,6 +440,7 @@ static void check_tiles(const product *p, size_t cut) {
   free(acc);
 }
 
+/* With m rows of x, and then the same bits with each alone. */
 static void check_gemv(const product *p, size_t m) {
   const gm_matmul *mm = p->mm;
   size_t chunks = (p->k + mm->chunk - 1) / mm->chunk, row = mm->row_chunk_bytes * chunks;
@@ -457,6 +458,14 @@ static void check_gemv(const product *p, size_t m) {
       else
         assert_true(y[r * ldy + j] == 12345.0f);
     }
+  float *alone = aligned(p->n * sizeof(float));
+  for (size_t r = 0; r < m; r++) {
+    mm->gemv(alone, p->n, x + r * row, 1, p->w, p->row_bytes, p->n, p->k);
+    if (memcmp(alone, y + r * ldy, p->n * sizeof(float)) != 0)
+      fail_msg("%s%s %s: row %zu of %zu differs from the same row alone, k %zu", p->table->name,
+               p->table->features, gm_type_traits_of(p->type)->name, r, m, p->k);
+  }
+  free(alone);
   free(x);
   free(y);
 }
