@@ -1,35 +1,17 @@
 /* matmul_quant_avxvnni.c - AVX-VNNI: tiles of block types by vpdpbusd, on AVX2's panels
  * (described in matmul_q32_avx2.c and matmul_k_avx2.c). Products of few rows wait for memory,
- * so AVX2's are used. */
+ * so AVX2's are used; those of more steps with Q8_0 are in columns_q8_0_avxvnni.c. */
 #include "activations.h"
 #include "avx2/kernels_avx2.h"
+#include "avxvnni/dot_avxvnni.h"
 #include "avxvnni/kernels_avxvnni.h"
 
 #include <assert.h>
-#include <immintrin.h>
 #include <string.h>
 
-enum { MR = 4, NR = 16, Q32_BYTES = 288, Q4_K_BYTES = 312, Q6_K_BYTES = 356 };
+enum { MR = 4, NR = 16, Q32_BYTES = 288, Q4_K_BYTES = 312, Q6_K_BYTES = 356, COLUMNS_ROWS = 7 };
 
 typedef unsigned char bytes;
-
-/* The instruction in AVX-VNNI's own encoding, or in that of AVX-512 VL, so that a processor
- * without the former can test this file. */
-static inline __m256i dot4(__m256i acc, __m256i w, __m256i x) {
-#ifdef __AVXVNNI__
-  return _mm256_dpbusd_avx_epi32(acc, w, x);
-#else
-  return _mm256_dpbusd_epi32(acc, w, x);
-#endif
-}
-
-static inline __m256i dot2(__m256i acc, __m256i w, __m256i x) {
-#ifdef __AVXVNNI__
-  return _mm256_dpwssd_avx_epi32(acc, w, x);
-#else
-  return _mm256_dpwssd_epi32(acc, w, x);
-#endif
-}
 
 static inline __m256i load(const void *p) {
   return _mm256_loadu_si256(p);
@@ -55,8 +37,8 @@ static inline __attribute__((always_inline)) void dot_groups(__m256i dot[MR][2],
 #pragma GCC unroll 4
     for (size_t r = 0; r < MR; r++) {
       __m256i t = broadcast4(v + r * 32 + g * 4);
-      dot[r][0] = dot4(dot[r][0], w0, t);
-      dot[r][1] = dot4(dot[r][1], w1, t);
+      dot[r][0] = gm_dot4_avxvnni(dot[r][0], w0, t);
+      dot[r][1] = gm_dot4_avxvnni(dot[r][1], w1, t);
     }
   }
 }
@@ -101,6 +83,16 @@ static void tile_q8_0(float *acc, const void *x, const void *panel, size_t k, bo
   tile_q32(acc, x, panel, k, first, 0);
 }
 
+/* Many steps wait for the arithmetic. */
+static void gemv_q8_0(float *y, size_t ldy, const void *x, size_t m, const void *w,
+                      size_t row_bytes, size_t n, size_t k) {
+  size_t first = m >= COLUMNS_ROWS && k % GM_X_CHUNK == 0 ? n / 8 * 8 : 0;
+  if (first > 0) gm_columns_q8_0_avxvnni(y, ldy, x, m, w, row_bytes, first, k);
+  if (first < n)
+    gm_gemv_q8_0_avx2(y + first, ldy, x, m, (const bytes *)w + first * row_bytes, row_bytes,
+                      n - first, k);
+}
+
 static void tile_q4_0(float *acc, const void *x, const void *panel, size_t k, bool first) {
   tile_q32(acc, x, panel, k, first, 4);
 }
@@ -123,8 +115,8 @@ dot_pairs(__m256i dot[MR][2], const int16_t *w, const int16_t *x, size_t n) {
 #pragma GCC unroll 4
     for (size_t r = 0; r < MR; r++) {
       __m256i t = broadcast4(x + (i * MR + r) * 2);
-      dot[r][0] = dot2(dot[r][0], load(w + i * NR * 2), t);
-      dot[r][1] = dot2(dot[r][1], load(w + i * NR * 2 + 16), t);
+      dot[r][0] = gm_dot2_avxvnni(dot[r][0], load(w + i * NR * 2), t);
+      dot[r][1] = gm_dot2_avxvnni(dot[r][1], load(w + i * NR * 2 + 16), t);
     }
 }
 
@@ -182,7 +174,7 @@ const gm_matmul gm_matmul_q8_0_avxvnni = {
     .pack_x = gm_pack_x32_avx2,
     .pack_w = gm_pack_w_q8_0_avx2,
     .tile = tile_q8_0,
-    .gemv = gm_gemv_q8_0_avx2,
+    .gemv = gemv_q8_0,
     .row_chunk_bytes = GM_X32_BYTES,
 };
 const gm_matmul gm_matmul_q4_0_avxvnni = {
