@@ -57,7 +57,7 @@ static gm_status begin_talk(failing_job *f, gm_compute *c, size_t i, const char 
   gm_talk *talk = &f->talks[i];
   const gm_prompt *prompt = scene->model->groma->prompt;
   GM_TRY(gm_talk_begin(talk, scene->encoding, NULL, 0, NULL, c->err));
-  GM_TRY(gm_talks_prepare(c, &talk, 1));
+  GM_TRY(gm_pipeline_prepare(c, &talk, 1));
   GM_TRY(gm_question_typed(&question, prompt, text, false, 0, c->err));
   GM_TRY(gm_talk_ask(talk, &question, NULL, c->err));
   gm_question_free(&question);

@@ -139,7 +139,7 @@ static size_t ask(gm_scene *scene, size_t n, bool in_bits, steps *out) {
     each[i] = &talks[i];
     assert_ok(gm_talk_begin(each[i], scene->encoding, &rel[i], 1, &index[i], &err), &err);
   }
-  assert_ok(gm_talks_prepare(c, each, n), &err);
+  assert_ok(gm_pipeline_prepare(c, each, n), &err);
   for (size_t i = 0; i < n; i++) {
     found += talks[i].seq.n == gm_talk_positions(&talks[i]);
     to_read += gm_talk_positions(&talks[i]) - talks[i].seq.n;
@@ -432,7 +432,7 @@ static void converse(const char *cache, steps *out) {
       assert_ok(gm_talk_begin(&talk, scene->encoding, rel, 1, index, &err), &err);
     else
       assert_ok(gm_talk_refer(&talk, rel + 1, 1, index, &err), &err);
-    assert_ok(gm_talks_prepare(c, &each, 1), &err);
+    assert_ok(gm_pipeline_prepare(c, &each, 1), &err);
     say(&talk, WHAT, index);
     out[turn] = new_steps(1);
     assert_ok(run_talks(c, &each, 1, take_step, &out[turn], &full), &err);

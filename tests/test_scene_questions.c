@@ -342,7 +342,7 @@ static void assert_says(gm_scene *scene, gm_talk *talk, const gm_answer *want) {
 static void prepare(gm_scene *scene, gm_talk *talk) {
   gm_error err;
   gm_compute *c = test_enter_scene(scene, &err);
-  assert_ok(gm_talks_prepare(c, &talk, 1), &err);
+  assert_ok(gm_pipeline_prepare(c, &talk, 1), &err);
   test_leave_scene(scene);
 }
 

@@ -96,7 +96,7 @@ static void ask(size_t first, size_t n, steps *out) {
   }
   for (size_t i = 0, end; i < n; i = end) {
     for (end = i + 1; end < n && talks[end].encoding == talks[i].encoding;) end++;
-    assert_ok(gm_talks_prepare(c, each + i, end - i), &err);
+    assert_ok(gm_pipeline_prepare(c, each + i, end - i), &err);
   }
   for (size_t i = 0; i < n; i++) say(each[i], &questions[first + i], &index[i]);
   assert_ok(run_talks(c, each, n, take_step, out, full), &err);

@@ -2,8 +2,7 @@
 #include "handles.h"
 
 #include "familiar.h"
-#include "image.h"
-#include "pixels.h"
+#include "pipeline.h"
 
 #include <assert.h>
 #include <math.h>
@@ -120,14 +119,9 @@ static gm_region_rule rule_of(const gm_groma *groma, const gm_scene_params *para
 
 static gm_status encode(gm_scene *scene, gm_compute *c, const gm_image *image,
                         const gm_encoding_settings *settings) {
-  const gm_groma *groma = scene->model->groma;
-  size_t size = groma->hparams.image_size;
-  gm_watch_begin(&scene->watch, "image");
-  GM_TRY(gm_poll(c));
-  float *pixels = gm_scratch_f32(c, 3 * size * size, "the pixels");
-  if (!pixels) return GM_ERR_MEMORY;
-  GM_TRY(gm_pixels_squash(pixels, image, size, &groma->hparams.pixel_norm, c->pool, c->err));
-  return gm_encoding_create(&scene->encoding, groma, c, pixels, settings, &scene->watch);
+  GM_TRY(gm_encoding_create(&scene->encoding, scene->model->groma, settings, &scene->watch,
+                            c->err));
+  return gm_pipeline_see(c, scene->encoding, image);
 }
 
 /* A total order even where scores are NaN: qsort may leave the array without one. */
@@ -181,9 +175,7 @@ void gm_scene_count_bytes(gm_scene *scene) {
 /* On the thread that computes. */
 static gm_status make(gm_scene *scene, gm_compute *c, const gm_image *image,
                       const gm_encoding_settings *settings) {
-  gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = encode(scene, c, image, settings);
-  gm_arena_restore(&c->arena, mark);
   gm_arena_trim(&c->arena);
   if (status == GM_OK) status = measure_unlikeness(scene, c->err);
   if (status == GM_OK) status = publish_regions(scene, c->err);

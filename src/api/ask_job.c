@@ -1,6 +1,8 @@
 /* ask_job.c - see ask_job.h. */
 #include "ask_job.h"
 
+#include "pipeline.h"
+
 #include <stdlib.h>
 
 /* For what the first question about a picture computes and keeps. */
@@ -22,7 +24,7 @@ gm_status gm_prepare_talks(gm_job *job, gm_compute *c, const gm_asked *asked,
     for (end = i + 1; end < n && talks[end]->encoding == talks[i]->encoding;) end++;
     watch->callbacks = &job->inner;
     status = make_room(asked[i].scene, c->err);
-    if (status == GM_OK) status = gm_talks_prepare(c, talks + i, end - i);
+    if (status == GM_OK) status = gm_pipeline_prepare(c, talks + i, end - i);
     gm_scene_count_bytes(asked[i].scene);
     gm_watch_end(watch, status == GM_OK);
     watch->callbacks = NULL;

@@ -2,7 +2,7 @@
  * model does for each. */
 #include "engine_parts.h"
 
-#include "groma.h"
+#include "pipeline.h"
 
 #include <assert.h>
 #include <string.h>
@@ -211,16 +211,14 @@ static void fail_all(pass *p, gm_status status, const gm_error *err) {
 /* What the voice says next, given its logits; it ends or goes on among those that speak. */
 static void speak(pass *p, gm_voice *voice, const float *logits) {
   gm_compute *c = &p->e->compute;
-  int32_t id = -1;
+  size_t said = voice->talk->said.n;
   bool more = false;
   gm_error error = {0};
   c->err = &error;
   count_bytes(p->e, voice, gm_kv_own_memory(&voice->talk->seq));
-  gm_status status = voice->next(voice->user, voice->index, logits, &id, &more, c->err);
-  if (status == GM_OK && id >= 0) {
-    status = gm_talk_say(voice->talk, id, c->err);
-    atomic_fetch_add(&voice->job->generated, 1);
-  }
+  gm_status status = gm_pipeline_say(voice->talk, voice->next, voice->user, voice->index,
+                                     logits, &more, c->err);
+  atomic_fetch_add(&voice->job->generated, voice->talk->said.n - said);
   if (status == GM_OK && more)
     gm_voices_add(&p->e->speaking, voice);
   else
@@ -246,8 +244,8 @@ static void run_pass(pass *p, bool reading) {
   float *logits = gm_scratch_f32(c, p->n * vocab, "the answers");
   gm_status status = logits ? GM_OK : GM_ERR_MEMORY;
   if (status == GM_OK)
-    status =
-        gm_talks_forward(c, p->talks, p->n, reading, logits, reading ? pass_progress : NULL, p);
+    status = reading ? gm_pipeline_read(c, p->talks, p->n, logits, pass_progress, p)
+                     : gm_pipeline_step(c, p->talks, p->n, logits);
   count_time(p);
   if (status == GM_OK) {
     if (reading) tell_jobs(p, 1);

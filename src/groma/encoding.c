@@ -1,4 +1,4 @@
-/* encoding.c - see encoding.h: seeing it, lists of its regions, the prompt's beginning. */
+/* encoding.c - see encoding.h: lists of regions, the prompt's prefix, creation. */
 #include "region_vectors.h"
 
 #include <assert.h>
@@ -179,26 +179,17 @@ static gm_status load_image_part(gm_encoding *encoding, gm_compute *c, char *key
   return GM_OK;
 }
 
-/* Computes the rows that the prefix lacks. Only a prefix that is made at once is kept: it is
- * one block. */
-static gm_status extend_prefix(gm_encoding *encoding, gm_compute *c, const gm_rows *rows,
-                               bool whole) {
-  size_t done = encoding->prefix.n;
-  bool kept = encoding->cache && done == 0, found = false;
+/* Only a prefix that is made at once is kept: it is one block. */
+static gm_status find_prefix(gm_encoding *encoding, gm_compute *c, gm_prefix_work *w,
+                             bool whole) {
+  bool found = false;
   char *key = encoding->entries[GM_ENTRY_PREFIX];
-  assert(done < rows->n && (done == 0 || done == encoding->n_image));
-  gm_watch_begin(encoding->watch, "prefill");
-  if (kept) {
-    GM_TRY(prefix_key(encoding, whole, key, c->err));
-    GM_TRY(load_positions(encoding, c, key, &encoding->prefix, rows->n, &found));
-    if (!found && !whole) GM_TRY(load_image_part(encoding, c, key, &found));
-    if (found) return GM_OK;
-  }
-  GM_TRY(gm_kv_reserve_piece(&encoding->prefix, rows->n - done, c->err));
-  const gm_llama_run run = {&encoding->prefix, rows->rows + done, rows->n - done, NULL, NULL};
-  GM_TRY(
-      gm_llama_forward(encoding->groma->llama, c, &run, 1, gm_watch_progress, encoding->watch));
-  if (kept) store_positions(encoding, c, key, &encoding->prefix, 0, rows->n);
+  w->kept = encoding->cache && encoding->prefix.n == 0;
+  if (!w->kept) return GM_OK;
+  GM_TRY(prefix_key(encoding, whole, key, c->err));
+  GM_TRY(load_positions(encoding, c, key, &encoding->prefix, w->rows.n, &found));
+  if (!found && !whole) GM_TRY(load_image_part(encoding, c, key, &found));
+  if (found) w->kept = false; /* again */
   return GM_OK;
 }
 
@@ -207,21 +198,35 @@ bool gm_encoding_ready(const gm_encoding *encoding) {
          encoding->prefix.n == gm_encoding_positions(encoding, &encoding->base);
 }
 
-gm_status gm_encoding_prefill(gm_encoding *encoding, gm_compute *c, bool whole) {
+gm_status gm_prefix_begin(gm_prefix_work *w, gm_compute *c, gm_encoding *encoding, bool whole) {
   const gm_groma *groma = encoding->groma;
-  if (encoding->prefix.n > (whole ? encoding->n_image : 0)) return GM_OK;
-  if (whole) GM_TRY(gm_encoding_fill(encoding, c, (gm_region_list *[]){&encoding->base}, 1));
-  gm_rows rows = {0};
-  gm_status status = prefix_rows(encoding, whole, &rows, c->err);
-  assert(status != GM_OK || rows.n == (whole ? gm_encoding_positions(encoding, &encoding->base)
-                                             : encoding->n_image));
-  if (status == GM_OK && rows.n >= groma->context)
-    status = gm_fail(c->err, GM_ERR_CONTEXT_FULL,
-                     "the picture with its regions takes %zu positions of a context of %zu; "
-                     "raise the context (-c) or lower the number of regions",
-                     rows.n, groma->context);
-  if (status == GM_OK) status = extend_prefix(encoding, c, &rows, whole);
-  gm_rows_free(&rows);
+  gm_rows *rows = &w->rows;
+  *w = (gm_prefix_work){0};
+  GM_TRY(prefix_rows(encoding, whole, rows, c->err));
+  assert(rows->n ==
+         (whole ? gm_encoding_positions(encoding, &encoding->base) : encoding->n_image));
+  if (rows->n >= groma->context)
+    return gm_fail(c->err, GM_ERR_CONTEXT_FULL,
+                   "the picture with its regions takes %zu positions of a context of %zu; "
+                   "raise the context (-c) or lower the number of regions",
+                   rows->n, groma->context);
+  assert(encoding->prefix.n == 0 || encoding->prefix.n == encoding->n_image);
+  gm_watch_begin(encoding->watch, "prefill");
+  GM_TRY(find_prefix(encoding, c, w, whole));
+  size_t done = encoding->prefix.n;
+  if (done == rows->n) return GM_OK;
+  GM_TRY(gm_kv_reserve_piece(&encoding->prefix, rows->n - done, c->err));
+  w->run =
+      (gm_llama_run){.seq = &encoding->prefix, .rows = rows->rows + done, .n = rows->n - done};
+  return GM_OK;
+}
+
+gm_status gm_prefix_end(gm_prefix_work *w, gm_compute *c, gm_encoding *encoding,
+                        gm_status status) {
+  if (status == GM_OK && w->kept)
+    store_positions(encoding, c, encoding->entries[GM_ENTRY_PREFIX], &encoding->prefix, 0,
+                    w->rows.n);
+  gm_rows_free(&w->rows);
   return status;
 }
 
@@ -267,64 +272,64 @@ static gm_status copy_candidates(gm_encoding *encoding, const gm_rel_box *boxes,
   return GM_OK;
 }
 
-static gm_status run_vision(gm_encoding *encoding, gm_compute *c, const float *pixels,
-                            bool propose) {
-  const gm_vision *vision = encoding->groma->vision;
-  gm_watch_begin(encoding->watch, "vision");
-  GM_TRY(gm_vision_encode(c, vision, encoding->features, pixels));
-  if (!propose) return GM_OK;
-  gm_watch_begin(encoding->watch, "proposer");
-  return gm_vision_propose(c, vision, encoding->features);
-}
-
-/* run_vision, or what it left in the cache. */
-static gm_status see(gm_encoding *encoding, gm_compute *c, const float *pixels, bool propose) {
-  const gm_groma *groma = encoding->groma;
-  size_t size = groma->hparams.image_size, n;
+/* What the cache keeps of the features. Returns the number of parts. */
+static size_t feature_parts(const gm_encoding *encoding,
+                            gm_cache_part parts[GM_FEATURES_ARRAYS]) {
   gm_features_array arrays[GM_FEATURES_ARRAYS];
-  gm_cache_part parts[GM_FEATURES_ARRAYS];
-  if (!encoding->cache) return run_vision(encoding, c, pixels, propose);
-  n = gm_features_arrays(groma->vision, encoding->features, propose, arrays);
+  size_t n = gm_features_arrays(encoding->groma->vision, encoding->features, encoding->proposes,
+                                arrays);
   for (size_t i = 0; i < n; i++) parts[i] = (gm_cache_part){arrays[i].at, arrays[i].bytes};
+  return n;
+}
+
+bool gm_encoding_find_features(gm_encoding *encoding, const float *pixels) {
+  size_t size = encoding->groma->hparams.image_size;
+  gm_cache_part parts[GM_FEATURES_ARRAYS];
   char *key = encoding->entries[GM_ENTRY_FEATURES];
-  gm_scene_key_features(encoding->cache, pixels, 3 * size * size, propose, key);
-  if (gm_scene_load(encoding->cache, key, parts, n) &&
-      (!propose || gm_features_check(encoding->features, NULL) == GM_OK))
-    return GM_OK;
-  GM_TRY(run_vision(encoding, c, pixels, propose));
-  gm_scene_store(encoding->cache, c, key, parts, n);
-  return GM_OK;
+  if (!encoding->cache) return false;
+  gm_scene_key_features(encoding->cache, pixels, 3 * size * size, encoding->proposes, key);
+  return gm_scene_load(encoding->cache, key, parts, feature_parts(encoding, parts)) &&
+         (!encoding->proposes || gm_features_check(encoding->features, NULL) == GM_OK);
 }
 
-static gm_status encode(gm_encoding *encoding, gm_compute *c, const float *pixels,
-                        const gm_encoding_settings *settings) {
-  const gm_rel_box *boxes = settings->boxes;
-  const float *scores = settings->scores;
-  size_t n = settings->n_boxes;
-  GM_TRY(gm_features_create(&encoding->features, encoding->groma->vision, c->err));
-  GM_TRY(see(encoding, c, pixels, !boxes));
-  if (!boxes) boxes = gm_features_proposals(encoding->features, &scores, &n);
-  GM_TRY(copy_candidates(encoding, boxes, scores, n, c->err));
-  return choose(encoding, NULL, 0, &encoding->base, NULL, c->err);
+void gm_encoding_keep_features(gm_encoding *encoding, gm_compute *c) {
+  gm_cache_part parts[GM_FEATURES_ARRAYS];
+  if (encoding->cache)
+    gm_scene_store(encoding->cache, c, encoding->entries[GM_ENTRY_FEATURES], parts,
+                   feature_parts(encoding, parts));
 }
 
-gm_status gm_encoding_create(gm_encoding **out, const gm_groma *groma, gm_compute *c,
-                             const float *pixels, const gm_encoding_settings *settings,
-                             gm_watch *watch) {
+gm_status gm_encoding_choose(gm_encoding *encoding, gm_error *err) {
+  if (encoding->proposes) {
+    const float *scores;
+    size_t n;
+    const gm_rel_box *boxes = gm_features_proposals(encoding->features, &scores, &n);
+    GM_TRY(copy_candidates(encoding, boxes, scores, n, err));
+  }
+  return choose(encoding, NULL, 0, &encoding->base, NULL, err);
+}
+
+gm_status gm_encoding_create(gm_encoding **out, const gm_groma *groma,
+                             const gm_encoding_settings *settings, gm_watch *watch,
+                             gm_error *err) {
   *out = NULL;
   gm_encoding *encoding = calloc(1, sizeof *encoding);
-  if (!encoding) return gm_fail_memory(c->err, "the picture", sizeof *encoding);
+  if (!encoding) return gm_fail_memory(err, "the picture", sizeof *encoding);
   encoding->groma = groma;
   encoding->watch = watch;
   encoding->cache = settings->cache;
   encoding->rule = settings->rule;
+  encoding->proposes = !settings->boxes;
   encoding->append = settings->append;
   encoding->shuffle_seed = settings->shuffle_seed;
   encoding->prefix.shape = groma->kv_shape;
   assert(encoding->rule.max_regions >= 1 && encoding->rule.max_regions <= groma->max_regions);
   encoding->n_image = groma->prompt->head.n + gm_vision_n_tokens(groma->vision) +
                       groma->prompt->before_regions.n;
-  gm_status status = encode(encoding, c, pixels, settings);
+  gm_status status = gm_features_create(&encoding->features, groma->vision, err);
+  if (status == GM_OK && settings->boxes)
+    status =
+        copy_candidates(encoding, settings->boxes, settings->scores, settings->n_boxes, err);
   if (status == GM_OK)
     *out = encoding;
   else

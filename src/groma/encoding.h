@@ -14,8 +14,7 @@
 #include "scene_cache.h"
 #include "watch.h"
 
-/* Region i of a list is <ri>. vector [dim] is NULL until gm_encoding_fill
- * (region_vectors.h). */
+/* Region i of a list is <ri>. vector [dim] is NULL until gm_pipeline_prepare. */
 typedef struct gm_listed_region {
   gm_rel_box box;
   float score;
@@ -53,6 +52,7 @@ typedef struct gm_encoding {
   const gm_scene_cache *cache;  /* NULL: none */
   char entries[GM_ENTRIES][65]; /* their keys in the cache; empty: not wanted yet */
   gm_region_rule rule;
+  bool proposes; /* the candidates are the proposer's */
   bool append;
   uint64_t shuffle_seed;
   gm_features *features;
@@ -68,13 +68,11 @@ typedef struct gm_encoding {
   bool preparing;   /* what questions need is being computed */
 } gm_encoding;
 
-/* Encodes the image's pixels[3, S, S], or finds it in the cache, and chooses its regions. The
- * settings are copied; watch and cache must outlive the encoding. What comes from the cache is
- * bit by bit what would have been computed. Errors: GM_ERR_MEMORY, GM_ERR_CANCELLED,
- * GM_ERR_MODEL (a proposal is not a number). */
-gm_status gm_encoding_create(gm_encoding **out, const gm_groma *groma, gm_compute *c,
-                             const float *pixels, const gm_encoding_settings *settings,
-                             gm_watch *watch);
+/* An encoding of which nothing is computed yet. The settings are copied, with boxes and scores;
+ * groma, watch and cache must outlive it. Errors: GM_ERR_MEMORY. */
+gm_status gm_encoding_create(gm_encoding **out, const gm_groma *groma,
+                             const gm_encoding_settings *settings, gm_watch *watch,
+                             gm_error *err);
 void gm_encoding_free(gm_encoding *encoding);
 /* Memory that the encoding takes now, pages of files counted. */
 size_t gm_encoding_bytes(const gm_encoding *encoding);
@@ -97,8 +95,33 @@ void gm_region_list_free(gm_region_list *list);
 /* Whether a question without boxes finds all that it needs. */
 bool gm_encoding_ready(const gm_encoding *encoding);
 
-/* Computes the prefix as far as the image part, or to its end (with the base list). */
-gm_status gm_encoding_prefill(gm_encoding *encoding, gm_compute *c, bool whole);
+/* ---- for pipeline.c ---- */
+
+/* find: whether the cache has the features of pixels[3, S, S]; if so, they are filled in, bit
+ * by bit as they would be computed. keep puts computed ones into the cache. */
+bool gm_encoding_find_features(gm_encoding *encoding, const float *pixels);
+void gm_encoding_keep_features(gm_encoding *encoding, gm_compute *c);
+/* Chooses the base list from the proposals, or from the boxes of the settings. GM_ERR_MEMORY.
+ */
+gm_status gm_encoding_choose(gm_encoding *encoding, gm_error *err);
+
+/* A piece of the prefix: up to the first region, or to its end, with the base list. */
+typedef enum gm_prefix_part { GM_PREFIX_NONE, GM_PREFIX_IMAGE, GM_PREFIX_WHOLE } gm_prefix_part;
+
+typedef struct gm_prefix_work {
+  gm_rows rows;
+  gm_llama_run run; /* n 0: the cache had all of them */
+  bool kept;        /* in the cache, once computed */
+} gm_prefix_work;
+
+/* begin makes the rows that the prefix lacks, or finds their keys and values in the cache; the
+ * base list has its vectors where the whole is wanted. end keeps what was computed, unless
+ * status is an error, and frees the work; it is to be called in any case and returns status.
+ * Errors: GM_ERR_CONTEXT_FULL, GM_ERR_MEMORY. */
+gm_status gm_prefix_begin(gm_prefix_work *work, gm_compute *c, gm_encoding *encoding,
+                          bool whole);
+gm_status gm_prefix_end(gm_prefix_work *work, gm_compute *c, gm_encoding *encoding,
+                        gm_status status);
 
 /* Positions of the image part, a list and the tail. */
 size_t gm_encoding_positions(const gm_encoding *encoding, const gm_region_list *list);

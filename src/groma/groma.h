@@ -1,10 +1,11 @@
 /* groma.h - a whole Groma model: the stages of src/groma over one model file.
  *
- *   picture  vision.h    pixels -> image tokens, proposals -> regions -> region vectors
- *            encoding.h   one image: its regions, and the language model's cache of them
- *   words    prompt.h    question and boxes -> rows
- *            llama.h     rows -> logits, cache    sampler.h  logits -> token
- *            talk.h      questions about a picture, several at once, turn after turn
+ *   pipeline.h  what is called, in order: read pipeline.c first
+ *   vision.h    pixels -> features: image tokens, proposals, maps, region vectors
+ *   encoding.h  one image as the language model sees it: its regions, and the prompt's prefix
+ *   prompt.h    question and boxes -> rows
+ *   talk.h      questions about an image and their answers, one sequence each
+ *   llama.h     rows -> logits, with a cache     sampler.h  logits -> token
  *
  * Immutable after load, so that threads may share it; each call brings its gm_compute. */
 #ifndef GM_GROMA_H

@@ -67,40 +67,27 @@ static bool in_base(const gm_encoding *encoding, gm_rel_box box) {
   return false;
 }
 
-/* The fused maps, from the cache or made and kept there. */
-static gm_status fuse(gm_encoding *encoding, gm_compute *c) {
+/* ---- fused maps ---- */
+
+bool gm_encoding_find_maps(gm_encoding *encoding, gm_compute *c) {
   const gm_vision *vision = encoding->groma->vision;
-  const gm_scene_cache *cache = encoding->cache;
   char *key = encoding->entries[GM_ENTRY_MAPS];
-  size_t bytes = gm_vision_maps_bytes(vision);
   gm_mapping file;
-  if (encoding->fused) return GM_OK;
-  if (cache)
-    gm_scene_key_boxes(encoding->entries[GM_ENTRY_FEATURES], "maps", &(gm_rel_box){0}, 0, key);
-  if (cache && gm_scene_map(cache, c, key, bytes, &file)) {
-    gm_features_adopt_maps(vision, encoding->features, &file, GM_SCENE_BODY_AT);
-  } else {
-    GM_TRY(gm_vision_fuse(c, vision, encoding->features));
-    const void *maps = gm_features_maps(encoding->features);
-    const gm_cache_part part = {(void *)(uintptr_t)maps, bytes};
-    if (cache) gm_scene_store(cache, c, key, &part, 1);
-  }
+  if (encoding->fused || !encoding->cache) return encoding->fused;
+  gm_scene_key_boxes(encoding->entries[GM_ENTRY_FEATURES], "maps", &(gm_rel_box){0}, 0, key);
+  if (!gm_scene_map(encoding->cache, c, key, gm_vision_maps_bytes(vision), &file)) return false;
+  gm_features_adopt_maps(vision, encoding->features, &file, GM_SCENE_BODY_AT);
   encoding->fused = true;
-  return GM_OK;
+  return true;
 }
 
-static gm_status compute_vectors(gm_encoding *encoding, gm_compute *c, const gm_rel_box *boxes,
-                                 size_t n) {
-  size_t dim = encoding->groma->llama->dim;
-  float *vectors = gm_scratch_f32(c, n * dim, "the regions' vectors");
-  if (!vectors) return GM_ERR_MEMORY;
-  gm_watch_begin(encoding->watch, "regions");
-  GM_TRY(fuse(encoding, c));
-  GM_TRY(gm_vision_region_vectors(c, encoding->groma->vision, encoding->features, boxes, n,
-                                  vectors));
-  for (size_t i = 0; i < n; i++)
-    GM_TRY(remember(encoding, boxes[i], vectors + i * dim, c->err));
-  return GM_OK;
+void gm_encoding_keep_maps(gm_encoding *encoding, gm_compute *c) {
+  const void *maps = gm_features_maps(encoding->features);
+  const gm_cache_part part = {(void *)(uintptr_t)maps,
+                              gm_vision_maps_bytes(encoding->groma->vision)};
+  if (encoding->cache)
+    gm_scene_store(encoding->cache, c, encoding->entries[GM_ENTRY_MAPS], &part, 1);
+  encoding->fused = true;
 }
 
 /* ---- vectors in the cache: those of the base list together, since every list has most of its
@@ -208,30 +195,45 @@ static size_t complete_base(const gm_encoding *encoding, gm_rel_box *missing, si
   return n;
 }
 
-static gm_status fill(gm_encoding *encoding, gm_compute *c, gm_region_list *const *lists,
-                      size_t n_lists) {
+/* ---- what lists lack ---- */
+
+static gm_status begin(gm_vector_work *w, gm_compute *c, gm_encoding *encoding) {
   size_t room = encoding->base.n;
-  for (size_t l = 0; l < n_lists; l++) room += lists[l]->n;
-  gm_rel_box *missing = gm_scratch(c, room * sizeof *missing, "the regions");
-  if (!missing) return GM_ERR_MEMORY;
-  size_t n = collect_missing(encoding, lists, n_lists, missing);
-  if (n > 0 && encoding->cache) {
-    GM_TRY(load_vectors(encoding, c, missing, n));
-    n = complete_base(encoding, missing, collect_missing(encoding, lists, n_lists, missing));
+  for (size_t l = 0; l < w->n_lists; l++) room += w->lists[l]->n;
+  w->boxes = gm_scratch(c, room * sizeof *w->boxes, "the regions");
+  if (!w->boxes) return GM_ERR_MEMORY;
+  w->n = collect_missing(encoding, w->lists, w->n_lists, w->boxes);
+  if (w->n > 0 && encoding->cache) {
+    GM_TRY(load_vectors(encoding, c, w->boxes, w->n));
+    w->n = collect_missing(encoding, w->lists, w->n_lists, w->boxes);
+    w->n = complete_base(encoding, w->boxes, w->n);
   }
-  if (n == 0) return GM_OK;
-  GM_TRY(compute_vectors(encoding, c, missing, n));
-  if (encoding->cache) GM_TRY(store_vectors(encoding, c, missing, n));
-  n = collect_missing(encoding, lists, n_lists, missing);
-  assert(n == 0); /* every region has its vector now */
+  if (w->n == 0) return GM_OK;
+  w->vectors = gm_scratch_f32(c, w->n * encoding->groma->llama->dim, "the regions' vectors");
+  return w->vectors ? GM_OK : GM_ERR_MEMORY;
+}
+
+gm_status gm_vectors_begin(gm_vector_work *w, gm_compute *c, gm_encoding *encoding,
+                           gm_region_list *const *lists, size_t n_lists) {
+  *w = (gm_vector_work){.lists = lists, .n_lists = n_lists, .mark = gm_arena_save(&c->arena)};
+  return begin(w, c, encoding);
+}
+
+static gm_status keep_computed(const gm_vector_work *w, gm_compute *c, gm_encoding *encoding) {
+  size_t dim = encoding->groma->llama->dim;
+  for (size_t i = 0; i < w->n; i++)
+    GM_TRY(remember(encoding, w->boxes[i], w->vectors + i * dim, c->err));
+  if (encoding->cache) GM_TRY(store_vectors(encoding, c, w->boxes, w->n));
+  size_t missing = collect_missing(encoding, w->lists, w->n_lists, w->boxes);
+  assert(missing == 0); /* every region has its vector now */
+  (void)missing;
   return GM_OK;
 }
 
-gm_status gm_encoding_fill(gm_encoding *encoding, gm_compute *c, gm_region_list *const *lists,
-                           size_t n_lists) {
-  gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_status status = fill(encoding, c, lists, n_lists);
-  gm_arena_restore(&c->arena, mark);
+gm_status gm_vectors_end(gm_vector_work *w, gm_compute *c, gm_encoding *encoding,
+                         gm_status status) {
+  if (status == GM_OK && w->n > 0) status = keep_computed(w, c, encoding);
+  gm_arena_restore(&c->arena, w->mark);
   gm_arena_trim(&c->arena); /* the region encoder's scratch is the largest of all */
   return status;
 }

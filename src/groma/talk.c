@@ -1,9 +1,6 @@
 /* talk.c - see talk.h. */
 #include "talk.h"
 
-#include "region_vectors.h"
-#include "row_tree.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +76,8 @@ static size_t common_regions(const gm_region_list *a, const gm_region_list *b) {
   return i;
 }
 
-static gm_status take_prefix(gm_talk *talk, gm_compute *c) {
+gm_status gm_talk_take_prefix(gm_talk *talk, gm_compute *c) {
+  if (talk->seq.n >= talk->encoding->n_image) return GM_OK;
   gm_kv_seq *prefix = &talk->encoding->prefix;
   size_t common = common_regions(&talk->encoding->base, &talk->list);
   size_t n = talk->encoding->n_image + 2 * common;
@@ -95,28 +93,17 @@ static gm_status take_prefix(gm_talk *talk, gm_compute *c) {
   return GM_OK;
 }
 
-gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n) {
-  gm_encoding *encoding = talks[0]->encoding;
-  bool any_new = false, whole = false;
-  gm_arena_mark mark = gm_arena_save(&c->arena);
-  gm_region_list **lists = gm_scratch(c, n * sizeof *lists, "the lists of regions");
-  if (!lists) return GM_ERR_MEMORY;
+gm_prefix_part gm_talks_missing_prefix(gm_talk *const *talks, size_t n) {
+  const gm_encoding *encoding = talks[0]->encoding;
+  bool any = false, whole = false;
   for (size_t i = 0; i < n; i++) {
-    lists[i] = &talks[i]->list;
     if (talks[i]->seq.n >= encoding->n_image) continue;
-    any_new = true;
-    /* Lists that go on from the base list's positions make them worth while. */
-    whole = whole || 2 * common_regions(&encoding->base, lists[i]) >= encoding->base.n;
+    any = true;
+    /* The base list's positions are worth while for lists that have half of them. */
+    whole = whole || 2 * common_regions(&encoding->base, &talks[i]->list) >= encoding->base.n;
   }
-  assert(!encoding->preparing);
-  encoding->preparing = true;
-  gm_status status = gm_encoding_fill(encoding, c, lists, n);
-  if (status == GM_OK && any_new) status = gm_encoding_prefill(encoding, c, whole);
-  for (size_t i = 0; i < n && status == GM_OK; i++)
-    if (talks[i]->seq.n < encoding->n_image) status = take_prefix(talks[i], c);
-  encoding->preparing = false;
-  gm_arena_restore(&c->arena, mark);
-  return status;
+  if (!any || encoding->prefix.n > (whole ? encoding->n_image : 0)) return GM_PREFIX_NONE;
+  return whole ? GM_PREFIX_WHOLE : GM_PREFIX_IMAGE;
 }
 
 /* ---- what is said ---- */
@@ -174,15 +161,6 @@ void gm_talk_go_back(gm_talk *talk, const gm_talk_mark *mark) {
 
 /* ---- a pass ---- */
 
-/* Talks while they go through the language model together. */
-typedef struct pass {
-  gm_compute *c;
-  gm_talk *const *talks;
-  size_t n;
-  gm_rows *rows;      /* [n] of talks that read a list */
-  gm_llama_run *runs; /* [n] */
-} pass;
-
 size_t gm_talk_unread(const gm_talk *talk) {
   size_t all = gm_talk_positions(talk);
   assert(talk->seq.n <= all);
@@ -206,7 +184,7 @@ static gm_status reserve_list(gm_talk *talk, gm_error *err) {
   return gm_kv_reserve_piece(&talk->seq, prefix - talk->list_at, err);
 }
 
-static gm_status make_run(pass *p, size_t i, float *logits) {
+static gm_status make_run(gm_talk_pass *p, size_t i, float *logits) {
   gm_talk *talk = p->talks[i];
   size_t cached = talk->seq.n, prefix = prefix_of(talk), n = gm_talk_unread(talk);
   const gm_llama_row *rows;
@@ -218,13 +196,33 @@ static gm_status make_run(pass *p, size_t i, float *logits) {
     GM_TRY(all_rows(talk, &p->rows[i], p->c->err));
     rows = p->rows[i].rows + (cached - talk->encoding->n_image);
   }
-  p->runs[i] = (gm_llama_run){&talk->seq, rows, n, logits, NULL};
+  p->runs[i] = (gm_llama_run){.seq = &talk->seq, .rows = rows, .n = n, .logits = logits};
   return GM_OK;
 }
 
-/* True where all have only questions to read, after the same positions. A list is no part of a
+gm_status gm_talk_pass_begin(gm_talk_pass *p, gm_compute *c, gm_talk *const *talks, size_t n,
+                             float *logits) {
+  *p = (gm_talk_pass){.c = c,
+                      .llama = talks[0]->encoding->groma->llama,
+                      .talks = talks,
+                      .n = n,
+                      .mark = gm_arena_save(&c->arena)};
+  gm_rows *rows = gm_scratch(c, n * sizeof *rows, "the answers");
+  p->runs = gm_scratch(c, n * sizeof *p->runs, "the answers");
+  if (!rows || !p->runs) return GM_ERR_MEMORY;
+  memset(rows, 0, n * sizeof *rows);
+  p->rows = rows;
+  p->tree = (gm_row_tree){.runs = p->runs, .n = n};
+  for (size_t i = 0; i < n; i++) {
+    assert(gm_talk_steps(talks[i]) == gm_talk_steps(talks[0]));
+    GM_TRY(make_run(p, i, logits + i * p->llama->vocab));
+  }
+  return GM_OK;
+}
+
+/* True where all have only questions to read, after the same positions. A list is not in a
  * tree: it is kept as one block. */
-static bool begin_alike(const pass *p) {
+static bool begin_alike(const gm_talk_pass *p) {
   for (size_t i = 0; i < p->n; i++)
     if (p->talks[i]->list_at > 0) return false;
   for (size_t i = 1; i < p->n; i++)
@@ -234,19 +232,13 @@ static bool begin_alike(const pass *p) {
   return p->n > 1;
 }
 
-static gm_status read_runs(const pass *p, void (*progress)(void *user, double done),
-                           void *user) {
-  const gm_llama *llama = p->talks[0]->encoding->groma->llama;
-  gm_row_tree tree = {.runs = p->runs, .n = p->n};
-  bool grown = begin_alike(p);
-  gm_status status = grown ? gm_row_tree_grow(&tree, p->runs, p->n, p->c->err) : GM_OK;
-  if (status == GM_OK)
-    status = gm_llama_forward(llama, p->c, tree.runs, tree.n, progress, user);
-  if (grown) gm_row_tree_free(&tree);
-  return status;
+gm_status gm_talk_pass_share(gm_talk_pass *p) {
+  if (!begin_alike(p)) return GM_OK;
+  p->grown = true;
+  return gm_row_tree_grow(&p->tree, p->runs, p->n, p->c->err);
 }
 
-static gm_status keep_lists(const pass *p) {
+gm_status gm_talk_pass_keep_lists(gm_talk_pass *p) {
   for (size_t i = 0; i < p->n; i++) {
     gm_talk *talk = p->talks[i];
     if (talk->list_at == 0) continue;
@@ -256,31 +248,8 @@ static gm_status keep_lists(const pass *p) {
   return GM_OK;
 }
 
-static gm_status forward(pass *p, bool reading, float *logits,
-                         void (*progress)(void *user, double done), void *user) {
-  const gm_llama *llama = p->talks[0]->encoding->groma->llama;
-  for (size_t i = 0; i < p->n; i++) {
-    assert(gm_talk_steps(p->talks[i]) == !reading);
-    GM_TRY(make_run(p, i, logits + i * llama->vocab));
-  }
-  if (!reading) return gm_llama_step(llama, p->c, p->runs, p->n);
-  GM_TRY(read_runs(p, progress, user));
-  return keep_lists(p);
-}
-
-gm_status gm_talks_forward(gm_compute *c, gm_talk *const *talks, size_t n, bool reading,
-                           float *logits, void (*progress)(void *user, double done),
-                           void *user) {
-  gm_arena_mark mark = gm_arena_save(&c->arena);
-  pass p = {.c = c, .talks = talks, .n = n};
-  p.rows = gm_scratch(c, n * sizeof *p.rows, "the answers");
-  p.runs = gm_scratch(c, n * sizeof *p.runs, "the answers");
-  gm_status status = GM_ERR_MEMORY;
-  if (p.rows && p.runs) {
-    memset(p.rows, 0, n * sizeof *p.rows);
-    status = forward(&p, reading, logits, progress, user);
-    for (size_t i = 0; i < n; i++) gm_rows_free(&p.rows[i]);
-  }
-  gm_arena_restore(&c->arena, mark);
-  return status;
+void gm_talk_pass_end(gm_talk_pass *p) {
+  if (p->grown) gm_row_tree_free(&p->tree);
+  for (size_t i = 0; i < p->n && p->rows; i++) gm_rows_free(&p->rows[i]);
+  gm_arena_restore(&p->c->arena, p->mark);
 }

@@ -9,6 +9,7 @@
 #define GM_TALK_H
 
 #include "encoding.h"
+#include "row_tree.h"
 
 typedef struct gm_talk {
   gm_encoding *encoding; /* must outlive the talk */
@@ -31,11 +32,6 @@ void gm_talk_free(gm_talk *talk);
  * boxes: gm_talk_go_back takes them out. */
 gm_status gm_talk_refer(gm_talk *talk, const gm_rel_box *boxes, size_t n, size_t *index,
                         gm_error *err);
-
-/* After begin or refer, before ask: computes the vectors of all lists and the image's part of
- * the cache, and puts it under the talks that have none, with a list of their own where one is
- * kept. The talks, at least one, are of one encoding. */
-gm_status gm_talks_prepare(gm_compute *c, gm_talk *const *talks, size_t n);
 
 /* Adds a question; index as begin or refer gave it. From the second on, </s> goes in front
  * unless the answer ended with it. */
@@ -71,13 +67,34 @@ bool gm_talk_steps(const gm_talk *talk);
 typedef gm_status (*gm_next_fn)(void *user, size_t i, const float *logits, int32_t *id,
                                 bool *more, gm_error *err);
 
-/* Computes the unread positions of n talks of one model, of any pictures, in one pass: logits
- * [n, vocab] of their last rows. reading: they are questions, and what several of them begin
- * with is computed once; else each has one row, a step. progress (may be NULL) is told the
- * share done. All are to step or all to read. On failure the talks are as they were, and can go
- * on from there. */
-gm_status gm_talks_forward(gm_compute *c, gm_talk *const *talks, size_t n, bool reading,
-                           float *logits, void (*progress)(void *user, double done),
-                           void *user);
+/* ---- for pipeline.c ---- */
+
+/* The part of the prefix that talks of one encoding want and that it has not computed. */
+gm_prefix_part gm_talks_missing_prefix(gm_talk *const *talks, size_t n);
+/* Puts the encoding's prefix under a talk that has no positions yet, as far as its list agrees
+ * with the base list, and then its own list if the cache has it. GM_ERR_MEMORY. */
+gm_status gm_talk_take_prefix(gm_talk *talk, gm_compute *c);
+
+/* Talks of one model while they go through it together: a run each. */
+typedef struct gm_talk_pass {
+  gm_compute *c;
+  const gm_llama *llama;
+  gm_talk *const *talks; /* [n] */
+  size_t n;
+  gm_rows *rows;      /* [n], of talks that read a list of their own */
+  gm_llama_run *runs; /* [n] */
+  bool grown;         /* tree has runs of its own, else those above */
+  gm_row_tree tree;
+  gm_arena_mark mark;
+} gm_talk_pass;
+
+/* begin makes the runs of the rows that the talks have to compute; end frees them, after a
+ * failure of begin too. share makes one run of what several questions begin with; keep_lists
+ * puts the keys and values of lists that were read into the cache. GM_ERR_MEMORY. */
+gm_status gm_talk_pass_begin(gm_talk_pass *pass, gm_compute *c, gm_talk *const *talks, size_t n,
+                             float *logits);
+gm_status gm_talk_pass_share(gm_talk_pass *pass);
+gm_status gm_talk_pass_keep_lists(gm_talk_pass *pass);
+void gm_talk_pass_end(gm_talk_pass *pass);
 
 #endif

@@ -173,7 +173,7 @@ static void check_last_logits(gm_compute *c, gm_scene *scene, const golden_quest
   assert_ok(gm_scene_boxes_to_rel(scene, q->boxes, q->n_boxes, &boxes, err), err);
   assert_ok(gm_talk_begin(&talk, scene->encoding, boxes, q->n_boxes, index, err), err);
   assert_int_equal(talk.list.n, golden_get(q->values, "regions_cxcywh").shape[0]);
-  assert_ok(gm_talks_prepare(c, talks, 1), err);
+  assert_ok(gm_pipeline_prepare(c, talks, 1), err);
   assert_ok(gm_talk_ask(&talk, &question, index, err), err);
   assert_int_equal(gm_talk_positions(&talk),
                    *(const int32_t *)golden_get(q->values, "seq_len").data);
@@ -223,12 +223,12 @@ static gm_status run_pass(gm_compute *c, gm_talk *const *talks, size_t n, bool r
     going[m++] = talks[i];
   }
   if (m == 0) return GM_OK;
-  GM_TRY(gm_talks_forward(c, going, m, reading, logits, NULL, NULL));
+  GM_TRY(reading ? gm_pipeline_read(c, going, m, logits, NULL, NULL)
+                 : gm_pipeline_step(c, going, m, logits));
   for (size_t k = 0; k < m; k++) {
-    int32_t id = -1;
     bool more = false;
-    GM_TRY(next(user, which[k], logits + k * vocab, &id, &more, c->err));
-    if (id >= 0) GM_TRY(gm_talk_say(talks[which[k]], id, c->err));
+    GM_TRY(gm_pipeline_say(talks[which[k]], next, user, which[k], logits + k * vocab, &more,
+                           c->err));
     resting[which[k]] = !more;
   }
   return GM_OK;

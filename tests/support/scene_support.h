@@ -5,7 +5,7 @@
 #include "interface.h"
 
 #include "handles.h"
-#include "talk.h"
+#include "pipeline.h"
 
 /* Opens a checkpoint directory, converted to type, or a model by name if type is NULL. Fails
  * the test on any error. */

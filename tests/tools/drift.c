@@ -216,7 +216,7 @@ static void caption(gm_compute *c, gm_encoding *encoding, saying *s) {
   static const char text[] = "[grounding]Give me a concise description of the image.";
   assert_ok(gm_question_verbatim(&question, encoding->groma->prompt, text, 0, c->err), c->err);
   assert_ok(gm_talk_begin(&talk, encoding, NULL, 0, NULL, c->err), c->err);
-  assert_ok(gm_talks_prepare(c, talks, 1), c->err);
+  assert_ok(gm_pipeline_prepare(c, talks, 1), c->err);
   assert_ok(gm_talk_ask(&talk, &question, NULL, c->err), c->err);
   assert_ok(run_talks(c, talks, 1, say_next, s, &full), c->err);
   assert_false(full);
@@ -283,7 +283,6 @@ static void keep_picture(gm_model *model, const char *path, const record *refere
   assert_non_null(pixels);
   assert_ok(gm_pixels_squash(pixels, image, size, &groma->hparams.pixel_norm, c->pool, &err),
             &err);
-  gm_image_free(image);
   keep_hidden(c, model, pixels, r);
 
   gm_watch watch = {0};
@@ -292,7 +291,9 @@ static void keep_picture(gm_model *model, const char *path, const record *refere
                                             groma->hparams.nms_threshold, groma->max_regions}};
   if (groma->hparams.max_regions < settings.rule.max_regions)
     settings.rule.max_regions = groma->hparams.max_regions;
-  assert_ok(gm_encoding_create(&encoding, groma, c, pixels, &settings, &watch), &err);
+  assert_ok(gm_encoding_create(&encoding, groma, &settings, &watch, &err), &err);
+  assert_ok(gm_pipeline_see(c, encoding, image), &err);
+  gm_image_free(image);
   r->n_tokens = gm_vision_n_tokens(groma->vision) * groma->llama->dim;
   r->tokens = copied(gm_features_tokens(encoding->features), r->n_tokens);
   r->list.n = encoding->base.n;
