@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 static gm_model *model;
@@ -158,10 +159,59 @@ static void test_a_callback_of_a_waiting_call_holds_up_no_other(void **state) {
   assert_int_equal(first.status, GM_OK);
 }
 
+/* ---- requests ---- */
+
+static gm_request *begin_caption(gm_scene *of) {
+  gm_request *request;
+  gm_error err;
+  assert_ok(gm_request_caption(&request, of, NULL, NULL, &err), &err);
+  return request;
+}
+
+static void test_request_keeps_scene_and_model(void **state) {
+  (void)state;
+  gm_model *own_model = test_model("groma-mini", NULL, NULL);
+  gm_scene *own_scene = test_scene(own_model, "world/scenes/images/064.jpg", NULL);
+  gm_request *request = begin_caption(own_scene);
+  gm_answer *answer, *want;
+  gm_error err;
+  gm_scene_free(own_scene);
+  gm_model_free(own_model);
+  assert_true(gm_request_wait(request, -1));
+  assert_ok(gm_request_take_answer(request, &answer, &err), &err);
+  gm_request_free(request);
+  assert_ok(gm_caption(scene, NULL, NULL, &want, &err), &err);
+  assert_same_answer(answer, want);
+  gm_answer_free(answer);
+  gm_answer_free(want);
+}
+
+static void test_refused_event_is_given_again(void **state) {
+  (void)state;
+  gm_request *request = begin_caption(scene);
+  gm_event event = {0};
+  assert_true(gm_request_wait(request, -1));
+  assert_int_equal(gm_request_next_event(request, 0, &event), GM_ERR_ARGUMENT);
+  gm_answer *answer;
+  gm_error err;
+  size_t length = 0;
+  event.struct_size = sizeof event;
+  do {
+    assert_int_equal(gm_request_next_event(request, 0, &event), GM_OK);
+    if (event.type == GM_EVENT_TEXT) length += event.length;
+  } while (event.type != GM_EVENT_DONE);
+  assert_ok(gm_request_take_answer(request, &answer, &err), &err);
+  assert_int_equal(length, strlen(answer->text));
+  gm_answer_free(answer);
+  gm_request_free(request);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_other_failures_count_before_a_full_context),
       cmocka_unit_test(test_a_callback_of_a_waiting_call_holds_up_no_other),
+      cmocka_unit_test(test_request_keeps_scene_and_model),
+      cmocka_unit_test(test_refused_event_is_given_again),
   };
   return cmocka_run_group_tests(tests, open_scene, close_scene);
 }

@@ -50,6 +50,7 @@ gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params 
   GM_TRY(GM_STRUCT_READ(gm_model_params, &own, params, err));
   gm_model *model = calloc(1, sizeof *model);
   if (!model) return gm_fail_memory(err, "the model", sizeof *model);
+  atomic_init(&model->users, 1);
   gm_status status = open_parts(model, path, &own, err);
   if (status == GM_OK)
     *out = model;
@@ -58,8 +59,13 @@ gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params 
   return status;
 }
 
+gm_model *gm_model_hold(gm_model *model) {
+  atomic_fetch_add(&model->users, 1);
+  return model;
+}
+
 void gm_model_free(gm_model *model) {
-  if (!model) return;
+  if (!model || atomic_fetch_sub(&model->users, 1) > 1) return;
   if (model->engine) gm_scenes_forget(model);
   gm_groma_free(model->groma);
   gm_model_file_close(model->file);

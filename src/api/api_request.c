@@ -167,15 +167,17 @@ gm_status gm_request_next_event(gm_request *request, double seconds, gm_event *o
   if (r->params.event || r->told) return GM_ERR_ARGUMENT;
   if (gm_in_callback()) seconds = 0;
   if (!wait_for(r, seconds, true)) return GM_ERR_TIMEOUT;
-  free(r->given);
-  r->given = r->first;
-  if (r->first) r->first = r->first->after;
-  if (!r->first) r->last = NULL;
+  request_event *next = r->first;
+  gm_event end = {.type = GM_EVENT_DONE, .text = "", .status = next ? GM_OK : r->job->status};
+  gm_status status = GM_STRUCT_WRITE(gm_event, out, next ? &next->event : &end, NULL);
+  if (status == GM_OK) {
+    free(r->given);
+    r->given = next;
+    if (next) r->first = next->after;
+    if (!r->first) r->last = NULL;
+    r->told = !next;
+  }
   pthread_mutex_unlock(&r->lock);
-  gm_event end = {
-      .type = GM_EVENT_DONE, .text = "", .status = r->given ? GM_OK : r->job->status};
-  gm_status status = GM_STRUCT_WRITE(gm_event, out, r->given ? &r->given->event : &end, NULL);
-  r->told = !r->given && status == GM_OK;
   return status;
 }
 

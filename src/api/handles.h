@@ -11,6 +11,7 @@
 #include "watch.h"
 
 struct gm_model {
+  atomic_size_t users; /* the caller, and requests */
   gm_model_file *file;
   gm_groma *groma;
   gm_engine *engine; /* held */
@@ -34,6 +35,9 @@ struct gm_scene {
   float unlikeness;
   gm_region *regions; /* [encoding->base.n], falling score */
 };
+
+/* Keeps the model alive until one more gm_model_free. */
+gm_model *gm_model_hold(gm_model *model);
 
 /* The type that most weights of a file have, by bytes. */
 const char *gm_main_type(const gm_model_file *file);

@@ -46,7 +46,7 @@ struct gm_request {
   gm_turn_job *turn;
   gm_ground_job *ground;
   call_job *call;
-  gm_model *model;
+  gm_model *model; /* held */
   gm_image *image; /* shared */
   gm_clip *clip;
   gm_view *view;

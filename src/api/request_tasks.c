@@ -18,10 +18,16 @@ static gm_status begun(gm_request **out, gm_status status) {
 
 /* ---- answers ---- */
 
+/* Keeps the scene and its model alive. */
+static void set_scene(gm_request *r, gm_scene *scene) {
+  r->scene = gm_scene_hold(scene);
+  r->model = gm_model_hold(scene->model);
+}
+
 static gm_status submit_question(gm_request *r, gm_scene *scene, const char *question,
                                  const gm_ask_params *ask, gm_error *err) {
   r->kind = REQUEST_ANSWER;
-  r->scene = gm_scene_hold(scene);
+  set_scene(r, scene);
   GM_TRY(gm_asked_make(&r->asked, scene, question, ask, err));
   r->ask = malloc(sizeof *r->ask);
   if (!r->ask) return gm_fail_memory(err, "the request", sizeof *r->ask);
@@ -64,7 +70,7 @@ gm_status gm_request_describe(gm_request **out, gm_scene *scene, const gm_box *b
 static gm_status submit_turn(gm_request *r, gm_chat *chat, const char *question,
                              const gm_ask_params *ask, gm_error *err) {
   r->kind = REQUEST_ANSWER;
-  r->scene = gm_scene_hold(gm_chat_scene(chat));
+  set_scene(r, gm_chat_scene(chat));
   GM_TRY(gm_asked_make(&r->asked, r->scene, question, ask, err));
   r->turn = malloc(sizeof *r->turn);
   if (!r->turn) return gm_fail_memory(err, "the request", sizeof *r->turn);
@@ -95,7 +101,7 @@ const gm_region_list *gm_request_list(const gm_request *r) {
 static gm_status submit_ground(gm_request *r, gm_scene *scene, const char *const *phrases,
                                size_t n, const gm_ground_params *ground, gm_error *err) {
   r->kind = REQUEST_GROUND;
-  r->scene = gm_scene_hold(scene);
+  set_scene(r, scene);
   r->results = calloc(n + 1, sizeof *r->results);
   if (!r->results) return gm_fail_memory(err, "the phrases", n * sizeof *r->results);
   r->n = n;
@@ -149,7 +155,7 @@ static gm_status submit_scene(gm_request *r, gm_model *model, const gm_image *im
                               const gm_scene_params *scene, gm_error *err) {
   r->kind = REQUEST_SCENE;
   if (!image) return gm_fail(err, GM_ERR_ARGUMENT, "found no picture, wanted one");
-  r->model = model;
+  r->model = gm_model_hold(model);
   r->image = gm_image_share(image);
   r->scene_params = *scene;
   if (scene->regions) {
@@ -321,4 +327,5 @@ void gm_request_free_task(gm_request *r) {
   free(r->results);
   free(r->classifications);
   gm_scene_free(r->scene);
+  gm_model_free(r->model);
 }

@@ -240,7 +240,8 @@ static inline gm_model_params gm_model_params_default(void) {
  * variable GROMATIC_CPU, has a name that is not known. */
 GM_API gm_status gm_model_open(gm_model **out, const char *path, const gm_model_params *params,
                                gm_error *err);
-/* Free the model's scenes, chats and requests before it; answers may outlive it. */
+/* Free the model's scenes and chats before it; answers may outlive it. Its requests keep it
+ * alive until they are freed. */
 GM_API void gm_model_free(gm_model *model);
 
 typedef struct gm_model_info {
