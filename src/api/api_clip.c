@@ -17,12 +17,11 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
   gm_model_params how = {.no_mmap = params->no_mmap, .mlock = params->mlock};
   clip->path = strdup(path ? path : DEFAULT_CLIP);
   if (!clip->path) return gm_fail_memory(err, "the model's name", 1);
+  GM_TRY(gm_refuse_in_callback(err));
   GM_TRY(gm_kernels_check(err));
   GM_TRY(gm_engine_choose(&clip->engine, params->engine, params->threads, err));
-  gm_entry entry;
-  GM_TRY(gm_engine_enter(clip->engine, &entry, gm_kernels_best(), NULL, err));
-  GM_TRY(gm_engine_leave(
-      &entry, gm_model_file_resolve(&clip->file, clip->path, &how, clip->engine->pool, err)));
+  /* Not as a job: reading a file takes long, and only a synthetic model is computed. */
+  GM_TRY(gm_model_file_resolve(&clip->file, clip->path, &how, clip->engine->pool, err));
   GM_TRY(gm_clip_model_load(&clip->model, clip->file, err));
   clip->name = gm_model_file_name(clip->file);
   if (gm_model_file_has_key(clip->file, "general.name"))

@@ -120,5 +120,8 @@ gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *r
   crops.boxes = NULL;
   crops.n_boxes = 0;
   scoring.stop = 0;
-  return label(clip, image, regions, n, classes, &crops, &scoring, &calls, results, err);
+  gm_entry entry; /* around all of it: a region would else wait for its turn again and again */
+  GM_TRY(gm_clip_enter(clip, &entry, &calls, err));
+  return gm_engine_leave(&entry, label(clip, image, regions, n, classes, &crops, &scoring,
+                                       entry.callbacks, results, err));
 }

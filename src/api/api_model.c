@@ -22,12 +22,11 @@ const char *gm_main_type(const gm_model_file *file) {
 
 static gm_status open_parts(gm_model *model, const char *path, const gm_model_params *params,
                             gm_error *err) {
+  GM_TRY(gm_refuse_in_callback(err));
   GM_TRY(gm_kernels_check(err));
   GM_TRY(gm_engine_choose(&model->engine, params->engine, params->threads, err));
-  gm_entry entry; /* a synthetic model is computed */
-  GM_TRY(gm_engine_enter(model->engine, &entry, gm_kernels_best(), NULL, err));
-  GM_TRY(gm_engine_leave(
-      &entry, gm_model_file_resolve(&model->file, path, params, model->engine->pool, err)));
+  /* Not as a job: reading a file takes long, and only a synthetic model is computed. */
+  GM_TRY(gm_model_file_resolve(&model->file, path, params, model->engine->pool, err));
   gm_groma_cache cache = {params->context, params->cache_type_k, params->cache_type_v,
                           params->fast};
   GM_TRY(gm_groma_load(&model->groma, model->file, &cache, err));
