@@ -786,9 +786,9 @@ GM_API void gm_explanation_free(gm_explanation *explanation);
  * and leaves between two tokens, and long work on a picture lets them pass between its layers.
  * A result is bit-identical to that of the request alone.
  *
- * A request begins by itself and needs no waiting thread. It holds its scene and its image: the
- * caller may free them at once. Model, clip, view, chat and classes must outlive it. Use a view
- * or a chat for nothing else until its request is done. */
+ * A request begins by itself and needs no waiting thread. It holds its scene, model and image:
+ * the caller may free them at once. Clip, view, chat and classes must outlive it. Use a view or
+ * a chat for nothing else until its request is done. */
 typedef struct gm_request gm_request;
 
 typedef enum gm_event_type {
