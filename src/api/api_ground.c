@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-  BATCH = 32,       /* phrases at once: each has a short cache of its own behind the prefix */
+  BATCH = 32,       /* phrases at once: each has a short cache of its own after the prefix */
   BLOCK = 16,       /* positions that a phrase's cache grows by: most need no more */
   BEST = 5,         /* regions per phrase unless max_det says otherwise */
   FREE_TOKENS = 12, /* of a free answer that names one object */

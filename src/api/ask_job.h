@@ -24,7 +24,7 @@ typedef struct gm_ask_job {
   gm_voice voices[GM_ASK_BATCH];
   size_t n_talks, n_answering;
   bool ready[GM_ASK_BATCH]; /* the picture's beginning was there before */
-  bool full;                /* the context of one of all */
+  bool full;                /* the context was too short for at least one */
 } gm_ask_job;
 
 /* Fills in what the engine asks for. */

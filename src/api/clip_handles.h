@@ -1,4 +1,4 @@
-/* clip_handles.h - what is behind gm_clip, and how a public call on it begins and ends. */
+/* clip_handles.h - the struct of gm_clip, and how a public call on it begins and ends. */
 #ifndef GM_CLIP_HANDLES_H
 #define GM_CLIP_HANDLES_H
 

@@ -1,4 +1,4 @@
-/* handles.h - what is behind gm_model and gm_scene, and how a public call begins and ends. */
+/* handles.h - the structs of gm_model and gm_scene, and how a public call begins and ends. */
 #ifndef GM_HANDLES_H
 #define GM_HANDLES_H
 

@@ -1,4 +1,4 @@
-/* request.h - what is behind gm_request: a job that nobody waits for, what it is about, its
+/* request.h - the struct of gm_request: a job that nobody waits for, what it is about, its
  * events and its results. */
 #ifndef GM_REQUEST_H
 #define GM_REQUEST_H

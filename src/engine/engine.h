@@ -1,15 +1,14 @@
 /* engine.h - JOBS -> ANSWERS, side by side: who computes next.
  *
- *   job      what one call or request wants: `run` does the heavy work (vision, regions,
- * prefix) and leaves voices; when all of them have ended, `collect` makes the results voice one
- * answer that is being spoken: its talk's unread rows are read once, then it goes on by a token
- * a step, together with the voices of other jobs (continuous batching)
+ *   job    what one call or request wants: `run` does the heavy work (vision, regions, prefix)
+ *          and leaves voices; when all of them have ended, `collect` makes the results
+ *   voice  one answer that is being spoken: its talk's unread rows are read once, then it goes
+ *          on by a token a step, together with the voices of other jobs (continuous batching)
  *
  * There is no scheduling thread. A thread that waits for its job computes: the heavy work of
  * its own job, and the reading and the steps of everybody's voices. One thread computes at a
- * time
- * (`busy`), with the engine's pool. Heavy work is not interrupted but visited: at each poll
- * (gm_poll, between layers) the thread that computes serves what is quicker, so that a running
+ * time (`busy`), with the engine's pool. Heavy work is not interrupted but visited: at each
+ * poll (gm_poll, between layers) the thread that computes serves what is quicker. So a running
  * answer waits for one layer and not for one picture:
  *
  *   level 0   run of a job               first come, first served

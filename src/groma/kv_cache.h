@@ -70,7 +70,7 @@ void gm_kv_truncate(gm_kv_seq *seq, size_t n);
 const void *gm_kv_piece(const gm_kv_seq *seq, size_t first, size_t n);
 /* Of n positions; 0 where the number would wrap. */
 size_t gm_kv_bytes(const gm_kv_shape *shape, size_t n);
-/* Puts n positions, that gm_kv_piece gave once, behind those of a sequence: they stand at
+/* Puts n positions, that gm_kv_piece gave once, after those of a sequence: they begin at
  * `offset` of the file (a multiple of 64), which the sequence takes over (in any case) and only
  * reads. */
 gm_status gm_kv_adopt(gm_kv_seq *seq, gm_mapping *file, size_t offset, size_t n, gm_error *err);

@@ -384,7 +384,7 @@ static void sort_pieces(active_rows *active) {
   for (size_t i = 0; i < active->n_pieces; i++) active->pieces[i].at = i;
 }
 
-/* What is told of the progress: rows * layers done of all. */
+/* Progress as rows * layers: done, and all there are. */
 typedef struct meter {
   void (*progress)(void *user, double done);
   void *user;
@@ -412,10 +412,10 @@ static gm_status forward_rows(const gm_llama *llama, gm_compute *c, active_rows 
   return project(llama, c, active);
 }
 
-/* The run's sequence takes the rows of the run that it is behind. */
-static gm_status go_behind(const gm_llama_run *run, gm_error *err) {
+/* The run's sequence takes over the rows of the run that it comes after. */
+static gm_status follow(const gm_llama_run *run, gm_error *err) {
   gm_kv_seq fork;
-  GM_TRY(gm_kv_fork(&fork, run->behind->seq, err));
+  GM_TRY(gm_kv_fork(&fork, run->after->seq, err));
   fork.least = run->seq->least;
   gm_kv_clear(run->seq);
   *run->seq = fork;
@@ -425,7 +425,7 @@ static gm_status go_behind(const gm_llama_run *run, gm_error *err) {
 /* The next n rows of a run, of which `done` are in earlier pieces. */
 static gm_status add_piece(active_rows *active, const gm_llama_run *run, size_t done, size_t n,
                            gm_error *err) {
-  if (done == 0 && run->behind) GM_TRY(go_behind(run, err));
+  if (done == 0 && run->after) GM_TRY(follow(run, err));
   size_t first = run->seq->n;
   GM_TRY(gm_kv_extend(run->seq, n, err));
   float *logits = done + n == run->n ? run->logits : NULL;
@@ -466,7 +466,7 @@ static gm_status forward(const gm_llama *llama, gm_compute *c, const gm_llama_ru
   gm_status status = pieces && before ? GM_OK : GM_ERR_MEMORY;
   if (status == GM_OK) {
     for (size_t i = 0; i < n_runs; i++) {
-      assert(runs[i].n > 0 && (!runs[i].behind || runs[i].behind < &runs[i]));
+      assert(runs[i].n > 0 && (!runs[i].after || runs[i].after < &runs[i]));
       before[i] = runs[i].seq->n;
       m.all += (double)(runs[i].n * llama->n_layers);
     }
@@ -489,6 +489,6 @@ gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_
 
 gm_status gm_llama_step(const gm_llama *llama, gm_compute *c, const gm_llama_run *runs,
                         size_t n_runs) {
-  for (size_t i = 0; i < n_runs; i++) assert(runs[i].n == 1 && !runs[i].behind);
+  for (size_t i = 0; i < n_runs; i++) assert(runs[i].n == 1 && !runs[i].after);
   return forward(llama, c, runs, n_runs, GM_WAY_STEP, (meter){0});
 }

@@ -72,13 +72,13 @@ typedef struct gm_llama_row {
 
 /* Rows that go on from a sequence, or from the end of another run. */
 typedef struct gm_llama_run {
-  gm_kv_seq *seq; /* grows by n, and by the rows that it is behind; each run has its own */
+  gm_kv_seq *seq; /* grows by n, and by the rows of `after`; each run has its own */
   const gm_llama_row *rows;
   size_t n;      /* at least 1 */
   float *logits; /* [vocab], of the last row; NULL: not wanted */
   /* A run earlier in the same call, whose rows come before these and are computed once for all
-   * that are behind it: both sequences are forks of each other before the call. NULL: none. */
-  const struct gm_llama_run *behind;
+   * that come after it: both sequences are forks of each other before the call. NULL: none. */
+  const struct gm_llama_run *after;
 } gm_llama_run;
 
 /* Rows that are worked on together; more go in batches. */
@@ -93,7 +93,7 @@ gm_status gm_llama_forward(const gm_llama *llama, gm_compute *c, const gm_llama_
                            size_t n_runs, void (*progress)(void *user, double done),
                            void *progress_user);
 
-/* The same for sequences that go on by one row each, behind no other: a step of decoding.
+/* The same for sequences that go on by one row each, after no other run: a step of decoding.
  * Memory is read once for all of them: weights, and keys that they share. A row that is read by
  * gm_llama_forward has other last bits, so how a row goes must be decided by what it is, not by
  * how many there are. */

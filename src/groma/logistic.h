@@ -1,4 +1,4 @@
-/* logistic.h - logits and what they stand for. */
+/* logistic.h - logits and probabilities. */
 #ifndef GM_LOGISTIC_H
 #define GM_LOGISTIC_H
 

@@ -35,7 +35,7 @@ void gm_prompt_free(gm_prompt *prompt);
 /* One question in ids. Zero-initialised it is empty. */
 typedef struct gm_question {
   gm_ids ids;   /* USER: ... ASSISTANT: with the places of the boxes */
-  gm_ids boxes; /* for each <refer_box> in turn, which box stands there */
+  gm_ids boxes; /* for each <refer_box> in turn, which box it is */
 } gm_question;
 
 /* What a person asks: [grounding] in front (if wanted), tags are plain text, box k stands where

@@ -76,7 +76,7 @@ size_t gm_regions_choose(const gm_rel_box *boxes, const float *scores, size_t n,
     chosen[0] = best_candidate(scores, n);
     return 1;
   }
-  /* The kept stand at the front of the same array: kept <= i. */
+  /* The kept ones are at the front of the same array: kept <= i. */
   for (size_t i = 0; i < count && kept < rule->max_regions; i++) {
     bool suppressed = false;
     for (size_t k = 0; k < kept && !suppressed; k++)

@@ -1,5 +1,5 @@
 /* row_tree.c - see row_tree.h. The runs are sorted by their rows, so that those with a common
- * beginning stand next to each other. */
+ * beginning are neighbours. */
 #include "row_tree.h"
 
 #include <assert.h>
@@ -33,9 +33,9 @@ static size_t common_rows(const gm_llama_run *runs, size_t n, size_t depth) {
 
 /* Adds a run of n sorted ones' common rows, or the only one's own rest. */
 static gm_status add_run(gm_row_tree *tree, const gm_llama_run *sorted, size_t n, size_t depth,
-                         size_t length, const gm_llama_run *behind, gm_error *err) {
+                         size_t length, const gm_llama_run *after, gm_error *err) {
   assert(length > 0 && depth + length <= sorted->n);
-  gm_llama_run run = {sorted->seq, sorted->rows + depth, length, sorted->logits, behind};
+  gm_llama_run run = {sorted->seq, sorted->rows + depth, length, sorted->logits, after};
   if (n > 1) {
     run.logits = NULL;
     run.seq = &tree->seqs[tree->n_seqs];
@@ -47,14 +47,14 @@ static gm_status add_run(gm_row_tree *tree, const gm_llama_run *sorted, size_t n
   return GM_OK;
 }
 
-/* The n sorted runs, all of which have their first `depth` rows behind them. */
+/* The n sorted runs, the first `depth` rows of which are done. */
 static gm_status grow(gm_row_tree *tree, const gm_llama_run *sorted, size_t n, size_t depth,
-                      const gm_llama_run *behind, gm_error *err) {
+                      const gm_llama_run *after, gm_error *err) {
   for (size_t i = 0, end; i < n; i = end) {
     for (end = i + 1; end < n && common_rows(sorted + i, end + 1 - i, depth) > 0;) end++;
     size_t among = end - i, length = common_rows(sorted + i, among, depth);
     if (among == 1) length = sorted[i].n - depth;
-    GM_TRY(add_run(tree, sorted + i, among, depth, length, behind, err));
+    GM_TRY(add_run(tree, sorted + i, among, depth, length, after, err));
     if (among > 1)
       GM_TRY(grow(tree, sorted + i, among, depth + length, &tree->runs[tree->n - 1], err));
   }

@@ -1,5 +1,6 @@
 /* row_tree.h - sequences whose next rows begin alike: what several have in common becomes a run
- * of its own, that theirs are behind, so that it is computed once and in the same pass. */
+ * of its own, and their runs come after it, so that it is computed once and in the same pass.
+ */
 #ifndef GM_ROW_TREE_H
 #define GM_ROW_TREE_H
 

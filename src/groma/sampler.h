@@ -31,7 +31,7 @@ typedef struct gm_sampler {
 } gm_sampler;
 
 /* stream tells the sequences of a batch apart: the same seed and stream, the same draws.
- * GM_ERR_ARGUMENT where a setting is no number or out of range. */
+ * GM_ERR_ARGUMENT where a setting is not a number or out of range. */
 gm_status gm_sampler_init(gm_sampler *sampler, const gm_sampling *params, uint64_t stream,
                           size_t vocab, gm_error *err);
 void gm_sampler_clear(gm_sampler *sampler);

@@ -99,7 +99,7 @@ gm_prefix_part gm_talks_missing_prefix(gm_talk *const *talks, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (talks[i]->seq.n >= encoding->n_image) continue;
     any = true;
-    /* The base list's positions are worth while for lists that have half of them. */
+    /* The whole prefix pays where a list shares at least half of the base list. */
     whole = whole || 2 * common_regions(&encoding->base, &talks[i]->list) >= encoding->base.n;
   }
   if (!any || encoding->prefix.n > (whole ? encoding->n_image : 0)) return GM_PREFIX_NONE;

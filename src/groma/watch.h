@@ -1,4 +1,4 @@
-/* watch.h - what a call tells of itself while it runs: progress for its caller, and the seconds
+/* watch.h - what a call reports while it runs: progress for its caller, and the seconds
  * that each stage took, added up over the calls. */
 #ifndef GM_WATCH_H
 #define GM_WATCH_H
