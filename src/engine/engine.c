@@ -1,5 +1,4 @@
-/* engine.c - see engine.h: threads, the queue, and a job's way through it. Voices are in
- * voices.c. */
+/* engine.c - see engine.h: threads, the queue, and a job's way through it. */
 #include "engine_parts.h"
 
 #include <assert.h>
@@ -14,116 +13,6 @@ double gm_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ---- what a job says ---- */
-
-/* What was said on another thread than the waiter's. */
-typedef struct gm_event_note {
-  struct gm_event_note *after;
-  const char *stage; /* NULL: text */
-  double done;
-  size_t length;
-  char text[];
-} gm_event_note;
-
-static bool on_waiter(const gm_job *job) {
-  return job->waited && pthread_equal(job->waiter, pthread_self());
-}
-
-static void tell(const gm_job *job, const char *stage, double done, const char *text,
-                 size_t length) {
-  const gm_callbacks *c = job->callbacks;
-  gm_callback_begin();
-  if (stage && c && c->progress) c->progress(c->user, stage, done);
-  if (!stage && c && c->text) c->text(c->user, text, length);
-  gm_callback_end();
-}
-
-/* Tells the waiter what was noted for it; on its thread, without the lock. */
-static void tell_notes(gm_job *job) {
-  pthread_mutex_lock(&job->engine->lock);
-  gm_event_note *note = job->notes;
-  job->notes = job->last_note = NULL;
-  pthread_mutex_unlock(&job->engine->lock);
-  for (gm_event_note *after; note; note = after) {
-    after = note->after;
-    tell(job, note->stage, note->done, note->text, note->length);
-    free(note);
-  }
-}
-
-static void free_notes(gm_job *job) {
-  for (gm_event_note *note = job->notes, *after; note; note = after) {
-    after = note->after;
-    free(note);
-  }
-  job->notes = job->last_note = NULL;
-}
-
-static void add_note(gm_job *job, const char *stage, double done, const char *text,
-                     size_t length) {
-  gm_engine *e = job->engine;
-  gm_event_note *note = malloc(sizeof *note + length);
-  pthread_mutex_lock(&e->lock);
-  if (note) {
-    *note = (gm_event_note){.stage = stage, .done = done, .length = length};
-    if (length > 0) memcpy(note->text, text, length);
-    if (job->last_note)
-      job->last_note->after = note;
-    else
-      job->notes = note;
-    job->last_note = note;
-    pthread_cond_broadcast(&e->change);
-  } else if (!stage) {
-    gm_job_cancel_for_memory(job); /* text must not get lost */
-  }
-  pthread_mutex_unlock(&e->lock);
-}
-
-static void report(gm_job *job, const char *stage, double done, const char *text,
-                   size_t length) {
-  if (on_waiter(job)) {
-    tell_notes(job); /* which are older */
-    tell(job, stage, done, text, length);
-  } else if (job->waited) {
-    const gm_callbacks *c = job->callbacks;
-    if (c && (stage ? c->progress != NULL : c->text != NULL))
-      add_note(job, stage, done, text, length);
-  } else {
-    gm_callback_begin();
-    if (stage && job->progress) job->progress(job, stage, done);
-    if (!stage && job->text) job->text(job, text, length);
-    gm_callback_end();
-  }
-}
-
-static void inner_progress(void *user, const char *stage, double done) {
-  report(user, stage, done, NULL, 0);
-}
-
-static void inner_text(void *user, const char *text, size_t length) {
-  report(user, NULL, 0, text, length);
-}
-
-bool gm_job_stops(gm_job *job) {
-  if (atomic_load_explicit(&job->cancel, memory_order_relaxed)) return true;
-  if (job->deadline > 0 && gm_now() > job->deadline) {
-    atomic_store(&job->late, true);
-    atomic_store(&job->cancel, true);
-    return true;
-  }
-  const gm_callbacks *c = job->callbacks;
-  if (!c || !c->cancelled || !on_waiter(job)) return false;
-  gm_callback_begin();
-  bool stops = c->cancelled(c->user);
-  gm_callback_end();
-  if (stops) atomic_store(&job->cancel, true);
-  return stops;
-}
-
-static bool inner_cancelled(void *user) {
-  return gm_job_stops(user);
 }
 
 /* ---- the queue ---- */
@@ -211,7 +100,7 @@ static void run_job(gm_engine *e, gm_job *job, unsigned level) {
   gm_arena_mark mark = gm_arena_save(&c->arena);
   computes_for = e;
   c->err = &job->error;
-  c->cancelled = inner_cancelled;
+  c->cancelled = job->inner.cancelled;
   c->cancel_user = job;
   gm_status status = gm_poll(c);
   if (status == GM_OK) status = job->run(job, c);
@@ -372,7 +261,7 @@ static void stop_waiting(gm_engine *e, gm_job *job) {
 static void look_after(gm_engine *e, gm_job *job) {
   if (job->notes) {
     unlock_for_callback(e);
-    tell_notes(job);
+    gm_job_tell_notes(job);
     pthread_mutex_lock(&e->lock);
   }
   if (job->state == GM_JOB_WAITING && (e->busy || job != next_job(e, job))) {
@@ -391,16 +280,12 @@ static void attend(gm_engine *e, gm_job *job) {
     look_after(e, job);
   }
   pthread_mutex_unlock(&e->lock);
-  tell_notes(job);
+  gm_job_tell_notes(job);
 }
 
 static gm_status begin(gm_engine *e, gm_job *job, bool waited, gm_error *err) {
   job->engine = e;
-  job->inner = (gm_callbacks){.struct_size = sizeof job->inner,
-                              .user = job,
-                              .cancelled = inner_cancelled,
-                              .progress = inner_progress,
-                              .text = inner_text};
+  job->inner = gm_job_inner(job);
   job->waited = waited;
   job->waiter = pthread_self();
   pthread_mutex_lock(&e->lock);
@@ -423,7 +308,7 @@ gm_status gm_job_do(gm_engine *engine, gm_job *job, gm_error *err) {
   GM_TRY(gm_refuse_in_callback(err));
   GM_TRY(begin(engine, job, true, err));
   attend(engine, job);
-  free_notes(job);
+  gm_job_free_notes(job);
   if (job->status != GM_OK && err) *err = job->error;
   return job->status;
 }
@@ -481,7 +366,7 @@ gm_status gm_engine_enter(gm_engine *engine, gm_entry *entry, const gm_kernels *
   computes_for = e;
   entry->callbacks = &job->inner;
   entry->c->err = err;
-  entry->c->cancelled = inner_cancelled;
+  entry->c->cancelled = job->inner.cancelled;
   entry->c->cancel_user = job;
   return GM_OK;
 }

@@ -1,4 +1,4 @@
-/* engine_parts.h - what engine.c and voices.c share. */
+/* engine_parts.h - what the files of the engine share. */
 #ifndef GM_ENGINE_PARTS_H
 #define GM_ENGINE_PARTS_H
 
@@ -28,6 +28,11 @@ bool gm_voices_unwaited(const gm_engine *e);
 bool gm_voices_read(gm_engine *e);
 bool gm_voices_step(gm_engine *e);
 
+/* The callbacks that the stages of the job are given. */
+gm_callbacks gm_job_inner(gm_job *job);
+/* Tells the waiter what was noted for it. On its thread, without the lock. */
+void gm_job_tell_notes(gm_job *job);
+void gm_job_free_notes(gm_job *job);
 /* Whether the job is to end: cancelled, late, or its waiter's callback says so, which is asked
  * on the waiter's thread only. */
 bool gm_job_stops(gm_job *job);
