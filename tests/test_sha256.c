@@ -45,6 +45,19 @@ static void test_pieces(void **state) {
   }
 }
 
+/* Texts are added with their NUL, numbers as 8 bytes, lowest first. */
+static void test_texts_and_numbers(void **state) {
+  (void)state;
+  char got[65], want[65];
+  gm_sha256_state sha;
+  gm_sha256_begin(&sha);
+  gm_sha256_add_text(&sha, "ab");
+  gm_sha256_add_number(&sha, 0x0102030405060708);
+  gm_sha256_end(&sha, got);
+  gm_sha256("ab\0\x08\x07\x06\x05\x04\x03\x02\x01", 11, want);
+  assert_string_equal(got, want);
+}
+
 static void test_bytes(void **state) {
   (void)state;
   static const char hex[] = "00ff10a5"
@@ -70,6 +83,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_examples),
       cmocka_unit_test(test_pieces),
+      cmocka_unit_test(test_texts_and_numbers),
       cmocka_unit_test(test_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,16 @@ void gm_sha256_add(gm_sha256_state *sha, const void *bytes, size_t n) {
   if (n > 0) memcpy(sha->block, from, n);
 }
 
+void gm_sha256_add_text(gm_sha256_state *sha, const char *text) {
+  gm_sha256_add(sha, text, strlen(text) + 1);
+}
+
+void gm_sha256_add_number(gm_sha256_state *sha, uint64_t number) {
+  unsigned char bytes[8];
+  gm_put_le(bytes, number, sizeof bytes);
+  gm_sha256_add(sha, bytes, sizeof bytes);
+}
+
 void gm_sha256_end(gm_sha256_state *sha, char hex[65]) {
   static const uint8_t padding[64] = {0x80};
   uint64_t bits = sha->length * 8;

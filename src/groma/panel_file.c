@@ -2,7 +2,6 @@
  * anything that changes a file but nothing else of the key. */
 #include "panel_file.h"
 
-#include "bytes.h"
 #include "checked.h"
 #include "model_file_bytes.h"
 #include "sha256.h"
@@ -14,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION "gromatic panels 3 "
+#define VERSION "gromatic panels 3"
 
 enum { ALIGN = 4096, PRINT_COLUMNS = 512 };
 
@@ -80,12 +79,6 @@ static bool add_print(gm_sha256_state *sha, const gm_matmul *mm, gm_type type) {
   return ok;
 }
 
-static void add_number(gm_sha256_state *sha, uint64_t value) {
-  unsigned char bytes[8];
-  gm_put_le(bytes, value, sizeof bytes);
-  gm_sha256_add(sha, bytes, sizeof bytes);
-}
-
 static size_t offset_in_model(const gm_panel_file *f, const gm_tensor *w) {
   return (size_t)((const unsigned char *)w->data - gm_model_file_mapping(f->model)->data);
 }
@@ -93,13 +86,13 @@ static size_t offset_in_model(const gm_panel_file *f, const gm_tensor *w) {
 static void add_places(gm_sha256_state *sha, const gm_panel_file *f) {
   for (size_t i = 0; i < f->panels.n; i++) {
     const gm_tensor_panels *t = &f->panels.tensors[i];
-    add_number(sha, offset_in_model(f, t->w));
-    add_number(sha, gm_tensor_rows(t->w));
-    add_number(sha, gm_tensor_cols(t->w));
-    add_number(sha, t->w->type);
-    add_number(sha, t->mm->nr);
-    add_number(sha, f->at[i]);
-    add_number(sha, t->n * t->panel_bytes);
+    gm_sha256_add_number(sha, offset_in_model(f, t->w));
+    gm_sha256_add_number(sha, gm_tensor_rows(t->w));
+    gm_sha256_add_number(sha, gm_tensor_cols(t->w));
+    gm_sha256_add_number(sha, t->w->type);
+    gm_sha256_add_number(sha, t->mm->nr);
+    gm_sha256_add_number(sha, f->at[i]);
+    gm_sha256_add_number(sha, t->n * t->panel_bytes);
   }
 }
 
@@ -108,12 +101,12 @@ static bool make_key(gm_panel_file *f, const gm_kernels *kernels) {
   const gm_mapping *model = gm_model_file_mapping(f->model);
   const gm_tensor_panels *tensors = f->panels.tensors;
   gm_sha256_begin(&sha);
-  gm_sha256_add(&sha, VERSION, strlen(VERSION));
-  add_number(&sha, model->size);
-  add_number(&sha, (uint64_t)model->mtime_ns);
+  gm_sha256_add_text(&sha, VERSION);
+  gm_sha256_add_number(&sha, model->size);
+  gm_sha256_add_number(&sha, (uint64_t)model->mtime_ns);
   gm_sha256_add(&sha, model->data, gm_model_file_gguf(f->model)->data_begin);
-  gm_sha256_add(&sha, kernels->name, strlen(kernels->name) + 1);
-  gm_sha256_add(&sha, kernels->features, strlen(kernels->features) + 1);
+  gm_sha256_add_text(&sha, kernels->name);
+  gm_sha256_add_text(&sha, kernels->features);
   for (size_t i = 0; i < f->panels.n; i++)
     if ((i == 0 || tensors[i].mm != tensors[i - 1].mm) &&
         !add_print(&sha, tensors[i].mm, tensors[i].w->type))

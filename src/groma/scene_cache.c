@@ -4,9 +4,7 @@
 
 #include "sha256.h"
 
-#include <string.h>
-
-#define VERSION "gromatic scene 2 "
+#define VERSION "gromatic scene 2"
 
 static const gm_cache_kind kind = {.name = "scene", .body_at = GM_SCENE_BODY_AT};
 
@@ -15,11 +13,11 @@ static const gm_cache_kind kind = {.name = "scene", .body_at = GM_SCENE_BODY_AT}
 void gm_scene_key_features(const gm_scene_cache *cache, const float *pixels, size_t n,
                            bool proposed, char key[65]) {
   gm_sha256_state sha;
-  const char *what = proposed ? "proposed " : "given ";
+  const char *what = proposed ? "proposed" : "given";
   gm_sha256_begin(&sha);
-  gm_sha256_add(&sha, VERSION, strlen(VERSION));
-  gm_sha256_add(&sha, what, strlen(what));
-  gm_sha256_add(&sha, cache->model, strlen(cache->model));
+  gm_sha256_add_text(&sha, VERSION);
+  gm_sha256_add_text(&sha, what);
+  gm_sha256_add_text(&sha, cache->model);
   gm_sha256_add(&sha, pixels, n * sizeof *pixels);
   gm_sha256_end(&sha, key);
 }
@@ -28,9 +26,9 @@ void gm_scene_key_boxes(const char *features, const char *what, const gm_rel_box
                         size_t n, char key[65]) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha);
-  gm_sha256_add(&sha, VERSION, strlen(VERSION));
-  gm_sha256_add(&sha, features, strlen(features));
-  gm_sha256_add(&sha, what, strlen(what) + 1);
+  gm_sha256_add_text(&sha, VERSION);
+  gm_sha256_add_text(&sha, features);
+  gm_sha256_add_text(&sha, what);
   gm_sha256_add(&sha, boxes, n * sizeof *boxes);
   gm_sha256_end(&sha, key);
 }

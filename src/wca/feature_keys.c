@@ -2,33 +2,26 @@
  * change for a reason that is not hashed. */
 #include "feature_keys.h"
 
-#include "bytes.h"
 #include "sha256.h"
 
 #include <string.h>
 
-#define VERSION "gromatic features 2 "
-
-static void add_number(gm_sha256_state *sha, uint64_t value) {
-  unsigned char bytes[8];
-  gm_put_le(bytes, value, sizeof bytes);
-  gm_sha256_add(sha, bytes, sizeof bytes);
-}
+#define VERSION "gromatic features 2"
 
 static void begin(gm_sha256_state *sha, const char *kind, const char *model) {
   gm_sha256_begin(sha);
-  gm_sha256_add(sha, VERSION, strlen(VERSION));
-  gm_sha256_add(sha, kind, strlen(kind));
-  gm_sha256_add(sha, model, strlen(model));
+  gm_sha256_add_text(sha, VERSION);
+  gm_sha256_add_text(sha, kind);
+  gm_sha256_add_text(sha, model);
 }
 
 void gm_feature_key_texts(char key[65], const char *model, const char *const *texts, size_t n) {
   gm_sha256_state sha;
-  begin(&sha, "texts ", model);
-  add_number(&sha, n);
+  begin(&sha, "texts", model);
+  gm_sha256_add_number(&sha, n);
   for (size_t i = 0; i < n; i++) {
     size_t length = strlen(texts[i]);
-    add_number(&sha, length);
+    gm_sha256_add_number(&sha, length);
     gm_sha256_add(&sha, texts[i], length);
   }
   gm_sha256_end(&sha, key);
@@ -38,13 +31,13 @@ void gm_feature_key_crops(char key[65], const char *model, const gm_image *image
                           const gm_crop *crops, size_t n) {
   gm_sha256_state sha;
   uint32_t width = gm_image_width(image), height = gm_image_height(image);
-  begin(&sha, "crops ", model);
-  add_number(&sha, (uint64_t)width << 32 | height);
+  begin(&sha, "crops", model);
+  gm_sha256_add_number(&sha, (uint64_t)width << 32 | height);
   gm_sha256_add(&sha, gm_image_rgb(image), (size_t)width * height * 3);
-  add_number(&sha, n);
+  gm_sha256_add_number(&sha, n);
   for (size_t i = 0; i < n; i++) {
-    add_number(&sha, (uint64_t)crops[i].x << 32 | crops[i].y);
-    add_number(&sha, (uint64_t)crops[i].width << 32 | crops[i].height);
+    gm_sha256_add_number(&sha, (uint64_t)crops[i].x << 32 | crops[i].y);
+    gm_sha256_add_number(&sha, (uint64_t)crops[i].width << 32 | crops[i].height);
   }
   gm_sha256_end(&sha, key);
 }
