@@ -87,9 +87,9 @@ static void test_other_failures_count_before_a_full_context(void **state) {
   (void)state;
   gm_error err = {0};
   failing_job f = {
-      .job = {.kernels = model->kernels, .run = run_failing, .collect = collect_failing},
+      .job = {.kernels = model->base.kernels, .run = run_failing, .collect = collect_failing},
       .context = model->groma->context};
-  assert_int_equal(gm_job_do(model->engine, &f.job, &err), GM_ERR_MEMORY);
+  assert_int_equal(gm_job_do(model->base.engine, &f.job, &err), GM_ERR_MEMORY);
   assert_int_equal(f.told, GM_ERR_MEMORY);
   assert_string_equal(err.message, "no memory for the test");
   assert_int_equal(f.voices[LONG].status, GM_ERR_CONTEXT_FULL);
@@ -136,7 +136,7 @@ static void wait_for_waiting(uint32_t n) {
   gm_engine_info info = {.struct_size = sizeof info};
   do {
     pause_shortly();
-    assert_int_equal(gm_engine_get_info(model->engine, &info, NULL), GM_OK);
+    assert_int_equal(gm_engine_get_info(model->base.engine, &info, NULL), GM_OK);
   } while (info.waiting < n);
 }
 

@@ -66,7 +66,7 @@ static void cache_of_fast(void **state) {
   assert_int_equal(model->groma->llama->head_dim % 32, 0);
   assert_int_equal(model->groma->kv_shape.k_type, GM_TYPE_Q8_0);
   assert_int_equal(model->groma->kv_shape.v_type, GM_TYPE_Q8_0);
-  assert_ptr_equal(model->kernels, gm_kernels_fast());
+  assert_ptr_equal(model->base.kernels, gm_kernels_fast());
   gm_model_free(model);
   params.cache_type_k = "f32"; /* a type that is given is used */
   assert_ok(gm_model_open(&model, "groma-mini", &params, &err), &err);

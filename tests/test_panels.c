@@ -355,7 +355,7 @@ static void test_scenes_are_the_same(void **state) {
   gm_error err;
   gm_model *model = test_model(GM_MODELS "/groma-mini", "q8_0", NULL);
   gm_scene *plain = test_scene(model, "world/scenes/images/000.png", NULL);
-  model->kernels = &f->kernels;
+  model->base.kernels = &f->kernels;
   assert_ok(gm_vision_keep_panels(model->groma->vision, &f->kernels, f->dir, &err), &err);
   gm_scene *packed = test_scene(model, "world/scenes/images/000.png", NULL);
   assert_int_equal(count_files(f->cache), 1);

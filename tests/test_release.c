@@ -29,10 +29,10 @@ static double share(const gm_model *model, const char *prefix) {
   int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   assert_true(pagemap >= 0);
   size_t there = 0, all = 0;
-  for (size_t i = 0; i < gm_model_file_n_tensors(model->file); i++) {
+  for (size_t i = 0; i < gm_model_file_n_tensors(model->base.file); i++) {
     const char *name;
     char upstream[256];
-    const gm_tensor *t = gm_model_file_tensor_at(model->file, i, &name);
+    const gm_tensor *t = gm_model_file_tensor_at(model->base.file, i, &name);
     size_t bytes = gm_tensor_rows(t) * t->row_bytes;
     gm_tensor_upstream_name(name, upstream, sizeof upstream);
     if (strncmp(upstream, prefix, strlen(prefix)) != 0 || bytes < 256 << 10) continue;
@@ -54,7 +54,7 @@ static void test_stages_leave(void **state) {
   gm_model *model = test_model(GM_MODELS "/groma-mini", "f32", NULL);
   gm_scene *scene = test_scene(model, "world/scenes/images/000.png", NULL);
   gm_error err;
-  assert_true(model->engine->compute.arena.first == NULL); /* and the scratch memory */
+  assert_true(model->base.engine->compute.arena.first == NULL); /* and the scratch memory */
   double before = share(model, "perceiver.");
   assert_true(before < FEW);
 
@@ -79,12 +79,12 @@ static void test_only_the_named_ones(void **state) {
   gm_model *model = test_model(GM_MODELS "/groma-mini", "f32", NULL);
   gm_error err;
   size_t size, sum = 0;
-  const unsigned char *bytes = gm_model_file_bytes(model->file, &size);
+  const unsigned char *bytes = gm_model_file_bytes(model->base.file, &size);
   for (size_t i = 0; i < size; i++) sum += bytes[i];
   assert_true(sum > 0 && share(model, "llm.") > MOST && share(model, "perceiver.") > MOST);
-  gm_model_file_release(model->file, "no such tensor");
+  gm_model_file_release(model->base.file, "no such tensor");
   assert_true(share(model, "llm.") > MOST);
-  gm_model_file_release(model->file, "llm.");
+  gm_model_file_release(model->base.file, "llm.");
   assert_true(share(model, "llm.") < FEW && share(model, "perceiver.") > MOST);
   /* Hashing the whole file leaves nothing resident and gives the hash of its bytes. */
   char whole[65], ours[65];

@@ -200,8 +200,8 @@ static void encoding_a_picture(void **state) {
     atomic_store(&until_failure, -1);
     assert_true(status == GM_OK || status == GM_ERR_MEMORY);
     gm_scene_free(scene);
-    gm_arena_restore(&model->engine->compute.arena, (gm_arena_mark){NULL, 0});
-    gm_arena_trim(&model->engine->compute.arena);
+    gm_arena_restore(&model->base.engine->compute.arena, (gm_arena_mark){NULL, 0});
+    gm_arena_trim(&model->base.engine->compute.arena);
     assert_int_equal(atomic_load(&live), before);
     gm_model_free(model);
   }
@@ -223,7 +223,7 @@ static void asking(question_fn ask, const char *cache) {
     long before = atomic_load(&live);
     model = test_model("groma-mini", NULL, &params);
     scene = test_scene(model, "world/scenes/images/000.png", NULL);
-    gm_arena_trim(&model->engine->compute.arena); /* so that scratch is allocated again */
+    gm_arena_trim(&model->base.engine->compute.arena); /* so that scratch is allocated again */
     atomic_store(&until_failure, n);
     status = ask(scene, text, sizeof text);
     atomic_store(&until_failure, -1);

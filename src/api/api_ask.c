@@ -40,7 +40,7 @@ static gm_status answer(const gm_asked *asked, size_t n, const gm_callbacks *cal
   if (!job) return gm_fail_memory(err, "the questions", sizeof *job);
   gm_ask_job_init(job, asked, n, answers);
   job->job.callbacks = callbacks;
-  gm_status status = gm_job_do(asked[0].scene->model->engine, &job->job, err);
+  gm_status status = gm_job_do(asked[0].scene->model->base.engine, &job->job, err);
   free(job);
   return status;
 }

@@ -116,7 +116,7 @@ static bool ready(const gm_job *job) {
 void gm_turn_job_init(gm_turn_job *job, gm_chat *chat, const gm_asked *asked, gm_answer **out) {
   const gm_model *model = chat->scene->model;
   *job = (gm_turn_job){.chat = chat, .asked = asked, .out = out};
-  job->job.kernels = model->kernels;
+  job->job.kernels = model->base.kernels;
   job->job.run = run;
   job->job.collect = collect;
   job->job.ready = ready;
@@ -141,7 +141,7 @@ gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *
     gm_turn_job job;
     gm_turn_job_init(&job, chat, &asked, out);
     job.job.callbacks = &calls;
-    status = gm_job_do(chat->scene->model->engine, &job.job, err);
+    status = gm_job_do(chat->scene->model->base.engine, &job.job, err);
     if (job.job.state == GM_JOB_NEW) gm_chat_end(chat); /* it did not begin */
   }
   gm_asked_free(&asked);

@@ -31,15 +31,16 @@ static gm_status encode(gm_classes *classes, gm_clip *clip, gm_compute *c,
   const char *const *texts = (const char *const *)classes->texts.texts;
   size_t n = classes->texts.n_texts;
   char key[65];
-  if (clip->cache) {
+  if (clip->base.dir) {
     const char *maker;
     GM_TRY(gm_clip_maker(clip, &maker, callbacks, c->err));
     gm_feature_key_texts(key, maker, texts, n);
-    if (gm_feature_cache_load(clip->cache, key, n, classes->dim, classes->features))
+    if (gm_feature_cache_load(clip->base.dir, key, n, classes->dim, classes->features))
       return GM_OK;
   }
   GM_TRY(gm_clip_encode_strings(c, clip->model, texts, n, classes->features, callbacks));
-  if (clip->cache) gm_feature_cache_store(clip->cache, key, n, classes->dim, classes->features);
+  if (clip->base.dir)
+    gm_feature_cache_store(clip->base.dir, key, n, classes->dim, classes->features);
   return GM_OK;
 }
 

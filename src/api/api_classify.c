@@ -86,10 +86,10 @@ static gm_status find_all(gm_view *view, size_t n, char key[65], bool *found,
   const char *maker;
   key[0] = 0;
   *found = view->done > n;
-  if (*found || !view->cache || !clip->cache || view->done > 0) return GM_OK;
+  if (*found || !view->cache || !clip->base.dir || view->done > 0) return GM_OK;
   GM_TRY(gm_clip_maker(clip, &maker, callbacks, err));
   gm_feature_key_crops(key, maker, view->image, view->crops, 1 + n);
-  *found = gm_feature_cache_load(clip->cache, key, 1 + n, view->dim, view->features);
+  *found = gm_feature_cache_load(clip->base.dir, key, 1 + n, view->dim, view->features);
   if (*found) view->done = 1 + n;
   return GM_OK;
 }
@@ -103,7 +103,8 @@ static gm_status encode_all(gm_view *view, gm_compute *c, size_t n,
   GM_TRY(find_all(view, n, key, &found, callbacks, c->err));
   if (found) return GM_OK;
   GM_TRY(gm_view_encode(view, c, view->clip->model, 1 + n, callbacks));
-  if (key[0]) gm_feature_cache_store(view->clip->cache, key, 1 + n, view->dim, view->features);
+  if (key[0])
+    gm_feature_cache_store(view->clip->base.dir, key, 1 + n, view->dim, view->features);
   return GM_OK;
 }
 

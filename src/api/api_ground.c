@@ -315,7 +315,7 @@ gm_status gm_ground_job_new(gm_ground_job **out, gm_scene *scene, const char *co
   g->allowed = malloc((g->n_regions + 1) * sizeof *g->allowed);
   g->share = malloc((g->n_regions + 1) * sizeof *g->share);
   g->job = (gm_job){
-      .kernels = scene->model->kernels, .run = run, .collect = collect, .ready = ready};
+      .kernels = scene->model->base.kernels, .run = run, .collect = collect, .ready = ready};
   gm_status status = g->questions && g->allowed && g->share
                          ? make_questions(g, phrases, err)
                          : gm_fail_memory(err, "the phrases", n * sizeof *g->questions);
@@ -338,7 +338,7 @@ gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n,
   GM_TRY(gm_ground_job_new(&g, scene, phrases, n, &own, results, err));
   gm_job *job = gm_ground_job_of(g);
   job->callbacks = &calls;
-  gm_status status = gm_job_do(scene->model->engine, job, err);
+  gm_status status = gm_job_do(scene->model->base.engine, job, err);
   gm_ground_job_free(g);
   return status;
 }

@@ -48,18 +48,19 @@ static gm_status encode_crops(gm_clip *clip, const gm_image *image, const gm_cro
   size_t dim = clip->model->features;
   gm_entry entry;
   GM_TRY(gm_clip_enter(clip, &entry, callbacks, err));
-  cache = cache && clip->cache;
+  cache = cache && clip->base.dir;
   if (cache) {
     const char *maker;
     gm_status made = gm_clip_maker(clip, &maker, entry.callbacks, err);
     if (made != GM_OK) return gm_engine_leave(&entry, made);
     gm_feature_key_crops(key, maker, image, crops, rows);
-    if (gm_feature_cache_load(clip->cache, key, rows, dim, features))
+    if (gm_feature_cache_load(clip->base.dir, key, rows, dim, features))
       return gm_engine_leave(&entry, GM_OK);
   }
   gm_status status =
       gm_clip_encode_crops(entry.c, clip->model, image, crops, rows, features, entry.callbacks);
-  if (status == GM_OK && cache) gm_feature_cache_store(clip->cache, key, rows, dim, features);
+  if (status == GM_OK && cache)
+    gm_feature_cache_store(clip->base.dir, key, rows, dim, features);
   return gm_engine_leave(&entry, status);
 }
 

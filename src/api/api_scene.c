@@ -138,7 +138,7 @@ void gm_sort_regions(gm_region *regions, size_t n) {
 }
 
 static gm_status measure_unlikeness(gm_scene *scene, gm_error *err) {
-  const gm_embedded_world *world = scene->model->world;
+  const gm_embedded_world *world = scene->model->base.world;
   if (!world || !world->rows) return GM_OK;
   size_t patches, width;
   const float *states = gm_features_patches(scene->model->groma->vision,
@@ -181,7 +181,7 @@ static gm_status make(gm_scene *scene, gm_compute *c, const gm_image *image,
   if (status == GM_OK) status = publish_regions(scene, c->err);
   if (status != GM_OK) return status;
   gm_scene_count_bytes(scene);
-  return gm_scenes_make_room(scene->model->engine, atomic_load(&scene->bytes), c->err);
+  return gm_scenes_make_room(scene->model->base.engine, atomic_load(&scene->bytes), c->err);
 }
 
 /* *out becomes the scene, or another that was made of the same while this one waited. */
@@ -206,7 +206,7 @@ static gm_status create(gm_scene *scene, const gm_image *image, const gm_scene_p
         .shuffle_seed = params->shuffle_seed,
         .cache = scene->model->cache.dir ? &scene->model->cache : NULL,
     };
-    *out = gm_scenes_find(scene->model->engine, scene->key);
+    *out = gm_scenes_find(scene->model->base.engine, scene->key);
     if (!*out) {
       status = make(scene, entry.c, image, &settings);
       if (status == GM_OK) {
@@ -228,7 +228,7 @@ static void add_pixels(gm_sha256_state *sha, const gm_model *model, const gm_ima
   for (size_t at = 0, n; at < bytes; at += n) {
     n = bytes - at < HASHED_AT_ONCE ? bytes - at : HASHED_AT_ONCE;
     gm_sha256_add(sha, rgb + at, n);
-    gm_engine_let_pass(model->engine);
+    gm_engine_let_pass(model->base.engine);
   }
 }
 
@@ -237,7 +237,7 @@ static void add_pixels(gm_sha256_state *sha, const gm_model *model, const gm_ima
 static void name_scene(char key[65], const gm_model *model, const gm_image *image,
                        const gm_scene_params *p) {
   key[0] = 0;
-  if (model->engine->kept_scenes == 0) return;
+  if (model->base.engine->kept_scenes == 0) return;
   gm_sha256_state sha;
   uint64_t size[2] = {gm_image_width(image), gm_image_height(image)};
   gm_sha256_begin(&sha);
@@ -270,7 +270,7 @@ gm_status gm_scene_create(gm_scene **out, gm_model *model, const gm_image *image
   GM_TRY(gm_refuse_in_callback(err));
   char key[65];
   name_scene(key, model, image, &own);
-  *out = gm_scenes_find(model->engine, key);
+  *out = gm_scenes_find(model->base.engine, key);
   if (*out) return GM_OK;
   gm_scene *scene = calloc(1, sizeof *scene);
   if (!scene) return gm_fail_memory(err, "the scene", sizeof *scene);

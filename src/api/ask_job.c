@@ -8,7 +8,7 @@
 /* For what the first question about a picture computes and keeps. */
 static gm_status make_room(gm_scene *scene, gm_error *err) {
   const gm_encoding *encoding = scene->encoding;
-  gm_engine *engine = scene->model->engine;
+  gm_engine *engine = scene->model->base.engine;
   if (engine->memory == UINT64_MAX || gm_encoding_ready(encoding)) return GM_OK;
   size_t positions = gm_encoding_positions(encoding, &encoding->base);
   uint64_t maps = encoding->fused ? 0 : gm_vision_maps_bytes(encoding->groma->vision);
@@ -146,7 +146,7 @@ static bool ready(const gm_job *job) {
 void gm_ask_job_init(gm_ask_job *job, const gm_asked *asked, size_t n, gm_answer **answers) {
   const gm_model *model = asked[0].scene->model;
   *job = (gm_ask_job){.asked = asked, .n = n, .answers = answers};
-  job->job.kernels = model->kernels;
+  job->job.kernels = model->base.kernels;
   job->job.run = run;
   job->job.collect = collect;
   job->job.ready = ready;

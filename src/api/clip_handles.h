@@ -3,23 +3,15 @@
 #define GM_CLIP_HANDLES_H
 
 #include "clip.h"
-#include "embedded.h"
-#include "engine.h"
 #include "feature_cache.h"
-#include "struct_size.h"
+#include "opened.h"
 
 struct gm_clip {
-  gm_model_file *file;
+  gm_opened base;
   gm_clip_model *model;
-  gm_engine *engine; /* held */
-  const gm_kernels *kernels;
-  char *path;
-  const char *name, *type;
-  const gm_embedded_world *world; /* NULL: not known */
-  gm_cache_dir *cache;            /* NULL: none */
-  pthread_mutex_t lock;           /* of sum */
-  char sum[65];                   /* of the file's bytes, once it was asked for; "" before */
-  char maker[65];                 /* of sum and what computes, likewise */
+  pthread_mutex_t lock; /* of sum */
+  char sum[65];         /* of the file's bytes, once it was asked for; "" before */
+  char maker[65];       /* of sum and what computes, likewise */
 };
 
 /* What names its features in the cache: the file's sum, the kernels and this library; it lives

@@ -2,25 +2,17 @@
 #ifndef GM_HANDLES_H
 #define GM_HANDLES_H
 
-#include "embedded.h"
 #include "encoding.h"
-#include "engine.h"
 #include "groma.h"
+#include "opened.h"
 #include "sha256.h"
-#include "struct_size.h"
 #include "watch.h"
 
 struct gm_model {
   atomic_size_t users; /* the caller, and requests */
-  gm_model_file *file;
+  gm_opened base;
   gm_groma *groma;
-  gm_engine *engine; /* held */
-  const gm_kernels *kernels;
-  gm_cache_dir *dir;    /* NULL: nothing is kept */
-  gm_scene_cache cache; /* dir NULL: no scenes are */
-  char *path;
-  const char *name, *type;
-  const gm_embedded_world *world; /* NULL: not known */
+  gm_scene_cache cache; /* dir NULL: no scenes are kept */
 };
 
 struct gm_scene {
@@ -39,20 +31,12 @@ struct gm_scene {
 /* Keeps the model alive until one more gm_model_free. */
 gm_model *gm_model_hold(gm_model *model);
 
-/* The type that most weights of a file have, by bytes. */
-const char *gm_main_type(const gm_model_file *file);
-
 /* What decides results besides model and input, for keys of the cache: this library as it was
  * built, and the kernels. */
 void gm_add_maker(gm_sha256_state *sha, const gm_kernels *kernels);
 
-/* A limit of the public params as gm_cache_dir_open has it. */
-static inline uint64_t gm_cache_limit(uint64_t bytes) {
-  return bytes == GM_NONE ? UINT64_MAX : bytes;
-}
-
-/* Opens the cache directory that params name, if any, for scenes and for panels. */
-gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err);
+/* Uses the cache directory, if there is one, for scenes and for panels. */
+gm_status gm_model_use_cache(gm_model *model, const gm_model_params *params, gm_error *err);
 
 /* A call's heavy work on a model, or on a scene, whose watch reports to the callbacks (may be
  * NULL). See gm_engine_enter. */

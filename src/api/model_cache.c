@@ -15,10 +15,6 @@
 
 static const size_t samples = 1024; /* bytes of a tensor; also an address in this library */
 
-static void add_text(gm_sha256_state *sha, const char *text) {
-  gm_sha256_add(sha, text, strlen(text) + 1);
-}
-
 /* The file that this library is in. A program is named as it was called: without a directory
  * where it was found through PATH. */
 static bool stat_library(struct stat *st) {
@@ -30,7 +26,7 @@ static bool stat_library(struct stat *st) {
 /* A library that was built anew may compute in another way. */
 static void add_library(gm_sha256_state *sha) {
   struct stat st;
-  add_text(sha, gm_version());
+  gm_sha256_add_text(sha, gm_version());
   if (!stat_library(&st)) return;
   gm_sha256_add(sha, &st.st_size, sizeof st.st_size);
   gm_sha256_add(sha, &st.st_mtim, sizeof st.st_mtim);
@@ -38,8 +34,8 @@ static void add_library(gm_sha256_state *sha) {
 
 void gm_add_maker(gm_sha256_state *sha, const gm_kernels *kernels) {
   add_library(sha);
-  add_text(sha, kernels->name);
-  add_text(sha, kernels->features);
+  gm_sha256_add_text(sha, kernels->name);
+  gm_sha256_add_text(sha, kernels->features);
 }
 
 static void add_file(gm_sha256_state *sha, const gm_model_file *file) {
@@ -62,17 +58,16 @@ static void add_file(gm_sha256_state *sha, const gm_model_file *file) {
 static void name_scenes(gm_model *model) {
   gm_sha256_state sha;
   gm_sha256_begin(&sha); /* all that changes a result, but for what has a key of its own */
-  gm_add_maker(&sha, model->kernels);
-  add_file(&sha, model->file);
+  gm_add_maker(&sha, model->base.kernels);
+  add_file(&sha, model->base.file);
   gm_sha256_end(&sha, model->cache.model);
-  model->cache.dir = model->dir;
+  model->cache.dir = model->base.dir;
 }
 
-gm_status gm_model_open_cache(gm_model *model, const gm_model_params *params, gm_error *err) {
-  if (!params->cache) return GM_OK;
-  model->dir = gm_cache_dir_open(params->cache, gm_cache_limit(params->cache_bytes));
-  if (!model->dir) return gm_fail_memory(err, "the cache", 1);
+gm_status gm_model_use_cache(gm_model *model, const gm_model_params *params, gm_error *err) {
+  const gm_opened *base = &model->base;
+  if (!base->dir) return GM_OK;
   if (!params->no_scenes) name_scenes(model);
   if (params->no_pack || params->mlock) return GM_OK; /* pinned weights would be there twice */
-  return gm_vision_keep_panels(model->groma->vision, model->kernels, model->dir, err);
+  return gm_vision_keep_panels(model->groma->vision, base->kernels, base->dir, err);
 }

@@ -33,7 +33,7 @@ static gm_status submit_question(gm_request *r, gm_scene *scene, const char *que
   if (!r->ask) return gm_fail_memory(err, "the request", sizeof *r->ask);
   gm_ask_job_init(r->ask, &r->asked, 1, &r->answer);
   r->ask->phrase = gm_request_on_phrase;
-  return gm_request_submit(r, scene->model->engine, &r->ask->job, err);
+  return gm_request_submit(r, scene->model->base.engine, &r->ask->job, err);
 }
 
 gm_status gm_request_ask(gm_request **out, gm_scene *scene, const char *question,
@@ -77,7 +77,7 @@ static gm_status submit_turn(gm_request *r, gm_chat *chat, const char *question,
   gm_turn_job_init(r->turn, chat, &r->asked, &r->answer);
   r->turn->phrase = gm_request_on_phrase;
   GM_TRY(gm_chat_begin(chat, err));
-  gm_status status = gm_request_submit(r, r->scene->model->engine, &r->turn->job, err);
+  gm_status status = gm_request_submit(r, r->scene->model->base.engine, &r->turn->job, err);
   if (status != GM_OK) gm_chat_end(chat);
   return status;
 }
@@ -106,7 +106,7 @@ static gm_status submit_ground(gm_request *r, gm_scene *scene, const char *const
   if (!r->results) return gm_fail_memory(err, "the phrases", n * sizeof *r->results);
   r->n = n;
   GM_TRY(gm_ground_job_new(&r->ground, scene, phrases, n, ground, r->results, err));
-  return gm_request_submit(r, scene->model->engine, gm_ground_job_of(r->ground), err);
+  return gm_request_submit(r, scene->model->base.engine, gm_ground_job_of(r->ground), err);
 }
 
 gm_status gm_request_ground(gm_request **out, gm_scene *scene, const char *const *phrases,
@@ -163,7 +163,7 @@ static gm_status submit_scene(gm_request *r, gm_model *model, const gm_image *im
     r->scene_params.regions = r->boxes;
     if (scene->region_scores) r->scene_params.region_scores = r->scores;
   }
-  return submit_call(r, model->engine, model->kernels, make_scene, err);
+  return submit_call(r, model->base.engine, model->base.kernels, make_scene, err);
 }
 
 gm_status gm_request_scene(gm_request **out, gm_model *model, const gm_image *image,
@@ -203,7 +203,7 @@ gm_status gm_request_classify(gm_request **out, gm_view *view, const gm_classes 
   r->classes = classes;
   r->classify_params = own;
   if (status == GM_OK)
-    status = submit_call(r, view->clip->engine, view->clip->kernels, classify, err);
+    status = submit_call(r, view->clip->base.engine, view->clip->base.kernels, classify, err);
   return begun(out, status);
 }
 
@@ -234,7 +234,8 @@ gm_status gm_request_label(gm_request **out, gm_clip *clip, const gm_image *imag
   r->view_params.boxes = NULL;
   r->view_params.n_boxes = 0;
   r->classify_params = own;
-  if (status == GM_OK) status = submit_call(r, clip->engine, clip->kernels, label, err);
+  if (status == GM_OK)
+    status = submit_call(r, clip->base.engine, clip->base.kernels, label, err);
   return begun(out, status);
 }
 

@@ -33,14 +33,14 @@ gm_scene *gm_scenes_find(gm_engine *e, const char *key) {
 }
 
 void gm_scenes_add(gm_scene *scene) {
-  gm_engine *e = scene->model->engine;
+  gm_engine *e = scene->model->base.engine;
   pthread_mutex_lock(&e->scenes_lock);
   put_first(e, scene);
   pthread_mutex_unlock(&e->scenes_lock);
 }
 
 gm_scene *gm_scene_hold(gm_scene *scene) {
-  gm_engine *e = scene->model->engine;
+  gm_engine *e = scene->model->base.engine;
   pthread_mutex_lock(&e->scenes_lock);
   assert(scene->holders > 0);
   scene->holders++;
@@ -111,7 +111,7 @@ static void trim(gm_engine *e) {
 }
 
 void gm_scenes_forget(gm_model *model) {
-  gm_engine *e = model->engine;
+  gm_engine *e = model->base.engine;
   for (;;) {
     pthread_mutex_lock(&e->scenes_lock);
     gm_scene *scene = take_unheld(e, model);
@@ -123,7 +123,7 @@ void gm_scenes_forget(gm_model *model) {
 
 void gm_scene_free(gm_scene *scene) {
   if (!scene) return;
-  gm_engine *e = scene->model->engine;
+  gm_engine *e = scene->model->base.engine;
   pthread_mutex_lock(&e->scenes_lock);
   assert(scene->holders > 0);
   bool last = --scene->holders == 0, drop = last && !scene->key[0];

@@ -103,7 +103,7 @@ static gm_status time_stages(clip_bench *b, gm_bench_results *results, gm_comput
   gm_bench_job job = {.stage = "crops", .run = run_crops, .user = b};
   job.limit = gm_bench_limit_of(c->kernels, v->blocks[0].fc1.type);
   double each =
-      tower_operations(clip->file, fused ? "visual.transformer." : "vision_model.encoder.",
+      tower_operations(clip->base.file, fused ? "visual.transformer." : "vision_model.encoder.",
                        (double)v->tokens, (double)v->shape.dim, (double)v->layers, &job.bytes);
   each += 2 * (double)gm_tensor_rows(&v->patch) * (double)gm_tensor_cols(&v->patch) *
           (double)(v->tokens - 1);
@@ -115,7 +115,7 @@ static gm_status time_stages(clip_bench *b, gm_bench_results *results, gm_comput
   job.stage = "texts";
   job.run = run_texts;
   each =
-      tower_operations(clip->file, fused ? "transformer." : "text_model.encoder.",
+      tower_operations(clip->base.file, fused ? "transformer." : "text_model.encoder.",
                        (double)t->context, (double)t->shape.dim, (double)t->layers, &job.bytes);
   job.operations = each * (double)b->n_texts;
   snprintf(job.shape, sizeof job.shape, "%zu strings, %zu layers, %zu tokens x %zu", b->n_texts,

@@ -135,7 +135,7 @@ static gm_status make_phrases(image_bench *b) {
 static gm_status time_ground(image_bench *b) {
   gm_bench_chain *chain = &b->chain;
   gm_compute own = {
-      .kernels = b->model->kernels, .pool = b->model->engine->pool, .err = b->err};
+      .kernels = b->model->base.kernels, .pool = b->model->base.engine->pool, .err = b->err};
   gm_compute *c = &own;
   if (!gm_bench_wants(chain->stages, "ground") && !gm_bench_wants(chain->stages, "ground 1"))
     return GM_OK;

@@ -27,12 +27,13 @@ typedef struct dims {
 
 static gm_status read_dims(const gm_model *model, dims *d, gm_error *err) {
   const gm_groma_hparams *h = &model->groma->hparams;
-  GM_TRY(gm_model_file_want(model->file, "perceiver.vis_encoder.encoder.layer.0.mlp.fc1.weight",
-                            2, (size_t[]){0, 0}, &d->vision, err));
-  GM_TRY(gm_model_file_want(model->file,
+  GM_TRY(gm_model_file_want(model->base.file,
+                            "perceiver.vis_encoder.encoder.layer.0.mlp.fc1.weight", 2,
+                            (size_t[]){0, 0}, &d->vision, err));
+  GM_TRY(gm_model_file_want(model->base.file,
                             "perceiver.ddetr_transformer.encoder.layers.0.fc1.weight", 2,
                             (size_t[]){0, 0}, &d->proposer, err));
-  GM_TRY(gm_model_file_want(model->file, "region_encoder.roi_align.pconvs.0.weight", 4,
+  GM_TRY(gm_model_file_want(model->base.file, "region_encoder.roi_align.pconvs.0.weight", 4,
                             (size_t[]){0, 0, 0, 0}, &d->region, err));
   d->C = (double)d->vision->shape[1];
   d->L = h->vision_layers;
@@ -40,7 +41,7 @@ static gm_status read_dims(const gm_model *model, dims *d, gm_error *err) {
   d->T = 1 + d->n * d->n;
   d->R = (double)d->region->shape[3];
   double all, bytes;
-  gm_bench_weights(model->file, "region_encoder.mlvl_fuse.fuse_convs.", &all, &bytes);
+  gm_bench_weights(model->base.file, "region_encoder.mlvl_fuse.fuse_convs.", &all, &bytes);
   d->fuse = (double)(long)(all / (9 * d->R * d->R)); /* the norms are far smaller */
   return GM_OK;
 }
@@ -140,7 +141,7 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   dims d;
   double elements, bytes;
   GM_TRY(read_dims(model, &d, c->err));
-  gm_bench_weights(model->file, "perceiver.vis_encoder.", &elements, &bytes);
+  gm_bench_weights(model->base.file, "perceiver.vis_encoder.", &elements, &bytes);
   gm_bench_job job = {
       .stage = "vision", .limit = gm_bench_limit_of(c->kernels, d.vision->type), .user = b};
   snprintf(job.shape, sizeof job.shape, "%.0f layers, %.0f tokens x %.0f", d.L, d.T, d.C);
@@ -153,7 +154,7 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   job.stage = "proposer";
   job.limit = gm_bench_limit_of(c->kernels, d.proposer->type);
   snprintf(job.shape, sizeof job.shape, "%u queries", b->groma->hparams.proposals);
-  job.operations = proposer_operations(model->file, &b->groma->hparams,
+  job.operations = proposer_operations(model->base.file, &b->groma->hparams,
                                        (double)d.proposer->shape[1], d.T - 1, &job.bytes);
   job.run = run_proposer;
   GM_TRY(time_stage(b, c, &job, false));
@@ -164,17 +165,17 @@ gm_status gm_bench_vision(gm_bench_chain *b, gm_compute *c, const gm_model *mode
   snprintf(job.shape, sizeof job.shape, "%.0f steps, 3 maps up to %.0f squared x %.0f", d.fuse,
            4 * d.n, d.R);
   job.operations = d.fuse * conv * cells + 2 * d.C * d.R * cells;
-  gm_bench_weights(model->file, "region_encoder.mlvl_fuse.", &elements, &job.bytes);
+  gm_bench_weights(model->base.file, "region_encoder.mlvl_fuse.", &elements, &job.bytes);
   job.run = run_maps;
   GM_TRY(time_stage(b, c, &job, maps_needed));
 
   double flatten, unused;
-  gm_bench_weights(model->file, "region_encoder.roi_align.flatten_linear.weight", &flatten,
+  gm_bench_weights(model->base.file, "region_encoder.roi_align.flatten_linear.weight", &flatten,
                    &unused);
   job.stage = "regions";
   snprintf(job.shape, sizeof job.shape, "%zu regions, 14 x 14 x %.0f", b->regions, d.R);
   job.operations = (double)b->regions * (3 * conv * 196 + 2 * flatten);
-  gm_bench_weights(model->file, "region_encoder.roi_align.", &elements, &job.bytes);
+  gm_bench_weights(model->base.file, "region_encoder.roi_align.", &elements, &job.bytes);
   job.run = run_regions;
   return time_stage(b, c, &job, false);
 }
@@ -224,9 +225,9 @@ gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *mo
   const gm_llama *llama = b->groma->llama;
   double layers, layer_bytes, head, head_bytes, added, added_bytes;
   double T = (double)b->prompt;
-  gm_bench_weights(model->file, "llm.model.layers.", &layers, &layer_bytes);
-  gm_bench_weights(model->file, "llm.lm_head.", &head, &head_bytes);
-  gm_bench_weights(model->file, "extra_lm_head.", &added, &added_bytes);
+  gm_bench_weights(model->base.file, "llm.model.layers.", &layers, &layer_bytes);
+  gm_bench_weights(model->base.file, "llm.lm_head.", &head, &head_bytes);
+  gm_bench_weights(model->base.file, "extra_lm_head.", &added, &added_bytes);
   gm_bench_job job = {.stage = "prefill",
                       .limit = gm_bench_limit_of(c->kernels, llama->layers[0].gate.type),
                       .operations = prefill_operations(llama, layers, T),
@@ -250,7 +251,7 @@ gm_status gm_bench_language(gm_bench_chain *b, gm_compute *c, const gm_model *mo
   job.run = run_decode;
   snprintf(job.shape, sizeof job.shape, "%zu tokens after %zu, %s and %s cache", b->tokens,
            b->prompt, gm_type_traits_of(kv->k_type)->name, gm_type_traits_of(kv->v_type)->name);
-  job.pieces = decoded_weights(model->file, &job.n_pieces);
+  job.pieces = decoded_weights(model->base.file, &job.n_pieces);
   if (!job.pieces) return gm_fail_memory(c->err, "the list of weights", sizeof *job.pieces);
   gm_status status = time_stage(b, c, &job, false);
   free(job.pieces);

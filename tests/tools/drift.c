@@ -169,10 +169,11 @@ static void open_model(opened *o, const char *spec) {
   if (cache || params.fast || !strchr(spec, '@')) return;
   size_t size;
   gm_groma_free(o->model->groma);
-  gm_model_file_close(o->model->file);
+  gm_model_file_close(o->model->base.file);
   o->model->groma = NULL;
-  o->model->file = rounded_file(spec, &o->bytes, &size, &o->rounded);
-  assert_ok(gm_groma_load(&o->model->groma, o->model->file, &(gm_groma_cache){0}, &err), &err);
+  o->model->base.file = rounded_file(spec, &o->bytes, &size, &o->rounded);
+  assert_ok(gm_groma_load(&o->model->groma, o->model->base.file, &(gm_groma_cache){0}, &err),
+            &err);
 }
 
 static void close_model(opened *o) {
@@ -235,7 +236,7 @@ static void take_regions(gm_encoding *encoding, const gm_region_list *list) {
 
 static void keep_hidden(gm_compute *c, const gm_model *model, const float *pixels, record *r) {
   gm_dinov2 w;
-  assert_ok(gm_dinov2_load(&w, model->file, &model->groma->hparams, c->err), c->err);
+  assert_ok(gm_dinov2_load(&w, model->base.file, &model->groma->hparams, c->err), c->err);
   float **keep = calloc(w.layers + 1, sizeof *keep);
   r->n_hidden = (1 + w.grid * w.grid) * w.shape.dim;
   r->hidden = calloc(r->n_hidden, sizeof *r->hidden);
