@@ -269,7 +269,7 @@ typedef struct gm_cache_refusal {
   const char *why; /* "found other bytes than were written", ... */
 } gm_cache_refusal;
 /* Refused file number i (from 0) since the model was opened: each file once, the first 16.
- * Strings live as long as the model. GM_ERR_ARGUMENT where there is no number i. */
+ * Strings live as long as the model. GM_ERR_ARGUMENT where there are fewer. */
 GM_API gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal *out);
 
 /* SHA-256 of the model's bytes in hex (64 characters and NUL). Reads the whole file. progress:
@@ -604,7 +604,7 @@ typedef struct gm_classes_params {
   const char *descriptions; /* JSON {class: [description, ...]}: wca, wca-released, cupl */
   const char *templates;    /* JSON ["a photo of a {}.", ...]: clip-e */
   const char *descriptors;  /* JSON {class: [descriptor, ...]}: clip-d */
-  const char *words;        /* one a line: waffle; NULL: a list of our own */
+  const char *words;        /* one per line: waffle; NULL: the library's own list */
   uint64_t seed;            /* of Waffle's draws */
   float text_scale; /* exponent: descriptions weigh softmax(exp(text_scale) cosine); 0: 2;
                        negative: all weigh the same */

@@ -269,7 +269,7 @@ typedef struct gm_cache_refusal {
   const char *why; /* "found other bytes than were written", ... */
 } gm_cache_refusal;
 /* Refused file number i (from 0) since the model was opened: each file once, the first 16.
- * Strings live as long as the model. GM_ERR_ARGUMENT where there is no number i. */
+ * Strings live as long as the model. GM_ERR_ARGUMENT where there are fewer. */
 GM_API gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal *out);
 
 /* SHA-256 of the model's bytes in hex (64 characters and NUL). Reads the whole file. progress:
@@ -604,7 +604,7 @@ typedef struct gm_classes_params {
   const char *descriptions; /* JSON {class: [description, ...]}: wca, wca-released, cupl */
   const char *templates;    /* JSON ["a photo of a {}.", ...]: clip-e */
   const char *descriptors;  /* JSON {class: [descriptor, ...]}: clip-d */
-  const char *words;        /* one a line: waffle; NULL: a list of our own */
+  const char *words;        /* one per line: waffle; NULL: the library's own list */
   uint64_t seed;            /* of Waffle's draws */
   float text_scale; /* exponent: descriptions weigh softmax(exp(text_scale) cosine); 0: 2;
                        negative: all weigh the same */
@@ -837,7 +837,8 @@ static inline gm_request_params gm_request_params_default(void) {
 
 /* Each begins what the call of that name does, with the same params, and returns at once. What
  * is wrong with the arguments is found here or at the end. Texts, boxes and params are copied.
- * GM_ERR_BUSY where the engine's queue is full. Allowed within callbacks. */
+ * *out is set before the first event is given. GM_ERR_BUSY where the engine's queue is full;
+ * GM_ERR_ARGUMENT where the last turn of a chat is not over. Allowed within callbacks. */
 GM_API gm_status gm_request_scene(gm_request **out, gm_model *model, const gm_image *image,
                                   const gm_scene_params *scene, const gm_request_params *params,
                                   gm_error *err);
@@ -902,7 +903,8 @@ typedef struct gm_usage {
 GM_API gm_status gm_request_usage(const gm_request *request, gm_usage *out);
 
 /* Cancels the request if it is not done, and waits for its end. (Within a callback it does not
- * wait: the engine frees the request when it has ended.) Frees results that were not taken. No
+ * wait: the engine frees the request when it has ended. To free its chat, view or classes there
+ * too, cancel it, and free all at GM_EVENT_DONE.) Frees results that were not taken. No
  * callback of the request runs afterwards. */
 GM_API void gm_request_free(gm_request *request);
 
