@@ -374,6 +374,15 @@ static gm_status caption(gm_scene *scene, gm_error *err) {
   return status;
 }
 
+/* A question that adds few keys and values of its own. */
+static gm_status ground_one(gm_scene *scene, gm_error *err) {
+  const char *const phrase = "the tree";
+  gm_ground_result *result;
+  gm_status status = gm_ground(scene, &phrase, 1, NULL, NULL, &result, err);
+  gm_ground_result_free(result);
+  return status;
+}
+
 static void test_bytes_of_a_scene_grow_with_its_first_question(void **state) {
   (void)state;
   engine_world w;
@@ -419,8 +428,8 @@ static void test_memory_limit(void **state) {
   engine_world_open(&w, &params);
   assert_int_equal(engine_info(&w).memory, params.memory);
   creator first = create(&w, 0), second = create(&w, 1);
-  assert_ok(caption(first.scene, &err), &err);
-  assert_ok(caption(second.scene, &err), &err);
+  assert_ok(ground_one(first.scene, &err), &err);
+  assert_ok(ground_one(second.scene, &err), &err);
   gm_scene *third;
   assert_int_equal(gm_scene_create(&third, w.models[0], w.images[2], NULL, NULL, &err),
                    GM_ERR_MEMORY);
@@ -434,7 +443,7 @@ static void test_memory_limit(void **state) {
   assert_true(engine_info(&w).memory_used <= params.memory);
   assert_int_equal(engine_info(&w).scenes, 2);
   gm_scene_free(second.scene);
-  assert_ok(caption(third, &err), &err);
+  assert_ok(ground_one(third, &err), &err);
   gm_scene_free(third);
   assert_true(engine_info(&w).memory_used <= params.memory);
   first = create(&w, 0);
@@ -459,12 +468,55 @@ static void test_memory_limit_of_a_question(void **state) {
   engine_world_open(&w, &params);
   creator first = create(&w, 0), second = create(&w, 1);
   assert_int_equal(second.status, GM_OK);
-  assert_int_equal(caption(first.scene, &err), GM_ERR_MEMORY);
+  assert_int_equal(ground_one(first.scene, &err), GM_ERR_MEMORY);
   assert_non_null(strstr(err.message, "free scenes"));
   gm_scene_free(second.scene);
-  assert_ok(caption(first.scene, &err), &err);
+  assert_ok(ground_one(first.scene, &err), &err);
   assert_true(engine_info(&w).memory_used <= params.memory);
   gm_scene_free(first.scene);
+  engine_world_close(&w);
+}
+
+/* So does what an answer adds while it grows: a block of keys and values. */
+static void test_memory_limit_of_an_answer(void **state) {
+  (void)state;
+  engine_world w;
+  gm_error err = {0};
+  engine_world_open(&w, NULL);
+  engine_scene(&w, 0, 0);
+  assert_ok(caption(w.scenes[0][0], &err), &err);
+  uint64_t asked = gm_scene_bytes(w.scenes[0][0]);
+  engine_world_close(&w);
+  gm_engine_params params = gm_engine_params_default();
+  params.memory = asked + 1;
+  engine_world_open(&w, &params);
+  creator first = create(&w, 0);
+  assert_int_equal(caption(first.scene, &err), GM_ERR_MEMORY);
+  assert_non_null(strstr(err.message, "give it more memory"));
+  assert_int_equal(gm_scene_bytes(first.scene), asked);
+  assert_int_equal(engine_info(&w).memory_used, asked);
+  gm_scene_free(first.scene);
+  engine_world_close(&w);
+}
+
+/* And a conversation between its turns. */
+static void test_a_conversation_at_rest_is_counted(void **state) {
+  (void)state;
+  engine_world w;
+  gm_error err = {0};
+  gm_chat *chat;
+  gm_answer *answer;
+  engine_world_open(&w, NULL);
+  gm_scene *scene = engine_scene(&w, 0, 0);
+  assert_ok(gm_chat_create(&chat, scene, &err), &err);
+  assert_int_equal(engine_info(&w).memory_used, gm_scene_bytes(scene));
+  for (int turn = 0; turn < 2; turn++) {
+    assert_ok(gm_chat_ask(chat, "What is this?", NULL, NULL, &answer, &err), &err);
+    gm_answer_free(answer);
+    assert_true(engine_info(&w).memory_used > gm_scene_bytes(scene));
+  }
+  gm_chat_free(chat);
+  assert_int_equal(engine_info(&w).memory_used, gm_scene_bytes(scene));
   engine_world_close(&w);
 }
 
@@ -567,6 +619,8 @@ int main(void) {
       cmocka_unit_test(test_bytes_of_a_scene_grow_with_its_first_question),
       cmocka_unit_test(test_memory_limit),
       cmocka_unit_test(test_memory_limit_of_a_question),
+      cmocka_unit_test(test_memory_limit_of_an_answer),
+      cmocka_unit_test(test_a_conversation_at_rest_is_counted),
       cmocka_unit_test(test_an_engine_lives_until_its_last_model),
       cmocka_unit_test(test_a_freed_model_takes_its_kept_scenes),
       cmocka_unit_test(test_a_view_outlives_its_image),

@@ -9,18 +9,31 @@ struct gm_chat {
   bool begun;
   uint64_t turns;
   atomic_bool busy; /* a turn has been submitted and is not over */
+  size_t bytes;     /* of its own keys and values, as the engine counts them between turns */
 };
+
+/* While a turn runs its voice counts them. */
+static void count_bytes(gm_chat *chat, size_t bytes) {
+  gm_engine *engine = chat->scene->model->base.engine;
+  atomic_fetch_add(&engine->voice_bytes, (uint64_t)bytes - (uint64_t)chat->bytes);
+  chat->bytes = bytes;
+}
 
 gm_status gm_chat_create(gm_chat **out, gm_scene *scene, gm_error *err) {
   *out = calloc(1, sizeof **out);
   if (!*out) return gm_fail_memory(err, "the conversation", sizeof **out);
-  (*out)->scene = scene;
+  (*out)->scene = gm_scene_hold(scene);
+  (void)gm_model_hold(scene->model);
   return GM_OK;
 }
 
 void gm_chat_free(gm_chat *chat) {
   if (!chat) return;
+  gm_model *model = chat->scene->model;
+  count_bytes(chat, 0);
   if (chat->begun) gm_talk_free(&chat->talk);
+  gm_scene_free(chat->scene);
+  gm_model_free(model);
   free(chat);
 }
 
@@ -66,6 +79,7 @@ static gm_status run(gm_job *job, gm_compute *c) {
                                 .phrase = t->phrase};
   if (chat->begun) GM_TRY(gm_talk_mark_set(&t->before, &chat->talk, c->err));
   t->begun = true;
+  count_bytes(chat, 0);
   bool was_ready = gm_encoding_ready(chat->scene->encoding);
   GM_TRY(add_question(t, c));
   GM_TRY(
@@ -102,6 +116,7 @@ static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *mor
     t->chat->turns++;
   else if (t->begun)
     forget_turn(t->chat, &t->before);
+  if (t->begun) count_bytes(t->chat, t->chat->begun ? gm_kv_own_memory(&t->chat->talk.seq) : 0);
   gm_answering_free(&t->answering);
   gm_talk_mark_free(&t->before);
   gm_chat_end(t->chat);

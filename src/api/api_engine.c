@@ -18,7 +18,9 @@ gm_status gm_engine_create(gm_engine **out, const gm_engine_params *params, gm_e
                      : own.kept_scenes == GM_NONE ? 0
                                                   : own.kept_scenes,
   };
-  return gm_engine_new(out, &settings, err);
+  GM_TRY(gm_engine_new(out, &settings, err));
+  if (memory != UINT64_MAX) (*out)->make_room = gm_scenes_make_room;
+  return GM_OK;
 }
 
 void gm_engine_free(gm_engine *engine) {

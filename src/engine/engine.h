@@ -128,7 +128,10 @@ struct gm_engine {
   uint32_t kept_scenes; /* that nobody holds; 0: none */
   pthread_mutex_t scenes_lock;
   struct gm_scene *scenes;      /* the most recently used first */
-  _Atomic uint64_t voice_bytes; /* keys and values of voices */
+  _Atomic uint64_t voice_bytes; /* keys and values of voices, and of conversations at rest */
+  /* Frees what is only kept until `bytes` more fit into the memory; GM_ERR_MEMORY where they do
+   * not. NULL: there is no limit. */
+  gm_status (*make_room)(struct gm_engine *e, uint64_t bytes, gm_error *err);
 };
 typedef struct gm_engine gm_engine;
 

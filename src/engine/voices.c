@@ -114,7 +114,8 @@ typedef struct pass {
   size_t n;
   const char *stage;
   double since;
-  bool again; /* after a pass that failed: its prompts are counted */
+  bool again;      /* after a pass that failed: its prompts are counted */
+  uint64_t growth; /* bytes of keys and values that it adds */
 } pass;
 
 _Static_assert((int)READ_VOICES >= (int)GM_STEP_VOICES, "a pass has room for steps");
@@ -122,6 +123,21 @@ _Static_assert((int)READ_VOICES >= (int)GM_STEP_VOICES, "a pass has room for ste
 static bool same_model(const gm_voice *a, const gm_voice *b) {
   return a->talk->encoding->groma == b->talk->encoding->groma &&
          a->job->kernels == b->job->kernels;
+}
+
+/* Whether the keys and values that the voice adds fit into the engine's memory, together with
+ * those of the voices that are in the pass. If not, the voice ends. */
+static bool has_room(pass *p, gm_voice *voice, size_t positions) {
+  gm_engine *e = p->e;
+  uint64_t bytes = e->make_room ? gm_kv_growth(&voice->talk->seq, positions) : 0;
+  if (bytes == 0) return true;
+  gm_error err = {0};
+  gm_status status = e->make_room(e, p->growth + bytes, &err);
+  if (status == GM_OK)
+    p->growth += bytes;
+  else
+    end_voice(voice, status, &err);
+  return status == GM_OK;
 }
 
 /* Takes up to `most` voices of the first one's model out of the list, with `rows` to compute in
@@ -143,6 +159,11 @@ static void gather(pass *p, gm_voices *from, size_t most, size_t rows) {
     } else if (p->n > 0 && (p->n == most || left > rows || !same_model(voice, p->voices[0]))) {
       gm_voices_add(&others, voice);
     } else {
+      bool last = voice->job->n_voices == 1;
+      if (!has_room(p, voice, left)) {
+        if (last) asked = NULL;
+        continue;
+      }
       rows -= left < rows ? left : rows;
       p->talks[p->n] = voice->talk;
       p->voices[p->n++] = voice;

@@ -132,6 +132,13 @@ static gm_status add_block(gm_kv_seq *seq, size_t capacity, gm_error *err) {
   return GM_OK;
 }
 
+size_t gm_kv_growth(const gm_kv_seq *seq, size_t n) {
+  size_t room = seq->n_parts > 0 ? room_in(&seq->parts[seq->n_parts - 1]) : 0;
+  size_t least = seq->least ? seq->least : BLOCK;
+  if (n <= room) return 0;
+  return gm_kv_bytes(&seq->shape, n - room < least ? least : n - room);
+}
+
 gm_status gm_kv_extend(gm_kv_seq *seq, size_t n, gm_error *err) {
   size_t parts = seq->n_parts, room = parts > 0 ? room_in(&seq->parts[parts - 1]) : 0;
   size_t here = n < room ? n : room, rest = n - here;

@@ -44,6 +44,8 @@ gm_status gm_kv_fork(gm_kv_seq *out, gm_kv_seq *parent, gm_error *err);
  * positions, or for more where more are asked for, so that a prefix wastes nothing; what is
  * left in the last one is used first. On failure the sequence is as it was. */
 gm_status gm_kv_extend(gm_kv_seq *seq, size_t n, gm_error *err);
+/* Bytes of memory that it takes for n positions more; 0: they fit into the last block. */
+size_t gm_kv_growth(const gm_kv_seq *seq, size_t n);
 
 /* Writes keys and values [t, kv_heads * head_dim] of one layer at positions first ..
  * first + t - 1 of the sequence; forks that have these positions see them too. */
