@@ -22,7 +22,7 @@ gm_status gm_asked_make(gm_asked *out, gm_scene *scene, const char *text,
                         const gm_ask_params *params, gm_error *err);
 void gm_asked_free(gm_asked *asked);
 
-/* Whoever wants to know of an answer while it comes. */
+/* What is called while an answer comes. */
 typedef struct gm_listener {
   void *user;
   void (*text)(void *user, const char *text, size_t length);

@@ -232,8 +232,7 @@ static void add_pixels(gm_sha256_state *sha, const gm_model *model, const gm_ima
   }
 }
 
-/* What the scene depends on, in hex; "" where the engine keeps none, so that nobody would find
- * it. */
+/* What the scene depends on, in hex; "" where the engine keeps no scenes. */
 static void name_scene(char key[65], const gm_model *model, const gm_image *image,
                        const gm_scene_params *p) {
   key[0] = 0;

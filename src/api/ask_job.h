@@ -4,7 +4,7 @@
 
 #include "answers.h"
 
-/* Questions that are prepared and answered together: as many as a step takes. */
+/* Questions that are prepared and answered together: as many as one step computes. */
 enum { GM_ASK_BATCH = GM_STEP_VOICES };
 
 /* Zero-initialised but for the first members, which belong to the caller and outlive the job.

@@ -21,7 +21,7 @@ gm_status gm_clip_maker(gm_clip *clip, const char **out, const gm_callbacks *cal
                         gm_error *err);
 
 /* GM_ERR_ARGUMENT where the classes were made with another model than this one: their vectors
- * stand for nothing here, and may be of another length. Two handles of equal files are one
+ * mean nothing here, and may have another length. Two handles of equal files are one
  * model. It enters no engine, but may read both files whole. */
 gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes,
                                 const gm_callbacks *callbacks, gm_error *err);
