@@ -316,7 +316,7 @@ static void *ask_first(void *user) {
   asker *a = user;
   gm_event event = {.struct_size = sizeof event};
   gm_request *request;
-  gm_answer *answer;
+  gm_answer *answer = NULL;
   a->usage.struct_size = sizeof a->usage;
   pthread_barrier_wait(a->begin);
   a->status = gm_request_caption(&request, a->world->scenes[0][0], NULL, NULL, NULL);

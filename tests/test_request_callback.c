@@ -64,7 +64,7 @@ static void end_slowly(void *user, const gm_event *event) {
 
 static void test_wait_returns_after_the_callback(void **state) {
   (void)state;
-  heard h = {0};
+  heard h = {.request = NULL};
   gm_request *request = begin_caption(&h, end_slowly);
   assert_true(gm_request_wait(request, -1));
   assert_true(atomic_load(&h.end_returned));
@@ -73,7 +73,7 @@ static void test_wait_returns_after_the_callback(void **state) {
 
 static void test_free_returns_after_the_callback(void **state) {
   (void)state;
-  heard h = {0};
+  heard h = {.request = NULL};
   gm_request_free(begin_caption(&h, end_slowly));
   assert_true(atomic_load(&h.end_returned));
 }
@@ -108,7 +108,7 @@ static void free_at_first_text(void *user, const gm_event *event) {
 
 static void test_no_event_after_free_in_callback(void **state) {
   (void)state;
-  heard h = {0};
+  heard h = {.request = NULL};
   (void)begin_caption(&h, free_at_first_text);
   gm_answer *answer = NULL; /* of the same engine, so the freed request has ended before it */
   assert_int_equal(gm_caption(scene, NULL, NULL, &answer, NULL), GM_OK);
@@ -129,7 +129,7 @@ static void free_at_the_end(void *user, const gm_event *event) {
 
 static void test_callback_frees_at_the_end(void **state) {
   (void)state;
-  heard h = {0};
+  heard h = {.request = NULL};
   (void)begin_caption(&h, free_at_the_end);
   while (!atomic_load(&h.end_returned)) pause_shortly();
 }

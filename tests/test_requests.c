@@ -291,7 +291,7 @@ static void test_requests_freed_at_any_time(void **state) {
   for (int round = 0; round < 4; round++)
     for (int kind = 0; kind < TASK_KINDS; kind++) {
       gm_event event = {.struct_size = sizeof event};
-      task t = begin(&world, kind, NULL);
+      task t = begin(&world, (task_kind)kind, NULL);
       if (round == 1) (void)gm_request_next_event(t.request, -1, &event);
       if (round == 2) (void)gm_request_wait(t.request, 2e-3);
       if (round == 3) assert_true(gm_request_wait(t.request, -1));
@@ -368,7 +368,7 @@ static void test_a_callback_frees_other_requests(void **state) {
     gm_request_params params = gm_request_params_default();
     params.event = free_at;
     params.user = &f;
-    task other = begin(&world, kind, NULL);
+    task other = begin(&world, (task_kind)kind, NULL);
     f.request = other.request;
     task t = begin(&world, TASK_CAPTION, &params);
     assert_true(gm_request_wait(t.request, -1));
@@ -480,7 +480,7 @@ static void test_cancel_in_the_queue(void **state) {
   task tasks[TASK_KINDS];
   for (int i = 0; i < TASK_KINDS; i++) {
     gm_error err = {0};
-    tasks[i] = (task){.kind = i, .picture = 1};
+    tasks[i] = (task){.kind = (task_kind)i, .picture = 1};
     task_prepare(&world, &tasks[i]);
     assert_ok(task_submit(&world, &tasks[i], NULL, &err), &err);
   }
@@ -501,7 +501,7 @@ static void test_a_deadline_that_has_passed(void **state) {
   gm_request_params params = gm_request_params_default();
   params.timeout = 1e-9;
   for (int kind = 0; kind < TASK_KINDS; kind++) {
-    task t = begin(&world, kind, &params);
+    task t = begin(&world, (task_kind)kind, &params);
     outcome o = task_end(&t);
     if (kind == TASK_SCENE && o.status == GM_OK) continue; /* it was in memory */
     assert_int_equal(o.status, GM_ERR_TIMEOUT);
@@ -578,7 +578,7 @@ static void test_a_full_queue(void **state) {
   assert_int_equal(engine_info(&w).waiting, 1);
   for (int kind = 0; kind < TASK_KINDS; kind++) {
     if (kind == TASK_CHAT || kind == TASK_CLASSIFY) continue;
-    third.kind = kind;
+    third.kind = (task_kind)kind;
     assert_int_equal(task_submit(&w, &third, NULL, &err), GM_ERR_BUSY);
     assert_null(third.request);
   }
