@@ -180,18 +180,20 @@ void gm_job_cancel_for_memory(gm_job *job);
 /* In run: the voice goes to the end of those to be read. */
 void gm_job_speak(gm_job *job, gm_voice *voice);
 
-/* In long work that is no product: a poll without the question whether it is to end. Does
- * nothing but on a thread that computes for the engine. */
+/* For long work that is not a matrix product, such as hashing: lets quicker work of the engine
+ * run now, as gm_poll does, but does not ask whether to cancel. Does nothing on a thread that
+ * is not computing for the engine. */
 void gm_engine_let_pass(gm_engine *engine);
 
 /* Whether the calling thread is in a callback of the user's, where nothing may be computed.
- * begin and end stand around each call of one; they nest. */
+ * gm_callback_begin and gm_callback_end enclose each call of a callback; they may be nested. */
 bool gm_in_callback(void);
 void gm_callback_begin(void);
 void gm_callback_end(void);
 gm_status gm_refuse_in_callback(gm_error *err);
-/* The same callbacks, for work that is no job: in them nothing may be computed either. Lives as
- * long as the given ones. */
+/* A copy of the callbacks that marks the thread as being in a callback while one runs, so that
+ * calls that compute are refused there. For work that is not a job of the engine. Valid as long
+ * as the given callbacks. */
 gm_callbacks gm_callbacks_guarded(const gm_callbacks *callbacks);
 
 /* How many wait and how many are running or speaking. */
