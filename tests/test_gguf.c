@@ -166,6 +166,37 @@ static void test_file(void **state) {
   rmdir(directory);
 }
 
+/* A view has the base's keys and tensors but for those that were replaced. */
+static void test_view(void **state) {
+  (void)state;
+  static const float other[5] = {9, 8, 7, 6, 5};
+  gm_gguf_writer *w;
+  gm_error err;
+  gm_model_file *f, *view;
+  const float *vector;
+  const gm_tensor *t;
+  assert_ok(gm_gguf_writer_create(&w, NULL, &err), &err);
+  put_everything(w);
+  assert_ok(gm_gguf_begin(w, &err), &err);
+  write_tensors(w);
+  assert_ok(gm_gguf_finish_model(w, &f, "built", &err), &err);
+  gm_gguf_writer_free(w);
+  assert_ok(gm_model_file_view(&view, f, &err), &err);
+  check_keys(view);
+  check_tensors(view);
+  const gm_tensor replaced = {GM_TYPE_F32, 1, {5, 1, 1, 1}, sizeof other, other};
+  const gm_tensor longer = {GM_TYPE_F32, 1, {6, 1, 1, 1}, sizeof other, other};
+  assert_ok(gm_model_file_replace(view, "vector", &replaced, &err), &err);
+  assert_int_equal(gm_model_file_replace(view, "vector", &longer, &err), GM_ERR_MODEL);
+  assert_int_equal(gm_model_file_replace(view, "absent", &replaced, &err), GM_ERR_MODEL);
+  assert_ok(gm_model_file_want_f32(view, "vector", 1, (size_t[]){5}, &vector, &err), &err);
+  assert_ptr_equal(vector, other);
+  assert_ok(gm_model_file_want(view, "blocks", 4, (size_t[]){1, 2, 1, 64}, &t, &err), &err);
+  gm_model_file_close(view);
+  check_tensors(f);
+  gm_model_file_close(f);
+}
+
 /* ---- getters refuse wrong keys, with a message */
 
 static void assert_message(gm_status status, const gm_error *err, const char *a,
@@ -263,7 +294,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_memory),  cmocka_unit_test(test_file),
       cmocka_unit_test(test_getters), cmocka_unit_test(test_writer_refuses),
-      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_names),   cmocka_unit_test(test_view),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "sha256.h"
 #include "tensor_names.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +23,17 @@ struct gm_model_file {
   const void *bytes;
   size_t size;
   gm_gguf gguf;
+  bool is_view; /* all but name and gguf.tensors is the base's */
 };
 
 void gm_model_file_close(gm_model_file *file) {
   if (!file) return;
+  if (file->is_view) {
+    free(file->gguf.tensors);
+    free(file->name);
+    free(file);
+    return;
+  }
   gm_gguf_free(&file->gguf);
   if (file->mapping.data) gm_unmap(&file->mapping);
   free(file->built);
@@ -342,6 +350,39 @@ void gm_model_file_release(const gm_model_file *file, const char *prefix) {
     end = at + t->bytes;
   }
   gm_mapping_drop(&file->mapping, begin, end - begin);
+}
+
+/* ---- views */
+
+gm_status gm_model_file_view(gm_model_file **out, const gm_model_file *base, gm_error *err) {
+  *out = NULL;
+  size_t n = base->gguf.n_tensors, bytes = n * sizeof *base->gguf.tensors;
+  gm_model_file *view = malloc(sizeof *view);
+  char *name = strdup(base->name);
+  gm_gguf_tensor *tensors = malloc(bytes ? bytes : 1);
+  if (!view || !name || !tensors) {
+    free(view);
+    free(name);
+    free(tensors);
+    return gm_fail_memory(err, base->name, bytes);
+  }
+  if (n) memcpy(tensors, base->gguf.tensors, bytes);
+  *view = *base;
+  view->name = name;
+  view->gguf.tensors = tensors;
+  view->is_view = true;
+  *out = view;
+  return GM_OK;
+}
+
+gm_status gm_model_file_replace(gm_model_file *view, const char *name, const gm_tensor *tensor,
+                                gm_error *err) {
+  const gm_tensor *found;
+  assert(view->is_view);
+  GM_TRY(gm_model_file_want(view, name, tensor->n_dims, tensor->shape, &found, err));
+  for (size_t i = 0; i < view->gguf.n_tensors; i++)
+    if (&view->gguf.tensors[i].tensor == found) view->gguf.tensors[i].tensor = *tensor;
+  return GM_OK;
 }
 
 size_t gm_model_file_n_tensors(const gm_model_file *file) {

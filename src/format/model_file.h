@@ -69,6 +69,15 @@ gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, ui
  * are not mapped, or are pinned. Safe while other threads read them. */
 void gm_model_file_release(const gm_model_file *file, const char *prefix);
 
+/* A view: the same keys and tensors, of which some may get other data. It owns neither the base
+ * nor that data, which must outlive it; close it as a file. */
+gm_status gm_model_file_view(gm_model_file **out, const gm_model_file *base, gm_error *err);
+/* In the view, `tensor` stands for the one of this upstream name, for all that ask from now on:
+ * of the same shape, of any type. GM_ERR_MODEL if there is no such tensor, or of another shape.
+ */
+gm_status gm_model_file_replace(gm_model_file *view, const char *name, const gm_tensor *tensor,
+                                gm_error *err);
+
 /* GM_ERR_MODEL if the file says that it is of another kind than `kind` ("groma", "clip"). */
 gm_status gm_model_file_want_kind(const gm_model_file *file, const char *kind, gm_error *err);
 
