@@ -8,16 +8,16 @@
 #include <string.h>
 
 /* Reads as for annotations: enters one level and reads the rest as values. */
-static void walk(pull_reader *p, unsigned depth) {
-  pull_value key, value;
-  pull_kind kind = pull_peek(p);
-  if (depth < 2 && kind == PULL_OBJECT) {
-    for (pull_enter(p); pull_member(p, &key);) walk(p, depth + 1);
-  } else if (depth < 2 && kind == PULL_ARRAY) {
-    for (pull_enter(p); pull_element(p);) walk(p, depth + 1);
-  } else if (pull_read(p, &value)) {
-    free(pull_string(&value));
-    (void)pull_number(&value);
+static void walk(gm_pull_reader *p, unsigned depth) {
+  gm_pull_value key, value;
+  gm_pull_kind kind = gm_pull_peek(p);
+  if (depth < 2 && kind == GM_PULL_OBJECT) {
+    for (gm_pull_enter(p); gm_pull_member(p, &key);) walk(p, depth + 1);
+  } else if (depth < 2 && kind == GM_PULL_ARRAY) {
+    for (gm_pull_enter(p); gm_pull_element(p);) walk(p, depth + 1);
+  } else if (gm_pull_read(p, &value)) {
+    free(gm_pull_string(&value));
+    (void)gm_pull_number(&value);
   }
 }
 
@@ -26,10 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (!text) return 0;
   memcpy(text, bytes, size);
   text[size] = 0;
-  pull_reader p = pull_begin(text);
+  gm_pull_reader p = gm_pull_begin(text);
   walk(&p, 0);
-  (void)pull_end(&p);
-  (void)pull_line(&p);
+  (void)gm_pull_end(&p);
+  (void)gm_pull_line(&p);
   free(text);
   return 0;
 }

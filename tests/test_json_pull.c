@@ -46,9 +46,9 @@ static const char *const wrong[] = {
 };
 
 static bool is_json(const char *text) {
-  pull_reader p = pull_begin(text);
-  pull_value value;
-  return pull_read(&p, &value) && pull_end(&p);
+  gm_pull_reader p = gm_pull_begin(text);
+  gm_pull_value value;
+  return gm_pull_read(&p, &value) && gm_pull_end(&p);
 }
 
 static void json_is_told_from_other_text(void **state) {
@@ -74,75 +74,75 @@ static void depth_is_limited(void **state) {
 
 static void values_say_what_they_are(void **state) {
   (void)state;
-  pull_reader p =
-      pull_begin("{\"id\": 7, \"name\": \"a\\u0301\\ud83d\\ude00\\ud83d\\u0000\\n\",\n"
-                 " \"box\": [1, 2.5, -3e2, \"4\", NaN]}");
-  pull_value key, value;
-  assert_int_equal(pull_peek(&p), PULL_OBJECT);
-  assert_true(pull_enter(&p));
-  assert_true(pull_member(&p, &key) && pull_is(&key, "id") && !pull_is(&key, "i"));
-  assert_true(pull_read(&p, &value));
-  assert_true(pull_number(&value) == 7 && value.length == 1);
-  assert_true(pull_member(&p, &key) && pull_is(&key, "name"));
-  assert_true(pull_read(&p, &value) && isnan(pull_number(&value)));
-  char *text = pull_string(&value);
+  gm_pull_reader p =
+      gm_pull_begin("{\"id\": 7, \"name\": \"a\\u0301\\ud83d\\ude00\\ud83d\\u0000\\n\",\n"
+                    " \"box\": [1, 2.5, -3e2, \"4\", NaN]}");
+  gm_pull_value key, value;
+  assert_int_equal(gm_pull_peek(&p), GM_PULL_OBJECT);
+  assert_true(gm_pull_enter(&p));
+  assert_true(gm_pull_member(&p, &key) && gm_pull_is(&key, "id") && !gm_pull_is(&key, "i"));
+  assert_true(gm_pull_read(&p, &value));
+  assert_true(gm_pull_number(&value) == 7 && value.length == 1);
+  assert_true(gm_pull_member(&p, &key) && gm_pull_is(&key, "name"));
+  assert_true(gm_pull_read(&p, &value) && isnan(gm_pull_number(&value)));
+  char *text = gm_pull_string(&value);
   assert_string_equal(text, "a\xCC\x81\xF0\x9F\x98\x80\xEF\xBF\xBD\xEF\xBF\xBD\n");
   free(text);
-  assert_true(pull_member(&p, &key) && pull_is(&key, "box"));
-  assert_int_equal(pull_line(&p), 2);
-  assert_true(pull_enter(&p));
+  assert_true(gm_pull_member(&p, &key) && gm_pull_is(&key, "box"));
+  assert_int_equal(gm_pull_line(&p), 2);
+  assert_true(gm_pull_enter(&p));
   const double numbers[] = {1, 2.5, -300, NAN, NAN};
   for (size_t i = 0; i < 5; i++) {
-    assert_true(pull_element(&p) && pull_read(&p, &value));
-    double got = pull_number(&value);
+    assert_true(gm_pull_element(&p) && gm_pull_read(&p, &value));
+    double got = gm_pull_number(&value);
     assert_true(got == numbers[i] || (isnan(got) && isnan(numbers[i])));
-    assert_null(i == 3 ? NULL : pull_string(&value));
+    assert_null(i == 3 ? NULL : gm_pull_string(&value));
   }
-  assert_false(pull_element(&p));
-  assert_false(pull_member(&p, &key));
-  assert_true(pull_end(&p));
+  assert_false(gm_pull_element(&p));
+  assert_false(gm_pull_member(&p, &key));
+  assert_true(gm_pull_end(&p));
 }
 
 static void names_are_numbered(void **state) {
   (void)state;
   enum { N = 100000 };
-  name_table table = {0};
+  gm_name_table table = {0};
   char name[20];
   for (int round = 0; round < 2; round++)
     for (size_t i = 0; i < N; i++) {
       size_t length = (size_t)snprintf(name, sizeof name, "%zu", i * 1024);
-      assert_int_equal(name_table_add(&table, name, length), i);
+      assert_int_equal(gm_name_table_add(&table, name, length), i);
     }
   assert_int_equal(table.n, N);
-  assert_int_equal(name_table_find(&table, "1024x", 4), 1);
-  assert_true(name_table_find(&table, "102", 3) == NAME_NONE);
-  assert_true(name_table_find(&table, "10240", 5) == 10);
-  name_table_free(&table);
-  assert_true(name_table_find(&table, "1", 1) == NAME_NONE);
+  assert_int_equal(gm_name_table_find(&table, "1024x", 4), 1);
+  assert_true(gm_name_table_find(&table, "102", 3) == GM_NAME_NONE);
+  assert_true(gm_name_table_find(&table, "10240", 5) == 10);
+  gm_name_table_free(&table);
+  assert_true(gm_name_table_find(&table, "1", 1) == GM_NAME_NONE);
 }
 
 /* Half of them decomposed; no pair may be compared, which would take minutes. */
 static void names_are_numbered_by_their_forms(void **state) {
   (void)state;
   enum { N = 40000 };
-  name_table table = {0};
+  gm_name_table table = {0};
   char name[30];
   clock_t began = clock();
   for (size_t i = 0; i < N; i++) {
     snprintf(name, sizeof name, i % 2 ? "caf\xC3\xA9 %zu" : "cafe\xCC\x81 %zu", i);
-    assert_int_equal(name_table_add_name(&table, name), i);
+    assert_int_equal(gm_name_table_add_name(&table, name), i);
   }
   for (size_t i = 0; i < N; i++) {
     snprintf(name, sizeof name, i % 2 ? "cafe\xCC\x81 %zu" : "caf\xC3\xA9 %zu", i);
-    assert_int_equal(name_table_add_name(&table, name), i);
-    assert_int_equal(name_table_find_name(&table, name), i);
+    assert_int_equal(gm_name_table_add_name(&table, name), i);
+    assert_int_equal(gm_name_table_find_name(&table, name), i);
   }
-  assert_true(name_table_find_name(&table, "cafe 1") == NAME_NONE);
-  assert_int_equal(name_table_add_name(&table, "caf\xE9"), N); /* not UTF-8: equal only to
+  assert_true(gm_name_table_find_name(&table, "cafe 1") == GM_NAME_NONE);
+  assert_int_equal(gm_name_table_add_name(&table, "caf\xE9"), N); /* not UTF-8: equal only to
                                                                   itself */
-  assert_int_equal(name_table_find_name(&table, "caf\xE9"), N);
+  assert_int_equal(gm_name_table_find_name(&table, "caf\xE9"), N);
   assert_true(clock() - began < 20 * CLOCKS_PER_SEC);
-  name_table_free(&table);
+  gm_name_table_free(&table);
 }
 
 int main(void) {

@@ -119,13 +119,13 @@ static bool wait_seconds(double seconds) {
 }
 
 /* Joins the texts of a list of parts. Parts that are not text are reasoning. */
-static char *join_parts(const pull_value *parts, bool *reasoning) {
+static char *join_parts(const gm_pull_value *parts, bool *reasoning) {
   char *all = strdup(""), *grown;
-  pull_value part;
-  pull_reader p = pull_begin(parts->text);
-  for (pull_enter(&p); all && pull_element(&p) && pull_read(&p, &part);) {
-    pull_value value = pull_member_of(&part, "text");
-    char *text = pull_string(&value);
+  gm_pull_value part;
+  gm_pull_reader p = gm_pull_begin(parts->text);
+  for (gm_pull_enter(&p); all && gm_pull_element(&p) && gm_pull_read(&p, &part);) {
+    gm_pull_value value = gm_pull_member_of(&part, "text");
+    char *text = gm_pull_string(&value);
     if (!text) *reasoning = true;
     if (!text) continue;
     if (asprintf(&grown, "%s%s", all, text) < 0) grown = NULL;
@@ -136,24 +136,24 @@ static char *join_parts(const pull_value *parts, bool *reasoning) {
   return all;
 }
 
-static bool has_text(const pull_value *message, const char *name) {
-  pull_value value = pull_member_of(message, name);
-  return value.kind == PULL_STRING && value.length > 0;
+static bool has_text(const gm_pull_value *message, const char *name) {
+  gm_pull_value value = gm_pull_member_of(message, name);
+  return value.kind == GM_PULL_STRING && value.length > 0;
 }
 
 /* The text in choices[0].message.content, or NULL. "" if the answer has only reasoning. */
 static char *content_of(const char *bytes, bool *reasoning) {
-  pull_value root, choices, choice, message, content;
-  pull_reader p = pull_begin(bytes ? bytes : "");
-  if (!pull_read(&p, &root)) return NULL;
-  choices = pull_member_of(&root, "choices");
-  choice = pull_first_of(&choices);
-  message = pull_member_of(&choice, "message");
-  content = pull_member_of(&message, "content");
+  gm_pull_value root, choices, choice, message, content;
+  gm_pull_reader p = gm_pull_begin(bytes ? bytes : "");
+  if (!gm_pull_read(&p, &root)) return NULL;
+  choices = gm_pull_member_of(&root, "choices");
+  choice = gm_pull_first_of(&choices);
+  message = gm_pull_member_of(&choice, "message");
+  content = gm_pull_member_of(&message, "content");
   *reasoning = has_text(&message, "reasoning_content") || has_text(&message, "reasoning");
-  if (content.kind == PULL_ARRAY) return join_parts(&content, reasoning);
-  if (content.kind == PULL_NULL && *reasoning) return strdup("");
-  return pull_string(&content);
+  if (content.kind == GM_PULL_ARRAY) return join_parts(&content, reasoning);
+  if (content.kind == GM_PULL_NULL && *reasoning) return strdup("");
+  return gm_pull_string(&content);
 }
 
 /* The server's own message: error.message of its JSON, else the beginning of the text. */

@@ -33,7 +33,7 @@ static const char no_id[] = "without an id", no_name[] = "without a file_name",
                   no_object_id[] = "without an annotation_id";
 
 /* An annotation or an expression as its file has it. Ids are numbers of reader.ids, or
- * NAME_NONE. */
+ * GM_NAME_NONE. */
 typedef struct entry {
   size_t id, picture, category;
   gm_box box;
@@ -46,16 +46,16 @@ typedef struct reader {
   dataset *set;
   const char *file;
   const char *images; /* the pictures' folder */
-  pull_reader json;
+  gm_pull_reader json;
   bool short_of_memory;
-  name_table ids, names;  /* all ids so far; the categories' names */
-  size_t *picture_ids;    /* [set->n_pictures] */
-  size_t *category_ids;   /* [n_category_ids] */
-  size_t *category_names; /* for each of category_ids: the index in set->categories */
+  gm_name_table ids, names; /* all ids so far; the categories' names */
+  size_t *picture_ids;      /* [set->n_pictures] */
+  size_t *category_ids;     /* [n_category_ids] */
+  size_t *category_names;   /* for each of category_ids: the index in set->categories */
   size_t n_category_ids;
   entry *entries; /* of the list that is being read */
   size_t n_entries;
-  size_t *picture_of; /* [ids.n]: the index in set->pictures, or NAME_NONE */
+  size_t *picture_of; /* [ids.n]: the index in set->pictures, or GM_NAME_NONE */
 } reader;
 
 static bool short_of_memory(reader *r) {
@@ -65,15 +65,15 @@ static bool short_of_memory(reader *r) {
 
 /* ---- values ---- */
 
-/* The number of an id; NAME_NONE if the value is not an id. */
-static size_t id_of(reader *r, const pull_value *v) {
+/* The number of an id; GM_NAME_NONE if the value is not an id. */
+static size_t id_of(reader *r, const gm_pull_value *v) {
   char text[40];
   const char *key = v->text;
   size_t length = v->length, number;
   char *plain = NULL;
-  if (v->kind == PULL_STRING) { /* a quote before strings */
+  if (v->kind == GM_PULL_STRING) { /* a quote before strings */
     if (memchr(v->text, '\\', v->length)) {
-      char *string = pull_string(v);
+      char *string = gm_pull_string(v);
       if (!string || asprintf(&plain, "\"%s", string) < 0) plain = NULL;
       free(string);
       key = plain;
@@ -82,32 +82,32 @@ static size_t id_of(reader *r, const pull_value *v) {
       key--;
       length++;
     }
-  } else if (v->kind != PULL_NUMBER) {
-    return NAME_NONE;
-  } else if (strspn(key, "-0123456789") < length || pull_is(v, "-0")) {
-    double value = pull_number(v);
-    if (!isfinite(value)) return NAME_NONE;
+  } else if (v->kind != GM_PULL_NUMBER) {
+    return GM_NAME_NONE;
+  } else if (strspn(key, "-0123456789") < length || gm_pull_is(v, "-0")) {
+    double value = gm_pull_number(v);
+    if (!isfinite(value)) return GM_NAME_NONE;
     bool whole = value == floor(value) && fabs(value) < 1e15;
     snprintf(text, sizeof text, whole ? "%.0f" : "%.17g", value + 0.0); /* -0 + 0 is 0 */
     key = text;
     length = strlen(text);
   }
-  number = key ? name_table_add(&r->ids, key, length) : NAME_NONE;
+  number = key ? gm_name_table_add(&r->ids, key, length) : GM_NAME_NONE;
   free(plain);
-  if (number == NAME_NONE) short_of_memory(r);
+  if (number == GM_NAME_NONE) short_of_memory(r);
   return number;
 }
 
 /* Returns NULL, or what is wrong. */
-static const char *box_of(const pull_value *value, gm_box *out) {
+static const char *box_of(const gm_pull_value *value, gm_box *out) {
   double v[4];
   size_t n = 0;
-  if (value->kind != PULL_ARRAY) return no_box;
-  pull_reader p = pull_begin(value->text);
-  for (pull_enter(&p); pull_element(&p); n++) {
-    pull_value number;
-    pull_read(&p, &number);
-    double side = pull_number(&number);
+  if (value->kind != GM_PULL_ARRAY) return no_box;
+  gm_pull_reader p = gm_pull_begin(value->text);
+  for (gm_pull_enter(&p); gm_pull_element(&p); n++) {
+    gm_pull_value number;
+    gm_pull_read(&p, &number);
+    double side = gm_pull_number(&number);
     if (n == 4 || !(fabs(side) < 1e9)) return no_box; /* false for NaN too */
     v[n] = side;
   }
@@ -116,17 +116,17 @@ static const char *box_of(const pull_value *value, gm_box *out) {
   return v[2] > 0 && v[3] > 0 ? NULL : no_area;
 }
 
-static bool is_crowd(const pull_value *value) {
-  double number = pull_number(value);
-  return value->kind == PULL_TRUE || number < 0 || number > 0;
+static bool is_crowd(const gm_pull_value *value) {
+  double number = gm_pull_number(value);
+  return value->kind == GM_PULL_TRUE || number < 0 || number > 0;
 }
 
 /* Names the entry by its id, or else by its place. */
 static void leave_out(const reader *r, left_out *all, const char *reason, size_t id,
                       size_t place) {
   char name[120];
-  const char *text = id == NAME_NONE ? "" : r->ids.names[id];
-  if (id == NAME_NONE)
+  const char *text = id == GM_NAME_NONE ? "" : r->ids.names[id];
+  if (id == GM_NAME_NONE)
     snprintf(name, sizeof name, "[%zu]", place);
   else
     snprintf(name, sizeof name, "%.100s%s", text, text[0] == '"' ? "\"" : "");
@@ -134,15 +134,15 @@ static void leave_out(const reader *r, left_out *all, const char *reason, size_t
 }
 
 /* Reads these members of the next value; none if it is not an object. */
-static bool read_members(pull_reader *p, const char *const *names, pull_value *values,
+static bool read_members(gm_pull_reader *p, const char *const *names, gm_pull_value *values,
                          size_t n) {
-  pull_value key, value;
-  for (size_t i = 0; i < n; i++) values[i] = (pull_value){0};
-  if (pull_peek(p) != PULL_OBJECT) return pull_read(p, &value);
-  for (pull_enter(p); pull_member(p, &key);) {
-    if (!pull_read(p, &value)) return false;
+  gm_pull_value key, value;
+  for (size_t i = 0; i < n; i++) values[i] = (gm_pull_value){0};
+  if (gm_pull_peek(p) != GM_PULL_OBJECT) return gm_pull_read(p, &value);
+  for (gm_pull_enter(p); gm_pull_member(p, &key);) {
+    if (!gm_pull_read(p, &value)) return false;
     for (size_t i = 0; i < n; i++)
-      if (pull_is(&key, names[i])) values[i] = value;
+      if (gm_pull_is(&key, names[i])) values[i] = value;
   }
   return !p->wanted;
 }
@@ -165,18 +165,18 @@ static char *join_path(const char *folder, const char *name) {
 static bool read_picture(reader *r, size_t place) {
   static const char *const names[] = {"id", "file_name"};
   dataset *set = r->set;
-  pull_value v[2];
+  gm_pull_value v[2];
   if (!read_members(&r->json, names, v, 2)) return false;
   size_t id = id_of(r, &v[0]), n = set->n_pictures;
-  if (id == NAME_NONE || v[1].kind != PULL_STRING || v[1].length == 0) {
-    leave_out(r, &set->images, id == NAME_NONE ? no_id : no_name, id, place);
+  if (id == GM_NAME_NONE || v[1].kind != GM_PULL_STRING || v[1].length == 0) {
+    leave_out(r, &set->images, id == GM_NAME_NONE ? no_id : no_name, id, place);
     return !r->short_of_memory;
   }
-  size_t *ids = room_for_one(r->picture_ids, n, sizeof *ids);
+  size_t *ids = gm_room_for_one(r->picture_ids, n, sizeof *ids);
   if (ids) r->picture_ids = ids;
-  data_picture *pictures = room_for_one(set->pictures, n, sizeof *pictures);
+  data_picture *pictures = gm_room_for_one(set->pictures, n, sizeof *pictures);
   if (pictures) set->pictures = pictures;
-  char *name = pull_string(&v[1]), *path = name ? join_path(r->images, name) : NULL;
+  char *name = gm_pull_string(&v[1]), *path = name ? join_path(r->images, name) : NULL;
   free(name);
   if (!ids || !pictures || !path) {
     free(path);
@@ -188,42 +188,42 @@ static bool read_picture(reader *r, size_t place) {
   return true;
 }
 
-static char *article_of(const pull_value *given, const char *name) {
-  if (given->kind == PULL_STRING) return pull_string(given);
+static char *article_of(const gm_pull_value *given, const char *name) {
+  if (given->kind == GM_PULL_STRING) return gm_pull_string(given);
   return strdup(name[0] && strchr("aeiouAEIOU", name[0]) ? "an" : "a");
 }
 
 /* The index of the category with this name, which is added if it is new. */
-static size_t category_named(reader *r, const char *name, const pull_value *article) {
+static size_t category_named(reader *r, const char *name, const gm_pull_value *article) {
   dataset *set = r->set;
   size_t n = set->n_categories;
-  size_t found = name_table_add_name(&r->names, name);
-  if (found < n || found == NAME_NONE) return found;
-  data_category *grown = room_for_one(set->categories, n, sizeof *grown);
-  if (!grown) return NAME_NONE;
+  size_t found = gm_name_table_add_name(&r->names, name);
+  if (found < n || found == GM_NAME_NONE) return found;
+  data_category *grown = gm_room_for_one(set->categories, n, sizeof *grown);
+  if (!grown) return GM_NAME_NONE;
   set->categories = grown;
   grown[n] = (data_category){strdup(name), article_of(article, name)};
   set->n_categories++;
-  return grown[n].name && grown[n].article ? n : NAME_NONE;
+  return grown[n].name && grown[n].article ? n : GM_NAME_NONE;
 }
 
 static bool read_category(reader *r, size_t place) {
   static const char *const names[] = {"id", "name", "article"};
-  pull_value v[3];
+  gm_pull_value v[3];
   if (!read_members(&r->json, names, v, 3)) return false;
   size_t id = id_of(r, &v[0]), n = r->n_category_ids;
-  if (id == NAME_NONE || v[1].kind != PULL_STRING || v[1].length == 0) {
-    leave_out(r, &r->set->kinds, id == NAME_NONE ? no_id : no_category_name, id, place);
+  if (id == GM_NAME_NONE || v[1].kind != GM_PULL_STRING || v[1].length == 0) {
+    leave_out(r, &r->set->kinds, id == GM_NAME_NONE ? no_id : no_category_name, id, place);
     return !r->short_of_memory;
   }
-  size_t *ids = room_for_one(r->category_ids, n, sizeof *ids);
+  size_t *ids = gm_room_for_one(r->category_ids, n, sizeof *ids);
   if (ids) r->category_ids = ids;
-  size_t *places = room_for_one(r->category_names, n, sizeof *places);
+  size_t *places = gm_room_for_one(r->category_names, n, sizeof *places);
   if (places) r->category_names = places;
-  char *name = pull_string(&v[1]);
-  size_t category = name && ids && places ? category_named(r, name, &v[2]) : NAME_NONE;
+  char *name = gm_pull_string(&v[1]);
+  size_t category = name && ids && places ? category_named(r, name, &v[2]) : GM_NAME_NONE;
   free(name);
-  if (category == NAME_NONE) return short_of_memory(r);
+  if (category == GM_NAME_NONE) return short_of_memory(r);
   ids[n] = id;
   places[n] = category;
   r->n_category_ids++;
@@ -231,7 +231,7 @@ static bool read_category(reader *r, size_t place) {
 }
 
 static bool add_entry(reader *r, const entry *e) {
-  entry *grown = room_for_one(r->entries, r->n_entries, sizeof *grown);
+  entry *grown = gm_room_for_one(r->entries, r->n_entries, sizeof *grown);
   if (!grown || r->short_of_memory) return short_of_memory(r);
   r->entries = grown;
   grown[r->n_entries++] = *e;
@@ -240,28 +240,28 @@ static bool add_entry(reader *r, const entry *e) {
 
 static bool read_annotation(reader *r, size_t place) {
   static const char *const names[] = {"id", "image_id", "category_id", "bbox", "iscrowd"};
-  pull_value v[5];
+  gm_pull_value v[5];
   (void)place; /* the member of the entry itself */
   if (!read_members(&r->json, names, v, 5)) return false;
   entry e = {.id = id_of(r, &v[0]), .picture = id_of(r, &v[1]), .category = id_of(r, &v[2])};
   e.wrong = box_of(&v[3], &e.box);
   e.crowd = is_crowd(&v[4]);
-  if (e.category == NAME_NONE) e.wrong = no_category_id;
-  if (e.picture == NAME_NONE) e.wrong = no_image_id;
+  if (e.category == GM_NAME_NONE) e.wrong = no_category_id;
+  if (e.picture == GM_NAME_NONE) e.wrong = no_image_id;
   return add_entry(r, &e);
 }
 
 static bool read_expression(reader *r, size_t place) {
   static const char *const names[] = {"annotation_id", "image_id", "expression", "bbox"};
-  pull_value v[4];
+  gm_pull_value v[4];
   (void)place;
   if (!read_members(&r->json, names, v, 4)) return false;
-  entry e = {.id = id_of(r, &v[0]), .picture = id_of(r, &v[1]), .category = NAME_NONE};
+  entry e = {.id = id_of(r, &v[0]), .picture = id_of(r, &v[1]), .category = GM_NAME_NONE};
   e.wrong = box_of(&v[3], &e.box);
-  if (e.id == NAME_NONE) e.wrong = no_object_id;
-  if (e.picture == NAME_NONE) e.wrong = no_image_id;
-  if (v[2].kind != PULL_STRING) e.wrong = no_text;
-  if (!e.wrong && !(e.text = pull_string(&v[2]))) return short_of_memory(r);
+  if (e.id == GM_NAME_NONE) e.wrong = no_object_id;
+  if (e.picture == GM_NAME_NONE) e.wrong = no_image_id;
+  if (v[2].kind != GM_PULL_STRING) e.wrong = no_text;
+  if (!e.wrong && !(e.text = gm_pull_string(&v[2]))) return short_of_memory(r);
   if (add_entry(r, &e)) return true;
   free(e.text);
   return false;
@@ -270,9 +270,9 @@ static bool read_expression(reader *r, size_t place) {
 /* ---- files ---- */
 
 static bool read_list(reader *r, bool (*read_entry)(reader *, size_t)) {
-  pull_reader *p = &r->json;
+  gm_pull_reader *p = &r->json;
   size_t place = 0;
-  for (pull_enter(p); pull_element(p); place++)
+  for (gm_pull_enter(p); gm_pull_element(p); place++)
     if (!read_entry(r, place)) return false;
   return !p->wanted;
 }
@@ -285,22 +285,22 @@ static bool read_coco(reader *r) {
   } lists[] = {{"images", read_picture},
                {"annotations", read_annotation},
                {"categories", read_category}};
-  pull_reader *p = &r->json;
-  pull_value key, other;
+  gm_pull_reader *p = &r->json;
+  gm_pull_value key, other;
   bool there[3] = {false};
-  if (pull_peek(p) != PULL_OBJECT) {
-    if (pull_read(p, &other) && pull_end(p))
+  if (gm_pull_peek(p) != GM_PULL_OBJECT) {
+    if (gm_pull_read(p, &other) && gm_pull_end(p))
       cli_error("%s: wanted an object as COCO's", r->file);
     return false;
   }
-  for (pull_enter(p); pull_member(p, &key);) {
+  for (gm_pull_enter(p); gm_pull_member(p, &key);) {
     size_t i = 0;
-    while (i < 3 && !pull_is(&key, lists[i].name)) i++;
-    bool list = i < 3 && !there[i] && pull_peek(p) == PULL_ARRAY;
+    while (i < 3 && !gm_pull_is(&key, lists[i].name)) i++;
+    bool list = i < 3 && !there[i] && gm_pull_peek(p) == GM_PULL_ARRAY;
     if (list) there[i] = true;
-    if (!(list ? read_list(r, lists[i].read) : pull_read(p, &other))) return false;
+    if (!(list ? read_list(r, lists[i].read) : gm_pull_read(p, &other))) return false;
   }
-  if (!pull_end(p)) return false;
+  if (!gm_pull_end(p)) return false;
   for (size_t i = 0; i < 3; i++)
     if (!there[i]) {
       cli_error("%s: no \"%s\"; wanted annotations in COCO's format", r->file, lists[i].name);
@@ -311,10 +311,10 @@ static bool read_coco(reader *r) {
 
 /* Reads the list of expressions. */
 static bool read_refs(reader *r) {
-  pull_value other;
-  if (pull_peek(&r->json) == PULL_ARRAY)
-    return read_list(r, read_expression) && pull_end(&r->json);
-  if (pull_read(&r->json, &other) && pull_end(&r->json))
+  gm_pull_value other;
+  if (gm_pull_peek(&r->json) == GM_PULL_ARRAY)
+    return read_list(r, read_expression) && gm_pull_end(&r->json);
+  if (gm_pull_read(&r->json, &other) && gm_pull_end(&r->json))
     cli_error("%s: wanted a list of {image_id, expression, annotation_id, bbox}", r->file);
   return false;
 }
@@ -323,10 +323,10 @@ static bool read_json(reader *r, const char *file, bool (*read)(reader *)) {
   char *text = cli_read_text("", file, MAX_FILE, NULL);
   if (!text) return false;
   r->file = file;
-  r->json = pull_begin(text);
+  r->json = gm_pull_begin(text);
   bool ok = read(r);
   if (r->json.wanted)
-    cli_error("%s: line %zu: this is no JSON: wanted %s", file, pull_line(&r->json),
+    cli_error("%s: line %zu: this is no JSON: wanted %s", file, gm_pull_line(&r->json),
               r->json.wanted);
   else if (r->short_of_memory)
     cli_error("%s: not enough memory", file);
@@ -338,7 +338,7 @@ static bool read_json(reader *r, const char *file, bool (*read)(reader *)) {
 
 static size_t *numbers(size_t n) {
   size_t *list = malloc((n + 1) * sizeof *list);
-  for (size_t i = 0; list && i < n; i++) list[i] = NAME_NONE;
+  for (size_t i = 0; list && i < n; i++) list[i] = GM_NAME_NONE;
   return list;
 }
 
@@ -350,7 +350,7 @@ static bool place_pictures(reader *r, size_t limit) {
   r->picture_of = numbers(r->ids.n);
   if (!r->picture_of) return short_of_memory(r);
   for (size_t i = 0; i < n; i++) {
-    if (r->picture_of[r->picture_ids[i]] != NAME_NONE) {
+    if (r->picture_of[r->picture_ids[i]] != GM_NAME_NONE) {
       leave_out(r, &set->images, second_id, r->picture_ids[i], i);
       free(set->pictures[i].path);
       continue;
@@ -368,8 +368,8 @@ static bool place_pictures(reader *r, size_t limit) {
 /* Whether the same annotation occurs a second time. first_of: by id. */
 static bool is_twice(const reader *r, size_t *first_of, size_t i) {
   const entry *e = &r->entries[i], *first;
-  if (e->id == NAME_NONE) return false;
-  if (first_of[e->id] == NAME_NONE) {
+  if (e->id == GM_NAME_NONE) return false;
+  if (first_of[e->id] == GM_NAME_NONE) {
     first_of[e->id] = i;
     return false;
   }
@@ -384,13 +384,13 @@ static bool place_annotations(reader *r) {
   size_t *category_of = numbers(r->ids.n), *first_of = numbers(r->ids.n);
   for (size_t i = 0; category_of && i < r->n_category_ids; i++) {
     size_t *place = &category_of[r->category_ids[i]];
-    if (*place != NAME_NONE) leave_out(r, &r->set->kinds, second_id, r->category_ids[i], i);
-    if (*place == NAME_NONE) *place = r->category_names[i];
+    if (*place != GM_NAME_NONE) leave_out(r, &r->set->kinds, second_id, r->category_ids[i], i);
+    if (*place == GM_NAME_NONE) *place = r->category_names[i];
   }
   for (size_t i = 0; category_of && first_of && i < r->n_entries; i++) {
     entry *e = &r->entries[i];
-    if (!e->wrong && category_of[e->category] == NAME_NONE) e->wrong = no_category;
-    if (!e->wrong && r->picture_of[e->picture] == NAME_NONE) e->wrong = no_picture;
+    if (!e->wrong && category_of[e->category] == GM_NAME_NONE) e->wrong = no_category;
+    if (!e->wrong && r->picture_of[e->picture] == GM_NAME_NONE) e->wrong = no_picture;
     if (!e->wrong && is_twice(r, first_of, i)) e->wrong = twice;
   }
   for (size_t i = 0; category_of && first_of && i < r->n_entries; i++) {
@@ -448,7 +448,7 @@ static bool share_expressions(reader *r) {
   size_t *seen_on = numbers(r->ids.n), n = 0;
   set->expressions = calloc(r->n_entries + 1, sizeof *set->expressions);
   for (int round = 0; seen_on && set->expressions && round < 2; round++) {
-    for (size_t i = 0; i < r->ids.n; i++) seen_on[i] = NAME_NONE;
+    for (size_t i = 0; i < r->ids.n; i++) seen_on[i] = GM_NAME_NONE;
     for (size_t i = 0; i < r->n_entries; i++) {
       entry *e = &r->entries[i];
       if (!is_of(r, e) || seen_on[e->id] == e->picture) continue;
@@ -477,8 +477,8 @@ static bool place_expressions(reader *r, size_t known) {
   for (size_t i = 0; i < r->n_entries; i++) {
     entry *e = &r->entries[i];
     size_t id = e->picture;
-    if (!e->wrong) e->picture = id < known ? r->picture_of[id] : NAME_NONE;
-    if (!e->wrong && e->picture == NAME_NONE) e->wrong = no_picture;
+    if (!e->wrong) e->picture = id < known ? r->picture_of[id] : GM_NAME_NONE;
+    if (!e->wrong && e->picture == GM_NAME_NONE) e->wrong = no_picture;
     if (e->wrong) leave_out(r, &r->set->refs, e->wrong, e->id, i);
   }
   return share_expressions(r);
@@ -543,8 +543,8 @@ bool dataset_load(dataset *set, const char *coco, const char *refs, const char *
   bool ok = load(&r, coco, refs, limit) && folder_is_there(set, r.images);
   free(beside);
   free_entries(&r);
-  name_table_free(&r.ids);
-  name_table_free(&r.names);
+  gm_name_table_free(&r.ids);
+  gm_name_table_free(&r.names);
   free(r.picture_ids);
   free(r.category_ids);
   free(r.category_names);

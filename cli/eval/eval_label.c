@@ -40,7 +40,7 @@ typedef struct evaluation {
 } evaluation;
 
 static bool add_box(ap_box **boxes, size_t *n, ap_box box) {
-  ap_box *grown = room_for_one(*boxes, *n, sizeof *grown);
+  ap_box *grown = gm_room_for_one(*boxes, *n, sizeof *grown);
   if (!grown) return false;
   *boxes = grown;
   grown[(*n)++] = box;
@@ -48,7 +48,7 @@ static bool add_box(ap_box **boxes, size_t *n, ap_box box) {
 }
 
 static bool add_judged(evaluation *e, double raw_score, bool right) {
-  judged *grown = room_for_one(e->judged, e->n_judged, sizeof *grown);
+  judged *grown = gm_room_for_one(e->judged, e->n_judged, sizeof *grown);
   if (!grown) return false;
   e->judged = grown;
   grown[e->n_judged++] = (judged){raw_score, right};

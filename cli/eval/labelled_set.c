@@ -25,7 +25,7 @@ static const char no_label[] = "without a file or its label",
 /* Takes over both strings. */
 static bool add_picture(labelled_set *set, char *path, char *label) {
   labelled_picture *grown =
-      path && label ? room_for_one(set->pictures, set->n, sizeof *grown) : NULL;
+      path && label ? gm_room_for_one(set->pictures, set->n, sizeof *grown) : NULL;
   if (!grown) {
     free(path);
     free(label);
@@ -223,14 +223,14 @@ void labelled_set_free(labelled_set *set) {
 }
 
 bool labelled_set_keep(labelled_set *set, const char *const *classes, size_t n) {
-  name_table table = {0};
+  gm_name_table table = {0};
   bool ok = true;
   size_t kept = 0;
-  for (size_t i = 0; ok && i < n; i++) ok = name_table_add_name(&table, classes[i]) == i;
+  for (size_t i = 0; ok && i < n; i++) ok = gm_name_table_add_name(&table, classes[i]) == i;
   for (size_t i = 0; ok && i < set->n; i++) {
     labelled_picture p = set->pictures[i];
-    p.class_index = name_table_find_name(&table, p.label);
-    if (p.class_index != NAME_NONE) {
+    p.class_index = gm_name_table_find_name(&table, p.label);
+    if (p.class_index != GM_NAME_NONE) {
       set->pictures[kept++] = p;
       continue;
     }
@@ -241,21 +241,21 @@ bool labelled_set_keep(labelled_set *set, const char *const *classes, size_t n) 
     free(p.label);
   }
   if (ok) set->n = kept;
-  name_table_free(&table);
+  gm_name_table_free(&table);
   return ok;
 }
 
 const char **labelled_set_labels(const labelled_set *set, size_t *n) {
   const char **labels = malloc((set->n + 1) * sizeof *labels);
-  name_table table = {0};
+  gm_name_table table = {0};
   *n = 0;
   for (size_t i = 0; labels && i < set->n; i++) {
-    size_t place = name_table_add_name(&table, set->pictures[i].label);
+    size_t place = gm_name_table_add_name(&table, set->pictures[i].label);
     if (place == *n) labels[(*n)++] = set->pictures[i].label;
-    if (place != NAME_NONE) continue;
+    if (place != GM_NAME_NONE) continue;
     free(labels);
     labels = NULL;
   }
-  name_table_free(&table);
+  gm_name_table_free(&table);
   return labels;
 }

@@ -9,16 +9,16 @@
 
 enum { DEEPEST = 512 };
 
-pull_reader pull_begin(const char *text) {
-  return (pull_reader){.begin = text, .at = text};
+gm_pull_reader gm_pull_begin(const char *text) {
+  return (gm_pull_reader){.begin = text, .at = text};
 }
 
-static bool miss(pull_reader *p, const char *wanted) {
+static bool miss(gm_pull_reader *p, const char *wanted) {
   if (!p->wanted) p->wanted = wanted;
   return false;
 }
 
-static char next_byte(pull_reader *p) {
+static char next_byte(gm_pull_reader *p) {
   while (*p->at == ' ' || *p->at == '\n' || *p->at == '\r' || *p->at == '\t') p->at++;
   return *p->at;
 }
@@ -34,7 +34,7 @@ static bool is_hex(char c) {
 /* ---- simple values ---- */
 
 /* At the opening quote. */
-static bool read_string(pull_reader *p) {
+static bool read_string(gm_pull_reader *p) {
   const char *c = p->at + 1;
   for (; *c != '"'; c++) {
     if ((unsigned char)*c < 0x20) { /* also at the end of the text */
@@ -61,14 +61,14 @@ static const char *read_digits(const char *c) {
   return c;
 }
 
-static bool read_word(pull_reader *p, const char *word) {
+static bool read_word(gm_pull_reader *p, const char *word) {
   size_t length = strlen(word);
   if (strncmp(p->at, word, length) != 0) return miss(p, "a value");
   p->at += length;
   return true;
 }
 
-static bool read_number(pull_reader *p) {
+static bool read_number(gm_pull_reader *p) {
   if (*p->at == 'N') return read_word(p, "NaN");
   if (*p->at == '-') p->at++;
   if (*p->at == 'I') return read_word(p, "Infinity");
@@ -89,51 +89,51 @@ static bool read_number(pull_reader *p) {
   return ok || miss(p, "a number of JSON");
 }
 
-pull_kind pull_peek(pull_reader *p) {
+gm_pull_kind gm_pull_peek(gm_pull_reader *p) {
   char c = next_byte(p);
   switch (c) {
   case '"':
-    return PULL_STRING;
+    return GM_PULL_STRING;
   case '{':
-    return PULL_OBJECT;
+    return GM_PULL_OBJECT;
   case '[':
-    return PULL_ARRAY;
+    return GM_PULL_ARRAY;
   case 't':
-    return PULL_TRUE;
+    return GM_PULL_TRUE;
   case 'f':
-    return PULL_FALSE;
+    return GM_PULL_FALSE;
   case 'n':
-    return PULL_NULL;
+    return GM_PULL_NULL;
   default:
-    return is_digit(c) || c == '-' || c == 'N' || c == 'I' ? PULL_NUMBER : PULL_NONE;
+    return is_digit(c) || c == '-' || c == 'N' || c == 'I' ? GM_PULL_NUMBER : GM_PULL_NONE;
   }
 }
 
 /* ---- objects and arrays ---- */
 
-static bool pass_over(pull_reader *p, unsigned depth) {
-  switch (pull_peek(p)) {
-  case PULL_STRING:
+static bool pass_over(gm_pull_reader *p, unsigned depth) {
+  switch (gm_pull_peek(p)) {
+  case GM_PULL_STRING:
     return read_string(p);
-  case PULL_NUMBER:
+  case GM_PULL_NUMBER:
     return read_number(p);
-  case PULL_TRUE:
+  case GM_PULL_TRUE:
     return read_word(p, "true");
-  case PULL_FALSE:
+  case GM_PULL_FALSE:
     return read_word(p, "false");
-  case PULL_NULL:
+  case GM_PULL_NULL:
     return read_word(p, "null");
-  case PULL_NONE:
+  case GM_PULL_NONE:
     return miss(p, "a value");
-  case PULL_ARRAY:
+  case GM_PULL_ARRAY:
     if (depth == DEEPEST) return miss(p, "lists less deep");
-    for (pull_enter(p); pull_element(p);)
+    for (gm_pull_enter(p); gm_pull_element(p);)
       if (!pass_over(p, depth + 1)) return false;
     break;
-  case PULL_OBJECT: {
-    pull_value key;
+  case GM_PULL_OBJECT: {
+    gm_pull_value key;
     if (depth == DEEPEST) return miss(p, "objects less deep");
-    for (pull_enter(p); pull_member(p, &key);)
+    for (gm_pull_enter(p); gm_pull_member(p, &key);)
       if (!pass_over(p, depth + 1)) return false;
     break;
   }
@@ -141,25 +141,25 @@ static bool pass_over(pull_reader *p, unsigned depth) {
   return !p->wanted;
 }
 
-bool pull_read(pull_reader *p, pull_value *out) {
-  *out = (pull_value){pull_peek(p), p->at, 0};
+bool gm_pull_read(gm_pull_reader *p, gm_pull_value *out) {
+  *out = (gm_pull_value){gm_pull_peek(p), p->at, 0};
   if (p->wanted || !pass_over(p, 0)) return false;
-  bool string = out->kind == PULL_STRING;
+  bool string = out->kind == GM_PULL_STRING;
   out->text += string;
   out->length = (size_t)(p->at - out->text) - string;
   return true;
 }
 
-bool pull_enter(pull_reader *p) {
-  pull_kind kind = pull_peek(p);
-  if (p->wanted || (kind != PULL_ARRAY && kind != PULL_OBJECT)) return miss(p, "{ or [");
+bool gm_pull_enter(gm_pull_reader *p) {
+  gm_pull_kind kind = gm_pull_peek(p);
+  if (p->wanted || (kind != GM_PULL_ARRAY && kind != GM_PULL_OBJECT)) return miss(p, "{ or [");
   p->at++;
   p->first = true;
   return true;
 }
 
 /* After an element or an opening bracket: true if another element follows. */
-static bool another(pull_reader *p, char closing, const char *wanted) {
+static bool another(gm_pull_reader *p, char closing, const char *wanted) {
   if (p->wanted) return false;
   char c = next_byte(p);
   bool first = p->first;
@@ -174,14 +174,14 @@ static bool another(pull_reader *p, char closing, const char *wanted) {
   return true;
 }
 
-bool pull_element(pull_reader *p) {
+bool gm_pull_element(gm_pull_reader *p) {
   return another(p, ']', ", or ]");
 }
 
-bool pull_member(pull_reader *p, pull_value *key) {
+bool gm_pull_member(gm_pull_reader *p, gm_pull_value *key) {
   if (!another(p, '}', ", or }")) return false;
-  if (pull_peek(p) != PULL_STRING) return miss(p, "a member's name in quotes");
-  *key = (pull_value){PULL_STRING, p->at + 1, 0};
+  if (gm_pull_peek(p) != GM_PULL_STRING) return miss(p, "a member's name in quotes");
+  *key = (gm_pull_value){GM_PULL_STRING, p->at + 1, 0};
   if (!read_string(p)) return false;
   key->length = (size_t)(p->at - key->text) - 1;
   if (next_byte(p) != ':') return miss(p, "a colon");
@@ -189,11 +189,11 @@ bool pull_member(pull_reader *p, pull_value *key) {
   return true;
 }
 
-bool pull_end(pull_reader *p) {
+bool gm_pull_end(gm_pull_reader *p) {
   return !p->wanted && (!next_byte(p) || miss(p, "nothing more"));
 }
 
-size_t pull_line(const pull_reader *p) {
+size_t gm_pull_line(const gm_pull_reader *p) {
   size_t line = 1;
   for (const char *c = p->begin; c < p->at; c++) line += *c == '\n';
   return line;
@@ -223,8 +223,8 @@ static uint32_t code_point(const char **at, const char *end) {
   return 0x10000 + ((high - 0xD800) << 10 | (low - 0xDC00));
 }
 
-char *pull_string(const pull_value *value) {
-  if (value->kind != PULL_STRING) return NULL;
+char *gm_pull_string(const gm_pull_value *value) {
+  if (value->kind != GM_PULL_STRING) return NULL;
   char *text = malloc(value->length + 1), *to = text; /* \uXXXX is longer than its UTF-8 */
   const char *c = value->text, *end = c + value->length;
   if (!text) return NULL;
@@ -246,28 +246,28 @@ char *pull_string(const pull_value *value) {
   return text;
 }
 
-bool pull_is(const pull_value *value, const char *text) {
+bool gm_pull_is(const gm_pull_value *value, const char *text) {
   return strlen(text) == value->length && memcmp(text, value->text, value->length) == 0;
 }
 
-pull_value pull_member_of(const pull_value *object, const char *name) {
-  pull_value found = {0}, key, value;
-  if (object->kind != PULL_OBJECT) return found;
-  pull_reader p = pull_begin(object->text);
-  for (pull_enter(&p); pull_member(&p, &key) && pull_read(&p, &value);)
-    if (pull_is(&key, name)) found = value;
+gm_pull_value gm_pull_member_of(const gm_pull_value *object, const char *name) {
+  gm_pull_value found = {0}, key, value;
+  if (object->kind != GM_PULL_OBJECT) return found;
+  gm_pull_reader p = gm_pull_begin(object->text);
+  for (gm_pull_enter(&p); gm_pull_member(&p, &key) && gm_pull_read(&p, &value);)
+    if (gm_pull_is(&key, name)) found = value;
   return found;
 }
 
-pull_value pull_first_of(const pull_value *array) {
-  pull_value found = {0};
-  if (array->kind != PULL_ARRAY) return found;
-  pull_reader p = pull_begin(array->text);
-  pull_enter(&p);
-  if (!pull_element(&p) || !pull_read(&p, &found)) found = (pull_value){0};
+gm_pull_value gm_pull_first_of(const gm_pull_value *array) {
+  gm_pull_value found = {0};
+  if (array->kind != GM_PULL_ARRAY) return found;
+  gm_pull_reader p = gm_pull_begin(array->text);
+  gm_pull_enter(&p);
+  if (!gm_pull_element(&p) || !gm_pull_read(&p, &found)) found = (gm_pull_value){0};
   return found;
 }
 
-double pull_number(const pull_value *value) {
-  return value->kind == PULL_NUMBER ? strtod(value->text, NULL) : NAN;
+double gm_pull_number(const gm_pull_value *value) {
+  return value->kind == GM_PULL_NUMBER ? strtod(value->text, NULL) : NAN;
 }

@@ -14,7 +14,7 @@ static size_t hash(const char *name, size_t length) {
 }
 
 /* The slot of the name, or the free slot for it. */
-static size_t slot_of(const name_table *t, const char *name, size_t length) {
+static size_t slot_of(const gm_name_table *t, const char *name, size_t length) {
   size_t mask = t->n_slots - 1, i = hash(name, length) & mask;
   for (; t->slots[i]; i = (i + 1) & mask) {
     const char *there = t->names[t->slots[i] - 1];
@@ -24,7 +24,7 @@ static size_t slot_of(const name_table *t, const char *name, size_t length) {
 }
 
 /* At most half of the slots are used. */
-static bool grow(name_table *t) {
+static bool grow(gm_name_table *t) {
   size_t capacity = t->capacity ? 2 * t->capacity : 64;
   char **names = realloc(t->names, capacity * sizeof *names);
   if (names) t->names = names;
@@ -38,17 +38,17 @@ static bool grow(name_table *t) {
   return true;
 }
 
-size_t name_table_find(const name_table *t, const char *name, size_t length) {
+size_t gm_name_table_find(const gm_name_table *t, const char *name, size_t length) {
   size_t taken = t->n_slots ? t->slots[slot_of(t, name, length)] : 0;
-  return taken ? taken - 1 : NAME_NONE;
+  return taken ? taken - 1 : GM_NAME_NONE;
 }
 
-size_t name_table_add(name_table *t, const char *name, size_t length) {
-  size_t found = name_table_find(t, name, length);
-  if (found != NAME_NONE) return found;
-  if (t->n == t->capacity && !grow(t)) return NAME_NONE;
+size_t gm_name_table_add(gm_name_table *t, const char *name, size_t length) {
+  size_t found = gm_name_table_find(t, name, length);
+  if (found != GM_NAME_NONE) return found;
+  if (t->n == t->capacity && !grow(t)) return GM_NAME_NONE;
   char *copy = strndup(name, length);
-  if (!copy) return NAME_NONE;
+  if (!copy) return GM_NAME_NONE;
   t->slots[slot_of(t, name, length)] = t->n + 1;
   t->names[t->n] = copy;
   return t->n++;
@@ -59,25 +59,25 @@ static char *nfc(const char *name) {
   return (char *)utf8proc_NFC((const utf8proc_uint8_t *)name);
 }
 
-size_t name_table_find_name(const name_table *t, const char *name) {
+size_t gm_name_table_find_name(const gm_name_table *t, const char *name) {
   char *form = nfc(name);
   const char *key = form ? form : name; /* a name that is not UTF-8 has no NFC form */
-  size_t found = name_table_find(t, key, strlen(key));
+  size_t found = gm_name_table_find(t, key, strlen(key));
   free(form);
   return found;
 }
 
-size_t name_table_add_name(name_table *t, const char *name) {
+size_t gm_name_table_add_name(gm_name_table *t, const char *name) {
   char *form = nfc(name);
   const char *key = form ? form : name;
-  size_t found = name_table_add(t, key, strlen(key));
+  size_t found = gm_name_table_add(t, key, strlen(key));
   free(form);
   return found;
 }
 
-void name_table_free(name_table *t) {
+void gm_name_table_free(gm_name_table *t) {
   for (size_t i = 0; i < t->n; i++) free(t->names[i]);
   free(t->names);
   free(t->slots);
-  *t = (name_table){0};
+  *t = (gm_name_table){0};
 }
