@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GREETING_END "</s>"
 static const char CONVERSATION[] =
     "<s>A chat between a curious user and an artificial intelligence assistant. The assistant "
     "gives helpful, detailed, and polite answers to the user's questions. USER: Here is an "
     "image "
     "with region crops from it. Image: <image>. Regions: <region>. ASSISTANT: Thank you for "
     "the "
-    "image! How can I assist you with it?</s>";
+    "image! How can I assist you with it?" GREETING_END;
 static const char REFERRED[] = "<roi><refer_box></roi><refer_feat>";
 
 enum { MAX_PARTS = 512 }; /* of one question: 255 boxes between stretches of text */
@@ -54,6 +55,8 @@ static gm_status find_tokens(gm_prompt *prompt, size_t vocab, gm_error *err) {
       {"[grounding]", &prompt->grounding},
       {"<refer_box>", &prompt->refer_box},
       {"<refer_feat>", &prompt->refer_feat},
+      {"<image>", &prompt->image},
+      {"<region>", &prompt->region},
   };
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
     GM_TRY(find_token(prompt, wanted[i].text, vocab, wanted[i].id, err));
@@ -61,18 +64,15 @@ static gm_status find_tokens(gm_prompt *prompt, size_t vocab, gm_error *err) {
 }
 
 /* Cuts the ids of the conversation at <image> and <region>. */
-static gm_status encode_conversation(gm_prompt *prompt, size_t vocab, gm_error *err) {
-  int32_t image, region;
-  GM_TRY(find_token(prompt, "<image>", vocab, &image, err));
-  GM_TRY(find_token(prompt, "<region>", vocab, &region, err));
+static gm_status encode_conversation(gm_prompt *prompt, gm_error *err) {
   gm_ids all = {0};
   gm_status status = gm_llama_encode(prompt->tokenizer, CONVERSATION, sizeof CONVERSATION - 1,
                                      true, &all, err);
   gm_ids *part = &prompt->head;
   for (size_t i = 0; i < all.n && status == GM_OK; i++) {
-    if (all.ids[i] == image)
+    if (all.ids[i] == prompt->image)
       part = &prompt->before_regions;
-    else if (all.ids[i] == region)
+    else if (all.ids[i] == prompt->region)
       part = &prompt->tail;
     else
       status = gm_ids_append(part, all.ids[i], err);
@@ -94,7 +94,7 @@ gm_status gm_prompt_create(gm_prompt **out, const gm_llama_tokenizer *tokenizer,
   if (!prompt) return gm_fail_memory(err, "the prompt", sizeof *prompt);
   prompt->tokenizer = tokenizer;
   gm_status status = find_tokens(prompt, vocab, err);
-  if (status == GM_OK) status = encode_conversation(prompt, vocab, err);
+  if (status == GM_OK) status = encode_conversation(prompt, err);
   if (status == GM_OK)
     *out = prompt;
   else
@@ -108,6 +108,10 @@ void gm_prompt_free(gm_prompt *prompt) {
   gm_ids_free(&prompt->before_regions);
   gm_ids_free(&prompt->tail);
   free(prompt);
+}
+
+gm_status gm_prompt_append_greeting(gm_text *text, gm_error *err) {
+  return gm_text_append(text, CONVERSATION, sizeof CONVERSATION - sizeof GREETING_END, err);
 }
 
 /* ---- questions ---- */

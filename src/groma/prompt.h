@@ -19,6 +19,7 @@
 typedef struct gm_prompt {
   const gm_llama_tokenizer *tokenizer;
   int32_t bos, eos, roi, roi_end, phrase, phrase_end, grounding, refer_box, refer_feat;
+  int32_t image, region;  /* hold the places of vectors */
   int32_t region_0;       /* <r0>; the others follow it */
   size_t n_region_tokens; /* <r0> .. <r(n-1)> */
   gm_ids head;            /* <s> ... Image:     then the image tokens */
@@ -31,6 +32,9 @@ typedef struct gm_prompt {
 gm_status gm_prompt_create(gm_prompt **out, const gm_llama_tokenizer *tokenizer, size_t vocab,
                            gm_error *err);
 void gm_prompt_free(gm_prompt *prompt);
+
+/* The fixed part as text, without the </s> at its end. */
+gm_status gm_prompt_append_greeting(gm_text *text, gm_error *err);
 
 /* One question in ids. Zero-initialised it is empty. */
 typedef struct gm_question {
