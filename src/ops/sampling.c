@@ -2,6 +2,7 @@
  * deformable attention. The first two find the rows (positions of the map) and weights that
  * make up one output row and leave the sum to one kernel. */
 #include "ops.h"
+#include "sampling_positions.h"
 
 #include <assert.h>
 
@@ -19,6 +20,15 @@ static void push_tap(tap_list *taps, const float *row, float weight) {
   taps->weights[taps->n++] = weight;
 }
 
+/* Two neighbours in each of two rows; fy is the weight of the lower row. */
+static void push_square(tap_list *taps, const float *upper, const float *lower, size_t ld,
+                        gm_neighbours x, float fy, float share) {
+  push_tap(taps, upper + x.low * ld, share * (1 - fy) * (1 - x.f));
+  push_tap(taps, upper + x.high * ld, share * (1 - fy) * x.f);
+  push_tap(taps, lower + x.low * ld, share * fy * (1 - x.f));
+  push_tap(taps, lower + x.high * ld, share * fy * x.f);
+}
+
 /* ---- resizing */
 
 typedef struct resize_job {
@@ -28,32 +38,16 @@ typedef struct resize_job {
   size_t ld_out, ho, wo, ld_in, hi, wi, channels;
 } resize_job;
 
-/* Lower neighbour, upper neighbour and the upper one's weight for output position i of n. */
-static void resize_position(size_t i, size_t n_out, size_t n_in, size_t *low, size_t *high,
-                            float *weight) {
-  float step = n_out > 1 ? (float)(n_in - 1) / (float)(n_out - 1) : 0;
-  float at = step * (float)i;
-  size_t floor = (size_t)at;
-  *low = floor < n_in - 1 ? floor : n_in - 1;
-  *high = *low < n_in - 1 ? *low + 1 : *low;
-  *weight = at - (float)*low;
-}
-
 static void resize_task(void *arg, size_t y, size_t worker) {
   (void)worker;
   const resize_job *job = arg;
-  size_t y0, y1, x0, x1;
-  float fy, fx;
-  resize_position(y, job->ho, job->hi, &y0, &y1, &fy);
-  const float *upper = job->in + y0 * job->wi * job->ld_in;
-  const float *lower = job->in + y1 * job->wi * job->ld_in;
+  gm_neighbours at_y = gm_resize_position(y, job->ho, job->hi);
+  const float *upper = job->in + at_y.low * job->wi * job->ld_in;
+  const float *lower = job->in + at_y.high * job->wi * job->ld_in;
   for (size_t x = 0; x < job->wo; x++) {
-    resize_position(x, job->wo, job->wi, &x0, &x1, &fx);
+    gm_neighbours at_x = gm_resize_position(x, job->wo, job->wi);
     tap_list taps = {.n = 0};
-    push_tap(&taps, upper + x0 * job->ld_in, (1 - fy) * (1 - fx));
-    push_tap(&taps, upper + x1 * job->ld_in, (1 - fy) * fx);
-    push_tap(&taps, lower + x0 * job->ld_in, fy * (1 - fx));
-    push_tap(&taps, lower + x1 * job->ld_in, fy * fx);
+    push_square(&taps, upper, lower, job->ld_in, at_x, at_y.f, 1);
     job->k->weighted_rows(job->out + (y * job->wo + x) * job->ld_out, taps.rows, taps.weights,
                           taps.n, job->channels);
   }
@@ -76,44 +70,22 @@ typedef struct roi_job {
   float stride;
 } roi_job;
 
-/* Neighbours of one coordinate under RoIAlign's rules; false where the sample is off the map.
- */
-static bool roi_position(float at, size_t n, size_t *low, size_t *high, float *weight) {
-  if (!(at >= -1 && at <= (float)n)) return false;
-  if (at < 0) at = 0;
-  *low = (size_t)at;
-  *high = *low + 1;
-  if (*low >= n - 1) {
-    *low = *high = n - 1;
-    at = (float)*low;
-  }
-  *weight = at - (float)*low;
-  return true;
-}
-
 static void roi_task(void *arg, size_t task, size_t worker) {
   (void)worker;
   const roi_job *job = arg;
   size_t row = task % job->bins;
   const float *box = job->boxes + 4 * (task / job->bins);
-  float x_start = box[0] / job->stride - 0.5F, y_start = box[1] / job->stride - 0.5F;
-  float x_bin = (box[2] - box[0]) / job->stride / (float)job->bins;
-  float y_bin = (box[3] - box[1]) / job->stride / (float)job->bins;
+  gm_roi_axis x_axis = gm_roi_axis_of(box[0], box[2], job->bins, job->stride);
+  gm_roi_axis y_axis = gm_roi_axis_of(box[1], box[3], job->bins, job->stride);
   for (size_t column = 0; column < job->bins; column++) {
     tap_list taps = {.n = 0};
     for (size_t sample = 0; sample < 4; sample++) {
-      float y = y_start + y_bin * ((float)row + 0.25F + 0.5F * (float)(sample / 2));
-      float x = x_start + x_bin * ((float)column + 0.25F + 0.5F * (float)(sample % 2));
-      size_t y0, y1, x0, x1;
-      float fy, fx;
-      if (!roi_position(y, job->h, &y0, &y1, &fy)) continue;
-      if (!roi_position(x, job->w, &x0, &x1, &fx)) continue;
-      const float *upper = job->map + y0 * job->w * job->channels;
-      const float *lower = job->map + y1 * job->w * job->channels;
-      push_tap(&taps, upper + x0 * job->channels, 0.25F * (1 - fy) * (1 - fx));
-      push_tap(&taps, upper + x1 * job->channels, 0.25F * (1 - fy) * fx);
-      push_tap(&taps, lower + x0 * job->channels, 0.25F * fy * (1 - fx));
-      push_tap(&taps, lower + x1 * job->channels, 0.25F * fy * fx);
+      gm_neighbours y, x;
+      if (!gm_roi_position(gm_roi_sample(y_axis, row, sample / 2), job->h, &y)) continue;
+      if (!gm_roi_position(gm_roi_sample(x_axis, column, sample % 2), job->w, &x)) continue;
+      const float *upper = job->map + y.low * job->w * job->channels;
+      const float *lower = job->map + y.high * job->w * job->channels;
+      push_square(&taps, upper, lower, job->channels, x, y.f, 0.25F);
     }
     job->k->weighted_rows(job->out + (task * job->bins + column) * job->channels, taps.rows,
                           taps.weights, taps.n, job->channels);
