@@ -105,22 +105,17 @@ static gm_status load_embeddings(gm_dinov2 *w, const gm_weight_loader *l) {
   return GM_OK;
 }
 
-/* w->position from the stored table (any type, [1, 1 + g*g, C]) and the class token. */
-static gm_status make_position(gm_dinov2 *w, const gm_weight_loader *l) {
-  size_t C = w->shape.dim, cells = w->grid * w->grid;
-  const gm_tensor *stored = &w->positions, *class_token = &w->class_token;
-  size_t rows = stored->shape[1], side = (size_t)lround(sqrt((double)(rows - 1)));
-  if (rows < 2 || side * side != rows - 1)
-    return gm_fail(l->err, GM_ERR_MODEL,
-                   "%s: %sposition_embeddings has %zu rows, wanted 1 + a square",
-                   gm_model_file_name(l->file), l->prefix, rows);
+static size_t stored_side(const gm_dinov2 *w) {
+  return (size_t)lround(sqrt((double)(w->positions.shape[1] - 1)));
+}
 
-  w->position = malloc((1 + cells) * C * sizeof *w->position);
+/* The stored table has any type and is [1, 1 + g*g, C]. */
+gm_status gm_dinov2_refresh(gm_dinov2 *w, gm_error *err) {
+  size_t C = w->shape.dim, side = stored_side(w);
+  const gm_tensor *stored = &w->positions, *class_token = &w->class_token;
+  size_t rows = stored->shape[1];
   float *table = malloc((rows + 1) * C * sizeof *table);
-  if (!w->position || !table) {
-    free(table);
-    return gm_fail_memory(l->err, "position table", (rows + cells + 2) * C * sizeof *table);
-  }
+  if (!table) return gm_fail_memory(err, "position table", (rows + 1) * C * sizeof *table);
   const gm_type_traits *traits = gm_type_traits_of(stored->type);
   for (size_t i = 0; i < rows; i++) {
     const unsigned char *row = (const unsigned char *)stored->data + i * stored->row_bytes;
@@ -132,6 +127,19 @@ static gm_status make_position(gm_dinov2 *w, const gm_weight_loader *l) {
   gm_dinov2_resample_position(w->position + C, w->grid, table + C, side, C);
   free(table);
   return GM_OK;
+}
+
+static gm_status make_position(gm_dinov2 *w, const gm_weight_loader *l) {
+  size_t C = w->shape.dim, tokens = 1 + w->grid * w->grid, rows = w->positions.shape[1];
+  size_t side = stored_side(w);
+  if (rows < 2 || side * side != rows - 1)
+    return gm_fail(l->err, GM_ERR_MODEL,
+                   "%s: %sposition_embeddings has %zu rows, wanted 1 + a square",
+                   gm_model_file_name(l->file), l->prefix, rows);
+  w->position = malloc(tokens * C * sizeof *w->position);
+  if (!w->position)
+    return gm_fail_memory(l->err, "position table", tokens * C * sizeof *w->position);
+  return gm_dinov2_refresh(w, l->err);
 }
 
 gm_status gm_dinov2_load(gm_dinov2 *w, const gm_model_file *file,

@@ -38,6 +38,9 @@ void gm_dinov2_rules(gm_tensor_rules *rules, const size_t *dims);
 gm_status gm_dinov2_load(gm_dinov2 *w, const gm_model_file *file,
                          const gm_groma_hparams *hparams, gm_error *err);
 void gm_dinov2_free(gm_dinov2 *w);
+/* Makes w->position anew, after a step of training that changed positions or the class token.
+ */
+gm_status gm_dinov2_refresh(gm_dinov2 *w, gm_error *err);
 
 /* keep[L+1]: hidden state i (0: the embeddings; i: the output of layer i; raw residual stream)
  * is copied to keep[i] [1+n*n, C] where that is not NULL; row 0 is the class token. Polls

@@ -30,19 +30,13 @@ void gm_proposer_encoder_rules(gm_tensor_rules *rules, const size_t *dims) {
   gm_proposer_ffn_rules(rules, d, dims[ENC_FFN]);
 }
 
-/* position = (y features, x features) of every cell + level_embed; references = cell centres,
- * with offsets counted in cells. */
-static gm_status make_position(gm_proposer_encoder *w, const gm_weight_loader *l) {
-  size_t n = w->grid, d = w->dim, half = d / 2, n_levels = 1;
-  GM_PROPOSER_LEVELS(GM_VEC_LOAD, GM_MAT_LOAD)
+/* position = (y features, x features) of every cell + level_embed */
+gm_status gm_proposer_encoder_refresh(gm_proposer_encoder *w, gm_error *err) {
+  size_t n = w->grid, d = w->dim, half = d / 2;
   assert(d % 4 == 0); /* a sine and a cosine for each axis */
-  w->position = malloc(n * n * d * sizeof *w->position);
-  w->references = malloc(n * n * sizeof *w->references);
   float *scratch = malloc((n * half + d) * sizeof *scratch);
-  if (!w->position || !w->references || !scratch) {
-    free(scratch);
-    return gm_fail_memory(l->err, "proposer positions", (n * n * d + d) * sizeof *scratch);
-  }
+  if (!scratch)
+    return gm_fail_memory(err, "proposer positions", (n * half + d) * sizeof *scratch);
   float *level_row = scratch + n * half;
   gm_type_traits_of(w->levels.type)->to_float(level_row, w->levels.data, d);
   for (size_t i = 0; i < n; i++) {
@@ -56,13 +50,26 @@ static gm_status make_position(gm_proposer_encoder *w, const gm_weight_loader *l
         row[k] = scratch[y * half + k] + level_row[k];
         row[half + k] = scratch[x * half + k] + level_row[half + k];
       }
-      float cell = 1.0f / (float)n;
-      w->references[y * n + x] = (gm_reference){((float)x + 0.5f) / (float)n,
-                                                ((float)y + 0.5f) / (float)n, cell, cell};
     }
   }
   free(scratch);
   return GM_OK;
+}
+
+/* Positions, and references: cell centres, with offsets counted in cells. */
+static gm_status make_position(gm_proposer_encoder *w, const gm_weight_loader *l) {
+  size_t n = w->grid, d = w->dim, n_levels = 1;
+  GM_PROPOSER_LEVELS(GM_VEC_LOAD, GM_MAT_LOAD)
+  w->position = malloc(n * n * d * sizeof *w->position);
+  w->references = malloc(n * n * sizeof *w->references);
+  if (!w->position || !w->references)
+    return gm_fail_memory(l->err, "proposer positions", n * n * d * sizeof *w->position);
+  float cell = 1.0f / (float)n;
+  for (size_t y = 0; y < n; y++)
+    for (size_t x = 0; x < n; x++)
+      w->references[y * n + x] = (gm_reference){((float)x + 0.5f) / (float)n,
+                                                ((float)y + 0.5f) / (float)n, cell, cell};
+  return gm_proposer_encoder_refresh(w, l->err);
 }
 
 static gm_status load_layer(gm_proposer_encoder_layer *w, const gm_weight_loader *l, size_t d,

@@ -48,6 +48,8 @@ void gm_proposer_encoder_rules(gm_tensor_rules *rules, const size_t *dims);
 gm_status gm_proposer_encoder_load(gm_proposer_encoder *w, const gm_model_file *file,
                                    const gm_groma_hparams *hparams, size_t C, gm_error *err);
 void gm_proposer_encoder_free(gm_proposer_encoder *w);
+/* Makes w->position anew, after a step of training that changed level_embed. */
+gm_status gm_proposer_encoder_refresh(gm_proposer_encoder *w, gm_error *err);
 
 /* x[n*n, d] = LayerNorm(conv1x1(features[n*n, C])) */
 gm_status gm_proposer_encoder_input(gm_compute *c, const gm_proposer_encoder *w,

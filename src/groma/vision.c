@@ -83,6 +83,12 @@ void gm_vision_free(gm_vision *vision) {
   free(vision);
 }
 
+gm_status gm_vision_refresh(gm_vision *vision, gm_error *err) {
+  assert(!vision->panels);
+  GM_TRY(gm_dinov2_refresh(&vision->encoder, err));
+  return gm_proposer_encoder_refresh(&vision->proposer_encoder, err);
+}
+
 gm_status gm_vision_keep_panels(gm_vision *vision, const gm_kernels *kernels, gm_cache_dir *dir,
                                 gm_error *err) {
   assert(!vision->panels);

@@ -29,6 +29,9 @@ typedef struct gm_vision gm_vision;
 gm_status gm_vision_load(gm_vision **out, const gm_model_file *file,
                          const gm_groma_hparams *hparams, gm_error *err);
 void gm_vision_free(gm_vision *vision);
+/* Makes anew what was derived from weights at load (positions), after steps of training on a
+ * view of the file (model_file.h). Panels must not be kept. */
+gm_status gm_vision_refresh(gm_vision *vision, gm_error *err);
 /* Panels of the encoder's weights are kept in dir from now on (panel_file.h), which must
  * outlive vision. kernels: those of the gm_compute that encodes. Once, and before vision is
  * used. Errors: GM_ERR_MEMORY. */

@@ -90,6 +90,10 @@ void gm_clip_text_free(gm_clip_text *w) {
   *w = (gm_clip_text){0};
 }
 
+void gm_clip_text_refresh(gm_clip_text *w) {
+  gm_clip_tower_fill_table(w->position, &w->positions);
+}
+
 /* ---- forward */
 
 /* Computes the texts order[0..n), which share the computed length `tokens`; writes the features

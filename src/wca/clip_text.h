@@ -33,6 +33,8 @@ void gm_clip_text_rules(gm_tensor_rules *rules, const size_t *dims, bool fused);
 gm_status gm_clip_text_load(gm_clip_text *w, const gm_model_file *file,
                             const gm_clip_hparams *hparams, gm_error *err);
 void gm_clip_text_free(gm_clip_text *w);
+/* Makes w->position anew, after a step of training that changed positions. */
+void gm_clip_text_refresh(gm_clip_text *w);
 
 /* ids[n, context], each row start + ids + end and then padding; ends[i] is the position of row
  * i's first end-of-text id. Ids are within the vocabulary (asserted). Positions after the end

@@ -64,14 +64,19 @@ gm_status gm_clip_tower_blocks(gm_vit_block **out, const gm_model_file *file, bo
   return GM_OK;
 }
 
+void gm_clip_tower_fill_table(float *out, const gm_tensor *table) {
+  size_t rows = gm_tensor_rows(table), cols = gm_tensor_cols(table);
+  for (size_t i = 0; i < rows; i++)
+    gm_type_traits_of(table->type)
+        ->to_float(out + i * cols, (const unsigned char *)table->data + i * table->row_bytes,
+                   cols);
+}
+
 gm_status gm_clip_tower_table(float **out, const gm_tensor *table, gm_error *err) {
   size_t rows = gm_tensor_rows(table), cols = gm_tensor_cols(table);
   *out = malloc(rows * cols * sizeof **out);
   if (!*out) return gm_fail_memory(err, "a position table", rows * cols * sizeof **out);
-  for (size_t i = 0; i < rows; i++)
-    gm_type_traits_of(table->type)
-        ->to_float(*out + i * cols, (const unsigned char *)table->data + i * table->row_bytes,
-                   cols);
+  gm_clip_tower_fill_table(*out, table);
   return GM_OK;
 }
 

@@ -24,6 +24,8 @@ gm_status gm_clip_tower_blocks(gm_vit_block **out, const gm_model_file *file, bo
 
 /* *out[rows, columns] = a table of any type as f32, owned by the caller. */
 gm_status gm_clip_tower_table(float **out, const gm_tensor *table, gm_error *err);
+/* The same into the caller's memory. */
+void gm_clip_tower_fill_table(float *out, const gm_tensor *table);
 
 /* The heads must divide the width and be narrow enough for gm_attention. */
 gm_status gm_clip_tower_check_heads(const gm_model_file *file, const char *tower, size_t width,

@@ -64,11 +64,11 @@ static gm_status load_ends(gm_clip_vision *w, const gm_weight_loader *l,
   return GM_OK;
 }
 
-static gm_status make_position(gm_clip_vision *w, gm_error *err) {
+gm_status gm_clip_vision_refresh(gm_clip_vision *w, gm_error *err) {
   size_t C = w->shape.dim;
-  GM_TRY(gm_clip_tower_table(&w->position, &w->positions, err));
   float *token;
   GM_TRY(gm_clip_tower_table(&token, &w->class_token, err));
+  gm_clip_tower_fill_table(w->position, &w->positions);
   for (size_t i = 0; i < C; i++) w->position[i] += token[i];
   free(token);
   return GM_OK;
@@ -90,7 +90,8 @@ gm_status gm_clip_vision_load(gm_clip_vision *w, const gm_model_file *file,
   w->shape = (gm_vit_shape){
       .dim = C, .heads = hparams->vision_heads, .eps = hparams->eps, .act = hparams->act};
   GM_TRY(load_ends(w, &l, names));
-  GM_TRY(make_position(w, err));
+  GM_TRY(gm_clip_tower_table(&w->position, &w->positions, err));
+  GM_TRY(gm_clip_vision_refresh(w, err));
   return gm_clip_tower_blocks(&w->blocks, file, hparams->fused, names->blocks, w->layers,
                               &w->shape, err);
 }

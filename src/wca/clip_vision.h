@@ -39,6 +39,9 @@ void gm_clip_vision_rules(gm_tensor_rules *rules, const size_t *dims, bool fused
 gm_status gm_clip_vision_load(gm_clip_vision *w, const gm_model_file *file,
                               const gm_clip_hparams *hparams, gm_error *err);
 void gm_clip_vision_free(gm_clip_vision *w);
+/* Makes w->position anew, after a step of training that changed positions or the class token.
+ */
+gm_status gm_clip_vision_refresh(gm_clip_vision *w, gm_error *err);
 
 /* out[n, D], unit vectors. Computed in groups of pictures, so that scratch stays small for any
  * n. A picture's features do not depend on the others. Polls for cancellation between layers.
