@@ -61,7 +61,11 @@ static void *filled(gm_type type, size_t n, size_t cols) {
 }
 
 static gm_tensor matrix(gm_type type, size_t n, size_t k) {
-  return (gm_tensor){type, 2, {n, k, 1, 1}, gm_type_row_bytes(type, k), filled(type, n * k, k)};
+  return (gm_tensor){.type = type,
+                     .n_dims = 2,
+                     .shape = {n, k, 1, 1},
+                     .row_bytes = gm_type_row_bytes(type, k),
+                     .data = filled(type, n * k, k)};
 }
 
 static gm_status run_linear(gm_compute *c, const work *w) {
@@ -117,11 +121,11 @@ static gm_status run_conv(gm_compute *c, const work *w) {
 static void set_conv(work *w, gm_type type) {
   size_t n = 9 * CHANNELS * CHANNELS, cells = (size_t)MAPS * SIDE * SIDE;
   w->run = run_conv;
-  w->weight = (gm_tensor){type,
-                          4,
-                          {3, 3, CHANNELS, CHANNELS},
-                          gm_type_row_bytes(type, CHANNELS),
-                          filled(type, n, CHANNELS)};
+  w->weight = (gm_tensor){.type = type,
+                          .n_dims = 4,
+                          .shape = {3, 3, CHANNELS, CHANNELS},
+                          .row_bytes = gm_type_row_bytes(type, CHANNELS),
+                          .data = filled(type, n, CHANNELS)};
   w->x = filled(GM_TYPE_F32, cells * CHANNELS, CHANNELS);
   w->y = room(cells * CHANNELS * sizeof *w->y);
   w->multiply_adds = (double)cells * (double)n;

@@ -50,7 +50,11 @@ static void check_conv(const conv_case *k) {
   float *x = random_floats(&rng, k->b * k->h * k->w * k->ci, -1, 1);
   float *weights = random_floats(&rng, 9 * k->co * k->ci, -1, 1);
   float *bias = random_floats(&rng, k->co, -1, 1), *before = random_floats(&rng, n, -9, 9);
-  gm_tensor weight = {GM_TYPE_F32, 4, {3, 3, k->co, k->ci}, k->ci * sizeof *weights, weights};
+  gm_tensor weight = {.type = GM_TYPE_F32,
+                      .n_dims = 4,
+                      .shape = {3, 3, k->co, k->ci},
+                      .row_bytes = k->ci * sizeof *weights,
+                      .data = weights};
   gm_conv_args args = {.x = x,
                        .b = k->b,
                        .h = k->h,
@@ -111,7 +115,11 @@ static void test_conv_of_nothing(void **state) {
   float *x = zeros(N), *y = zeros(N), *w = zeros(9 * C * C), bias[C];
   for (size_t i = 0; i < C; i++) bias[i] = (float)i - 16;
   for (size_t i = 0; i < 9 * C * C; i++) w[i] = 1;
-  gm_tensor weight = {GM_TYPE_F32, 4, {3, 3, C, C}, C * sizeof *w, w};
+  gm_tensor weight = {.type = GM_TYPE_F32,
+                      .n_dims = 4,
+                      .shape = {3, 3, C, C},
+                      .row_bytes = C * sizeof *w,
+                      .data = w};
   gm_compute *c = compute_open(2, NULL);
   gm_conv_args args = {.x = x,
                        .b = 1,
@@ -134,7 +142,11 @@ static void test_a_map_alone(void **state) {
   gm_rng rng = {6};
   float *x = random_floats(&rng, 2 * N, -1, 1), *w = random_floats(&rng, 9 * C * C, -1, 1);
   float *both = zeros(2 * N), *alone = zeros(N);
-  gm_tensor weight = {GM_TYPE_F32, 4, {3, 3, C, C}, C * sizeof *w, w};
+  gm_tensor weight = {.type = GM_TYPE_F32,
+                      .n_dims = 4,
+                      .shape = {3, 3, C, C},
+                      .row_bytes = C * sizeof *w,
+                      .data = w};
   gm_compute *c = compute_open(2, NULL);
   gm_conv_args args = {.x = x, .b = 2, .h = SIDE, .w = SIDE, .weight = &weight, .y = both};
   assert_ok(gm_conv3x3(c, &args), c->err);
@@ -168,7 +180,8 @@ static void check_type(const gm_kernels *kernels, gm_type type, size_t side, siz
     gm_type_traits_of(type)->from_float(blocks + r * row, weights + r * ci, ci);
     gm_type_traits_of(type)->to_float(weights + r * ci, blocks + r * row, ci);
   }
-  gm_tensor weight = {type, 4, {3, 3, co, ci}, row, blocks};
+  gm_tensor weight = {
+      .type = type, .n_dims = 4, .shape = {3, 3, co, ci}, .row_bytes = row, .data = blocks};
   gm_conv_args args = {.x = x, .b = 1, .h = side, .w = side, .weight = &weight};
   const char *what = gm_type_traits_of(type)->name;
   float *y = run_op_with(kernels, run_conv, &args, NULL, n, what);
@@ -206,7 +219,11 @@ static void test_conv_by_hand(void **state) {
   (void)state;
   gm_compute *c = compute_open(1, NULL);
   float x[12] = {0}, y[12], w[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, bias[] = {100};
-  gm_tensor weight = {GM_TYPE_F32, 4, {3, 3, 1, 1}, sizeof *w, w};
+  gm_tensor weight = {.type = GM_TYPE_F32,
+                      .n_dims = 4,
+                      .shape = {3, 3, 1, 1},
+                      .row_bytes = sizeof *w,
+                      .data = w};
   x[1 * 4 + 1] = 1; /* 3 rows of 4 */
   gm_conv_args args = {.x = x, .b = 1, .h = 3, .w = 4, .weight = &weight, .bias = bias, .y = y};
   assert_ok(gm_conv3x3(c, &args), c->err);

@@ -184,8 +184,16 @@ static void test_view(void **state) {
   assert_ok(gm_model_file_view(&view, f, &err), &err);
   check_keys(view);
   check_tensors(view);
-  const gm_tensor replaced = {GM_TYPE_F32, 1, {5, 1, 1, 1}, sizeof other, other};
-  const gm_tensor longer = {GM_TYPE_F32, 1, {6, 1, 1, 1}, sizeof other, other};
+  const gm_tensor replaced = {.type = GM_TYPE_F32,
+                              .n_dims = 1,
+                              .shape = {5, 1, 1, 1},
+                              .row_bytes = sizeof other,
+                              .data = other};
+  const gm_tensor longer = {.type = GM_TYPE_F32,
+                            .n_dims = 1,
+                            .shape = {6, 1, 1, 1},
+                            .row_bytes = sizeof other,
+                            .data = other};
   assert_ok(gm_model_file_replace(view, "vector", &replaced, &err), &err);
   assert_int_equal(gm_model_file_replace(view, "vector", &longer, &err), GM_ERR_MODEL);
   assert_int_equal(gm_model_file_replace(view, "absent", &replaced, &err), GM_ERR_MODEL);

@@ -16,7 +16,10 @@ typedef struct matrix {
 } matrix;
 
 static matrix make_matrix(gm_type type, size_t n, size_t k, uint64_t seed) {
-  matrix a = {.tensor = {type, 2, {n, k, 1, 1}, gm_type_row_bytes(type, k), NULL}};
+  matrix a = {.tensor = {.type = type,
+                         .n_dims = 2,
+                         .shape = {n, k, 1, 1},
+                         .row_bytes = gm_type_row_bytes(type, k)}};
   gm_rng rng = {seed};
   a.values = malloc(n * k * sizeof(float));
   a.bytes = aligned_alloc(64, (n * a.tensor.row_bytes + 63) / 64 * 64);
@@ -186,7 +189,8 @@ static void check_part(const whole_product *p, size_t m, size_t n) {
   for (size_t r = 0; r < m; r++) memcpy(x + r * ldx, p->x + r * p->k, p->k * sizeof *x);
   for (size_t i = 0; i < (m - 1) * ldy + n; i++) y[i] = 12345;
   memcpy(bytes, p->w->bytes, n * row_bytes);
-  gm_tensor w = {p->w->tensor.type, 2, {n, p->k, 1, 1}, row_bytes, bytes};
+  gm_tensor w = gm_tensor_slice(&p->w->tensor, 0, n);
+  w.data = bytes;
   gm_linear_out out = {.w = &w, .y = y, .ldy = ldy};
   assert_ok(gm_linear(p->c, x, ldx, m, &out, 1), p->c->err);
   for (size_t r = 0; r < m; r++) {
@@ -217,9 +221,100 @@ static void check_whole(const whole_product *p) {
 
 /* Computes all rows of n columns. */
 static void compute_whole(const whole_product *p, float *y, size_t n) {
-  gm_tensor w = {p->w->tensor.type, 2, {n, p->k, 1, 1}, p->w->tensor.row_bytes, p->w->bytes};
+  gm_tensor w = gm_tensor_slice(&p->w->tensor, 0, n);
   gm_linear_out out = {.w = &w, .y = y, .ldy = SIDE};
   assert_ok(gm_linear(p->c, p->x, p->k, SIDE, &out, 1), p->c->err);
+}
+
+/* ---- low-rank pairs ---- */
+
+enum { PAIR_M = 21, PAIR_N = 70, PAIR_K = 256, PAIR_RANK = 5 };
+
+static double activate(gm_act act, double v) {
+  switch (act) {
+  case GM_ACT_RELU:
+    return v > 0 ? v : 0;
+  case GM_ACT_GELU:
+    return v * 0.5 * erfc(-v / sqrt(2));
+  case GM_ACT_GELU_TANH:
+    return v / (1 + exp(-2 * sqrt(2 / acos(-1)) * (v + 0.044715 * v * v * v)));
+  case GM_ACT_QUICK_GELU:
+    return v / (1 + exp(-1.702 * v));
+  case GM_ACT_SILU:
+    return v / (1 + exp(-v));
+  default:
+    return v;
+  }
+}
+
+static double dot(const float *a, const float *b, size_t n) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
+  return sum;
+}
+
+/* Rows [first, first + n) of w with their rows of b, beside a product without a pair: bias,
+ * activation and scale come after the pair. Then rows alone, which are bit-identical. */
+static void check_pair(gm_type type, gm_way way, gm_act act, size_t first, size_t n) {
+  gm_error err = {0};
+  gm_compute c = make_compute(2, &err);
+  c.way = way;
+  matrix w = make_matrix(type, PAIR_N, PAIR_K, 1), plain = make_matrix(type, 9, PAIR_K, 2);
+  float *x = random_floats(PAIR_M * PAIR_K, 3), *bias = random_floats(n, 4);
+  float *a = random_floats(PAIR_RANK * PAIR_K, 5), *b = random_floats(PAIR_N * PAIR_RANK, 6);
+  float *y = random_floats(PAIR_M * n, 7), *alone = random_floats(PAIR_M * n, 7);
+  float *scale = random_floats(n, 8), *want = malloc(PAIR_M * n * sizeof *want);
+  float *beside = random_floats(PAIR_M * 9, 9);
+  assert_non_null(want);
+  const gm_pair pair = {PAIR_RANK, a, b, w.bytes};
+  w.tensor.pair = &pair;
+  const gm_tensor part = gm_tensor_slice(&w.tensor, first, n);
+  for (size_t r = 0; r < PAIR_M; r++)
+    for (size_t j = 0; j < n; j++) {
+      const float *row = x + r * PAIR_K;
+      double v = (double)bias[j] + dot(row, w.values + (first + j) * PAIR_K, PAIR_K);
+      for (size_t i = 0; i < PAIR_RANK; i++)
+        v += dot(row, a + i * PAIR_K, PAIR_K) * (double)b[(first + j) * PAIR_RANK + i];
+      want[r * n + j] = (float)(activate(act, v) * (double)scale[j] + (double)y[r * n + j]);
+    }
+  gm_linear_out outs[2] = {{.w = &plain.tensor, .y = beside, .ldy = 9},
+                           {.w = &part,
+                            .bias = bias,
+                            .act = act,
+                            .scale = scale,
+                            .accumulate = true,
+                            .y = y,
+                            .ldy = n}};
+  assert_ok(gm_linear(&c, x, PAIR_K, PAIR_M, outs, 2), &err);
+  char what[96];
+  (void)snprintf(what, sizeof what, "%s way %d act %d rows %zu", gm_type_traits_of(type)->name,
+                 (int)way, (int)act, first);
+  /* As check_linear; the pair's sums are f32. */
+  bool quantised = gm_type_traits_of(type)->quantised;
+  bool rounded = !quantised && c.kernels->rounds[type] && way == GM_WAY_READ;
+  assert_close(y, want, PAIR_M * n, quantised ? 0.02 : rounded ? 0.005 : 1e-5, what);
+  for (size_t r = 0; r < PAIR_M; r++) {
+    outs[1].y = alone + r * n;
+    assert_ok(gm_linear(&c, x + r * PAIR_K, PAIR_K, 1, &outs[1], 1), &err);
+  }
+  assert_memory_equal(y, alone, PAIR_M * n * sizeof *y);
+  free(x), free(bias), free(a), free(b), free(y), free(alone), free(scale), free(want);
+  free(beside);
+  free_matrix(&w), free_matrix(&plain);
+  free_compute(&c);
+}
+
+static void pairs(void **state) {
+  (void)state;
+  static const gm_type types[] = {GM_TYPE_F32, GM_TYPE_F16, GM_TYPE_Q8_0, GM_TYPE_Q4_K};
+  static const gm_way ways[] = {GM_WAY_READ, GM_WAY_STEP};
+  for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
+    for (size_t i = 0; i < 2; i++) {
+      check_pair(types[t], ways[i], GM_ACT_NONE, 0, PAIR_N);
+      check_pair(types[t], ways[i], GM_ACT_SILU, 32, 17); /* rows of a fused matrix */
+    }
+  for (gm_act act = GM_ACT_NONE; act <= GM_ACT_SILU; act++)
+    for (size_t i = 0; i < 2; i++) check_pair(GM_TYPE_F32, ways[i], act, 0, PAIR_N);
 }
 
 /* In tiles the number of columns makes no difference either. */
@@ -338,9 +433,13 @@ static void rows_of_a_table(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(linear_shapes),      cmocka_unit_test(same_bits),
-      cmocka_unit_test(parts_of_a_product), cmocka_unit_test(several_outputs),
-      cmocka_unit_test(rows_that_stay),     cmocka_unit_test(rows_of_a_table),
+      cmocka_unit_test(linear_shapes),
+      cmocka_unit_test(same_bits),
+      cmocka_unit_test(parts_of_a_product),
+      cmocka_unit_test(several_outputs),
+      cmocka_unit_test(rows_that_stay),
+      cmocka_unit_test(rows_of_a_table),
+      cmocka_unit_test(pairs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

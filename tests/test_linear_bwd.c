@@ -39,7 +39,10 @@ static double *doubles(const float *x, size_t n) {
 static void make_weights(layer *l, gm_type type, gm_rng *rng) {
   const gm_type_traits *traits = gm_type_traits_of(type);
   float *w = random_floats(rng, l->all * l->k, -0.5F, 0.5F);
-  l->whole = (gm_tensor){type, 2, {l->all, l->k, 1, 1}, gm_type_row_bytes(type, l->k), NULL};
+  l->whole = (gm_tensor){.type = type,
+                         .n_dims = 2,
+                         .shape = {l->all, l->k, 1, 1},
+                         .row_bytes = gm_type_row_bytes(type, l->k)};
   l->whole.data = l->bytes = malloc(l->all * l->whole.row_bytes);
   assert_non_null(l->bytes);
   traits->from_float(l->bytes, w, l->all * l->k);

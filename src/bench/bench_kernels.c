@@ -23,7 +23,10 @@ typedef struct product {
 
 static gm_status run_product(gm_compute *c, void *user) {
   const product *p = user;
-  gm_tensor w = {p->type, 2, {p->n, p->k, 1, 1}, gm_type_row_bytes(p->type, p->k), NULL};
+  gm_tensor w = {.type = p->type,
+                 .n_dims = 2,
+                 .shape = {p->n, p->k, 1, 1},
+                 .row_bytes = gm_type_row_bytes(p->type, p->k)};
   c->way = p->m == 1 ? GM_WAY_STEP : GM_WAY_READ;
   for (size_t i = 0; i < p->copies; i++) {
     w.data = p->w + i * p->n * w.row_bytes;

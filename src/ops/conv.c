@@ -106,6 +106,7 @@ static gm_status convolve_by_taps(gm_compute *c, const gm_conv_args *args) {
 gm_status gm_conv3x3(gm_compute *c, const gm_conv_args *args) {
   const gm_tensor *w = args->weight;
   assert(w->n_dims == 4 && w->shape[0] == 3 && w->shape[1] == 3);
+  assert(!w->pair);
   (void)w;
   if (args->b == 0 || args->h == 0 || args->w == 0) return GM_OK;
   return gm_conv_winograd_fits(args) ? gm_conv_winograd(c, args) : convolve_by_taps(c, args);

@@ -11,6 +11,9 @@
  * little, each thread keeps to its share of the rows, whatever the product: it finds in its own
  * caches what it wrote before.
  *
+ * Where a matrix has a low-rank pair, x a^T and then the pair's share of y are products of
+ * their own, before the slab's; the share is added to the sums before bias and activation.
+ *
  * An element's value depends neither on the number of threads nor on m. The two ways differ in
  * the order of sums and, where the kernels round weights of that type or hold a tile's numbers
  * in another form than a row's (gm_tile_form), in the rounding of the factors. */
@@ -43,6 +46,7 @@ typedef struct linear_part {
   size_t columns;                /* of a task: rows of w */
   size_t cut;                    /* of k: elements unpacked at once */
   const unsigned char *panels;   /* all of them, where they are kept; else NULL */
+  const float *share;            /* [m, n] of the slab: of the low-rank pair; or NULL */
 } linear_part;
 
 typedef struct linear_job {
@@ -80,8 +84,12 @@ static const linear_part *part_of(const linear_job *job, size_t task) {
 }
 
 static void finish(const linear_job *job, const linear_part *part, size_t row, size_t column,
-                   const float *acc, size_t ld_acc, size_t rows, size_t columns) {
+                   float *acc, size_t ld_acc, size_t rows, size_t columns) {
   const gm_linear_out *out = part->out;
+  for (size_t i = 0; part->share && i < rows; i++) {
+    const float *share = part->share + (row + i) * part->n + column;
+    for (size_t j = 0; j < columns; j++) acc[i * ld_acc + j] += share[j];
+  }
   gm_epilogue e = {out->bias ? out->bias + column : NULL,
                    out->scale ? out->scale + column : NULL, out->act, out->accumulate};
   float *y = out->y + (job->first_row + row) * out->ldy + column;
@@ -314,7 +322,30 @@ static double work_of_row(const linear_job *job) {
   return sum;
 }
 
+/* Computes what part's pair adds to the slab's rows. */
+static gm_status add_pair(gm_compute *c, const linear_job *job, linear_part *part,
+                          const float *x, size_t ldx) {
+  const gm_tensor *w = part->out->w;
+  const gm_pair *pair = w->pair;
+  if (!pair) return GM_OK;
+  size_t rank = pair->rank, m = job->m;
+  size_t first =
+      (size_t)((const unsigned char *)w->data - (const unsigned char *)pair->weights) /
+      w->row_bytes;
+  float *low = gm_scratch_f32(c, m * rank, "a low-rank product");
+  float *share = gm_scratch_f32(c, m * part->n, "a low-rank product");
+  if (!low || !share) return GM_ERR_MEMORY;
+  const gm_tensor a = gm_tensor_f32(pair->a, rank, part->k);
+  const gm_tensor b = gm_tensor_f32(pair->b + first * rank, part->n, rank);
+  const gm_linear_out down = {.w = &a, .y = low, .ldy = rank};
+  const gm_linear_out up = {.w = &b, .y = share, .ldy = part->n};
+  GM_TRY(gm_linear(c, x, ldx, m, &down, 1));
+  part->share = share;
+  return gm_linear(c, low, rank, m, &up, 1);
+}
+
 static gm_status linear_slab(gm_compute *c, linear_job *job, const float *x, size_t ldx) {
+  for (size_t i = 0; i < job->n_parts; i++) GM_TRY(add_pair(c, job, &job->parts[i], x, ldx));
   for (size_t i = 0; i < job->n_parts; i++) GM_TRY(pack_for(c, job, i, x, ldx));
   job->scratch_bytes = 0;
   job->workers = workers_of(c);
@@ -364,6 +395,7 @@ gm_status gm_linear(gm_compute *c, const float *x, size_t ldx, size_t m,
 
 void gm_get_rows(float *out, size_t ld_out, const gm_tensor *table, const int32_t *ids,
                  size_t n) {
+  assert(!table->pair);
   const gm_type_traits *traits = gm_type_traits_of(table->type);
   size_t k = gm_tensor_cols(table);
   for (size_t i = 0; i < n; i++) {

@@ -9,7 +9,8 @@
 #include "compute.h"
 #include "tensor.h"
 
-/* One product of a shared input: v = act(x . w^T + bias) * scale; y = v, or y += v. */
+/* One product of a shared input: v = act(x . w^T + bias) * scale; y = v, or y += v. Where w has
+ * a low-rank pair, x . w^T has its share too. */
 typedef struct gm_linear_out {
   const gm_tensor *w; /* [n, k], any type */
   const float *bias;  /* [n] or NULL */

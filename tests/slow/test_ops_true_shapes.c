@@ -98,7 +98,11 @@ static void check_conv(size_t b, size_t side, size_t channels) {
   float *x = random_floats(&rng, b * side * side * channels, 0, 1);
   float *w = random_floats(&rng, 9 * channels * channels, -1, 1);
   float *y = zeros(b * side * side * channels);
-  gm_tensor weight = {GM_TYPE_F32, 4, {3, 3, channels, channels}, channels * sizeof *w, w};
+  gm_tensor weight = {.type = GM_TYPE_F32,
+                      .n_dims = 4,
+                      .shape = {3, 3, channels, channels},
+                      .row_bytes = channels * sizeof *w,
+                      .data = w};
   gm_conv_args args = {.x = x, .b = b, .h = side, .w = side, .weight = &weight, .y = y};
   gm_compute *c = compute_open(2, NULL);
   assert_ok(gm_conv3x3(c, &args), c->err);

@@ -34,7 +34,7 @@ float *zeros(size_t n) {
 }
 
 gm_tensor f32_matrix(const float *data, size_t rows, size_t cols) {
-  return (gm_tensor){GM_TYPE_F32, 2, {rows, cols, 1, 1}, cols * sizeof *data, data};
+  return gm_tensor_f32(data, rows, cols);
 }
 
 void assert_within(const float *a, const double *want, size_t n, double bound,
