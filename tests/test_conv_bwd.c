@@ -29,7 +29,10 @@ static void make_conv(conv *v, gm_type type) {
   gm_rng rng = {v->h * 31 + v->ci};
   size_t n = 9 * v->co * v->ci;
   float *w = random_floats(&rng, n, -0.5F, 0.5F);
-  v->weight = (gm_tensor){type, 4, {3, 3, v->co, v->ci}, gm_type_row_bytes(type, v->ci), NULL};
+  v->weight = (gm_tensor){.type = type,
+                          .n_dims = 4,
+                          .shape = {3, 3, v->co, v->ci},
+                          .row_bytes = gm_type_row_bytes(type, v->ci)};
   v->weight.data = v->bytes = malloc(9 * v->co * v->weight.row_bytes);
   assert_non_null(v->bytes);
   traits->from_float(v->bytes, w, n);
