@@ -1,8 +1,10 @@
 /* product.c - see product.h.
  *
- * Both factors are packed once, b in slabs that stay in a last-level cache, then threads take
- * blocks of y. Where k is long it is cut, so that a block's panels stay in the second cache;
- * the sums wait in scratch for the next cut. */
+ * Slabs of a that stay in a last-level cache are packed by all threads. Then they take blocks
+ * of y: a thread packs its columns' panels of b into its second cache and runs its tiles of a
+ * over them. Blocks of the same columns are neighbours, so that a thread packs their panels
+ * once. Where k is long it is cut, so that the panels fit; then the sums wait in scratch for
+ * the next cut. While a thread multiplies it asks for what it packs next. */
 #include "product.h"
 
 #include "sizes.h"
@@ -10,37 +12,70 @@
 #include <assert.h>
 
 enum {
-  SLAB_BYTES = 16 << 20, /* of a packed factor */
-  CUT = 512,             /* of k; a multiple of every chunk */
-  BLOCK_PANELS = 4,
-  BLOCK_TILES = 32,
-  LITTLE = 1 << 19, /* multiply-adds that are not worth waking threads */
+  SLAB_BYTES = 16 << 20,   /* of packed a */
+  PANEL_BYTES = 288 << 10, /* of packed b, a thread's: half of a small L2 */
+  CUT_STEP = 256,          /* cuts of k are multiples: of every chunk and block */
+  BLOCK_ROWS = 1024,       /* most, where k is cut */
+  LEAST_ROWS = 128,        /* of a block that is there to give every thread something to do */
+  WORKER_BLOCKS = 4,       /* that a thread wants: the last ones end at about the same time */
+  LITTLE = 1 << 19,        /* multiply-adds that are not worth waking threads */
   LINE = 64
 };
+
+/* A worker's scratch begins with what it holds: the columns whose panels it packed last. */
+typedef struct held {
+  size_t column_block; /* SIZE_MAX: none */
+} held;
 
 typedef struct product_job {
   const gm_product *p;
   const gm_kernels *kernels;
   const gm_matmul *mm;
   gm_packing a, b;
-  size_t m_begin, m, n_begin, n;     /* the slab of y */
-  size_t a_groups, b_groups;         /* to be packed; a_groups 0: they are */
-  unsigned char *a_tiles, *b_panels; /* of the slab */
-  size_t row_blocks, column_blocks;
-  unsigned char *scratch;
-  size_t scratch_bytes; /* a worker's */
+  size_t m_begin, m, tiles; /* the slab of y */
+  unsigned char *a_tiles;
+  size_t cut, panels; /* of k; of b in all */
+  size_t row_blocks, tasks;
+  unsigned char *scratch; /* a worker's: held, sums, panels, what packing needs */
+  size_t scratch_bytes, sums_bytes, panels_bytes;
 } product_job;
 
 static void pack_task(void *arg, size_t task, size_t worker) {
   const product_job *job = arg;
-  bool is_b = task >= job->a_groups;
-  const gm_packing *packing = is_b ? &job->b : &job->a;
-  size_t first = (is_b ? task - job->a_groups : task) * packing->group;
-  size_t tiles = gm_ceil_div(is_b ? job->n : job->m, packing->height);
-  size_t begin = (is_b ? job->n_begin : job->m_begin) / packing->height;
-  gm_pack_tiles(packing, begin + first, gm_min_size(packing->group, tiles - first),
-                (is_b ? job->b_panels : job->a_tiles) + first * packing->tile_bytes,
+  size_t first = task * job->a.group;
+  gm_pack_tiles(&job->a, job->m_begin / job->mm->mr + first,
+                gm_min_size(job->a.group, job->tiles - first), 0, job->p->k,
+                job->a_tiles + first * job->a.tile_bytes,
                 job->scratch + worker * job->scratch_bytes);
+}
+
+/* Elements [at, at + n) of k of the panels [first, first + panels). */
+typedef struct panel_cut {
+  size_t column_block, first, panels, at, n;
+} panel_cut;
+
+static panel_cut cut_of(const product_job *job, size_t task, size_t at) {
+  panel_cut cut = {.column_block = task / job->row_blocks, .at = at};
+  cut.first = cut.column_block * job->b.group;
+  cut.panels = gm_min_size(job->b.group, job->panels - cut.first);
+  cut.n = gm_min_size(job->cut, job->p->k - at);
+  return cut;
+}
+
+/* What this thread packs next, unless its share is done; panels 0: nothing. */
+static panel_cut next_cut(const product_job *job, size_t task, const panel_cut *now) {
+  if (now->at + now->n < job->p->k) return cut_of(job, task, now->at + now->n);
+  bool same = now->n == job->p->k && (task + 1) / job->row_blocks == now->column_block;
+  if (task + 1 == job->tasks || same) return (panel_cut){.panels = 0};
+  return cut_of(job, task + 1, 0);
+}
+
+static void ask_for_y(const product_job *job, size_t row, size_t column, size_t rows,
+                      size_t columns) {
+  const gm_product *p = job->p;
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < columns; c += LINE / sizeof(float))
+      __builtin_prefetch(p->y + (row + r) * p->ldy + column + c, 1, 3);
 }
 
 static void finish(const product_job *job, size_t row, size_t column, const float *acc,
@@ -51,77 +86,101 @@ static void finish(const product_job *job, size_t row, size_t column, const floa
                          &e);
 }
 
-static void block_task(void *arg, size_t task, size_t worker) {
-  const product_job *job = arg;
+/* One tile of a over a cut's panels. sums: of each panel, or of one where k is not cut. */
+static void run_tile(const product_job *job, const panel_cut *cut, size_t tile, float *sums,
+                     const unsigned char *panel) {
   const gm_matmul *mm = job->mm;
   size_t mr = mm->mr, nr = mm->nr, k = job->p->k;
-  size_t tiles = gm_ceil_div(job->m, mr), panels = gm_ceil_div(job->n, nr);
-  size_t row_block = task % job->row_blocks, column_block = task / job->row_blocks;
-  size_t t0 = tiles * row_block / job->row_blocks,
-         t1 = tiles * (row_block + 1) / job->row_blocks;
-  size_t p0 = column_block * BLOCK_PANELS, p1 = gm_min_size(p0 + BLOCK_PANELS, panels);
-  float *sums = (float *)(void *)(job->scratch + worker * job->scratch_bytes);
-  bool whole = k <= CUT;
+  size_t rows = gm_min_size(mr, job->m - tile * mr);
+  size_t panel_bytes = gm_ceil_div(cut->n, mm->chunk) * mm->w_chunk_bytes * nr;
+  const unsigned char *x =
+      job->a_tiles + tile * job->a.tile_bytes + cut->at / mm->chunk * mm->x_chunk_bytes * mr;
+  for (size_t i = 0; i < cut->panels; i++, panel += panel_bytes) {
+    float *acc = sums + (cut->n == k ? 0 : i * mr * nr);
+    size_t row = job->m_begin + tile * mr, column = (cut->first + i) * nr;
+    size_t columns = gm_min_size(nr, job->p->n - column);
+    bool last = cut->at + cut->n == k;
+    if (last) ask_for_y(job, row, column, rows, columns);
+    mm->tile(acc, x, panel, cut->n, cut->at == 0);
+    if (last) finish(job, row, column, acc, rows, columns);
+  }
+}
 
-  for (size_t l = 0, n; l < k; l += n) {
-    n = gm_min_size(CUT, k - l);
-    size_t chunk = l / mm->chunk;
-    for (size_t t = t0; t < t1; t++) {
-      const unsigned char *x =
-          job->a_tiles + t * job->a.tile_bytes + chunk * mm->x_chunk_bytes * mr;
-      size_t rows = gm_min_size(mr, job->m - t * mr);
-      for (size_t p = p0; p < p1; p++) {
-        float *acc = sums + (whole ? 0 : (t - t0) * BLOCK_PANELS + p - p0) * mr * nr;
-        mm->tile(acc, x, job->b_panels + p * job->b.tile_bytes + chunk * mm->w_chunk_bytes * nr,
-                 n, l == 0);
-        if (l + n == k)
-          finish(job, job->m_begin + t * mr, job->n_begin + p * nr, acc, rows,
-                 gm_min_size(nr, job->n - p * nr));
-      }
+static void block_task(void *arg, size_t task, size_t worker) {
+  const product_job *job = arg;
+  unsigned char *own = job->scratch + worker * job->scratch_bytes;
+  held *holds = (held *)(void *)own;
+  float *sums = (float *)(void *)(own + LINE);
+  unsigned char *panels = own + LINE + job->sums_bytes;
+  size_t block = task % job->row_blocks, k = job->p->k;
+  size_t begin = job->tiles * block / job->row_blocks;
+  size_t end = job->tiles * (block + 1) / job->row_blocks;
+  for (size_t at = 0; at < k; at += job->cut) {
+    panel_cut cut = cut_of(job, task, at), next = next_cut(job, task, &cut);
+    if (cut.n < k || holds->column_block != cut.column_block)
+      gm_pack_tiles(&job->b, cut.first, cut.panels, at, cut.n, panels,
+                    panels + job->panels_bytes);
+    holds->column_block = cut.column_block;
+    for (size_t t = begin; t < end; t++) {
+      if (next.panels > 0)
+        gm_ask_for_tiles(&job->b, next.first, next.panels, next.at, next.n, t - begin,
+                         end - begin);
+      float *of_tile = sums;
+      if (cut.n < k) of_tile += (t - begin) * job->b.group * job->mm->mr * job->mm->nr;
+      run_tile(job, &cut, t, of_tile, panels);
     }
   }
 }
 
-/* Rows of a factor whose packed form fits a slab: whole groups. */
-static size_t slab_rows(const gm_packing *packing) {
-  size_t group_rows = packing->group * packing->height;
-  size_t groups = SLAB_BYTES / (packing->group * packing->tile_bytes);
-  return gm_min_size(packing->rows, gm_max_size(groups, 1) * group_rows);
+static size_t round_up(size_t n, size_t step) {
+  return gm_ceil_div(n, step) * step;
 }
 
-static gm_status run_slab(gm_compute *c, product_job *job) {
-  double work = (double)job->m * (double)job->n * (double)job->p->k;
+/* How y is divided among tasks, and what a worker needs. m: rows of a slab. */
+static void plan(product_job *job, size_t m, size_t workers) {
+  const gm_matmul *mm = job->mm;
+  size_t k = job->p->k, tile_floats = mm->mr * mm->nr;
+  size_t column_bytes = job->b.group * mm->nr * mm->w_chunk_bytes / mm->chunk;
+  size_t most = gm_max_size(PANEL_BYTES / column_bytes / CUT_STEP, 1) * CUT_STEP;
+  size_t cuts = gm_ceil_div(k, most), column_blocks = gm_ceil_div(job->panels, job->b.group);
+  job->cut = cuts == 1 ? k : round_up(gm_ceil_div(k, cuts), CUT_STEP);
+  size_t wanted = gm_ceil_div(WORKER_BLOCKS * workers, column_blocks);
+  job->row_blocks = gm_max_size(gm_min_size(wanted, m / LEAST_ROWS), 1);
+  if (cuts > 1) job->row_blocks = gm_max_size(job->row_blocks, gm_ceil_div(m, BLOCK_ROWS));
+  size_t block_tiles = gm_ceil_div(gm_ceil_div(m, mm->mr), job->row_blocks) + 1;
+  size_t sums = cuts == 1 ? tile_floats : block_tiles * job->b.group * tile_floats;
+  job->sums_bytes = round_up(sums * sizeof(float), LINE);
+  job->panels_bytes = round_up(job->cut, mm->chunk) * column_bytes;
+  job->panels_bytes = round_up(job->panels_bytes, LINE);
+  job->scratch_bytes = gm_max_size(
+      LINE + job->sums_bytes + job->panels_bytes + job->b.scratch_bytes, job->a.scratch_bytes);
+  job->scratch_bytes = round_up(job->scratch_bytes, LINE);
+}
+
+static gm_status run_slab(gm_compute *c, product_job *job, size_t workers) {
+  double work = (double)job->m * (double)job->p->n * (double)job->p->k;
   gm_pool *pool = work <= LITTLE ? NULL : c->pool;
-  job->b_groups = gm_ceil_div(job->n, job->b.group * job->b.height);
-  gm_pool_run(pool, pack_task, job, job->a_groups + job->b_groups);
-  job->a_groups = 0;
-  job->row_blocks = gm_ceil_div(gm_ceil_div(job->m, job->mm->mr), BLOCK_TILES);
-  job->column_blocks = gm_ceil_div(job->n, BLOCK_PANELS * job->mm->nr);
-  size_t tasks = job->row_blocks * job->column_blocks;
-  if (pool) return gm_run_in_pieces(c, block_task, job, tasks, 1, work);
-  gm_pool_run(NULL, block_task, job, tasks);
+  job->tiles = gm_ceil_div(job->m, job->mm->mr);
+  job->tasks = gm_ceil_div(job->panels, job->b.group) * job->row_blocks;
+  gm_pool_run(pool, pack_task, job, gm_ceil_div(job->tiles, job->a.group));
+  for (size_t i = 0; i < workers; i++)
+    ((held *)(void *)(job->scratch + i * job->scratch_bytes))->column_block = SIZE_MAX;
+  if (pool) return gm_run_in_pieces(c, block_task, job, job->tasks, 1, work);
+  gm_pool_run(NULL, block_task, job, job->tasks);
   return GM_OK;
 }
 
 static gm_status run_slabs(gm_compute *c, product_job *job) {
-  const gm_product *p = job->p;
-  size_t m_slab = slab_rows(&job->a), n_slab = slab_rows(&job->b);
-  size_t mr = job->mm->mr, nr = job->mm->nr;
-  job->a_tiles = gm_scratch(c, gm_ceil_div(m_slab, mr) * job->a.tile_bytes, "a packed factor");
-  job->b_panels = gm_scratch(c, gm_ceil_div(n_slab, nr) * job->b.tile_bytes, "a packed factor");
-  size_t sums = (p->k <= CUT ? 1 : BLOCK_TILES * BLOCK_PANELS) * mr * nr * sizeof(float);
-  job->scratch_bytes =
-      gm_max_size(sums, gm_max_size(job->a.scratch_bytes, job->b.scratch_bytes));
-  job->scratch_bytes = gm_ceil_div(job->scratch_bytes, LINE) * LINE;
-  job->scratch = gm_scratch(c, gm_pool_threads(c->pool) * job->scratch_bytes, "a product");
-  if (!job->a_tiles || !job->b_panels || !job->scratch) return GM_ERR_MEMORY;
-  for (job->m_begin = 0; job->m_begin < p->m; job->m_begin += m_slab) {
-    job->m = gm_min_size(m_slab, p->m - job->m_begin);
-    job->a_groups = gm_ceil_div(job->m, job->a.group * job->a.height);
-    for (job->n_begin = 0; job->n_begin < p->n; job->n_begin += n_slab) {
-      job->n = gm_min_size(n_slab, p->n - job->n_begin);
-      GM_TRY(run_slab(c, job));
-    }
+  size_t m = job->p->m, workers = gm_pool_threads(c->pool), mr = job->mm->mr;
+  size_t most = gm_max_size(SLAB_BYTES / job->a.tile_bytes, 1) * mr;
+  size_t slab = round_up(gm_ceil_div(m, gm_ceil_div(m, most)), mr);
+  plan(job, gm_min_size(m, slab), workers);
+  job->a_tiles = gm_scratch(c, gm_ceil_div(slab, mr) * job->a.tile_bytes, "a packed factor");
+  job->scratch = gm_scratch(c, workers * job->scratch_bytes, "a product");
+  if (!job->a_tiles || !job->scratch) return GM_ERR_MEMORY;
+  for (job->m_begin = 0; job->m_begin < m; job->m_begin += slab) {
+    job->m = gm_min_size(slab, m - job->m_begin);
+    GM_TRY(run_slab(c, job, workers));
   }
   return GM_OK;
 }
@@ -150,6 +209,7 @@ gm_status gm_product_run(const gm_training *t, const gm_product *p) {
   product_job job = {.p = p, .kernels = t->c->kernels, .mm = kernel_of(t)};
   job.a = gm_packing_of(job.kernels, job.mm, &p->a, false, p->m, p->k);
   job.b = gm_packing_of(job.kernels, job.mm, &p->b, true, p->n, p->k);
+  job.panels = gm_ceil_div(p->n, job.mm->nr);
   gm_arena_mark mark = gm_arena_save(&t->c->arena);
   gm_status status = run_slabs(t->c, &job);
   gm_arena_restore(&t->c->arena, mark);

@@ -49,7 +49,7 @@ void gm_add_sum_of_rows(const gm_training *t, float *gradient, const float *dy, 
 
 /* ---- product_pack.c: factors as a kernel's tiles and panels ---- */
 
-/* How one factor is packed: groups of tiles (or panels) of `height` rows each, all of k. */
+/* How one factor is packed: groups of tiles (or panels) of `height` rows each. */
 typedef struct gm_packing {
   const gm_factor *from;
   const gm_kernels *kernels;
@@ -57,14 +57,19 @@ typedef struct gm_packing {
   bool panels;   /* by pack_w, else by pack_x */
   size_t height; /* rows of the factor in a tile */
   size_t group;  /* tiles that are packed together */
+  size_t block;  /* of the factor's type */
   size_t rows, k;
-  size_t tile_bytes, scratch_bytes; /* of a tile; that a worker needs while it packs */
+  size_t tile_bytes, scratch_bytes; /* of a tile of all k; that a worker needs while it packs */
 } gm_packing;
 
 gm_packing gm_packing_of(const gm_kernels *kernels, const gm_matmul *mm, const gm_factor *from,
                          bool panels, size_t rows, size_t k);
-/* Packs the tiles [first, first + n), n <= group, of the factor to `to`. */
-void gm_pack_tiles(const gm_packing *packing, size_t first, size_t n, unsigned char *to,
-                   void *scratch);
+/* Packs elements [begin, begin + k) of the tiles [first, first + n), n <= group, one after the
+ * other. begin is a multiple of the kernel's chunk and of the type's block. */
+void gm_pack_tiles(const gm_packing *packing, size_t first, size_t n, size_t begin, size_t k,
+                   unsigned char *to, void *scratch);
+/* Asks the second cache for part i of `parts` of what gm_pack_tiles would read. */
+void gm_ask_for_tiles(const gm_packing *packing, size_t first, size_t n, size_t begin, size_t k,
+                      size_t i, size_t parts);
 
 #endif

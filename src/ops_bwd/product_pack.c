@@ -1,19 +1,21 @@
 /* product_pack.c - factors of a product as a kernel's tiles and panels.
  *
- * The kernels pack rows of f32. What lies otherwise comes to them by way of scratch, in pieces
- * of PIECE elements of k: rows of other types are widened there, and turned factors are turned
- * there. A block type is widened by whole blocks, so a group has at least as many rows of a
- * turned factor as a block. */
+ * The kernels pack rows of f32. Rows of other types come to them by way of scratch, widened in
+ * pieces of PIECE elements of k. Turned factors are copied where a tile is columns of f32, and
+ * else turned in scratch. A block type is widened by whole blocks, so a group has at least as
+ * many rows of a turned factor as a block. */
 #include "product.h"
 
 #include "sizes.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum {
   PIECE = 256, /* of k; a multiple of every block and chunk */
   TURNED = 64, /* of k, where PIECE rows of memory would not fit the caches */
-  GROUP = 4    /* tiles of a group */
+  GROUP = 4,   /* tiles of a group */
+  LINE = 64    /* bytes that a request brings */
 };
 
 static const unsigned char *at(const gm_factor *f, size_t row, size_t column) {
@@ -27,6 +29,7 @@ gm_packing gm_packing_of(const gm_kernels *kernels, const gm_matmul *mm, const g
   size_t block = gm_type_traits_of(from->type)->block;
   gm_packing p = {
       .from = from, .kernels = kernels, .mm = mm, .panels = panels, .rows = rows, .k = k};
+  p.block = block;
   p.height = panels ? mm->nr : mm->mr;
   p.group = gm_max_size(GROUP, gm_ceil_div(block, p.height));
   p.tile_bytes =
@@ -46,61 +49,112 @@ static void pack(const gm_packing *p, unsigned char *to, const float *x, size_t 
     p->mm->pack_x(to, x, ld, rows, p->height, k);
 }
 
-/* Where the element l of k lies in a packed tile. */
-static size_t offset_of(const gm_packing *p, size_t l) {
-  return p->tile_bytes / gm_ceil_div(p->k, p->mm->chunk) * (l / p->mm->chunk);
+/* Bytes of a tile for n elements of k. */
+static size_t bytes_for(const gm_packing *p, size_t n) {
+  size_t chunk_bytes = p->panels ? p->mm->w_chunk_bytes : p->mm->x_chunk_bytes;
+  return gm_ceil_div(n, p->mm->chunk) * p->height * chunk_bytes;
 }
 
-static void pack_upright(const gm_packing *p, size_t row, size_t rows, unsigned char *to,
-                         float *scratch) {
+static void pack_upright(const gm_packing *p, size_t row, size_t rows, size_t begin, size_t k,
+                         unsigned char *to, float *scratch) {
   const gm_factor *f = p->from;
   if (f->type == GM_TYPE_F32) {
-    const void *x = at(f, row, 0);
-    pack(p, to, x, f->row_bytes / sizeof(float), rows, p->k);
+    const void *x = at(f, row, begin);
+    pack(p, to, x, f->row_bytes / sizeof(float), rows, k);
     return;
   }
   const gm_type_traits *traits = gm_type_traits_of(f->type);
-  for (size_t l = 0, n; l < p->k; l += n) {
-    n = gm_min_size(p->k - l, PIECE);
-    for (size_t r = 0; r < rows; r++) traits->to_float(scratch + r * n, at(f, row + r, l), n);
-    pack(p, to + offset_of(p, l), scratch, n, rows, n);
+  for (size_t l = 0, n; l < k; l += n) {
+    n = gm_min_size(k - l, PIECE);
+    for (size_t r = 0; r < rows; r++)
+      traits->to_float(scratch + r * n, at(f, row + r, begin + l), n);
+    pack(p, to + bytes_for(p, l), scratch, n, rows, n);
   }
 }
 
-/* Columns [begin, begin + columns) of the memory's rows [l, l + n). */
-static void pack_turned(const gm_packing *p, size_t begin, size_t columns, unsigned char *to,
-                        float *scratch) {
+/* to[k][height] = x[k][height], row stride ld, `width` >= height columns at a time: a store
+ * also writes into the place of the next row, which is written after it, but for the last. */
+static inline __attribute__((always_inline)) void
+copy_columns(float *to, size_t height, const float *x, size_t ld, size_t k, size_t width) {
+  for (size_t l = 0; l + 1 < k; l++, to += height, x += ld) memcpy(to, x, width * sizeof *to);
+  memcpy(to, x, height * sizeof *to);
+}
+
+/* The first `rows` of x's columns become a tile of `height`; `readable` columns can be read. */
+static void pack_columns(float *to, size_t height, const float *x, size_t ld, size_t rows,
+                         size_t readable, size_t k) {
+  bool whole = rows == height;
+  if (whole && height == 32) {
+    copy_columns(to, 32, x, ld, k, 32);
+  } else if (whole && height == 16) {
+    copy_columns(to, 16, x, ld, k, 16);
+  } else if (whole && height > 8 && height < 16 && readable >= 16) {
+    copy_columns(to, height, x, ld, k, 16);
+  } else if (whole && height > 4 && height <= 8 && readable >= 8) {
+    copy_columns(to, height, x, ld, k, 8);
+  } else {
+    for (size_t l = 0; l < k; l++, to += height, x += ld) {
+      memcpy(to, x, rows * sizeof *to);
+      memset(to + rows, 0, (height - rows) * sizeof *to);
+    }
+  }
+}
+
+/* A tile of `rows` columns of x[n, ...]. */
+static void pack_turned_tile(const gm_packing *p, unsigned char *to, const float *x, size_t ld,
+                             size_t rows, size_t readable, size_t n, float *turned) {
+  if (p->mm->chunk == 1) {
+    pack_columns((float *)(void *)to, p->height, x, ld, rows, readable, n);
+    return;
+  }
+  p->kernels->rows.transpose(turned, n, x, ld, n, rows);
+  pack(p, to, turned, n, rows, n);
+}
+
+/* Columns [row, row + rows) of the memory's rows [begin, begin + k). */
+static void pack_turned(const gm_packing *p, size_t row, size_t rows, size_t begin, size_t k,
+                        unsigned char *to, float *scratch) {
   const gm_factor *f = p->from;
   const gm_type_traits *traits = gm_type_traits_of(f->type);
-  size_t first = begin / traits->block * traits->block;
-  size_t wide = gm_ceil_div(begin + columns, traits->block) * traits->block - first;
+  size_t first = row / traits->block * traits->block, tile_bytes = bytes_for(p, k);
+  size_t wide = gm_ceil_div(row + rows, traits->block) * traits->block - first;
   float *turned = scratch, *widened = scratch + TURNED * p->height;
-  for (size_t l = 0, n; l < p->k; l += n) {
-    n = gm_min_size(p->k - l, TURNED);
-    const float *x = widened + (begin - first);
+  for (size_t l = 0, n; l < k; l += n) {
+    n = gm_min_size(k - l, TURNED);
+    const float *x = widened + (row - first);
     size_t ld = wide;
     if (f->type == GM_TYPE_F32) {
-      x = (const float *)(const void *)at(f, l, begin), ld = f->row_bytes / sizeof *x;
+      x = (const float *)(const void *)at(f, begin + l, row), ld = f->row_bytes / sizeof *x;
     } else {
       for (size_t r = 0; r < n; r++)
-        traits->to_float(widened + r * wide, at(f, l + r, first), wide);
+        traits->to_float(widened + r * wide, at(f, begin + l + r, first), wide);
     }
-    for (size_t c = 0; c < columns; c += p->height) {
-      size_t rows = gm_min_size(p->height, columns - c);
-      p->kernels->rows.transpose(turned, n, x + c, ld, n, rows);
-      pack(p, to + c / p->height * p->tile_bytes + offset_of(p, l), turned, n, rows, n);
-    }
+    for (size_t c = 0; c < rows; c += p->height)
+      pack_turned_tile(p, to + c / p->height * tile_bytes + bytes_for(p, l), x + c, ld,
+                       gm_min_size(p->height, rows - c), rows - c, n, turned);
   }
 }
 
-void gm_pack_tiles(const gm_packing *p, size_t first, size_t n, unsigned char *to,
-                   void *scratch) {
-  size_t begin = first * p->height, rows = gm_min_size(n * p->height, p->rows - begin);
-  assert(n <= p->group && begin < p->rows);
+void gm_pack_tiles(const gm_packing *p, size_t first, size_t n, size_t begin, size_t k,
+                   unsigned char *to, void *scratch) {
+  size_t row = first * p->height, rows = gm_min_size(n * p->height, p->rows - row);
+  assert(n <= p->group && row < p->rows && begin % p->mm->chunk == 0);
   if (p->from->turned) {
-    pack_turned(p, begin, rows, to, scratch);
+    pack_turned(p, row, rows, begin, k, to, scratch);
     return;
   }
-  for (size_t r = 0; r < rows; r += p->height, to += p->tile_bytes)
-    pack_upright(p, begin + r, gm_min_size(p->height, rows - r), to, scratch);
+  for (size_t r = 0; r < rows; r += p->height, to += bytes_for(p, k))
+    pack_upright(p, row + r, gm_min_size(p->height, rows - r), begin, k, to, scratch);
+}
+
+void gm_ask_for_tiles(const gm_packing *p, size_t first, size_t n, size_t begin, size_t k,
+                      size_t i, size_t parts) {
+  const gm_factor *f = p->from;
+  size_t row = first * p->height, rows = gm_min_size(n * p->height, p->rows - row);
+  size_t lines = f->turned ? k : rows, length = f->turned ? rows : k;
+  for (size_t j = lines * i / parts; j < lines * (i + 1) / parts; j++) {
+    const unsigned char *from = f->turned ? at(f, begin + j, row) : at(f, row + j, begin);
+    size_t bytes = gm_type_row_bytes(f->type, length / p->block * p->block);
+    for (size_t b = 0; b < bytes; b += LINE) __builtin_prefetch(from + b, 0, 2);
+  }
 }
