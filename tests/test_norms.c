@@ -23,9 +23,9 @@ static void run_rms_norm(gm_compute *c, void *arg, float *out) {
 
 static void run_group_norm(gm_compute *c, void *arg, float *out) {
   const norm_case *n = arg;
-  assert_ok(
-      gm_group_norm(c, out, 2, n->rows, n->dim, n->groups, n->weight, n->bias, n->eps, n->relu),
-      c->err);
+  assert_ok(gm_group_norm(c, out, 2, n->rows, n->dim, n->groups, n->weight, n->bias, n->eps,
+                          n->relu, NULL),
+            c->err);
 }
 
 static const size_t sizes[][2] = {{1, 1},    {3, 5},     {7, 64},   {33, 31},
@@ -153,7 +153,7 @@ static void test_norms_by_hand(void **state) {
   assert_within(y, (double[]){-4.5, 50.25}, 2, 1e-5, "layer norm with eps by hand");
   /* Groups of neighbouring channels, one position: {1, 3} and {7, 1}. */
   float m[] = {1, 3, 7, 1}, mw[] = {1, 1, 1, 1}, mb[] = {0, 0, 0, 0};
-  assert_ok(gm_group_norm(c, m, 1, 1, 4, 2, mw, mb, 0, true), c->err);
+  assert_ok(gm_group_norm(c, m, 1, 1, 4, 2, mw, mb, 0, true, NULL), c->err);
   assert_within(m, (double[]){0, 1, 1, 0}, 4, 1e-6, "group norm by hand");
   compute_close(c);
 }

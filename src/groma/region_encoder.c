@@ -189,7 +189,7 @@ static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
     GM_TRY(gm_conv3x3(c, &conv));
     GM_TRY(gm_poll(c));
     GM_TRY(gm_group_norm(c, maps[k], 1, side * side, R, GROUPS, fuse->norm_w, fuse->norm_b, EPS,
-                         true));
+                         true, NULL));
   }
   return GM_OK;
 }

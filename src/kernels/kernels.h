@@ -4,7 +4,7 @@
  * A folder per instruction set: ref/ (plain C), avx2/, avxvnni/, avx512/, avx512vnni/,
  * avx512bf16/, neon/, dotprod/, i8mm/. Each has a table_*.c with one function that writes its
  * members over those of the set below it, and files named after what they compute. The members
- * are described in matmul_kernels.h, row_kernels.h and probe_kernels.h. */
+ * are described in matmul_kernels.h, row_kernels.h, train_kernels.h and probe_kernels.h. */
 #ifndef GM_KERNELS_H
 #define GM_KERNELS_H
 
@@ -12,6 +12,7 @@
 #include "probe_kernels.h"
 #include "row_kernels.h"
 #include "status.h"
+#include "train_kernels.h"
 
 typedef struct gm_kernels {
   const char *name;     /* "ref", "avx2", "avx512", "neon" */
@@ -35,6 +36,8 @@ typedef struct gm_kernels {
                    size_t cols, const gm_epilogue *e);
 
   gm_row_kernels rows;
+
+  gm_train_kernels train;
 
   gm_probe_kernels probe;
 } gm_kernels;

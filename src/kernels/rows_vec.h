@@ -6,6 +6,7 @@
 #define GM_ROWS_VEC_H
 
 #include "attention_vec.h"
+#include "moments_vec.h"
 #include "row_kernels.h"
 #include "vec_math.h"
 #include "winograd_vec.h"
@@ -38,34 +39,11 @@ static void scale_vec(float *x, size_t n, float s) {
 
 /* ---- norms */
 
-/* Sum of (x - mean)^power, power 1 or 2, in four chains of sums. */
-static inline float moment(const float *x, size_t n, float mean, int power) {
-  vec sum[4] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)};
-  const vec m = vec_set(mean);
-  size_t i = 0;
-  for (; i + 4 * VEC <= n; i += 4 * VEC) {
-    for (size_t j = 0; j < 4; j++) {
-      vec d = vec_sub(vec_load(x + i + j * VEC), m);
-      sum[j] = power == 1 ? vec_add(sum[j], d) : vec_fma(d, d, sum[j]);
-    }
-  }
-  for (size_t j = 0; i < n; i += VEC, j++) {
-    size_t left = n - i < VEC ? n - i : VEC;
-    vec d = left == VEC ? vec_sub(vec_load(x + i), m)
-                        : vec_keep(vec_sub(vec_load_part(x + i, left), m), left);
-    sum[j] = power == 1 ? vec_add(sum[j], d) : vec_fma(d, d, sum[j]);
-    if (left < VEC) break;
-  }
-  return vec_sum(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));
-}
-
 static void layer_norm_vec(float *y, const float *x, const float *w, const float *b, size_t n,
                            float eps) {
   assert(n > 0);
-  float count = (float)n, mean = moment(x, n, 0, 1) / count;
-  mean += moment(x, n, mean, 1) / count;
-  const vec m = vec_set(mean);
-  const vec inverse = vec_set(1 / sqrtf(moment(x, n, mean, 2) / count + eps));
+  float mean = mean_of(x, n);
+  const vec m = vec_set(mean), inverse = vec_set(inverse_of(x, n, mean, eps));
   size_t i = 0;
   for (; i + VEC <= n; i += VEC) {
     vec d = vec_mul(vec_sub(vec_load(x + i), m), inverse);
@@ -79,7 +57,7 @@ static void layer_norm_vec(float *y, const float *x, const float *w, const float
 
 static void rms_norm_vec(float *y, const float *x, const float *w, size_t n, float eps) {
   assert(n > 0);
-  const vec inverse = vec_set(1 / sqrtf(moment(x, n, 0, 2) / (float)n + eps));
+  const vec inverse = vec_set(inverse_of(x, n, 0, eps));
   size_t i = 0;
   for (; i + VEC <= n; i += VEC)
     vec_store(y + i, vec_mul(vec_mul(vec_load(x + i), inverse), vec_load(w + i)));

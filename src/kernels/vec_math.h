@@ -8,6 +8,7 @@
  * vec_store_i16 (rounded to nearest even, and clipped), vec_dot32 (32 exact products, whose sum
  * is the sum of the lanes); vec_add, _sub, _mul, _div, _fma (a * b + c), _max and _min (if the
  * second operand is NaN, so is the result); vec_clamp (to [low, high]; NaN becomes low);
+ * vec_sqrt; vec_where_positive(x, a), a in the lanes where x > 0, else 0;
  * vec_pair (lanes a, b, a, b, ...); vec_round (to nearest even), vec_floor, vec_store_i32
  * (whole numbers), vec_scale2 (a * 2^n for whole n, results normal); vec_sum and vec_top over
  * the lanes; and TILE_ROWS x TILE_VECS, the block of a product that stays in registers. A file

@@ -187,6 +187,15 @@ static void attend_parts(const attention_job *job, chunk_state *s, float *out) {
   }
 }
 
+static void keep_lse(const attention_job *job, const chunk_state *s) {
+  const gm_attention_args *a = job->a;
+  float *lse = a->lse + (s->entry * a->tq + s->first) * a->heads + s->kv_head * job->group;
+  for (size_t g = 0; g < job->group; g++) {
+    const float *max = s->max + g * job->chunk, *sum = s->sum + g * job->chunk;
+    for (size_t i = 0; i < s->n; i++) lse[i * a->heads + g] = max[i] + logf(sum[i]);
+  }
+}
+
 static void chunk_task(void *arg, size_t task, size_t worker) {
   const attention_job *job = arg;
   const gm_attention_args *a = job->a;
@@ -201,6 +210,7 @@ static void chunk_task(void *arg, size_t task, size_t worker) {
   for (size_t g = 0; g < job->group; g++)
     for (size_t i = 0; i < s.n; i++)
       job->k->scale(out + i * a->out_row + g * d, d, 1 / s.sum[g * job->chunk + i]);
+  if (a->lse) keep_lse(job, &s);
 }
 
 static gm_status attend_many(gm_compute *c, attention_job *job) {
@@ -231,6 +241,7 @@ gm_status gm_attention(gm_compute *c, const gm_attention_args *args) {
   assert(args->heads % args->kv_heads == 0 && args->head_dim <= GM_MAX_HEAD_DIM);
   assert(gm_kv_fits(args->k_type, args->head_dim) && gm_kv_fits(args->v_type, args->head_dim));
   assert(args->parts || (job.tk > 0 && (!args->causal || job.tk >= args->tq)));
+  assert(!args->lse || (c->way == GM_WAY_READ && !rounds(c, args)));
   if (args->tq == 0) return GM_OK;
   if (c->way == GM_WAY_STEP) return gm_attention_step(c, args);
   if (rounds(c, args)) return gm_attention_rounded(c, args);

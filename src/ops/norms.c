@@ -63,6 +63,7 @@ typedef struct group_norm_job {
   const float *weight, *bias;
   float eps;
   bool relu;
+  float *stats;               /* [b, groups, 2] or NULL */
   float *means, *m2s;         /* [b * pieces, channels] */
   float *scale_of, *shift_of; /* [b, channels] */
 } group_norm_job;
@@ -102,6 +103,10 @@ static void merge_task(void *arg, size_t task, size_t worker) {
     }
   }
   double inverse = 1 / sqrt(m2 / n + (double)job->eps);
+  if (job->stats) {
+    job->stats[2 * task] = (float)mean;
+    job->stats[2 * task + 1] = (float)inverse;
+  }
   for (size_t i = first; i < first + width; i++) {
     double s = inverse * (double)job->weight[i];
     job->scale_of[entry * job->channels + i] = (float)s;
@@ -119,7 +124,7 @@ static void apply_task(void *arg, size_t task, size_t worker) {
 
 gm_status gm_group_norm(gm_compute *c, float *x, size_t b, size_t hw, size_t channels,
                         size_t groups, const float *weight, const float *bias, float eps,
-                        bool relu) {
+                        bool relu, float *stats) {
   assert(groups > 0 && channels % groups == 0);
   if (b == 0 || hw == 0) return GM_OK;
   group_norm_job job = {.k = &c->kernels->rows,
@@ -131,13 +136,14 @@ gm_status gm_group_norm(gm_compute *c, float *x, size_t b, size_t hw, size_t cha
                         .bias = bias,
                         .eps = eps,
                         .relu = relu,
+                        .stats = stats,
                         .pieces = (hw + STATS_ROWS - 1) / STATS_ROWS};
   gm_arena_mark mark = gm_arena_save(&c->arena);
-  size_t stats = b * job.pieces * channels;
-  job.means = gm_scratch_f32(c, 2 * (stats + b * channels), "group norm");
+  size_t floats = b * job.pieces * channels;
+  job.means = gm_scratch_f32(c, 2 * (floats + b * channels), "group norm");
   if (!job.means) return GM_ERR_MEMORY;
-  job.m2s = job.means + stats;
-  job.scale_of = job.m2s + stats;
+  job.m2s = job.means + floats;
+  job.scale_of = job.m2s + floats;
   job.shift_of = job.scale_of + b * channels;
   gm_pool_run(c->pool, stats_task, &job, b * job.pieces);
   gm_pool_run(c->pool, merge_task, &job, b * groups);

@@ -39,10 +39,11 @@ void gm_layer_norm(gm_compute *c, float *y, const float *x, size_t rows, size_t 
 void gm_rms_norm(gm_compute *c, float *y, const float *x, size_t rows, size_t dim,
                  const float *weight, float eps);
 /* x[B, H*W, C] in place: statistics per batch entry and group of C/groups neighbouring
- * channels, then weight[C], bias[C], then ReLU if relu. */
+ * channels, then weight[C], bias[C], then ReLU if relu. stats[B, groups, 2] or NULL: each
+ * group's mean and 1 / sqrt(var + eps). */
 gm_status gm_group_norm(gm_compute *c, float *x, size_t b, size_t hw, size_t channels,
                         size_t groups, const float *weight, const float *bias, float eps,
-                        bool relu);
+                        bool relu, float *stats);
 
 /* Element by element, threaded. */
 void gm_add(gm_compute *c, float *y, const float *a, const float *b,
@@ -95,6 +96,9 @@ typedef struct gm_attention_args {
   bool rounded;
   float *out; /* [tq, heads * head_dim], row stride out_row */
   size_t out_row;
+  /* [rows of out, heads] or NULL: the logarithm of a query's sum of exp(scale * q . k), for a
+   * backward pass. In GM_WAY_READ and f32 only. */
+  float *lse;
 } gm_attention_args;
 /* Causal attention's result for a query is bit-identical whatever the other queries, wherever
  * spans begin, whatever is shared; it depends on the way (GM_WAY_STEP: batch 1). */

@@ -16,6 +16,7 @@ void gm_kernels_use_avx2(gm_kernels *k) {
   for (int type = 0; type < GM_TYPE_COUNT; type++) k->rounds[type] = type != GM_TYPE_F32;
   k->epilogue = gm_epilogue_avx2;
   gm_row_kernels_use_avx2(&k->rows);
+  gm_train_kernels_use_avx2(&k->train);
   k->probe.fp32 = gm_probe_fp32_avx2;
   k->probe.int8 = gm_probe_int8_avx2;
 }

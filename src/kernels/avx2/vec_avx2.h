@@ -101,6 +101,12 @@ static inline vec vec_min(vec a, vec b) {
 static inline vec vec_clamp(vec a, vec low, vec high) {
   return _mm256_min_ps(_mm256_max_ps(a, low), high);
 }
+static inline vec vec_sqrt(vec a) {
+  return _mm256_sqrt_ps(a);
+}
+static inline vec vec_where_positive(vec x, vec a) {
+  return _mm256_and_ps(a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ));
+}
 static inline vec vec_pair(float a, float b) {
   return _mm256_unpacklo_ps(_mm256_set1_ps(a), _mm256_set1_ps(b));
 }

@@ -5,6 +5,7 @@
 
 void gm_kernels_use_avx512(gm_kernels *k) {
   gm_row_kernels_use_avx512(&k->rows);
+  gm_train_kernels_use_avx512(&k->train);
   k->matmul[GM_TYPE_F32] = &gm_matmul_f32_avx512;
   k->matmul[GM_TYPE_F16] = &gm_matmul_f16_avx512;
   k->matmul[GM_TYPE_BF16] = &gm_matmul_bf16_avx512;

@@ -84,6 +84,12 @@ static inline vec vec_min(vec a, vec b) {
 static inline vec vec_clamp(vec a, vec low, vec high) {
   return _mm512_min_ps(_mm512_max_ps(a, low), high);
 }
+static inline vec vec_sqrt(vec a) {
+  return _mm512_sqrt_ps(a);
+}
+static inline vec vec_where_positive(vec x, vec a) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a);
+}
 static inline vec vec_pair(float a, float b) {
   return _mm512_unpacklo_ps(_mm512_set1_ps(a), _mm512_set1_ps(b));
 }

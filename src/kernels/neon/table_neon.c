@@ -9,5 +9,6 @@ void gm_kernels_use_neon(gm_kernels *k) {
   gm_use_quant_neon(k);
   k->epilogue = gm_epilogue_neon;
   gm_row_kernels_use_neon(&k->rows);
+  gm_train_kernels_use_neon(&k->train);
   k->probe.fp32 = gm_probe_fp32_neon;
 }

@@ -99,6 +99,13 @@ static inline vec vec_min(vec a, vec b) {
 static inline vec vec_clamp(vec a, vec low, vec high) {
   return vminnmq_f32(vmaxnmq_f32(a, low), high);
 }
+static inline vec vec_sqrt(vec a) {
+  return vsqrtq_f32(a);
+}
+static inline vec vec_where_positive(vec x, vec a) {
+  return vreinterpretq_f32_u32(
+      vandq_u32(vreinterpretq_u32_f32(a), vcgtq_f32(x, vdupq_n_f32(0))));
+}
 static inline vec vec_pair(float a, float b) {
   return vzip1q_f32(vdupq_n_f32(a), vdupq_n_f32(b));
 }

@@ -15,5 +15,6 @@ void gm_kernels_use_ref(gm_kernels *k) {
   k->rounded[GM_TYPE_BF16] = &gm_rounded_bf16_ref;
   k->epilogue = gm_epilogue_ref;
   gm_row_kernels_use_ref(&k->rows);
+  gm_train_kernels_use_ref(&k->train);
   k->probe = gm_probe_ref;
 }
