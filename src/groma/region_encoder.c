@@ -9,10 +9,8 @@
 
 enum {
   MAX_FUSE = 64,                  /* fuse steps */
-  GROUPS = 64,                    /* of the GroupNorm after each fuse conv */
   BATCH_FLOATS = 12 * 1024 * 1024 /* RoIAlign output of one batch of boxes: 48 MB */
 };
-#define EPS 1e-5f /* of all norms here */
 
 /* ---- loading */
 
@@ -109,11 +107,11 @@ gm_status gm_region_encoder_load(gm_region_encoder *w, const gm_model_file *file
   gm_tensor first;
   GM_TRY(gm_load_matrix(&l, "weight", 0, C, &first));
   size_t R = w->channels = first.shape[0];
-  if (R % GROUPS)
+  if (R % GM_REGION_GROUPS)
     return gm_fail(
         err, GM_ERR_MODEL,
         "%s: the region encoder has %zu channels, wanted a multiple of its %d groups",
-        gm_model_file_name(file), R, (int)GROUPS);
+        gm_model_file_name(file), R, (int)GM_REGION_GROUPS);
   GM_TRY(load_levels(w, file, err));
   GM_TRY(load_fuse(w, file, err));
   l = gm_weight_loader_at(file, err, ROI, 0);
@@ -131,19 +129,24 @@ size_t gm_region_level_side(const gm_region_encoder *w, size_t level) {
   return w->grid << (GM_REGION_LEVELS - 1 - level);
 }
 
-/* map = resize(conv1x1(state, x, y)) with x, y = -1 .. 1; the conv runs at n x n. */
-static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t level,
-                            const float *state, float *map) {
-  size_t n = w->grid, C = w->width, R = w->channels, side = gm_region_level_side(w, level);
+void gm_region_coordinates(const gm_region_encoder *w, float *xy) {
+  size_t n = w->grid;
   assert(n > 1); /* coordinates are divided by n - 1 */
-  const gm_region_input *input = &w->input[level];
-  float *y = gm_scratch_f32(c, n * n * R, "region map input");
-  float *xy = gm_scratch_f32(c, n * n * 2, "map coordinates");
-  if (!y || !xy) return GM_ERR_MEMORY;
   for (size_t i = 0; i < n * n; i++) {
     xy[2 * i] = 2.0f * (float)(i % n) / (float)(n - 1) - 1.0f;
     xy[2 * i + 1] = 2.0f * (float)(i / n) / (float)(n - 1) - 1.0f;
   }
+}
+
+/* map = resize(conv1x1(state, x, y)) with x, y = -1 .. 1; the conv runs at n x n. */
+static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t level,
+                            const float *state, float *map) {
+  size_t n = w->grid, C = w->width, R = w->channels, side = gm_region_level_side(w, level);
+  const gm_region_input *input = &w->input[level];
+  float *y = gm_scratch_f32(c, n * n * R, "region map input");
+  float *xy = gm_scratch_f32(c, n * n * 2, "map coordinates");
+  if (!y || !xy) return GM_ERR_MEMORY;
+  gm_region_coordinates(w, xy);
   gm_linear_out features = {.w = &input->w, .bias = input->bias, .y = y, .ldy = R};
   gm_linear_out coordinates = {.w = &input->coord, .accumulate = true, .y = y, .ldy = R};
   GM_TRY(gm_linear(c, state + C, C, n * n, &features, 1));
@@ -152,21 +155,28 @@ static gm_status make_level(gm_compute *c, const gm_region_encoder *w, size_t le
   return GM_OK;
 }
 
-/* mixed = (first half of its own channels, last quarter of the coarser level, third quarter of
- * the finer level), the ends standing in for the level that is missing. */
-static void mix_level(gm_compute *c, const gm_region_encoder *w, size_t level,
-                      float *const maps[GM_REGION_LEVELS], float *mixed) {
-  size_t R = w->channels, side = gm_region_level_side(w, level);
+void gm_region_parts(const gm_region_encoder *w, size_t level,
+                     gm_region_part parts[GM_REGION_PARTS]) {
+  size_t R = w->channels;
   assert(R % 4 == 0);
   size_t coarser = level + 1 < GM_REGION_LEVELS ? level + 1 : level;
   size_t finer = level > 0 ? level - 1 : level;
-  size_t coarser_side = gm_region_level_side(w, coarser);
-  size_t finer_side = gm_region_level_side(w, finer);
-  gm_resize_bilinear(c, mixed, R, side, side, maps[level], R, side, side, R / 2);
-  gm_resize_bilinear(c, mixed + R / 2, R, side, side, maps[coarser] + 3 * R / 4, R,
-                     coarser_side, coarser_side, R / 4);
-  gm_resize_bilinear(c, mixed + 3 * R / 4, R, side, side, maps[finer] + R / 2, R, finer_side,
-                     finer_side, R / 4);
+  parts[0] = (gm_region_part){level, 0, 0, R / 2};
+  parts[1] = (gm_region_part){coarser, 3 * R / 4, R / 2, R / 4};
+  parts[2] = (gm_region_part){finer, R / 2, 3 * R / 4, R / 4};
+}
+
+void gm_region_mix(gm_compute *c, const gm_region_encoder *w, size_t level,
+                   const float *const maps[GM_REGION_LEVELS], float *mixed) {
+  size_t R = w->channels, side = gm_region_level_side(w, level);
+  gm_region_part parts[GM_REGION_PARTS];
+  gm_region_parts(w, level, parts);
+  for (size_t i = 0; i < GM_REGION_PARTS; i++) {
+    size_t from_side = gm_region_level_side(w, parts[i].level);
+    gm_resize_bilinear(c, mixed + parts[i].to, R, side, side,
+                       maps[parts[i].level] + parts[i].from, R, from_side, from_side,
+                       parts[i].n);
+  }
 }
 
 /* One step on all levels: all are mixed from the old maps before any is replaced. */
@@ -179,7 +189,7 @@ static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
     mixed[k] = gm_scratch_f32(c, side * side * R, "mixed region maps");
     if (!mixed[k]) return GM_ERR_MEMORY;
     GM_TRY(gm_poll(c));
-    mix_level(c, w, k, maps, mixed[k]);
+    gm_region_mix(c, w, k, (const float *const *)maps, mixed[k]);
   }
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
     size_t side = gm_region_level_side(w, k);
@@ -188,8 +198,8 @@ static gm_status fuse_step(gm_compute *c, const gm_region_encoder *w,
         .x = mixed[k], .b = 1, .h = side, .w = side, .weight = &fuse->conv, .y = maps[k]};
     GM_TRY(gm_conv3x3(c, &conv));
     GM_TRY(gm_poll(c));
-    GM_TRY(gm_group_norm(c, maps[k], 1, side * side, R, GROUPS, fuse->norm_w, fuse->norm_b, EPS,
-                         true, NULL));
+    GM_TRY(gm_group_norm(c, maps[k], 1, side * side, R, GM_REGION_GROUPS, fuse->norm_w,
+                         fuse->norm_b, GM_REGION_NORM_EPS, true, NULL));
   }
   return GM_OK;
 }
@@ -213,10 +223,9 @@ gm_status gm_region_encoder_fuse(gm_compute *c, const gm_region_encoder *w,
 
 /* ---- boxes */
 
-/* What RoIAlign is given as x1 y1 x2 y2: true corners, or (the released weights were trained
- * so) centre and size in their place. */
-static void roi_corners(const gm_region_encoder *w, const gm_rel_box *boxes, size_t r,
-                        gm_corners *corners) {
+/* True corners, or (the released weights were trained so) centre and size in their place. */
+void gm_region_corners(const gm_region_encoder *w, const gm_rel_box *boxes, size_t r,
+                       gm_corners *corners) {
   float S = (float)w->image_size;
   for (size_t i = 0; i < r; i++) {
     gm_rel_box b = boxes[i];
@@ -226,8 +235,8 @@ static void roi_corners(const gm_region_encoder *w, const gm_rel_box *boxes, siz
   }
 }
 
-/* Image pixels per step of the map: P/4, P/2, P; half of it for the released weights. */
-static float roi_stride(const gm_region_encoder *w, size_t level) {
+/* P/4, P/2, P; half of it for the released weights. */
+float gm_region_stride(const gm_region_encoder *w, size_t level) {
   float stride = (float)w->patch_size / (float)(1u << (GM_REGION_LEVELS - 1 - level));
   return w->geometry == GM_GEOMETRY_RELEASED ? stride / 2 : stride;
 }
@@ -240,12 +249,12 @@ static gm_status crop_features(gm_compute *c, const gm_region_encoder *w,
   gm_corners *corners = gm_scratch(c, r * sizeof *corners, "region corners");
   float *crop = gm_scratch_f32(c, total, "region crops");
   if (!corners || !crop) return GM_ERR_MEMORY;
-  roi_corners(w, boxes, r, corners);
+  gm_region_corners(w, boxes, r, corners);
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) {
     size_t side = gm_region_level_side(w, k);
     GM_TRY(gm_poll(c));
     gm_roi_align(c, crop, maps[k], side, side, R, (const float *)corners, r, bins,
-                 roi_stride(w, k));
+                 gm_region_stride(w, k));
     GM_TRY(gm_poll(c));
     gm_conv_args conv = {.x = crop,
                          .b = r,
@@ -272,9 +281,9 @@ static gm_status position_branch(gm_compute *c, const gm_region_encoder *w,
   gm_linear_out second = {
       .w = &w->pos2, .bias = w->pos2_b, .act = GM_ACT_RELU, .y = y, .ldy = F};
   GM_TRY(gm_linear(c, (const float *)boxes, 4, r, &first, 1));
-  gm_layer_norm(c, h, h, r, A, w->pos_norm1_w, w->pos_norm1_b, EPS);
+  gm_layer_norm(c, h, h, r, A, w->pos_norm1_w, w->pos_norm1_b, GM_REGION_NORM_EPS);
   GM_TRY(gm_linear(c, h, A, r, &second, 1));
-  gm_layer_norm(c, y, y, r, F, w->pos_norm2_w, w->pos_norm2_b, EPS);
+  gm_layer_norm(c, y, y, r, F, w->pos_norm2_w, w->pos_norm2_b, GM_REGION_NORM_EPS);
   return GM_OK;
 }
 

@@ -83,6 +83,35 @@ void gm_region_encoder_free(gm_region_encoder *w);
 /* Side of a level's square map: 4n, 2n, n. */
 size_t gm_region_level_side(const gm_region_encoder *w, size_t level);
 
+/* ---- what the forward pass shares with its backward */
+
+enum { GM_REGION_GROUPS = 64 };  /* of the GroupNorm after each fuse conv */
+#define GM_REGION_NORM_EPS 1e-5f /* of all norms here */
+
+/* xy[n*n, 2]: the coordinate channels x and y, from -1 to 1. */
+void gm_region_coordinates(const gm_region_encoder *w, float *xy);
+
+/* A fuse step reads for a level: the first half of its own channels, the last quarter of the
+ * coarser level, the third quarter of the finer level, the ends standing in for the level that
+ * is missing. Each part is resized to the level's side. */
+enum { GM_REGION_PARTS = 3 };
+typedef struct gm_region_part {
+  size_t level, from, to, n; /* channels [from, from + n) of level go to [to, to + n) */
+} gm_region_part;
+void gm_region_parts(const gm_region_encoder *w, size_t level,
+                     gm_region_part parts[GM_REGION_PARTS]);
+/* mixed[side, side, R] = the parts of maps. */
+void gm_region_mix(gm_compute *c, const gm_region_encoder *w, size_t level,
+                   const float *const maps[GM_REGION_LEVELS], float *mixed);
+
+/* What RoIAlign is given as x1 y1 x2 y2 in image pixels, and image pixels per step of the map.
+ */
+void gm_region_corners(const gm_region_encoder *w, const gm_rel_box *boxes, size_t r,
+                       gm_corners *corners);
+float gm_region_stride(const gm_region_encoder *w, size_t level);
+
+/* ---- forward */
+
 /* states[k][1+n*n, C]: the last three hidden states, oldest first (row 0, the class token, is
  * not used) -> maps[k][side, side, R], fused. Polls between steps. */
 gm_status gm_region_encoder_fuse(gm_compute *c, const gm_region_encoder *w,

@@ -24,22 +24,21 @@ gm_status gm_visual_tokens_load(gm_visual_tokens *w, const gm_model_file *file, 
   return GM_OK;
 }
 
-/* out[T, 4C]: of each 2 x 2 cells (row, column) the order (0, 0), (1, 0), (0, 1), (1, 1). */
-static void gather_neighbours(float *out, const float *map, size_t n, size_t C) {
-  for (size_t y = 0; y < n; y += 2)
-    for (size_t x = 0; x < n; x += 2)
-      for (size_t k = 0; k < 4; k++, out += C)
-        memcpy(out, map + ((y + k % 2) * n + x + k / 2) * C, C * sizeof *out);
+void gm_visual_tokens_join(const gm_visual_tokens *w, const float *hidden, float *joined) {
+  size_t n = w->grid, C = w->width;
+  assert(n % 2 == 0); /* neighbours are joined by 2 x 2 */
+  for (size_t i = 0; i < n * n; i++)
+    memcpy(joined + i * C, hidden + gm_visual_tokens_row(n, i / 4, i % 4) * C,
+           C * sizeof *joined);
 }
 
 static gm_status forward(gm_compute *c, const gm_visual_tokens *w, const float *hidden,
                          float *out) {
   size_t n = w->grid, C = w->width, D = w->dim, T = n * n / 4;
-  assert(n % 2 == 0); /* neighbours are joined by 2 x 2 */
   float *joined = gm_scratch_f32(c, T * 4 * C, "joined patches");
   float *h = gm_scratch_f32(c, T * D, "image token layer");
   if (!joined || !h) return GM_ERR_MEMORY;
-  gather_neighbours(joined, hidden + C, n, C);
+  gm_visual_tokens_join(w, hidden, joined);
   gm_linear_out up = {.w = &w->fc1, .bias = w->fc1_b, .act = GM_ACT_GELU, .y = h, .ldy = D};
   GM_TRY(gm_linear(c, joined, 4 * C, T, &up, 1));
   gm_linear_out down = {.w = &w->fc2, .bias = w->fc2_b, .y = out, .ldy = D};

@@ -24,6 +24,16 @@ void gm_visual_tokens_rules(gm_tensor_rules *rules, const size_t *dims);
 gm_status gm_visual_tokens_load(gm_visual_tokens *w, const gm_model_file *file, size_t grid,
                                 size_t C, gm_error *err);
 
+/* Row of hidden (the class token is row 0) of the k-th of the four patches that token t of a
+ * grid of n x n patches is made of: of each 2 x 2 (row, column) in the order (0, 0), (1, 0),
+ * (0, 1), (1, 1). */
+static inline size_t gm_visual_tokens_row(size_t n, size_t t, size_t k) {
+  return 1 + (t / (n / 2) * 2 + k % 2) * n + t % (n / 2) * 2 + k / 2;
+}
+
+/* joined[(n/2)^2, 4C]: the four patches of each token side by side. */
+void gm_visual_tokens_join(const gm_visual_tokens *w, const float *hidden, float *joined);
+
 /* hidden has the class token in row 0, which is not used; out[(n/2)^2, D], row-major. */
 gm_status gm_visual_tokens_forward(gm_compute *c, const gm_visual_tokens *w,
                                    const float *hidden, float *out);
