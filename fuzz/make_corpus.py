@@ -368,12 +368,46 @@ def cache_entry():
     save("cache_entry", "uneven", entry(bytes(range(100)), 99))
 
 
-def text():
+def cleaned_text():
     save("text", "marks", "\ufeffgreen apple\r\ncrown\r\n\ufeffgrapes\r".encode())
     save("text", "utf16", "a\nb".encode("utf-16"))
     save("text", "latin1", "caf\xe9\n".encode("latin-1"))
     save("text", "controls", "\x1b]0;t\x07\x7f\x9b\u202e\u2066\u2028\ufeff".encode())
     save("text", "wide", "日本 e\u0301 👨\u200d👩\u200d👧 🇩🇪 ❤\ufe0f ก\u0e33 क\u094d\u200dष".encode())
+
+
+# ---- training data
+
+
+def dataset():
+    def coco(**more):
+        image = {"id": 1, "file_name": "a.png", "width": 100, "height": 80, "caption": "a dog and \u00e9"}
+        box = {"id": 7, "image_id": 1, "category_id": 2, "bbox": [1, 2, 30, 40.5], "area": 9,
+               "iscrowd": 0, "caption": "a Dog", "tokens_positive": [[0, 5], [2, 3]]}
+        categories = [{"id": 2, "name": "Dog"}, {"id": 3, "name": "dog"}]
+        return {"images": [image], "annotations": [box, {**box, **more}], "categories": categories}
+
+    grit = {"filename": "g", "caption": "two dogs", "ref_exps": [[0, 3, 0.1, 0.1, 0.5, 0.5, 0.9],
+                                                                 [0, 3, 0.5, 0.1, 1.5, 0.5, 0.7]]}
+    talk = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A dog."}]
+    instruct = {"file_name": "i", "width": 100, "height": 80, "boxes": [[1, 2, 30, 40]],
+                "conversation": [{"value": "Where is <p>it</p>?"},
+                                 {"value": "<p>It</p><roi><ground_box></roi>.", "box_inds": [0]}]}
+    for kind in range(4):
+        for task in range(2):
+            body = json.dumps(coco(bbox=[50, 50, 90, 20]))
+            save("dataset", f"coco-{kind}-{task}", bytes([kind + 7 * task]) + body.encode())
+    save("dataset", "bad", b"\0" + json.dumps(coco(bbox=[float("nan"), 0, 1, 1])).encode())
+    save("dataset", "grit", b"\4" + json.dumps(grit).encode() + b"\n" + json.dumps(grit).encode())
+    save("dataset", "llava", b"\5" + json.dumps([{"image": "l", "conversations": talk}]).encode())
+    save("dataset", "instruct", b"\6" + json.dumps([instruct]).encode())
+
+
+def data_config():
+    one = {"name": "a", "format": "coco", "file": "a.json", "task": "detect"}
+    more = {"images": "i", "source": "sa1b", "share": 0.5}
+    save("data_config", "both", json.dumps({"seed": 1, "sets": [one, {**one, **more}], "val": [one]}).encode())
+    save("data_config", "unknown", json.dumps({"sets": [{**one, "other": 1}]}).encode())
 
 
 def main():
@@ -389,7 +423,9 @@ def main():
     patches()
     feature_cache()
     cache_entry()
-    text()
+    cleaned_text()
+    dataset()
+    data_config()
 
 
 if __name__ == "__main__":
