@@ -3,24 +3,18 @@
 
 #include "groma_sizes.h"
 #include "logistic.h"
-#include "sine_position.h"
+#include "proposals.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TWO_PI 6.28318530717958647692f
-#define PROPOSAL_SIZE 0.05f   /* width and height of a first-stage proposal */
-#define PROPOSAL_MARGIN 0.01f /* coordinates outside (margin, 1 - margin) are invalid */
-
 /* ---- loading */
 
 #define LAYERS "decoder.layers.%."
 #define CROSS "encoder_attn."
 #define SCORE "class_embed_enc."
-#define COCO "class_embed_coco.%."
-#define SA1B "class_embed_sa1b.%."
 #define BOXES "bbox_embed.%."
 
 /* Upstream has the heads under two names. */
@@ -45,9 +39,9 @@ void gm_proposer_decoder_rules(gm_tensor_rules *rules, const size_t *dims) {
   gm_proposer_ffn_rules(rules, d, dims[DEC_FFN]);
   HEAD_GROUP(rules, SCORE, 1);
   GM_OBJECTNESS_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
-  HEAD_GROUP(rules, COCO, layers);
+  HEAD_GROUP(rules, GM_PROPOSER_COCO, layers);
   GM_OBJECTNESS_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
-  HEAD_GROUP(rules, SA1B, layers);
+  HEAD_GROUP(rules, GM_PROPOSER_SA1B, layers);
   GM_OBJECTNESS_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
   HEAD_GROUP(rules, BOXES, layers + 1); /* the last serves the proposals */
   GM_BOX_HEAD_WEIGHTS(GM_VEC_RULE, GM_MAT_RULE)
@@ -71,9 +65,9 @@ static gm_status load_layer(gm_proposer_decoder_layer *w, const gm_weight_loader
   return gm_proposer_ffn_load(&w->ffn, l, d);
 }
 
-static gm_status load_objectness(gm_objectness_head *w, const gm_weight_loader *top,
-                                 const char *prefix, size_t layer, size_t d) {
-  gm_weight_loader at = gm_weight_loader_at(top->file, top->err, prefix, layer), *l = &at;
+gm_status gm_objectness_load(gm_objectness_head *w, const gm_model_file *file,
+                             const char *prefix, size_t layer, size_t d, gm_error *err) {
+  gm_weight_loader at = gm_weight_loader_at(file, err, prefix, layer), *l = &at;
   GM_OBJECTNESS_WEIGHTS(GM_VEC_LOAD, GM_MAT_LOAD)
   return GM_OK;
 }
@@ -81,9 +75,9 @@ static gm_status load_objectness(gm_objectness_head *w, const gm_weight_loader *
 static gm_status load_top(gm_proposer_decoder *w, const gm_weight_loader *l) {
   size_t d = w->dim, q = w->n_queries, last = w->n_layers - 1;
   GM_PROPOSER_DECODER_WEIGHTS(GM_VEC_LOAD, GM_MAT_LOAD)
-  GM_TRY(load_objectness(&w->score, l, GM_DDETR SCORE, 0, d));
-  GM_TRY(load_objectness(&w->coco, l, GM_DDETR COCO, last, d));
-  return load_objectness(&w->sa1b, l, GM_DDETR SA1B, last, d);
+  GM_TRY(gm_objectness_load(&w->score, l->file, GM_DDETR SCORE, 0, d, l->err));
+  GM_TRY(gm_objectness_load(&w->coco, l->file, GM_DDETR GM_PROPOSER_COCO, last, d, l->err));
+  return gm_objectness_load(&w->sa1b, l->file, GM_DDETR GM_PROPOSER_SA1B, last, d, l->err);
 }
 
 gm_status gm_proposer_decoder_load(gm_proposer_decoder *w, const gm_model_file *file,
@@ -131,17 +125,6 @@ static void refine(gm_rel_box *boxes, const float *offset, const gm_rel_box *fro
     out[i] = gm_sigmoid(offset[i] + gm_inverse_sigmoid(base[i]));
 }
 
-/* The first-stage proposal of a cell as logits; false where it is invalid (then +inf). */
-static bool proposal_logits(float out[4], size_t cell, size_t n) {
-  float p[4] = {((float)(cell % n) + 0.5f) / (float)n, ((float)(cell / n) + 0.5f) / (float)n,
-                PROPOSAL_SIZE, PROPOSAL_SIZE};
-  bool valid = true;
-  for (int k = 0; k < 4; k++)
-    valid = valid && p[k] > PROPOSAL_MARGIN && p[k] < 1 - PROPOSAL_MARGIN;
-  for (int k = 0; k < 4; k++) out[k] = valid ? logf(p[k] / (1 - p[k])) : INFINITY;
-  return valid;
-}
-
 /* out[rows, 4] = fc3(relu(fc2(relu(fc1(x[rows, d]))))) */
 static gm_status box_head(gm_compute *c, const gm_box_head *w, const float *x, size_t rows,
                           size_t d, float *out) {
@@ -162,21 +145,6 @@ static gm_status box_head(gm_compute *c, const gm_box_head *w, const float *x, s
 
 /* ---- first stage */
 
-typedef struct scored_cell {
-  float score;
-  uint32_t cell;
-} scored_cell;
-
-/* Falling score; equal scores (and NaN, which is below all) in the order of cells. */
-static int by_score(const void *a, const void *b) {
-  const scored_cell *l = a, *r = b;
-  bool l_nan = isnan(l->score), r_nan = isnan(r->score);
-  if (l_nan != r_nan) return l_nan ? 1 : -1;
-  if (l->score > r->score) return -1;
-  if (l->score < r->score) return 1;
-  return l->cell < r->cell ? -1 : l->cell > r->cell;
-}
-
 /* best[q, d] = the rows of LN(Linear(memory)) with the best q scores; cells[q] says which. */
 static gm_status best_cells(gm_compute *c, const gm_proposer_decoder *w, const float *memory,
                             float *best, uint32_t *cells) {
@@ -184,13 +152,13 @@ static gm_status best_cells(gm_compute *c, const gm_proposer_decoder *w, const f
   float *masked = gm_scratch_f32(c, N * d, "masked memory");
   float *query = gm_scratch_f32(c, N * d, "first-stage queries");
   float *score = gm_scratch_f32(c, N, "first-stage scores");
-  scored_cell *order = gm_scratch(c, N * sizeof *order, "first-stage order");
+  gm_scored_cell *order = gm_scratch(c, N * sizeof *order, "first-stage order");
   if (!masked || !query || !score || !order) return GM_ERR_MEMORY;
 
   memcpy(masked, memory, N * d * sizeof *masked);
   for (size_t i = 0; i < N; i++) {
     float logits[4];
-    if (!proposal_logits(logits, i, n)) memset(masked + i * d, 0, d * sizeof *masked);
+    if (!gm_proposal_logits(logits, i, n)) memset(masked + i * d, 0, d * sizeof *masked);
   }
   gm_linear_out project = {.w = &w->memory, .bias = w->memory_b, .y = query, .ldy = d};
   GM_TRY(gm_linear(c, masked, d, N, &project, 1));
@@ -198,13 +166,9 @@ static gm_status best_cells(gm_compute *c, const gm_proposer_decoder *w, const f
   gm_linear_out scores = {.w = &w->score.weight, .bias = w->score.bias, .y = score, .ldy = 1};
   GM_TRY(gm_linear(c, query, d, N, &scores, 1));
 
-  for (size_t i = 0; i < N; i++) order[i] = (scored_cell){score[i], (uint32_t)i};
-  qsort(order, N, sizeof *order, by_score);
-  assert(w->n_queries <= N);
-  for (size_t k = 0; k < w->n_queries; k++) {
-    cells[k] = order[k].cell;
+  gm_best_cells(score, N, order, w->n_queries, cells);
+  for (size_t k = 0; k < w->n_queries; k++)
     memcpy(best + k * d, query + cells[k] * d, d * sizeof *best);
-  }
   return GM_OK;
 }
 
@@ -220,7 +184,7 @@ static gm_status first_stage(gm_compute *c, const gm_proposer_decoder *w, const 
   GM_TRY(box_head(c, &w->box_heads[w->n_layers], best, q, d, offset));
   for (size_t k = 0; k < q; k++) {
     float logits[4], *row = (float *)&reference[k];
-    proposal_logits(logits, cells[k], w->grid);
+    gm_proposal_logits(logits, cells[k], w->grid);
     for (int j = 0; j < 4; j++) row[j] = gm_sigmoid(offset[4 * k + (size_t)j] + logits[j]);
   }
   return GM_OK;
@@ -233,9 +197,7 @@ static gm_status query_position(gm_compute *c, const gm_proposer_decoder *w,
   float *sine = gm_scratch_f32(c, q * 2 * d, "box features");
   float *mapped = gm_scratch_f32(c, q * 2 * d, "query positions");
   if (!sine || !mapped) return GM_ERR_MEMORY;
-  const float *coordinate = (const float *)reference;
-  for (size_t i = 0; i < 4 * q; i++)
-    gm_sine_position(sine + i * (d / 2), d / 2, coordinate[i] * TWO_PI);
+  gm_box_features(sine, reference, q, d);
   gm_linear_out map = {.w = &w->position, .bias = w->position_b, .y = mapped, .ldy = 2 * d};
   GM_TRY(gm_linear(c, sine, 2 * d, q, &map, 1));
   gm_layer_norm(c, mapped, mapped, q, 2 * d, w->position_norm_w, w->position_norm_b,
@@ -337,12 +299,7 @@ static gm_status run_layers(gm_compute *c, const gm_proposer_decoder *w, const f
     const gm_proposer_decoder_layer *layer = &w->layers[i];
     GM_TRY(gm_poll(c));
     if (i + 1 == w->n_layers) memcpy(previous, result->states, q * d * sizeof *previous);
-    /* An offset of `points` reaches half the reference box's size. */
-    float reach = 0.5f / (float)layer->cross.points;
-    for (size_t k = 0; k < q; k++) {
-      gm_rel_box r = result->reference[k];
-      where[k] = (gm_reference){r.cx, r.cy, r.w * reach, r.h * reach};
-    }
+    gm_box_references(where, result->reference, q, layer->cross.points);
     decoder_input in = {value + i * cells * d, position, where};
     gm_arena_mark mark = gm_arena_save(&c->arena);
     gm_status status = run_layer(c, w, layer, &in, result->states);

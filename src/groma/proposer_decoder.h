@@ -36,6 +36,13 @@ typedef struct gm_objectness_head {
   GM_OBJECTNESS_WEIGHTS(GM_VEC_MEMBER, GM_MAT_MEMBER)
 } gm_objectness_head;
 
+/* Every layer has heads of both kinds of training data; below GM_DDETR. */
+#define GM_PROPOSER_COCO "class_embed_coco.%."
+#define GM_PROPOSER_SA1B "class_embed_sa1b.%."
+
+gm_status gm_objectness_load(gm_objectness_head *w, const gm_model_file *file,
+                             const char *prefix, size_t layer, size_t d, gm_error *err);
+
 /* One layer's self-attention, and the norm after its cross-attention; size d. */
 #define GM_PROPOSER_SELF_ATTENTION(VEC, MAT)                                                   \
   MAT(q, "self_attn.q_proj.weight", GM_KEEP_F16, d, d)                                         \
