@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #define TWO_PI 6.28318530717958647692
-#define INPUT_EPS 1e-6f
 
 /* ---- loading */
 
@@ -125,7 +124,7 @@ gm_status gm_proposer_encoder_input(gm_compute *c, const gm_proposer_encoder *w,
   size_t rows = w->grid * w->grid, d = w->dim;
   gm_linear_out project = {.w = &w->input, .bias = w->input_b, .y = x, .ldy = d};
   GM_TRY(gm_linear(c, features, w->width, rows, &project, 1));
-  gm_layer_norm(c, x, x, rows, d, w->input_norm_w, w->input_norm_b, INPUT_EPS);
+  gm_layer_norm(c, x, x, rows, d, w->input_norm_w, w->input_norm_b, GM_PROPOSER_INPUT_EPS);
   return GM_OK;
 }
 

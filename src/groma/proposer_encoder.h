@@ -11,6 +11,8 @@
 /* The proposer's layers and heads. */
 #define GM_DDETR "perceiver.ddetr_transformer."
 
+#define GM_PROPOSER_INPUT_EPS 1e-6f /* of the norm after the conv */
+
 /* One layer's tensors besides the attention's and the feed-forward part's; size d. */
 #define GM_PROPOSER_ENCODER_NORM(VEC, MAT)                                                     \
   VEC(norm_w, "self_attn_layer_norm.weight", d)                                                \

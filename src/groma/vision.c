@@ -222,9 +222,8 @@ static void mean_task(void *arg, size_t task, size_t worker) {
   }
 }
 
-/* out[n*n, C] = mean of the last hidden states, without the class token. */
-static void mean_state(gm_compute *c, float *out, const gm_vision *v,
-                       const gm_features *features) {
+void gm_vision_mean_state(gm_compute *c, const gm_vision *v, const gm_features *features,
+                          float *out) {
   size_t C = v->encoder.shape.dim, n = v->encoder.grid;
   const float *states[PROPOSAL_STATES];
   for (size_t k = 0; k < PROPOSAL_STATES; k++) {
@@ -263,7 +262,7 @@ static gm_status propose(gm_compute *c, const gm_vision *v, gm_features *feature
   if (!mean || !memory || !result.reference || !result.states || !result.coco || !result.sa1b)
     return GM_ERR_MEMORY;
 
-  mean_state(c, mean, v, features);
+  gm_vision_mean_state(c, v, features, mean);
   GM_TRY(gm_proposer_encoder_input(c, &v->proposer_encoder, mean, memory));
   GM_TRY(gm_proposer_encoder_forward(c, &v->proposer_encoder, memory));
   GM_TRY(gm_proposer_decoder_forward(c, &v->proposer_decoder, memory, &result));

@@ -54,6 +54,10 @@ size_t gm_features_bytes(const gm_vision *vision, const gm_features *features);
 /* pixels[3,S,S]: planar, normalised (gm_pixels_squash). */
 gm_status gm_vision_encode(gm_compute *c, const gm_vision *vision, gm_features *features,
                            const float *pixels);
+/* What the proposer reads of an encoded picture: out[patches, width] (gm_features_patches) =
+ * the mean of the last four hidden states, without the class token. */
+void gm_vision_mean_state(gm_compute *c, const gm_vision *vision, const gm_features *features,
+                          float *out);
 gm_status gm_vision_propose(gm_compute *c, const gm_vision *vision, gm_features *features);
 gm_status gm_vision_fuse(gm_compute *c, const gm_vision *vision, gm_features *features);
 /* out[n, D]: a vector per box, independent (up to rounding) of the other boxes in the list. */
