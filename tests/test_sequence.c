@@ -1,11 +1,10 @@
 /* test_sequence.c - training sequences: equal to the reference's ids and labels of stages 2 and
  * 3, and the rules of boxes, cuts and refusals. */
 #include "llama_fixture.h"
-#include "support.h"
+#include "stage_golden.h"
 
 #include "sequence.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,46 +39,16 @@ static gm_sequence_rule rule_of(bool eos) {
 
 /* ---- the goldens ---- */
 
-static void read_boxes(json_t *list, gm_rel_box *out, size_t n) {
-  assert_int_equal(json_array_size(list), n);
-  for (size_t i = 0; i < n; i++) {
-    float box[4];
-    for (size_t k = 0; k < 4; k++)
-      box[k] = (float)json_number_value(json_array_get(json_array_get(list, i), k));
-    memcpy(&out[i], box, sizeof box);
-  }
-}
-
 static void check_stage(const char *name, bool eos) {
-  char path[64];
-  snprintf(path, sizeof path, "golden/train/%s.json", name);
-  json_t *meta = json_load_file(test_data(path), 0, NULL);
-  assert_non_null(meta);
-  snprintf(path, sizeof path, "golden/train/%s.safetensors", name);
-  golden *g = golden_open(path);
-  gm_turn turns[3];
-  gm_rel_box refer[1], ground[3];
-  json_t *said = json_object_get(meta, "turns");
-  assert_int_equal(json_array_size(said), 3);
-  for (size_t i = 0; i < 3; i++) {
-    json_t *turn = json_array_get(said, i);
-    turns[i] = (gm_turn){json_string_value(json_array_get(turn, 0)),
-                         json_string_value(json_array_get(turn, 1))};
-  }
-  read_boxes(json_object_get(meta, "refer_boxes"), refer, 1);
-  read_boxes(json_object_get(meta, "ground_boxes"), ground, 3);
-  const gm_sample sample = {.turns = turns,
-                            .n_turns = 3,
-                            .refer = refer,
-                            .n_refer = 1,
-                            .ground = ground,
-                            .n_ground = 3};
+  stage_golden run;
+  stage_golden_open(&run, name);
   const gm_sequence_rule rule = rule_of(eos);
   gm_sequence s;
   gm_error err;
-  assert_ok(gm_sequence_build(&s, &rule, prompt, &sample, &proposals, 0, &err), &err);
+  assert_ok(gm_sequence_build(&s, &rule, prompt, &run.sample, &proposals, 0, &err), &err);
 
-  golden_array ids = golden_get(g, "input_ids"), labels = golden_get(g, "labels");
+  golden_array ids = golden_get(run.values, "input_ids"),
+               labels = golden_get(run.values, "labels");
   assert_int_equal(s.n_turns, 3);
   assert_int_equal(s.ids.n, ids.n);
   assert_int_equal(s.labels.n, ids.n);
@@ -91,9 +60,9 @@ static void check_stage(const char *name, bool eos) {
 
   /* As rows: each label one row before its id, <refer_feat> the vector of the region that was
    * named before it. */
-  enum { IMAGE = 256, FIRST = 1000 };
+  enum { IMAGE = 256, FIRST = 1000, REGIONS = 5000 };
   gm_ids rows = {0}, targets = {0};
-  assert_ok(gm_sequence_rows(&s, prompt, IMAGE, FIRST, &rows, &targets, &err), &err);
+  assert_ok(gm_sequence_rows(&s, prompt, IMAGE, FIRST, REGIONS, &rows, &targets, &err), &err);
   assert_int_equal(rows.n, ids.n - 2 + IMAGE + 2 * s.n_regions);
   assert_int_equal(targets.n, rows.n);
   size_t wanted = 0, vectors = 0;
@@ -103,7 +72,7 @@ static void check_stage(const char *name, bool eos) {
     wanted++;
     assert_int_equal(rows.ids[i + 1], targets.ids[i]);
   }
-  assert_int_equal(wanted, json_integer_value(json_object_get(meta, "targets")));
+  assert_int_equal(wanted, (size_t)stage_golden_number(&run, "targets", 0));
   assert_int_equal(vectors, IMAGE + s.n_regions + 1);
   const int32_t named = 32014 - prompt->region_0; /* the golden's <r..> of the question */
   assert_int_equal(s.features.n, 1);
@@ -111,14 +80,13 @@ static void check_stage(const char *name, bool eos) {
   bool found = false;
   for (size_t i = 3; i < rows.n; i++)
     if (rows.ids[i - 3] == prompt->roi && rows.ids[i - 1] == prompt->roi_end &&
-        rows.ids[i] == -1 - (FIRST + IMAGE + named))
+        rows.ids[i] == -1 - (REGIONS + named))
       found = true;
   assert_true(found);
   gm_ids_free(&rows);
   gm_ids_free(&targets);
   gm_sequence_free(&s);
-  golden_close(g);
-  json_decref(meta);
+  stage_golden_close(&run);
 }
 
 static void stage2_equals_the_reference(void **state) {

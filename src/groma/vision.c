@@ -103,6 +103,14 @@ size_t gm_vision_dim(const gm_vision *vision) {
   return vision->visual_tokens.dim;
 }
 
+const gm_visual_tokens *gm_vision_bridge(const gm_vision *vision) {
+  return &vision->visual_tokens;
+}
+
+const gm_region_encoder *gm_vision_regions(const gm_vision *vision) {
+  return &vision->region_encoder;
+}
+
 /* ---- features */
 
 static bool allocate(gm_features *features, const gm_vision *v) {
@@ -167,6 +175,13 @@ const float *gm_features_patches(const gm_vision *v, const gm_features *features
   *patches = v->encoder.grid * v->encoder.grid;
   *width = v->encoder.shape.dim;
   return features->states[features->n_states - GM_REGION_LEVELS] + *width;
+}
+
+void gm_features_states(const gm_vision *v, const gm_features *features, const float **output,
+                        const float *states[GM_REGION_LEVELS]) {
+  *output = features->states[v->hparams.vision_output];
+  for (size_t k = 0; k < GM_REGION_LEVELS; k++)
+    states[k] = features->states[features->n_states - GM_REGION_LEVELS + k];
 }
 
 size_t gm_features_arrays(const gm_vision *v, gm_features *features, bool proposed,

@@ -19,7 +19,9 @@
 #include "compute.h"
 #include "groma_hparams.h"
 #include "mapping.h"
+#include "region_encoder.h"
 #include "regions.h"
+#include "visual_tokens.h"
 
 /* Weights of all vision stages: views of the model file, which must outlive it. */
 typedef struct gm_vision gm_vision;
@@ -40,6 +42,10 @@ gm_status gm_vision_keep_panels(gm_vision *vision, const gm_kernels *kernels, gm
 
 size_t gm_vision_n_tokens(const gm_vision *vision); /* T = (S / P / 2)^2 */
 size_t gm_vision_dim(const gm_vision *vision);      /* D: the language model's width */
+
+/* Two of the stages, for training. */
+const gm_visual_tokens *gm_vision_bridge(const gm_vision *vision);
+const gm_region_encoder *gm_vision_regions(const gm_vision *vision);
 
 /* What the stages compute of one image: hidden states, image tokens, proposals, maps. It owns
  * its arrays. */
@@ -89,6 +95,11 @@ gm_status gm_features_check(const gm_features *features, gm_error *err);
  * the class token. Valid after encode, and where it was filled in. */
 const float *gm_features_patches(const gm_vision *vision, const gm_features *features,
                                  size_t *patches, size_t *width);
+
+/* The hidden state that image tokens are made of, and the three that regions' vectors are made
+ * of, oldest first; each [1+n*n, C], valid after encode. */
+void gm_features_states(const gm_vision *vision, const gm_features *features,
+                        const float **output, const float *states[GM_REGION_LEVELS]);
 
 /* Results, valid after their stage and until the features are freed or encoded again. */
 const float *gm_features_tokens(const gm_features *features); /* [T, D] */

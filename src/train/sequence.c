@@ -270,23 +270,25 @@ static gm_status put_vectors(const row_writer *w, size_t first, size_t n) {
 }
 
 gm_status gm_sequence_rows(const gm_sequence *sequence, const gm_prompt *prompt, size_t n_image,
-                           size_t first_vector, gm_ids *rows, gm_ids *targets, gm_error *err) {
+                           size_t first_image, size_t first_region, gm_ids *rows,
+                           gm_ids *targets, gm_error *err) {
   const row_writer w = {rows, targets, err};
-  const size_t regions = first_vector + n_image, first_row = rows->n;
+  const size_t first_row = rows->n;
   size_t feature = 0;
-  assert(regions + sequence->n_regions < INT32_MAX);
+  assert(first_image + n_image < INT32_MAX);
+  assert(first_region + sequence->n_regions < INT32_MAX);
   for (size_t i = 0; i < sequence->ids.n; i++) {
     const int32_t id = sequence->ids.ids[i], label = sequence->labels.ids[i];
     if (label >= 0 && targets->n > first_row) targets->ids[targets->n - 1] = label;
     if (id == prompt->image) {
-      GM_TRY(put_vectors(&w, first_vector, n_image));
+      GM_TRY(put_vectors(&w, first_image, n_image));
     } else if (id == prompt->region) {
       for (size_t k = 0; k < sequence->n_regions; k++) {
         GM_TRY(put(&w, prompt->region_0 + (int32_t)k));
-        GM_TRY(put_vectors(&w, regions + k, 1));
+        GM_TRY(put_vectors(&w, first_region + k, 1));
       }
     } else if (id == prompt->refer_feat) {
-      GM_TRY(put_vectors(&w, regions + (size_t)sequence->features.ids[feature++], 1));
+      GM_TRY(put_vectors(&w, first_region + (size_t)sequence->features.ids[feature++], 1));
     } else {
       GM_TRY(put(&w, id));
     }

@@ -51,9 +51,11 @@ gm_status gm_sequence_build(gm_sequence *out, const gm_sequence_rule *rule,
 void gm_sequence_free(gm_sequence *sequence);
 
 /* Appends a sequence as the language model reads it (llama_train.h): to rows the ids, with -1 -
- * v in place of vector v; to targets what each row is to predict, -1 where that is nothing. The
- * vectors first_vector .. are the n_image image tokens, those after them the regions'. */
+ * v in place of vector v; to targets what each row is to predict, -1 where that is nothing. Its
+ * n_image image tokens are the vectors from first_image on, its regions' those from
+ * first_region on. */
 gm_status gm_sequence_rows(const gm_sequence *sequence, const gm_prompt *prompt, size_t n_image,
-                           size_t first_vector, gm_ids *rows, gm_ids *targets, gm_error *err);
+                           size_t first_image, size_t first_region, gm_ids *rows,
+                           gm_ids *targets, gm_error *err);
 
 #endif
