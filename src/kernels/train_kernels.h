@@ -27,17 +27,17 @@ typedef struct gm_channel_rows {
   size_t rows;
 } gm_channel_rows;
 
-/* One update of AdamW (arXiv 1711.05101) in PyTorch's order of operations:
- *   g = gradient * clip, m += rest1 (g - m), v = beta2 v + rest2 g^2,
- *   value = value * keep - step * m / (sqrt(v) * root + eps),
- *   average += blend * (value - average) if there is one. */
+/* One update of AdamW (arXiv 1711.05101):
+ *   g = gradient * clip, m += rest1 (g - m), v += rest2 (g^2 - v),
+ *   value -= decay * value + step * m / (sqrt(v) * root + eps).
+ * Decay and step are taken away in one, so that a decay which is lost beside the value still
+ * counts beside the step. */
 typedef struct gm_adamw {
   float clip, eps;
-  float beta2, rest1, rest2; /* rest1 = 1 - beta1, rest2 = 1 - beta2, rounded last */
-  float keep;                /* 1 - rate * weight decay */
-  float step;                /* rate / (1 - beta1^t), t counted from 1 */
-  float root;                /* 1 / sqrt(1 - beta2^t) */
-  float blend;               /* 1 - decay of the average */
+  float rest1, rest2; /* 1 - beta1, 1 - beta2 */
+  float decay;        /* rate * weight decay */
+  float step;         /* rate / (1 - beta1^t), t counted from 1 */
+  float root;         /* 1 / sqrt(1 - beta2^t) */
 } gm_adamw;
 
 typedef struct gm_train_kernels {
@@ -65,9 +65,8 @@ typedef struct gm_train_kernels {
   /* dp = p * (dp - delta) * scale: the gradient by the scores, before they were scaled. */
   void (*softmax_back)(float *dp, const float *p, const float *delta, float scale, size_t n);
 
-  /* average may be NULL. */
-  void (*adamw)(float *value, float *moment1, float *moment2, float *average,
-                const float *gradient, const gm_adamw *a, size_t n);
+  void (*adamw)(float *value, float *moment1, float *moment2, const float *gradient,
+                const gm_adamw *a, size_t n);
 } gm_train_kernels;
 
 /* Each fills in the members that it has, over those that are there; ref fills in all. */

@@ -222,25 +222,21 @@ static void softmax_back_vec(float *dp, const float *p, const float *delta, floa
   }
 }
 
-static void adamw_vec(float *value, float *moment1, float *moment2, float *average,
-                      const float *gradient, const gm_adamw *a, size_t n) {
-  const vec clip = vec_set(a->clip), one1 = vec_set(a->rest1), beta2 = vec_set(a->beta2);
-  const vec one2 = vec_set(a->rest2), eps = vec_set(a->eps), keep = vec_set(a->keep);
-  const vec step = vec_set(a->step), root = vec_set(a->root), blend = vec_set(a->blend);
+static void adamw_vec(float *value, float *moment1, float *moment2, const float *gradient,
+                      const gm_adamw *a, size_t n) {
+  const vec clip = vec_set(a->clip), rest1 = vec_set(a->rest1), rest2 = vec_set(a->rest2);
+  const vec eps = vec_set(a->eps), decay = vec_set(a->decay);
+  const vec step = vec_set(a->step), root = vec_set(a->root);
   for (size_t i = 0; i < n; i += VEC) {
     size_t left = left_of(n, i);
-    vec g = vec_mul(load_left(gradient + i, left), clip), m = load_left(moment1 + i, left);
-    m = vec_fma(one1, vec_sub(g, m), m);
-    vec v = vec_mul(beta2, load_left(moment2 + i, left));
-    v = vec_fma(vec_mul(one2, g), g, v);
+    vec w = load_left(value + i, left), g = vec_mul(load_left(gradient + i, left), clip);
+    vec m = load_left(moment1 + i, left), v = load_left(moment2 + i, left);
+    m = vec_fma(rest1, vec_sub(g, m), m);
+    v = vec_fma(rest2, vec_sub(vec_mul(g, g), v), v);
     vec down = vec_div(m, vec_fma(vec_sqrt(v), root, eps));
-    vec w = vec_sub(vec_mul(load_left(value + i, left), keep), vec_mul(step, down));
     store_left(moment1 + i, m, left);
     store_left(moment2 + i, v, left);
-    store_left(value + i, w, left);
-    if (!average) continue;
-    vec before = load_left(average + i, left);
-    store_left(average + i, vec_fma(blend, vec_sub(w, before), before), left);
+    store_left(value + i, vec_sub(w, vec_fma(decay, w, vec_mul(step, down))), left);
   }
 }
 

@@ -1,6 +1,8 @@
 /* optimiser.c - see optimiser.h. */
 #include "optimiser.h"
 
+#include "kernels.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -62,11 +64,7 @@ static gm_status norm_of(const gm_params *params, gm_pool *pool, double *norm, g
 /* What the elements of one tensor share. */
 typedef struct tensor_step {
   bool reached;
-  float gradient;     /* factor of its sums: mean and clipping */
-  float beta1, beta2; /* 1 - beta */
-  float rate;         /* lr / (1 - beta1^t) */
-  float root;         /* 1 / sqrt(1 - beta2^t) */
-  float eps, decay;   /* decay: lr * weight_decay */
+  gm_adamw adamw; /* clip: with the mean over micro-batches */
 } tensor_step;
 
 typedef struct updating {
@@ -75,25 +73,16 @@ typedef struct updating {
   float average;            /* weight of the new values in the average; 0: none is kept */
 } updating;
 
-static void move(const tensor_step *s, const gm_param *p, size_t begin, size_t n) {
-  float *restrict w = p->value + begin, *restrict m = p->moment1 + begin;
-  float *restrict v = p->moment2 + begin;
-  const float *restrict g = p->gradient + begin;
-  for (size_t i = 0; i < n; i++) {
-    float x = g[i] * s->gradient;
-    m[i] += s->beta1 * (x - m[i]);
-    v[i] += s->beta2 * (x * x - v[i]);
-    w[i] -= s->decay * w[i] + s->rate * m[i] / (sqrtf(v[i]) * s->root + s->eps);
-  }
-}
-
 static void update_piece(void *arg, size_t task, size_t worker) {
   const updating *u = arg;
   const gm_param_piece *piece = &u->params->pieces[task];
   const gm_param *p = &u->params->all[piece->param];
   const tensor_step *s = &u->steps[piece->param];
   (void)worker;
-  if (s->reached) move(s, p, piece->begin, piece->n);
+  size_t at = piece->begin;
+  if (s->reached)
+    gm_kernels_best()->train.adamw(p->value + at, p->moment1 + at, p->moment2 + at,
+                                   p->gradient + at, &s->adamw, piece->n);
   if (u->average == 0) return;
   float *restrict average = p->average + piece->begin;
   const float *restrict w = p->value + piece->begin;
@@ -108,13 +97,13 @@ static void prepare(const gm_optimiser_options *o, gm_params *params, double fac
     steps[i] = (tensor_step){.reached = p->learned->reached};
     if (!p->learned->reached) continue;
     double t = (double)++p->steps, lr = p->lr * factor;
-    steps[i].gradient = (float)gradient;
-    steps[i].beta1 = (float)(1 - o->beta1);
-    steps[i].beta2 = (float)(1 - o->beta2);
-    steps[i].rate = (float)(lr / (1 - pow(o->beta1, t)));
-    steps[i].root = (float)(1 / sqrt(1 - pow(o->beta2, t)));
-    steps[i].eps = (float)o->eps;
-    steps[i].decay = (float)(lr * p->weight_decay);
+    steps[i].adamw = (gm_adamw){.clip = (float)gradient,
+                                .eps = (float)o->eps,
+                                .rest1 = (float)(1 - o->beta1),
+                                .rest2 = (float)(1 - o->beta2),
+                                .decay = (float)(lr * p->weight_decay),
+                                .step = (float)(lr / (1 - pow(o->beta1, t))),
+                                .root = (float)(1 / sqrt(1 - pow(o->beta2, t)))};
   }
 }
 

@@ -116,15 +116,14 @@ static void softmax_back(float *dp, const float *p, const float *delta, float sc
   for (size_t i = 0; i < n; i++) dp[i] = (dp[i] - delta[i]) * scale * p[i];
 }
 
-static void adamw(float *value, float *moment1, float *moment2, float *average,
-                  const float *gradient, const gm_adamw *a, size_t n) {
+static void adamw(float *value, float *moment1, float *moment2, const float *gradient,
+                  const gm_adamw *a, size_t n) {
   for (size_t i = 0; i < n; i++) {
     float g = gradient[i] * a->clip;
     moment1[i] += a->rest1 * (g - moment1[i]);
-    moment2[i] = a->beta2 * moment2[i] + a->rest2 * g * g;
+    moment2[i] += a->rest2 * (g * g - moment2[i]);
     float down = moment1[i] / (sqrtf(moment2[i]) * a->root + a->eps);
-    value[i] = value[i] * a->keep - a->step * down;
-    if (average) average[i] += a->blend * (value[i] - average[i]);
+    value[i] -= a->decay * value[i] + a->step * down;
   }
 }
 
