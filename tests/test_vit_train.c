@@ -253,7 +253,9 @@ static double contrastive(void *user) {
 static void contrastive_loss_has_its_gradients(void **state) {
   (void)state;
   gm_rng rng = {5};
-  pairs p = {random_floats(&rng, N * D, -1, 1), random_floats(&rng, N * D, -1, 1), 1.7f};
+  pairs p = {.images = random_floats(&rng, N * D, -1, 1),
+             .texts = random_floats(&rng, N * D, -1, 1),
+             .scale = 1.7f};
   p.imaged = as_doubles(p.images, N * D);
   p.textd = as_doubles(p.texts, N * D);
   p.scaled = p.scale;
