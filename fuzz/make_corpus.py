@@ -368,6 +368,24 @@ def cache_entry():
     save("cache_entry", "uneven", entry(bytes(range(100)), 99))
 
 
+def train_state():
+    def state(run=b"00112233445566778899aabbccddeeff" * 2, place=b"", tensors=((b"a", 3), (b"bc", 2)), average=0):
+        head = run + struct.pack("<7Q", len(tensors), 5, 1, 0, 0, average, len(place)) + place
+        for name, n in tensors:
+            head += struct.pack("<I", len(name)) + name + struct.pack("<IQQ", 1, n, 4)
+        arrays = b"".join(struct.pack("<f", i) * n for _, n in tensors for i in range(3))
+        body = head + arrays + bytes(8)  # the target makes the sum right
+        return b"GMSTATE\1" + struct.pack("<Q", 16 + len(body)) + body
+
+    save("train_state", "right", state())
+    save("train_state", "place", state(place=b"epoch 3"))
+    save("train_state", "other-run", state(run=b"f" * 64))
+    save("train_state", "other-name", state(tensors=((b"a", 3), (b"bd", 2))))
+    save("train_state", "other-size", state(tensors=((b"a", 3), (b"bc", 3))))
+    save("train_state", "average", state(average=1))
+    save("train_state", "cut", state()[:150])
+
+
 def cleaned_text():
     save("text", "marks", "\ufeffgreen apple\r\ncrown\r\n\ufeffgrapes\r".encode())
     save("text", "utf16", "a\nb".encode("utf-16"))
@@ -423,6 +441,7 @@ def main():
     patches()
     feature_cache()
     cache_entry()
+    train_state()
     cleaned_text()
     dataset()
     data_config()
