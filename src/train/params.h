@@ -25,7 +25,7 @@ typedef struct gm_tensor_choice {
   /* Groma: vision, proposer, bridge, regions, embeddings (new_input_embs and extra_lm_head),
    * words (the rest of the language model). CLIP: vision, text. NULL: any. */
   const char *part;
-  /* The tensor's whole name, with * and ? as in file names; NULL: any. */
+  /* A pattern of fnmatch for the whole name; NULL: any. */
   const char *name;
   /* Layers [first, end) of those that have layers; end 0: all, and tensors without layers too.
    */
