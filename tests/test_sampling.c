@@ -1,6 +1,7 @@
 /* test_sampling.c - resizing, RoIAlign and deformable sampling against double precision and by
  * hand; the border rules of RoIAlign and reversed boxes. */
-#include "ops_support.h"
+#include "gradient_check.h"
+#include "sampling_f64.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,18 +20,6 @@ static void run_resize(gm_compute *c, void *arg, float *out) {
                      r->channels);
 }
 
-/* Value of channel 0 of a map with `ld` floats per position at a point of [0, h-1] x [0, w-1].
- */
-static double bilinear(const float *map, size_t h, size_t w, size_t ld, double y, double x) {
-  size_t y0 = (size_t)floor(y), x0 = (size_t)floor(x);
-  size_t y1 = y0 + 1 < h ? y0 + 1 : y0, x1 = x0 + 1 < w ? x0 + 1 : x0;
-  double fy = y - (double)y0, fx = x - (double)x0;
-  return (1 - fy) * ((1 - fx) * (double)map[(y0 * w + x0) * ld] +
-                     fx * (double)map[(y0 * w + x1) * ld]) +
-         fy * ((1 - fx) * (double)map[(y1 * w + x0) * ld] +
-               fx * (double)map[(y1 * w + x1) * ld]);
-}
-
 static void check_resize(size_t hi, size_t wi, size_t ho, size_t wo, size_t channels) {
   gm_rng rng = {hi + 31 * wo};
   resize_case r = {ho, wo, hi, wi, channels, channels + 3, channels + 2, NULL};
@@ -39,19 +28,17 @@ static void check_resize(size_t hi, size_t wi, size_t ho, size_t wo, size_t chan
   float *before = random_floats(&rng, n, 4, 5);
   r.in = in;
   float *out = run_op(run_resize, &r, before, n, "resize");
+  double *in64 = as_doubles(in, hi * wi * r.ld_in), *want = as_doubles(before, n);
+  resize_f64(want, r.ld_out, ho, wo, in64, r.ld_in, hi, wi, channels);
   for (size_t i = 0; i < ho * wo; i++) {
-    double y = ho > 1 ? (double)(i / wo) * (double)(hi - 1) / (double)(ho - 1) : 0;
-    double x = wo > 1 ? (double)(i % wo) * (double)(wi - 1) / (double)(wo - 1) : 0;
-    for (size_t k = 0; k < channels; k++) {
-      double want = bilinear(in + k, hi, wi, r.ld_in, y, x);
-      /* A coordinate below 128 is off by at most three roundings, 3 * 128 units, and the values
-       * on its two sides differ by at most 2, in two directions. */
-      assert_within(&out[i * r.ld_out + k], &want, 1, UNIT * 2 * 2 * 3 * 128, "resize");
-    }
+    /* A coordinate below 128 is off by at most three roundings, 3 * 128 units, and the values
+     * on its two sides differ by at most 2, in two directions. */
+    assert_within(&out[i * r.ld_out], &want[i * r.ld_out], channels, UNIT * 2 * 2 * 3 * 128,
+                  "resize");
     assert_same_bits(&out[i * r.ld_out + channels], &before[i * r.ld_out + channels], 2,
                      "what lies between");
   }
-  free(in), free(before), free(out);
+  free(in), free(before), free(out), free(in64), free(want);
 }
 
 static void test_resize(void **state) {
@@ -88,30 +75,6 @@ static void run_roi(gm_compute *c, void *arg, float *out) {
   gm_roi_align(c, out, r->map, r->h, r->w, r->channels, r->boxes, r->n, r->bins, r->stride);
 }
 
-/* One sample of one channel: 0 off the map, else clamped (a coordinate in [-1, 0] counts as 0,
- * one at the last row or past it as the last row). */
-static double roi_sample(const roi_case *r, double y, double x, size_t channel) {
-  double h = (double)r->h, w = (double)r->w;
-  if (y < -1 || y > h || x < -1 || x > w) return 0;
-  return bilinear(r->map + channel, r->h, r->w, r->channels, fmin(fmax(y, 0), h - 1),
-                  fmin(fmax(x, 0), w - 1));
-}
-
-static double roi_bin(const roi_case *r, const float *box, size_t row, size_t column,
-                      size_t channel) {
-  double stride = (double)r->stride, bins = (double)r->bins, sum = 0;
-  double height = ((double)box[3] - (double)box[1]) / stride / bins;
-  double width = ((double)box[2] - (double)box[0]) / stride / bins;
-  for (size_t s = 0; s < 4; s++) {
-    double y = (double)box[1] / stride - 0.5;
-    double x = (double)box[0] / stride - 0.5;
-    y += height * ((double)row + ((double)(s / 2) + 0.5) / 2);
-    x += width * ((double)column + ((double)(s % 2) + 0.5) / 2);
-    sum += roi_sample(r, y, x, channel);
-  }
-  return sum / 4;
-}
-
 /* Boxes are multiples of 1/8 and strides and bins powers of two, so that every coordinate is
  * exact in f32 and no sample changes sides at -1 or at the far edge by rounding. */
 static void check_roi(size_t h, size_t w, size_t channels, size_t bins, float stride) {
@@ -126,18 +89,15 @@ static void check_roi(size_t h, size_t w, size_t channels, size_t bins, float st
   roi_case r = {h, w, channels, BOXES, bins, map, boxes, stride};
   size_t n = BOXES * bins * bins;
   float *out = run_op(run_roi, &r, NULL, n * channels, "RoIAlign");
+  double *map64 = as_doubles(map, h * w * channels), *want = as_doubles(out, n * channels);
+  roi_align_f64(want, map64, h, w, channels, boxes, BOXES, bins, (double)stride);
+  /* 16 products of exact coordinates: two factors, a quarter, the sum. */
+  assert_within(out, want, n * channels, UNIT * 20, "RoIAlign");
   size_t zero = 0;
-  for (size_t i = 0; i < n * channels; i++) {
-    size_t cell = i / channels;
-    double want = roi_bin(&r, boxes + 4 * (cell / bins / bins), cell / bins % bins, cell % bins,
-                          i % channels);
-    /* 16 products of exact coordinates: two factors, a quarter, the sum. */
-    assert_within(&out[i], &want, 1, UNIT * 20, "RoIAlign");
-    zero += want == 0;
-  }
+  for (size_t i = 0; i < n * channels; i++) zero += want[i] == 0;
   /* More than half of each axis lies off the map. */
   assert_in_range(zero, n * channels / 4, n * channels);
-  free(map), free(out);
+  free(map), free(out), free(map64), free(want);
 }
 
 static void test_roi_align(void **state) {
@@ -189,35 +149,6 @@ static void run_deform(gm_compute *c, void *arg, float *out) {
   gm_deform_sample(c, out, &k->map, k->from, k->offset, k->score, k->queries);
 }
 
-/* Bilinear reading where everything outside the map is 0. */
-static double deform_read(const gm_deform_map *map, double x, double y, size_t column) {
-  double sum = 0, x0 = floor(x), y0 = floor(y);
-  for (size_t i = 0; i < 4; i++) {
-    double cx = x0 + (double)(i % 2), cy = y0 + (double)(i / 2);
-    if (cx < 0 || cy < 0 || cx >= (double)map->w || cy >= (double)map->h) continue;
-    size_t position = (size_t)cy * map->w + (size_t)cx;
-    sum += (1 - fabs(x - cx)) * (1 - fabs(y - cy)) *
-           (double)map->value[position * map->ld + column];
-  }
-  return sum;
-}
-
-/* Column `column` of query i's result. */
-static double deform_expected(const deform_case *k, size_t i, size_t column) {
-  const gm_deform_map *map = &k->map;
-  const gm_reference *from = &k->from[i];
-  size_t first = (i * map->heads + column / map->d) * map->points;
-  double sum = 0, total = 0;
-  for (size_t at = first; at < first + map->points; at++) {
-    double x = (double)from->x + (double)k->offset[2 * at] * (double)from->step_x;
-    double y = (double)from->y + (double)k->offset[2 * at + 1] * (double)from->step_y;
-    double share = exp((double)k->score[at]);
-    total += share;
-    sum += share * deform_read(map, x * (double)map->w - 0.5, y * (double)map->h - 0.5, column);
-  }
-  return sum / total;
-}
-
 static void check_deform(const gm_kernels *kernels, size_t h, size_t w, size_t heads, size_t d,
                          size_t queries, size_t points) {
   gm_rng rng = {h + queries};
@@ -233,14 +164,16 @@ static void check_deform(const gm_kernels *kernels, size_t h, size_t w, size_t h
                    score};
   float *out =
       run_op_with(kernels, run_deform, &k, NULL, queries * width, "deformable sampling");
-  for (size_t i = 0; i < queries * width; i++) {
-    double want = deform_expected(&k, i / width, i % width);
-    /* A reading is a continuous function that changes by at most 2 per pixel and axis; a
-     * coordinate of up to 1.7 * 32 pixels is off by three roundings. Shares: an argument of up
-     * to 6, exp and a sum of `points`. */
-    assert_within(&out[i], &want, 1, UNIT * (3 * 2 * 2 * 55 + 6 + 8 + (double)points),
-                  "deformable sampling");
-  }
+  double *value64 = as_doubles(value, h * w * ld), *want = as_doubles(out, queries * width);
+  double *offset64 = as_doubles(offset, queries * heads * points * 2);
+  double *score64 = as_doubles(score, queries * heads * points);
+  deform_f64(want, &k.map, value64, k.from, offset64, score64, queries);
+  /* A reading is a continuous function that changes by at most 2 per pixel and axis; a
+   * coordinate of up to 1.7 * 32 pixels is off by three roundings. Shares: an argument of up to
+   * 6, exp and a sum of `points`. */
+  assert_within(out, want, queries * width, UNIT * (3 * 2 * 2 * 55 + 6 + 8 + (double)points),
+                "deformable sampling");
+  free(value64), free(want), free(offset64), free(score64);
   free(value), free(from), free(offset), free(score), free(out);
 }
 

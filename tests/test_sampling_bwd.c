@@ -223,38 +223,10 @@ static void run_deform_back(gm_compute *c, void *arg, float *out) {
                    GM_OK);
 }
 
-/* Bilinear reading where everything outside the map is 0. */
-static double deform_read(const deform_case *k, double x, double y, size_t column) {
-  const gm_deform_map *map = &k->map;
-  double sum = 0, x0 = floor(x), y0 = floor(y);
-  for (size_t i = 0; i < 4; i++) {
-    double cx = x0 + (double)(i % 2), cy = y0 + (double)(i / 2);
-    if (cx < 0 || cy < 0 || cx >= (double)map->w || cy >= (double)map->h) continue;
-    size_t position = (size_t)cy * map->w + (size_t)cx;
-    sum += (1 - fabs(x - cx)) * (1 - fabs(y - cy)) * k->value64[position * map->ld + column];
-  }
-  return sum;
-}
-
 static double deform_loss(void *user) {
   const deform_case *k = user;
-  const gm_deform_map *map = &k->map;
-  size_t width = map->heads * map->d;
-  for (size_t i = 0; i < k->queries * width; i++) {
-    const gm_reference *from = &k->from[i / width];
-    size_t first = i / map->d * map->points;
-    double sum = 0, total = 0;
-    for (size_t at = first; at < first + map->points; at++) {
-      double x = (double)from->x + k->offset64[2 * at] * (double)from->step_x;
-      double y = (double)from->y + k->offset64[2 * at + 1] * (double)from->step_y;
-      double share = exp(k->score64[at]);
-      total += share;
-      sum +=
-          share * deform_read(k, x * (double)map->w - 0.5, y * (double)map->h - 0.5, i % width);
-    }
-    k->out64[i] = sum / total;
-  }
-  return dot(k->out64, k->d_out, k->queries * width);
+  deform_f64(k->out64, &k->map, k->value64, k->from, k->offset64, k->score64, k->queries);
+  return dot(k->out64, k->d_out, k->queries * k->map.heads * k->map.d);
 }
 
 /* An offset that leads to a coordinate from 3 cells before the map to 3 behind it, 0.15 cells

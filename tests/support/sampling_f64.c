@@ -27,6 +27,8 @@ void resize_f64(double *out, size_t ld_out, size_t ho, size_t wo, const double *
   }
 }
 
+/* A sample is 0 off the map, else its coordinates are clamped: one in [-1, 0] counts as 0, one
+ * at the last row or past it as the last row. */
 void roi_align_f64(double *out, const double *map, size_t h, size_t w, size_t channels,
                    const float *boxes, size_t n, size_t bins, double stride) {
   double H = (double)h, W = (double)w;
@@ -43,5 +45,38 @@ void roi_align_f64(double *out, const double *map, size_t h, size_t w, size_t ch
     if (y < -1 || y > H || x < -1 || x > W) continue;
     add_reading(out + cell * channels, 0.25, map, h, w, channels, fmin(fmax(y, 0), H - 1),
                 fmin(fmax(x, 0), W - 1), channels);
+  }
+}
+
+/* Bilinear reading where everything outside the map is 0. */
+static double read_padded(const gm_deform_map *map, const double *value, double x, double y,
+                          size_t column) {
+  double sum = 0, x0 = floor(x), y0 = floor(y);
+  for (size_t i = 0; i < 4; i++) {
+    double cx = x0 + (double)(i % 2), cy = y0 + (double)(i / 2);
+    if (cx < 0 || cy < 0 || cx >= (double)map->w || cy >= (double)map->h) continue;
+    size_t position = (size_t)cy * map->w + (size_t)cx;
+    sum += (1 - fabs(x - cx)) * (1 - fabs(y - cy)) * value[position * map->ld + column];
+  }
+  return sum;
+}
+
+void deform_f64(double *out, const gm_deform_map *map, const double *value,
+                const gm_reference *from, const double *offset, const double *score,
+                size_t n_queries) {
+  size_t width = map->heads * map->d;
+  for (size_t i = 0; i < n_queries * width; i++) {
+    const gm_reference *r = &from[i / width];
+    size_t first = i / map->d * map->points;
+    double sum = 0, total = 0;
+    for (size_t at = first; at < first + map->points; at++) {
+      double x = (double)r->x + offset[2 * at] * (double)r->step_x;
+      double y = (double)r->y + offset[2 * at + 1] * (double)r->step_y;
+      double share = exp(score[at]);
+      total += share;
+      sum += share * read_padded(map, value, x * (double)map->w - 0.5, y * (double)map->h - 0.5,
+                                 i % width);
+    }
+    out[i] = sum / total;
   }
 }
