@@ -68,6 +68,7 @@ typedef struct tiny {
   size_t n_sequences, n_rows;
   int32_t *rows, *targets;
   gm_state_gradient extra[3];
+  bool *wanted;
   size_t n_extra;
   bool recompute;
 } tiny;
@@ -126,8 +127,10 @@ static void tiny_open(tiny *m, const size_t *lengths, size_t n_sequences) {
   for (size_t s = 0; s < n_sequences; s++) m->n_rows += lengths[s];
   m->rows = malloc(m->n_rows * sizeof *m->rows);
   m->targets = malloc(m->n_rows * sizeof *m->targets);
+  m->wanted = calloc(m->n_rows, sizeof *m->wanted);
   assert_non_null(m->rows);
   assert_non_null(m->targets);
+  assert_non_null(m->wanted);
   for (size_t i = 0; i < m->n_rows; i++) {
     m->rows[i] = (int32_t)(gm_rng_u64(&rng) % (VOCAB + VECTORS)) - VECTORS;
     m->targets[i] = i % 3 == 1 ? -1 : (int32_t)(gm_rng_u64(&rng) % VOCAB);
@@ -153,6 +156,7 @@ static void tiny_close(tiny *m) {
   free(m->vectors64);
   free(m->rows);
   free(m->targets);
+  free(m->wanted);
 }
 
 /* ---- the plain forward ---- */
@@ -289,6 +293,14 @@ static double loss64(void *user) {
 
 /* ---- the pass ---- */
 
+/* Where the last layer's state has a row of the batch. */
+static size_t place_of(const gm_llama_pass *pass, size_t row) {
+  for (size_t j = 0; j < pass->n_asked; j++)
+    if (pass->asked[j] == row) return j;
+  fail_msg("row %zu was not asked for", row);
+  return 0;
+}
+
 /* out: the loss, then the gradient by the vectors (NULL user: not wanted). */
 static void step(const gm_training *training, void *user, float *out) {
   tiny *m = user;
@@ -297,13 +309,21 @@ static void step(const gm_training *training, void *user, float *out) {
   t.recompute = m->recompute;
   t.c->err = &err;
   const gm_llama_batch batch = {m->lengths, m->n_sequences, m->n_rows, m->rows,
-                                m->vectors, m->targets,     out + 1};
+                                m->vectors, m->targets,     m->wanted, out + 1};
   gm_llama_pass pass;
   double loss;
   gm_arena_mark mark = gm_arena_save(&t.c->arena);
   assert_ok(gm_llama_train_forward(&pass, &t, &m->llama, &batch), &err);
   assert_ok(gm_llama_train_loss(&pass, &loss), &err);
-  assert_ok(gm_llama_train_back(&pass, m->extra, m->n_extra), &err);
+  gm_state_gradient extra[3];
+  size_t rows[3][8];
+  for (size_t e = 0; e < m->n_extra; e++) {
+    extra[e] = m->extra[e];
+    if (extra[e].layer < LAYERS) continue;
+    for (size_t i = 0; i < extra[e].n; i++) rows[e][i] = place_of(&pass, extra[e].rows[i]);
+    extra[e].rows = rows[e];
+  }
+  assert_ok(gm_llama_train_back(&pass, extra, m->n_extra), &err);
   gm_arena_restore(&t.c->arena, mark);
   out[0] = (float)loss;
 }
@@ -322,6 +342,8 @@ static void gradients_equal_differences(void **state) {
   m.extra[0] = (gm_state_gradient){0, 4, rows, d};
   m.extra[1] = (gm_state_gradient){2, 3, rows, d};
   m.extra[2] = (gm_state_gradient){LAYERS, 2, rows + 1, d};
+  m.targets[9] = -1; /* one row of the last state that has no target */
+  m.wanted[9] = m.wanted[19] = true;
   float *out = run_training(NULL, step, &m, m.learned, ARRAYS, NULL, 1 + VECTORS * DIM, "step");
 
   size_t n_extra = m.n_extra;
@@ -352,7 +374,7 @@ static void step_for_weights(const gm_training *t, void *user, float *out) {
   (void)out;
   gm_error err;
   const gm_llama_batch batch = {m->lengths, m->n_sequences, m->n_rows, m->rows,
-                                m->vectors, m->targets,     NULL};
+                                m->vectors, m->targets,     m->wanted, NULL};
   gm_llama_pass pass;
   double loss;
   t->c->err = &err;

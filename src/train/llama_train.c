@@ -35,6 +35,16 @@ static void find_what_learns(gm_llama_pass *pass) {
                  gm_learns(t, llama->head.data) || gm_learns(t, llama->extra_head.data);
 }
 
+static gm_status find_asked(gm_llama_pass *pass) {
+  const gm_llama_batch *b = pass->batch;
+  pass->asked =
+      gm_scratch(pass->t->c, b->n_rows * sizeof *pass->asked, "the rows with a target");
+  if (!pass->asked) return GM_ERR_MEMORY;
+  for (size_t i = 0; i < b->n_rows; i++)
+    if (b->targets[i] >= 0 || (b->wanted && b->wanted[i])) pass->asked[pass->n_asked++] = i;
+  return GM_OK;
+}
+
 /* ---- memory ---- */
 
 static gm_status allocate_room(const gm_llama_pass *pass, float **room) {
@@ -124,10 +134,18 @@ static void place(const gm_llama_pass *pass) {
   }
 }
 
-/* x[n_rows, k] . w^T, rows without gaps. */
+/* x[n, k] . w^T, rows without gaps. */
 static gm_status multiply(const gm_llama_pass *pass, const gm_tensor *w, const float *x,
-                          float *y) {
-  return gm_linear_train(pass->t, w, NULL, x, w->shape[1], pass->batch->n_rows, y, w->shape[0]);
+                          size_t n, float *y) {
+  return gm_linear_train(pass->t, w, NULL, x, w->shape[1], n, y, w->shape[0]);
+}
+
+const float *gm_llama_train_going_on(const gm_llama_pass *pass, size_t i, const float *x) {
+  const size_t dim = pass->llama->dim;
+  if (i + 1 < pass->llama->n_layers) return x;
+  for (size_t j = 0; j < pass->n_asked; j++)
+    memcpy(pass->normed + j * dim, x + pass->asked[j] * dim, dim * sizeof *x);
+  return pass->normed;
 }
 
 static gm_status attend(const gm_llama_pass *pass, size_t i) {
@@ -138,14 +156,16 @@ static gm_status attend(const gm_llama_pass *pass, size_t i) {
   const size_t n = pass->batch->n_rows;
   gm_rms_norm_train(t, pass->normed, pass->states[i], k->stats1, n, l->dim, w->attention_norm,
                     l->eps);
-  GM_TRY(multiply(pass, &w->q, pass->normed, k->q));
-  GM_TRY(multiply(pass, &w->k, pass->normed, k->k));
-  GM_TRY(multiply(pass, &w->v, pass->normed, k->v));
+  GM_TRY(multiply(pass, &w->q, pass->normed, n, k->q));
+  GM_TRY(multiply(pass, &w->k, pass->normed, n, k->k));
+  GM_TRY(multiply(pass, &w->v, pass->normed, n, k->v));
   gm_rope(t->c, k->q, l->dim, n, l->heads, l->head_dim, pass->rope);
   gm_rope(t->c, k->k, l->kv_dim, n, l->kv_heads, l->head_dim, pass->rope);
   GM_TRY(gm_attention_train(t, &pass->shape, k->q, k->k, k->v, k->mixed, k->lse));
-  GM_TRY(multiply(pass, &w->o, k->mixed, k->middle));
-  gm_add(t->c, k->middle, k->middle, pass->states[i], n * l->dim);
+  const size_t m = gm_llama_train_rows(pass, i);
+  GM_TRY(multiply(pass, &w->o, gm_llama_train_going_on(pass, i, k->mixed), m, k->middle));
+  gm_add(t->c, k->middle, k->middle, gm_llama_train_going_on(pass, i, pass->states[i]),
+         m * l->dim);
   return GM_OK;
 }
 
@@ -155,19 +175,21 @@ gm_status gm_llama_train_inside(const gm_llama_pass *pass, size_t i) {
   const gm_llama_kept *k = &pass->kept[i];
   GM_TRY(attend(pass, i));
   GM_TRY(gm_poll(pass->t->c));
-  gm_rms_norm_train(pass->t, pass->normed, k->middle, k->stats2, pass->batch->n_rows, l->dim,
-                    w->ffn_norm, l->eps);
-  GM_TRY(multiply(pass, &w->gate, pass->normed, k->gate));
-  return multiply(pass, &w->up, pass->normed, k->up);
+  const size_t m = gm_llama_train_rows(pass, i);
+  gm_rms_norm_train(pass->t, pass->normed, k->middle, k->stats2, m, l->dim, w->ffn_norm,
+                    l->eps);
+  GM_TRY(multiply(pass, &w->gate, pass->normed, m, k->gate));
+  return multiply(pass, &w->up, pass->normed, m, k->up);
 }
 
 static gm_status layer_forward(const gm_llama_pass *pass, size_t i) {
   const gm_llama *l = pass->llama;
   const gm_llama_kept *k = &pass->kept[i];
-  const size_t n = pass->batch->n_rows;
+  const size_t n = gm_llama_train_rows(pass, i);
+  if (n == 0) return GM_OK;
   GM_TRY(gm_llama_train_inside(pass, i));
   gm_silu_mul_train(pass->t, pass->product, k->gate, k->up, n * l->ffn);
-  GM_TRY(multiply(pass, &l->layers[i].down, pass->product, pass->states[i + 1]));
+  GM_TRY(multiply(pass, &l->layers[i].down, pass->product, n, pass->states[i + 1]));
   gm_add(pass->t->c, pass->states[i + 1], pass->states[i + 1], k->middle, n * l->dim);
   return GM_OK;
 }
@@ -187,6 +209,7 @@ gm_status gm_llama_train_forward(gm_llama_pass *pass, const gm_training *t,
       .kv_row = llama->kv_dim,
       .out_row = llama->dim,
   };
+  GM_TRY(find_asked(pass));
   GM_TRY(allocate(pass));
   embed(pass);
   place(pass);

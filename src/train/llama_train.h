@@ -7,7 +7,8 @@
  *                            that state
  *   gm_llama_train_back      down through the layers to the rows
  *
- * Logits are computed of rows with a target only. The backward stops at the lowest weight that
+ * What comes after the last layer's attention is computed of rows with a target only, and of
+ * those that are asked for. The backward stops at the lowest weight that
  * learns, or goes down to the vectors if their gradient is wanted. */
 #ifndef GM_LLAMA_TRAIN_H
 #define GM_LLAMA_TRAIN_H
@@ -22,6 +23,7 @@ typedef struct gm_llama_batch {
   const int32_t *rows;    /* [n_rows] a token's id, or -1 - v: vector v; v may come again */
   const float *vectors;   /* [n_vectors, dim] */
   const int32_t *targets; /* [n_rows] the id that the row is to predict, or -1 */
+  const bool *wanted;     /* [n_rows] whose last state is wanted without a target; NULL: none */
   float *d_vectors;       /* [n_vectors, dim], added to; NULL: their gradient is not wanted */
 } gm_llama_batch;
 
@@ -31,7 +33,7 @@ typedef struct gm_llama_kept {
   float *q, *k, *v;       /* rotated; [rows, dim], [rows, kv_dim] */
   float *lse;             /* [rows, heads] */
   float *mixed, *middle;  /* [rows, dim]: attention's output, x after the attention part */
-  float *gate, *up;       /* [rows, ffn] */
+  float *gate, *up;       /* [rows, ffn]; these three and stats2 of rows asked for alone */
   bool attention_learns, ffn_learns; /* whether a weight of this part does */
 } gm_llama_kept;
 
@@ -41,7 +43,11 @@ typedef struct gm_llama_pass {
   const gm_training *t;
   const gm_llama *llama;
   const gm_llama_batch *batch;
-  float **states;      /* [n_layers + 1][n_rows, dim]: 0 the rows, l the output of layer l */
+  size_t *asked; /* [n_asked], rising: the rows that the last layer computes */
+  size_t n_asked;
+  /* [n_layers + 1][n_rows, dim]: 0 the rows, l the output of layer l; of the last layer
+   * [n_asked, dim]. */
+  float **states;
   gm_llama_kept *kept; /* [n_layers]; with t->recompute all are one */
   float *rope;         /* [n_rows, head_dim] */
   float *normed;       /* [n_rows, dim], scratch */
@@ -57,7 +63,7 @@ typedef struct gm_llama_pass {
  * heads that look at a hidden state. */
 typedef struct gm_state_gradient {
   size_t layer, n;
-  const size_t *rows; /* [n], of the batch */
+  const size_t *rows; /* [n], of the batch; of the last layer among those asked for */
   const float *d;     /* [n, dim] */
 } gm_state_gradient;
 

@@ -1,6 +1,8 @@
 /* llama_train_back.c - see llama_train.h: the backward through the layers. */
 #include "llama_train_parts.h"
 
+#include <string.h>
+
 /* Scratch of the backward of a layer, shared by all. */
 typedef struct back_scratch {
   float *d_normed, *d_mixed; /* [rows, dim] */
@@ -24,9 +26,23 @@ static gm_status allocate_back(const gm_llama_pass *pass, back_scratch *s) {
 }
 
 static gm_status multiply_back(const gm_llama_pass *pass, const gm_tensor *w, const float *x,
-                               const float *dy, float *dx, bool add) {
-  return gm_linear_back(pass->t, w, NULL, x, w->shape[1], dy, w->shape[0], pass->batch->n_rows,
-                        dx, w->shape[1], add);
+                               const float *dy, size_t n, float *dx, bool add) {
+  return gm_linear_back(pass->t, w, NULL, x, w->shape[1], dy, w->shape[0], n, dx, w->shape[1],
+                        add);
+}
+
+/* After the last layer's attention: d[n_asked, dim] becomes [n_rows, dim], zero in the rows
+ * that were not asked for. From the end on, since no row moves towards the beginning. */
+static void spread(const gm_llama_pass *pass, size_t i, float *d) {
+  const size_t dim = pass->llama->dim;
+  if (i + 1 < pass->llama->n_layers) return;
+  for (size_t row = pass->batch->n_rows, left = pass->n_asked; row-- > 0;) {
+    const bool asked = left > 0 && pass->asked[left - 1] == row;
+    if (asked)
+      memmove(d + row * dim, d + --left * dim, dim * sizeof *d);
+    else
+      memset(d + row * dim, 0, dim * sizeof *d);
+  }
 }
 
 /* pass->d: from the gradient by layer i's output to that by its middle. more: the attention
@@ -37,16 +53,16 @@ static gm_status ffn_back(const gm_llama_pass *pass, const back_scratch *s, size
   const gm_llama_layer *w = &l->layers[i];
   const gm_llama_kept *k = &pass->kept[i];
   const gm_training *t = pass->t;
-  const size_t n = pass->batch->n_rows;
+  const size_t n = gm_llama_train_rows(pass, i);
   if (!more && !k->ffn_learns) return GM_OK;
   gm_silu_mul_train(t, pass->product, k->gate, k->up, n * l->ffn);
-  GM_TRY(multiply_back(pass, &w->down, pass->product, pass->d, s->d_product, false));
+  GM_TRY(multiply_back(pass, &w->down, pass->product, pass->d, n, s->d_product, false));
   gm_silu_mul_back(t, k->gate, k->up, k->gate, k->up, s->d_product, n * l->ffn);
   gm_rms_norm_train(t, pass->normed, k->middle, k->stats2, n, l->dim, w->ffn_norm, l->eps);
   const bool norm = more || gm_learns(t, w->ffn_norm);
   float *d = norm ? s->d_normed : NULL;
-  GM_TRY(multiply_back(pass, &w->gate, pass->normed, k->gate, d, false));
-  GM_TRY(multiply_back(pass, &w->up, pass->normed, k->up, d, true));
+  GM_TRY(multiply_back(pass, &w->gate, pass->normed, k->gate, n, d, false));
+  GM_TRY(multiply_back(pass, &w->up, pass->normed, k->up, n, d, true));
   if (!norm) return GM_OK;
   return gm_rms_norm_back(t, pass->d, true, k->middle, k->stats2, d, n, l->dim, w->ffn_norm);
 }
@@ -60,7 +76,10 @@ static gm_status attention_back(const gm_llama_pass *pass, const back_scratch *s
   const gm_llama_kept *k = &pass->kept[i];
   const gm_training *t = pass->t;
   const size_t n = pass->batch->n_rows;
-  GM_TRY(multiply_back(pass, &w->o, k->mixed, pass->d, s->d_mixed, false));
+  GM_TRY(multiply_back(pass, &w->o, gm_llama_train_going_on(pass, i, k->mixed), pass->d,
+                       gm_llama_train_rows(pass, i), s->d_mixed, false));
+  spread(pass, i, s->d_mixed);
+  spread(pass, i, pass->d);
   GM_TRY(gm_attention_back(t, &pass->shape, k->q, k->k, k->v, k->mixed, k->lse, s->d_mixed,
                            s->d_q, s->d_k, s->d_v));
   gm_rope_back(t, s->d_q, l->dim, n, l->heads, l->head_dim, pass->rope);
@@ -69,9 +88,9 @@ static gm_status attention_back(const gm_llama_pass *pass, const back_scratch *s
                     l->eps);
   const bool norm = more || gm_learns(t, w->attention_norm);
   float *d = norm ? s->d_normed : NULL;
-  GM_TRY(multiply_back(pass, &w->q, pass->normed, s->d_q, d, false));
-  GM_TRY(multiply_back(pass, &w->k, pass->normed, s->d_k, d, true));
-  GM_TRY(multiply_back(pass, &w->v, pass->normed, s->d_v, d, true));
+  GM_TRY(multiply_back(pass, &w->q, pass->normed, s->d_q, n, d, false));
+  GM_TRY(multiply_back(pass, &w->k, pass->normed, s->d_k, n, d, true));
+  GM_TRY(multiply_back(pass, &w->v, pass->normed, s->d_v, n, d, true));
   if (!norm) return GM_OK;
   return gm_rms_norm_back(t, pass->d, true, pass->states[i], k->stats1, d, n, l->dim,
                           w->attention_norm);
@@ -81,6 +100,10 @@ static gm_status layer_back(const gm_llama_pass *pass, const back_scratch *s, si
   const bool below = pass->input || i > pass->lowest;
   const bool attention = below || pass->kept[i].attention_learns;
   GM_TRY(gm_poll(pass->t->c));
+  if (gm_llama_train_rows(pass, i) == 0) {
+    spread(pass, i, pass->d);
+    return GM_OK;
+  }
   if (pass->t->recompute) GM_TRY(gm_llama_train_inside(pass, i));
   GM_TRY(ffn_back(pass, s, i, attention));
   GM_TRY(gm_poll(pass->t->c));

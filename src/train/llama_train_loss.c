@@ -8,7 +8,7 @@ enum { LOGIT_ROWS = 256 };
 
 /* Some rows with targets, and what is computed of them. */
 typedef struct target_rows {
-  size_t *rows;                  /* [m] */
+  size_t *rows;                  /* [m] of the last state */
   int32_t *targets;              /* [m] */
   float *x, *normed, *d, *stats; /* [m, dim], [m, 2] */
   float *logits;                 /* [m, vocab] */
@@ -68,9 +68,10 @@ static gm_status targets_loss(const gm_llama_pass *pass, size_t n_targets, doubl
   GM_TRY(allocate_targets(pass, &r, n_targets));
   r.m = 0;
   for (size_t i = 0, left = n_targets; left > 0; i++) {
-    if (pass->batch->targets[i] < 0) continue;
+    const int32_t target = pass->batch->targets[pass->asked[i]];
+    if (target < 0) continue;
     r.rows[r.m] = i;
-    r.targets[r.m++] = pass->batch->targets[i];
+    r.targets[r.m++] = target;
     if (--left > 0 && r.m < LOGIT_ROWS) continue;
     double part = 0;
     GM_TRY(gm_poll(pass->t->c));
@@ -87,7 +88,7 @@ gm_status gm_llama_train_loss(gm_llama_pass *pass, double *loss) {
   size_t n_targets = 0;
   for (size_t i = 0; i < b->n_rows; i++) n_targets += b->targets[i] >= 0;
   *loss = 0;
-  if (pass->learns) memset(pass->d, 0, b->n_rows * pass->llama->dim * sizeof *pass->d);
+  if (pass->learns) memset(pass->d, 0, pass->n_asked * pass->llama->dim * sizeof *pass->d);
   if (n_targets == 0) return GM_OK;
   gm_arena_mark mark = gm_arena_save(&c->arena);
   gm_status status = targets_loss(pass, n_targets, loss);
