@@ -23,6 +23,7 @@ typedef struct cli_args {
   uint64_t threads, context;
   const char *cache_type_k, *cache_type_v;
   bool fast, no_mmap, mlock, no_pack;
+  cli_list adapters;
   /* pictures */
   uint64_t max_pixels, parallel;
   bool recursive;

@@ -1,6 +1,7 @@
 /* params.c - see params.h. */
 #include "params.h"
 
+#include "adapters.h"
 #include "cache_options.h"
 #include "engine.h"
 #include "results.h"
@@ -14,7 +15,13 @@ cli_scope cli_scope_of(const cli_args *args, const gm_model *model) {
   return (cli_scope){info.name, args->model ? NULL : info.scope};
 }
 
-int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
+static void tell_adapters(const cli_args *args, const gm_model *model) {
+  gm_adapter_info info = {.struct_size = sizeof info};
+  for (size_t i = 0; gm_model_adapter_at(model, i, &info) == GM_OK; i++)
+    cli_tell_adapter(args, &info);
+}
+
+int cli_open_model(const cli_args *args, size_t n, bool both, gm_model **out) {
   gm_error err = {0};
   char *directory;
   gm_model_params params = gm_model_params_default();
@@ -25,17 +32,26 @@ int cli_open_model(const cli_args *args, size_t n, gm_model **out) {
   params.no_mmap = args->no_mmap;
   params.no_pack = args->no_pack;
   params.mlock = args->mlock;
-  if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
+  gm_adapter_use *adapters;
+  int code = cli_adapters(args, "groma", both, &adapters, &params.n_adapters);
+  if (code != CLI_DONE) return code;
+  params.adapters = adapters;
+  if (!cli_cache_options(args, &directory, &params.cache_bytes)) {
+    free(adapters);
+    return CLI_USAGE;
+  }
   params.cache = directory;
   params.no_scenes = !args->cache && (n == 0 || n > CLI_CACHE_PICTURES);
   gm_status status = cli_engine(args, &params.engine, &err);
   if (status == GM_OK) status = gm_model_open(out, args->model, &params, &err);
   free(directory);
+  free(adapters);
   if (status != GM_OK) {
     cli_report_error(&err);
     return cli_model_exit_code(status);
   }
   cli_scope_tell(cli_scope_of(args, *out));
+  tell_adapters(args, *out);
   return CLI_DONE;
 }
 

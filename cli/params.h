@@ -10,8 +10,9 @@
 enum { CLI_MAX_FILE = 64 << 20 }; /* bytes of a picture; docs/SECURITY.md */
 
 /* Opens the model of the arguments for n pictures (0: many); n decides whether their scenes are
- * kept (cache_options.h). Returns an exit code, after a message if it is not CLI_DONE. */
-int cli_open_model(const cli_args *args, size_t n, gm_model **out);
+ * kept (cache_options.h). both: the command uses a CLIP too (adapters.h). Returns an exit code,
+ * after a message if it is not CLI_DONE. */
+int cli_open_model(const cli_args *args, size_t n, bool both, gm_model **out);
 /* The model's scope if the arguments name no model; else none. */
 cli_scope cli_scope_of(const cli_args *args, const gm_model *model);
 /* With -v reports the files of the cache that it refused. NULL is allowed. */

@@ -200,6 +200,27 @@ typedef struct gm_engine_info {
 /* The state of the engine at this moment. */
 GM_API gm_status gm_engine_get_info(gm_engine *engine, gm_engine_info *out, gm_error *err);
 
+/* ---- adapters ---- */
+
+/* A small file of changes to a model, which stays as it is: low-rank pairs of its matrices
+ * (LoRA), and differences to whole tensors (docs/FORMAT.md). Several add up. */
+typedef struct gm_adapter_use {
+  size_t struct_size;
+  const char *path;
+  float scale; /* of its changes; 0: 1 */
+  bool off;    /* the adapter is checked, but changes nothing */
+} gm_adapter_use;
+
+typedef struct gm_adapter_info {
+  size_t struct_size;
+  const char *path;
+  const char *sha256; /* of the file */
+  float scale;        /* 0 where it is off */
+  bool other_base;    /* it was made for another file of this architecture and vocabulary, so it
+                         may do less than it did there */
+  uint32_t pairs, differences;
+} gm_adapter_info;
+
 /* ---- model ---- */
 
 typedef struct gm_model gm_model;
@@ -225,6 +246,9 @@ typedef struct gm_model_params {
                            GM_NONE: no limit */
   bool no_scenes;       /* keep nothing of pictures there */
   bool no_pack;         /* keep no unpacked weights there */
+  const gm_adapter_use *adapters; /* [n_adapters], applied to the weights, or NULL. GM_ERR_MODEL
+                                     where one is damaged or does not fit the model */
+  size_t n_adapters;
 } gm_model_params;
 
 static inline gm_model_params gm_model_params_default(void) {
@@ -272,8 +296,12 @@ typedef struct gm_cache_refusal {
  * Strings live as long as the model. GM_ERR_ARGUMENT where there are fewer. */
 GM_API gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal *out);
 
-/* SHA-256 of the model's bytes in hex (64 characters and NUL). Reads the whole file. progress:
- * "hash". */
+/* Adapter number i (from 0), in the order given. Strings live as long as the model.
+ * GM_ERR_ARGUMENT where there are fewer. */
+GM_API gm_status gm_model_adapter_at(const gm_model *model, size_t i, gm_adapter_info *out);
+
+/* SHA-256 of the model's bytes in hex (64 characters and NUL), without adapters. Reads the
+ * whole file. progress: "hash". */
 GM_API gm_status gm_model_sha256(gm_model *model, char out[65], const gm_callbacks *callbacks,
                                  gm_error *err);
 
@@ -532,6 +560,8 @@ typedef struct gm_clip_params {
   const char *cache;    /* directory that keeps features between runs; NULL: none */
   uint64_t cache_bytes; /* its limit, the least recently used entries go first; 0: 4 GiB;
                            GM_NONE: no limit */
+  const gm_adapter_use *adapters; /* as in gm_model_params */
+  size_t n_adapters;
 } gm_clip_params;
 
 static inline gm_clip_params gm_clip_params_default(void) {
@@ -562,6 +592,8 @@ typedef struct gm_clip_info {
 GM_API gm_status gm_clip_get_info(const gm_clip *clip, gm_clip_info *out, gm_error *err);
 /* As gm_model_refusal_at. */
 GM_API gm_status gm_clip_refusal_at(const gm_clip *clip, size_t i, gm_cache_refusal *out);
+/* As gm_model_adapter_at. */
+GM_API gm_status gm_clip_adapter_at(const gm_clip *clip, size_t i, gm_adapter_info *out);
 /* As gm_model_sha256. */
 GM_API gm_status gm_clip_sha256(gm_clip *clip, char out[65], const gm_callbacks *callbacks,
                                 gm_error *err);

@@ -1,6 +1,7 @@
 /* batch_setup.c - see batch_setup.h. */
 #include "batch_setup.h"
 
+#include "adapters.h"
 #include "boxes_file.h"
 #include "file_names.h"
 #include "results.h"
@@ -172,8 +173,9 @@ static int prepare_export(cli_batch *b) {
 static int begin_ledger(cli_batch *b) {
   if (!b->ledger) return CLI_DONE;
   const char *kernels = b->model ? b->info.kernels : cli_clip_info(b->job->clip).kernels;
-  const cli_run_models models = {b->model_hash, b->clip_hash, kernels, b->regions,
-                                 b->n_regions};
+  const cli_run_models models = {b->model_hash, b->clip_hash,
+                                 kernels,       b->regions,
+                                 b->n_regions,  cli_adapter_settings(b->model, b->job->clip)};
   json_t *run = cli_run_settings(b->job, &models);
   int code = run ? cli_ledger_begin(b->ledger, run) : no_memory();
   json_decref(run);
@@ -184,7 +186,8 @@ static int begin_ledger(cli_batch *b) {
 static int prepare_models(cli_batch *b) {
   const cli_args *a = b->job->args;
   if (b->job->run) {
-    int code = cli_open_model(a, b->inputs.whole ? b->inputs.n : 0, &b->model);
+    int code =
+        cli_open_model(a, b->inputs.whole ? b->inputs.n : 0, b->job->clip != NULL, &b->model);
     if (code != CLI_DONE) return code;
     b->info = cli_model_info(b->model);
     b->scope = cli_scope_of(a, b->model);

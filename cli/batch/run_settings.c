@@ -104,6 +104,7 @@ json_t *cli_run_settings(const cli_job *job, const cli_run_models *models) {
   if (!own) return NULL;
   if (models->n_regions)
     json_object_set_new(own, "--regions", boxes_json(models->regions, models->n_regions));
+  if (models->adapters) json_object_set_new(own, "--adapter", models->adapters);
   if (job->phrases) json_object_set_new(own, "--phrase", strings_json(job->phrases));
   if (job->format == BOX_XYXY) json_object_set_new(own, "--box-format", json_null());
   if (job->settings) json_object_update(own, job->settings);

@@ -11,6 +11,7 @@ typedef struct cli_run_models {
   const char *kernels;          /* the instruction set, which changes the last bits */
   const double (*regions)[4];   /* of --regions */
   size_t n_regions;
+  json_t *adapters; /* cli_adapter_settings, which is taken over; NULL: none */
 } cli_run_models;
 
 /* The command and its options that change the result, {"the command": "detect", "--conf": 0.3}.

@@ -1,6 +1,7 @@
 /* class_options.c - see class_options.h. */
 #include "class_options.h"
 
+#include "adapters.h"
 #include "cache_options.h"
 #include "engine.h"
 #include "file_names.h"
@@ -23,11 +24,24 @@
 
 /* ---- the model ---- */
 
-int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
+static void tell_adapters(const cli_args *args, const gm_clip *clip) {
+  gm_adapter_info info = {.struct_size = sizeof info};
+  for (size_t i = 0; gm_clip_adapter_at(clip, i, &info) == GM_OK; i++)
+    cli_tell_adapter(args, &info);
+}
+
+int cli_open_clip(const cli_args *args, const char *model, bool both, gm_clip **out) {
   gm_error err = {0};
   gm_clip_params params = gm_clip_params_default();
   char *directory;
-  if (!cli_cache_options(args, &directory, &params.cache_bytes)) return CLI_USAGE;
+  gm_adapter_use *adapters;
+  int code = cli_adapters(args, "clip", both, &adapters, &params.n_adapters);
+  if (code != CLI_DONE) return code;
+  params.adapters = adapters;
+  if (!cli_cache_options(args, &directory, &params.cache_bytes)) {
+    free(adapters);
+    return CLI_USAGE;
+  }
   params.no_mmap = args->no_mmap;
   params.mlock = args->mlock;
   params.fast = args->fast;
@@ -35,12 +49,14 @@ int cli_open_clip(const cli_args *args, const char *model, gm_clip **out) {
   gm_status status = cli_engine(args, &params.engine, &err);
   if (status == GM_OK) status = gm_clip_open(out, model, &params, &err);
   free(directory);
+  free(adapters);
   if (status != GM_OK) {
     cli_report_error(&err);
     return cli_model_exit_code(status);
   }
   gm_clip_info info = cli_clip_info(*out);
   if (!model) cli_scope_tell((cli_scope){info.name, info.scope});
+  tell_adapters(args, *out);
   return CLI_DONE;
 }
 

@@ -9,9 +9,10 @@
 
 #include <jansson.h>
 
-/* Opens a CLIP (NULL: clip-mini) with the threads and the cache of the arguments. Returns an
- * exit code, after a message if it is not CLI_DONE. */
-int cli_open_clip(const cli_args *args, const char *model, gm_clip **out);
+/* Opens a CLIP (NULL: clip-mini) with the threads and the cache of the arguments. both: the
+ * command uses a Groma model too (adapters.h). Returns an exit code, after a message if it is
+ * not CLI_DONE. */
+int cli_open_clip(const cli_args *args, const char *model, bool both, gm_clip **out);
 /* With -v reports the files of the cache that it refused. NULL is allowed. */
 void cli_close_clip(const cli_args *args, gm_clip *clip);
 

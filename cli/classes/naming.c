@@ -38,7 +38,7 @@ int cli_naming_open(cli_naming *naming, const cli_args *args, const char *const 
   naming->view.cache = true;
   naming->classify = cli_classify_params(args);
   naming->classify.top = 1;
-  int code = cli_open_clip(args, args->clip_model, &naming->clip);
+  int code = cli_open_clip(args, args->clip_model, true, &naming->clip);
   if (code == CLI_DONE)
     code = cli_make_classes(args, naming->clip, method, names, n, callbacks, &naming->classes);
   if (code == CLI_DONE) code = list_names(naming);

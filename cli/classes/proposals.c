@@ -9,7 +9,7 @@
 int cli_open_proposer(const cli_args *args, gm_model **out) {
   cli_args groma = *args;
   groma.model = args->groma_model;
-  return cli_open_model(&groma, 0, out);
+  return cli_open_model(&groma, 0, true, out);
 }
 
 /* The square includes some surroundings, since CLIP was trained on things with theirs. */

@@ -70,6 +70,8 @@ gm_status cli_bench_pictures(const cli_list *files, size_t together, const char 
   how.cache_type_k = params->cache_type_k;
   how.cache_type_v = params->cache_type_v;
   how.fast = params->fast;
+  how.adapters = params->adapters;
+  how.n_adapters = params->n_adapters;
   gm_ask_params ask = gm_ask_params_default();
   ask.max_tokens = params->tokens ? params->tokens : 48;
   gm_model *opened;

@@ -1,5 +1,6 @@
 /* cmd_bench.c - gromatic bench: how fast the stages of a model run on this machine, and the
  * machine's limits, measured in the same run. */
+#include "adapters.h"
 #include "bench_pictures.h"
 #include "commands.h"
 #include "gromatic_tools.h"
@@ -114,6 +115,7 @@ static gm_bench_params params_of(const cli_args *args) {
 
 /* Times a Groma or a CLIP, or the whole chain on pictures (n 0: no pictures). */
 static gm_status run_model(const cli_args *args, bool clip, const cli_list *pictures,
+                           const gm_adapter_use *adapters, size_t n_adapters,
                            gm_bench_report **out, double *per_hour, gm_error *err) {
   const gm_callbacks callbacks = cli_callbacks();
   gm_bench_params params = params_of(args);
@@ -123,6 +125,8 @@ static gm_status run_model(const cli_args *args, bool clip, const cli_list *pict
   params.fast = args->fast;
   params.tokens = (uint32_t)args->max_tokens;
   params.count = (uint32_t)args->count;
+  params.adapters = adapters;
+  params.n_adapters = n_adapters;
   char synthetic[128];
   const char *model = args->model;
   if (args->shape) {
@@ -186,8 +190,14 @@ int cmd_bench(const cli_args *args) {
   double per_hour = 0;
   gm_error err = {0};
   const cli_list pictures = {args->inputs.items + 1, args->inputs.n - 1};
+  gm_adapter_use *adapters;
+  size_t n_adapters;
+  int code = cli_adapters(args, "", false, &adapters, &n_adapters);
+  if (code != CLI_DONE) return code;
   gm_status status = kernels ? run_kernels(args, &report, &err)
-                             : run_model(args, clip, &pictures, &report, &per_hour, &err);
+                             : run_model(args, clip, &pictures, adapters, n_adapters, &report,
+                                         &per_hour, &err);
+  free(adapters);
   if (status != GM_OK) {
     cli_report_error(&err);
     return exit_code(status, &pictures);

@@ -236,7 +236,7 @@ int cmd_classify(const cli_args *args) {
   cli_catch_interrupt();
   const gm_callbacks callbacks = cli_callbacks();
   const char *spec = args->model ? args->model : args->clip_model;
-  int code = cli_open_clip(args, spec, &j.job.clip);
+  int code = cli_open_clip(args, spec, args->proposals, &j.job.clip);
   if (code == CLI_DONE)
     code = cli_make_classes(args, j.job.clip, method, NULL, 0, &callbacks, &j.classes);
   if (code == CLI_DONE) code = find_against(args->against, j.classes, &j.against);

@@ -1,4 +1,5 @@
 /* cmd_convert.c - gromatic convert: makes one GGUF file of a checkpoint. */
+#include "adapters.h"
 #include "commands.h"
 #include "export_formats.h"
 #include "gromatic_tools.h"
@@ -6,6 +7,7 @@
 #include "terminal.h"
 
 #include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -57,9 +59,14 @@ int cmd_convert(const cli_args *args) {
   params.ignore_config = args->ignore_config;
   params.note = on_note;
   params.note_user = (void *)(uintptr_t)args;
+  gm_adapter_use *adapters;
+  int code = cli_adapters(args, "", false, &adapters, &params.n_adapters);
+  if (code != CLI_DONE) return code;
+  params.adapters = adapters;
   gm_error err = {0};
   gm_status status = gm_convert(args->inputs.items[0], args->output, &params, &callbacks, &err);
   cli_progress_clear(&progress);
+  free(adapters);
   if (status == GM_OK) {
     if (!args->quiet) cli_print(stdout, "wrote %s\n", args->output);
     return CLI_DONE;

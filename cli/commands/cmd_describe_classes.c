@@ -1,6 +1,7 @@
 /* cmd_describe_classes.c - gromatic describe-classes: a language model writes what the classes
  * look like, for classify and label. The questions follow CuPL (arXiv 2209.03320), in our own
  * words. */
+#include "adapters.h"
 #include "answer_lines.h"
 #include "batch.h"
 #include "chat_endpoint.h"
@@ -172,7 +173,7 @@ static int open_model(const cli_args *args, describer *d) {
   const gm_callbacks callbacks = cli_callbacks();
   gm_image *image = NULL;
   gm_error err = {0};
-  int code = cli_open_model(args, 0, &d->model);
+  int code = cli_open_model(args, 0, false, &d->model);
   if (code != CLI_DONE) return code;
   if (strcmp(cli_model_info(d->model).name, "groma-mini") == 0) {
     cli_error("-m groma-mini: it knows the words of the drawn world only and cannot describe "
@@ -213,6 +214,8 @@ static json_t *settings_of(const cli_args *args, const describer *d) {
   for (size_t i = 0; i < N_QUESTIONS; i++)
     json_array_append_new(asked, json_string(questions[i]));
   json_t *own = json_pack("{s:s, s:o}", "the model's SHA-256", sum, "the questions", asked);
+  json_t *adapters = cli_adapter_settings(d->model, NULL);
+  if (adapters) json_object_set_new(own, "--adapter", adapters);
   /* A model with a name is the same at another address. */
   if (own && args->endpoint_model) json_object_set_new(own, "--endpoint", json_null());
   json_t *all = cli_option_settings(cli_command_named("describe-classes"), args, own);

@@ -297,7 +297,7 @@ int cmd_eval(const cli_args *args) {
   evaluation e = {.args = args, .callbacks = cli_callbacks()};
   if (!dataset_load(&e.set, args->coco, args->refs, args->images, (size_t)args->limit))
     return CLI_USAGE;
-  int code = cli_open_model(args, 0, &e.model);
+  int code = cli_open_model(args, 0, false, &e.model);
   e.run = eval_run_begin(args, e.set.n_pictures, e.set.n_objects, dataset_left_out(&e.set));
   bool opened = code == CLI_DONE;
   for (size_t k = 0; code == CLI_DONE && k < N_TASKS; k++)

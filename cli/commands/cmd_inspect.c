@@ -77,6 +77,30 @@ static void print_types(const gm_inspection *in) {
   }
 }
 
+static bool ends_with(const char *name, const char *ending) {
+  size_t n = strlen(name), e = strlen(ending);
+  return n > e && strcmp(name + n - e, ending) == 0;
+}
+
+static bool is_adapter(const gm_inspection *in) {
+  for (size_t i = 0; i < in->n_keys; i++) {
+    const gm_inspect_key key = key_at(in, i);
+    if (strcmp(key.name, "general.type") == 0) return strcmp(key.value, "\"adapter\"") == 0;
+  }
+  return false;
+}
+
+/* What an adapter changes; docs/FORMAT.md has the endings. */
+static void print_adapter(const gm_inspection *in) {
+  size_t pairs = 0, differences = 0;
+  for (size_t i = 0; i < in->n_tensors; i++) {
+    pairs += ends_with(tensor_at(in, i).name, ".lora_a");
+    differences += ends_with(tensor_at(in, i).name, ".diff");
+  }
+  printf("  an adapter: low-rank pairs for %zu tensors, differences to %zu\n", pairs,
+         differences);
+}
+
 static void print_tensor(const gm_inspect_tensor *t, bool verified) {
   char shape[96] = "";
   size_t used = 0;
@@ -104,6 +128,7 @@ static void print_text(const gm_inspection *in, bool tensors) {
   }
   putchar('\n');
   print_types(in);
+  if (is_adapter(in)) print_adapter(in);
   if (tensors) putchar('\n');
   for (size_t i = 0; i < in->n_tensors; i++) {
     const gm_inspect_tensor t = tensor_at(in, i);

@@ -381,7 +381,7 @@ int cli_converse(const cli_args *args) {
     return CLI_USAGE;
   }
   cli_catch_interrupt();
-  int code = cli_open_model(args, 1, &c.model);
+  int code = cli_open_model(args, 1, false, &c.model);
   if (code == CLI_DONE && args->inputs.n == 1 && !load_image(&c, args->inputs.items[0]))
     code = cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
   for (size_t i = 0; code == CLI_DONE && i < args->boxes.n; i++)

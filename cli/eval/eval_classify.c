@@ -345,7 +345,7 @@ int cli_eval_classify(const cli_args *args, const char *path) {
   if (!check_methods(args)) return CLI_USAGE;
   int code = labelled_set_load(&e.set, path, (size_t)args->limit) ? CLI_DONE : CLI_USAGE;
   const char *spec = args->model ? args->model : args->clip_model;
-  if (code == CLI_DONE) code = cli_open_clip(args, spec, &e.clip);
+  if (code == CLI_DONE) code = cli_open_clip(args, spec, args->proposals, &e.clip);
   if (code == CLI_DONE) code = add_measures(&e);
   if (code == CLI_DONE && args->proposals) code = cli_open_proposer(args, &e.groma);
   if (code == CLI_DONE) code = keep_known(&e, path);

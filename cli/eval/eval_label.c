@@ -257,7 +257,7 @@ int cli_eval_label(const cli_args *args) {
   if (!dataset_load(&e.set, args->coco, NULL, args->images, (size_t)args->limit))
     return CLI_USAGE;
   int code = open_naming(&e);
-  if (code == CLI_DONE) code = cli_open_model(args, 0, &e.model);
+  if (code == CLI_DONE) code = cli_open_model(args, 0, true, &e.model);
   if (code == CLI_DONE) {
     e.run = eval_run_begin(args, e.set.n_pictures, e.set.n_objects, dataset_left_out(&e.set));
     code = eval_run_end(&e.run, run_set(&e));

@@ -18,9 +18,11 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
                                .mlock = params->mlock,
                                .fast = params->fast,
                                .cache = params->cache,
-                               .cache_bytes = params->cache_bytes};
+                               .cache_bytes = params->cache_bytes,
+                               .adapters = params->adapters,
+                               .n_adapters = params->n_adapters};
   GM_TRY(gm_opened_open(&clip->base, path ? path : DEFAULT_CLIP, &how, err));
-  return gm_clip_model_load(&clip->model, clip->base.file, err);
+  return gm_clip_model_load(&clip->model, clip->base.weights, err);
 }
 
 gm_status gm_clip_open(gm_clip **out, const char *path, const gm_clip_params *params,
@@ -89,8 +91,13 @@ gm_status gm_clip_maker(gm_clip *clip, const char **out, const gm_callbacks *cal
   gm_sha256_begin(&sha);
   gm_add_maker(&sha, clip->base.kernels);
   gm_sha256_add(&sha, sum, strlen(sum));
+  gm_sha256_add_text(&sha, clip->base.adapted.key);
   gm_sha256_end(&sha, clip->maker);
   return GM_OK;
+}
+
+gm_status gm_clip_adapter_at(const gm_clip *clip, size_t i, gm_adapter_info *out) {
+  return gm_opened_adapter_at(&clip->base, i, out);
 }
 
 gm_status gm_clip_refusal_at(const gm_clip *clip, size_t i, gm_cache_refusal *out) {
@@ -113,11 +120,12 @@ gm_status gm_clip_check_classes(gm_clip *clip, const gm_classes *classes,
   char own[65], theirs[65];
   GM_TRY(gm_clip_sha256(clip, own, callbacks, err));
   GM_TRY(gm_clip_sha256(other, theirs, callbacks, err));
-  if (strcmp(own, theirs) == 0) return GM_OK;
+  if (strcmp(own, theirs) == 0 && strcmp(clip->base.adapted.key, other->base.adapted.key) == 0)
+    return GM_OK;
   return gm_fail(
       err, GM_ERR_ARGUMENT,
       "found classes made with the CLIP %s, wanted ones made with %s, which looks at "
-      "the picture; make both with one model",
+      "the picture; make both with one model and the same adapters",
       other->base.path, clip->base.path);
 }
 

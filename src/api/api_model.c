@@ -11,7 +11,7 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
   gm_groma_cache cache = {params->context, params->cache_type_k, params->cache_type_v,
                           params->fast};
   GM_TRY(gm_opened_open(&model->base, path ? path : GM_DEFAULT_MODEL, params, err));
-  GM_TRY(gm_groma_load(&model->groma, model->base.file, &cache, err));
+  GM_TRY(gm_groma_load(&model->groma, model->base.weights, &cache, err));
   return gm_model_use_cache(model, params, err);
 }
 
@@ -66,6 +66,10 @@ gm_status gm_model_sha256(gm_model *model, char out[65], const gm_callbacks *cal
   gm_callbacks own;
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
   return gm_opened_sha256(&model->base, out, &own, err);
+}
+
+gm_status gm_model_adapter_at(const gm_model *model, size_t i, gm_adapter_info *out) {
+  return gm_opened_adapter_at(&model->base, i, out);
 }
 
 gm_status gm_model_refusal_at(const gm_model *model, size_t i, gm_cache_refusal *out) {

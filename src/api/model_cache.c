@@ -1,5 +1,5 @@
 /* model_cache.c - what names a model's results in the cache: the model file, the kernels that
- * compute, and this library.
+ * compute, this library, and the adapters.
  *
  * For scenes a model is told by its header (which holds the tensors' own sums where gromatic
  * made the file), the first bytes of each tensor and the file's time, since hashing gigabytes
@@ -60,6 +60,7 @@ static void name_scenes(gm_model *model) {
   gm_sha256_begin(&sha); /* all that changes a result, but for what has a key of its own */
   gm_add_maker(&sha, model->base.kernels);
   add_file(&sha, model->base.file);
+  gm_sha256_add_text(&sha, model->base.adapted.key);
   gm_sha256_end(&sha, model->cache.model);
   model->cache.dir = model->base.dir;
 }

@@ -20,6 +20,17 @@ static const char *main_type(const gm_model_file *file) {
   return gm_type_traits_of(most)->name;
 }
 
+static gm_status refuse_adapter(const gm_model_file *file, gm_error *err) {
+  const char *type = "model";
+  if (!gm_model_file_has_key(file, "general.type")) return GM_OK;
+  GM_TRY(gm_model_file_string(file, "general.type", &type, err));
+  if (strcmp(type, "adapter") != 0) return GM_OK;
+  return gm_fail(err, GM_ERR_MODEL,
+                 "%s: found an adapter, wanted a model; an adapter is given beside its model "
+                 "(--adapter)",
+                 gm_model_file_name(file));
+}
+
 gm_status gm_opened_open(gm_opened *o, const char *path, const gm_model_params *params,
                          gm_error *err) {
   GM_TRY(gm_refuse_in_callback(err));
@@ -28,6 +39,9 @@ gm_status gm_opened_open(gm_opened *o, const char *path, const gm_model_params *
   if (!o->path) return gm_fail_memory(err, "the model's name", 1);
   GM_TRY(gm_engine_choose(&o->engine, params->engine, params->threads, err));
   GM_TRY(gm_model_file_resolve(&o->file, path, params, o->engine->pool, err));
+  GM_TRY(refuse_adapter(o->file, err));
+  GM_TRY(gm_adapted_open(&o->adapted, o->file, params->adapters, params->n_adapters, err));
+  o->weights = gm_adapted_file(&o->adapted, o->file);
   o->name = gm_model_file_name(o->file);
   if (gm_model_file_has_key(o->file, "general.name"))
     GM_TRY(gm_model_file_string(o->file, "general.name", &o->name, err));
@@ -41,6 +55,7 @@ gm_status gm_opened_open(gm_opened *o, const char *path, const gm_model_params *
 }
 
 void gm_opened_close(gm_opened *o) {
+  gm_adapted_close(&o->adapted);
   gm_model_file_close(o->file);
   gm_cache_dir_free(o->dir);
   gm_engine_release(o->engine);
@@ -53,6 +68,10 @@ gm_status gm_opened_sha256(const gm_opened *o, char out[65], const gm_callbacks 
   GM_TRY(gm_refuse_in_callback(err));
   const gm_callbacks guarded = gm_callbacks_guarded(callbacks);
   return gm_model_file_sha256(o->file, out, &guarded, err);
+}
+
+gm_status gm_opened_adapter_at(const gm_opened *o, size_t i, gm_adapter_info *out) {
+  return gm_adapted_info(&o->adapted.changes, i, out);
 }
 
 gm_status gm_opened_refusal_at(const gm_opened *o, size_t i, gm_cache_refusal *out) {

@@ -3,6 +3,7 @@
 #ifndef GM_OPENED_H
 #define GM_OPENED_H
 
+#include "adapted.h"
 #include "cache_dir.h"
 #include "embedded.h"
 #include "engine.h"
@@ -11,8 +12,10 @@
 
 /* Zero-initialised it is not open. Immutable after open. */
 typedef struct gm_opened {
-  gm_model_file *file;
-  gm_engine *engine; /* held */
+  gm_model_file *file; /* as it is on disk */
+  gm_adapted adapted;
+  const gm_model_file *weights; /* what to load from: the file with its adapters */
+  gm_engine *engine;            /* held */
   const gm_kernels *kernels;
   gm_cache_dir *dir; /* NULL: nothing is kept between runs */
   char *path;
@@ -32,6 +35,7 @@ void gm_opened_close(gm_opened *opened);
  * GM_ERR_CANCELLED. */
 gm_status gm_opened_sha256(const gm_opened *opened, char out[65], const gm_callbacks *callbacks,
                            gm_error *err);
+gm_status gm_opened_adapter_at(const gm_opened *opened, size_t i, gm_adapter_info *out);
 gm_status gm_opened_refusal_at(const gm_opened *opened, size_t i, gm_cache_refusal *out);
 
 #endif

@@ -133,6 +133,8 @@ gm_status gm_bench_clip(gm_bench_report **out, const char *path, const gm_bench_
   gm_clip_params clip_params = gm_clip_params_default();
   clip_params.threads = p.threads;
   clip_params.fast = p.fast;
+  clip_params.adapters = p.adapters;
+  clip_params.n_adapters = p.n_adapters;
   if (p.repeat > 1000 || p.count > 100000)
     return gm_fail(err, GM_ERR_ARGUMENT,
                    "found %u runs of %u, wanted at most 1000 runs of 100000", p.repeat,

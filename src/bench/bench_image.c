@@ -187,6 +187,8 @@ static gm_status bench_image(image_bench *b, const char *model, const gm_bench_p
   params.cache_type_k = p->cache_type_k;
   params.cache_type_v = p->cache_type_v;
   params.fast = p->fast;
+  params.adapters = p->adapters;
+  params.n_adapters = p->n_adapters;
   GM_TRY(gm_model_open(&b->model, model, &params, b->err));
   const gm_groma *groma = b->model->groma;
   b->chain.groma = groma;

@@ -323,6 +323,8 @@ gm_status gm_bench_model(gm_bench_report **out, const char *path, const gm_bench
   model_params.cache_type_k = p.cache_type_k;
   model_params.cache_type_v = p.cache_type_v;
   model_params.fast = p.fast;
+  model_params.adapters = p.adapters;
+  model_params.n_adapters = p.n_adapters;
   GM_TRY(gm_bench_check_stages(p.stages, stage_names, N_STAGES, err));
   gm_model *model;
   GM_TRY(gm_model_open(&model, path, &model_params, err));

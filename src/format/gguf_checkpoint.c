@@ -11,6 +11,7 @@ typedef struct gguf_checkpoint {
   gm_checkpoint base;
   gm_mapping mapping;
   gm_model_file *file;
+  const gm_adapter_changes *changes; /* NULL: none */
 } gguf_checkpoint;
 
 static gm_status gguf_read(gm_checkpoint *self, size_t i, size_t first, size_t n, float *out,
@@ -24,6 +25,9 @@ static gm_status gguf_read(gm_checkpoint *self, size_t i, size_t first, size_t n
   gm_mapping_will_need(&c->mapping, offset, bytes);
   gm_type_traits_of(t->type)->to_float(out, from, n);
   gm_mapping_drop(&c->mapping, offset, bytes);
+  size_t change = 0, n_changes = c->changes ? gm_changes_of(c->changes, i, &change) : 0;
+  for (; n_changes > 0; n_changes--, change++)
+    gm_change_add(&c->changes->all[change], gm_tensor_cols(t), first, n, out);
   return GM_OK;
 }
 
@@ -35,6 +39,10 @@ static void gguf_close(gm_checkpoint *self) {
 
 const gm_model_file *gm_gguf_checkpoint_file(const gm_checkpoint *checkpoint) {
   return ((const gguf_checkpoint *)checkpoint)->file;
+}
+
+void gm_gguf_checkpoint_change(gm_checkpoint *checkpoint, const gm_adapter_changes *changes) {
+  ((gguf_checkpoint *)checkpoint)->changes = changes;
 }
 
 static gm_status list_tensors(gguf_checkpoint *c, gm_error *err) {

@@ -290,9 +290,7 @@ const gm_tensor *gm_model_file_tensor(const gm_model_file *file, const char *nam
   return found ? &found->tensor : NULL;
 }
 
-/* "[768, 192]"; 0 prints as "any". */
-static const char *shape_text(char *out, size_t capacity, uint32_t n_dims,
-                              const size_t *shape) {
+const char *gm_shape_text(char *out, size_t capacity, uint32_t n_dims, const size_t *shape) {
   size_t at = 0;
   for (uint32_t i = 0; i < n_dims && at < capacity; i++) {
     int n = shape[i] ? snprintf(out + at, capacity - at, "%s%zu", i ? ", " : "[", shape[i])
@@ -315,8 +313,8 @@ gm_status gm_model_file_want(const gm_model_file *file, const char *name, uint32
   if (!same) {
     char found[128], wanted[128];
     return gm_fail(err, GM_ERR_MODEL, "%s: tensor %s: found shape %s, wanted %s", file->name,
-                   name, shape_text(found, sizeof found, tensor->n_dims, tensor->shape),
-                   shape_text(wanted, sizeof wanted, n_dims, shape));
+                   name, gm_shape_text(found, sizeof found, tensor->n_dims, tensor->shape),
+                   gm_shape_text(wanted, sizeof wanted, n_dims, shape));
   }
   *out = tensor;
   return GM_OK;

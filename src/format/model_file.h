@@ -64,6 +64,9 @@ gm_status gm_model_file_want(const gm_model_file *file, const char *name, uint32
 gm_status gm_model_file_want_f32(const gm_model_file *file, const char *name, uint32_t n_dims,
                                  const size_t *shape, const float **out, gm_error *err);
 
+/* out[capacity] = "[768, 192]"; 0 prints as "any". Returns out, for messages. */
+const char *gm_shape_text(char *out, size_t capacity, uint32_t n_dims, const size_t *shape);
+
 /* The tensors whose names begin with prefix are not needed for now: their pages leave the
  * process's resident memory and are read again on the next access. Does nothing if the bytes
  * are not mapped, or are pinned. Safe while other threads read them. */

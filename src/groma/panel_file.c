@@ -33,6 +33,13 @@ struct gm_panel_file {
 
 /* ---- what belongs into the file ---- */
 
+/* A tensor of a view may be anywhere, and differ the next time. */
+static bool is_mapped(const gm_model_file *model, const gm_tensor *w) {
+  const gm_mapping *m = gm_model_file_mapping(model);
+  uintptr_t at = (uintptr_t)w->data, begin = (uintptr_t)m->data;
+  return at >= begin && at - begin < m->size;
+}
+
 static bool is_kept(const gm_kernels *kernels, const gm_tensor *w, const char *name,
                     const char *prefix) {
   char upstream[GM_GGUF_NAME_SIZE + 64];
@@ -47,7 +54,7 @@ static bool lay_out(gm_panel_file *f, const gm_kernels *kernels, const char *pre
   for (size_t i = 0; i < gm_model_file_n_tensors(f->model); i++) {
     const char *name;
     const gm_tensor *w = gm_model_file_tensor_at(f->model, i, &name);
-    if (!is_kept(kernels, w, name, prefix)) continue;
+    if (!is_kept(kernels, w, name, prefix) || !is_mapped(f->model, w)) continue;
     if (!gm_tensor_panels_of(w, kernels->matmul[w->type], &p->tensors[p->n++])) return false;
   }
   gm_panels_sort(p);

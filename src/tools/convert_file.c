@@ -1,6 +1,8 @@
 /* convert_file.c - gm_convert: opens the source, then converts, requantises or computes it. The
  * file appears at its destination when it is complete. */
+#include "adapted.h"
 #include "convert.h"
+#include "gguf_checkpoint.h"
 
 #include "model_file_bytes.h"
 #include "new_file.h"
@@ -111,16 +113,33 @@ static gm_status check_params(const gm_convert_params *params, gm_type *type, gm
   return GM_OK;
 }
 
+/* Opens the adapters, if there are any, and puts them on the source. */
+static gm_status adapt(gm_checkpoint *weights, gm_adapter_changes *changes,
+                       const gm_convert_params *params, gm_error *err) {
+  if (params->n_adapters == 0) return GM_OK;
+  if (strcmp(weights->format, "gguf") != 0)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "%s: found adapters for a checkpoint, wanted a GGUF file made by gromatic "
+                   "convert; convert the checkpoint first",
+                   weights->path);
+  GM_TRY(gm_adapted_read(changes, gm_gguf_checkpoint_file(weights), params->adapters,
+                         params->n_adapters, err));
+  gm_gguf_checkpoint_change(weights, changes);
+  return GM_OK;
+}
+
 static gm_status convert(const char *path, const char *destination, gm_type type,
                          const gm_convert_params *params, const gm_callbacks *callbacks,
                          gm_error *err) {
   gm_source source = {0};
   gm_pool *pool = NULL;
+  gm_adapter_changes changes = {0};
   char *directory = NULL, *name = NULL;
   GM_TRY(check_destination(path, destination, err));
   GM_TRY(gm_checkpoint_open(&source.weights, path, err));
   bool gguf = strcmp(source.weights->format, "gguf") == 0;
   gm_status status = gguf ? GM_OK : gm_source_clean_names(source.weights, err);
+  if (status == GM_OK) status = adapt(source.weights, &changes, params, err);
   if (status == GM_OK) status = locate(path, &directory, &name, err);
   if (status == GM_OK) status = gm_pool_create(&pool, params->threads, err);
   if (status == GM_OK) {
@@ -134,6 +153,7 @@ static gm_status convert(const char *path, const char *destination, gm_type type
   free(directory);
   free(name);
   gm_checkpoint_close(source.weights);
+  gm_changes_free(&changes);
   return status;
 }
 
@@ -147,6 +167,9 @@ gm_status gm_convert(const char *path, const char *destination, const gm_convert
   if (!path || !destination)
     return gm_fail(err, GM_ERR_ARGUMENT, "convert wants a source and a destination");
   GM_TRY(check_params(&own, &type, err));
+  if (own.n_adapters && strncmp(path, GM_SYNTHETIC, sizeof GM_SYNTHETIC - 1) == 0)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found adapters for computed weights, wanted a GGUF file");
   if (strncmp(path, GM_SYNTHETIC, sizeof GM_SYNTHETIC - 1) == 0)
     return write_synthetic(path + sizeof GM_SYNTHETIC - 1, destination, own.threads, err);
   return convert(path, destination, type, &own, &calls, err);

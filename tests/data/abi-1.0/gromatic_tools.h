@@ -98,6 +98,9 @@ typedef struct gm_convert_params {
    * interest to few. NULL: nothing is said. */
   void (*note)(void *note_user, bool detail, const char *line);
   void *note_user;
+  const gm_adapter_use *adapters; /* [n_adapters], merged into the source, which is a GGUF file
+                                     of ours then; or NULL */
+  size_t n_adapters;
 } gm_convert_params;
 
 static inline gm_convert_params gm_convert_params_default(void) {
@@ -210,6 +213,8 @@ typedef struct gm_bench_params {
   const char *stages; /* the stages to time, by name, separated by commas; NULL: all */
   const char *cache_type_k, *cache_type_v; /* as in gm_model_params */
   bool fast;
+  const gm_adapter_use *adapters; /* as in gm_model_params */
+  size_t n_adapters;
 } gm_bench_params;
 
 static inline gm_bench_params gm_bench_params_default(void) {
