@@ -5,19 +5,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double moved(loss_fn loss, void *user, double *x, double step) {
-  double before = *x;
-  *x = before + step;
-  double f = loss(user);
-  *x = before;
+/* A step from x[n] along a direction. */
+typedef struct mover {
+  loss_fn loss;
+  void *user;
+  double *x, *before; /* [n] */
+  const double *along;
+  size_t n;
+} mover;
+
+static double moved(const mover *m, double step) {
+  for (size_t i = 0; i < m->n; i++) m->x[i] = m->before[i] + step * m->along[i];
+  double f = m->loss(m->user);
+  memcpy(m->x, m->before, m->n * sizeof *m->x);
   return f;
 }
 
-static double difference(loss_fn loss, void *user, double *x) {
+static double difference(const mover *m) {
   const double h = 1e-3;
-  double near = moved(loss, user, x, h) - moved(loss, user, x, -h);
-  double far = moved(loss, user, x, 2 * h) - moved(loss, user, x, -2 * h);
+  double near = moved(m, h) - moved(m, -h), far = moved(m, 2 * h) - moved(m, -2 * h);
   return (8 * near - far) / (12 * h);
+}
+
+static double difference_at(loss_fn loss, void *user, double *x) {
+  double before = *x, along = 1;
+  return difference(&(mover){loss, user, x, &before, &along, 1});
+}
+
+static void check_direction(loss_fn loss, void *user, double *x, const float *gradient,
+                            size_t n, double bound, const char *what) {
+  gm_rng rng = {n + 1};
+  double *along = malloc((n ? n : 1) * sizeof *along),
+         *before = malloc((n ? n : 1) * sizeof *x);
+  assert_non_null(along);
+  assert_non_null(before);
+  double squares = 0, got = 0, sizes = 0;
+  for (size_t i = 0; i < n; i++) {
+    along[i] = gm_rng_unit(&rng) < 0.5 ? -1 - gm_rng_unit(&rng) : 1 + gm_rng_unit(&rng);
+    squares += along[i] * along[i];
+  }
+  for (size_t i = 0; i < n; i++) {
+    along[i] /= sqrt(squares);
+    got += (double)gradient[i] * along[i];
+    sizes += fabs(along[i]);
+  }
+  memcpy(before, x, n * sizeof *x);
+  double want = difference(&(mover){loss, user, x, before, along, n});
+  free(along);
+  free(before);
+  if (fabs(got - want) <= bound * fmax(sizes, 1)) return;
+  fail_msg("%s: along a direction the gradient is %.9g, differences give %.9g: off by %.3g, "
+           "allowed %.3g",
+           what, got, want, fabs(got - want), bound * sizes);
 }
 
 void assert_gradient(loss_fn loss, void *user, double *x, const float *gradient, size_t n,
@@ -28,7 +67,7 @@ void assert_gradient(loss_fn loss, void *user, double *x, const float *gradient,
   double largest = least, worst_error = -1, worst_difference = 0;
   for (size_t i = 0; i < looks; i++) {
     size_t at = all ? i : (size_t)(gm_rng_unit(&rng) * (double)n);
-    double d = difference(loss, user, &x[at]), error = fabs((double)gradient[at] - d);
+    double d = difference_at(loss, user, &x[at]), error = fabs((double)gradient[at] - d);
     largest = fmax(largest, fabs(d));
     if (error <= worst_error) continue; /* NaN goes on */
     worst_error = error;
@@ -37,7 +76,10 @@ void assert_gradient(loss_fn loss, void *user, double *x, const float *gradient,
     if (isnan(error)) break;
   }
   double bound = units * UNIT * largest + 1e-10 * (1 + fabs(loss(user)));
-  if (worst_error <= bound) return;
+  if (worst_error <= bound) {
+    check_direction(loss, user, x, gradient, n, bound, what);
+    return;
+  }
   fail_msg("%s: the gradient of element %zu of %zu is %.9g, differences give %.9g: off by "
            "%.3g, allowed %.3g (largest %.3g)",
            what, worst, n, (double)gradient[worst], worst_difference, worst_error, bound,

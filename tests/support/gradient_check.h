@@ -13,8 +13,10 @@
 typedef double (*loss_fn)(void *user);
 
 /* Fails with the worst element unless gradient[n] is the gradient of the loss by x[n], which
- * the loss reads; x is moved and put back. sampled: how many elements are looked at, drawn at
- * random by a fixed seed; 0 or >= n: all.
+ * the loss reads; x is moved and put back. sampled: how many elements are looked at one by one,
+ * drawn at random by a fixed seed; 0 or >= n: all. Then all are moved at once, in a random
+ * direction of length 1: an element that was not drawn and is wrong by more than n times what
+ * is allowed shows.
  *
  * The five-point difference (8 (f(+h) - f(-h)) - (f(+2h) - f(-2h))) / 12 h with h = 1e-3 is off
  * by h^4 / 30 = 3e-14 of the fifth derivative, and by 2e-16 * 1.5 / h = 3e-13 of |f| for each
@@ -26,8 +28,9 @@ typedef double (*loss_fn)(void *user);
  * largest: of the |differences| looked at and `least`. units: the caller counts them, as the
  * roundings on the longest chain (a sum of n terms: n at worst, about sqrt(n) in practice),
  * each times the size of what is rounded over the largest gradient. least: where gradients
- * cancel (they are 0 in theory), the size of their terms; else 0. A loss with a kink (ReLU)
- * needs points that are more than 2 h away from it. */
+ * cancel (they are 0 in theory), the size of their terms; else 0. In the direction d the error
+ * is that times the sum of |d[i]|, at most sqrt(n). A loss with a kink (ReLU) needs points that
+ * are more than 2 h away from it. */
 void assert_gradient(loss_fn loss, void *user, double *x, const float *gradient, size_t n,
                      size_t sampled, double units, double least, const char *what);
 
