@@ -274,10 +274,8 @@ static size_t layers_of(const char *name) {
   return layers >= 1 && layers <= 32 && strcmp(end, "l") == 0 ? layers : 0;
 }
 
-static gm_status list_groma(synthetic *s, size_t layers, gm_error *err) {
-  size_t dims[GM_GROMA_N_DIMS];
+static gm_status list_groma(synthetic *s, const size_t *dims, gm_error *err) {
   gm_tensor_rules rules;
-  groma_dims(dims, layers);
   gm_groma_tensor_rules(&rules, dims);
   return list_tensors(s, &rules, err);
 }
@@ -292,6 +290,18 @@ static gm_status list_clip(synthetic *s, const clip_shape *shape, gm_error *err)
   return list_tensors(s, &rules, err);
 }
 
+/* A Groma of these sizes, or a CLIP of that shape. */
+static gm_status open_sizes(gm_checkpoint **out, const char *name, const size_t *dims,
+                            const clip_shape *clip, gm_error *err) {
+  const gm_checkpoint common = {
+      .format = "synthetic", .read = synthetic_read, .close = synthetic_close};
+  synthetic *s = gm_checkpoint_begin(sizeof *s, &common, name, err);
+  if (!s) return GM_ERR_MEMORY;
+  gm_status status = clip ? list_clip(s, clip, err) : list_groma(s, dims, err);
+  if (status == GM_OK) status = gm_checkpoint_seal(&s->base, err);
+  return gm_checkpoint_end(out, &s->base, status);
+}
+
 gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err) {
   *out = NULL;
   size_t layers = layers_of(name);
@@ -302,13 +312,9 @@ gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err
         "found no synthetic model \"%.60s\", wanted groma-7b, groma-7b-2l (any number "
         "of layers from 1 to 32), clip-vit-b-32 or clip-vit-l-14",
         name);
-  const gm_checkpoint common = {
-      .format = "synthetic", .read = synthetic_read, .close = synthetic_close};
-  synthetic *s = gm_checkpoint_begin(sizeof *s, &common, name, err);
-  if (!s) return GM_ERR_MEMORY;
-  gm_status status = clip ? list_clip(s, clip, err) : list_groma(s, layers, err);
-  if (status == GM_OK) status = gm_checkpoint_seal(&s->base, err);
-  return gm_checkpoint_end(out, &s->base, status);
+  size_t dims[GM_GROMA_N_DIMS];
+  groma_dims(dims, layers);
+  return open_sizes(out, name, dims, clip, err);
 }
 
 /* ---- the model */
@@ -337,11 +343,20 @@ static gm_status parse_spec(request *out, const char *spec, gm_error *err) {
   return GM_OK;
 }
 
+static gm_status build(gm_model_file **out, const gm_source *source, gm_type type,
+                       const gm_plan_options *options, gm_error *err) {
+  gm_gguf_writer *writer;
+  GM_TRY(gm_gguf_writer_create(&writer, NULL, err));
+  gm_status status = gm_convert_source(source, writer, type, options, err);
+  if (status == GM_OK) status = gm_gguf_finish_model(writer, out, source->name, err);
+  gm_gguf_writer_free(writer);
+  return status;
+}
+
 gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *pool,
                              gm_error *err) {
   *out = NULL;
   request wanted;
-  gm_gguf_writer *writer = NULL;
   gm_embedded tokenizer, added;
   GM_TRY(parse_spec(&wanted, spec, err));
   if (!gm_embedded_find("llama-tokenizer.model", &tokenizer) ||
@@ -357,10 +372,19 @@ gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *poo
   if (clip_shape_of(wanted.name)) source = (gm_source){.name = wanted.name, .params = &openai};
   gm_plan_options options = {.pool = pool, .fill = wanted.fast ? fill_blocks : NULL};
   GM_TRY(gm_synthetic_open(&source.weights, wanted.name, err));
-  gm_status status = gm_gguf_writer_create(&writer, NULL, err);
-  if (status == GM_OK) status = gm_convert_source(&source, writer, wanted.type, &options, err);
-  if (status == GM_OK) status = gm_gguf_finish_model(writer, out, wanted.name, err);
-  gm_gguf_writer_free(writer);
+  gm_status status = build(out, &source, wanted.type, &options, err);
+  gm_checkpoint_close(source.weights);
+  return status;
+}
+
+gm_status gm_synthetic_groma(gm_model_file **out, const char *name,
+                             const size_t dims[GM_GROMA_N_DIMS], const gm_source_file *files,
+                             size_t n_files, gm_pool *pool, gm_error *err) {
+  *out = NULL;
+  gm_source source = {.name = name, .files = files, .n_files = n_files};
+  const gm_plan_options options = {.pool = pool};
+  GM_TRY(open_sizes(&source.weights, name, dims, NULL, err));
+  gm_status status = build(out, &source, GM_TYPE_F32, &options, err);
   gm_checkpoint_close(source.weights);
   return status;
 }

@@ -9,6 +9,8 @@
 #define GM_SYNTHETIC_H
 
 #include "checkpoint.h"
+#include "convert.h"
+#include "groma_sizes.h"
 #include "model_file.h"
 #include "threads.h"
 
@@ -22,6 +24,13 @@
  * or type), GM_ERR_MEMORY. */
 gm_status gm_synthetic_model(gm_model_file **out, const char *spec, gm_pool *pool,
                              gm_error *err);
+
+/* A Groma model of any sizes, f32, in memory. files: its config.json, tokenizer.model and
+ * added_tokens.json as upstream has them. Errors: GM_ERR_MODEL (the files do not fit the
+ * sizes), GM_ERR_MEMORY. */
+gm_status gm_synthetic_groma(gm_model_file **out, const char *name,
+                             const size_t dims[GM_GROMA_N_DIMS], const gm_source_file *files,
+                             size_t n_files, gm_pool *pool, gm_error *err);
 
 /* The weights of one of these names as a checkpoint. */
 gm_status gm_synthetic_open(gm_checkpoint **out, const char *name, gm_error *err);
