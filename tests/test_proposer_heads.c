@@ -1,7 +1,7 @@
 /* test_proposer_heads.c - gradients of the proposer's heads by central differences of a plain
  * f64 forward: on a grid with invalid proposals, and with boxes at the borders, where the
  * inverse sigmoid is held. */
-#include "ops_support.h"
+#include "weight_pool.h"
 
 #include "proposer_heads.h"
 
@@ -17,68 +17,46 @@ enum { LAYER = CLASS_HEAD + BOX_HEAD, HEADS = LAYERS * LAYER };
 
 static const gm_rel_box boxes[BOXES] = {{0.3f, 0.4f, 0.2f, 0.5f}, {0.7f, 0.6f, 0.3f, 0.25f}};
 
-/* All weights lie in one array, in the order in which the forward below takes them. */
+/* The weights lie in the pool in the order in which the forward below takes them. */
 typedef struct model {
-  float *weights, *gradient, *x, *dx; /* x: what the heads see */
-  size_t n_weights, n_x;
-  gm_learned learned;
-  gm_learned_set set;
-  gm_training t;
-  gm_error err;
+  weight_pool pool;
+  float *x, *dx; /* what the heads see */
+  size_t n_x;
   gm_proposer_decoder w;
   gm_box_head box_heads[LAYERS + 1];
   gm_objectness_head classes[LAYERS];
 } model;
 
-static const float *take(const float **at, size_t n) {
-  const float *taken = *at;
-  *at += n;
-  return taken;
+static void take_class_head(weight_pool *pool, gm_objectness_head *w) {
+  w->weight = weight_pool_matrix(pool, 1, D);
+  w->bias = weight_pool_vector(pool, 1);
 }
 
-static gm_tensor take_matrix(const float **at, size_t rows, size_t columns) {
-  return f32_matrix(take(at, rows * columns), rows, columns);
-}
-
-static void take_class_head(const float **at, gm_objectness_head *w) {
-  w->weight = take_matrix(at, 1, D);
-  w->bias = take(at, 1);
-}
-
-static void take_box_head(const float **at, gm_box_head *w) {
+static void take_box_head(weight_pool *pool, gm_box_head *w) {
   *w = (gm_box_head){.width1 = A, .width2 = B};
-  w->fc1 = take_matrix(at, A, D);
-  w->fc1_b = take(at, A);
-  w->fc2 = take_matrix(at, B, A);
-  w->fc2_b = take(at, B);
-  w->fc3 = take_matrix(at, 4, B);
-  w->fc3_b = take(at, 4);
+  w->fc1 = weight_pool_matrix(pool, A, D);
+  w->fc1_b = weight_pool_vector(pool, A);
+  w->fc2 = weight_pool_matrix(pool, B, A);
+  w->fc2_b = weight_pool_vector(pool, B);
+  w->fc3 = weight_pool_matrix(pool, 4, B);
+  w->fc3_b = weight_pool_vector(pool, 4);
 }
 
 static model *open_model(size_t n_weights, size_t n_x, uint64_t seed) {
   gm_rng rng = {seed};
   model *m = calloc(1, sizeof *m);
   assert_non_null(m);
-  m->n_weights = n_weights;
+  weight_pool_open(&m->pool, n_weights, 0.7f, seed + 100);
   m->n_x = n_x;
-  m->weights = random_floats(&rng, n_weights, -0.7f, 0.7f);
   m->x = random_floats(&rng, n_x, -1, 1);
-  m->gradient = zeros(n_weights);
   m->dx = zeros(n_x);
-  m->learned = (gm_learned){
-      .weights = m->weights, .bytes = n_weights * sizeof(float), .gradient = m->gradient};
-  m->set = (gm_learned_set){&m->learned, 1};
-  m->t = (gm_training){.c = compute_open(2, NULL), .learned = &m->set};
-  m->t.c->err = &m->err;
   m->w = (gm_proposer_decoder){
       .grid = GRID, .dim = D, .n_queries = Q, .n_layers = LAYERS, .box_heads = m->box_heads};
   return m;
 }
 
 static void close_model(model *m) {
-  compute_close(m->t.c);
-  free(m->weights);
-  free(m->gradient);
+  weight_pool_close(&m->pool);
   free(m->x);
   free(m->dx);
   free(m);
@@ -237,11 +215,11 @@ static double layer_heads64(const double *weights, const double *x,
 /* The derivative along a random direction over values [begin, end) of the weights, or of x. */
 static double along(const model *m, forward64 forward, int32_t match[LAYERS][BOXES], bool of_x,
                     const double *direction, double step) {
-  double *weights = calloc(m->n_weights, sizeof *weights), *x = calloc(m->n_x, sizeof *x);
+  double *weights = calloc(m->pool.n, sizeof *weights), *x = calloc(m->n_x, sizeof *x);
   assert_non_null(weights);
   assert_non_null(x);
-  for (size_t i = 0; i < m->n_weights; i++)
-    weights[i] = (double)m->weights[i] + (of_x ? 0 : step * direction[i]);
+  for (size_t i = 0; i < m->pool.n; i++)
+    weights[i] = (double)m->pool.weights[i] + (of_x ? 0 : step * direction[i]);
   for (size_t i = 0; i < m->n_x; i++) x[i] = (double)m->x[i] + (of_x ? step * direction[i] : 0);
   double loss = forward(weights, x, match);
   free(weights);
@@ -258,7 +236,7 @@ static void compare(const model *m, forward64 forward, double loss) {
   int32_t match[LAYERS][BOXES];
   gm_rng rng = {11};
   memset(match, -1, sizeof match);
-  size_t most = m->n_x > m->n_weights ? m->n_x : m->n_weights;
+  size_t most = m->n_x > m->pool.n ? m->n_x : m->pool.n;
   double *direction = calloc(most, sizeof *direction);
   assert_non_null(direction);
   double want_loss = along(m, forward, match, false, direction, 0);
@@ -266,8 +244,8 @@ static void compare(const model *m, forward64 forward, double loss) {
     fail_msg("loss %.8g, wanted %.8g", loss, want_loss);
   for (size_t round = 0; round < 2 * ROUNDS; round++) {
     bool of_x = round % 2;
-    size_t n = of_x ? m->n_x : m->n_weights;
-    const float *gradient = of_x ? m->dx : m->gradient;
+    size_t n = of_x ? m->n_x : m->pool.n;
+    const float *gradient = of_x ? m->dx : m->pool.gradient;
     double found = 0, size = 0;
     for (size_t i = 0; i < n; i++) {
       /* A part of the values each time, so that no part hides behind another. */
@@ -292,18 +270,18 @@ static const gm_detect_goal goal = {boxes, BOXES, BOXES, 1};
 static void first_stage(void **state) {
   (void)state;
   model *m = open_model(FIRST, CELLS * D, 1);
-  const float *at = m->weights;
-  m->w.memory = take_matrix(&at, D, D);
-  m->w.memory_b = take(&at, D);
-  m->w.memory_norm_w = take(&at, D);
-  m->w.memory_norm_b = take(&at, D);
-  take_class_head(&at, &m->w.score);
-  take_box_head(&at, &m->box_heads[LAYERS]);
+  m->w.memory = weight_pool_matrix(&m->pool, D, D);
+  m->w.memory_b = weight_pool_vector(&m->pool, D);
+  m->w.memory_norm_w = weight_pool_vector(&m->pool, D);
+  m->w.memory_norm_b = weight_pool_vector(&m->pool, D);
+  take_class_head(&m->pool, &m->w.score);
+  take_box_head(&m->pool, &m->box_heads[LAYERS]);
   gm_first_stage_kept kept;
   gm_rel_box reference[Q];
   gm_detect_loss loss = {0, 0, 0};
-  assert_ok(gm_first_stage_train(&m->t, &m->w, m->x, &goal, reference, &loss, &kept), &m->err);
-  assert_ok(gm_first_stage_back(&m->t, &m->w, &kept, m->dx), &m->err);
+  assert_ok(gm_first_stage_train(&m->pool.t, &m->w, m->x, &goal, reference, &loss, &kept),
+            &m->pool.err);
+  assert_ok(gm_first_stage_back(&m->pool.t, &m->w, &kept, m->dx), &m->pool.err);
   compare(m, first_stage64, gm_detect_total(loss));
   /* Invalid proposals: nothing flows to the memory or to the box. */
   for (size_t i = 0; i < CELLS; i++) {
@@ -319,26 +297,25 @@ static void first_stage(void **state) {
 static void layer_heads(void **state) {
   (void)state;
   model *m = open_model(HEADS, LAYERS * Q * D, 2);
-  const float *at = m->weights;
   float *states[LAYERS], reference[4 * Q];
   for (size_t l = 0; l < LAYERS; l++) {
-    take_class_head(&at, &m->classes[l]);
-    take_box_head(&at, &m->box_heads[l]);
-    for (size_t k = 0; k < 4; k++) m->weights[(l + 1) * LAYER - 4 + k] += box_bias[l];
+    take_class_head(&m->pool, &m->classes[l]);
+    take_box_head(&m->pool, &m->box_heads[l]);
+    for (size_t k = 0; k < 4; k++) m->pool.weights[(l + 1) * LAYER - 4 + k] += box_bias[l];
     states[l] = m->x + l * Q * D;
   }
   for (size_t i = 0; i < 4 * Q; i++) reference[i] = reference_at(i);
   gm_layer_heads_kept kept[LAYERS];
   gm_detect_loss losses[LAYERS] = {{0, 0, 0}};
-  assert_ok(gm_layer_heads_train(&m->t, &m->w, m->classes, states, (gm_rel_box *)reference,
+  assert_ok(gm_layer_heads_train(&m->pool.t, &m->w, m->classes, states, (gm_rel_box *)reference,
                                  &goal, losses, kept),
-            &m->err);
+            &m->pool.err);
   double loss = 0;
   for (size_t l = 0; l < LAYERS; l++) {
     loss += gm_detect_total(losses[l]);
-    assert_ok(gm_layer_heads_back(&m->t, &m->w, m->classes, l, states[l], &kept[l],
+    assert_ok(gm_layer_heads_back(&m->pool.t, &m->w, m->classes, l, states[l], &kept[l],
                                   m->dx + l * Q * D),
-              &m->err);
+              &m->pool.err);
   }
   compare(m, layer_heads64, loss);
   close_model(m);

@@ -379,6 +379,19 @@ static void same_bits(void **state) {
   close_run(other);
 }
 
+/* With factors rounded to bf16 (relative 2^-9 each) the results are near those of f32, and not
+ * equal. */
+static void bf16_is_near(void **state) {
+  (void)state;
+  run *r = open_run(2);
+  double loss = train(r, GM_SOURCE_COCO, 0);
+  r->t.bf16 = true;
+  double rounded = train(r, GM_SOURCE_COCO, 0);
+  assert_true(rounded != loss);
+  assert_near(rounded, loss, 2e-2, "loss in bf16");
+  close_run(r);
+}
+
 /* Two chunks of one picture each, with half the scale, are the mean over two devices. */
 static void chunks_add_up(void **state) {
   (void)state;
@@ -433,6 +446,7 @@ int main(void) {
       cmocka_unit_test(follows_the_reference),
       cmocka_unit_test(steps_follow_the_reference),
       cmocka_unit_test(same_bits),
+      cmocka_unit_test(bf16_is_near),
       cmocka_unit_test(chunks_add_up),
       cmocka_unit_test(handles_pictures_without_boxes),
       cmocka_unit_test(says_where_outputs_are_not_numbers),
