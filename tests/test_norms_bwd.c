@@ -181,6 +181,10 @@ static void test_parts(void **state) {
   assert_ok(gm_layer_norm_back(all, dx, false, x, stats, dy, ROWS, DIM, w, b), NULL);
   assert_ok(gm_layer_norm_back(bias, NULL, false, x, stats, dy, ROWS, DIM, w, b), NULL);
   assert_same_bits(training_gradient(bias, b), training_gradient(all, b), DIM, "bias alone");
+  /* Added to what is there: twice as much, which is exact. */
+  assert_ok(gm_layer_norm_back(bias, NULL, false, x, stats, dy, ROWS, DIM, w, b), NULL);
+  for (size_t i = 0; i < DIM; i++)
+    assert_true(training_gradient(bias, b)[i] == 2 * training_gradient(all, b)[i]);
   assert_ok(gm_layer_norm_back(none, dy, false, x, stats, dy, ROWS, DIM, w, b), NULL);
   assert_same_bits(dy, dx, N, "in place");
   training_close(all), training_close(bias), training_close(none);

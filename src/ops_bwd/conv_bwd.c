@@ -6,6 +6,7 @@
  * the other way, and that by the weight is a product over all positions. */
 #include "ops_bwd.h"
 #include "product.h"
+#include "row_sums.h"
 
 #include <assert.h>
 #include <string.h>

@@ -114,7 +114,7 @@ gm_status gm_scale_back(const gm_training *t, float *dx, const float *x, const f
     if (!job.sums) return GM_ERR_MEMORY;
   }
   if (job.out || job.sums) gm_pool_run(c->pool, scale_task, &job, blocks);
-  gm_add_row_sums(c, gradient, job.sums, blocks, dim, dim);
+  if (gradient) gm_add_sum_of_rows(t, gradient, job.sums, dim, blocks, dim);
   gm_arena_restore(&c->arena, mark);
   return GM_OK;
 }

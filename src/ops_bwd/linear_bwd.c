@@ -2,14 +2,12 @@
  * tables of rows. */
 #include "ops_bwd.h"
 #include "product.h"
+#include "row_sums.h"
 #include "sizes.h"
 
 #include <assert.h>
 
-enum {
-  SUM_COLUMNS = 256, /* of a bias's gradient in a task */
-  SUM_ROWS = 64      /* that are summed before they are added to the rest */
-};
+enum { COLUMNS = 256 }; /* of a table's gradient in a task */
 
 /* The pair beside w, which may be some rows of the tensor that has it; rank 0: none. */
 static gm_lora pair_of(const gm_training *t, const gm_tensor *w) {
@@ -74,35 +72,6 @@ gm_status gm_linear_train(const gm_training *t, const gm_tensor *w, const float 
   gm_status status = pair_train(t, &pair, n, k, x, ldx, m, y, ldy);
   gm_arena_restore(&t->c->arena, mark);
   return status;
-}
-
-typedef struct sum_job {
-  const gm_kernels *kernels;
-  float *gradient;
-  const float *dy;
-  size_t lddy, m, n;
-} sum_job;
-
-static void sum_task(void *arg, size_t task, size_t worker) {
-  const sum_job *job = arg;
-  (void)worker;
-  size_t column = task * SUM_COLUMNS, n = gm_min_size(SUM_COLUMNS, job->n - column);
-  float all[SUM_COLUMNS] = {0}, some[SUM_COLUMNS], ones[SUM_ROWS];
-  const float *rows[SUM_ROWS];
-  for (size_t i = 0; i < SUM_ROWS; i++) ones[i] = 1;
-  for (size_t row = 0, r; row < job->m; row += r) {
-    r = gm_min_size(SUM_ROWS, job->m - row);
-    for (size_t i = 0; i < r; i++) rows[i] = job->dy + (row + i) * job->lddy + column;
-    job->kernels->rows.weighted_rows(some, rows, ones, r, n);
-    job->kernels->rows.add(all, all, some, n);
-  }
-  job->kernels->rows.add(job->gradient + column, job->gradient + column, all, n);
-}
-
-void gm_add_sum_of_rows(const gm_training *t, float *gradient, const float *dy, size_t lddy,
-                        size_t m, size_t n) {
-  sum_job job = {t->c->kernels, gradient, dy, lddy, m, n};
-  gm_pool_run(t->c->pool, sum_task, &job, gm_ceil_div(n, SUM_COLUMNS));
 }
 
 /* gradient[n, k] += dy[m, n]^T x[m, k] */
@@ -196,7 +165,7 @@ typedef struct rows_job {
 static void rows_task(void *arg, size_t task, size_t worker) {
   const rows_job *job = arg;
   (void)worker;
-  size_t column = task * SUM_COLUMNS, n = gm_min_size(SUM_COLUMNS, job->k - column);
+  size_t column = task * COLUMNS, n = gm_min_size(COLUMNS, job->k - column);
   for (size_t i = 0; i < job->n; i++) {
     assert(job->ids[i] >= 0 && (size_t)job->ids[i] < job->rows);
     float *to = job->gradient + (size_t)job->ids[i] * job->k + column;
@@ -210,5 +179,5 @@ void gm_get_rows_back(const gm_training *t, const gm_tensor *table, const int32_
   if (!gradient) return;
   size_t k = gm_tensor_cols(table);
   rows_job job = {t->c->kernels, gradient, gm_tensor_rows(table), k, ids, n, dy, lddy};
-  gm_pool_run(t->c->pool, rows_task, &job, gm_ceil_div(k, SUM_COLUMNS));
+  gm_pool_run(t->c->pool, rows_task, &job, gm_ceil_div(k, COLUMNS));
 }

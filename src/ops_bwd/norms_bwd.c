@@ -107,8 +107,8 @@ static gm_status norm_back(const gm_training *t, norm_job *job, const float *sta
     if (db) job->db = sums + dim;
   }
   gm_pool_run(c->pool, norm_back_task, job, blocks);
-  gm_add_row_sums(c, dw, job->dw, blocks, job->step, dim);
-  gm_add_row_sums(c, db, job->db, blocks, job->step, dim);
+  if (dw) gm_add_sum_of_rows(t, dw, job->dw, job->step, blocks, dim);
+  if (db) gm_add_sum_of_rows(t, db, job->db, job->step, blocks, dim);
   gm_arena_restore(&c->arena, mark);
   return GM_OK;
 }
@@ -241,8 +241,8 @@ gm_status gm_group_norm_back(const gm_training *t, float *dx, bool add, const fl
   gm_pool_run(c->pool, group_sums_task, &job, pieces);
   gm_pool_run(c->pool, group_merge_task, &job, b * groups);
   if (dx) gm_pool_run(c->pool, group_back_task, &job, pieces);
-  gm_add_row_sums(c, dw, job.dw, b, channels, channels);
-  gm_add_row_sums(c, db, job.db, b, channels, channels);
+  if (dw) gm_add_sum_of_rows(t, dw, job.dw, channels, b, channels);
+  if (db) gm_add_sum_of_rows(t, db, job.db, channels, b, channels);
   gm_arena_restore(&c->arena, mark);
   return GM_OK;
 }

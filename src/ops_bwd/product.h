@@ -43,10 +43,6 @@ static inline gm_factor gm_factor_of(const gm_tensor *w, bool turned) {
 /* k may be 0: then the product is 0. */
 gm_status gm_product_run(const gm_training *t, const gm_product *p);
 
-/* Of a bias: gradient[n] += the sum of the rows of dy[m, n] (row stride lddy). */
-void gm_add_sum_of_rows(const gm_training *t, float *gradient, const float *dy, size_t lddy,
-                        size_t m, size_t n);
-
 /* ---- product_pack.c: factors as a kernel's tiles and panels ---- */
 
 /* How one factor is packed: groups of tiles (or panels) of `height` rows each. */

@@ -3,7 +3,10 @@
 
 #include "sizes.h"
 
-enum { PIECE = 512 }; /* columns of a task */
+enum {
+  COLUMNS = 256, /* of a task */
+  CHAIN = 64     /* that are summed before they are added to the rest */
+};
 
 size_t gm_row_blocks(size_t rows) {
   return gm_ceil_div(rows, GM_SUM_ROWS);
@@ -14,24 +17,31 @@ gm_row_block gm_row_block_at(size_t rows, size_t block) {
   return (gm_row_block){first, gm_min_size(first + GM_SUM_ROWS, rows)};
 }
 
-typedef struct sums_job {
-  const gm_row_kernels *k;
-  float *gradient, *sums;
-  size_t blocks, step, n;
-} sums_job;
+typedef struct sum_job {
+  const gm_kernels *kernels;
+  float *gradient;
+  const float *dy;
+  size_t lddy, m, n;
+} sum_job;
 
-static void sums_task(void *arg, size_t task, size_t worker) {
+static void sum_task(void *arg, size_t task, size_t worker) {
+  const sum_job *job = arg;
   (void)worker;
-  const sums_job *job = arg;
-  size_t at = task * PIECE, n = gm_min_size(PIECE, job->n - at);
-  float *sum = job->sums + at;
-  for (size_t b = 1; b < job->blocks; b++) job->k->add(sum, sum, sum + b * job->step, n);
-  job->k->add(job->gradient + at, job->gradient + at, sum, n);
+  size_t column = task * COLUMNS, n = gm_min_size(COLUMNS, job->n - column);
+  float all[COLUMNS] = {0}, some[COLUMNS], ones[CHAIN];
+  const float *rows[CHAIN];
+  for (size_t i = 0; i < CHAIN; i++) ones[i] = 1;
+  for (size_t row = 0, r; row < job->m; row += r) {
+    r = gm_min_size(CHAIN, job->m - row);
+    for (size_t i = 0; i < r; i++) rows[i] = job->dy + (row + i) * job->lddy + column;
+    job->kernels->rows.weighted_rows(some, rows, ones, r, n);
+    job->kernels->rows.add(all, all, some, n);
+  }
+  job->kernels->rows.add(job->gradient + column, job->gradient + column, all, n);
 }
 
-void gm_add_row_sums(gm_compute *c, float *gradient, float *sums, size_t blocks, size_t step,
-                     size_t n) {
-  if (!gradient || blocks == 0) return;
-  sums_job job = {&c->kernels->rows, gradient, sums, blocks, step, n};
-  gm_pool_run(c->pool, sums_task, &job, gm_ceil_div(n, PIECE));
+void gm_add_sum_of_rows(const gm_training *t, float *gradient, const float *dy, size_t lddy,
+                        size_t m, size_t n) {
+  sum_job job = {t->c->kernels, gradient, dy, lddy, m, n};
+  gm_pool_run(t->c->pool, sum_task, &job, gm_ceil_div(n, COLUMNS));
 }
