@@ -206,6 +206,17 @@ def gguf_array(name, kind, n, value):
     return gguf_key(name, 9, struct.pack("<IQ", kind, n) + value)
 
 
+def gguf_file(keys, tensors):
+    """tensors: name, dims (innermost first), ggml type, bytes, which are zeros."""
+    infos, data = b"", b""
+    for name, dims, kind, size in tensors:
+        infos += gguf_string(name) + struct.pack("<I", len(dims))
+        infos += b"".join(struct.pack("<Q", d) for d in dims) + struct.pack("<IQ", kind, len(data))
+        data += bytes(size) + bytes(-size % 32)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)) + b"".join(keys) + infos
+    return head + bytes(-len(head) % 32) + data
+
+
 def gguf():
     forms = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
     keys = [gguf_key(f"k{kind}", kind, struct.pack("<" + form, 1)) for kind, form in forms.items()]
@@ -215,18 +226,26 @@ def gguf():
         gguf_key("general.alignment", 4, struct.pack("<I", 32)),
         gguf_array("tokenizer.ggml.tokens", 8, 2, gguf_string("<s>") + gguf_string("a")),
     ]
-    # name, dims (innermost first), ggml type, bytes
     tensors = [("f32", (3, 2), 0, 24), ("f16", (5,), 1, 10), ("q4_0", (32, 2), 2, 36),
                ("q8_0", (32,), 8, 34), ("q4_k", (256,), 12, 144), ("q6_k", (256,), 14, 210),
                ("bf16", (2, 1, 1, 2), 30, 8)]
-    infos, data = b"", b""
-    for name, dims, kind, size in tensors:
-        infos += gguf_string(name) + struct.pack("<I", len(dims))
-        infos += b"".join(struct.pack("<Q", d) for d in dims) + struct.pack("<IQ", kind, len(data))
-        data += bytes(size) + bytes(-size % 32)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)) + b"".join(keys) + infos
-    save("gguf", "all-types", head + bytes(-len(head) % 32) + data)
+    save("gguf", "all-types", gguf_file(keys, tensors))
     save("gguf", "empty", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+
+
+def adapter():
+    def keys(kind="adapter"):
+        return [gguf_key("general.architecture", 8, gguf_string("groma")),
+                gguf_key("general.type", 8, gguf_string(kind)),
+                gguf_key("adapter.type", 8, gguf_string("lora")),
+                gguf_key("adapter.lora.alpha", 6, struct.pack("<f", 2))]
+
+    matrix, vector = "llm.model.layers.0.self_attn.k_proj.weight", "perceiver.input_proj.0.1.bias"
+    pair = [(matrix + ".lora_a", (192, 2), 0, 1536), (matrix + ".lora_b", (2, 192), 1, 768)]
+    save("adapter", "pair", gguf_file(keys(), pair))
+    save("adapter", "difference", gguf_file(keys(), [(vector + ".diff", (96,), 30, 192)]))
+    save("adapter", "half", gguf_file(keys(), pair[:1]))
+    save("adapter", "model", gguf_file(keys("model"), pair))
 
 
 # ---- text
@@ -433,6 +452,7 @@ def main():
     torch()
     safetensors()
     gguf()
+    adapter()
     sentencepiece()
     words()
     questions()

@@ -114,8 +114,9 @@ static gm_status check_params(const gm_convert_params *params, gm_type *type, gm
 }
 
 /* Opens the adapters, if there are any, and puts them on the source. */
-static gm_status adapt(gm_checkpoint *weights, gm_adapter_changes *changes,
-                       const gm_convert_params *params, gm_error *err) {
+static gm_status adapt(gm_checkpoint *weights, const char *destination,
+                       gm_adapter_changes *changes, const gm_convert_params *params,
+                       gm_error *err) {
   if (params->n_adapters == 0) return GM_OK;
   if (strcmp(weights->format, "gguf") != 0)
     return gm_fail(err, GM_ERR_ARGUMENT,
@@ -124,6 +125,8 @@ static gm_status adapt(gm_checkpoint *weights, gm_adapter_changes *changes,
                    weights->path);
   GM_TRY(gm_adapted_read(changes, gm_gguf_checkpoint_file(weights), params->adapters,
                          params->n_adapters, err));
+  for (size_t i = 0; i < changes->n_adapters; i++)
+    GM_TRY(check_destination(changes->adapters[i].adapter->path, destination, err));
   gm_gguf_checkpoint_change(weights, changes);
   return GM_OK;
 }
@@ -139,7 +142,7 @@ static gm_status convert(const char *path, const char *destination, gm_type type
   GM_TRY(gm_checkpoint_open(&source.weights, path, err));
   bool gguf = strcmp(source.weights->format, "gguf") == 0;
   gm_status status = gguf ? GM_OK : gm_source_clean_names(source.weights, err);
-  if (status == GM_OK) status = adapt(source.weights, &changes, params, err);
+  if (status == GM_OK) status = adapt(source.weights, destination, &changes, params, err);
   if (status == GM_OK) status = locate(path, &directory, &name, err);
   if (status == GM_OK) status = gm_pool_create(&pool, params->threads, err);
   if (status == GM_OK) {

@@ -280,6 +280,7 @@ def test_ours(f32):
             check(found[name].data.shape == w.shape and (found[name].data == w.astype(np.float32)).all(), name)
         run("convert", f32, "-o", at("with-ours.gguf"), "--type", "f32", "--adapter", path, "-q")
         out, _ = run("inspect", path)
+        run("convert", f32, "-o", path, "--adapter", path, "--force", code=2)  # does not replace what it reads
         check("low-rank pairs for 1 tensors, differences to 2" in out, "inspect: " + out)
         _, err = run("detect", "-m", path, PICTURE, code=3)
         check("found an adapter, wanted a model" in err, "an adapter as a model: " + err)
