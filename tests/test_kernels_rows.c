@@ -230,6 +230,24 @@ static void check_transpose(const gm_row_kernels *k, size_t n, gm_rng *rng, cons
   }
 }
 
+static void check_strips(const gm_row_kernels *k, size_t n, gm_rng *rng, const char *what) {
+  static const size_t widths[] = {1, 4, 6, 8, 12, 14, 16, 32, 45};
+  for (size_t i = 0; n > 0 && i < sizeof widths / sizeof *widths; i++)
+    for (size_t rows = 1; rows <= 7; rows += 3) {
+      size_t width = widths[i], ldx = n + 3, step = rows * width + 5;
+      size_t strips = (n + width - 1) / width, all = (strips - 1) * step + rows * width;
+      float *x = random_floats(rng, rows * ldx, -1, 1);
+      float *y = guarded(NULL, all), *want = zeros(all);
+      memcpy(want, y, all * sizeof *y); /* between the strips nothing is written */
+      k->strips(y, step, width, x, ldx, rows, n);
+      plain()->strips(want, step, width, x, ldx, rows, n);
+      assert_same_bits(y, want, all, what);
+      assert_same_bits(want + (strips - 1) * step, x + (strips - 1) * width, 1, what);
+      check_guards(y, all, what);
+      free(x), free(y), free(want);
+    }
+}
+
 /* d products of at most 1, and as many keys for the weighted sum. */
 static void check_cache(const gm_row_kernels *k, size_t d, gm_rng *rng, const char *what) {
   for (size_t n = 1; n <= 37; n += 6) {
@@ -458,6 +476,7 @@ int main(void) {
       {"weighted_rows", check_weighted_rows},
       {"tile_product", check_tile_product},
       {"transpose", check_transpose},
+      {"strips", check_strips},
       {"cache", check_cache},
       {"blocks", check_blocks},
       {"halves", check_halves},

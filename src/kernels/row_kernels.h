@@ -81,6 +81,12 @@ typedef struct gm_row_kernels {
   /* y[n, rows] = transposed x[rows, n], row strides ldy, ldx. */
   void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, size_t n);
 
+  /* Cuts x[rows, n] (row stride ldx) into strips of `width` columns: y[s * y_step + r * width +
+   * c] = x[r * ldx + s * width + c]; columns that the last strip lacks are zeros. y_step >=
+   * rows * width, rows >= 1, width >= 1. */
+  void (*strips)(float *y, size_t y_step, size_t width, const float *x, size_t ldx, size_t rows,
+                 size_t n);
+
   /* By type of a cache's keys and values: F32, F16, Q8_0. The rows of other types are empty. */
   gm_kv_kernels kv[GM_TYPE_COUNT];
 

@@ -202,6 +202,48 @@ static void rotate_vec(float *x, const float *cos, const float *sin, size_t half
   }
 }
 
+enum { STRIPS_AHEAD = 12 }; /* rows that are asked for before they are cut */
+
+/* One row's part of a strip of `vecs` vectors, of which `rest` floats are to be written from
+ * this row on. Whole vectors may reach into the next rows, which are written after it. */
+static inline __attribute__((always_inline)) void
+strip_row(size_t vecs, float *y, size_t width, const float *x, size_t n, size_t rest) {
+  GM_UNROLL
+  for (size_t i = 0; i < vecs; i++) {
+    size_t at = i * VEC, left = at < n ? n - at : 0;
+    vec v = left >= VEC ? vec_load(x + at) : left ? vec_load_part(x + at, left) : vec_set(0);
+    if (at + VEC > rest)
+      vec_store_part(y + at, v, width - at);
+    else
+      vec_store(y + at, v);
+  }
+}
+
+static inline __attribute__((always_inline)) void strips_of(size_t vecs, float *y,
+                                                            size_t y_step, size_t width,
+                                                            const float *x, size_t ldx,
+                                                            size_t rows, size_t n) {
+  for (size_t r = 0; r < rows; r++, x += ldx, y += width) {
+    size_t c = 0, s = 0;
+    for (; c + width <= n; c += width, s++) {
+      __builtin_prefetch(x + STRIPS_AHEAD * ldx + c);
+      if (vecs > 1) __builtin_prefetch(x + STRIPS_AHEAD * ldx + c + VEC);
+      strip_row(vecs, y + s * y_step, width, x + c, width, (rows - r) * width);
+    }
+    if (c < n) strip_row(vecs, y + s * y_step, width, x + c, n - c, (rows - r) * width);
+  }
+}
+
+static void strips_vec(float *y, size_t y_step, size_t width, const float *x, size_t ldx,
+                       size_t rows, size_t n) {
+  if (width == 2 * VEC)
+    strips_of(2, y, y_step, 2 * VEC, x, ldx, rows, n);
+  else if (width <= VEC)
+    strips_of(1, y, y_step, width, x, ldx, rows, n);
+  else
+    strips_of((width + VEC - 1) / VEC, y, y_step, width, x, ldx, rows, n);
+}
+
 static void use_vec(gm_row_kernels *k) {
   k->add = add_vec;
   k->silu_mul = silu_mul_vec;
@@ -214,6 +256,7 @@ static void use_vec(gm_row_kernels *k) {
   k->weighted_rows = weighted_rows_vec;
   k->deform = deform_vec;
   k->tile_product = tile_product_vec;
+  k->strips = strips_vec;
   k->kv[GM_TYPE_F32].dots = dots_f32_vec;
   k->kv[GM_TYPE_F16].dots = dots_f16_vec;
   k->kv[GM_TYPE_F32].mix = mix_f32_vec;

@@ -55,11 +55,13 @@ typedef struct gm_packing {
   size_t group;  /* tiles that are packed together */
   size_t block;  /* of the factor's type */
   size_t rows, k;
-  size_t tile_bytes, scratch_bytes; /* of a tile of all k; that a worker needs while it packs */
+  size_t scratch_bytes; /* that a worker needs while it packs */
 } gm_packing;
 
 gm_packing gm_packing_of(const gm_kernels *kernels, const gm_matmul *mm, const gm_factor *from,
                          bool panels, size_t rows, size_t k);
+/* From one packed tile of k elements to the next, in bytes; a multiple of 64. */
+size_t gm_tile_stride(const gm_packing *packing, size_t k);
 /* Packs elements [begin, begin + k) of the tiles [first, first + n), n <= group, one after the
  * other. begin is a multiple of the kernel's chunk and of the type's block. */
 void gm_pack_tiles(const gm_packing *packing, size_t first, size_t n, size_t begin, size_t k,

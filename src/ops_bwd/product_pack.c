@@ -9,19 +9,29 @@
 #include "sizes.h"
 
 #include <assert.h>
-#include <string.h>
 
 enum {
   PIECE = 256, /* of k; a multiple of every block and chunk */
   TURNED = 64, /* of k, where PIECE rows of memory would not fit the caches */
   GROUP = 4,   /* tiles of a group */
-  LINE = 64    /* bytes that a request brings */
+  LINE = 64,   /* bytes that a request brings */
+  SKEW = 192 /* bytes between tiles, so that they do not all lie in the same lines of a cache */
 };
 
 static const unsigned char *at(const gm_factor *f, size_t row, size_t column) {
   const gm_type_traits *traits = gm_type_traits_of(f->type);
   return (const unsigned char *)f->data + row * f->row_bytes +
          column / traits->block * traits->block_bytes;
+}
+
+/* Bytes of a tile for n elements of k. */
+static size_t bytes_for(const gm_packing *p, size_t n) {
+  size_t chunk_bytes = p->panels ? p->mm->w_chunk_bytes : p->mm->x_chunk_bytes;
+  return gm_ceil_div(n, p->mm->chunk) * p->height * chunk_bytes;
+}
+
+size_t gm_tile_stride(const gm_packing *p, size_t k) {
+  return gm_ceil_div(bytes_for(p, k), LINE) * LINE + SKEW;
 }
 
 gm_packing gm_packing_of(const gm_kernels *kernels, const gm_matmul *mm, const gm_factor *from,
@@ -32,8 +42,6 @@ gm_packing gm_packing_of(const gm_kernels *kernels, const gm_matmul *mm, const g
   p.block = block;
   p.height = panels ? mm->nr : mm->mr;
   p.group = gm_max_size(GROUP, gm_ceil_div(block, p.height));
-  p.tile_bytes =
-      gm_ceil_div(k, mm->chunk) * p.height * (panels ? mm->w_chunk_bytes : mm->x_chunk_bytes);
   /* Turned: widened rows that begin and end at a block, and a tile of them turned. */
   size_t floats =
       from->turned ? TURNED * (p.group * p.height + 2 * block + p.height) : PIECE * p.height;
@@ -47,12 +55,6 @@ static void pack(const gm_packing *p, unsigned char *to, const float *x, size_t 
     p->mm->pack_w(to, x, ld * sizeof *x, rows, k);
   else
     p->mm->pack_x(to, x, ld, rows, p->height, k);
-}
-
-/* Bytes of a tile for n elements of k. */
-static size_t bytes_for(const gm_packing *p, size_t n) {
-  size_t chunk_bytes = p->panels ? p->mm->w_chunk_bytes : p->mm->x_chunk_bytes;
-  return gm_ceil_div(n, p->mm->chunk) * p->height * chunk_bytes;
 }
 
 static void pack_upright(const gm_packing *p, size_t row, size_t rows, size_t begin, size_t k,
@@ -72,43 +74,19 @@ static void pack_upright(const gm_packing *p, size_t row, size_t rows, size_t be
   }
 }
 
-/* to[k][height] = x[k][height], row stride ld, `width` >= height columns at a time: a store
- * also writes into the place of the next row, which is written after it, but for the last. */
-static inline __attribute__((always_inline)) void
-copy_columns(float *to, size_t height, const float *x, size_t ld, size_t k, size_t width) {
-  for (size_t l = 0; l + 1 < k; l++, to += height, x += ld) memcpy(to, x, width * sizeof *to);
-  memcpy(to, x, height * sizeof *to);
-}
-
-/* The first `rows` of x's columns become a tile of `height`; `readable` columns can be read. */
-static void pack_columns(float *to, size_t height, const float *x, size_t ld, size_t rows,
-                         size_t readable, size_t k) {
-  bool whole = rows == height;
-  if (whole && height == 32) {
-    copy_columns(to, 32, x, ld, k, 32);
-  } else if (whole && height == 16) {
-    copy_columns(to, 16, x, ld, k, 16);
-  } else if (whole && height > 8 && height < 16 && readable >= 16) {
-    copy_columns(to, height, x, ld, k, 16);
-  } else if (whole && height > 4 && height <= 8 && readable >= 8) {
-    copy_columns(to, height, x, ld, k, 8);
-  } else {
-    for (size_t l = 0; l < k; l++, to += height, x += ld) {
-      memcpy(to, x, rows * sizeof *to);
-      memset(to + rows, 0, (height - rows) * sizeof *to);
-    }
-  }
-}
-
-/* A tile of `rows` columns of x[n, ...]. */
-static void pack_turned_tile(const gm_packing *p, unsigned char *to, const float *x, size_t ld,
-                             size_t rows, size_t readable, size_t n, float *turned) {
+/* The first `rows` columns of x[n, ...], row stride ld, as tiles, tile_bytes apart. */
+static void pack_turned_rows(const gm_packing *p, unsigned char *to, size_t tile_bytes,
+                             const float *x, size_t ld, size_t rows, size_t n, float *turned) {
   if (p->mm->chunk == 1) {
-    pack_columns((float *)(void *)to, p->height, x, ld, rows, readable, n);
+    p->kernels->rows.strips((float *)(void *)to, tile_bytes / sizeof(float), p->height, x, ld,
+                            n, rows);
     return;
   }
-  p->kernels->rows.transpose(turned, n, x, ld, n, rows);
-  pack(p, to, turned, n, rows, n);
+  for (size_t c = 0, some; c < rows; c += p->height, to += tile_bytes) {
+    some = gm_min_size(p->height, rows - c);
+    p->kernels->rows.transpose(turned, n, x + c, ld, n, some);
+    pack(p, to, turned, n, some, n);
+  }
 }
 
 /* Columns [row, row + rows) of the memory's rows [begin, begin + k). */
@@ -116,22 +94,19 @@ static void pack_turned(const gm_packing *p, size_t row, size_t rows, size_t beg
                         unsigned char *to, float *scratch) {
   const gm_factor *f = p->from;
   const gm_type_traits *traits = gm_type_traits_of(f->type);
-  size_t first = row / traits->block * traits->block, tile_bytes = bytes_for(p, k);
+  bool narrow = f->type != GM_TYPE_F32;
+  size_t first = row / traits->block * traits->block, tile_bytes = gm_tile_stride(p, k);
   size_t wide = gm_ceil_div(row + rows, traits->block) * traits->block - first;
+  size_t piece = narrow || p->mm->chunk > 1 ? TURNED : k;
   float *turned = scratch, *widened = scratch + TURNED * p->height;
   for (size_t l = 0, n; l < k; l += n) {
-    n = gm_min_size(k - l, TURNED);
-    const float *x = widened + (row - first);
-    size_t ld = wide;
-    if (f->type == GM_TYPE_F32) {
-      x = (const float *)(const void *)at(f, begin + l, row), ld = f->row_bytes / sizeof *x;
-    } else {
-      for (size_t r = 0; r < n; r++)
-        traits->to_float(widened + r * wide, at(f, begin + l + r, first), wide);
-    }
-    for (size_t c = 0; c < rows; c += p->height)
-      pack_turned_tile(p, to + c / p->height * tile_bytes + bytes_for(p, l), x + c, ld,
-                       gm_min_size(p->height, rows - c), rows - c, n, turned);
+    n = gm_min_size(k - l, piece);
+    for (size_t r = 0; narrow && r < n; r++)
+      traits->to_float(widened + r * wide, at(f, begin + l + r, first), wide);
+    const float *x = (const float *)(const void *)at(f, begin + l, row);
+    if (narrow) x = widened + (row - first);
+    pack_turned_rows(p, to + bytes_for(p, l), tile_bytes, x,
+                     narrow ? wide : f->row_bytes / sizeof *x, rows, n, turned);
   }
 }
 
@@ -143,7 +118,7 @@ void gm_pack_tiles(const gm_packing *p, size_t first, size_t n, size_t begin, si
     pack_turned(p, row, rows, begin, k, to, scratch);
     return;
   }
-  for (size_t r = 0; r < rows; r += p->height, to += bytes_for(p, k))
+  for (size_t r = 0; r < rows; r += p->height, to += gm_tile_stride(p, k))
     pack_upright(p, row + r, gm_min_size(p->height, rows - r), begin, k, to, scratch);
 }
 

@@ -142,6 +142,14 @@ static void transpose(float *y, size_t ldy, const float *x, size_t ldx, size_t r
     for (size_t i = 0; i < n; i++) y[i * ldy + r] = x[r * ldx + i];
 }
 
+static void strips(float *y, size_t y_step, size_t width, const float *x, size_t ldx,
+                   size_t rows, size_t n) {
+  for (size_t first = 0; first < n; first += width, y += y_step)
+    for (size_t r = 0; r < rows; r++)
+      for (size_t c = 0; c < width; c++)
+        y[r * width + c] = first + c < n ? x[r * ldx + first + c] : 0;
+}
+
 static void dots_f32(float *s, const float *q, const void *k, size_t ldk, size_t n, size_t d) {
   const float *keys = k;
   for (size_t j = 0; j < n; j++) {
@@ -321,6 +329,7 @@ void gm_row_kernels_use_ref(gm_row_kernels *k) {
       .deform = deform,
       .tile_product = tile_product,
       .transpose = transpose,
+      .strips = strips,
       .kv[GM_TYPE_F32] = {.widen = widen_f32,
                           .narrow = narrow_f32,
                           .dots = dots_f32,
