@@ -67,8 +67,10 @@ static void time_shape(bench *b, const shape *s) {
   float *x = floats(s->m * s->k), *y = floats(s->m * s->n), *dx = floats(s->m * s->k);
   float *w = floats(taps * s->n * s->k), *dw = calloc(taps * s->n * s->k, sizeof *dw);
   if (!dw) exit(1);
-  gm_tensor tensor = {GM_TYPE_F32, 2, {s->n, s->k, 1, 1}, s->k * sizeof *w, w};
-  if (s->side) tensor = (gm_tensor){GM_TYPE_F32, 4, {3, 3, s->n, s->k}, s->k * sizeof *w, w};
+  gm_tensor tensor = {.type = GM_TYPE_F32, .n_dims = 2, .shape = {s->n, s->k, 1, 1}};
+  if (s->side)
+    tensor = (gm_tensor){.type = GM_TYPE_F32, .n_dims = 4, .shape = {3, 3, s->n, s->k}};
+  tensor.row_bytes = s->k * sizeof *w, tensor.data = w;
   gm_learned learned = {.weights = w, .bytes = taps * s->n * s->k * sizeof *w, .gradient = dw};
   for (form f = FORWARD; f <= BY_WEIGHT; f++) {
     b->learns = (gm_learned_set){&learned, f == BY_WEIGHT};

@@ -1,12 +1,16 @@
-/* conv_bwd.c - ops_bwd.h: 3x3 convolution as nine products, one a tap.
+/* conv_bwd.c - ops_bwd.h: 3x3 convolution.
  *
- * Maps are copied with one zero position after each row and a zero row after each map, so that
- * the neighbour of position p at (dy, dx) is always position p + dy * (w + 1) + dx: a tap reads
- * a run of positions. The forward sums x shifted by the tap, the gradient by x sums dy shifted
- * the other way, and that by the weight is a product over all positions. */
+ * Maps that are large enough go through Winograd's algorithm, as in inference, in f32: the
+ * gradient by x is a convolution too, of dy, by the taps in the opposite order and each tap's
+ * matrix turned. The others are nine products, one a tap, as is the gradient by the weight:
+ * maps are copied with one zero position after each row and a zero row after each map, so that
+ * the neighbour of position p at (dy, dx) is always position p + dy * (w + 1) + dx, and a tap
+ * reads a run of positions. */
+#include "conv_winograd.h"
 #include "ops_bwd.h"
 #include "product.h"
 #include "row_sums.h"
+#include "sizes.h"
 
 #include <assert.h>
 #include <string.h>
@@ -118,8 +122,92 @@ static void pads_of(const gm_tensor *weight, size_t b, size_t h, size_t w, padde
   *out = padded_of(b, h, w, weight->shape[2]);
 }
 
+/* ---- Winograd */
+
+enum { TURN_ROWS = 32 }; /* of a tap's matrix, in a task */
+
+typedef struct copy_weight_job {
+  const gm_kernels *kernels;
+  const gm_tensor *weight;
+  float *wide;       /* the weights in f32, where they are not */
+  const float *from; /* the weights in f32 */
+  float *turned;     /* [3, 3, ci, co], taps in the opposite order */
+} copy_weight_job;
+
+static void widen_task(void *arg, size_t row, size_t worker) {
+  const copy_weight_job *job = arg;
+  const gm_tensor *w = job->weight;
+  (void)worker;
+  gm_type_traits_of(w->type)->to_float(job->wide + row * w->shape[3],
+                                       (const char *)w->data + row * w->row_bytes, w->shape[3]);
+}
+
+static void turn_task(void *arg, size_t task, size_t worker) {
+  const copy_weight_job *job = arg;
+  size_t co = job->weight->shape[2], ci = job->weight->shape[3];
+  size_t blocks = gm_ceil_div(co, TURN_ROWS), tap = task / blocks;
+  size_t row = task % blocks * TURN_ROWS, rows = gm_min_size(TURN_ROWS, co - row);
+  (void)worker;
+  job->kernels->rows.transpose(job->turned + (8 - tap) * ci * co + row, co,
+                               job->from + (tap * co + row) * ci, ci, rows, ci);
+}
+
+static gm_tensor f32_weight(const float *data, size_t co, size_t ci) {
+  return (gm_tensor){.type = GM_TYPE_F32,
+                     .n_dims = 4,
+                     .shape = {3, 3, co, ci},
+                     .row_bytes = ci * sizeof *data,
+                     .data = data};
+}
+
+/* *out = the weight in f32, as it is or for the gradient by x. */
+static gm_status winograd_weight(gm_compute *c, const gm_tensor *weight, bool back,
+                                 gm_tensor *out) {
+  size_t co = weight->shape[2], ci = weight->shape[3], floats = 9 * co * ci;
+  const float *from = weight->data;
+  copy_weight_job job = {.kernels = c->kernels, .weight = weight};
+  if (weight->type != GM_TYPE_F32) {
+    job.wide = gm_scratch_f32(c, floats, "a convolution's weights");
+    if (!job.wide) return GM_ERR_MEMORY;
+    gm_pool_run(c->pool, widen_task, &job, 9 * co);
+    from = job.wide;
+  }
+  *out = f32_weight(from, co, ci);
+  if (!back) return GM_OK;
+  job.from = from;
+  job.turned = gm_scratch_f32(c, floats, "a convolution's weights");
+  if (!job.turned) return GM_ERR_MEMORY;
+  gm_pool_run(c->pool, turn_task, &job, 9 * gm_ceil_div(co, TURN_ROWS));
+  *out = f32_weight(job.turned, ci, co);
+  return GM_OK;
+}
+
+/* Whether y = x * weight, or by the weight turned, is a case for Winograd. Tables of kernels
+ * that round weights in f32 are not, unless they round to bf16 and the caller wants it. */
+static bool winograd_fits(const gm_training *t, const gm_tensor *weight, size_t h, size_t w) {
+  const gm_kernels *k = t->c->kernels;
+  const gm_conv_args args = {.weight = weight, .h = h, .w = w};
+  bool exact = !k->rounds[GM_TYPE_F32];
+  return gm_conv_winograd_fits(&args) &&
+         (exact || (t->bf16 && k->rounded[GM_TYPE_F32]->form == GM_TILE_AS_ROWS));
+}
+
+static gm_status run_winograd(gm_compute *c, const gm_tensor *weight, bool back,
+                              gm_conv_args *args) {
+  gm_tensor w;
+  GM_TRY(winograd_weight(c, weight, back, &w));
+  args->weight = &w;
+  return gm_conv_winograd(c, args);
+}
+
+/* ---- both */
+
 static gm_status conv_train(const gm_training *t, const gm_tensor *weight, const float *bias,
                             const float *x, padded *in, padded *out, float *y) {
+  if (winograd_fits(t, weight, in->h, in->w)) {
+    gm_conv_args args = {.x = x, .b = in->b, .h = in->h, .w = in->w, .bias = bias, .y = y};
+    return run_winograd(t->c, weight, false, &args);
+  }
   if (!padded_alloc(t->c, in) || !padded_alloc(t->c, out)) return GM_ERR_MEMORY;
   fill(t->c, in, x);
   GM_TRY(run_taps(t, weight, bias, in, out, false));
@@ -160,13 +248,23 @@ static gm_status add_weight_gradient(const gm_training *t, float *gradient, cons
 static gm_status conv_back(const gm_training *t, const gm_tensor *weight, const float *x,
                            const float *dy, padded *in, padded *out, float *dx, bool add) {
   float *gradient = gm_gradient(t, weight->data);
+  bool winograd = dx && winograd_fits(t, weight, in->h, in->w);
+  if (winograd) {
+    gm_arena_mark mark = gm_arena_save(&t->c->arena);
+    gm_conv_args args = {
+        .x = dy, .b = in->b, .h = in->h, .w = in->w, .accumulate = add, .y = dx};
+    GM_TRY(run_winograd(t->c, weight, true, &args));
+    gm_arena_restore(&t->c->arena, mark);
+  }
+  bool taps = dx && !winograd;
+  if (!gradient && !taps) return GM_OK;
   if (!padded_alloc(t->c, in) || !padded_alloc(t->c, out)) return GM_ERR_MEMORY;
   fill(t->c, out, dy);
   if (gradient) {
     fill(t->c, in, x);
     GM_TRY(add_weight_gradient(t, gradient, in, out));
   }
-  if (!dx) return GM_OK;
+  if (!taps) return GM_OK;
   GM_TRY(run_taps(t, weight, NULL, out, in, true));
   take(t->c, in, dx, add);
   return GM_OK;
