@@ -6,6 +6,7 @@
 #include "ops_support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,18 +19,18 @@ static const gm_tensor_choice all = {.part = NULL};
 static gm_model_file *groma;
 static gm_params *params;
 
-static gm_params *initialised(uint64_t seed) {
+static gm_params *initialised(uint64_t seed, const gm_tensor_choice *which) {
   gm_params *made;
   gm_error err;
   assert_ok(gm_params_create(&made, groma, &whole, 1, false, 0, &err), &err);
-  assert_ok(gm_initialise(made, &all, seed, &err), &err);
+  assert_ok(gm_initialise(made, which, seed, &err), &err);
   return made;
 }
 
 static int open_all(void **state) {
   (void)state;
   groma = converted_model(GM_MODELS "/groma-mini", "f32");
-  params = initialised(5);
+  params = initialised(5, &all);
   return 0;
 }
 
@@ -191,7 +192,8 @@ static void test_words(void **state) {
 
 static void test_seeds(void **state) {
   (void)state;
-  gm_params *same = initialised(5), *other = initialised(6);
+  const gm_tensor_choice proposer = {.part = "proposer"};
+  gm_params *same = initialised(5, &all), *other = initialised(6, &proposer);
   gm_error err;
   for (size_t i = 0; i < params->n; i++)
     assert_memory_equal(params->all[i].value, same->all[i].value,
@@ -200,7 +202,7 @@ static void test_seeds(void **state) {
   const gm_param *mine = param(name), *theirs = gm_params_find(other, name);
   assert_memory_not_equal(mine->value, theirs->value, mine->n * sizeof(float));
   /* A part alone. */
-  assert_ok(gm_initialise(other, &(gm_tensor_choice){.part = "proposer"}, 5, &err), &err);
+  assert_ok(gm_initialise(other, &proposer, 5, &err), &err);
   assert_memory_equal(mine->value, theirs->value, mine->n * sizeof(float));
   name = "img_txt_bridge.0.weight";
   assert_memory_not_equal(param(name)->value, gm_params_find(other, name)->value,
@@ -225,6 +227,31 @@ static void test_seeds(void **state) {
   assert_true(fabs(gm_param_rms(same, name) / rms - 0.25) < 1e-12);
   gm_params_free(same);
   gm_params_free(other);
+}
+
+/* Every tensor of a CLIP has a rule too. */
+static void test_clip(void **state) {
+  (void)state;
+  gm_error err;
+  gm_model_file *clip = converted_model(GM_MODELS "/clip-mini", "f32");
+  gm_params *groma_params = params;
+  assert_ok(gm_params_create(&params, clip, &whole, 1, false, 0, &err), &err);
+  assert_ok(gm_initialise(params, &all, 5, &err), &err);
+  double layers = 0;
+  char name[96];
+  do snprintf(name, sizeof name, "text_model.encoder.layers.%.0f.mlp.fc2.weight", layers++);
+  while (gm_params_find(params, name));
+  layers--;
+  check_normal("text_model.encoder.layers.0.mlp.fc2.weight", 0.02 / sqrt(2 * layers));
+  check_normal("text_model.encoder.layers.0.self_attn.q_proj.weight", 0.02);
+  check_normal("vision_model.embeddings.patch_embedding.weight", 0.02);
+  check_normal("text_projection.weight", 0.02);
+  check_all("vision_model.pre_layrnorm.weight", 1);
+  check_all("text_model.final_layer_norm.bias", 0);
+  check_all("vision_model.encoder.layers.0.mlp.fc1.bias", 0);
+  gm_params_free(params);
+  params = groma_params;
+  gm_model_file_close(clip);
 }
 
 /* A fresh model of groma-mini's sizes has its tensors and shapes, and loads. */
@@ -298,7 +325,7 @@ int main(void) {
       cmocka_unit_test(test_proposer), cmocka_unit_test(test_heads),
       cmocka_unit_test(test_offsets),  cmocka_unit_test(test_regions),
       cmocka_unit_test(test_words),    cmocka_unit_test(test_seeds),
-      cmocka_unit_test(test_fresh),
+      cmocka_unit_test(test_clip),     cmocka_unit_test(test_fresh),
   };
   return cmocka_run_group_tests(tests, open_all, close_all);
 }

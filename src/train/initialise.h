@@ -1,6 +1,6 @@
 /* initialise.h - the first values of weights that are trained from nothing, by the names of
- * their tensors (spec in docs/TRAINING.md). Values depend on the seed and the tensor's name
- * alone; the heads of the proposer's layers start as equal copies. */
+ * their tensors. Values depend on the seed and the tensor's name alone; the heads of the
+ * proposer's layers start as equal copies. */
 #ifndef GM_INITIALISE_H
 #define GM_INITIALISE_H
 
