@@ -89,7 +89,7 @@ static int open_world(void **state) {
       ((float *)world.boxes[i])[k] =
           (float)json_number_value(json_array_get(json_array_get(boxes, k / 4), k % 4));
     world.features[i] = features_of(c, vision, name, &world.width);
-    world.pictures[i] = (gm_detect_picture){world.features[i], world.boxes[i], n};
+    world.pictures[i] = (gm_detect_picture){world.features[i], world.boxes[i], n, NULL};
   }
   gm_vision_free(vision);
   json_decref(json);
@@ -418,10 +418,41 @@ static void chunks_add_up(void **state) {
   for (size_t i = 0; i < PICTURES; i++) close_run(parts[i]);
 }
 
+/* The loss along the gradient g by a picture's features rises by |g|^2. A step that moves it by
+ * a ten-thousandth stays away from other matchings and choices here; the loss is good to some
+ * 1e-7 of itself (f32 passes, sums in f64), so the slope to 1e-3, and curvature cancels. */
+static void features_have_a_gradient(void **state) {
+  (void)state;
+  run *r = open_run(2);
+  size_t cells = r->w.encoder.grid * r->w.encoder.grid, n = cells * world.width;
+  float *d = zeros(n), *moved = zeros(n);
+  gm_detect_picture picture = world.pictures[0];
+  picture.d_features = d;
+  gm_detect_batch batch = {&picture, 1, GM_SOURCE_COCO, 1, 0};
+  assert_ok(gm_proposer_train(&r->t, &r->w, &batch, &r->result), &r->err);
+  double square = 0, side[2], loss = r->result.loss;
+  for (size_t i = 0; i < n; i++) square += (double)d[i] * d[i];
+  double h = 1e-4 * loss / square;
+  picture.features = moved;
+  picture.d_features = NULL;
+  batch.scale = 0;
+  for (int s = 0; s < 2; s++) {
+    for (size_t i = 0; i < n; i++)
+      moved[i] = world.features[0][i] + (float)((s ? -h : h) * d[i]);
+    assert_ok(gm_proposer_train(&r->t, &r->w, &batch, &r->result), &r->err);
+    side[s] = r->result.loss;
+  }
+  assert_near((side[0] - side[1]) / (2 * h), square, 0.02,
+              "slope along the features' gradient");
+  free(d);
+  free(moved);
+  close_run(r);
+}
+
 static void handles_pictures_without_boxes(void **state) {
   (void)state;
   run *r = open_run(2);
-  gm_detect_picture none = {world.features[0], NULL, 0};
+  gm_detect_picture none = {world.features[0], NULL, 0, NULL};
   gm_detect_batch batch = {&none, 1, GM_SOURCE_SA1B, 1, 0};
   assert_ok(gm_proposer_train(&r->t, &r->w, &batch, &r->result), &r->err);
   assert_true(isfinite(r->result.loss) && r->result.loss > 0);
@@ -448,6 +479,7 @@ int main(void) {
       cmocka_unit_test(same_bits),
       cmocka_unit_test(bf16_is_near),
       cmocka_unit_test(chunks_add_up),
+      cmocka_unit_test(features_have_a_gradient),
       cmocka_unit_test(handles_pictures_without_boxes),
       cmocka_unit_test(says_where_outputs_are_not_numbers),
   };

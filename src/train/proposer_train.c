@@ -43,7 +43,8 @@ typedef struct picture_run {
   const gm_training *t;
   const gm_proposer_learner *w;
   const float *features;
-  uint64_t place; /* its first of gm_dropout */
+  float *d_features; /* or NULL */
+  uint64_t place;    /* its first of gm_dropout */
   float *projected, *stats;
   float **memory; /* [encoder layers + 1]: the layers' inputs, and the last one's output */
   gm_encoder_layer_kept *encoder;
@@ -288,7 +289,7 @@ static gm_status encoder_back(picture_run *run, flow *f) {
   GM_TRY(gm_layer_norm_back(t, f->other, false, run->projected, run->stats, f->d, cells, d,
                             w->input_norm_w, w->input_norm_b));
   return gm_linear_back(t, &w->input, w->input_b, run->features, w->width, f->other, d, cells,
-                        NULL, 0, false);
+                        run->d_features, w->width, false);
 }
 
 static gm_status backward(picture_run *run, gm_source source) {
@@ -312,8 +313,11 @@ static gm_status train_picture(const gm_training *t, const gm_proposer_learner *
                                gm_detect_result *result) {
   const gm_detect_picture *picture = &batch->pictures[i];
   gm_detect_goal goal = {picture->boxes, picture->n_boxes, count, batch->scale};
-  picture_run run = {
-      .t = t, .w = w, .features = picture->features, .place = (batch->first + i) * n_places(w)};
+  picture_run run = {.t = t,
+                     .w = w,
+                     .features = picture->features,
+                     .d_features = picture->d_features,
+                     .place = (batch->first + i) * n_places(w)};
   GM_TRY(alloc_run(&run));
   GM_TRY(forward(&run, batch->source, &goal, result->outputs));
   size_t q = w->decoder.n_queries;

@@ -30,6 +30,8 @@ typedef struct gm_detect_picture {
   const float *features;   /* [n*n, C]: the mean of the encoder's last four hidden states */
   const gm_rel_box *boxes; /* [n_boxes] */
   size_t n_boxes;
+  float *
+      d_features; /* [n*n, C]: the gradient by the features is written here; NULL: not wanted */
 } gm_detect_picture;
 
 /* A chunk: pictures of one source, whose class heads learn. The other source's get no gradient
