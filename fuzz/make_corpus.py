@@ -447,6 +447,15 @@ def data_config():
     save("data_config", "unknown", json.dumps({"sets": [{**one, "other": 1}]}).encode())
 
 
+def user_data():
+    for i, names in enumerate(("[a, \"b c\", 'd,e'] # x", "{0: a, 1: 'b'}", "\n  0: a\n  1: b\nnc: 2", "\n- a\n- b")):
+        save("user_data", f"names-{i}", b"\0" + f"nc: 2\nnames: {names}\n".encode())
+    save("user_data", "labels", b"\1" + b"0 0.5 0.5 0.2 0.4\r\n2 0.9 0.5 0.4 1\n\n1 nan 0 1 1\n0 1 2\n")
+    refs = [{"image_id": 1, "expression": "the cat", "annotation_id": 1, "bbox": [1, 2, 30, 40]},
+            {"image_id": 2, "expression": "<p>", "bbox": [1, 2, 0, 40]}]
+    save("user_data", "refs", b"\2" + json.dumps(refs).encode())
+
+
 def main():
     pictures()
     torch()
@@ -465,6 +474,7 @@ def main():
     cleaned_text()
     dataset()
     data_config()
+    user_data()
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ static gm_status copy_spec(gm_data_spec *to, const gm_data_spec *from, gm_error 
   return gm_fail_memory(err, "a data set's names", strlen(from->file));
 }
 
-static gm_status order_by_shape(gm_data_set *set, gm_error *err) {
+gm_status gm_set_order_by_shape(gm_data_set *set, gm_error *err) {
   size_t n = set->n_pictures, wide = 0, other;
   set->by_shape = malloc(n * sizeof *set->by_shape);
   if (!set->by_shape) return gm_fail_memory(err, "pictures", n * sizeof *set->by_shape);
@@ -68,7 +68,7 @@ static gm_status read_set(gm_set_reader *r, const char *text) {
                      "%s: none of its entries can be used as format %s; see the counts of "
                      "what was left out",
                      set->spec.file, gm_format_names[set->spec.format]);
-  return status == GM_OK ? order_by_shape(set, r->err) : status;
+  return status == GM_OK ? gm_set_order_by_shape(set, r->err) : status;
 }
 
 gm_status gm_data_set_load(gm_data_set **out, const gm_data_spec *spec,
@@ -102,6 +102,9 @@ void gm_data_set_free(gm_data_set *set) {
   free(set->boxes);
   free(set->turns);
   free(set->categories);
+  free(set->articles);
+  free(set->picture_of);
+  gm_name_table_free(&set->ids);
   free(set->by_shape);
   gm_text_free(&set->texts);
   free(set);

@@ -4,6 +4,7 @@
 #define GM_DATA_SET_H
 
 #include "data_report.h"
+#include "name_table.h"
 #include "sample.h"
 #include "text_buffer.h"
 
@@ -42,7 +43,7 @@ typedef struct gm_data_turn {
 /* One entry of the set: what an epoch visits once. Texts are offsets into gm_data_set.texts. */
 typedef struct gm_data_picture {
   size_t file;                /* below spec.images */
-  size_t caption;             /* GM_NO_TEXT */
+  size_t caption, background; /* GM_NO_TEXT; background: a colour, of drawn scenes */
   uint32_t width, height;     /* pixels; 0: the file does not say */
   size_t first_box, n_boxes;  /* groma-instruct: in the order of the marks */
   size_t first_turn, n_turns; /* llava, groma-instruct */
@@ -54,15 +55,21 @@ typedef struct gm_data_set {
   gm_data_box *boxes;
   gm_data_turn *turns;
   size_t *categories; /* names in lower case, each once */
+  size_t *articles;   /* [n_categories]: as the file says, e.g. "the" or ""; GM_NO_TEXT */
   size_t n_pictures, n_boxes, n_turns, n_categories;
   gm_text texts; /* NUL after each */
   /* Indices of pictures: first the n_wide ones with width / height > 1, then the others. */
   uint32_t *by_shape;
   size_t n_wide;
+  /* With rules.all_pictures: the pictures by the numbers of their ids; GM_NAME_NONE. */
+  gm_name_table ids;
+  size_t *picture_of; /* [n_picture_of] */
+  size_t n_picture_of;
 } gm_data_set;
 
 typedef struct gm_data_rules {
-  double min_score; /* grit: the score of a box that counts, 0.65 */
+  double min_score;  /* grit: the score of a box that counts, 0.65 */
+  bool all_pictures; /* coco: also pictures without boxes and small ones; ids are kept */
 } gm_data_rules;
 
 /* Reads spec.file. Entries that cannot be used are left out, and counted in report. The spec's

@@ -10,14 +10,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 /* The smallest side of a picture that is used, in pixels. */
 enum { MIN_SIDE = 32 };
 
 typedef struct coco_picture {
   const char *entry;
-  size_t id, file, caption; /* id: a number of picture_ids */
+  size_t id, file, caption, background; /* id: a number of picture_ids */
   uint32_t width, height;
   size_t first, n; /* its annotations, in `sorted` */
   bool twice;      /* an earlier picture has the id */
@@ -47,11 +46,12 @@ typedef struct coco_reader {
 /* ---- the lists ---- */
 
 static gm_status read_picture(coco_reader *c) {
-  static const char *const names[] = {"id", "file_name", "width", "height", "caption"};
+  static const char *const names[] = {"id",     "file_name", "width",
+                                      "height", "caption",   "background"};
   gm_set_reader *r = c->r;
-  gm_pull_value v[5];
-  coco_picture p = {.caption = GM_NO_TEXT};
-  if (!gm_pull_members(&r->json, &p.entry, names, v, 5)) return GM_OK;
+  gm_pull_value v[6];
+  coco_picture p = {.caption = GM_NO_TEXT, .background = GM_NO_TEXT};
+  if (!gm_pull_members(&r->json, &p.entry, names, v, 6)) return GM_OK;
   GM_TRY(gm_id_number(&c->picture_ids, &v[0], &p.id, r->err));
   p.width = gm_pull_side(&v[2]);
   p.height = gm_pull_side(&v[3]);
@@ -68,6 +68,8 @@ static gm_status read_picture(coco_reader *c) {
     GM_TRY(gm_set_add_phrase(r, &v[4], format == GM_DATA_REFCOCO, p.entry, &p.caption));
     if (p.caption == GM_NO_TEXT) return GM_OK;
   }
+  if (r->rules->all_pictures && v[5].kind == GM_PULL_STRING)
+    GM_TRY(gm_set_add_phrase(r, &v[5], true, p.entry, &p.background));
   GM_TRY(gm_set_add_file(r, &v[1], &p.file));
   coco_picture *grown = gm_room_for_one(c->pictures, c->n_pictures, sizeof *grown);
   if (!grown) return gm_fail_memory(r->err, "pictures", 2 * c->n_pictures * sizeof *grown);
@@ -76,54 +78,34 @@ static gm_status read_picture(coco_reader *c) {
   return GM_OK;
 }
 
-/* The name in lower case (simple mappings, as Python's lower() for all but a few letters). */
-static gm_status add_category_name(coco_reader *c, const char *name, size_t *offset) {
-  char lower[4];
-  gm_text text = {0};
-  gm_status status = GM_OK;
-  const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)name;
-  for (utf8proc_int32_t code; status == GM_OK && *at;) {
-    utf8proc_ssize_t n = utf8proc_iterate(at, -1, &code);
-    if (n <= 0) break; /* the file is UTF-8, so this does not happen */
-    at += n;
-    n = utf8proc_encode_char(utf8proc_tolower(code), (utf8proc_uint8_t *)lower);
-    status = gm_text_append(&text, lower, (size_t)n, c->r->err);
-  }
-  if (status == GM_OK)
-    status = gm_set_add_text(c->r, text.bytes ? text.bytes : "", text.length, offset);
-  gm_text_free(&text);
-  return status;
-}
-
 static gm_status read_category(coco_reader *c) {
-  static const char *const names[] = {"id", "name"};
+  static const char *const names[] = {"id", "name", "article"};
   gm_set_reader *r = c->r;
   gm_data_set *set = r->set;
-  gm_pull_value v[2];
+  gm_pull_value v[3];
   const char *entry;
-  if (!gm_pull_members(&r->json, &entry, names, v, 2)) return GM_OK;
-  size_t id, text;
+  if (!gm_pull_members(&r->json, &entry, names, v, 3)) return GM_OK;
+  size_t id, text, place, article = GM_NO_TEXT, known = set->n_categories;
   GM_TRY(gm_id_number(&c->category_ids, &v[0], &id, r->err));
   if (id == GM_NAME_NONE)
     return gm_set_fault(r, GM_FAULT_ENTRY, entry, "the category has no id");
   GM_TRY(gm_set_add_phrase(r, &v[1], true, entry, &text));
   if (text == GM_NO_TEXT) return GM_OK;
-  GM_TRY(add_category_name(c, gm_data_text(set, text), &text));
-  size_t known = c->names.n, place = gm_name_table_add_name(&c->names, gm_data_text(set, text));
+  if (v[2].kind == GM_PULL_STRING && v[2].length < 8)
+    GM_TRY(gm_set_add_file(r, &v[2], &article));
+  char *name = strdup(gm_data_text(set, text)); /* adding moves the texts */
+  if (!name) return gm_fail_memory(r->err, "categories", 1);
+  gm_status status = gm_set_add_category(r, &c->names, name, article, &place);
+  free(name);
+  if (status != GM_OK) return status;
   coco_category *grown = gm_room_for_one(c->categories, c->n_categories, sizeof *grown);
-  if (grown) c->categories = grown;
-  if (place == GM_NAME_NONE || !grown)
-    return gm_fail_memory(r->err, "categories", sizeof *grown);
+  if (!grown) return gm_fail_memory(r->err, "categories", sizeof *grown);
+  c->categories = grown;
   grown[c->n_categories++] = (coco_category){entry, id, place};
-  if (place < known)
-    return gm_set_fault(r, GM_FAULT_NAME_TWICE, entry,
-                        "an earlier category is called '%.80s' too; both are one",
-                        gm_data_text(set, text));
-  size_t *categories = gm_room_for_one(set->categories, set->n_categories, sizeof *categories);
-  if (!categories) return gm_fail_memory(r->err, "categories", sizeof *categories);
-  set->categories = categories;
-  categories[set->n_categories++] = text;
-  return GM_OK;
+  if (place == known) return GM_OK;
+  return gm_set_fault(r, GM_FAULT_NAME_TWICE, entry,
+                      "an earlier category is called '%.80s' too; both are one",
+                      gm_data_text(set, set->categories[place]));
 }
 
 static bool is_marked(const gm_pull_value *value) {
@@ -373,11 +355,13 @@ static gm_status add_picture(coco_reader *c, const coco_picture *p) {
   gm_data_format format = r->set->spec.format;
   gm_data_picture picture = {.file = p->file,
                              .caption = p->caption,
+                             .background = p->background,
                              .width = p->width,
                              .height = p->height,
                              .first_box = r->set->n_boxes};
   if (p->twice) return GM_OK;
-  if (gm_min_size(p->width, p->height) < MIN_SIDE)
+  bool all = r->rules->all_pictures;
+  if (!all && gm_min_size(p->width, p->height) < MIN_SIDE)
     return gm_set_fault(r, GM_RULE_SMALL, p->entry, "a small picture");
   if (format == GM_DATA_VG && p->n) GM_TRY(drop_equal(c, p));
   size_t n = format == GM_DATA_REFCOCO ? gm_min_size(p->n, 1) : p->n;
@@ -395,7 +379,8 @@ static gm_status add_picture(coco_reader *c, const coco_picture *p) {
     }
   }
   picture.n_boxes = r->set->n_boxes - picture.first_box;
-  if (!picture.n_boxes) return gm_set_fault(r, GM_RULE_EMPTY, p->entry, "no boxes");
+  if (all) r->set->picture_of[p->id] = r->set->n_pictures;
+  if (!all && !picture.n_boxes) return gm_set_fault(r, GM_RULE_EMPTY, p->entry, "no boxes");
   return gm_set_add_picture(r, &picture);
 }
 
@@ -403,9 +388,17 @@ gm_status gm_read_coco_set(gm_set_reader *r) {
   coco_reader c = {.r = r};
   gm_status status = read_lists(&c);
   if (status == GM_OK && !r->json.wanted) status = sort_boxes(&c);
+  if (status == GM_OK && r->rules->all_pictures) {
+    r->set->picture_of = no_places(c.picture_ids.n);
+    r->set->n_picture_of = c.picture_ids.n;
+    if (!r->set->picture_of) status = gm_fail_memory(r->err, "pictures", c.picture_ids.n);
+  }
   for (size_t i = 0; status == GM_OK && !r->json.wanted && i < c.n_pictures; i++)
     status = add_picture(&c, &c.pictures[i]);
-  gm_name_table_free(&c.picture_ids);
+  if (r->rules->all_pictures)
+    r->set->ids = c.picture_ids;
+  else
+    gm_name_table_free(&c.picture_ids);
   gm_name_table_free(&c.category_ids);
   gm_name_table_free(&c.names);
   free(c.pictures);

@@ -26,7 +26,7 @@ static gm_status add_expression(gm_set_reader *r, const char *entry, const char 
 }
 
 static gm_status add_entry(gm_set_reader *r, const char *entry, const gm_pull_value *v) {
-  gm_data_picture picture = {.first_box = r->set->n_boxes};
+  gm_data_picture picture = {.background = GM_NO_TEXT, .first_box = r->set->n_boxes};
   gm_pull_value one;
   if (v[0].kind != GM_PULL_STRING || !v[0].length || v[2].kind != GM_PULL_ARRAY)
     return gm_set_fault(r, GM_FAULT_ENTRY, entry, "wanted filename, caption and ref_exps");

@@ -147,6 +147,7 @@ gm_status gm_read_groma_instruct_set(gm_set_reader *r) {
     instruct_entry e = {.r = r,
                         .used = true,
                         .picture = {.caption = GM_NO_TEXT,
+                                    .background = GM_NO_TEXT,
                                     .first_box = r->set->n_boxes,
                                     .first_turn = r->set->n_turns}};
     if (!gm_pull_members(&r->json, &e.entry, names, v, 5)) return GM_OK;

@@ -48,7 +48,8 @@ static gm_status add_value(gm_set_reader *r, const char *entry, const gm_pull_va
 }
 
 static gm_status add_entry(gm_set_reader *r, const char *entry, const gm_pull_value *v) {
-  gm_data_picture picture = {.caption = GM_NO_TEXT, .first_turn = r->set->n_turns};
+  gm_data_picture picture = {
+      .caption = GM_NO_TEXT, .background = GM_NO_TEXT, .first_turn = r->set->n_turns};
   gm_pull_value turn;
   size_t texts[2], n = 0;
   if (v[0].kind != GM_PULL_STRING || !v[0].length || v[1].kind != GM_PULL_ARRAY)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 /* ---- filling the set ---- */
 
@@ -47,6 +48,44 @@ gm_status gm_set_add_picture(gm_set_reader *r, const gm_data_picture *picture) {
   if (!grown) return gm_fail_memory(r->err, "pictures", 2 * set->n_pictures * sizeof *grown);
   set->pictures = grown;
   grown[set->n_pictures++] = *picture;
+  return GM_OK;
+}
+
+/* The name in lower case (simple mappings, as Python's lower() for all but a few letters). */
+static gm_status add_lower(gm_set_reader *r, const char *name, size_t *offset) {
+  char lower[4];
+  gm_text text = {0};
+  gm_status status = GM_OK;
+  const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)name;
+  for (utf8proc_int32_t code; status == GM_OK && *at;) {
+    utf8proc_ssize_t n = utf8proc_iterate(at, -1, &code);
+    if (n <= 0) break; /* the file is UTF-8, so this does not happen */
+    at += n;
+    n = utf8proc_encode_char(utf8proc_tolower(code), (utf8proc_uint8_t *)lower);
+    status = gm_text_append(&text, lower, (size_t)n, r->err);
+  }
+  if (status == GM_OK)
+    status = gm_set_add_text(r, text.bytes ? text.bytes : "", text.length, offset);
+  gm_text_free(&text);
+  return status;
+}
+
+gm_status gm_set_add_category(gm_set_reader *r, gm_name_table *names, const char *name,
+                              size_t article, size_t *index) {
+  gm_data_set *set = r->set;
+  size_t text, n = set->n_categories;
+  GM_TRY(add_lower(r, name, &text));
+  *index = gm_name_table_add_name(names, gm_data_text(set, text));
+  if (*index < n) return GM_OK;
+  size_t *categories = gm_room_for_one(set->categories, n, sizeof *categories);
+  if (categories) set->categories = categories;
+  size_t *articles = gm_room_for_one(set->articles, n, sizeof *articles);
+  if (articles) set->articles = articles;
+  if (*index == GM_NAME_NONE || !categories || !articles)
+    return gm_fail_memory(r->err, "categories", 2 * n * sizeof *categories);
+  categories[n] = text;
+  articles[n] = article;
+  set->n_categories++;
   return GM_OK;
 }
 

@@ -27,6 +27,12 @@ gm_status gm_set_add_text(gm_set_reader *r, const char *text, size_t length, siz
 gm_status gm_set_add_box(gm_set_reader *r, const gm_data_box *box);
 gm_status gm_set_add_turn(gm_set_reader *r, size_t question, size_t answer);
 gm_status gm_set_add_picture(gm_set_reader *r, const gm_data_picture *picture);
+/* Adds a category by its name, which is put into lower case; `names` has all names so far.
+ * *index is its place in the set, whether or not it is new. article: GM_NO_TEXT if unknown. */
+gm_status gm_set_add_category(gm_set_reader *r, gm_name_table *names, const char *name,
+                              size_t article, size_t *index);
+/* Fills by_shape when all pictures are there. */
+gm_status gm_set_order_by_shape(gm_data_set *set, gm_error *err);
 /* A picture's file name, which must be a string. */
 gm_status gm_set_add_file(gm_set_reader *r, const gm_pull_value *value, size_t *offset);
 /* The text of a string that is trimmed (trim) and has no tags and no NUL. *offset is
