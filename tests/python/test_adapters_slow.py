@@ -161,6 +161,13 @@ def test_groma():
     # int8 rounds activations and weights: a hundredth of a product's size (test_linear.c).
     q8_merged = convert(q8, "q8-merged.gguf", "--type", "q8_0", "--adapter", adapter)
     compare(answers(q8, "--adapter", adapter)[:1] + ("",), answers(q8_merged)[:1] + ("",), 0.1, 10, "q8_0")
+    # Panels of weights in a cache, beside pairs of the same weights, and beside a matrix that is changed as a whole.
+    layer = "perceiver.vis_encoder.encoder.layer.1.mlp.fc1.weight"
+    whole = write("whole.gguf", {layer + ".diff": (0.02 * np.sin(np.arange(tensors[layer].size))).astype(np.float32)
+                                 .reshape(tensors[layer].shape)})
+    for options in (["--adapter", adapter], ["--adapter", adapter, "--adapter", whole], []):
+        kept, _ = run("detect", "-m", q8, PICTURE, "--json", "-q", "--cache", at("panels"), *options)
+        check(kept == run("detect", "-m", q8, PICTURE, "--json", "-q", "--no-cache", *options)[0], f"panels: {options}")
     return f32, adapter, plain, with_adapter
 
 
