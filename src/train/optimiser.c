@@ -130,6 +130,7 @@ gm_status gm_optimiser_step(gm_optimiser *o, gm_params *params, size_t micro_bat
   const gm_optimiser_options *options = &o->options;
   assert(micro_batches >= 1 && options->average < 1);
   assert(options->average == 0 || params->with_average);
+  assert(!params->swapped);
   tensor_step *steps = malloc((params->n + 1) * sizeof *steps);
   if (!steps) return gm_fail_memory(err, "an update", params->n * sizeof *steps);
   *out = (gm_update){.factor = 1};

@@ -1,6 +1,7 @@
 /* optimiser.h - one update of the weights that learn: the gradient's norm is clipped, AdamW
  * (arXiv 1711.05101) moves the weights at a rate that warms up and then falls as a cosine, and
- * their moving average follows. */
+ * their moving average follows. Masters and moments are f32, whatever the products of training
+ * round their factors to. */
 #ifndef GM_OPTIMISER_H
 #define GM_OPTIMISER_H
 

@@ -323,5 +323,7 @@ static void swap_piece(void *arg, size_t task, size_t worker) {
 }
 
 void gm_params_swap_average(gm_params *params, gm_pool *pool) {
-  if (params->averaged) gm_pool_run(pool, swap_piece, params, params->n_pieces);
+  if (!params->averaged) return;
+  gm_pool_run(pool, swap_piece, params, params->n_pieces);
+  params->swapped = !params->swapped;
 }

@@ -74,6 +74,7 @@ typedef struct gm_params {
   size_t n_pieces;
   bool with_average;
   uint64_t averaged; /* updates that average has seen */
+  bool swapped;      /* the average stands in place of the weights */
 } gm_params;
 
 /* For each tensor of the file the last rule that fits decides; without one it is frozen. seed:
@@ -107,7 +108,7 @@ void gm_params_set_decay(gm_params *params, const gm_tensor_choice *which, doubl
 void gm_params_clear(gm_params *params, gm_pool *pool);
 /* Exchanges the weights and their average, so that the model computes with the average, or with
  * the weights again. Does nothing before the first update. What was derived from weights is to
- * be refreshed. */
+ * be refreshed. Updates and states need the weights in place. */
 void gm_params_swap_average(gm_params *params, gm_pool *pool);
 
 #endif

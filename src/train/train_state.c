@@ -118,6 +118,7 @@ static gm_status write_all(summed_file *f, const gm_train_state *s, const void *
 gm_status gm_train_state_write(const gm_train_state *s, const char *path, gm_error *err) {
   size_t bytes = head_bytes(s->params, s->place_bytes);
   assert(strlen(s->run) == RUN && s->place_bytes <= GM_MAX_PLACE);
+  assert(!s->params->swapped);
   unsigned char *head = malloc(bytes);
   if (!head) return gm_fail_memory(err, path, bytes);
   put_head(head, s);
@@ -244,6 +245,7 @@ static gm_status read_checked(reader *r, gm_train_state *s, uint64_t *steps) {
     params->all[i].steps = steps[i];
   }
   params->averaged = counts[AVERAGED];
+  params->swapped = false;
   s->optimiser->updates = counts[UPDATES];
   s->optimiser->skipped = counts[SKIPPED];
   s->optimiser->skipped_in_row = counts[IN_ROW];
