@@ -104,6 +104,11 @@ typedef struct gm_row_kernels {
    * relu. */
   void (*winograd_output)(float *const *y, const float *m, size_t m_step, const float *bias,
                           bool accumulate, bool relu, size_t n);
+  /* The gradients of the two linear maps above, the other way. m, as transformed by
+   * winograd_output, from the gradients y[16] of its outputs; NULL ones are zeros. */
+  void (*winograd_output_back)(float *m, size_t m_step, const float *const *y, size_t n);
+  /* w[9] += the gradients of the taps, from those of u. */
+  void (*winograd_weight_back)(float *const *w, const float *u, size_t u_step, size_t n);
 } gm_row_kernels;
 
 /* Each fills in the members that it has, over those that are there; ref fills in all. */

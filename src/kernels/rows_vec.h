@@ -271,6 +271,8 @@ static void use_vec(gm_row_kernels *k) {
   k->winograd_input = winograd_input_vec;
   k->winograd_weight = winograd_weight_vec;
   k->winograd_output = winograd_output_vec;
+  k->winograd_output_back = winograd_output_back_vec;
+  k->winograd_weight_back = winograd_weight_back_vec;
 }
 
 #endif

@@ -129,4 +129,74 @@ static void winograd_output_vec(float *const *y, const float *m, size_t m_step,
   if (i < n) output_lanes(y, m, m_step, finish, i, n - i);
 }
 
+/* y = A x for four values x_step apart: output_axis the other way. */
+WINO_INLINE void output_axis_back(vec *y, size_t y_step, const vec *x, size_t x_step) {
+  const vec x0 = x[0], x1 = x[x_step], x2 = x[2 * x_step], x3 = x[3 * x_step];
+  vec even = vec_fma(vec_set(GM_WINO_AA), x2, x0);
+  vec odd = vec_fma(vec_set(GM_WINO_AA * GM_WINO_A), x3, vec_mul(vec_set(GM_WINO_A), x1));
+  y[0] = x0;
+  y[y_step] = vec_add(even, odd);
+  y[2 * y_step] = vec_sub(even, odd);
+  even = vec_fma(vec_set(GM_WINO_BB), x2, x0);
+  odd = vec_fma(vec_set(GM_WINO_BB * GM_WINO_B), x3, vec_mul(vec_set(GM_WINO_B), x1));
+  y[3 * y_step] = vec_add(even, odd);
+  y[4 * y_step] = vec_sub(even, odd);
+  y[5 * y_step] = x3;
+}
+
+/* y = G^T x for six values x_step apart: weight_axis the other way. */
+WINO_INLINE void weight_axis_back(vec *y, size_t y_step, const vec *x, size_t x_step) {
+  const vec ga = vec_set(GM_WINO_GA), gb = vec_set(GM_WINO_GB);
+  const vec sum_a = vec_mul(ga, vec_add(x[x_step], x[2 * x_step]));
+  const vec odd_a = vec_mul(ga, vec_sub(x[x_step], x[2 * x_step]));
+  const vec sum_b = vec_mul(gb, vec_add(x[3 * x_step], x[4 * x_step]));
+  const vec odd_b = vec_mul(gb, vec_sub(x[3 * x_step], x[4 * x_step]));
+  y[0] = vec_fma(vec_set(GM_WINO_G0), x[0], vec_add(sum_a, sum_b));
+  y[y_step] = vec_fma(vec_set(GM_WINO_A), odd_a, vec_mul(vec_set(GM_WINO_B), odd_b));
+  y[2 * y_step] =
+      vec_fma(vec_set(GM_WINO_AA), sum_a, vec_fma(vec_set(GM_WINO_BB), sum_b, x[5 * x_step]));
+}
+
+WINO_INLINE void output_back_lanes(float *m, size_t m_step, const float *const *y, size_t at,
+                                   size_t left) {
+  vec in[4], t[24], out[6];
+  for (size_t j = 0; j < 4; j++) {
+    for (size_t i = 0; i < 4; i++)
+      in[i] = y[i * 4 + j] ? load_left(y[i * 4 + j] + at, left) : vec_set(0);
+    output_axis_back(t + j, 4, in, 1);
+  }
+  for (size_t i = 0; i < 6; i++) {
+    output_axis_back(out, 1, t + i * 4, 1);
+    for (size_t j = 0; j < 6; j++) store_left(m + (i * 6 + j) * m_step + at, out[j], left);
+  }
+}
+
+static void winograd_output_back_vec(float *m, size_t m_step, const float *const *y, size_t n) {
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC) output_back_lanes(m, m_step, y, i, VEC);
+  if (i < n) output_back_lanes(m, m_step, y, i, n - i);
+}
+
+WINO_INLINE void weight_back_lanes(float *const *w, const float *u, size_t u_step, size_t at,
+                                   size_t left) {
+  vec in[6], t[18], out[3];
+  for (size_t j = 0; j < 6; j++) {
+    for (size_t i = 0; i < 6; i++) in[i] = load_left(u + (i * 6 + j) * u_step + at, left);
+    weight_axis_back(t + j, 6, in, 1);
+  }
+  for (size_t i = 0; i < 3; i++) {
+    weight_axis_back(out, 1, t + i * 6, 1);
+    for (size_t j = 0; j < 3; j++) {
+      float *to = w[i * 3 + j] + at;
+      store_left(to, vec_add(out[j], load_left(to, left)), left);
+    }
+  }
+}
+
+static void winograd_weight_back_vec(float *const *w, const float *u, size_t u_step, size_t n) {
+  size_t i = 0;
+  for (; i + VEC <= n; i += VEC) weight_back_lanes(w, u, u_step, i, VEC);
+  if (i < n) weight_back_lanes(w, u, u_step, i, n - i);
+}
+
 #endif

@@ -2,10 +2,11 @@
  *
  * Maps that are large enough go through Winograd's algorithm, as in inference, in f32: the
  * gradient by x is a convolution too, of dy, by the taps in the opposite order and each tap's
- * matrix turned. The others are nine products, one a tap, as is the gradient by the weight:
+ * matrix turned; conv_weight.h has that by the weight. The others are nine products, one a tap:
  * maps are copied with one zero position after each row and a zero row after each map, so that
  * the neighbour of position p at (dy, dx) is always position p + dy * (w + 1) + dx, and a tap
  * reads a run of positions. */
+#include "conv_weight.h"
 #include "conv_winograd.h"
 #include "ops_bwd.h"
 #include "product.h"
@@ -248,8 +249,13 @@ static gm_status add_weight_gradient(const gm_training *t, float *gradient, cons
 static gm_status conv_back(const gm_training *t, const gm_tensor *weight, const float *x,
                            const float *dy, padded *in, padded *out, float *dx, bool add) {
   float *gradient = gm_gradient(t, weight->data);
-  bool winograd = dx && winograd_fits(t, weight, in->h, in->w);
-  if (winograd) {
+  bool winograd = winograd_fits(t, weight, in->h, in->w);
+  if (winograd && gradient) {
+    GM_TRY(gm_conv_weight_winograd(t, gradient, x, in->channels, dy, out->channels, in->b,
+                                   in->h, in->w));
+    gradient = NULL;
+  }
+  if (winograd && dx) {
     gm_arena_mark mark = gm_arena_save(&t->c->arena);
     gm_conv_args args = {
         .x = dy, .b = in->b, .h = in->h, .w = in->w, .accumulate = add, .y = dx};

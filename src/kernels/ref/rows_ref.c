@@ -283,6 +283,34 @@ static void both_sides(float *y, const float *matrix, const float *x, size_t row
   }
 }
 
+/* y[columns, columns] = matrix^T . x[rows, rows] . matrix[rows, columns] */
+static void both_sides_turned(float *y, const float *matrix, const float *x, size_t rows,
+                              size_t columns) {
+  float turned[24];
+  assert(rows * columns <= 24);
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) turned[j * rows + i] = matrix[i * columns + j];
+  both_sides(y, turned, x, columns, rows);
+}
+
+static void winograd_output_back(float *m, size_t m_step, const float *const *y, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float in[16], out[36];
+    for (size_t p = 0; p < 16; p++) in[p] = y[p] ? y[p][i] : 0;
+    both_sides_turned(out, output_matrix[0], in, 4, 6);
+    for (size_t f = 0; f < 36; f++) m[f * m_step + i] = out[f];
+  }
+}
+
+static void winograd_weight_back(float *const *w, const float *u, size_t u_step, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float in[36], out[9];
+    for (size_t f = 0; f < 36; f++) in[f] = u[f * u_step + i];
+    both_sides_turned(out, weight_matrix[0], in, 6, 3);
+    for (size_t p = 0; p < 9; p++) w[p][i] += out[p];
+  }
+}
+
 static void winograd_input(float *v, size_t v_step, const float *const *x, size_t n) {
   for (size_t i = 0; i < n; i++) {
     float in[36], out[36];
@@ -343,6 +371,8 @@ void gm_row_kernels_use_ref(gm_row_kernels *k) {
                            .dots = dots_q8_0,
                            .mix = mix_q8_0},
       .rotate = rotate,
+      .winograd_output_back = winograd_output_back,
+      .winograd_weight_back = winograd_weight_back,
       .winograd_input = winograd_input,
       .winograd_weight = winograd_weight,
       .winograd_output = winograd_output,
