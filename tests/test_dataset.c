@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include "data_config.h"
+#include "data_sets.h"
 #include "tags.h"
 #include "visit.h"
 
@@ -567,6 +568,35 @@ static void bad_configurations_are_named(void **state) {
   assert_int_equal(gm_data_config_load(&c, "/nowhere/c.json", &err), GM_ERR_FILE_NOT_FOUND);
 }
 
+static void all_sets_are_loaded(void **state) {
+  (void)state;
+  gm_data_config c;
+  gm_data_sets sets;
+  gm_batches *batches;
+  const gm_data_rules rules = {.min_score = 0.65};
+  write_file("two.json", coco);
+  assert_ok(try_config(&c, "{'sets': [{'name': 'a', 'format': 'coco', 'file': 'two.json',"
+                           " 'task': 'detect', 'share': 0.5}, {'name': 'b', 'format': 'coco',"
+                           " 'file': 'two.json', 'task': 'detect'}]}"),
+            &err);
+  report = (gm_data_report){0};
+  assert_ok(gm_data_sets_load(&sets, c.sets, c.n_sets, true, &rules, &report, &err), &err);
+  assert_int_equal(sets.n, 2);
+  assert_ok(gm_data_sets_batches(&batches, &sets, 1, c.seed, &err), &err);
+  assert_int_equal(gm_batches_chosen(batches, 0), 1);
+  assert_int_equal(gm_batches_chosen(batches, 1), 2);
+  gm_batches_free(batches);
+  gm_data_sets_free(&sets);
+  assert_int_equal(gm_data_sets_load(&sets, c.sets, c.n_sets, false, &rules, &report, &err),
+                   GM_ERR_ARGUMENT);
+  assert_non_null(strstr(err.message, "set a: found the task detect"));
+  c.sets[1].file[1] = '?'; /* there is no such file; the first set is freed */
+  assert_int_equal(gm_data_sets_load(&sets, c.sets, c.n_sets, true, &rules, &report, &err),
+                   GM_ERR_FILE_NOT_FOUND);
+  assert_int_equal(sets.n, 0);
+  gm_data_config_free(&c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(coco_keeps_to_the_rules),
@@ -583,6 +613,7 @@ int main(void) {
       cmocka_unit_test(tags_are_found),
       cmocka_unit_test(configurations_are_read),
       cmocka_unit_test(bad_configurations_are_named),
+      cmocka_unit_test(all_sets_are_loaded),
   };
   int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
   gm_arena_free(&arena);
