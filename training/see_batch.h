@@ -1,0 +1,55 @@
+/* see_batch.h - one step of teaching the seeing half of a small model: the vision encoder by
+ * dense labels (the class of the object over each patch), the region proposer by its own loss,
+ * and the region encoder by a classifier on its vectors. Their gradients add up in the vision
+ * encoder. The two classifiers are used by training alone. */
+#ifndef GM_TRAINING_SEE_BATCH_H
+#define GM_TRAINING_SEE_BATCH_H
+
+#include "pictures.h"
+
+#include "dinov2_train.h"
+#include "params.h"
+#include "proposer_train.h"
+#include "region_train.h"
+
+/* A linear classifier on a layer-normalised vector. */
+typedef struct see_head {
+  gm_tensor w; /* [n, dim], learns, as bias [n] does */
+  const float *bias;
+  float *ones, *zeros; /* [dim], owned: the norm's weight and bias, which stay */
+  size_t n, dim;
+} see_head;
+
+typedef struct see_model {
+  gm_training t;
+  gm_params *params;
+  gm_groma_hparams hparams;
+  gm_dinov2 dinov2;
+  gm_proposer_learner proposer;
+  gm_region_encoder regions;
+  see_head dense, named;
+  size_t n_classes;
+  bool with_regions; /* teach the region encoder too */
+} see_model;
+
+/* Loads the stages from the params' view and adds the classifiers. hparams, params, n_classes
+ * and t.c are set. On failure see_model_free is still to be called. */
+gm_status see_model_load(see_model *s, gm_error *err);
+/* Frees what load made, not the params. */
+void see_model_free(see_model *s);
+/* After each step: what was derived from weights. */
+gm_status see_model_refresh(see_model *s, gm_error *err);
+
+/* Sums over batches. */
+typedef struct see_sums {
+  double batches, dense, detect, named;  /* mean losses of a batch */
+  double labelled, dense_right;          /* patches */
+  double objects, named_right, recalled; /* recalled: a proposal at IoU > 0.5 */
+} see_sums;
+
+/* One batch: adds its losses to *sum and, unless `measure`, its gradients to the params'. step:
+ * its number, of which draws depend. */
+gm_status see_batch(see_model *s, const picture *pictures, size_t n, uint64_t step,
+                    bool measure, see_sums *sum);
+
+#endif
