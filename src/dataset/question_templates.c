@@ -28,8 +28,8 @@ static const char *const describe_long[] = {
     "Can you provide me with a detailed description of @?",
     "I'm curious about @ in the photo. Can you describe it in detail?",
     "Please give a comprehensive description of the object @.",
-    "What does the object @ in the picture look like? Could you give me a detailed "
-    "description?",
+    ("What does the object @ in the picture look like? Could you give me a detailed "
+     "description?"),
 };
 static const char *const caption[] = {
     "[grounding]Give me a concise description of the image.",
