@@ -20,7 +20,7 @@ enum {
   BLOCK_ROWS = 1024,       /* most, where k is cut */
   LEAST_ROWS = 128,        /* of a block that is there to give every thread something to do */
   WORKER_BLOCKS = 4,       /* that a thread wants: the last ones end at about the same time */
-  NARROW_GROUPS = 2,       /* of panels that one block can have */
+  NARROW_GROUPS = 1,       /* of panels that one block can have */
   NARROW_ROWS = 256,       /* least of a thread that packs all panels by itself */
   NEAR_BYTES = 2 << 20,    /* of b, that may lie in the second cache already */
   LITTLE = 1 << 19,        /* multiply-adds that are not worth waking threads */

@@ -13,7 +13,7 @@
 enum {
   PIECE = 256, /* of k; a multiple of every block and chunk */
   TURNED = 64, /* of k, where PIECE rows of memory would not fit the caches */
-  GROUP = 4,   /* tiles of a group */
+  GROUP = 8,   /* tiles of a group */
   LINE = 64,   /* bytes that a request brings */
   SKEW = 192 /* bytes between tiles, so that they do not all lie in the same lines of a cache */
 };
