@@ -208,7 +208,6 @@ enum { STRIPS_AHEAD = 12 }; /* rows that are asked for before they are cut */
  * this row on. Whole vectors may reach into the next rows, which are written after it. */
 static inline __attribute__((always_inline)) void
 strip_row(size_t vecs, float *y, size_t width, const float *x, size_t n, size_t rest) {
-  GM_UNROLL
   for (size_t i = 0; i < vecs; i++) {
     size_t at = i * VEC, left = at < n ? n - at : 0;
     vec v = left >= VEC ? vec_load(x + at) : left ? vec_load_part(x + at, left) : vec_set(0);
