@@ -9,18 +9,32 @@
 
 enum { COLUMNS = 256 }; /* of a table's gradient in a task */
 
-/* The pair beside w, which may be some rows of the tensor that has it; rank 0: none. */
-static gm_lora pair_of(const gm_training *t, const gm_tensor *w) {
-  gm_learned *learned = gm_learned_find(t->learned, w->data);
-  if (!learned || !learned->lora) return (gm_lora){0};
-  gm_lora pair = *learned->lora;
-  size_t bytes =
-      (size_t)((const unsigned char *)w->data - (const unsigned char *)learned->weights);
+enum { MOST_PAIRS = 2 };
+
+/* Rows of w before the first, in the tensor that begins at `weights`. */
+static size_t first_row(const gm_tensor *w, const void *weights) {
+  size_t bytes = (size_t)((const unsigned char *)w->data - (const unsigned char *)weights);
   assert(bytes % w->row_bytes == 0);
-  size_t offset = bytes / w->row_bytes * pair.rank;
-  pair.b += offset;
-  if (pair.gradient_b) pair.gradient_b += offset;
-  return pair;
+  return bytes / w->row_bytes;
+}
+
+/* The pairs beside w, which may be some rows of the tensor that has them: one that learns, and
+ * one that came with the model and stays as it is. Returns their number. */
+static size_t pairs_of(const gm_training *t, const gm_tensor *w, gm_lora pairs[MOST_PAIRS]) {
+  size_t n = 0;
+  gm_learned *learned = gm_learned_find(t->learned, w->data);
+  if (learned && learned->lora) {
+    gm_lora *pair = &pairs[n++];
+    *pair = *learned->lora;
+    size_t offset = first_row(w, learned->weights) * pair->rank;
+    pair->b += offset;
+    if (pair->gradient_b) pair->gradient_b += offset;
+  }
+  if (w->pair) {
+    const float *b = w->pair->b + first_row(w, w->pair->weights) * w->pair->rank;
+    pairs[n++] = (gm_lora){.rank = w->pair->rank, .scale = 1, .a = w->pair->a, .b = b};
+  }
+  return n;
 }
 
 /* inner[m, rank] = scale * x a^T */
@@ -66,11 +80,14 @@ gm_status gm_linear_train(const gm_training *t, const gm_tensor *w, const float 
                   .y = y,
                   .ldy = ldy};
   GM_TRY(gm_product_run(t, &p));
-  gm_lora pair = pair_of(t, w);
-  if (pair.rank == 0) return GM_OK;
+  gm_lora pairs[MOST_PAIRS];
+  size_t n_pairs = pairs_of(t, w, pairs);
   gm_arena_mark mark = gm_arena_save(&t->c->arena);
-  gm_status status = pair_train(t, &pair, n, k, x, ldx, m, y, ldy);
-  gm_arena_restore(&t->c->arena, mark);
+  gm_status status = GM_OK;
+  for (size_t i = 0; i < n_pairs && status == GM_OK; i++) {
+    status = pair_train(t, &pairs[i], n, k, x, ldx, m, y, ldy);
+    gm_arena_restore(&t->c->arena, mark);
+  }
   return status;
 }
 
@@ -143,12 +160,16 @@ gm_status gm_linear_back(const gm_training *t, const gm_tensor *w, const float *
   if (gradient) GM_TRY(add_weight_gradient(t, gradient, dy, lddy, x, ldx, m, n, k));
   float *of_bias = gm_gradient(t, bias);
   if (of_bias) gm_add_sum_of_rows(t, of_bias, dy, lddy, m, n);
-  gm_lora pair = pair_of(t, w);
-  if (pair.rank == 0) return GM_OK;
-  gm_learned_find(t->learned, w->data)->reached = true;
+  gm_learned *learned = gm_learned_find(t->learned, w->data);
+  if (learned) learned->reached = true; /* by its pair alone too */
+  gm_lora pairs[MOST_PAIRS];
+  size_t n_pairs = pairs_of(t, w, pairs);
   gm_arena_mark mark = gm_arena_save(&t->c->arena);
-  gm_status status = pair_back(t, &pair, n, k, x, ldx, dy, lddy, m, dx, lddx);
-  gm_arena_restore(&t->c->arena, mark);
+  gm_status status = GM_OK;
+  for (size_t i = 0; i < n_pairs && status == GM_OK; i++) {
+    status = pair_back(t, &pairs[i], n, k, x, ldx, dy, lddy, m, dx, lddx);
+    gm_arena_restore(&t->c->arena, mark);
+  }
   return status;
 }
 

@@ -18,7 +18,8 @@
 /* ---- linear.c: products ---- */
 
 /* y[m, n] (row stride ldy) = x[m, k] (row stride ldx) . w[n, k]^T + bias, with the low-rank
- * pair of w if it has one. bias may be NULL. */
+ * pairs of w: one that learns (gm_learned), and one that came with the model (gm_tensor.pair).
+ * bias may be NULL. */
 gm_status gm_linear_train(const gm_training *t, const gm_tensor *w, const float *bias,
                           const float *x, size_t ldx, size_t m, float *y, size_t ldy);
 /* dx[m, k] (row stride lddx) from dy[m, n] (row stride lddy) and x as in the forward. */
