@@ -181,7 +181,7 @@ static gm_status choose_regions(const builder *b, const gm_proposals *proposals,
     }
     c.n = proposals->n;
     add_candidates(&c, b->sample->refer, b->n_refer, REFER_SCORE);
-    add_candidates(&c, b->sample->ground, b->n_ground, GROUND_SCORE);
+    if (!b->rule->measure) add_candidates(&c, b->sample->ground, b->n_ground, GROUND_SCORE);
     b->out->n_regions = gm_regions_choose(c.boxes, c.scores, c.n, &b->rule->regions, c.chosen);
     if (b->rule->shuffle) gm_regions_shuffle(c.chosen, b->out->n_regions, seed);
     for (size_t i = 0; i < b->out->n_regions; i++) b->out->regions[i] = c.boxes[c.chosen[i]];
