@@ -66,6 +66,12 @@ typedef struct cli_args {
   const char *type, *layout, *ignore_config, *shape, *stages, *coco, *refs, *images;
   bool verify, tensors;
   uint64_t limit, repeat, count;
+  /* train */
+  const char *data, *resume_run, *dtype, *freeze;
+  cli_list lr, weight_decay;
+  double epochs, warmup, clip, dropout, ema; /* NaN: the stage's own */
+  uint64_t steps, batch, accumulate, eval_every, save_every, patience;
+  bool recompute, strict;
   bool help;
   cli_list inputs; /* positional */
 } cli_args;
@@ -94,7 +100,8 @@ enum {
   GROUP_ENDPOINT = 1 << 20,
   GROUP_ALL = 1 << 21,
   GROUP_LANGUAGE = 1 << 22, /* the language model is asked */
-  GROUP_PROPOSED = 1 << 23  /* regions of one picture at a time */
+  GROUP_PROPOSED = 1 << 23, /* regions of one picture at a time */
+  GROUP_TRAIN = 1 << 24
 };
 
 typedef struct cli_command {

@@ -88,6 +88,15 @@ const cli_command cli_commands[] = {
      "  gromatic bench image dog.jpg\n"
      "  gromatic bench image photos/*.jpg",
      GROUP_BENCH | GROUP_JSON, cmd_bench, "model,clip,kernels,image"},
+    {"train", "[OPTION]... detect|align|instruct -m MODEL --data CONFIG.json -o DIR",
+     "Train a model in Groma's three stages",
+     "detect trains the region proposer, align what ties words to regions, instruct that and\n"
+     "the language model. Defaults are the paper's, in this order. The folder gets best.gguf,\n"
+     "last.gguf, results.csv and pictures. Ctrl-C stops so that --resume can go on.\n\n"
+     "  gromatic train detect -m groma-mini --data boxes.json -o runs/boxes --steps 500\n"
+     "  gromatic train align -m runs/boxes/best.gguf --data words.json -o runs/words\n"
+     "  gromatic train --resume runs/words",
+     GROUP_TRAIN, cmd_train, "detect,align,instruct"},
     {"help", "[COMMAND]", "Show the options of a command", NULL, 0, cmd_help, NULL},
     {"completion", "bash|zsh|fish", "Print a completion script for the shell",
      "  source <(gromatic completion bash)", 0, cmd_completion, "bash,zsh,fish"},

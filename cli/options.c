@@ -146,6 +146,13 @@ static const number_range ranges[] = {
     {AT(timeout), 1, 86400},
     {AT(repeat), 0, 1000},
     {AT(parallel), 0, CLI_MOST_TOGETHER},
+    {AT(epochs), 0, 1000000},
+    {AT(warmup), 0, HUGE_VAL},
+    {AT(clip), 0, HUGE_VAL},
+    {AT(dropout), 0, 0.99},
+    {AT(ema), 0, 0.999999},
+    {AT(batch), 0, 65536},
+    {AT(accumulate), 0, 65536},
 };
 
 /* The range of the option's value: its own (true), or all that its kind can hold. */
@@ -271,6 +278,11 @@ const cli_args cli_defaults = {
     .none = -2,
     .merge_iou = 0.5,
     .split = -1,
+    .epochs = NAN,
+    .warmup = NAN,
+    .clip = NAN,
+    .dropout = NAN,
+    .ema = NAN,
 };
 
 /* getopt would read -ctkq8_0 as a value of -c, where it is always wrong. */
@@ -366,5 +378,7 @@ void cli_args_free(cli_args *args) {
   free(args->boxes.items);
   free(args->prompts.items);
   free(args->phrases.items);
+  free(args->lr.items);
+  free(args->weight_decay.items);
   free(args->inputs.items);
 }

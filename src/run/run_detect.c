@@ -27,8 +27,9 @@ static gm_status train(void *self, const gm_item *items, size_t n, uint64_t firs
   detect_task *d = self;
   for (size_t i = 0; i < n; i++) {
     GM_TRY(gm_feature_store_get(&d->store, &items[i], false, &d->features[i]));
-    d->pictures[i] = (gm_detect_picture){d->features[i].mean, items[i].sample.boxes,
-                                         items[i].sample.n_boxes};
+    d->pictures[i] = (gm_detect_picture){.features = d->features[i].mean,
+                                         .boxes = items[i].sample.boxes,
+                                         .n_boxes = items[i].sample.n_boxes};
   }
   const gm_detect_batch batch = {
       .pictures = d->pictures, .n = n, .source = items[0].sample.source, .scale = 1, first};
@@ -95,7 +96,8 @@ static gm_status keep(detect_task *d, found *f) {
 static gm_status count_loss(detect_task *d, const gm_sample *sample, const float *mean,
                             gm_run_sums *sums) {
   gm_training t = d->world->training;
-  const gm_detect_picture picture = {mean, sample->boxes, sample->n_boxes};
+  const gm_detect_picture picture = {
+      .features = mean, .boxes = sample->boxes, .n_boxes = sample->n_boxes};
   const gm_detect_batch batch = {.pictures = &picture, .n = 1, .source = sample->source};
   gm_detect_result result = {.outputs = d->outputs};
   t.dropout = 0;

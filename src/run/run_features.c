@@ -146,7 +146,7 @@ static void store(gm_feature_store *s, const char *key, const gm_cache_part *par
 static gm_status compute(gm_feature_store *s, const gm_item *item, gm_picture_features *f) {
   float *read = NULL;
   const float *output, *states[GM_REGION_LEVELS], *scores;
-  size_t n, state = (1 + s->patches) * s->width * sizeof *f->output;
+  size_t state = (1 + s->patches) * s->width * sizeof *f->output;
   if (!item->has_pixels)
     GM_TRY(gm_item_pixels(item, s->hparams->image_size, &s->hparams->pixel_norm, s->c->pool,
                           &read, s->c->err));
@@ -161,8 +161,9 @@ static gm_status compute(gm_feature_store *s, const gm_item *item, gm_picture_fe
   gm_features_states(s->vision, s->work, &output, states);
   for (size_t k = 0; k < GM_REGION_LEVELS; k++) memcpy(f->states[k], states[k], state);
   if (output_is_own(s)) memcpy(f->output, output, state);
-  memcpy(f->boxes, gm_features_proposals(s->work, &scores, &n), n * sizeof *f->boxes);
-  memcpy(f->scores, scores, n * sizeof *f->scores);
+  const gm_rel_box *boxes = gm_features_proposals(s->work, &scores, NULL);
+  memcpy(f->boxes, boxes, s->n_boxes * sizeof *f->boxes);
+  memcpy(f->scores, scores, s->n_boxes * sizeof *f->scores);
   return GM_OK;
 }
 

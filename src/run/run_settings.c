@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,6 +55,17 @@ static gm_status freeze_parts(gm_run_settings *s, const char *list, gm_error *er
   return any ? GM_OK : gm_fail(err, GM_ERR_ARGUMENT, "freeze: nothing is left that learns");
 }
 
+/* What 15 digits say, so that config.json has the number as it was typed, and exactly. */
+static double plain(double x) {
+  char text[40];
+  snprintf(text, sizeof text, "%.15g", x);
+  return strtod(text, NULL);
+}
+
+static double own_or(double given, double own) {
+  return given == 0 ? own : given < 0 ? 0 : plain(given);
+}
+
 /* "X,PART=X": to values[GM_PARTS]. */
 static gm_status read_rates(const gm_run_settings *s, const char *list, const char *option,
                             double *values, gm_error *err) {
@@ -68,7 +80,7 @@ static gm_status read_rates(const gm_run_settings *s, const char *list, const ch
                      "%s: found '%.*s'; wanted [PART=]X with a number X from 0 to 1000", option,
                      (int)(n < 60 ? n : 60), at);
     for (size_t i = 0; i < GM_PARTS; i++)
-      if (part == GM_PARTS || part == i) values[i] = value;
+      if (part == GM_PARTS || part == i) values[i] = plain(value);
     at += n + (at[n] == ',');
   }
   return GM_OK;
@@ -96,10 +108,6 @@ static gm_status set_batch(gm_run_settings *s, const stage_values *stage,
   for (uint64_t chunk = s->micro_batch; chunk <= stage->chunk; chunk += s->micro_batch)
     if (s->batch % chunk == 0) s->chunk = chunk;
   return GM_OK;
-}
-
-static double own_or(double given, double own) {
-  return given == 0 ? own : given < 0 ? 0 : given;
 }
 
 static gm_status check_numbers(const gm_run_settings *s, gm_error *err) {
@@ -144,7 +152,7 @@ static gm_status set_dtype(gm_run_settings *s, const char *dtype, gm_error *err)
 gm_status gm_run_settings_make(gm_run_settings *out, const gm_train_params *p, gm_error *err) {
   *out = (gm_run_settings){.stage = p->stage,
                            .steps = p->steps,
-                           .ema = p->ema,
+                           .ema = plain(p->ema),
                            .recompute = p->recompute,
                            .strict = p->strict,
                            .eval_every = p->eval_every,
@@ -163,7 +171,7 @@ gm_status gm_run_settings_make(gm_run_settings *out, const gm_train_params *p, g
   if (p->lr) GM_TRY(read_rates(out, p->lr, "lr", out->lr, err));
   if (p->weight_decay)
     GM_TRY(read_rates(out, p->weight_decay, "weight-decay", out->weight_decay, err));
-  out->epochs = p->epochs == 0 ? stage->epochs : p->epochs;
+  out->epochs = p->epochs == 0 ? stage->epochs : plain(p->epochs);
   out->warmup = own_or(p->warmup, stage->warmup);
   out->clip = own_or(p->clip, 1);
   out->dropout = own_or(p->dropout, stage->dropout);

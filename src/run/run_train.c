@@ -56,7 +56,8 @@ static gm_status keep_config(training_call *call, const json_t *old, const char 
     if (!json || json_object_set_new(json, own_members[i], json_string(hashes[i])) != 0)
       status = gm_fail_memory(call->err, "config.json", 0);
   }
-  if (status == GM_OK) text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+  if (status == GM_OK)
+    text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
   if (status == GM_OK && !text) status = gm_fail_memory(call->err, "config.json", 0);
   if (status == GM_OK) {
     size_t n = strlen(text);
@@ -170,8 +171,8 @@ static gm_status train(training_call *call) {
   gm_status status = GM_OK;
   if (!p->resume) GM_TRY(gm_run_settings_make(&run->settings, p, call->err));
   if (!p->resume) { /* what can be wrong is found before the folder is made */
-    GM_TRY(open_model(call, hash));
     GM_TRY(load_data(call));
+    GM_TRY(open_model(call, hash));
   }
   GM_TRY(gm_run_folder_open(&run->folder, p->folder, p->resume, call->err));
   if (p->resume) {
