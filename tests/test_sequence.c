@@ -34,7 +34,7 @@ static int close_fixture(void **state) {
 }
 
 static gm_sequence_rule rule_of(bool eos) {
-  return (gm_sequence_rule){{0.15f, 0.6f, 100}, eos, false, GM_SEQUENCE_IDS};
+  return (gm_sequence_rule){{0.15f, 0.6f, 100}, eos, false, GM_SEQUENCE_IDS, false};
 }
 
 /* ---- the goldens ---- */
@@ -175,6 +175,23 @@ static void a_shuffle_keeps_what_is_named(void **state) {
   assert_true(moved);
 }
 
+static void measuring_hides_boxes_of_answers(void **state) {
+  (void)state;
+  const gm_turn turns[] = {{"Locate.", "<roi><ground_box><ground_box></roi>"}};
+  const gm_rel_box ground[] = {left, right};
+  const float score = 0.9f;
+  gm_sequence_rule rule = rule_of(false);
+  gm_sequence s;
+  gm_error err;
+  rule.measure = true;
+  assert_ok(
+      build(&s, &rule, turns, 1, NULL, 0, ground, 2, &(gm_proposals){&top, &score, 1}, 0, &err),
+      &err);
+  assert_int_equal(s.n_regions, 1);
+  assert_true(gm_rel_box_same(s.regions[0], top));
+  gm_sequence_free(&s);
+}
+
 static void turns_that_do_not_fit_are_left_out(void **state) {
   (void)state;
   const gm_turn turns[] = {{"Locate <p>a</p> in the image.", "<roi><ground_box></roi>"},
@@ -267,6 +284,7 @@ int main(void) {
       cmocka_unit_test(stage3_equals_the_reference),
       cmocka_unit_test(boxes_of_the_sample_are_candidates),
       cmocka_unit_test(a_shuffle_keeps_what_is_named),
+      cmocka_unit_test(measuring_hides_boxes_of_answers),
       cmocka_unit_test(turns_that_do_not_fit_are_left_out),
       cmocka_unit_test(white_space_beside_answers_is_dropped),
       cmocka_unit_test(what_has_no_place_is_refused),

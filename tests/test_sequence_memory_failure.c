@@ -13,7 +13,7 @@ static gm_status build(void *arg, gm_error *err) {
   const gm_rel_box box = {0.3f, 0.3f, 0.2f, 0.2f};
   const float score = 0.5f;
   const gm_proposals found = {&box, &score, 1};
-  const gm_sequence_rule rule = {{0.15f, 0.6f, 100}, true, true, GM_SEQUENCE_IDS};
+  const gm_sequence_rule rule = {{0.15f, 0.6f, 100}, true, true, GM_SEQUENCE_IDS, false};
   gm_sequence s;
   gm_ids rows = {0}, targets = {0};
   gm_status status = gm_sequence_build(&s, &rule, prompt, &stage.sample, &found, 0, err);

@@ -5,7 +5,7 @@
 
 #include "data_config.h"
 #include "read_ahead.h"
-#include "run_settings.h"
+#include "run_options.h"
 
 #define GM_DATA_HASH 65 /* SHA-256 in hex with NUL */
 

@@ -7,7 +7,7 @@
 #include "groma_hparams.h"
 #include "params.h"
 #include "read_ahead.h"
-#include "run_settings.h"
+#include "run_options.h"
 #include "run_sheet.h"
 
 /* What tasks share; the run's. */

@@ -22,8 +22,8 @@ typedef struct gm_sequence_rule {
   gm_region_rule regions; /* max_regions: at most the prompt's n_region_tokens */
   bool eos;               /* </s> after the greeting and each answer, which learns it */
   bool shuffle;           /* false: regions in score order */
-  bool measure;           /* boxes of answers are not among the candidates, as in inference */
   size_t max_ids;         /* before image and regions are put in */
+  bool measure;           /* boxes of answers are not among the candidates, as in inference */
 } gm_sequence_rule;
 
 /* Zero-initialised it is empty. */

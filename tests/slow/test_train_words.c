@@ -68,8 +68,11 @@ static void see(stage_run *run) {
 static gm_instruct_item item_of(stage_run *run, gm_sequence *sequence,
                                 const gm_sample *sample) {
   const gm_groma_hparams *h = &run->groma->hparams;
-  const gm_sequence_rule rule = {
-      {h->score_threshold, h->nms_threshold, h->max_regions}, run->eos, false, GM_SEQUENCE_IDS};
+  const gm_sequence_rule rule = {{h->score_threshold, h->nms_threshold, h->max_regions},
+                                 run->eos,
+                                 false,
+                                 GM_SEQUENCE_IDS,
+                                 false};
   gm_instruct_item item = {.sequence = sequence};
   gm_proposals found;
   found.boxes = gm_features_proposals(run->features, &found.scores, &found.n);

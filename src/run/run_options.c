@@ -1,5 +1,5 @@
-/* run_settings.c - see run_settings.h. */
-#include "run_settings.h"
+/* run_options.c - see run_options.h. */
+#include "run_options.h"
 
 #include <errno.h>
 #include <math.h>

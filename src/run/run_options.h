@@ -1,7 +1,7 @@
-/* run_settings.h - what a run of training computes: the caller's options with the stage's own
+/* run_options.h - what a run of training computes: the caller's options with the stage's own
  * values where none is given, as config.json of the run's folder keeps them. */
-#ifndef GM_RUN_SETTINGS_H
-#define GM_RUN_SETTINGS_H
+#ifndef GM_RUN_OPTIONS_H
+#define GM_RUN_OPTIONS_H
 
 #include "gromatic_train.h"
 #include "status.h"
