@@ -89,7 +89,7 @@ const cli_command cli_commands[] = {
      "  gromatic bench image photos/*.jpg",
      GROUP_BENCH | GROUP_JSON, cmd_bench, "model,clip,kernels,image"},
     {"train", "[OPTION]... detect|align|instruct -m MODEL --data CONFIG.json -o DIR",
-     "Train a model in Groma's three stages",
+     "Train a model in the three stages of Groma",
      "detect trains the region proposer, align what ties words to regions, instruct that and\n"
      "the language model. Defaults are the paper's, in this order. The folder gets best.gguf,\n"
      "last.gguf, results.csv and pictures. Ctrl-C stops so that --resume can go on.\n\n"

@@ -8,8 +8,8 @@ build=${1:-build/release}
 version=$(sed -n 's/^project(gromatic VERSION \([0-9]*\.[0-9]*\).*/\1/p' CMakeLists.txt)
 folder=tests/data/abi-$version
 mkdir -p "$folder"
+cp include/*.h "$folder/"
 for name in gromatic gromatic_tools; do
-  cp "include/$name.h" "$folder/"
   nm -D --defined-only --with-symbol-versions "$build/src/lib$name.so" |
     sed -n 's/.* T \(.*\)@@GROMATIC_[0-9].*/\1/p' | LC_ALL=C sort >"$folder/$name.symbols"
 done
