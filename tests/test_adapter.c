@@ -6,6 +6,7 @@
 #include "rng.h"
 #include "support.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,6 +178,8 @@ static void keys_and_ties(void **state) {
   }
   gm_adapter_changes changes = {0};
   assert_int_equal(add(&changes, base, &m, INFINITY, &err), GM_ERR_ARGUMENT);
+  gm_changes_free(&changes);
+  assert_int_equal(add(&changes, base, &m, FLT_MAX, &err), GM_ERR_ARGUMENT); /* times alpha */
   gm_changes_free(&changes);
   unlink(m.path);
   gm_model_file_close(base), gm_model_file_close(other), gm_model_file_close(clip);

@@ -40,6 +40,22 @@ static void write_text(const char *path, const char *text) {
   gm_new_file_end(&file);
 }
 
+/* ---- what is brought to disk: the linker puts this in place of fsync ---- */
+
+static const char *watched; /* the file that is being written */
+static bool file_synced, name_synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd) {
+  struct stat st, above;
+  bool known = watched && fstat(fd, &st) == 0 && stat(folder, &above) == 0;
+  bool named = known && access(watched, F_OK) == 0;
+  if (known && S_ISREG(st.st_mode) && !named) file_synced = true;
+  if (known && st.st_ino == above.st_ino && named) name_synced = file_synced;
+  return __real_fsync(fd);
+}
+
 static void check_text(const char *path, const char *text) {
   char *found = test_read_file(path, NULL);
   assert_string_equal(found, text);
@@ -86,6 +102,19 @@ static void only_dead_parts_of_its_own_are_removed(void **state) {
   free(b);
 }
 
+/* First the bytes, under the other name; then, when the file has its name, the folder. */
+static void bytes_and_name_are_on_disk(void **state) {
+  (void)state;
+  char *path = path_of("d", 1, ".state");
+  watched = path;
+  write_text(path, "all of it");
+  watched = NULL;
+  assert_true(file_synced);
+  assert_true(name_synced);
+  unlink(path);
+  free(path);
+}
+
 static void links_and_rights_stay(void **state) {
   (void)state;
   char *store = path_of("s", 1, ""), *target = path_of("s", 1, "/t.png");
@@ -119,6 +148,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_of_any_length),
       cmocka_unit_test(only_dead_parts_of_its_own_are_removed),
+      cmocka_unit_test(bytes_and_name_are_on_disk),
       cmocka_unit_test(links_and_rights_stay),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -190,11 +190,21 @@ gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_e
   return gm_write_all(file->fd, bytes, n) ? GM_OK : fail_at(file, "write", err);
 }
 
+/* The new name must survive a power cut too. Some file systems cannot bring a directory to
+ * disk; that is no failure, since the file is there. Changes path. */
+static void sync_directory_of(char *path) {
+  int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  (void)fsync(fd);
+  close(fd);
+}
+
 gm_status gm_new_file_commit(gm_new_file *file, gm_error *err) {
   assert(file->fd >= 0 && file->path);
   if (!file->temporary) return GM_OK;
   if (fsync(file->fd) != 0) return fail_at(file, "bring to disk", err);
   if (rename(file->temporary, file->path) != 0) return fail_at(file, "replace", err);
+  sync_directory_of(file->temporary);
   free(file->temporary);
   file->temporary = NULL;
   return GM_OK;

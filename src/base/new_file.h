@@ -22,8 +22,8 @@ void gm_new_file_remove_dead_in(const char *directory, const char *const *ending
 /* Errors of all three: GM_ERR_IO, GM_ERR_MEMORY; the message names path. */
 gm_status gm_new_file_begin(gm_new_file *file, const char *path, gm_error *err);
 gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_error *err);
-/* Renames the file to its final name. Call gm_new_file_end afterwards, and after any failure.
- */
+/* Brings the file to disk, renames it to its final name and brings that to disk too. Call
+ * gm_new_file_end afterwards, and after any failure. */
 gm_status gm_new_file_commit(gm_new_file *file, gm_error *err);
 /* Removes the file if it was not committed; frees. */
 void gm_new_file_end(gm_new_file *file);

@@ -72,7 +72,7 @@ static char *from_folder(const char *beside, char *path) {
   return joined;
 }
 
-/* What is absent of a set's members, or NULL. */
+/* Whether a set has these members, of which 0 is a value too. */
 typedef struct seen {
   bool format, task;
 } seen;

@@ -95,7 +95,7 @@ gm_status gm_item_make(gm_item *item, const gm_read_ahead_params *params, gm_vis
               .arena = arena,
               .lock = lock,
               .err = err};
-  size_t picture = visit.picture;
+  size_t picture = visit.picture, last = picture;
   gm_arena_mark start = gm_arena_save(arena);
   item->set = visit.set;
   for (int i = 0; i < MOST_TRIES; i++) {
@@ -103,11 +103,12 @@ gm_status gm_item_make(gm_item *item, const gm_read_ahead_params *params, gm_vis
     GM_TRY(try_picture(&m, picture, &used));
     if (used) return GM_OK;
     gm_arena_restore(arena, start);
+    last = picture;
     picture = gm_visit_another(m.set, picture, &m.rng);
   }
   return gm_fail(
       err, GM_ERR_ARGUMENT,
       "set %s: %d pictures in a row cannot be used (not readable, or no box is large "
       "enough), the last is %s",
-      m.set->spec.name, MOST_TRIES, gm_data_text(m.set, m.set->pictures[picture].file));
+      m.set->spec.name, MOST_TRIES, gm_data_text(m.set, m.set->pictures[last].file));
 }

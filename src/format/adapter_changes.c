@@ -110,6 +110,10 @@ static gm_status add_parts(gm_adapter_changes *changes, const gm_model_file *bas
     float scale = applied->scale;
     if (part->rank && adapter->head.alpha != 0)
       scale = scale * adapter->head.alpha / (float)part->rank;
+    if (!isfinite(scale))
+      return gm_fail(err, GM_ERR_ARGUMENT,
+                     "%s: found the scale %g and the alpha %g, whose product is too large",
+                     adapter->path, (double)applied->scale, (double)adapter->head.alpha);
     gm_change change = {number_of(base, tensor), part, scale};
     if (scale != 0) insert(changes, &change);
   }

@@ -10,8 +10,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,23 +323,9 @@ void gm_gguf_set_sum(gm_gguf_writer *w, size_t tensor, const char hex[65]) {
 
 /* ---- the end */
 
-/* The new name must survive a power cut, so its directory is synced too. */
-static void sync_directory(const char *path) {
-  char *copy = strdup(path);
-  if (!copy) return;
-  int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd >= 0) {
-    fsync(fd);
-    close(fd);
-  }
-  free(copy);
-}
-
 gm_status gm_gguf_finish_file(gm_gguf_writer *w, gm_error *err) {
   GM_TRY(write_at(w, 0, w->header.bytes, w->header.size, err));
-  GM_TRY(gm_new_file_commit(&w->file, err));
-  sync_directory(w->file.path);
-  return GM_OK;
+  return gm_new_file_commit(&w->file, err);
 }
 
 gm_status gm_gguf_finish_model(gm_gguf_writer *w, gm_model_file **out, const char *name,
