@@ -14,6 +14,7 @@
 
 gm_status gm_run_write_model(const gm_run *run, gm_run_file file, gm_error *err) {
   char step[32], stage[8];
+  if (run->write_model) return run->write_model(run, run->folder.paths[file], err);
   snprintf(step, sizeof step, "%llu", (unsigned long long)run->place.update);
   snprintf(stage, sizeof stage, "%d", (int)run->settings.stage);
   const gm_trained_note notes[] = {{"gromatic.training.stage", stage},

@@ -22,6 +22,27 @@ void gm_run_tell(const gm_run *run, bool detail, const char *format, ...) {
   run->note(run->note_user, detail, line);
 }
 
+void gm_run_tell_later(gm_run *run, const char *line) {
+  pthread_mutex_lock(&run->later.lock);
+  if (gm_text_append_string(&run->later.lines, line, NULL) == GM_OK)
+    (void)gm_text_append_string(&run->later.lines, "\n", NULL);
+  pthread_mutex_unlock(&run->later.lock);
+}
+
+void gm_run_tell_waiting(gm_run *run) {
+  pthread_mutex_lock(&run->later.lock);
+  gm_text lines = run->later.lines;
+  run->later.lines = (gm_text){0};
+  pthread_mutex_unlock(&run->later.lock);
+  for (char *at = lines.bytes, *end; at && *at; at = end + 1) {
+    end = at + strcspn(at, "\n");
+    if (!*end) break; /* cut where memory was short */
+    *end = 0;
+    gm_run_tell(run, false, "%s", at);
+  }
+  gm_text_free(&lines);
+}
+
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -71,7 +92,9 @@ static gm_status add_gradients(gm_run *run, gm_run_sums *sums, gm_error *err) {
   const gm_run_settings *s = &run->settings;
   const gm_item *items;
   for (uint64_t first = 0; first < s->batch; first += s->chunk) {
-    GM_TRY(gm_read_ahead_next(run->ahead, &items, err));
+    gm_status status = gm_read_ahead_next(run->ahead, &items, err);
+    gm_run_tell_waiting(run);
+    GM_TRY(status);
     if (run->place.update == 0 && first == 0) GM_TRY(draw_batch(run, items, err));
     for (uint64_t at = 0; at < s->chunk; at += s->micro_batch) {
       GM_TRY(poll(run, err));
@@ -128,7 +151,9 @@ static gm_status measure_one(gm_run *run, gm_read_ahead *ahead, gm_run_sums *sum
                              gm_sheet_cell *cell, gm_error *err) {
   const gm_item *item;
   GM_TRY(poll(run, err));
-  GM_TRY(gm_read_ahead_next(ahead, &item, err));
+  gm_status status = gm_read_ahead_next(ahead, &item, err);
+  gm_run_tell_waiting(run);
+  GM_TRY(status);
   GM_TRY(run->task.measure(run->task.self, item, sums, cell));
   return cell ? gm_run_sheet_item(run, cell, item, false, err) : GM_OK;
 }

@@ -13,6 +13,9 @@
 #include "run_data.h"
 #include "run_folder.h"
 #include "run_task.h"
+#include "text_buffer.h"
+
+#include <pthread.h>
 
 /* Where a run is; all of it is in last.state. */
 typedef struct gm_run_place {
@@ -25,6 +28,12 @@ typedef struct gm_run_place {
   gm_run_sums losses;  /* since the last evaluation */
   uint64_t lengths[GM_RUN_LISTS];
 } gm_run_place;
+
+/* Lines from threads that read pictures, until the thread of the run tells them. */
+typedef struct gm_run_notes {
+  pthread_mutex_t lock;
+  gm_text lines;
+} gm_run_notes;
 
 typedef struct gm_run {
   gm_run_settings settings;
@@ -47,6 +56,9 @@ typedef struct gm_run {
   const gm_callbacks *callbacks; /* may be NULL */
   void (*note)(void *user, bool detail, const char *line);
   void *note_user;
+  gm_run_notes later;
+  /* How the weights as they are become a file; NULL: a whole model (trained_model.h). */
+  gm_status (*write_model)(const struct gm_run *run, const char *path, gm_error *err);
   /* Asked after each update: whether the run is to end here as if it were over. May be NULL. */
   bool (*enough)(void *user);
   void *enough_user;
@@ -61,6 +73,9 @@ gm_status gm_run_loop(gm_run *run, gm_error *err);
 gm_status gm_run_evaluate(gm_run *run, gm_run_sums *sums, gm_sheet_cell *cells, size_t *n_cells,
                           gm_error *err);
 
+/* A line for the caller, on the run's own thread; tell_later on any. */
+void gm_run_tell_later(gm_run *run, const char *line);
+void gm_run_tell_waiting(gm_run *run);
 void gm_run_tell(const gm_run *run, bool detail, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -75,16 +75,18 @@ static gm_status keep_config(training_call *call, const json_t *old, const char 
 /* ---- parts of the run ---- */
 
 static void tell_fault(void *user, gm_data_fault kind, const char *message) {
-  const training_call *call = user;
+  training_call *call = user;
   (void)kind;
-  gm_run_tell(&call->run, false, "%s", message);
+  gm_run_tell_later(&call->run, message);
 }
 
 static gm_status load_data(training_call *call) {
   gm_run *run = &call->run;
   const gm_data_report report = {
       .strict = run->settings.strict, .user = call, .tell = tell_fault};
-  GM_TRY(gm_run_data_load(&run->data, &run->settings, &report, call->err));
+  gm_status status = gm_run_data_load(&run->data, &run->settings, &report, call->err);
+  gm_run_tell_waiting(run);
+  GM_TRY(status);
   run->length =
       gm_run_settings_length(&run->settings, gm_batches_chunks(run->data.train.batches),
                              gm_batches_pictures(run->data.train.batches));
@@ -189,6 +191,7 @@ static gm_status train(training_call *call) {
              ? gm_run_detect_task(&run->task, &run->world, call->err)
              : gm_run_words_task(&run->task, &run->world, call->err));
   status = gm_run_loop(run, call->err);
+  gm_run_tell_waiting(run);
   tell_summary(run);
   return status;
 }
@@ -204,6 +207,8 @@ static void end(training_call *call) {
   gm_run_settings_free(&run->settings);
   gm_arena_free(&run->compute.arena);
   gm_pool_free(run->compute.pool);
+  gm_text_free(&run->later.lines);
+  pthread_mutex_destroy(&run->later.lock);
 }
 
 gm_status gm_train(const gm_train_params *given, const gm_callbacks *callbacks, gm_error *err) {
@@ -216,6 +221,7 @@ gm_status gm_train(const gm_train_params *given, const gm_callbacks *callbacks, 
   call->params = &params;
   call->err = err;
   gm_status status = GM_STRUCT_READ(gm_callbacks, &call->callbacks, callbacks, err);
+  pthread_mutex_init(&call->run.later.lock, NULL);
   call->run.folder = (gm_run_folder){.lists = {-1, -1}};
   call->run.callbacks = &call->callbacks;
   call->run.note = params.note;
