@@ -3,7 +3,7 @@
  * must not change a bit: threads, recomputing, what else learns. */
 #include "gradient_check.h"
 
-#include "llama_train.h"
+#include "attention_lesson.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -70,6 +70,8 @@ typedef struct tiny {
   gm_state_gradient extra[3];
   bool *wanted;
   size_t n_extra;
+  const gm_attention_lesson *lessons;
+  size_t n_lessons;
   bool recompute, bf16;
 } tiny;
 
@@ -261,6 +263,41 @@ static double extra64(const tiny *m, size_t layer, const double *x, size_t first
   return sum;
 }
 
+enum { LESSON_LAYER = 2 };
+static const double LESSON_WEIGHT = 0.7;
+
+/* The lessons of a sequence, given the input of their layer. */
+static double lessons64(const tiny *m, const double *x, size_t first, size_t n) {
+  const size_t at = (LESSON_LAYER - 1) * OF_LAYER;
+  double sum = 0, normed[DIM];
+  double *q = calloc(n * (DIM + KV), sizeof *q), *k = q + n * DIM;
+  assert_non_null(q);
+  for (size_t i = 0; i < n; i++) {
+    norm64(normed, x + i * DIM, m->w64[at + NORM1]);
+    linear64(m, at + Q, normed, q + i * DIM, false);
+    linear64(m, at + K, normed, k + i * KV, false);
+    rope64(q + i * DIM, HEADS, i);
+    rope64(k + i * KV, KV_HEADS, i);
+  }
+  for (size_t e = 0; e < m->n_lessons; e++) {
+    const gm_attention_lesson *l = &m->lessons[e];
+    if (l->row < first || l->row >= first + n) continue;
+    const size_t i = l->row - first, group = l->head * KV_HEADS / HEADS;
+    double total = 0, there = 0;
+    for (size_t j = 0; j <= i; j++) {
+      double score = 0;
+      for (size_t c = 0; c < HEAD; c++)
+        score += q[i * DIM + l->head * HEAD + c] * k[j * KV + group * HEAD + c];
+      score /= sqrt((double)HEAD);
+      total += exp(score);
+      if (j == l->look_at - first) there = score;
+    }
+    sum += LESSON_WEIGHT * (log(total) - there) / (double)m->n_lessons;
+  }
+  free(q);
+  return sum;
+}
+
 static const double *input64(const tiny *m, int32_t row) {
   if (row < 0) return m->vectors64 + (size_t)(-1 - row) * DIM;
   return row < BASE ? m->w64[EMBED] + (size_t)row * DIM
@@ -279,6 +316,7 @@ static double loss64(void *user) {
       memcpy(x + i * DIM, input64(m, m->rows[first + i]), DIM * sizeof *x);
     for (size_t layer = 0; layer <= LAYERS; layer++) {
       extra += extra64(m, layer, x, first, n);
+      if (layer + 1 == LESSON_LAYER) extra += lessons64(m, x, first, n);
       if (layer < LAYERS) layer64(m, layer, x, n);
     }
     for (size_t i = 0; i < n; i++) {
@@ -299,6 +337,26 @@ static size_t place_of(const gm_llama_pass *pass, size_t row) {
     if (pass->asked[j] == row) return j;
   fail_msg("row %zu was not asked for", row);
   return 0;
+}
+
+/* Their loss goes to *loss as well. */
+static void take_lessons(const tiny *m, gm_llama_pass *pass, gm_attention_gradient *looks,
+                         double *loss) {
+  gm_compute *c = pass->t->c;
+  float *d_q = gm_scratch_f32(c, m->n_rows * DIM, ""),
+        *d_k = gm_scratch_f32(c, m->n_rows * KV, "");
+  size_t right;
+  double own;
+  assert_true(d_q && d_k);
+  memset(d_q, 0, m->n_rows * DIM * sizeof *d_q);
+  memset(d_k, 0, m->n_rows * KV * sizeof *d_k);
+  assert_int_equal(gm_attention_lessons(pass, LESSON_LAYER, m->lessons, m->n_lessons,
+                                        LESSON_WEIGHT, d_q, d_k, &own, &right),
+                   GM_OK);
+  assert_true(right <= m->n_lessons);
+  *looks = (gm_attention_gradient){LESSON_LAYER, d_q, d_k};
+  pass->looks = looks;
+  *loss += LESSON_WEIGHT * own;
 }
 
 /* out: the loss, then the gradient by the vectors (NULL user: not wanted). */
@@ -324,6 +382,8 @@ static void step(const gm_training *training, void *user, float *out) {
     for (size_t i = 0; i < extra[e].n; i++) rows[e][i] = place_of(&pass, extra[e].rows[i]);
     extra[e].rows = rows[e];
   }
+  gm_attention_gradient looks;
+  if (m->n_lessons > 0) take_lessons(m, &pass, &looks, &loss);
   assert_ok(gm_llama_train_back(&pass, extra, m->n_extra), &err);
   gm_arena_restore(&t.c->arena, mark);
   out[0] = (float)loss;
@@ -366,6 +426,26 @@ static void gradients_equal_differences(void **state) {
   free(again);
   free(out);
   free(d);
+  tiny_close(&m);
+}
+
+static void lessons_of_attention_equal_differences(void **state) {
+  (void)state;
+  /* In the first and the last sequence; two of one row, and a row that looks at itself. */
+  static const gm_attention_lesson lessons[] = {
+      {3, 1, 0}, {3, 2, 3}, {12, 8, 1}, {19, 19, 2}, {17, 10, 0}};
+  tiny m;
+  tiny_open(&m, lengths, 3);
+  m.lessons = lessons;
+  m.n_lessons = sizeof lessons / sizeof *lessons;
+  float *out = run_training(NULL, step, &m, m.learned, ARRAYS, NULL, 1 + VECTORS * DIM, "step");
+  assert_float_equal(out[0], (float)loss64(&m), 1e-5f);
+  assert_gradient(loss64, &m, m.vectors64, out + 1, VECTORS * DIM, 0, UNITS, 0, "vectors");
+  const float *gradient = out + 1 + VECTORS * DIM;
+  for (size_t i = 0; i < ARRAYS; gradient += m.learned[i++].n)
+    if (i / OF_LAYER < LESSON_LAYER)
+      assert_gradient(loss64, &m, m.w64[i], gradient, m.learned[i].n, 12, UNITS, 0, "a layer");
+  free(out);
   tiny_close(&m);
 }
 
@@ -549,6 +629,7 @@ static void no_target_gives_no_loss(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gradients_equal_differences),
+      cmocka_unit_test(lessons_of_attention_equal_differences),
       cmocka_unit_test(a_weight_learns_alone_as_with_others),
       cmocka_unit_test(nothing_is_computed_for_nobody),
       cmocka_unit_test(pairs_learn),

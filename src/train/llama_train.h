@@ -37,6 +37,13 @@ typedef struct gm_llama_kept {
   bool attention_learns, ffn_learns; /* whether a weight of this part does */
 } gm_llama_kept;
 
+/* A gradient by the rotated q and k of layer `layer` (1 ..) from elsewhere: losses that look at
+ * where a head attends (attention_lesson.h). */
+typedef struct gm_attention_gradient {
+  size_t layer;
+  const float *d_q, *d_k; /* [n_rows, dim], [n_rows, kv_dim] */
+} gm_attention_gradient;
+
 /* One step of one batch. Everything lies in the compute's arena: take a mark before the
  * forward, and restore it when the step is over. */
 typedef struct gm_llama_pass {
@@ -57,6 +64,7 @@ typedef struct gm_llama_pass {
   bool input;    /* and to the rows */
   bool learns;   /* anything at all */
   float *d;      /* [n_rows, dim], the gradient by the state that was reached */
+  const gm_attention_gradient *looks; /* set before the backward; NULL: none */
 } gm_llama_pass;
 
 /* A gradient by the output of layer `layer` (1 ..; 0: by the rows) from elsewhere: losses of

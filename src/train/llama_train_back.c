@@ -67,6 +67,13 @@ static gm_status ffn_back(const gm_llama_pass *pass, const back_scratch *s, size
   return gm_rms_norm_back(t, pass->d, true, k->middle, k->stats2, d, n, l->dim, w->ffn_norm);
 }
 
+static void add_looks(const gm_llama_pass *pass, const back_scratch *s, size_t i) {
+  const size_t n = pass->batch->n_rows;
+  if (!pass->looks || pass->looks->layer != i + 1) return;
+  gm_add(pass->t->c, s->d_q, s->d_q, pass->looks->d_q, n * pass->llama->dim);
+  gm_add(pass->t->c, s->d_k, s->d_k, pass->looks->d_k, n * pass->llama->kv_dim);
+}
+
 /* pass->d: from the gradient by the middle of layer i to that by its input. more: something
  * below wants that. */
 static gm_status attention_back(const gm_llama_pass *pass, const back_scratch *s, size_t i,
@@ -82,6 +89,7 @@ static gm_status attention_back(const gm_llama_pass *pass, const back_scratch *s
   spread(pass, i, pass->d);
   GM_TRY(gm_attention_back(t, &pass->shape, k->q, k->k, k->v, k->mixed, k->lse, s->d_mixed,
                            s->d_q, s->d_k, s->d_v));
+  add_looks(pass, s, i);
   gm_rope_back(t, s->d_q, l->dim, n, l->heads, l->head_dim, pass->rope);
   gm_rope_back(t, s->d_k, l->kv_dim, n, l->kv_heads, l->head_dim, pass->rope);
   gm_rms_norm_train(t, pass->normed, pass->states[i], k->stats1, n, l->dim, w->attention_norm,
