@@ -1,6 +1,7 @@
 /* test_initialise.c - first values of weights, and a fresh model. */
 #include "vision_support.h"
 
+#include "convert.h"
 #include "groma.h"
 #include "initialise.h"
 #include "ops_support.h"

@@ -4,9 +4,11 @@
 #ifndef GM_INITIALISE_H
 #define GM_INITIALISE_H
 
-#include "convert.h"
 #include "groma_sizes.h"
 #include "params.h"
+
+/* convert.h. */
+typedef struct gm_source_file gm_source_file;
 
 /* Gives the tensors that fit and learn as a whole their first values:
  *
