@@ -1,10 +1,11 @@
 # make demo   install what is missing, build, caption a picture with the model that ships
 # make test   install what is missing, build, run the fast tests
 # make        build only
+# make train-mini   draw a world and train the model that is built in, in under six hours (docs/TRAINING.md)
 
 DEMO_IMAGE = tests/data/world/scenes/images/064.jpg
 
-.PHONY: all deps demo test install uninstall clean format
+.PHONY: all deps demo test train-mini install uninstall clean format
 
 all: deps
 	cmake --preset release >/dev/null
@@ -27,6 +28,13 @@ test:
 	cmake --preset release >/dev/null
 	cmake --build --preset release
 	ctest --preset release -L fast -j2
+
+train-mini:
+	@sh scripts/install-deps.sh test
+	@sh scripts/venv.sh
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target gromatic_cli train_fresh train_see train_speak
+	sh scripts/train-mini.sh build/release
 
 install: all
 	cmake --install build/release

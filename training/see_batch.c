@@ -12,45 +12,14 @@ enum { LEVELS = 4 }; /* hidden states that proposals are made of: the last ones 
 
 /* ---- the model */
 
-static gm_status add_head(see_model *s, see_head *h, const char *name, size_t n, size_t dim,
-                          gm_error *err) {
-  size_t shape[2] = {n, dim};
-  float *values = malloc(n * dim * sizeof *values), *w, *bias;
-  *h = (see_head){.n = n, .dim = dim};
-  h->ones = malloc(dim * sizeof *h->ones);
-  h->zeros = calloc(dim, sizeof *h->zeros);
-  if (!values || !h->ones || !h->zeros) {
-    free(values);
-    return gm_fail_memory(err, name, n * dim * sizeof *values);
-  }
-  gm_rng rng = {gm_fnv1a(name, strlen(name))};
-  double bound = 1 / sqrt((double)dim);
-  for (size_t i = 0; i < n * dim; i++) values[i] = (float)(bound * (2 * gm_rng_unit(&rng) - 1));
-  for (size_t i = 0; i < dim; i++) h->ones[i] = 1;
-  char full[64];
-  snprintf(full, sizeof full, "%s.weight", name);
-  gm_status status = gm_params_add(s->params, full, "heads", 2, shape, values, &w, err);
-  free(values);
-  GM_TRY(status);
-  snprintf(full, sizeof full, "%s.bias", name);
-  GM_TRY(gm_params_add(s->params, full, "heads", 1, shape, NULL, &bias, err));
-  h->bias = bias;
-  h->w = (gm_tensor){.type = GM_TYPE_F32,
-                     .n_dims = 2,
-                     .shape = {n, dim, 1, 1},
-                     .row_bytes = dim * sizeof(float),
-                     .data = w};
-  return GM_OK;
-}
-
 gm_status see_model_load(see_model *s, gm_error *err) {
   const gm_model_file *view = s->params->view;
   GM_TRY(gm_dinov2_load(&s->dinov2, view, &s->hparams, err));
   size_t C = s->dinov2.shape.dim;
   GM_TRY(gm_proposer_learner_load(&s->proposer, view, &s->hparams, C, err));
   GM_TRY(gm_region_encoder_load(&s->regions, view, &s->hparams, C, err));
-  GM_TRY(add_head(s, &s->dense, "dense", s->n_classes + 1, C, err));
-  GM_TRY(add_head(s, &s->named, "named", s->n_classes, s->regions.dim, err));
+  GM_TRY(head_add(&s->dense, s->params, "dense", s->n_classes + 1, C, err));
+  GM_TRY(head_add(&s->named, s->params, "named", s->n_classes, s->regions.dim, err));
   s->t.learned = &s->params->learned;
   return GM_OK;
 }
@@ -59,47 +28,13 @@ void see_model_free(see_model *s) {
   gm_dinov2_free(&s->dinov2);
   gm_proposer_learner_free(&s->proposer);
   gm_region_encoder_free(&s->regions);
-  free(s->dense.ones);
-  free(s->dense.zeros);
-  free(s->named.ones);
-  free(s->named.zeros);
+  head_free(&s->dense);
+  head_free(&s->named);
 }
 
 gm_status see_model_refresh(see_model *s, gm_error *err) {
   GM_TRY(gm_dinov2_refresh(&s->dinov2, err));
   return gm_proposer_encoder_refresh(&s->proposer.encoder, err);
-}
-
-/* ---- classifiers */
-
-/* *loss: the mean cross-entropy of x[rows, dim] over the rows with a target >= 0. Adds the
- * gradient by x, times weight, to d[rows, dim]; d NULL: none. *right: rows that are right. */
-static gm_status classify(const gm_training *t, const see_head *h, const float *x, size_t rows,
-                          const int32_t *targets, double weight, float *d, double *loss,
-                          size_t *right) {
-  gm_compute *c = t->c;
-  float *y = gm_scratch_f32(c, rows * h->dim, "a classifier's input");
-  float *dy = gm_scratch_f32(c, rows * h->dim, "gradient of a classifier's input");
-  float *stats = gm_scratch_f32(c, 2 * rows, "norm statistics");
-  float *logits = gm_scratch_f32(c, rows * h->n, "a classifier's logits");
-  if (!y || !dy || !stats || !logits) return GM_ERR_MEMORY;
-  size_t count = 0;
-  for (size_t i = 0; i < rows; i++) count += targets[i] >= 0;
-  gm_layer_norm_train(t, y, x, stats, rows, h->dim, h->ones, h->zeros, 1e-6f);
-  GM_TRY(gm_linear_train(t, &h->w, h->bias, y, h->dim, rows, logits, h->n));
-  *right = 0;
-  for (size_t i = 0; i < rows; i++) {
-    const float *l = logits + i * h->n;
-    size_t best = 0;
-    for (size_t k = 1; k < h->n; k++)
-      if (l[k] > l[best]) best = k;
-    *right += targets[i] == (int32_t)best;
-  }
-  gm_cross_entropy(t, logits, h->n, rows, h->n, targets, (double)(count ? count : 1), loss);
-  if (!d) return GM_OK;
-  for (size_t i = 0; i < rows * h->n; i++) logits[i] *= (float)weight;
-  GM_TRY(gm_linear_back(t, &h->w, h->bias, y, h->dim, logits, h->n, rows, dy, h->dim, false));
-  return gm_layer_norm_back(t, d, true, x, stats, dy, rows, h->dim, h->ones, h->zeros);
 }
 
 /* ---- a batch */
@@ -163,8 +98,8 @@ static gm_status teach_patches(lesson *b) {
     dense_targets(targets + i * b->tokens, &b->pictures[i], s->dinov2.grid, s->n_classes,
                   &b->rng);
   double loss;
-  GM_TRY(classify(&s->t, &s->dense, b->states[L], rows, targets, 1, b->measure ? NULL : b->d[L],
-                  &loss, &right));
+  GM_TRY(head_classify(&s->t, &s->dense, b->states[L], rows, targets, 1,
+                       b->measure ? NULL : b->d[L], &loss, &right));
   for (size_t i = 0; i < rows; i++) b->sum->labelled += targets[i] >= 0;
   b->sum->dense += loss;
   b->sum->dense_right += (double)right;
@@ -265,8 +200,8 @@ static gm_status teach_regions(lesson *b) {
   double loss;
   GM_TRY(gm_region_encoder_train(&s->t, &s->regions, regions, b->n, out, &kept));
   memset(d_out, 0, rows * D * sizeof *d_out);
-  GM_TRY(classify(&s->t, &s->named, out, rows, names, 2, b->measure ? NULL : d_out, &loss,
-                  &right));
+  GM_TRY(head_classify(&s->t, &s->named, out, rows, names, 2, b->measure ? NULL : d_out, &loss,
+                       &right));
   b->sum->named += loss;
   b->sum->named_right += (double)right;
   if (b->measure) return GM_OK;

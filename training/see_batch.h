@@ -5,20 +5,13 @@
 #ifndef GM_TRAINING_SEE_BATCH_H
 #define GM_TRAINING_SEE_BATCH_H
 
+#include "heads.h"
 #include "pictures.h"
 
 #include "dinov2_train.h"
 #include "params.h"
 #include "proposer_train.h"
 #include "region_train.h"
-
-/* A linear classifier on a layer-normalised vector. */
-typedef struct see_head {
-  gm_tensor w; /* [n, dim], learns, as bias [n] does */
-  const float *bias;
-  float *ones, *zeros; /* [dim], owned: the norm's weight and bias, which stay */
-  size_t n, dim;
-} see_head;
 
 typedef struct see_model {
   gm_training t;
@@ -27,7 +20,7 @@ typedef struct see_model {
   gm_dinov2 dinov2;
   gm_proposer_learner proposer;
   gm_region_encoder regions;
-  see_head dense, named;
+  head dense, named;
   size_t n_classes;
   bool with_regions; /* teach the region encoder too */
 } see_model;

@@ -1,0 +1,45 @@
+/* speak_batch.h - one batch of lessons through bridge, region encoder and language model, with
+ * what a small model needs besides the loss of its words: heads that look at hidden states, and
+ * heads of attention that are told where to look. Layers count from 1.
+ *
+ *   after layer 1   at each region: its own index token, and the kind of its object
+ *   after layer 2   where an answer is about to point: the kind of thing that was asked for
+ *   after layer 3   where a name is about to be said: the kind of the object
+ *   in layer 3      two heads look from where an answer is about to point to the region, or to
+ *                   the place itself where there is none; two others from where a name is about
+ *                   to be said to the region */
+#ifndef GM_TRAINING_SPEAK_BATCH_H
+#define GM_TRAINING_SPEAK_BATCH_H
+
+#include "attention_lesson.h"
+#include "bridge_train.h"
+#include "groma.h"
+#include "heads.h"
+#include "region_train.h"
+#include "sequence.h"
+#include "speak_score.h"
+#include "turns.h"
+
+typedef struct speaking {
+  gm_training t;
+  gm_groma *groma;
+  head heads[SPEAKING_HEADS];
+  bool regions_learn; /* else the vectors are those that were seen */
+} speaking;
+
+typedef struct speaking_item {
+  const lesson *lesson;
+  const seen *saw;
+  gm_sequence sequence;
+} speaking_item;
+
+/* Whether the model has the layers and heads for all this. GM_ERR_MODEL. */
+gm_status speaking_check(const gm_groma *groma, gm_error *err);
+gm_status speaking_sequence(const speaking *s, speaking_item *item, gm_error *err);
+
+/* Adds to sum the losses of n items, and, with measure, which answers are right; without it the
+ * gradients of the words' loss plus weight times all others are added. */
+gm_status speaking_batch(const speaking *s, const speaking_item *items, size_t n, double weight,
+                         bool measure, speaking_score *sum);
+
+#endif

@@ -1,0 +1,24 @@
+/* speak_score.h - what is counted while a model learns to speak, and how it is printed. */
+#ifndef GM_TRAINING_SPEAK_SCORE_H
+#define GM_TRAINING_SPEAK_SCORE_H
+
+#include "turns.h"
+
+/* The heads that look at hidden states. */
+enum { OWN_INDEX, REGION_KIND, ASKED_KIND, NAMED_KIND, SPEAKING_HEADS };
+
+/* Sums, and counts of answers. */
+typedef struct speaking_score {
+  double batches, words, heads, looks; /* losses */
+  double rows[SPEAKING_HEADS], right[SPEAKING_HEADS], looked, looked_right;
+  /* Of turns that ask for what is there, and for what is not: all, and those whose whole answer
+   * would be said (each word is the most likely one after the right ones before it). */
+  double turns[TURN_KINDS][2], exact[TURN_KINDS][2];
+  double phrases, phrases_right; /* of captions: name and index */
+} speaking_score;
+
+void speaking_tell_losses(const speaking_score *s);
+/* One line that begins with `what`. */
+void speaking_tell_answers(const char *what, const speaking_score *s);
+
+#endif
