@@ -57,7 +57,9 @@ static void find_ranges(panel *p, const gm_chart *c, size_t column) {
     p->high = fmax(p->high, v);
   }
   if (!(p->high >= p->low)) p->low = p->high = 0;
-  double range = p->high - p->low, room = range > 0 ? 0.05 * range : 0.5 * fabs(p->high) + 1e-9;
+  /* Values that differ by rounding are one, or steps could vanish beside them. */
+  double range = p->high - p->low, size = fmax(fabs(p->low), fabs(p->high));
+  double room = range > 1e-9 * size ? 0.05 * range : 0.5 * size + 1e-9;
   p->low -= room;
   p->high += room;
   if (!(p->x1 > p->x0)) p->x1 = p->x0 + 1;

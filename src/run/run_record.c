@@ -57,8 +57,9 @@ static gm_status write_line(const gm_record *r, gm_run_folder *folder, const dou
 static gm_status read_row(gm_record *r, const char **at, gm_error *err) {
   double row[GM_RECORD_COLUMNS];
   for (size_t i = 0; i < r->n_columns; i++) {
-    char *end;
-    row[i] = strtod(*at, &end);
+    char *end = (char *)(uintptr_t)*at;
+    bool empty = strchr(",\n", *end); /* strtod would go on in the next line */
+    row[i] = empty ? NAN : strtod(*at, &end);
     if (end == *at) row[i] = NAN;
     *at = end + (*end == ',');
   }

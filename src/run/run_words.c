@@ -51,7 +51,7 @@ static gm_status train(void *self, const gm_item *items, size_t n, uint64_t firs
   words_task *w = self;
   const gm_training *t = &w->world->training;
   gm_status status = GM_OK;
-  double loss;
+  double loss = 0;
   size_t m = 0;
   for (size_t i = 0; i < n && status == GM_OK; i++) {
     uint64_t seed = gm_mix64(t->drop_key + 0x9E3779B97F4A7C15u * (first + i + 1));
