@@ -2,10 +2,11 @@
 # make test   install what is missing, build, run the fast tests
 # make        build only
 # make train-mini   draw a world and train the model that is built in, in under six hours (docs/TRAINING.md)
+# make train-clip-mini   the same for the CLIP that is built in, in about an hour
 
 DEMO_IMAGE = tests/data/world/scenes/images/064.jpg
 
-.PHONY: all deps demo test train-mini install uninstall clean format
+.PHONY: all deps demo test train-mini train-clip-mini install uninstall clean format
 
 all: deps
 	cmake --preset release >/dev/null
@@ -35,6 +36,22 @@ train-mini:
 	cmake --preset release >/dev/null
 	cmake --build --preset release --target gromatic_cli train_fresh train_see train_speak
 	sh scripts/train-mini.sh build/release
+
+TRAIN_CLIP = build/train/clip-mini
+TRAIN_SECONDS = 3600
+
+train-clip-mini:
+	@sh scripts/install-deps.sh test
+	@sh scripts/venv.sh
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target gromatic_cli train_clip
+	test -f $(TRAIN_CLIP)/train/singles/singles.json || \
+	  .venv/bin/python scripts/world/draw.py --out $(TRAIN_CLIP)/train --singles 27300 --seed train
+	test -f $(TRAIN_CLIP)/held/singles/singles.json || \
+	  .venv/bin/python scripts/world/draw.py --out $(TRAIN_CLIP)/held --singles 910 --seed held
+	build/release/gromatic convert models/clip-mini -o $(TRAIN_CLIP)/sizes.gguf --force
+	build/release/training/train_clip -m $(TRAIN_CLIP)/sizes.gguf -s $(TRAIN_CLIP)/train/singles \
+	  -e $(TRAIN_CLIP)/held/singles -o $(TRAIN_CLIP)/clip-mini.gguf -t $(TRAIN_SECONDS) -n 10000 -b 64
 
 install: all
 	cmake --install build/release

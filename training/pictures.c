@@ -16,9 +16,8 @@ typedef struct load_job {
   gm_error *errors;
 } load_job;
 
-/* Entry `at` of a permutation of 0..n-1 drawn by the seed: a Feistel network over the next
- * power of four, walked until it stays inside. */
-static size_t permuted(size_t n, size_t at, uint64_t seed) {
+/* A Feistel network over the next power of four, walked until it stays inside. */
+size_t permuted(size_t n, size_t at, uint64_t seed) {
   unsigned bits = 1;
   while (((uint64_t)1 << (2 * bits)) < n) bits++;
   uint64_t mask = ((uint64_t)1 << bits) - 1, x = at;
@@ -69,7 +68,7 @@ static void cut_boxes(picture *out, const gm_data_set *set, const gm_data_pictur
   }
 }
 
-static void flip_pixels(float *pixels, size_t side) {
+void flip_pixels(float *pixels, size_t side) {
   for (size_t row = 0; row < 3 * side; row++)
     for (size_t a = 0, b = side - 1; a < b; a++, b--) {
       float *r = pixels + row * side, v = r[a];

@@ -29,4 +29,9 @@ typedef struct picture_source {
 gm_status pictures_load(const picture_source *source, picture *pictures, size_t n,
                         uint64_t first, gm_pool *pool, gm_error *err);
 
+/* Entry `at` of a permutation of 0..n-1 that the seed draws. */
+size_t permuted(size_t n, size_t at, uint64_t seed);
+/* Mirrors pixels[3, side, side] in place. */
+void flip_pixels(float *pixels, size_t side);
+
 #endif

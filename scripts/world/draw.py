@@ -5,7 +5,7 @@
 
 DIR/scenes/images, annotations.json (COCO, with each image's background) and referring.json (expressions that
 single out one object, and a share that is not in the picture: their annotation_id is null);
-DIR/singles/<class>/ and singles.json, pictures of one object with a sentence, for CLIP.
+DIR/singles/<class>/ and singles.json, pictures of one object with its name, box and background, for CLIP.
 The same arguments give the same pictures. Needs Pillow and the font of Debian's fonts-noto-color-emoji (OFL 1.1)."""
 
 import argparse
@@ -189,7 +189,12 @@ def one_single(job):
     folder.mkdir(exist_ok=True, parents=True)
     path = folder / f"{number:06d}{'.png' if number % 2 else '.jpg'}"
     save(image, path, rng)
-    return {"file_name": str(path.relative_to(out / "singles")), "name": OBJECTS[index][0], "background": name}
+    record = {"file_name": str(path.relative_to(out / "singles")), "name": OBJECTS[index][0],
+              "group": OBJECTS[index][1], "background": name}
+    if placed:
+        x1, y1, x2, y2 = placed[0][1]
+        record["bbox"] = [x1, y1, x2 - x1, y2 - y1]
+    return record
 
 
 def main():

@@ -111,6 +111,8 @@ static void fill_blocks(const gm_checkpoint *weights, size_t i, gm_type type, si
 static bool is_noted(const gm_trained_options *o, const char *key) {
   for (size_t i = 0; i < o->n_notes; i++)
     if (strcmp(o->notes[i].key, key) == 0) return true;
+  for (size_t i = 0; i < o->n_numbers; i++)
+    if (strcmp(o->numbers[i].key, key) == 0) return true;
   return false;
 }
 
@@ -128,6 +130,8 @@ static void put_keys(gm_gguf_writer *writer, const gm_model_file *file,
   }
   for (size_t i = 0; i < o->n_notes; i++)
     gm_gguf_put_string(writer, o->notes[i].key, o->notes[i].value);
+  for (size_t i = 0; i < o->n_numbers; i++)
+    gm_gguf_put_f32(writer, o->numbers[i].key, o->numbers[i].value);
 }
 
 /* Every tensor in the base's type, or in the type that was asked for. */

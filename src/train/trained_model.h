@@ -12,12 +12,21 @@ typedef struct gm_trained_note {
   const char *value;
 } gm_trained_note;
 
+/* The same as a number: what was learned but is a key of the file, such as CLIP's logit scale.
+ */
+typedef struct gm_trained_number {
+  const char *key;
+  float value;
+} gm_trained_number;
+
 typedef struct gm_trained_options {
   /* GM_TYPE_COUNT: each tensor has the base file's type. Else f32, f16 or bf16, with small and
    * sensitive tensors in f32 as the converter has them. */
   gm_type type;
   const gm_trained_note *notes; /* [n_notes] */
   size_t n_notes;
+  const gm_trained_number *numbers; /* [n_numbers] */
+  size_t n_numbers;
   gm_pool *pool;                 /* may be NULL */
   const gm_callbacks *callbacks; /* may be NULL */
 } gm_trained_options;
