@@ -338,6 +338,9 @@ const cli_option_row cli_option_rows[] = {
      "yolo and voc: this share of the pictures is for training, as 0.8, the rest for "
      "validation",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
+    {"split", 0, TEXT, AT(split_name), GROUP_EVAL, "NAME",
+     "rec: only the expressions of this split of --refs, as testA (default: all)",
+     SECTION_MEASURE, CHANGES_INPUT, NULL},
     {"link-images", 0, FLAG, AT(link_images), GROUP_EXPORT, NULL,
      "yolo and voc: link the pictures into the folder, where trainers look for them",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
@@ -396,6 +399,14 @@ const cli_option_row cli_option_rows[] = {
     {"refs", 0, TEXT, AT(refs), GROUP_EVAL, "FILE",
      "referring expressions: JSON [{image_id, expression, annotation_id, bbox}]",
      SECTION_MEASURE, CHANGES_INPUT, NULL},
+    {"predictions", 0, TEXT, AT(predictions), GROUP_EVAL, "FILE",
+     "rec, lvis-ground, proposals: the answers to score, JSON, instead of a model's",
+     SECTION_MEASURE, CHANGES_FILE, NULL},
+    {"protocol", 0, TEXT, AT(protocol), GROUP_EVAL, "NAME",
+     "lvis-ground: released (default), or as-many, where a picture's first boxes count, as "
+     "many "
+     "as it has true ones",
+     SECTION_MEASURE, CHANGES_RESULT, "released,as-many"},
     {"images", 0, TEXT, AT(images), GROUP_EVAL, "DIR",
      "the pictures (default: images/ beside the annotations)", SECTION_MEASURE, CHANGES_INPUT,
      NULL},

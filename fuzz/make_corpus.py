@@ -456,6 +456,20 @@ def user_data():
     save("user_data", "refs", b"\2" + json.dumps(refs).encode())
 
 
+def scores():
+    coco = {"images": [{"id": 7, "width": 90, "height": 50, "caption": " a dog "}, {"id": "b", "width": 9, "height": 9,
+                                                                                    "caption": "x"}],
+            "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 30.5, 40], "area": 1024},
+                            {"id": 2, "image_id": "b", "category_id": 4, "bbox": [80, 40, 20, 20], "iscrowd": 1}],
+            "categories": [{"id": 3, "name": "hot_dog"}, {"id": 4, "name": "cat"}]}
+    refs = [{"ref_id": 5, "ann_id": 1, "image_id": 7, "split": "val", "sentences": [{"sent": "a"}, {"sent": "b"}]}]
+    pointed = [{"id": 7, "bbox": [1, 2, 30, 40], "regions": [[1, 2, 30, 40], [0, 0, 9, 9]]}, {"id": "b", "bbox": None}]
+    found = [{"image_id": 7, "category_id": 3, "bbox": [1, 2, 30, 39], "score": s} for s in (1, 0.5, 0.5)]
+    for kind, (name, second) in enumerate((("rec", pointed), ("refs", refs), ("lvis", found), ("proposals", found))):
+        save("scores", name, bytes([kind]) + json.dumps(coco).encode() + b"\f" + json.dumps(second).encode())
+    save("scores", "broken", b"\0{\"images\": [{\"id\": 1,\f[")
+
+
 def main():
     pictures()
     torch()
@@ -475,6 +489,7 @@ def main():
     dataset()
     data_config()
     user_data()
+    scores()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 #include "box_overlap.h"
 #include "commands.h"
 #include "dataset.h"
+#include "eval_benchmark.h"
 #include "eval_classify.h"
 #include "eval_label.h"
 #include "eval_run.h"
@@ -271,6 +272,8 @@ int cmd_eval(const cli_args *args) {
     return cli_eval_label(args);
   if (args->inputs.n == 2 && strcmp(args->inputs.items[0], "classify") == 0)
     return cli_eval_classify(args, args->inputs.items[1]);
+  if (args->inputs.n > 0 && cli_is_benchmark(args->inputs.items[0]))
+    return cli_eval_benchmark(args);
   if (args->inputs.n == 0 || !args->coco) {
     cli_error(
         "eval: wanted tasks (detect, ground, describe, caption), or label, and --coco FILE, or "

@@ -1,0 +1,13 @@
+/* eval_benchmark.h - gromatic eval rec, lvis-ground, proposals: the published benchmarks of
+ * Groma, counted as their tools count. */
+#ifndef CLI_EVAL_BENCHMARK_H
+#define CLI_EVAL_BENCHMARK_H
+
+#include "arguments.h"
+
+/* Whether it is the name of a benchmark. */
+bool cli_is_benchmark(const char *name);
+/* Runs the benchmark that is the first input. Returns the exit code. */
+int cli_eval_benchmark(const cli_args *args);
+
+#endif

@@ -1,0 +1,31 @@
+/* score_report.h - a benchmark's figures, printed as JSON or as a Markdown table. */
+#ifndef CLI_SCORE_REPORT_H
+#define CLI_SCORE_REPORT_H
+
+#include "arguments.h"
+
+enum { SCORE_MOST_FIGURES = 24 };
+
+typedef struct score_figure {
+  char name[20];
+  double value; /* NaN: not computed */
+  bool count;   /* a whole number */
+} score_figure;
+
+typedef struct score_report {
+  const char *method;   /* "lvis-ground" */
+  const char *protocol; /* how it is counted, in words */
+  const char *entries;  /* what n counts, as "expressions" */
+  size_t n;
+  const char *model_sha256; /* NULL: answers from a file */
+  score_figure figures[SCORE_MOST_FIGURES];
+  size_t n_figures;
+} score_report;
+
+void score_report_add(score_report *report, const char *name, double value);
+void score_report_add_count(score_report *report, const char *name, size_t value);
+/* On standard output: one line of JSON, in which a figure that was not computed is null, or a
+ * Markdown table below a line that says what was measured. */
+void score_report_print(const score_report *report, const cli_args *args);
+
+#endif

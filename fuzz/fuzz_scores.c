@@ -1,0 +1,61 @@
+/* fuzz_scores.c - the files of the benchmarks: annotations, a form feed, then refs or answers.
+ * The first byte says of which benchmark. */
+#include "support.h"
+
+#include "box_scores.h"
+#include "rec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_figures(const score_report *report) {
+  for (size_t i = 0; i < report->n_figures; i++) {
+    double v = report->figures[i].value;
+    fuzz_check(v == -1 || (v >= 0 && v <= 1));
+  }
+}
+
+static void check_rec(const score_file *coco, const score_file *second, bool refs) {
+  rec_set rec;
+  rec_figures figures;
+  score_answers answers = {0};
+  if (rec_set_read(&rec, coco, refs ? second : NULL, NULL, NULL) == GM_OK &&
+      (refs || score_answers_read(&answers, second, SCORE_REC, &rec.ids, rec.n, NULL, 0,
+                                  NULL) == GM_OK) &&
+      rec_score(&figures, &rec, &answers, NULL) == GM_OK)
+    fuzz_check(figures.right <= rec.n && figures.mean_iou >= 0 && figures.mean_iou <= 1.000001);
+  score_answers_free(&answers);
+  rec_set_free(&rec);
+}
+
+static void check_boxes(const score_file *coco, const score_file *second, bool classes) {
+  score_set set;
+  score_report report = {0};
+  score_answers answers = {0};
+  if (score_set_read(&set, coco, SCORE_BOXES | (classes ? SCORE_CATEGORIES | SCORE_SIZES : 0),
+                     NULL) == GM_OK &&
+      score_answers_read(&answers, second, classes ? SCORE_DETECTIONS : SCORE_PROPOSALS,
+                         &set.image_ids, set.n_images, &set.category_ids, set.n_categories,
+                         NULL) == GM_OK &&
+      (classes ? lvis_score(&report, &set, &answers, true, NULL)
+               : proposals_score(&report, &set, &answers, NULL)) == GM_OK)
+    check_figures(&report);
+  score_answers_free(&answers);
+  score_set_free(&set);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+  if (size < 2) return 0;
+  char *text = strndup((const char *)bytes + 1, size - 1),
+       *end = text ? strchr(text, '\f') : NULL;
+  if (end) {
+    *end = 0;
+    const score_file coco = {"coco", text}, second = {"second", end + 1};
+    if (bytes[0] % 4 < 2)
+      check_rec(&coco, &second, bytes[0] % 4 == 1);
+    else
+      check_boxes(&coco, &second, bytes[0] % 4 == 2);
+  }
+  free(text);
+  return 0;
+}

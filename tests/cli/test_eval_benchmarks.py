@@ -1,0 +1,191 @@
+"""The benchmarks of eval on answers that lie in a file, against what the public tools make of them (golden/eval)."""
+import json
+import math
+import os
+import tempfile
+import unittest
+
+from program import DATA, run
+
+
+def golden(name):
+    with open(os.path.join(DATA, "golden", "eval", name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+class Benchmark(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def write(self, data, name):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(data if isinstance(data, str) else json.dumps(data))
+        return path
+
+    def score(self, name, coco, answers, *options):
+        out, _ = run("eval", name, "--coco", self.write(coco, "set.json"), "--predictions",
+                     self.write(answers, "answers.json"), "--json", *options)
+        return json.loads(out)
+
+    def refused(self, name, coco, answers, says, *options):
+        """It fails with this message, which has the file and, unless it speaks of a whole file, the line."""
+        out, err = run("eval", name, "--coco", self.write(coco, "set.json"), "--predictions",
+                       self.write(answers, "answers.json"), *options, code=2)
+        self.assertEqual(out, "")
+        self.assertIn(says, err)
+        self.assertEqual(err.count("\n"), 1, err)
+
+    def near(self, got, expected, tolerance=1e-6):
+        for name, value in expected.items():
+            self.assertAlmostEqual(got[name], value, delta=tolerance, msg=name)
+
+
+def rec_set(entries):
+    return {"images": [{"id": e["id"], "file_name": f"{e['id']}.jpg", "width": e["width"], "height": e["height"],
+                        "caption": e["case"]} for e in entries],
+            "annotations": [{"id": e["id"], "image_id": e["id"], "bbox": e["bbox"]} for e in entries]}
+
+
+def pixels(e, region):
+    cx, cy, w, h = region
+    return [(cx - w / 2) * e["width"], (cy - h / 2) * e["height"], w * e["width"], h * e["height"]]
+
+
+def rec_answers(entries):
+    answers = []
+    for e in entries:
+        named = [int(token[2:-1]) for token in e["answer"] if token[:2] == "<r" and token[2:-1].isdigit()]
+        named = [i for i in named if i < len(e["regions"])]
+        answers.append({"id": e["id"], "bbox": pixels(e, e["regions"][named[0]]) if named else None,
+                        "regions": [pixels(e, r) for r in e["regions"]]})
+    return answers
+
+
+class Rec(Benchmark):
+    def setUp(self):
+        super().setUp()
+        self.case = golden("rec.json")
+        self.entries = self.case["entries"]
+
+    def test_all_entries(self):
+        got = self.score("rec", rec_set(self.entries), rec_answers(self.entries))
+        self.near(got, self.case["expected"])
+
+    def test_each_entry(self):
+        per_entry = {p["id"]: p for p in self.case["per_entry"]}
+        for e in self.entries[24:]:  # the odd ones
+            expected = per_entry[e["id"]]
+            got = self.score("rec", rec_set([e]), rec_answers([e]))
+            self.near(got, {"mean_iou": expected["iou"], "right": expected["right"], "missing": expected["missing"]})
+
+    def test_entries_without_an_answer_are_missing(self):
+        answers = rec_answers(self.entries)[:1]
+        del answers[0]["regions"]
+        got = self.score("rec", rec_set(self.entries), answers)
+        n = len(self.entries)
+        self.near(got, {"n": n, "missing": (n - 1) / n})
+        self.assertIsNone(got["ceiling"])
+
+    def test_refs_give_the_same(self):
+        entries = self.entries
+        refs = [{"ref_id": 10 + e["id"], "ann_id": e["id"], "image_id": e["id"], "split": "val",
+                 "sentences": [{"sent": "a"}, {"sent": " b "}]} for e in entries]
+        refs.append(dict(refs[0], ref_id=1, split="testA"))
+        answers = [dict(a, id=f"{10 + a['id']}/{k}") for k in (0, 1) for a in rec_answers(entries)]
+        coco = rec_set(entries)
+        got = self.score("rec", coco, answers, "--refs", self.write(refs, "refs.json"), "--split", "val")
+        expected = self.case["expected"]
+        self.near(got, {"n": 2 * expected["n"], "right": 2 * expected["right"],
+                        "mean_iou": expected["mean_iou"], "ceiling": expected["ceiling"]})
+        self.refused("rec", coco, [], "no expression of the split testB", "--refs", os.path.join(self.folder, "refs.json"),
+                     "--split", "testB")
+        refs[0]["ann_id"] = 999
+        self.refused("rec", coco, [], "refs.json:1: ann_id is not among", "--refs", self.write(refs, "refs.json"))
+
+    def test_table(self):
+        coco, answers = self.write(rec_set(self.entries), "set.json"), self.write(rec_answers(self.entries), "a.json")
+        out, _ = run("eval", "rec", "--coco", coco, "--predictions", answers)
+        self.assertIn("| right | accuracy | mean_iou | missing | ceiling | tiny |", out)
+        self.assertIn("| 21 | 0.5385 |", out)
+
+    def test_hostile_files(self):
+        coco = rec_set(self.entries)
+        for answers, says in (
+                ("", "answers.json:1: wanted a list"), ("{}", "wanted a list"), ("[{]", "answers.json:1: is not JSON"),
+                ("[{}]", "an entry without id"), ("[3]", "an entry without id"), ('[\n{"id":\n99}]', "json:2: id is not"),
+                ('[{"id": 1, "bbox": null}] x', "is not JSON"), ('[{"id": 1}]', "bbox is not"),
+                ('[{"id": 1, "bbox": [1, 2, 3]}]', "bbox is not"), ('[{"id": 1, "bbox": [1, 2, -3, 4]}]', "bbox is not"),
+                ('[{"id": 1, "bbox": [1, 2, NaN, 4]}]', "bbox is not"), ("[" * 9999, "is not JSON"),
+                ('[{"id": 1, "bbox": [1, 2, 1e999, 4]}]', "bbox is not"),
+                ('[{"id": 1, "bbox": null},\n{"id": 1.0, "bbox": null}]', "json:2: the id of an earlier entry"),
+                ('[{"id": 1, "bbox": null, "regions": 3}]', "regions is not")):
+            self.refused("rec", coco, answers, says)
+        first = coco["images"][0]
+        for change, says in (({"width": 0}, "width and height"), ({"width": 1.5}, "width and height"),
+                             ({"caption": None}, "caption is not a string"), ({"id": None}, "an entry without id"),
+                             ({"id": 2}, "the id of an earlier entry"), ({"id": 1000}, "image_id is not among")):
+            self.refused("rec", dict(coco, images=[dict(first, **change)] + coco["images"][1:]), "[]", says)
+        twice = dict(coco, annotations=coco["annotations"] + [dict(coco["annotations"][0], id=1000)])
+        self.refused("rec", twice, "[]", "has two boxes")
+        self.refused("rec", dict(coco, annotations=[]), "[]", "has no box")
+        self.refused("rec", {"images": [], "annotations": []}, "[]", "'images' is empty")
+        self.refused("rec", {"images": coco["images"]}, "[]", "has no list 'annotations'")
+        self.refused("rec", '{"images": [], "images": []}', "[]", "is there twice")
+
+
+class Lvis(Benchmark):
+    def setUp(self):
+        super().setUp()
+        self.case = golden("lvis.json")
+
+    def test_both_lists_and_protocols(self):
+        for name, expected in self.case["expected"].items():
+            answers, protocol = name.split()
+            got = self.score("lvis-ground", self.case, self.case[answers], "--protocol", protocol)
+            self.near(got, {key: value for key, value in expected.items() if key != "AP"})
+            self.assertIn(protocol, got["protocol"])
+            self.assertEqual(got["n"], len(self.case["images"]))
+
+    def test_released_is_the_default(self):
+        got = self.score("lvis-ground", self.case, self.case["scored"])
+        self.near(got, {"AR": self.case["expected"]["scored released"]["AR"]})
+
+    def test_no_answer_and_no_true_box(self):
+        self.near(self.score("lvis-ground", self.case, []), {"AR": 0, "AR50": 0, "ARs": 0, "ARl": 0})
+        self.near(self.score("lvis-ground", dict(self.case, annotations=[]), self.case["answers"]),
+                  {"AR": -1, "AR50": -1, "AR75": -1, "ARm": -1})
+
+    def test_hostile_files(self):
+        answer = {"image_id": 100, "category_id": 4, "bbox": [1, 2, 3, 4], "score": 1}
+        for change, says in (({"image_id": 3}, "answers.json:1: image_id is not among"),
+                             ({"category_id": 77}, "category_id is not among"), ({"category_id": None}, "without category_id"),
+                             ({"score": None}, "score is not a number"), ({"score": math.inf}, "score is not a number"),
+                             ({"bbox": None}, "bbox is not"), ({"bbox": [1, 2, 3, "4"]}, "bbox is not")):
+            self.refused("lvis-ground", self.case, [dict(answer, **change)], says)
+        first = self.case["annotations"][0]
+        for change, says in (({"category_id": 77}, "set.json:1: category_id is not among"),
+                             ({"area": "x"}, "area is not a number"), ({"bbox": []}, "bbox is not"),
+                             ({"id": 2}, "the id of an earlier annotation")):
+            self.refused("lvis-ground", dict(self.case, annotations=[dict(first, **change)] + self.case["annotations"][1:]),
+                         [], says)
+        self.refused("lvis-ground", dict(self.case, categories=3), [], "categories: wanted a list")
+        self.refused("lvis-ground", self.case, [], "wanted --protocol", "--protocol", "x")
+
+
+class Proposals(Benchmark):
+    def test_golden(self):
+        case = golden("proposals.json")
+        self.near(self.score("proposals", case, case["detections"]), case["expected"])
+
+    def test_usage(self):
+        _, err = run("eval", "proposals", "--predictions", "x", code=2)
+        self.assertIn("wanted --coco", err)
+        _, err = run("eval", "proposals", "--coco", "x", "--predictions", "y", code=2)
+        self.assertIn("x: cannot be opened", err)
+
+
+if __name__ == "__main__":
+    unittest.main()
