@@ -64,7 +64,7 @@ typedef struct cli_args {
   bool dedup, proposals, no_cache;
   /* convert, inspect, eval, bench */
   const char *type, *layout, *ignore_config, *shape, *stages, *coco, *refs, *images;
-  const char *predictions, *protocol, *split_name; /* the benchmarks of eval */
+  const char *predictions, *protocol, *split_name, *meteor_jar; /* the benchmarks of eval */
   bool verify, tensors;
   uint64_t limit, repeat, count;
   /* train */

@@ -400,13 +400,17 @@ const cli_option_row cli_option_rows[] = {
      "referring expressions: JSON [{image_id, expression, annotation_id, bbox}]",
      SECTION_MEASURE, CHANGES_INPUT, NULL},
     {"predictions", 0, TEXT, AT(predictions), GROUP_EVAL, "FILE",
-     "rec, lvis-ground, proposals: the answers to score, JSON, instead of a model's",
+     "rec, lvis-ground, proposals, region-captions: the answers to score, JSON, instead of a "
+     "model's",
      SECTION_MEASURE, CHANGES_FILE, NULL},
     {"protocol", 0, TEXT, AT(protocol), GROUP_EVAL, "NAME",
      "lvis-ground: released (default), or as-many, where a picture's first boxes count, as "
      "many "
      "as it has true ones",
      SECTION_MEASURE, CHANGES_RESULT, "released,as-many"},
+    {"meteor-jar", 0, TEXT, AT(meteor_jar), GROUP_EVAL, "FILE",
+     "region-captions: METEOR 1.5, run with java (default: METEOR is not computed)",
+     SECTION_MEASURE, CHANGES_FILE, NULL},
     {"images", 0, TEXT, AT(images), GROUP_EVAL, "DIR",
      "the pictures (default: images/ beside the annotations)", SECTION_MEASURE, CHANGES_INPUT,
      NULL},

@@ -3,7 +3,9 @@
 #include "support.h"
 
 #include "box_scores.h"
+#include "caption_tokens.h"
 #include "rec.h"
+#include "region_captions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,22 @@ static void check_boxes(const score_file *coco, const score_file *second, bool c
   score_set_free(&set);
 }
 
+static void check_captions(const score_file *coco, const score_file *second) {
+  score_set set;
+  score_report report = {0};
+  score_answers answers = {0};
+  char *text = strdup(second->text);
+  if (text) caption_clean(text);
+  free(text);
+  if (score_set_read(&set, coco, SCORE_CAPTIONS, NULL) == GM_OK &&
+      score_answers_read(&answers, second, SCORE_CAPTION, &set.image_ids, set.n_images, NULL, 0,
+                         NULL) == GM_OK &&
+      region_captions_score(&report, &set, &answers, NULL, NULL) == GM_OK)
+    for (size_t i = 0; i < 6; i++) fuzz_check(report.figures[i].value >= 0);
+  score_answers_free(&answers);
+  score_set_free(&set);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (size < 2) return 0;
   char *text = strndup((const char *)bytes + 1, size - 1),
@@ -51,10 +69,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (end) {
     *end = 0;
     const score_file coco = {"coco", text}, second = {"second", end + 1};
-    if (bytes[0] % 4 < 2)
-      check_rec(&coco, &second, bytes[0] % 4 == 1);
+    int kind = bytes[0] % 5;
+    if (kind < 2)
+      check_rec(&coco, &second, kind == 1);
+    else if (kind < 4)
+      check_boxes(&coco, &second, kind == 2);
     else
-      check_boxes(&coco, &second, bytes[0] % 4 == 2);
+      check_captions(&coco, &second);
   }
   free(text);
   return 0;

@@ -467,6 +467,10 @@ def scores():
     found = [{"image_id": 7, "category_id": 3, "bbox": [1, 2, 30, 39], "score": s} for s in (1, 0.5, 0.5)]
     for kind, (name, second) in enumerate((("rec", pointed), ("refs", refs), ("lvis", found), ("proposals", found))):
         save("scores", name, bytes([kind]) + json.dumps(coco).encode() + b"\f" + json.dumps(second).encode())
+    texts = ["A dog's ball, the U.S. (can't!) 2 1/2 \u20ac7", "<p>x</p> y'all cannot :) AT&T a.b http://a.b/c #t --"]
+    described = {"images": coco["images"][:1], "annotations": [{"image_id": 7, "caption": t} for t in texts]}
+    answers = [{"image_id": 7, "caption": " ".join(texts[::-1])}]
+    save("scores", "captions", b"\4" + json.dumps(described).encode() + b"\f" + json.dumps(answers).encode())
     save("scores", "broken", b"\0{\"images\": [{\"id\": 1,\f[")
 
 

@@ -3,6 +3,7 @@
 
 #include "box_scores.h"
 #include "rec.h"
+#include "region_captions.h"
 #include "score_report.h"
 #include "terminal.h"
 #include "text_read.h"
@@ -94,6 +95,24 @@ static gm_status run_proposals(score_report *out, const cli_args *args, const fi
   return run_boxes(out, args, f, false, err);
 }
 
+static gm_status run_captions(score_report *out, const cli_args *args, const files *f,
+                              gm_error *err) {
+  const score_file coco = {args->coco, f->coco},
+                   predictions = {args->predictions, f->predictions};
+  score_set set;
+  score_answers answers = {0};
+  gm_status status = score_set_read(&set, &coco, SCORE_CAPTIONS, err);
+  if (status == GM_OK)
+    status = score_answers_read(&answers, &predictions, SCORE_CAPTION, &set.image_ids,
+                                set.n_images, NULL, 0, err);
+  if (status == GM_OK)
+    status = region_captions_score(out, &set, &answers, args->meteor_jar, err);
+  out->n = set.n_images;
+  score_answers_free(&answers);
+  score_set_free(&set);
+  return status;
+}
+
 static const struct {
   const char *name, *entries, *protocol;
   benchmark_fn *run;
@@ -101,6 +120,7 @@ static const struct {
     {"rec", "expressions", "right if IoU > 0.5; the first region counts", run_rec},
     {"lvis-ground", "pictures", "released: a picture's first 300 boxes count", run_lvis},
     {"proposals", "pictures", "without classes; mean over IoU 0.50 to 0.95", run_proposals},
+    {"region-captions", "regions", "words as coco-caption's tokenizer cuts them", run_captions},
 };
 enum { N_BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
 
@@ -124,6 +144,8 @@ static const char *usage_error(const cli_args *args) {
     return "wanted --protocol released or as-many";
   if ((args->refs || args->split_name) && strcmp(name, "rec") != 0)
     return "--refs and --split are for rec";
+  if (args->meteor_jar && strcmp(name, "region-captions") != 0)
+    return "--meteor-jar is for region-captions";
   if (args->split_name && !args->refs) return "--split is for --refs";
   return NULL;
 }

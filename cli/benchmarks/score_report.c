@@ -1,7 +1,6 @@
 /* score_report.c - see score_report.h. */
 #include "score_report.h"
 
-#include "report.h"
 #include "terminal.h"
 
 #include <jansson.h>
@@ -26,7 +25,7 @@ void score_report_add_count(score_report *report, const char *name, size_t value
 
 static json_t *number(const score_figure *figure) {
   if (figure->count) return json_integer((json_int_t)figure->value);
-  return isfinite(figure->value) ? cli_json_number(figure->value) : json_null();
+  return isfinite(figure->value) ? json_real(figure->value) : json_null();
 }
 
 static void print_json(const score_report *report, const cli_args *args) {

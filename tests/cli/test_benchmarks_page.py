@@ -31,7 +31,7 @@ class Page(unittest.TestCase):
     def test_every_evaluation_runs(self):
         found = {}
         for command in commands():
-            if command[0] == "eval":
+            if command[:2] == ["eval", "classify"]:
                 found[tuple(map(stand_in, command))] = None  # all models are the same here
         crops = {}
         for command in found:
@@ -43,6 +43,13 @@ class Page(unittest.TestCase):
             else:
                 self.assertEqual(len(got), 7)  # all methods
         self.assertEqual(crops, {name: {n} for name, n in PRESETS.items()})
+
+    def test_every_benchmark_has_its_options(self):
+        found = [c for c in commands() if c[0] == "eval" and c[1] != "classify"]
+        self.assertEqual({c[1] for c in found}, {"rec", "lvis-ground", "region-captions"})
+        for command in found:
+            _, err = run(*command, code=2)
+            self.assertIn("cannot be opened", err)  # the files do not exist; everything else is accepted
 
     def test_every_conversion_has_its_options(self):
         found = [c for c in commands() if c[0] == "convert"]

@@ -187,5 +187,74 @@ class Proposals(Benchmark):
         self.assertIn("x: cannot be opened", err)
 
 
+# Answers as METEOR 1.5 does in -stdio mode: the statistics of an entry, here the numbers of its fields and words, then
+# a score for each entry and for all. It stands in for java.
+JAVA = """#!/usr/bin/env python3
+import sys
+want = ["-Xmx2G", "-jar", "the.jar", "-", "-", "-stdio", "-l", "en", "-norm"]
+if sys.argv[1:] != want:
+    sys.exit("wrong arguments")
+for line in sys.stdin:
+    kind, *fields = line.rstrip("\\n").split(" ||| ")
+    if kind == "SCORE":
+        print(len(fields), len(fields[-1].split()), flush=True)
+    else:
+        words = [int(f.split()[1]) for f in fields]
+        print(*[0.5] * len(fields), sum(words) / 1000, sep="\\n", flush=True)
+"""
+
+
+class RegionCaptions(Benchmark):
+    def setUp(self):
+        super().setUp()
+        self.case = golden("captions.json")
+
+    def figures(self, expected):
+        return {name: value for name, value in expected.items() if name != "METEOR"}
+
+    def test_golden(self):
+        got = self.score("region-captions", self.case, self.case["results"])
+        self.near(got, self.figures(self.case["expected"]), 1e-8)
+        self.assertIsNone(got["METEOR"])
+
+    def test_small_sets(self):
+        for case in self.case["sets"]:
+            with self.subTest(case["name"]):
+                images = [{"id": i} for i in {a["image_id"] for a in case["annotations"]}]
+                got = self.score("region-captions", dict(case, images=images), case["results"])
+                self.near(got, self.figures(case["expected"]), 1e-8)
+
+    def test_meteor_is_asked_for_each_entry_and_for_all(self):
+        java = self.write(JAVA, "java")
+        os.chmod(java, 0o755)
+        env = {"PATH": self.folder + os.pathsep + os.environ["PATH"]}
+        options = ["eval", "region-captions", "--coco", self.write(self.case, "set.json"), "--predictions",
+                   self.write(self.case["results"], "a.json"), "--json", "--meteor-jar"]
+        out, _ = run(*options, "the.jar", env=env)
+        words = sum(len(t["candidate"]) for t in self.case["tokens"])
+        self.assertAlmostEqual(json.loads(out)["METEOR"], words / 1000)
+        _, err = run(*options, "other.jar", env=env, code=2)
+        self.assertIn("--meteor-jar other.jar: found no answer", err)
+        _, err = run(*options, "the.jar", env={"PATH": self.folder + "/none"}, code=2)
+        self.assertIn("java on the PATH", err)
+
+    def test_table_says_what_was_not_computed(self):
+        out, _ = run("eval", "region-captions", "--coco", self.write(self.case, "set.json"), "--predictions",
+                     self.write(self.case["results"], "a.json"))
+        self.assertIn("| not computed |", out)
+
+    def test_hostile_files(self):
+        for answers, says in (('[{"image_id": 1000}]', "answers.json:1: caption is not a string"), ("[]", "no entry has"),
+                              ('[{"image_id": 1, "caption": ""}]', "image_id is not among")):
+            self.refused("region-captions", self.case, answers, says)
+        first = self.case["annotations"][0]
+        changed = dict(self.case, annotations=[dict(first, caption=3)] + self.case["annotations"][1:])
+        self.refused("region-captions", changed, "[]", "set.json:1: caption is not a string")
+        images = self.case["images"] + [{"id": 1}]
+        self.refused("region-captions", dict(self.case, images=images), self.case["results"], "image 1 has no caption")
+        long = [{"image_id": 1000, "caption": "a-b/c_ 'd. <" * 5000}]
+        self.score("region-captions", self.case, long)
+
+
 if __name__ == "__main__":
     unittest.main()
