@@ -67,7 +67,7 @@ const cli_command cli_commands[] = {
      NULL},
     {"eval",
      "[OPTION]... ground|describe|caption|detect|label --coco FILE [--refs FILE], or "
-     "rec|lvis-ground|proposals|region-captions --coco FILE --predictions FILE, or classify "
+     "rec|lvis-ground|proposals|region-captions --coco FILE [--predictions FILE], or classify "
      "FOLDER|FILE.csv",
      "Measure a model on annotated pictures",
      "With -v every answer is a line of JSON before its task's result.\n"

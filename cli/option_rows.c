@@ -145,6 +145,9 @@ const cli_option_row cli_option_rows[] = {
      SECTION_QUESTION, CHANGES_RESULT, NULL},
     {"min-score", 0, NUMBER, AT(min_score), GROUP_GROUND, "S",
      "leave out boxes below this score", SECTION_QUESTION, CHANGES_RESULT, NULL},
+    {"long", 'l', FLAG, AT(long_form), GROUP_EVAL, NULL,
+     "region-captions: ask for descriptions in detail, as for RefCOCOg", SECTION_QUESTION,
+     CHANGES_RESULT, NULL},
     {"long", 'l', FLAG, AT(long_form), GROUP_DESCRIBE, NULL, "describe in detail",
      SECTION_QUESTION, CHANGES_RESULT, NULL},
     {"clip-model", 0, TEXT, AT(clip_model), GROUP_LABEL, "MODEL",
@@ -163,6 +166,11 @@ const cli_option_row cli_option_rows[] = {
      SECTION_CLASSES, CHANGES_RESULT, NULL},
     {"descriptions", 0, TEXT, AT(descriptions), GROUP_CLASSES, "FILE",
      "JSON {class: [description, ...]}", SECTION_CLASSES, CHANGES_FILE, NULL},
+    {"templates", 0, TEXT, AT(templates), GROUP_EVAL, "FILE|random",
+     "classify: JSON [\"a photo of a {}.\", ...], for clip-e; rec, lvis-ground, "
+     "region-captions: random draws each question's words from training's list by --seed "
+     "(default: its first)",
+     SECTION_CLASSES, CHANGES_FILE, NULL},
     {"templates", 0, TEXT, AT(templates), GROUP_CLASSES, "FILE",
      "JSON [\"a photo of a {}.\", ...], for clip-e", SECTION_CLASSES, CHANGES_FILE, NULL},
     {"descriptors", 0, TEXT, AT(descriptors), GROUP_CLASSES, "FILE",

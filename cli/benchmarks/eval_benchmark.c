@@ -1,6 +1,7 @@
 /* eval_benchmark.c - see eval_benchmark.h. */
 #include "eval_benchmark.h"
 
+#include "benchmark_run.h"
 #include "box_scores.h"
 #include "rec.h"
 #include "region_captions.h"
@@ -8,107 +9,167 @@
 #include "terminal.h"
 #include "text_read.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The texts of the files that a benchmark reads. */
-typedef struct files {
-  char *coco, *refs, *predictions;
-} files;
+/* One run: its files, its answers and what comes out. */
+typedef struct benchmark {
+  const cli_args *args;
+  char *coco, *refs, *predictions; /* the files' texts */
+  score_answers answers;
+  score_report report;
+  char sha256[65]; /* of the model */
+  size_t n_failed; /* pictures */
+  int code;        /* of the model's run; a message was printed unless it is CLI_DONE */
+} benchmark;
 
-static gm_status read_files(files *f, const cli_args *args, gm_error *err) {
-  *f = (files){0};
-  gm_status status = gm_text_read(&f->coco, args->coco, err);
-  if (status == GM_OK && args->refs) status = gm_text_read(&f->refs, args->refs, err);
-  if (status == GM_OK) status = gm_text_read(&f->predictions, args->predictions, err);
+typedef gm_status benchmark_fn(benchmark *b, gm_error *err);
+
+static gm_status read_files(benchmark *b, gm_error *err) {
+  gm_status status = gm_text_read(&b->coco, b->args->coco, err);
+  if (status == GM_OK && b->args->refs) status = gm_text_read(&b->refs, b->args->refs, err);
+  if (status == GM_OK && b->args->predictions)
+    status = gm_text_read(&b->predictions, b->args->predictions, err);
   return status;
 }
 
-static void free_files(files *f) {
-  free(f->coco);
-  free(f->refs);
-  free(f->predictions);
+/* The answers to n_entries with these ids: from the file, or a model's to the items. */
+static gm_status get_answers(benchmark *b, score_kind kind, gm_name_table *ids,
+                             size_t n_entries, score_set *set, gm_task task,
+                             benchmark_item *items, size_t n, gm_error *err) {
+  const score_file predictions = {b->args->predictions, b->predictions};
+  if (b->predictions)
+    return score_answers_read(&b->answers, &predictions, kind, ids, n_entries,
+                              &set->category_ids, set->n_categories, err);
+  b->code = benchmark_run(&b->answers, b->sha256, &b->n_failed, b->args, task, items, n);
+  b->report.model_sha256 = b->sha256;
+  return b->code == CLI_DONE || b->code == CLI_SOME_FAILED ? GM_OK : GM_ERR_CANCELLED;
 }
 
-typedef gm_status benchmark_fn(score_report *out, const cli_args *args, const files *f,
-                               gm_error *err);
+static benchmark_item *make_items(size_t n, gm_error *err) {
+  benchmark_item *items = calloc(n + 1, sizeof *items);
+  if (!items) gm_fail_memory(err, "questions", n);
+  return items;
+}
 
-static gm_status run_rec(score_report *out, const cli_args *args, const files *f,
-                         gm_error *err) {
-  const score_file coco = {args->coco, f->coco}, refs = {args->refs, f->refs},
-                   predictions = {args->predictions, f->predictions};
+static gm_status run_rec(benchmark *b, gm_error *err) {
+  const score_file coco = {b->args->coco, b->coco}, refs = {b->args->refs, b->refs};
   rec_set rec;
   rec_figures figures;
-  score_answers answers = {0};
+  benchmark_item *items = NULL;
   gm_status status =
-      rec_set_read(&rec, &coco, args->refs ? &refs : NULL, args->split_name, err);
+      rec_set_read(&rec, &coco, b->refs ? &refs : NULL, b->args->split_name, err);
+  if (status == GM_OK) rec_set_limit(&rec, b->args->limit);
+  if (status == GM_OK && !(items = make_items(rec.n, err))) status = GM_ERR_MEMORY;
+  for (size_t i = 0; status == GM_OK && i < rec.n; i++)
+    items[i] = (benchmark_item){.file = rec.set.images[rec.entries[i].image].file,
+                                .entry = i,
+                                .phrase = rec.entries[i].expression};
   if (status == GM_OK)
     status =
-        score_answers_read(&answers, &predictions, SCORE_REC, &rec.ids, rec.n, NULL, 0, err);
-  if (status == GM_OK) status = rec_score(&figures, &rec, &answers, err);
+        get_answers(b, SCORE_REC, &rec.ids, rec.n, &rec.set, GM_TASK_LOCATE, items, rec.n, err);
+  if (status == GM_OK) status = rec_score(&figures, &rec, &b->answers, err);
   if (status == GM_OK) {
-    out->n = rec.n;
-    score_report_add_count(out, "right", figures.right);
-    score_report_add(out, "accuracy", figures.accuracy);
-    score_report_add(out, "mean_iou", figures.mean_iou);
-    score_report_add(out, "missing", figures.missing);
-    score_report_add(out, "ceiling", figures.ceiling);
-    score_report_add_count(out, "tiny", rec.n_tiny);
+    b->report.n = rec.n;
+    score_report_add_count(&b->report, "right", figures.right);
+    score_report_add(&b->report, "accuracy", figures.accuracy);
+    score_report_add(&b->report, "mean_iou", figures.mean_iou);
+    score_report_add(&b->report, "missing", figures.missing);
+    score_report_add(&b->report, "ceiling", figures.ceiling);
+    score_report_add_count(&b->report, "tiny", figures.tiny);
   }
-  score_answers_free(&answers);
+  free(items);
   rec_set_free(&rec);
   return status;
 }
 
+/* As it is asked for: without underscores and outer spaces, in lower case. */
+static void make_phrase(char *name) {
+  size_t begin = 0, end = strlen(name);
+  for (char *c = name; *c; c++) *c = (char)(*c == '_' ? ' ' : tolower((unsigned char)*c));
+  while (name[begin] == ' ') begin++;
+  while (end > begin && name[end - 1] == ' ') end--;
+  memmove(name, name + begin, end - begin);
+  name[end - begin] = 0;
+}
+
+static gm_status lvis_items(score_set *set, benchmark_item *items, size_t *n, gm_error *err) {
+  size_t *asked = calloc(set->n_images + 1, sizeof *asked);
+  *n = 0;
+  if (!asked) return gm_fail_memory(err, "pictures", set->n_images);
+  lvis_asked(set, asked);
+  for (size_t i = 0; i < set->n_categories; i++) make_phrase(set->categories[i]);
+  for (size_t i = 0; i < set->n_images; i++)
+    if (asked[i] != GM_NAME_NONE)
+      items[(*n)++] = (benchmark_item){.file = set->images[i].file,
+                                       .entry = i,
+                                       .category = asked[i],
+                                       .phrase = set->categories[asked[i]]};
+  free(asked);
+  return GM_OK;
+}
+
 /* LVIS-Ground and proposals: boxes found in pictures. */
-static gm_status run_boxes(score_report *out, const cli_args *args, const files *f,
-                           bool classes, gm_error *err) {
-  const score_file coco = {args->coco, f->coco},
-                   predictions = {args->predictions, f->predictions};
+static gm_status run_boxes(benchmark *b, bool classes, gm_error *err) {
+  const score_file coco = {b->args->coco, b->coco};
   score_set set;
-  score_answers answers = {0};
-  bool as_many = args->protocol && strcmp(args->protocol, "as-many") == 0;
+  benchmark_item *items = NULL;
+  bool as_many = b->args->protocol && strcmp(b->args->protocol, "as-many") == 0;
   gm_status status = score_set_read(
       &set, &coco, SCORE_BOXES | (classes ? SCORE_CATEGORIES | SCORE_SIZES : 0), err);
+  if (status == GM_OK) score_set_limit(&set, b->args->limit);
+  if (status == GM_OK && !(items = make_items(set.n_images, err))) status = GM_ERR_MEMORY;
+  size_t n = set.n_images;
+  for (size_t i = 0; status == GM_OK && i < n; i++)
+    items[i] = (benchmark_item){.file = set.images[i].file, .entry = i};
+  if (status == GM_OK && classes) status = lvis_items(&set, items, &n, err);
   if (status == GM_OK)
-    status = score_answers_read(&answers, &predictions,
-                                classes ? SCORE_DETECTIONS : SCORE_PROPOSALS, &set.image_ids,
-                                set.n_images, &set.category_ids, set.n_categories, err);
+    status = get_answers(b, classes ? SCORE_DETECTIONS : SCORE_PROPOSALS, &set.image_ids,
+                         set.n_images, &set, classes ? GM_TASK_LOCATE_ALL : GM_TASK_DETECT,
+                         items, n, err);
   if (status == GM_OK)
-    status = classes ? lvis_score(out, &set, &answers, as_many, err)
-                     : proposals_score(out, &set, &answers, err);
-  out->n = set.n_images;
+    status = classes ? lvis_score(&b->report, &set, &b->answers, as_many, err)
+                     : proposals_score(&b->report, &set, &b->answers, err);
+  b->report.n = set.n_images;
   if (classes && as_many)
-    out->protocol = "as-many: a picture's first boxes count, as many as it has true ones";
-  score_answers_free(&answers);
+    b->report.protocol = "as-many: a picture's first boxes count, as many as it has true ones";
+  free(items);
   score_set_free(&set);
   return status;
 }
 
-static gm_status run_lvis(score_report *out, const cli_args *args, const files *f,
-                          gm_error *err) {
-  return run_boxes(out, args, f, true, err);
+static gm_status run_lvis(benchmark *b, gm_error *err) {
+  return run_boxes(b, true, err);
 }
 
-static gm_status run_proposals(score_report *out, const cli_args *args, const files *f,
-                               gm_error *err) {
-  return run_boxes(out, args, f, false, err);
+static gm_status run_proposals(benchmark *b, gm_error *err) {
+  return run_boxes(b, false, err);
 }
 
-static gm_status run_captions(score_report *out, const cli_args *args, const files *f,
-                              gm_error *err) {
-  const score_file coco = {args->coco, f->coco},
-                   predictions = {args->predictions, f->predictions};
+static gm_status run_captions(benchmark *b, gm_error *err) {
+  const score_file coco = {b->args->coco, b->coco};
   score_set set;
-  score_answers answers = {0};
-  gm_status status = score_set_read(&set, &coco, SCORE_CAPTIONS, err);
+  benchmark_item *items = NULL;
+  gm_status status =
+      score_set_read(&set, &coco, SCORE_CAPTIONS | (b->predictions ? 0 : SCORE_BOXES), err);
+  if (status == GM_OK) score_set_limit(&set, b->args->limit);
+  if (status == GM_OK && !(items = make_items(set.n_images, err))) status = GM_ERR_MEMORY;
+  for (size_t i = 0; status == GM_OK && i < set.n_truths; i++) {
+    size_t image =
+        set.truths[i].image; /* of several captions of a region the first one's box */
+    if (!items[image].file)
+      items[image] = (benchmark_item){
+          .file = set.images[image].file, .entry = image, .box = set.truths[i].box};
+  }
   if (status == GM_OK)
-    status = score_answers_read(&answers, &predictions, SCORE_CAPTION, &set.image_ids,
-                                set.n_images, NULL, 0, err);
+    status = get_answers(b, SCORE_CAPTION, &set.image_ids, set.n_images, &set,
+                         b->args->long_form ? GM_TASK_DESCRIBE_LONG : GM_TASK_DESCRIBE, items,
+                         set.n_images, err);
   if (status == GM_OK)
-    status = region_captions_score(out, &set, &answers, args->meteor_jar, err);
-  out->n = set.n_images;
-  score_answers_free(&answers);
+    status = region_captions_score(&b->report, &set, &b->answers, b->args->meteor_jar, err);
+  b->report.n = set.n_images;
+  free(items);
   score_set_free(&set);
   return status;
 }
@@ -138,7 +199,12 @@ static const char *usage_error(const cli_args *args) {
   const char *name = args->inputs.items[0], *p = args->protocol;
   if (args->inputs.n != 1) return "wanted no other task beside it";
   if (!args->coco) return "wanted --coco FILE, the annotations";
-  if (!args->predictions) return "wanted --predictions FILE, the answers";
+  if (args->predictions && args->limit) return "--limit is for a model's run";
+  if (args->templates && strcmp(args->templates, "random") != 0)
+    return "wanted --templates random, or none for the first of the list";
+  if (args->long_form && strcmp(name, "region-captions") != 0)
+    return "--long is for region-captions";
+  if (args->regions_file) return "--regions is for one picture; leave it out";
   if (p && strcmp(name, "lvis-ground") != 0) return "--protocol is for lvis-ground";
   if (p && strcmp(p, "released") != 0 && strcmp(p, "as-many") != 0)
     return "wanted --protocol released or as-many";
@@ -157,17 +223,23 @@ int cli_eval_benchmark(const cli_args *args) {
     cli_error("eval %s: %s", benchmarks[i].name, wrong);
     return CLI_USAGE;
   }
-  score_report report = {.method = benchmarks[i].name,
-                         .entries = benchmarks[i].entries,
-                         .protocol = benchmarks[i].protocol};
+  benchmark b = {.args = args,
+                 .code = CLI_DONE,
+                 .report = {.method = benchmarks[i].name,
+                            .entries = benchmarks[i].entries,
+                            .protocol = benchmarks[i].protocol}};
   gm_error err = {0};
-  files f;
-  gm_status status = read_files(&f, args, &err);
-  if (status == GM_OK) status = benchmarks[i].run(&report, args, &f, &err);
+  gm_status status = read_files(&b, &err);
+  if (status == GM_OK) status = benchmarks[i].run(&b, &err);
+  if (status == GM_OK && b.report.model_sha256)
+    score_report_add_count(&b.report, "failed", b.n_failed);
   if (status == GM_OK)
-    score_report_print(&report, args);
-  else
+    score_report_print(&b.report, args);
+  else if (b.code == CLI_DONE || b.code == CLI_SOME_FAILED)
     cli_report_error(&err);
-  free_files(&f);
-  return status == GM_OK ? CLI_DONE : CLI_USAGE;
+  score_answers_free(&b.answers);
+  free(b.coco);
+  free(b.refs);
+  free(b.predictions);
+  return status == GM_OK || b.code != CLI_DONE ? b.code : CLI_USAGE;
 }

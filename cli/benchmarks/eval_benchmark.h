@@ -1,5 +1,5 @@
 /* eval_benchmark.h - gromatic eval rec, lvis-ground, proposals, region-captions: the published
- * benchmarks of Groma, counted as their tools count. */
+ * benchmarks of Groma, asked as they were and counted as their tools count. */
 #ifndef CLI_EVAL_BENCHMARK_H
 #define CLI_EVAL_BENCHMARK_H
 

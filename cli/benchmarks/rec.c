@@ -42,9 +42,8 @@ static gm_status add_entry(rec_set *rec, size_t image, const score_truth *truth,
   rec->entries = grown;
   trim(expression);
   score_box box = clip(truth->box, picture);
-  grown[rec->n++] = (rec_entry){image, expression, box};
-  rec->n_tiny +=
-      box.w * SIDE <= TINY * picture->width || box.h * SIDE <= TINY * picture->height;
+  bool tiny = box.w * SIDE <= TINY * picture->width || box.h * SIDE <= TINY * picture->height;
+  grown[rec->n++] = (rec_entry){image, expression, box, tiny};
   return GM_OK;
 }
 
@@ -163,6 +162,10 @@ gm_status rec_set_read(rec_set *rec, const score_file *coco, const score_file *r
   return status;
 }
 
+void rec_set_limit(rec_set *rec, size_t n) {
+  while (n && rec->n > n) free(rec->entries[--rec->n].expression);
+}
+
 void rec_set_free(rec_set *rec) {
   for (size_t i = 0; i < rec->n; i++) free(rec->entries[i].expression);
   free(rec->entries);
@@ -195,6 +198,7 @@ gm_status rec_score(rec_figures *out, const rec_set *rec, const score_answers *a
     double iou = a && a->has_box ? score_iou(a->box, truth) : 0;
     iou_sum += iou;
     out->right += iou > 0.5;
+    out->tiny += rec->entries[i].tiny;
     missing += !a || !a->has_box;
     known = known && a && a->has_regions;
     if (known) in_reach += reachable(answers, a, truth);

@@ -10,6 +10,7 @@ typedef struct rec_entry {
   size_t image;     /* number in the set */
   char *expression; /* without white space at its ends */
   score_box box;    /* true, clipped to the picture */
+  bool tiny;        /* a side is at most 2 pixels at 448 x 448 */
 } rec_entry;
 
 typedef struct rec_set {
@@ -17,7 +18,6 @@ typedef struct rec_set {
   rec_entry *entries;
   size_t n;
   gm_name_table ids; /* number i is entry i */
-  size_t n_tiny;     /* true boxes with a side of at most 2 pixels at 448 x 448 */
 } rec_set;
 
 /* Without refs: one expression a picture's entry, its caption, and one box; the entry's id is
@@ -27,10 +27,12 @@ typedef struct rec_set {
  * as in score_set_read. */
 gm_status rec_set_read(rec_set *rec, const score_file *coco, const score_file *refs,
                        const char *split, gm_error *err);
+/* Keeps the first n entries; 0: all. */
+void rec_set_limit(rec_set *rec, size_t n);
 void rec_set_free(rec_set *rec);
 
 typedef struct rec_figures {
-  size_t right;
+  size_t right, tiny;                 /* entries */
   double accuracy, mean_iou, missing; /* shares of all entries; right: IoU > 0.5 */
   double ceiling; /* share with any region over 0.5; NaN if an entry's regions are unknown */
 } rec_figures;

@@ -32,10 +32,12 @@ static void print_json(const score_report *report, const cli_args *args) {
   json_t *line = json_pack("{s:s, s:s, s:I, s:s, s:I}", "set", args->coco, "method",
                            report->method, "n", (json_int_t)report->n, "protocol",
                            report->protocol, "seed", (json_int_t)args->seed);
-  if (report->model_sha256)
+  if (report->model_sha256) {
     json_object_set_new(line, "model_sha256", json_string(report->model_sha256));
-  else
+    json_object_set_new(line, "templates", json_string(args->templates ? "random" : "first"));
+  } else {
     json_object_set_new(line, "predictions", json_string(args->predictions));
+  }
   for (size_t i = 0; i < report->n_figures; i++)
     json_object_set_new(line, report->figures[i].name, number(&report->figures[i]));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));

@@ -133,11 +133,27 @@ gm_status score_set_read(score_set *set, const score_file *file, unsigned needs,
   return status;
 }
 
-void score_set_free(score_set *set) {
-  for (size_t i = 0; i < set->n_images; i++) {
-    free(set->images[i].file);
-    free(set->images[i].caption);
+static void free_image(score_image *image) {
+  free(image->file);
+  free(image->caption);
+}
+
+void score_set_limit(score_set *set, size_t n) {
+  size_t kept = 0;
+  if (n == 0 || n >= set->n_images) return;
+  for (size_t i = n; i < set->n_images; i++) free_image(&set->images[i]);
+  set->n_images = n;
+  for (size_t i = 0; i < set->n_truths; i++) {
+    if (set->truths[i].image < n)
+      set->truths[kept++] = set->truths[i];
+    else
+      free(set->truths[i].caption);
   }
+  set->n_truths = kept;
+}
+
+void score_set_free(score_set *set) {
+  for (size_t i = 0; i < set->n_images; i++) free_image(&set->images[i]);
   for (size_t i = 0; i < set->n_truths; i++) free(set->truths[i].caption);
   for (size_t i = 0; i < set->n_categories; i++) free(set->categories[i]);
   free(set->images);

@@ -45,6 +45,8 @@ typedef struct score_set {
 /* needs: SCORE_*. Free with score_set_free, also after an error. Errors: GM_ERR_ARGUMENT with
  * file and line, GM_ERR_MEMORY. */
 gm_status score_set_read(score_set *set, const score_file *file, unsigned needs, gm_error *err);
+/* Keeps the first n images and what belongs to them; 0: all. */
+void score_set_limit(score_set *set, size_t n);
 void score_set_free(score_set *set);
 
 #endif

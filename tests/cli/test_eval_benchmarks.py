@@ -5,7 +5,7 @@ import os
 import tempfile
 import unittest
 
-from program import DATA, run
+from program import DATA, SCENES, run
 
 
 def golden(name):
@@ -254,6 +254,87 @@ class RegionCaptions(Benchmark):
         self.refused("region-captions", dict(self.case, images=images), self.case["results"], "image 1 has no caption")
         long = [{"image_id": 1000, "caption": "a-b/c_ 'd. <" * 5000}]
         self.score("region-captions", self.case, long)
+
+
+class Scenes(Benchmark):
+    """The embedded model on drawn scenes. What eval ground and eval describe ask is asked in the same words here."""
+
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(SCENES, "..", "annotations.json"), encoding="utf-8") as file:
+            self.world = json.load(file)
+        self.world["images"] = self.world["images"][:4]
+        self.images = {i["id"]: i for i in self.world["images"]}
+        self.world["annotations"] = [a for a in self.world["annotations"] if a["image_id"] in self.images]
+
+    def ask(self, task, data, *options, code=0):
+        out, err = run("eval", task, "--coco", self.write(data, "set.json"), "--images", SCENES, "--json", "-q", *options,
+                       code=code)
+        return json.loads(out), err
+
+    def regions(self, texts):
+        """An entry of images for each annotation, with its text."""
+        kept = [dict(self.images[a["image_id"]], id=a["id"], caption=t) for a, t in zip(self.world["annotations"], texts)]
+        return {"images": kept, "annotations": [dict(a, image_id=a["id"], caption=t)
+                                                for a, t in zip(self.world["annotations"], texts)]}
+
+    def names(self):
+        names = {c["id"]: c.get("article", "a") + " " + c["name"] for c in self.world["categories"]}
+        return [names[a["category_id"]] for a in self.world["annotations"]]
+
+    def test_rec_is_eval_ground(self):
+        names = self.names()
+        refs = [{"image_id": a["image_id"], "expression": n, "annotation_id": a["id"], "bbox": a["bbox"]}
+                for a, n in zip(self.world["annotations"], names)]
+        ground, _ = self.ask("ground", self.world, "--refs", self.write(refs, "refs.json"))
+        rec, _ = self.ask("rec", self.regions(names))
+        self.assertEqual(rec["n"], len(names))
+        self.assertAlmostEqual(rec["accuracy"], ground["accuracy_free"], delta=1e-6)
+        self.assertLessEqual(rec["accuracy"], rec["ceiling"])
+        self.assertGreater(rec["mean_iou"], 0.5)
+        self.assertRegex(rec["model_sha256"], "^[0-9a-f]{64}$")
+        again, _ = self.ask("rec", self.regions(names), "--limit", 2)
+        self.assertEqual(again["n"], 2)
+
+    def test_region_captions_are_eval_describe(self):
+        describe, _ = self.ask("describe", self.world)
+        got, _ = self.ask("region-captions", self.regions(self.names()))
+        self.assertEqual((got["entries"], got["missing"]), (describe["n"], 0))
+        # An exact answer has a ROUGE-L of 1, another one shares its words with the name in part.
+        self.assertGreaterEqual(got["ROUGE-L"], describe["exact"])
+        if describe["exact"] == 1:
+            self.assertEqual(got["ROUGE-L"], 1)
+        self.ask("region-captions", self.regions(self.names()), "--templates", "random", "--seed", 3, "--long")
+
+    def test_proposals_find_what_eval_detect_finds(self):
+        detect, _ = self.ask("detect", self.world)
+        got, _ = self.ask("proposals", self.world)
+        # One of the thresholds is 0.5, where each true box has a region of its own if any region is on it alone.
+        self.assertGreaterEqual(detect["recall"], got["AR@300"])
+        self.assertGreater(got["AR@300"], 0.5)
+        self.assertLessEqual(got["AR@1"], got["AR@10"])
+
+    def test_lvis_asks_for_the_first_class(self):
+        first = {}
+        for a in self.world["annotations"]:
+            first.setdefault(a["image_id"], a["category_id"])
+        one = dict(self.world, annotations=[a for a in self.world["annotations"] if first[a["image_id"]] == a["category_id"]])
+        got, _ = self.ask("lvis-ground", one)
+        self.assertEqual(got["n"], 4)
+        self.assertGreater(got["AR50"], 0.5)
+        both, _ = self.ask("lvis-ground", one, "--protocol", "as-many")
+        self.assertLessEqual(both["AR"], got["AR"])
+
+    def test_a_picture_that_fails_is_named_and_missing(self):
+        data = self.regions(self.names())
+        data["images"][0]["file_name"] = "none.png"
+        got, err = self.ask("rec", data, code=1)
+        self.assertIn("none.png", err)
+        self.assertEqual(got["failed"], 1)
+        self.assertAlmostEqual(got["missing"], 1 / got["n"])
+        del data["images"][0]["file_name"]
+        _, err = run("eval", "rec", "--coco", self.write(data, "set.json"), code=2)
+        self.assertIn("without a file_name", err)
 
 
 if __name__ == "__main__":

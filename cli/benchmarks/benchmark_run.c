@@ -1,0 +1,259 @@
+/* benchmark_run.c - see benchmark_run.h. */
+#include "benchmark_run.h"
+
+#include "caption_tokens.h"
+#include "eval_run.h"
+#include "params.h"
+#include "question_templates.h"
+#include "results.h"
+#include "rng.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOGETHER = 16 }; /* questions about a picture that are computed together */
+
+typedef struct runner {
+  const cli_args *args;
+  gm_task task;
+  gm_model *model;
+  score_answers *answers;
+  gm_callbacks callbacks;
+  eval_run run;
+} runner;
+
+/* ---- questions ---- */
+
+/* The question about an item, for free(). */
+static char *question_of(const runner *r, const benchmark_item *item) {
+  gm_question_list list = gm_question_templates(r->task);
+  gm_rng rng = {gm_mix64(r->args->seed) ^ item->entry};
+  size_t drawn = r->args->templates ? (size_t)(gm_rng_unit(&rng) * (double)list.n) : 0;
+  const char *template = list.questions[drawn], *at = strchr(template, '@');
+  char *question = NULL;
+  int n = item->phrase ? asprintf(&question, "%.*s<p>%s</p>%s", (int)(at - template), template,
+                                  item->phrase, at + 1)
+                       : asprintf(&question, "%.*s<roi><refer_box></roi><refer_feat>%s",
+                                  (int)(at - template), template, at + 1);
+  return n < 0 ? NULL : question;
+}
+
+static gm_ask_params params_of(const runner *r, gm_box *box) {
+  gm_ask_params params = gm_ask_params_default();
+  params.verbatim = true;
+  params.max_tokens = r->task == GM_TASK_LOCATE ? 3 : r->task == GM_TASK_LOCATE_ALL ? 10 : 100;
+  if (r->task != GM_TASK_LOCATE && r->task != GM_TASK_LOCATE_ALL) {
+    params.boxes = box;
+    params.n_boxes = 1;
+  }
+  return params;
+}
+
+/* ---- answers ---- */
+
+static gm_status box_of(const gm_scene *scene, int32_t index, score_box *out) {
+  gm_box box = {0};
+  gm_status status = gm_scene_region_unclipped(scene, index, &box);
+  *out = (score_box){(double)box.x1, (double)box.y1, (double)box.x2 - (double)box.x1,
+                     (double)box.y2 - (double)box.y1};
+  return status;
+}
+
+/* The next region of the list that the text names, from *at on; -1: none. */
+static int32_t next_region(const char **at, size_t n_regions) {
+  while ((*at = strstr(*at, "<r"))) {
+    char *end;
+    *at += 2;
+    unsigned long index = strtoul(*at, &end, 10);
+    if (end > *at && **at >= '0' && **at <= '9' && *end == '>' && index < n_regions)
+      return (int32_t)index;
+  }
+  return -1;
+}
+
+static gm_status add_regions(runner *r, const gm_scene *scene, score_answer *answer,
+                             gm_error *err) {
+  size_t n = gm_scene_region_count(scene);
+  gm_status status = GM_OK;
+  answer->first_region = r->answers->n_regions;
+  answer->has_regions = true;
+  for (; status == GM_OK && answer->n_regions < n; answer->n_regions++) {
+    score_box box;
+    status = box_of(scene, (int32_t)answer->n_regions, &box);
+    if (status == GM_OK) status = score_answers_add_region(r->answers, box, err);
+  }
+  return status;
+}
+
+static gm_status take_answer(runner *r, const gm_scene *scene, const benchmark_item *item,
+                             const gm_answer *given, gm_error *err) {
+  score_answer answer = {.entry = item->entry, .category = item->category, .score = 1};
+  const char *at = given->raw;
+  size_t n = gm_scene_region_count(scene);
+  gm_status status = GM_OK;
+  int32_t index;
+  if (r->task == GM_TASK_LOCATE_ALL) {
+    while (status == GM_OK && (index = next_region(&at, n)) >= 0) {
+      status = box_of(scene, index, &answer.box);
+      answer.has_box = true;
+      if (status == GM_OK) status = score_answers_add(r->answers, answer, err);
+    }
+    return status;
+  }
+  if (r->task == GM_TASK_LOCATE) {
+    index = next_region(&at, n);
+    answer.has_box = index >= 0;
+    if (answer.has_box) status = box_of(scene, index, &answer.box);
+    if (status == GM_OK) status = add_regions(r, scene, &answer, err);
+  } else {
+    answer.caption = strdup(given->raw);
+    if (!answer.caption) return gm_fail_memory(err, "a caption", strlen(given->raw));
+    caption_clean(answer.caption);
+  }
+  return status == GM_OK ? score_answers_add(r->answers, answer, err) : status;
+}
+
+static gm_status ask(runner *r, gm_scene *scene, const benchmark_item *items, size_t n,
+                     gm_error *err) {
+  char *questions[TOGETHER] = {0};
+  gm_box boxes[TOGETHER];
+  gm_ask_params params[TOGETHER];
+  gm_answer *answers[TOGETHER] = {0};
+  gm_status status = GM_OK;
+  for (size_t i = 0; i < n; i++) {
+    score_box b = items[i].box;
+    boxes[i] = (gm_box){(float)b.x, (float)b.y, (float)(b.x + b.w), (float)(b.y + b.h)};
+    params[i] = params_of(r, &boxes[i]);
+    questions[i] = question_of(r, &items[i]);
+    if (!questions[i]) status = gm_fail_memory(err, "a question", 1);
+  }
+  if (status == GM_OK)
+    status =
+        gm_ask(scene, (const char *const *)questions, params, n, &r->callbacks, answers, err);
+  for (size_t i = 0; status == GM_OK && i < n; i++)
+    status = take_answer(r, scene, &items[i], answers[i], err);
+  for (size_t i = 0; i < n; i++) {
+    gm_answer_free(answers[i]);
+    free(questions[i]);
+  }
+  return status;
+}
+
+static gm_status take_proposals(runner *r, const gm_scene *scene, const benchmark_item *item,
+                                gm_error *err) {
+  gm_status status = GM_OK;
+  for (size_t i = 0; status == GM_OK && i < gm_scene_region_count(scene); i++) {
+    gm_region region = {.struct_size = sizeof region};
+    score_answer answer = {.entry = item->entry, .has_box = true};
+    status = gm_scene_region_at(scene, i, &region);
+    if (status == GM_OK) status = box_of(scene, region.index, &answer.box);
+    answer.score = (double)region.score;
+    if (status == GM_OK) status = score_answers_add(r->answers, answer, err);
+  }
+  return status;
+}
+
+/* ---- pictures ---- */
+
+/* The items are all those of one picture. */
+static gm_status run_picture(runner *r, const char *path, const benchmark_item *items, size_t n,
+                             gm_error *err) {
+  gm_image *image = NULL;
+  gm_scene *scene = NULL;
+  gm_image_params image_params = cli_image_params(r->args);
+  gm_scene_params params = cli_scene_params(r->args);
+  gm_status status = gm_image_open(&image, path, &image_params, err);
+  if (status == GM_OK)
+    status = gm_scene_create(&scene, r->model, image, &params, &r->callbacks, err);
+  if (r->task == GM_TASK_DETECT) {
+    if (status == GM_OK) status = take_proposals(r, scene, &items[0], err);
+    n = 0;
+  }
+  for (size_t i = 0; status == GM_OK && i < n; i += TOGETHER)
+    status = ask(r, scene, items + i, n - i < TOGETHER ? n - i : TOGETHER, err);
+  gm_scene_free(scene);
+  gm_image_free(image);
+  return status;
+}
+
+static int by_file(const void *a, const void *b) {
+  const benchmark_item *x = a, *y = b;
+  int order = strcmp(x->file, y->file);
+  return order ? order : (x->entry > y->entry) - (x->entry < y->entry);
+}
+
+/* The number of items from i on that ask about one picture. */
+static size_t same_picture(const runner *r, const benchmark_item *items, size_t n, size_t i) {
+  size_t k = 1;
+  if (r->task == GM_TASK_DETECT) return 1; /* each image is one, whatever its file */
+  while (i + k < n && strcmp(items[i + k].file, items[i].file) == 0) k++;
+  return k;
+}
+
+/* Of a failed picture no answer is kept. */
+static void forget_from(score_answers *answers, size_t n) {
+  while (answers->n > n) free(answers->items[--answers->n].caption);
+}
+
+static int run_pictures(runner *r, const char *folder, const benchmark_item *items, size_t n) {
+  for (size_t i = 0, k, picture = 0; i < n; i += k, picture++) {
+    char *path = NULL;
+    gm_error err = {0};
+    size_t before = r->answers->n;
+    k = same_picture(r, items, n, i);
+    eval_run_at(&r->run, r->args->inputs.items[0], picture);
+    bool absolute = items[i].file[0] == '/';
+    if (asprintf(&path, "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", items[i].file) <
+        0)
+      return CLI_SOME_FAILED;
+    gm_status status = run_picture(r, path, items + i, k, &err);
+    if (status != GM_OK) forget_from(r->answers, before);
+    bool go_on = status == GM_OK || eval_run_fail(&r->run, path, status, &err);
+    free(path);
+    if (!go_on) return CLI_INTERRUPTED;
+  }
+  return CLI_DONE;
+}
+
+/* The folder of the pictures, for free(): --images, or images beside the annotations. */
+static char *folder_of(const cli_args *args) {
+  char *folder = NULL;
+  const char *slash = strrchr(args->coco, '/');
+  if (args->images) return strdup(args->images);
+  int length = slash ? (int)(slash - args->coco) + 1 : 0;
+  return asprintf(&folder, "%.*simages", length, args->coco) < 0 ? NULL : folder;
+}
+
+int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
+                  const cli_args *args, gm_task task, benchmark_item *items, size_t n) {
+  runner r = {.args = args, .task = task, .answers = answers, .callbacks = cli_callbacks()};
+  gm_error err = {0};
+  char *folder = folder_of(args);
+  size_t n_pictures = 0;
+  *answers = (score_answers){0};
+  *n_failed = 0;
+  for (size_t i = 0; i < n; i++)
+    if (!items[i].file || !folder) {
+      cli_error("%s: an entry of images without a file_name", args->coco);
+      free(folder);
+      return CLI_USAGE;
+    }
+  qsort(items, n, sizeof *items, by_file);
+  for (size_t i = 0; i < n; i += same_picture(&r, items, n, i)) n_pictures++;
+  cli_catch_interrupt();
+  int code = cli_open_model(args, 0, false, &r.model);
+  if (code == CLI_DONE && gm_model_sha256(r.model, sha256, &r.callbacks, &err) != GM_OK) {
+    cli_report_error(&err);
+    code = CLI_MODEL;
+  }
+  if (code == CLI_DONE) {
+    r.run = eval_run_begin(args, n_pictures, n, 0);
+    code = run_pictures(&r, folder, items, n);
+    *n_failed = r.run.n_failed;
+    code = eval_run_end(&r.run, code);
+  }
+  cli_close_model(args, r.model);
+  free(folder);
+  return code;
+}
