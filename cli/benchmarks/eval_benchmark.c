@@ -21,7 +21,7 @@ typedef struct benchmark {
   score_report report;
   char sha256[65]; /* of the model */
   size_t n_failed; /* pictures */
-  int code;        /* of the model's run; a message was printed unless it is CLI_DONE */
+  int code;        /* of the model's run */
 } benchmark;
 
 typedef gm_status benchmark_fn(benchmark *b, gm_error *err);
@@ -44,7 +44,8 @@ static gm_status get_answers(benchmark *b, score_kind kind, gm_name_table *ids,
                               &set->category_ids, set->n_categories, err);
   b->code = benchmark_run(&b->answers, b->sha256, &b->n_failed, b->args, task, items, n);
   b->report.model_sha256 = b->sha256;
-  return b->code == CLI_DONE || b->code == CLI_SOME_FAILED ? GM_OK : GM_ERR_CANCELLED;
+  bool some = b->code == CLI_DONE || (b->code == CLI_SOME_FAILED && b->answers.n > 0);
+  return some ? GM_OK : GM_ERR_CANCELLED; /* a message was printed */
 }
 
 static benchmark_item *make_items(size_t n, gm_error *err) {
@@ -235,7 +236,7 @@ int cli_eval_benchmark(const cli_args *args) {
     score_report_add_count(&b.report, "failed", b.n_failed);
   if (status == GM_OK)
     score_report_print(&b.report, args);
-  else if (b.code == CLI_DONE || b.code == CLI_SOME_FAILED)
+  else if (status != GM_ERR_CANCELLED)
     cli_report_error(&err);
   score_answers_free(&b.answers);
   free(b.coco);

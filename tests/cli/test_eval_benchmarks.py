@@ -332,6 +332,11 @@ class Scenes(Benchmark):
         self.assertIn("none.png", err)
         self.assertEqual(got["failed"], 1)
         self.assertAlmostEqual(got["missing"], 1 / got["n"])
+        for image in data["images"]:
+            image["file_name"] = "none.png"
+        out, err = run("eval", "rec", "--coco", self.write(data, "set.json"), "--images", SCENES, code=1)
+        self.assertEqual(out, "")
+        self.assertIn("nothing was measured", err)
         del data["images"][0]["file_name"]
         _, err = run("eval", "rec", "--coco", self.write(data, "set.json"), code=2)
         self.assertIn("without a file_name", err)
