@@ -405,6 +405,18 @@ def train_state():
     save("train_state", "cut", state()[:150])
 
 
+def run_options():
+    rates = {"bridge": 1e-4, "regions": 2e-5, "embeddings": 0}
+    whole = {"stage": "align", "model": "groma-mini", "data": "/data/words.json", "lr": rates, "weight_decay": rates,
+             "epochs": 2.0, "steps": 10, "batch": 16, "micro_batch": 2, "chunk": 16, "warmup": 0.03, "clip": 1.0,
+             "dropout": 0.0, "ema": 0.999, "bf16": True, "recompute": False, "strict": False, "eval_every": 5,
+             "save_every": 0, "patience": 0, "seed": 7}
+    for name, changes in {"whole": {}, "uneven": {"micro_batch": 3}, "negative": {"eval_every": -1, "batch": -16},
+                          "endless": {"steps": 1 << 60}, "other-kind": {"bf16": 1}, "no-rate": {"lr": {}},
+                          "detect": {"stage": "detect", "lr": {"proposer": 1e-4}}}.items():
+        save("run_options", name, json.dumps(dict(whole, **changes)).encode())
+
+
 def cleaned_text():
     save("text", "marks", "\ufeffgreen apple\r\ncrown\r\n\ufeffgrapes\r".encode())
     save("text", "utf16", "a\nb".encode("utf-16"))
@@ -489,6 +501,7 @@ def main():
     feature_cache()
     cache_entry()
     train_state()
+    run_options()
     cleaned_text()
     dataset()
     data_config()

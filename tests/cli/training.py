@@ -46,9 +46,9 @@ class Runs(folders.Folder):
         return self.write("boxes.config", {"sets": [self.spec("train", self.annotations(0, n))],
                                            "val": [self.spec("held", self.annotations(n, val))] if val else []})
 
-    def words(self, n=6, val=2):
+    def words(self, n=6, val=2, task="locate"):
         def spec(name, first, count):
-            return self.spec(name, self.expressions(first, count), format="refcoco", task="locate")
+            return self.spec(name, self.expressions(first, count), format="refcoco", task=task)
 
         return self.write("words.config", {"sets": [spec("train", 0, n)], "val": [spec("held", n, val)]})
 
