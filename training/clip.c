@@ -122,9 +122,9 @@ static void close_run(clip_run *r) {
 }
 
 /* Large objects come first, since they are learnt much faster: 4 of 5 lessons are cut close
- * around the object, falling to 1 of 5 after half of the schedule. */
+ * around the object, falling to 1 of 5 after three tenths of the schedule. */
 static double near_share(const clip_run *r) {
-  return fmax(0.2, 0.8 - 1.2 * (double)r->optimiser.updates / (double)r->o->steps);
+  return fmax(0.2, 0.8 - 2 * (double)r->optimiser.updates / (double)r->o->steps);
 }
 
 static gm_status load_lessons(clip_run *r, const singles *set, bool change, uint64_t first,
