@@ -466,6 +466,7 @@ def user_data():
     refs = [{"image_id": 1, "expression": "the cat", "annotation_id": 1, "bbox": [1, 2, 30, 40]},
             {"image_id": 2, "expression": "<p>", "bbox": [1, 2, 0, 40]}]
     save("user_data", "refs", b"\2" + json.dumps(refs).encode())
+    save("user_data", "refs-open", b"\2" + b"{{" + json.dumps(refs).encode())
 
 
 def scores():

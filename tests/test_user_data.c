@@ -138,6 +138,25 @@ static void coco_is_found(void **state) {
   gm_user_data_free(&d);
 }
 
+/* In a list and one after another; the second used to be read for ever. */
+static void broken_expressions_are_refused(void **state) {
+  (void)state;
+  static const char *const broken[] = {"[{{'image_id': 1}]", "{{'image_id': 1}}",
+                                       "{'image_id': 1} {'image_id' 1}"};
+  put("single.json", coco);
+  for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+    gm_user_data d;
+    put("broken.json", broken[i]);
+    alarm(60);
+    assert_int_equal(gm_user_data_load(&d, path_of("single.json"), path_of("broken.json"), NULL,
+                                       &report, &err),
+                     GM_ERR_ARGUMENT);
+    alarm(0);
+    assert_non_null(strstr(err.message, "broken.json: line 1: this is no JSON"));
+    gm_user_data_free(&d);
+  }
+}
+
 static void yolo_is_found(void **state) {
   (void)state;
   put("yolo/data.yaml", "path: .\ntrain: images/train # here\nnames:\n  0: Cat\n  1: 'dog'\n");
@@ -264,9 +283,9 @@ static void names_become_sentences(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(coco_is_found),          cmocka_unit_test(yolo_is_found),
-      cmocka_unit_test(names_of_yaml_are_read), cmocka_unit_test(a_share_is_held_back),
-      cmocka_unit_test(names_become_sentences),
+      cmocka_unit_test(coco_is_found),        cmocka_unit_test(broken_expressions_are_refused),
+      cmocka_unit_test(yolo_is_found),        cmocka_unit_test(names_of_yaml_are_read),
+      cmocka_unit_test(a_share_is_held_back), cmocka_unit_test(names_become_sentences),
   };
   return cmocka_run_group_tests(tests, make_root, remove_root);
 }

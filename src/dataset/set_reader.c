@@ -247,6 +247,7 @@ size_t gm_byte_of(const char *text, size_t n, double place) {
 }
 
 bool gm_pull_listed(gm_pull_reader *p, bool *entered, bool *lines) {
+  if (p->wanted) return false; /* the reader stands where it failed, and would for ever */
   if (!*entered) {
     *entered = true;
     *lines = gm_pull_peek(p) != GM_PULL_ARRAY;

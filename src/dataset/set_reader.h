@@ -63,7 +63,7 @@ gm_rel_box gm_clipped_box(double x1, double y1, double x2, double y2, double wid
  * last); GM_NAME_NONE beyond that. */
 size_t gm_byte_of(const char *text, size_t n, double place);
 /* Whether the list has another object: a JSON array of them, or one after another (JSON lines).
- * The first call enters. */
+ * The first call enters. False after a fault of the syntax. */
 bool gm_pull_listed(gm_pull_reader *p, bool *entered, bool *lines);
 
 #endif

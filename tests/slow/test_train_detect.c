@@ -4,8 +4,10 @@
  * Gradients jump where a ReLU's input passes 0 or a sampling place passes from one cell to the
  * next. Of some 100,000 such values that matter here, one or two are as close to it as f32
  * rounds, and one is enough to move a few tensors' gradients by 1e-2. So the comparison with
- * the reference takes the plain C kernels, whose rounding is the same everywhere. The other
- * kernels are compared with those, and may differ in a few tensors. */
+ * the reference takes the plain C kernels, whose rounding is the same everywhere: with them,
+ * builds without optimisation have the very bits of others. Kernels for a processor may join a
+ * product and a sum where the compiler likes. They are compared with the plain ones, and may
+ * differ in a few tensors. */
 #include "ops_support.h"
 #include "upstream_slice.h"
 #include "vision_support.h"
@@ -370,7 +372,12 @@ static void steps_follow_the_reference(void **state) {
   json_t *spec = read_json("det-steps"), *run_spec;
   golden *values = open_values("det-steps");
   size_t i;
-  json_array_foreach(json_object_get(spec, "runs"), i, run_spec) steps(spec, run_spec, values);
+  json_array_foreach(json_object_get(spec, "runs"), i, run_spec) {
+#ifdef __SANITIZE_ADDRESS__ /* the run that shows more, to save the other's half a minute */
+    if (strcmp(json_string_value(json_object_get(run_spec, "name")), "enlarged") != 0) continue;
+#endif
+    steps(spec, run_spec, values);
+  }
   golden_close(values);
   json_decref(spec);
 }
