@@ -19,14 +19,18 @@ static inline void gm_q4_k_scale_min(const uint8_t scales[12], unsigned s, uint8
   }
 }
 
-/* Element i (0..255) of a block as -32..31. Each half of 128 elements has 64 bytes of ql, low
- * nibbles for its first 64 elements and high nibbles for the rest, and 32 bytes of qh with 2
- * bits for each of its four runs of 32. */
-static inline int gm_q6_k_level(const gm_block_q6_k *b, unsigned i) {
-  unsigned half = i / 128, j = i % 128, low = b->ql[half * 64 + j % 64];
-  low = j < 64 ? low & 15u : low >> 4;
-  unsigned high = ((unsigned)b->qh[half * 32 + j % 32] >> (j / 32 * 2)) & 3u;
-  return (int)(low | high << 4) - 32;
+/* Elements 16 s .. 16 s + 15 of a block, which have scale s, as -32..31. Each half of 128
+ * elements has 64 bytes of ql, low nibbles for its first 64 elements and high nibbles for the
+ * rest, and 32 bytes of qh with 2 bits for each of its four runs of 32. */
+static inline void gm_q6_k_levels(const gm_block_q6_k *b, unsigned s, int levels[16]) {
+  unsigned half = s / 8, run = s % 8 / 2, first = s % 2 * 16;
+  const uint8_t *low = b->ql + half * 64 + run % 2 * 32 + first;
+  const uint8_t *high = b->qh + half * 32 + first;
+  unsigned low_shift = run / 2 * 4, high_shift = run * 2;
+  for (unsigned i = 0; i < 16; i++) {
+    int l = low[i] >> low_shift & 15, h = high[i] >> high_shift & 3;
+    levels[i] = (l | h << 4) - 32;
+  }
 }
 
 /* y = the blocks of x[0..n); n is a multiple of 256, the values are finite. */

@@ -117,9 +117,11 @@ static void q6_k_to_float(float *y, const void *x, size_t n) {
   const gm_block_q6_k *b = x;
   for (size_t i = 0; i < n / 256; i++) {
     float d = gm_f16_to_f32(b[i].d);
-    for (unsigned s = 0; s < 16; s++) {
+    for (unsigned s = 0; s < 16; s++, y += 16) {
       float step = d * (float)b[i].scales[s];
-      for (unsigned j = 0; j < 16; j++) *y++ = step * (float)gm_q6_k_level(&b[i], s * 16 + j);
+      int levels[16];
+      gm_q6_k_levels(&b[i], s, levels);
+      for (size_t j = 0; j < 16; j++) y[j] = step * (float)levels[j];
     }
   }
 }
