@@ -4,6 +4,7 @@
 #include "instruct_train.h"
 #include "ops.h"
 #include "rng.h"
+#include "run_caption.h"
 #include "run_features.h"
 #include "run_task.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCATED, NAMED, POINTED, HELD_LOSS };
+enum { LOCATED, NAMED, CAPTION_F1, POINTED, HELD_LOSS };
 
 typedef struct words_task {
   gm_run_world *world;
@@ -183,6 +184,12 @@ static gm_status answer(words_task *w, const gm_sample *sample, const gm_sequenc
   bool locates = sample->task == GM_TASK_LOCATE || sample->task == GM_TASK_LOCATE_ALL;
   count_regions(&a, sums, locates ? LOCATED : POINTED);
   if (sample->task == GM_TASK_DESCRIBE) count_names(&a, sums);
+  if (sample->task == GM_TASK_GROUNDED_CAPTION) {
+    double f1;
+    GM_TRY(gm_run_caption_f1(w->groma, pass, &f1));
+    sums->sum[CAPTION_F1] += f1;
+    sums->count[CAPTION_F1] += 1;
+  }
   return cell ? show(w, &a, cell) : GM_OK;
 }
 
@@ -263,9 +270,10 @@ gm_status gm_run_words_task(gm_run_task *out, gm_run_world *world, gm_error *err
                        .n_losses = 1,
                        .measures = {{"located", false},
                                     {"named", false},
+                                    {"caption_f1", false},
                                     {"pointed", false},
                                     {"val_loss", true}},
-                       .n_measures = 4,
+                       .n_measures = 5,
                        .train = train,
                        .refresh = refresh,
                        .measure = measure,

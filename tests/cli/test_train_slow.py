@@ -33,6 +33,18 @@ class Data(Runs):
         self.assertFalse(os.path.exists(self.path("strict")))
 
 
+class Measures(Runs):
+    def test_captions(self):
+        """Near to what eval says of the same pictures, whose question has other words."""
+        spec = self.spec("captions", self.captions(8), format="flickr", task="grounded-caption")
+        run(*self.command("instruct", self.write("c.config", {"sets": [spec], "val": [spec]}), "out", "--steps", "1",
+                          "--accumulate", "1"))
+        measured = float(self.rows("out")[0]["caption_f1"])
+        out, _ = run("eval", "caption", "--coco", self.path("captions.json"), "--images", spec["images"], "--json")
+        self.assertAlmostEqual(measured, json.loads(out)["f1"], delta=0.1)
+        self.assertGreater(measured, 0.5)
+
+
 class Stops(Runs):
     def test_words(self):
         run(*self.command("align", self.words(), "out", "--steps", "1", "--accumulate", "1"))

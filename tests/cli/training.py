@@ -46,6 +46,21 @@ class Runs(folders.Folder):
         return self.write("boxes.config", {"sets": [self.spec("train", self.annotations(0, n))],
                                            "val": [self.spec("held", self.annotations(n, val))] if val else []})
 
+    def captions(self, n):
+        """The first n pictures with a caption by template, in Flickr's format."""
+        found = self.annotations(0, n)
+        names = {c["id"]: c["name"] for c in found["categories"]}
+        for image in found["images"]:
+            caption = ""
+            for a in found["annotations"]:
+                if a["image_id"] == image["id"]:
+                    phrase = "a " + names[a["category_id"]]
+                    caption += ", " if caption else ""
+                    a["tokens_positive"] = [[len(caption), len(caption) + len(phrase)]]
+                    caption += phrase
+            image["caption"] = caption + "."
+        return found
+
     def words(self, n=6, val=2, task="locate"):
         def spec(name, first, count):
             return self.spec(name, self.expressions(first, count), format="refcoco", task=task)
