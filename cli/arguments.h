@@ -73,6 +73,11 @@ typedef struct cli_args {
   double epochs, warmup, clip, dropout, ema; /* NaN: the stage's own */
   uint64_t steps, batch, accumulate, eval_every, save_every, patience;
   bool recompute, strict;
+  /* tune */
+  const char *parts, *time, *keep;
+  uint64_t rank;
+  double val;
+  bool dry_run;
   bool help;
   cli_list inputs; /* positional */
 } cli_args;
@@ -102,7 +107,8 @@ enum {
   GROUP_ALL = 1 << 21,
   GROUP_LANGUAGE = 1 << 22, /* the language model is asked */
   GROUP_PROPOSED = 1 << 23, /* regions of one picture at a time */
-  GROUP_TRAIN = 1 << 24
+  GROUP_TRAIN = 1 << 24,
+  GROUP_TUNE = 1 << 25
 };
 
 typedef struct cli_command {

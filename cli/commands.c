@@ -84,6 +84,19 @@ const cli_command cli_commands[] = {
          GROUP_CLASSES | GROUP_LABEL,
      cmd_eval,
      "ground,describe,caption,detect,label,rec,lvis-ground,proposals,region-captions,classify"},
+    {"tune", "[OPTION]... --coco FILE|FOLDER -o FILE.gguf",
+     "Teach a model your own boxes and words",
+     "FILE is annotations in COCO's format; FOLDER holds such a file, or is a YOLO data set.\n"
+     "An adapter is written, a small file of changes that every command takes: the model stays "
+     "as it is.\n"
+     "A share of the pictures is held out: boxes, names, phrases and captions are measured on "
+     "it before\n"
+     "and after. Where one got worse nothing is written.\n\n"
+     "  gromatic tune -m groma.gguf --coco annotations.json --refs expressions.json -o "
+     "my.gguf\n"
+     "  gromatic tune --coco dataset/ --dry-run\n"
+     "  gromatic caption dog.jpg -m groma.gguf --adapter my.gguf",
+     GROUP_TUNE, cmd_tune, NULL},
     {"bench", "[OPTION]... model|clip|kernels|image FILE...",
      "Measure the speed on this machine",
      "  gromatic bench kernels\n"

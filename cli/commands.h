@@ -16,6 +16,7 @@ int cmd_export(const cli_args *args);
 int cmd_convert(const cli_args *args);
 int cmd_inspect(const cli_args *args);
 int cmd_eval(const cli_args *args);
+int cmd_tune(const cli_args *args);
 int cmd_bench(const cli_args *args);
 int cmd_train(const cli_args *args);
 int cmd_help(const cli_args *args);

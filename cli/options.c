@@ -283,6 +283,8 @@ const cli_args cli_defaults = {
     .clip = NAN,
     .dropout = NAN,
     .ema = NAN,
+    .rank = 16,
+    .val = 0.15,
 };
 
 /* getopt would read -ctkq8_0 as a value of -c, where it is always wrong. */

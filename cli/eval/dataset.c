@@ -47,7 +47,7 @@ typedef struct reader {
   const char *file;
   const char *images; /* the pictures' folder */
   gm_pull_reader json;
-  bool short_of_memory;
+  bool short_of_memory, every_expression;
   gm_name_table ids, names; /* all ids so far; the categories' names */
   size_t *picture_ids;      /* [set->n_pictures] */
   size_t *category_ids;     /* [n_category_ids] */
@@ -163,10 +163,10 @@ static char *join_path(const char *folder, const char *name) {
 }
 
 static bool read_picture(reader *r, size_t place) {
-  static const char *const names[] = {"id", "file_name"};
+  static const char *const names[] = {"id", "file_name", "background"};
   dataset *set = r->set;
-  gm_pull_value v[2];
-  if (!read_members(&r->json, names, v, 2)) return false;
+  gm_pull_value v[3];
+  if (!read_members(&r->json, names, v, 3)) return false;
   size_t id = id_of(r, &v[0]), n = set->n_pictures;
   if (id == GM_NAME_NONE || v[1].kind != GM_PULL_STRING || v[1].length == 0) {
     leave_out(r, &set->images, id == GM_NAME_NONE ? no_id : no_name, id, place);
@@ -183,7 +183,7 @@ static bool read_picture(reader *r, size_t place) {
     return short_of_memory(r);
   }
   ids[n] = id;
-  pictures[n] = (data_picture){.path = path};
+  pictures[n] = (data_picture){.path = path, .background = gm_pull_string(&v[2])};
   set->n_pictures++;
   return true;
 }
@@ -342,6 +342,11 @@ static size_t *numbers(size_t n) {
   return list;
 }
 
+static void free_picture(const data_picture *p) {
+  free(p->path);
+  free(p->background);
+}
+
 /* Of two pictures with one id only the first is kept: nobody knows to which the boxes belong.
  */
 static bool place_pictures(reader *r, size_t limit) {
@@ -352,14 +357,14 @@ static bool place_pictures(reader *r, size_t limit) {
   for (size_t i = 0; i < n; i++) {
     if (r->picture_of[r->picture_ids[i]] != GM_NAME_NONE) {
       leave_out(r, &set->images, second_id, r->picture_ids[i], i);
-      free(set->pictures[i].path);
+      free_picture(&set->pictures[i]);
       continue;
     }
     r->picture_of[r->picture_ids[i]] = kept;
     set->pictures[kept++] = set->pictures[i];
   }
   for (set->n_pictures = kept; limit && set->n_pictures > limit;)
-    free(set->pictures[--set->n_pictures].path);
+    free_picture(&set->pictures[--set->n_pictures]);
   if (kept) return true;
   cli_error("%s: no picture with an id and a file_name among \"images\"", r->file);
   return false;
@@ -442,7 +447,7 @@ static bool share_objects(reader *r) {
   return true;
 }
 
-/* Takes the first expression of each object of each picture that is used. */
+/* Takes the first expression of each object of each picture that is used, or all. */
 static bool share_expressions(reader *r) {
   dataset *set = r->set;
   size_t *seen_on = numbers(r->ids.n), n = 0;
@@ -451,7 +456,7 @@ static bool share_expressions(reader *r) {
     for (size_t i = 0; i < r->ids.n; i++) seen_on[i] = GM_NAME_NONE;
     for (size_t i = 0; i < r->n_entries; i++) {
       entry *e = &r->entries[i];
-      if (!is_of(r, e) || seen_on[e->id] == e->picture) continue;
+      if (!is_of(r, e) || (seen_on[e->id] == e->picture && !r->every_expression)) continue;
       seen_on[e->id] = e->picture;
       data_picture *p = &set->pictures[e->picture];
       if (round) {
@@ -530,9 +535,9 @@ static bool folder_is_there(const dataset *set, const char *folder) {
 }
 
 bool dataset_load(dataset *set, const char *coco, const char *refs, const char *images,
-                  size_t limit) {
+                  size_t limit, bool every_expression) {
   *set = (dataset){0};
-  reader r = {.set = set, .images = images};
+  reader r = {.set = set, .images = images, .every_expression = every_expression};
   char *beside = NULL;
   if (!images) {
     const char *slash = strrchr(coco, '/');
@@ -554,7 +559,7 @@ bool dataset_load(dataset *set, const char *coco, const char *refs, const char *
 }
 
 void dataset_free(dataset *set) {
-  for (size_t i = 0; i < set->n_pictures; i++) free(set->pictures[i].path);
+  for (size_t i = 0; i < set->n_pictures; i++) free_picture(&set->pictures[i]);
   for (size_t i = 0; i < set->n_categories; i++) {
     free(set->categories[i].name);
     free(set->categories[i].article);

@@ -24,11 +24,12 @@ typedef struct data_expression {
 
 typedef struct data_picture {
   char *path;
+  char *background; /* the image's "background", as drawn worlds have it; NULL: none */
   data_object *objects;
   size_t n_objects;
   data_object *crowds; /* boxes around many things (iscrowd); not objects */
   size_t n_crowds;
-  data_expression *expressions; /* at most one for each object: its first */
+  data_expression *expressions; /* at most one for each object, its first; or all */
   size_t n_expressions;
   bool failed; /* it could not be read; the error is reported */
 } data_picture;
@@ -47,13 +48,14 @@ typedef struct dataset {
 
 /* coco: annotations with images, annotations (bbox xywh) and categories. refs (may be NULL): a
  * list of {image_id, expression, annotation_id, bbox}. images: the folder; NULL: images/ beside
- * coco. limit: the first N pictures; 0: all.
+ * coco. limit: the first N pictures; 0: all. every_expression: not only the first of each
+ * object.
  *
  * An id is a number or a string; 1 and 1.0 are the same. An entry that cannot be used is left
  * out, counted, and reported on stderr. False, after a message, if nothing is left, or if the
  * files or the folder cannot be read. Free with dataset_free. */
 bool dataset_load(dataset *set, const char *coco, const char *refs, const char *images,
-                  size_t limit);
+                  size_t limit, bool every_expression);
 void dataset_free(dataset *set);
 /* All entries that were left out. */
 size_t dataset_left_out(const dataset *set);

@@ -254,7 +254,7 @@ int cli_eval_label(const cli_args *args) {
   }
   cli_catch_interrupt();
   evaluation e = {.args = args, .callbacks = cli_callbacks()};
-  if (!dataset_load(&e.set, args->coco, NULL, args->images, (size_t)args->limit))
+  if (!dataset_load(&e.set, args->coco, NULL, args->images, (size_t)args->limit, false))
     return CLI_USAGE;
   int code = open_naming(&e);
   if (code == CLI_DONE) code = cli_open_model(args, 0, true, &e.model);
