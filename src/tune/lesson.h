@@ -8,8 +8,8 @@
 #ifndef GM_LESSON_H
 #define GM_LESSON_H
 
-#include "tune_look.h"
 #include "sequence.h"
+#include "tune_look.h"
 
 enum { GM_LESSON_SEQUENCES = 3 };
 

@@ -1,5 +1,5 @@
-/* tune_look.h - one look at an annotated picture, as a step of tuning sees it: pixels and boxes,
- * perhaps cut to a part and mirrored. */
+/* tune_look.h - one look at an annotated picture, as a step of tuning sees it: pixels and
+ * boxes, perhaps cut to a part and mirrored. */
 #ifndef GM_TUNE_LOOK_H
 #define GM_TUNE_LOOK_H
 
