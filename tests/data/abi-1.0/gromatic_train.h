@@ -1,5 +1,6 @@
-/* gromatic_train.h - Groma's training in three stages (arXiv 2404.13013), on this machine's
- * processors. In libgromatic_tools; the conventions are those of gromatic.h.
+/* gromatic_train.h - Groma's training in three stages (arXiv 2404.13013), and tuning on one's
+ * own pictures, on this machine's processors. In libgromatic_tools; the conventions are those
+ * of gromatic.h.
  *
  *   GM_TRAIN_DETECT    the region proposer learns boxes
  *   GM_TRAIN_ALIGN     words meet regions: bridge, region encoder, embeddings of added tokens
@@ -73,6 +74,85 @@ static inline gm_train_params gm_train_params_default(void) {
  * GM_ERR_MEMORY. */
 GM_API gm_status gm_train(const gm_train_params *params, const gm_callbacks *callbacks,
                           gm_error *err);
+
+/* ---- tuning on one's own pictures ---- */
+
+typedef struct gm_tune_object {
+  size_t struct_size;
+  gm_box box;       /* pixels of the upright picture */
+  const char *name; /* with its article: "a dog" */
+  const char *noun; /* without: "dog" */
+} gm_tune_object;
+
+/* An expression that fits one box of its picture. */
+typedef struct gm_tune_phrase {
+  size_t struct_size;
+  gm_box box;
+  const char *text;
+} gm_tune_phrase;
+
+typedef struct gm_tune_picture {
+  size_t struct_size;
+  const char *path;
+  const char *background; /* "blue", for captions; NULL: not said */
+  const gm_tune_object *objects;
+  size_t n_objects;
+  const gm_tune_phrase *phrases;
+  size_t n_phrases;
+} gm_tune_picture;
+
+/* Pictures are lists of gm_tune_picture; the first one's struct_size is the distance between
+ * them, and likewise for their objects and phrases. 0 and NULL are defaults. */
+typedef struct gm_tune_params {
+  size_t struct_size;
+  const char *model;              /* what gm_model_open takes; it may be quantised */
+  const gm_tune_picture *learned; /* [n_learned], at least one */
+  size_t n_learned;
+  const gm_tune_picture *held; /* [n_held] chosen by: the state of the smallest loss on these is
+                                  what is written. 0: the last state */
+  size_t n_held;
+  const gm_tune_picture *kept; /* [n_kept] of what the model knows already: mixed in */
+  size_t n_kept;
+  double kept_share; /* of the pictures of a step, where there are kept ones: 1/3 */
+  const char *parts; /* "boxes,regions,words"; NULL: all */
+  uint32_t rank;     /* of low-rank pairs: 16 */
+  double seconds;    /* of learning; 1800 */
+  uint64_t steps; /* updates in place of seconds, for a result that does not depend on time */
+  uint32_t batch; /* pictures of a step: 8, and 1 for large models */
+  uint64_t seed;
+  unsigned threads; /* as in gm_model_params */
+  const char *name; /* that the adapter gets; NULL: none */
+  /* Called on the thread that made the call, a line at a time. detail: of interest to few. */
+  void (*note)(void *note_user, bool detail, const char *line);
+  void *note_user;
+} gm_tune_params;
+
+static inline gm_tune_params gm_tune_params_default(void) {
+  gm_tune_params params = GM_ZERO;
+  params.struct_size = sizeof params;
+  return params;
+}
+
+/* What a run costs on this machine, measured by one step. */
+typedef struct gm_tune_cost {
+  size_t struct_size;
+  uint64_t learns;     /* numbers that learn */
+  double seconds;      /* a picture */
+  uint64_t bytes;      /* peak of memory, without the model's file */
+  uint64_t file_bytes; /* of the model */
+} gm_tune_cost;
+
+/* Learns boxes, region vectors, names and expressions from pictures, and writes what has
+ * changed as an adapter (gm_adapter_use) to path, whole or not at all. The model's file stays
+ * as it is. The loss is that of Groma's stages 1 and 3 (arXiv 2404.13013) on the same pictures,
+ * with low-rank pairs (arXiv 2106.09685) beside large matrices. progress: stage is "learning,
+ * loss 1.234". Errors: GM_ERR_ARGUMENT (params, or no picture can be read), GM_ERR_MODEL,
+ * GM_ERR_IO, GM_ERR_MEMORY, GM_ERR_CANCELLED. */
+GM_API gm_status gm_tune(const gm_tune_params *params, const char *path,
+                         const gm_callbacks *callbacks, gm_error *err);
+/* Computes one step, and writes nothing. */
+GM_API gm_status gm_tune_measure(const gm_tune_params *params, const gm_callbacks *callbacks,
+                                 gm_tune_cost *out, gm_error *err);
 
 #ifdef __cplusplus
 }
