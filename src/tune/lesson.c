@@ -286,9 +286,10 @@ gm_status gm_lesson_make(gm_lesson *out, const gm_lesson_rule *rule, const gm_pr
   *out = (gm_lesson){0};
   if (look->n == 0) return GM_OK;
   gm_status status = choose(&t);
-  if (status == GM_OK) status = caption(&t);
-  if (status == GM_OK) status = descriptions(&t);
-  if (status == GM_OK) status = places(&t);
+  size_t only = rule->single ? gm_rng_below(rng, GM_LESSON_SEQUENCES) : GM_LESSON_SEQUENCES;
+  gm_status (*const kinds[])(teacher *) = {caption, descriptions, places};
+  for (size_t i = 0; status == GM_OK && i < GM_LESSON_SEQUENCES; i++)
+    if (!rule->single || i == only) status = kinds[i](&t);
   if (status != GM_OK) gm_lesson_free(out);
   return status;
 }

@@ -22,6 +22,7 @@ typedef struct gm_lesson_rule {
   gm_sequence_rule sequence;
   const char *const *names; /* [n_names] with articles: what may be there */
   size_t n_names;
+  bool single; /* one of the three, at random, for models whose sequences cost most */
 } gm_lesson_rule;
 
 /* Scratch comes from the arena. GM_ERR_ARGUMENT where a name holds a token of the model's own,

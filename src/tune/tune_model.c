@@ -109,8 +109,8 @@ static void set_rates(gm_params *params) {
 
 static gm_status load(gm_tune_model *m, size_t rank, uint64_t seed, gm_error *err) {
   rule_list rules = {.rank = rank};
-  bool small = BELOW(m->file, "perceiver.vis_encoder.") <= SMALL_VISION;
-  m->vision_learns = m->parts.regions && small;
+  m->large = BELOW(m->file, "perceiver.vis_encoder.") > SMALL_VISION;
+  m->vision_learns = m->parts.regions && !m->large;
   choose(&rules, m->file, m->parts, m->vision_learns);
   GM_TRY(gm_params_create(&m->params, m->file, rules.all, rules.n, true, seed, err));
   set_rates(m->params);

@@ -28,6 +28,7 @@ typedef struct gm_tune_model {
   gm_dinov2 vision;
   gm_proposer_learner proposer;
   gm_tune_parts parts;
+  bool large; /* the vision encoder is: it stays frozen, and memory is saved before time */
   bool vision_learns;
 } gm_tune_model;
 

@@ -45,7 +45,8 @@ static gm_status read_list(gm_tune_list *list, const gm_tune_picture *given, siz
   list->all = calloc(n + 1, sizeof *list->all);
   list->broken = calloc(n + 1, sizeof *list->broken);
   list->order = calloc(n + 1, sizeof *list->order);
-  if (!list->all || !list->broken || !list->order)
+  list->features = calloc(n + 1, sizeof *list->features);
+  if (!list->all || !list->broken || !list->order || !list->features)
     return gm_fail_memory(err, "the list of pictures", n * sizeof *list->all);
   GM_TRY(GM_STRUCTS_READ(gm_tune_picture, list->all, given, n, err));
   for (size_t i = 0; i < n; i++) {
@@ -90,7 +91,9 @@ static void free_list(gm_tune_list *list) {
   for (size_t i = 0; i < list->n; i++) {
     free((void *)(uintptr_t)list->all[i].objects);
     free((void *)(uintptr_t)list->all[i].phrases);
+    free(list->features[i]);
   }
+  free(list->features);
   free(list->all);
   free(list->broken);
   free(list->order);

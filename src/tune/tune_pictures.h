@@ -11,8 +11,9 @@
 typedef struct gm_tune_list {
   gm_tune_picture *all; /* [n] */
   size_t n;
-  bool *broken;    /* [n] could not be read */
-  uint32_t *order; /* [n] of the current round; at: the next one */
+  bool *broken;     /* [n] could not be read */
+  float **features; /* [n] gm_tune_features that are kept, or NULL; owned */
+  uint32_t *order;  /* [n] of the current round; at: the next one */
   size_t at;
 } gm_tune_list;
 

@@ -11,6 +11,7 @@
 
 enum { RANK = 16, BATCH = 8, LARGE_BATCH = 1, MOST_RANK = 1024 };
 #define SECONDS 1800.0
+#define FEATURES_ROOM ((size_t)3 << 30)
 #define KEPT_SHARE (1.0 / 3)
 static const uint64_t held_seed = 20240613; /* any */
 
@@ -44,19 +45,27 @@ static gm_status fill_params(gm_tune_params *p, gm_error *err) {
   return GM_OK;
 }
 
+static size_t features_bytes(const gm_tune_run *run) {
+  const gm_dinov2 *w = &run->model.vision;
+  return w->grid * w->grid * w->shape.dim * sizeof(float);
+}
+
 static gm_status open_model(gm_tune_run *run, gm_error *err) {
   gm_tune_params *p = &run->params;
   gm_tune_parts parts;
   GM_TRY(gm_tune_parts_read(&parts, p->parts, err));
   GM_TRY(gm_model_file_resolve(&run->file, p->model, NULL, run->pool, err));
   GM_TRY(gm_tune_model_load(&run->model, run->file, parts, p->rank, p->seed, err));
-  bool large = !run->model.vision_learns && parts.regions;
-  if (!p->batch) p->batch = large ? LARGE_BATCH : BATCH;
+  if (!p->batch) p->batch = run->model.large ? LARGE_BATCH : BATCH;
   run->peaks = malloc((run->model.params->n + 1) * sizeof *run->peaks);
   size_t side = run->model.groma->hparams.image_size;
   run->pixels = malloc(p->batch * 3 * side * side * sizeof *run->pixels);
   run->looks = calloc(p->batch, sizeof *run->looks);
-  if (!run->peaks || !run->pixels || !run->looks)
+  run->keeps_features = run->model.large && !parts.regions && !parts.words;
+  run->features = calloc(p->batch, sizeof *run->features);
+  run->spare = malloc(run->keeps_features ? p->batch * features_bytes(run) : 1);
+  run->room = FEATURES_ROOM;
+  if (!run->peaks || !run->pixels || !run->looks || !run->features || !run->spare)
     return gm_fail_memory(err, "a batch of pictures", p->batch * 3 * side * side * 4);
   for (size_t i = 0; i < run->model.params->n; i++)
     run->peaks[i] = run->model.params->all[i].lr;
@@ -74,7 +83,8 @@ static gm_lesson_rule lesson_rule(const gm_tune_run *run) {
                                                       ? GM_SEQUENCE_IDS
                                                       : groma->context},
                           .names = run->pictures.names,
-                          .n_names = run->pictures.n_names};
+                          .n_names = run->pictures.n_names,
+                          .single = run->model.large};
 }
 
 gm_status gm_tune_run_open(gm_tune_run *run, const gm_tune_params *params,
@@ -106,21 +116,61 @@ void gm_tune_run_close(gm_tune_run *run) {
   free(run->peaks);
   free(run->pixels);
   free(run->looks);
+  free(run->features);
+  free(run->spare);
 }
 
 /* ---- batches ---- */
 
 static gm_training training(gm_tune_run *run) {
-  return (gm_training){
-      .c = &run->compute, .learned = &run->model.params->learned, .bf16 = true};
+  return (gm_training){.c = &run->compute,
+                       .learned = &run->model.params->learned,
+                       .bf16 = true,
+                       .recompute = run->model.large};
 }
 
-static gm_status look_at(gm_tune_run *run, const gm_tune_picture *picture, bool augment,
-                         gm_rng *rng, size_t i, gm_error *err) {
+/* The features of picture i of the batch: those that are kept, or computed, and kept where
+ * there is room. */
+static gm_status find_features(gm_tune_run *run, gm_tune_list *list,
+                               const gm_tune_picture *picture, size_t i, const float *pixels) {
+  float **kept = &list->features[picture - list->all];
+  size_t bytes = features_bytes(run);
+  const gm_training t = training(run);
+  if (!*kept) {
+    float *to = run->room >= bytes ? malloc(bytes) : NULL;
+    if (to) run->room -= bytes;
+    *kept = to;
+    if (!to) to = run->spare + i * (bytes / sizeof *to);
+    run->features[i] = to;
+    gm_status status = gm_tune_features(&t, &run->model, pixels, to);
+    if (status != GM_OK && *kept) {
+      free(*kept);
+      *kept = NULL;
+    }
+    return status;
+  }
+  run->features[i] = *kept;
+  return GM_OK;
+}
+
+static gm_status look_at(gm_tune_run *run, gm_tune_list *list, const gm_tune_picture *picture,
+                         bool augment, gm_rng *rng, size_t i, gm_error *err) {
   const gm_groma_hparams *h = &run->model.groma->hparams;
-  size_t picture_size = 3 * (size_t)h->image_size * h->image_size;
-  return gm_look_make(&run->looks[i], picture, augment, rng, h->image_size, &h->pixel_norm,
-                      run->pixels + i * picture_size, &run->compute.arena, err);
+  float *pixels = run->pixels + i * 3 * (size_t)h->image_size * h->image_size;
+  augment = augment && !run->keeps_features;
+  GM_TRY(gm_look_make(&run->looks[i], picture, augment, rng, h->image_size, &h->pixel_norm,
+                      pixels, &run->compute.arena, err));
+  if (!run->keeps_features) return GM_OK;
+  gm_error *before = run->compute.err;
+  run->compute.err = err;
+  gm_status status = find_features(run, list, picture, i, pixels);
+  run->compute.err = before;
+  return status;
+}
+
+/* Not the picture's fault. */
+static bool is_ours(gm_status status) {
+  return status == GM_ERR_MEMORY || status == GM_ERR_CANCELLED;
 }
 
 /* A picture that can be read. */
@@ -130,9 +180,9 @@ static gm_status draw_look(gm_tune_run *run, gm_tune_list *list, size_t i, gm_er
     if (!picture)
       return gm_fail(err, GM_ERR_ARGUMENT, "none of the %zu pictures can be read", list->n);
     gm_error why;
-    gm_status status = look_at(run, picture, true, &run->rng, i, &why);
+    gm_status status = look_at(run, list, picture, true, &run->rng, i, &why);
     if (status == GM_OK) return GM_OK;
-    if (status == GM_ERR_MEMORY) return gm_fail(err, status, "%s", why.message);
+    if (is_ours(status)) return gm_fail(err, status, "%s", why.message);
     gm_tune_break(list, picture);
     gm_tune_note(run, false, "left out: %s", why.message);
   }
@@ -143,6 +193,7 @@ static gm_status compute_batch(gm_tune_run *run, size_t n, gm_rng rng, bool back
   const gm_training t = training(run);
   const gm_tune_batch batch = {.looks = run->looks,
                                .pixels = run->pixels,
+                               .features = run->keeps_features ? run->features : NULL,
                                .n = n,
                                .source = run->batches++ % 2 ? GM_SOURCE_SA1B : GM_SOURCE_COCO,
                                .rng = rng,
@@ -172,8 +223,8 @@ static gm_status look_at_held(gm_tune_run *run, size_t *next, size_t end, size_t
   for (*n = 0; *n < run->params.batch && *next < end; ++*next) {
     if (list->broken[*next]) continue;
     gm_error why;
-    gm_status status = look_at(run, &list->all[*next], false, &rng, *n, &why);
-    if (status == GM_ERR_MEMORY) return gm_fail(err, status, "%s", why.message);
+    gm_status status = look_at(run, list, &list->all[*next], false, &rng, *n, &why);
+    if (is_ours(status)) return gm_fail(err, status, "%s", why.message);
     list->broken[*next] = status != GM_OK;
     *n += status == GM_OK;
   }

@@ -22,6 +22,12 @@ typedef struct gm_tune_run {
   gm_rng rng;
   float *pixels;  /* [batch, 3, S, S] */
   gm_look *looks; /* [batch] */
+  /* Features of frozen vision, kept in memory; where boxes of a large model are learned alone.
+   */
+  bool keeps_features;
+  const float **features; /* [batch] */
+  float *spare;           /* [batch][n*n, C] for those that have no room */
+  size_t room;            /* bytes */
   uint64_t batches;
 } gm_tune_run;
 

@@ -278,10 +278,23 @@ static void add_features(step *s) {
     }
 }
 
+static gm_status take_features(step *s) {
+  size_t size = s->cells * s->C;
+  s->features = gm_scratch_f32(s->t->c, s->n * size, "mean hidden states");
+  if (!s->features) return GM_ERR_MEMORY;
+  for (size_t p = 0; p < s->n; p++)
+    memcpy(s->features + p * size, s->batch->features[p], size * sizeof *s->features);
+  return GM_OK;
+}
+
 static gm_status run(step *s, gm_tune_losses *out) {
   const gm_tune_parts parts = s->m->parts;
-  GM_TRY(see(s));
-  GM_TRY(mean_states(s));
+  if (s->batch->features) {
+    GM_TRY(take_features(s));
+  } else {
+    GM_TRY(see(s));
+    GM_TRY(mean_states(s));
+  }
   if (parts.boxes) GM_TRY(learn_boxes(s, &out->boxes));
   if (parts.words || parts.regions) GM_TRY(learn_words(s, &out->words));
   if (!isfinite(out->boxes + out->words))
@@ -294,21 +307,26 @@ static gm_status run(step *s, gm_tune_losses *out) {
                         &s->vision);
 }
 
+static step begin(const gm_training *t, const gm_tune_model *model,
+                  const gm_tune_batch *batch) {
+  return (step){.t = t,
+                .m = model,
+                .batch = batch,
+                .rng = batch->rng,
+                .n = batch->n,
+                .cells = model->vision.grid * model->vision.grid,
+                .C = model->vision.shape.dim,
+                .tokens = gm_vision_n_tokens(model->groma->vision),
+                .D = model->groma->llama->dim,
+                .n_states = model->vision.layers + 1,
+                .to_vectors = batch->back && model->parts.regions};
+}
+
 gm_status gm_tune_step(const gm_training *t, const gm_tune_model *model,
                        const gm_lesson_rule *rule, const gm_tune_batch *batch,
                        gm_tune_losses *out) {
-  step s = {.t = t,
-            .m = model,
-            .rule = rule,
-            .batch = batch,
-            .rng = batch->rng,
-            .n = batch->n,
-            .cells = model->vision.grid * model->vision.grid,
-            .C = model->vision.shape.dim,
-            .tokens = gm_vision_n_tokens(model->groma->vision),
-            .D = model->groma->llama->dim,
-            .n_states = model->vision.layers + 1,
-            .to_vectors = batch->back && model->parts.regions};
+  step s = begin(t, model, batch);
+  s.rule = rule;
   gm_arena_mark mark = gm_arena_save(&t->c->arena);
   *out = (gm_tune_losses){0};
   gm_status status = run(&s, out);
@@ -316,6 +334,18 @@ gm_status gm_tune_step(const gm_training *t, const gm_tune_model *model,
   gm_ids_free(&s.rows);
   gm_ids_free(&s.targets);
   gm_ids_free(&s.places);
+  gm_arena_restore(&t->c->arena, mark);
+  return status;
+}
+
+gm_status gm_tune_features(const gm_training *t, const gm_tune_model *model,
+                           const float *pixels, float *out) {
+  const gm_tune_batch batch = {.pixels = pixels, .n = 1};
+  step s = begin(t, model, &batch);
+  gm_arena_mark mark = gm_arena_save(&t->c->arena);
+  gm_status status = see(&s);
+  if (status == GM_OK) status = mean_states(&s);
+  if (status == GM_OK) memcpy(out, s.features, s.cells * s.C * sizeof *out);
   gm_arena_restore(&t->c->arena, mark);
   return status;
 }

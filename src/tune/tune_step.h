@@ -21,6 +21,9 @@ typedef struct gm_tune_batch {
   const gm_look *looks; /* [n], n >= 1 */
   const float *pixels;  /* [n, 3, S, S], of the looks one after another */
   size_t n;
+  /* [n][n*n, C]: gm_tune_features of the pictures, where only boxes are learned; NULL: computed
+   * from the pixels. */
+  const float *const *features;
   gm_source source; /* the class heads that learn */
   gm_rng rng;       /* of the lessons */
   bool back;        /* gradients are added; else losses only */
@@ -35,5 +38,10 @@ typedef struct gm_tune_losses {
 gm_status gm_tune_step(const gm_training *t, const gm_tune_model *model,
                        const gm_lesson_rule *rule, const gm_tune_batch *batch,
                        gm_tune_losses *out);
+
+/* What the proposer reads of one picture, out[n*n, C], from pixels[3, S, S]. It depends on the
+ * vision encoder alone. GM_ERR_MEMORY, GM_ERR_CANCELLED. */
+gm_status gm_tune_features(const gm_training *t, const gm_tune_model *model,
+                           const float *pixels, float *out);
 
 #endif
