@@ -96,7 +96,7 @@ const cli_command cli_commands[] = {
      "my.gguf\n"
      "  gromatic tune --coco dataset/ --dry-run\n"
      "  gromatic caption dog.jpg -m groma.gguf --adapter my.gguf",
-     GROUP_TUNE, cmd_tune, NULL},
+     GROUP_TUNE | GROUP_JSON, cmd_tune, NULL},
     {"bench", "[OPTION]... model|clip|kernels|image FILE...",
      "Measure the speed on this machine",
      "  gromatic bench kernels\n"

@@ -158,7 +158,7 @@ static int finish(const tuning *t) {
     return CLI_SOME_FAILED;
   }
   int code = t->data.n_held ? write_sheet(t) : CLI_DONE;
-  if (!t->args->quiet) cli_print(stdout, "wrote %s\n", t->args->output);
+  if (!t->args->quiet && !t->args->json) cli_print(stdout, "wrote %s\n", t->args->output);
   return code;
 }
 
