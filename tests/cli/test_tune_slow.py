@@ -58,7 +58,7 @@ class Learning(unittest.TestCase):
         return path, json.loads(out.splitlines()[0]), err
 
     def test_it_learns(self):
-        path, got, err = self.tune("--time", "60s", "--force")
+        path, got, err = self.tune("--time", "40s", "--force")
         losses = [float(x) for x in re.findall(r"held loss (\d+\.\d+)", err)]
         self.assertGreater(len(losses), 1, err)
         self.assertLess(min(losses), losses[0], "the held loss falls")
@@ -89,7 +89,7 @@ class Learning(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as file:
             json.dump(data, file)
         _, err = run("tune", "--coco", path, "--images", os.path.join(WORLD, "images"), "-o", out, "--val", "0.5",
-                     "--time", "60s", "--parts", "boxes", code=1)
+                     "--time", "40s", "--parts", "boxes", code=1)
         self.assertRegex(err, r"'boxes found' fell from 0\.\d+ to 0\.\d+, by more than one standard error")
         self.assertIn("nothing was written", err)
         self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("wrong.g")], [])
