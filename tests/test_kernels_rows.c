@@ -486,6 +486,32 @@ static void types_of_a_cache(void **state) {
   assert_false(gm_kv_fits(GM_TYPE_Q4_0, 64));
 }
 
+/* Values of up to 1 are a product of up to 2 less an offset of up to 1. Tables that fuse the
+ * two are within a rounding, 2^-24, of each. The steps between levels are over 0.01. */
+static void types_are_widened_alike(void **state) {
+  (void)state;
+  enum { N = 3 * 256 };
+  gm_rng rng = {5};
+  float *x = random_floats(&rng, N, -1, 1), *want = zeros(N);
+  unsigned char blocks[N * sizeof(float)];
+  for (gm_type type = 0; type < GM_TYPE_COUNT; type++) {
+    const gm_type_traits *traits = gm_type_traits_of(type);
+    if (!traits) continue;
+    traits->from_float(blocks, x, N);
+    traits->to_float(want, blocks, N);
+    const gm_kernels *k;
+    for (size_t i = 0; (k = gm_kernels_at(i)) != NULL; i++) {
+      if (!k->train.widen[type]) continue;
+      float *y = guarded(NULL, N);
+      k->train.widen[type](y, blocks, N);
+      check_guards(y, N, k->name);
+      agree(y, want, N, 0, 4 * 0x1p-24, traits->name);
+      free(y);
+    }
+  }
+  free(x), free(want);
+}
+
 int main(void) {
   static kernel_check checks[] = {
       {"add", check_add},
@@ -506,10 +532,11 @@ int main(void) {
       {"winograd_back", check_winograd_back},
   };
   enum { CHECKS = sizeof checks / sizeof *checks };
-  struct CMUnitTest tests[CHECKS + 2];
+  struct CMUnitTest tests[CHECKS + 3];
   for (size_t i = 0; i < CHECKS; i++)
     tests[i] = (struct CMUnitTest){checks[i].name, test_kernel, NULL, NULL, &checks[i]};
   tests[CHECKS] = (struct CMUnitTest)cmocka_unit_test(blocks_nan);
   tests[CHECKS + 1] = (struct CMUnitTest)cmocka_unit_test(types_of_a_cache);
+  tests[CHECKS + 2] = (struct CMUnitTest)cmocka_unit_test(types_are_widened_alike);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,9 @@ typedef struct gm_train_kernels {
   /* dp = p * (dp - delta) * scale: the gradient by the scores, before they were scaled. */
   void (*softmax_back)(float *dp, const float *p, const float *delta, float scale, size_t n);
 
+  /* y[n] from blocks of a type, as gm_type_traits.to_float; NULL: there is nothing better. */
+  void (*widen[GM_TYPE_COUNT])(float *y, const void *x, size_t n);
+
   void (*adamw)(float *value, float *moment1, float *moment2, const float *gradient,
                 const gm_adamw *a, size_t n);
 } gm_train_kernels;

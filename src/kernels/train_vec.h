@@ -6,6 +6,7 @@
 #include "moments_vec.h"
 #include "train_kernels.h"
 #include "vec_math.h"
+#include "widen_k.h"
 
 #include <assert.h>
 
@@ -252,6 +253,7 @@ static void use_train_vec(gm_train_kernels *k) {
       .channel_back = channel_back_vec,
       .softmax_again = softmax_again_vec,
       .softmax_back = softmax_back_vec,
+      .widen = {[GM_TYPE_Q4_K] = widen_q4_k, [GM_TYPE_Q6_K] = widen_q6_k},
       .adamw = adamw_vec,
   };
 }

@@ -49,6 +49,15 @@ gm_packing gm_packing_of(const gm_kernels *kernels, const gm_matmul *mm, const g
   return p;
 }
 
+typedef void (*widen_fn)(float *y, const void *x, size_t n);
+
+static widen_fn widen_of(const gm_packing *p) {
+  gm_type type = p->from->type;
+  if (p->kernels->train.widen[type]) return p->kernels->train.widen[type];
+  if (p->kernels->rows.kv[type].widen) return p->kernels->rows.kv[type].widen;
+  return gm_type_traits_of(type)->to_float;
+}
+
 static void pack(const gm_packing *p, unsigned char *to, const float *x, size_t ld, size_t rows,
                  size_t k) {
   if (p->panels)
@@ -65,11 +74,10 @@ static void pack_upright(const gm_packing *p, size_t row, size_t rows, size_t be
     pack(p, to, x, f->row_bytes / sizeof(float), rows, k);
     return;
   }
-  const gm_type_traits *traits = gm_type_traits_of(f->type);
+  widen_fn widen = widen_of(p);
   for (size_t l = 0, n; l < k; l += n) {
     n = gm_min_size(k - l, PIECE);
-    for (size_t r = 0; r < rows; r++)
-      traits->to_float(scratch + r * n, at(f, row + r, begin + l), n);
+    for (size_t r = 0; r < rows; r++) widen(scratch + r * n, at(f, row + r, begin + l), n);
     pack(p, to + bytes_for(p, l), scratch, n, rows, n);
   }
 }
@@ -94,6 +102,7 @@ static void pack_turned(const gm_packing *p, size_t row, size_t rows, size_t beg
                         unsigned char *to, float *scratch) {
   const gm_factor *f = p->from;
   const gm_type_traits *traits = gm_type_traits_of(f->type);
+  widen_fn widen = widen_of(p);
   bool narrow = f->type != GM_TYPE_F32;
   size_t first = row / traits->block * traits->block, tile_bytes = gm_tile_stride(p, k);
   size_t wide = gm_ceil_div(row + rows, traits->block) * traits->block - first;
@@ -102,7 +111,7 @@ static void pack_turned(const gm_packing *p, size_t row, size_t rows, size_t beg
   for (size_t l = 0, n; l < k; l += n) {
     n = gm_min_size(k - l, piece);
     for (size_t r = 0; narrow && r < n; r++)
-      traits->to_float(widened + r * wide, at(f, begin + l + r, first), wide);
+      widen(widened + r * wide, at(f, begin + l + r, first), wide);
     const float *x = (const float *)(const void *)at(f, begin + l, row);
     if (narrow) x = widened + (row - first);
     pack_turned_rows(p, to + bytes_for(p, l), tile_bytes, x,
@@ -127,9 +136,9 @@ void gm_ask_for_tiles(const gm_packing *p, size_t first, size_t n, size_t begin,
   const gm_factor *f = p->from;
   size_t row = first * p->height, rows = gm_min_size(n * p->height, p->rows - row);
   size_t lines = f->turned ? k : rows, length = f->turned ? rows : k;
+  size_t bytes = gm_type_row_bytes(f->type, length / p->block * p->block);
   for (size_t j = lines * i / parts; j < lines * (i + 1) / parts; j++) {
     const unsigned char *from = f->turned ? at(f, begin + j, row) : at(f, row + j, begin);
-    size_t bytes = gm_type_row_bytes(f->type, length / p->block * p->block);
     for (size_t b = 0; b < bytes; b += LINE) __builtin_prefetch(from + b, 0, 2);
   }
 }
