@@ -110,23 +110,15 @@ static gm_status open_model(run *r) {
       {.which = {.part = "regions"}, .how = GM_LEARN_WHOLE},
       {.which = {.part = "embeddings"}, .how = GM_LEARN_WHOLE},
       {.which = {.part = "words"}, .how = GM_LEARN_WHOLE}};
-  static const struct {
-    const char *name;
-    bool index;
-  } heads[SPEAKING_HEADS] = {[OWN_INDEX] = {"own_index", true},
-                             [REGION_KIND] = {"region_kind", false},
-                             [ASKED_KIND] = {"asked_kind", false},
-                             [NAMED_KIND] = {"named_kind", false}};
   gm_error *err = &r->err;
   const gm_groma_cache cache = {0};
   GM_TRY(gm_model_file_open(&r->file, r->o.model, true, false, err));
   GM_TRY(gm_params_create(&r->params, r->file, rules, 4, true, r->o.seed, err));
   GM_TRY(gm_groma_load(&r->s.groma, r->params->view, &cache, err));
   GM_TRY(speaking_check(r->s.groma, err));
-  for (int h = 0; h < SPEAKING_HEADS; h++)
-    GM_TRY(head_add(&r->s.heads[h], r->params, heads[h].name,
-                    heads[h].index ? SEEN_REGIONS : r->scenes.n_names, r->s.groma->llama->dim,
-                    err));
+  const size_t dim = r->s.groma->llama->dim;
+  GM_TRY(head_add(&r->s.index_head, r->params, "own_index", SEEN_REGIONS, dim, err));
+  GM_TRY(head_add(&r->s.kind_head, r->params, "kind", r->scenes.n_names, dim, err));
   r->s.t = (gm_training){.c = &r->c, .learned = &r->params->learned};
   r->s.regions_learn = r->o.regions;
   return GM_OK;
@@ -347,7 +339,8 @@ static gm_status train(run *r) {
 static void close_run(run *r) {
   seen_close(r->seen);
   seen_close(r->seen_held);
-  for (int h = 0; h < SPEAKING_HEADS; h++) head_free(&r->s.heads[h]);
+  head_free(&r->s.index_head);
+  head_free(&r->s.kind_head);
   gm_groma_free(r->s.groma);
   gm_params_free(r->params);
   gm_model_file_close(r->file);

@@ -5,14 +5,14 @@
 
 enum { LOOK_LAYER = 3, LOOK_HEADS = 2 };
 static const size_t HEAD_LAYER[SPEAKING_HEADS] = {
-    [OWN_INDEX] = 1, [REGION_KIND] = 1, [ASKED_KIND] = 2, [NAMED_KIND] = 3};
+    [OWN_INDEX] = 1, [REGION_KIND] = 1, [ASKED_KIND] = 2, [NAMED_INDEX] = 2, [NAMED_KIND] = 3};
 
 gm_status speaking_check(const gm_groma *groma, gm_error *err) {
   const gm_llama *l = groma->llama;
-  if (l->n_layers > LOOK_LAYER && l->heads >= 2 * LOOK_HEADS) return GM_OK;
+  if (l->n_layers > LOOK_LAYER && l->heads >= SPEAKING_LOOKS * LOOK_HEADS) return GM_OK;
   return gm_fail(err, GM_ERR_MODEL,
                  "the language model has %zu layers of %zu heads, wanted at least %d of %d",
-                 l->n_layers, l->heads, LOOK_LAYER + 1, 2 * LOOK_HEADS);
+                 l->n_layers, l->heads, LOOK_LAYER + 1, SPEAKING_LOOKS * LOOK_HEADS);
 }
 
 gm_status speaking_sequence(const speaking *s, speaking_item *item, gm_error *err) {
@@ -47,9 +47,11 @@ typedef struct batch_pass {
   gm_llama_batch batch;
   gm_llama_pass words;
   taught_rows taught[SPEAKING_HEADS];
-  gm_attention_lesson *looks;
-  size_t n_looks;
-  int32_t *likely; /* [rows] with measure: the most likely next id where there is a target */
+  gm_attention_lesson *looks[SPEAKING_LOOKS];
+  size_t n_looks[SPEAKING_LOOKS];
+  /* With measure, [rows], where there is a target: the most likely next id, and the most likely
+   * index token of the picture's. */
+  int32_t *likely, *likely_index;
 } batch_pass;
 
 static void teach(batch_pass *p, int which, size_t row, ptrdiff_t target) {
@@ -58,9 +60,10 @@ static void teach(batch_pass *p, int which, size_t row, ptrdiff_t target) {
   t->targets[t->n++] = (int32_t)target;
 }
 
-static void look(batch_pass *p, size_t first_head, size_t row, size_t look_at) {
-  for (size_t h = first_head; h < first_head + LOOK_HEADS; h++)
-    p->looks[p->n_looks++] = (gm_attention_lesson){row, look_at, h};
+static void look(batch_pass *p, int why, size_t row, size_t look_at) {
+  for (size_t h = 0; h < LOOK_HEADS; h++)
+    p->looks[why][p->n_looks[why]++] =
+        (gm_attention_lesson){row, look_at, (size_t)why * LOOK_HEADS + h};
 }
 
 /* A sequence of the batch while its rows are walked through. */
@@ -124,17 +127,25 @@ static size_t walk_answer(walker *w, size_t i, const turn_facts *f) {
     naming = naming && target != prompt->phrase_end && target != prompt->eos;
     ptrdiff_t kind = phrase < 0 ? -1 : f->kinds[phrase];
     if (naming) {
-      bool known = f->kind == TURN_NAME || next_index(w, i, &index);
+      bool asked = f->kind == TURN_NAME, known = asked || next_index(w, i, &index);
       teach(p, NAMED_KIND, i, kind);
-      if (known) look(p, LOOK_HEADS, i, f->kind == TURN_NAME ? w->referred : w->listed[index]);
+      if (known) {
+        teach(p, NAMED_INDEX, i, asked ? f->region : (ptrdiff_t)index);
+        look(p, NAMING, i, asked ? w->referred : w->listed[index]);
+      }
     }
-    if (points) look(p, 0, i, is_index(w, target, &index) ? w->listed[index] : i);
+    if (points) look(p, POINTING, i, is_index(w, target, &index) ? w->listed[index] : i);
     if (id == prompt->roi) teach(p, ASKED_KIND, i, kind);
     if (f->kind == TURN_ASK && i == first) {
       teach(p, ASKED_KIND, i, kind);
-      look(p, 0, i, f->region >= 0 ? w->listed[f->region] : i);
+      look(p, POINTING, i, f->region >= 0 ? w->listed[f->region] : i);
     }
     if (!w->sum) continue;
+    if (f->kind == TURN_LOCATE && !f->absent && is_index(w, target, &index)) {
+      w->sum->located++;
+      w->sum->located_right += p->likely_index[i] == target;
+      w->sum->located_by_chance += 1 / (double)w->item->lesson->n;
+    }
     all = all && right(w, i);
     phrase_right = phrase_right && right(w, i);
     if (f->kind == TURN_CAPTION && is_index(w, target, &index)) {
@@ -171,8 +182,10 @@ static gm_status walk_all(batch_pass *p, speaking_score *sum) {
     p->taught[h].targets = gm_scratch(c, n * sizeof *p->taught[h].targets, "the heads");
     if (!p->taught[h].rows || !p->taught[h].targets) return GM_ERR_MEMORY;
   }
-  p->looks = gm_scratch(c, 2 * LOOK_HEADS * n * sizeof *p->looks, "the heads");
-  if (!p->looks) return GM_ERR_MEMORY;
+  for (int why = 0; why < SPEAKING_LOOKS; why++) {
+    p->looks[why] = gm_scratch(c, LOOK_HEADS * n * sizeof *p->looks[why], "the heads");
+    if (!p->looks[why]) return GM_ERR_MEMORY;
+  }
   size_t row = 0, vector = p->n_image;
   for (size_t i = 0; i < p->n; i++) {
     walker w = {.p = p,
@@ -243,17 +256,25 @@ static gm_status make_rows(batch_pass *p) {
   return GM_OK;
 }
 
+static int32_t best_of(const float *row, size_t begin, size_t end) {
+  size_t best = begin;
+  for (size_t k = begin + 1; k < end; k++)
+    if (row[k] > row[best]) best = k;
+  return (int32_t)best;
+}
+
 /* The most likely ids of all rows with a target, and the mean loss of the targets. */
 static gm_status most_likely(batch_pass *p, double *loss) {
   const gm_llama *l = p->s->groma->llama;
   const gm_training *t = &p->s->t;
   gm_compute *c = t->c;
-  size_t n = p->words.n_asked;
+  size_t n = p->words.n_asked, item = 0, end = p->lengths[0];
   float *normed = gm_scratch_f32(c, n * (l->dim + 2), "the answers"),
         *logits = gm_scratch_f32(c, n * l->vocab, "logits");
   int32_t *targets = gm_scratch(c, n * sizeof *targets, "targets");
   p->likely = gm_scratch(c, p->rows.n * sizeof *p->likely, "the answers");
-  if (!normed || !logits || !targets || !p->likely) return GM_ERR_MEMORY;
+  p->likely_index = gm_scratch(c, p->rows.n * sizeof *p->likely_index, "the answers");
+  if (!normed || !logits || !targets || !p->likely || !p->likely_index) return GM_ERR_MEMORY;
   gm_rms_norm_train(t, normed, p->words.states[l->n_layers], normed + n * l->dim, n, l->dim,
                     l->norm, l->eps);
   GM_TRY(gm_linear_train(t, &l->head, NULL, normed, l->dim, n, logits, l->vocab));
@@ -261,11 +282,11 @@ static gm_status most_likely(batch_pass *p, double *loss) {
                          l->vocab));
   for (size_t i = 0; i < n; i++) {
     const float *row = logits + i * l->vocab;
-    size_t best = 0;
-    for (size_t k = 1; k < l->vocab; k++)
-      if (row[k] > row[best]) best = k;
-    p->likely[p->words.asked[i]] = (int32_t)best;
-    targets[i] = p->targets.ids[p->words.asked[i]];
+    const size_t at = p->words.asked[i], first = (size_t)p->s->groma->prompt->region_0;
+    while (at >= end) end += p->lengths[++item];
+    p->likely[at] = best_of(row, 0, l->vocab);
+    p->likely_index[at] = best_of(row, first, first + p->items[item].lesson->n);
+    targets[i] = p->targets.ids[at];
   }
   gm_cross_entropy(t, logits, l->vocab, n, l->vocab, targets, (double)(n ? n : 1), loss);
   return GM_OK;
@@ -286,8 +307,9 @@ static gm_status head_loss(batch_pass *p, int h, double weight, bool measure,
     memcpy(x + i * dim, p->words.states[layer] + taught->rows[i] * dim, dim * sizeof *x);
   double loss;
   size_t hits;
-  GM_TRY(head_classify(&p->s->t, &p->s->heads[h], x, taught->n, taught->targets, weight,
-                       measure ? NULL : d, &loss, &hits));
+  GM_TRY(head_classify(
+      &p->s->t, h == OWN_INDEX || h == NAMED_INDEX ? &p->s->index_head : &p->s->kind_head, x,
+      taught->n, taught->targets, weight, measure ? NULL : d, &loss, &hits));
   sum->heads += loss;
   for (size_t i = 0; i < taught->n; i++) sum->rows[h] += taught->targets[i] >= 0;
   sum->right[h] += (double)hits;
@@ -304,12 +326,14 @@ static gm_status look_loss(batch_pass *p, double weight, gm_attention_gradient *
   if (!d_q || !d_k) return GM_ERR_MEMORY;
   memset(d_q, 0, n_q * sizeof *d_q);
   memset(d_k, 0, n_k * sizeof *d_k);
-  double loss;
-  GM_TRY(gm_attention_lessons(&p->words, LOOK_LAYER, p->looks, p->n_looks, weight, d_q, d_k,
-                              &loss, &hits));
-  sum->looks += loss;
-  sum->looked += (double)p->n_looks;
-  sum->looked_right += (double)hits;
+  for (int why = 0; why < SPEAKING_LOOKS; why++) {
+    double loss;
+    GM_TRY(gm_attention_lessons(&p->words, LOOK_LAYER, p->looks[why], p->n_looks[why], weight,
+                                d_q, d_k, &loss, &hits));
+    sum->looks += loss;
+    sum->looked[why] += (double)p->n_looks[why];
+    sum->looked_right[why] += (double)hits;
+  }
   *out = (gm_attention_gradient){LOOK_LAYER, d_q, d_k};
   return GM_OK;
 }

@@ -3,7 +3,8 @@
  * heads of attention that are told where to look. Layers count from 1.
  *
  *   after layer 1   at each region: its own index token, and the kind of its object
- *   after layer 2   where an answer is about to point: the kind of thing that was asked for
+ *   after layer 2   where an answer is about to point: the kind of thing that was asked for;
+ *                   where a name is about to be said: the index token of its region
  *   after layer 3   where a name is about to be said: the kind of the object
  *   in layer 3      two heads look from where an answer is about to point to the region, or to
  *                   the place itself where there is none; two others from where a name is about
@@ -23,7 +24,9 @@
 typedef struct speaking {
   gm_training t;
   gm_groma *groma;
-  head heads[SPEAKING_HEADS];
+  /* One for all kinds, so that asked and shown things look alike inside the model, and
+   * attention can match them. */
+  head index_head, kind_head;
   bool regions_learn; /* else the vectors are those that were seen */
 } speaking;
 

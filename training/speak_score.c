@@ -8,13 +8,17 @@ static double share(double part, double whole) {
 }
 
 void speaking_tell_losses(const speaking_score *s) {
-  printf("words %.3f heads %.3f looks %.3f | right: index %.2f region %.2f asked %.2f named "
-         "%.2f looks %.2f\n",
+  printf("words %.3f heads %.3f looks %.3f | right: index %.2f region %.2f asked %.2f next "
+         "%.2f named "
+         "%.2f pointing %.2f naming %.2f\n",
          share(s->words, s->batches), share(s->heads, s->batches), share(s->looks, s->batches),
          share(s->right[OWN_INDEX], s->rows[OWN_INDEX]),
          share(s->right[REGION_KIND], s->rows[REGION_KIND]),
          share(s->right[ASKED_KIND], s->rows[ASKED_KIND]),
-         share(s->right[NAMED_KIND], s->rows[NAMED_KIND]), share(s->looked_right, s->looked));
+         share(s->right[NAMED_INDEX], s->rows[NAMED_INDEX]),
+         share(s->right[NAMED_KIND], s->rows[NAMED_KIND]),
+         share(s->looked_right[POINTING], s->looked[POINTING]),
+         share(s->looked_right[NAMING], s->looked[NAMING]));
 }
 
 void speaking_tell_answers(const char *what, const speaking_score *s) {
@@ -27,6 +31,8 @@ void speaking_tell_answers(const char *what, const speaking_score *s) {
     refused += s->exact[k][true];
     absent += s->turns[k][true];
   }
+  printf(" pointing %.3f (chance %.3f)", share(s->located_right, s->located),
+         share(s->located_by_chance, s->located));
   printf(" phrases %.3f refused %.3f (locate %.3f ask %.3f)\n",
          share(s->phrases_right, s->phrases), share(refused, absent),
          share(s->exact[TURN_LOCATE][true], s->turns[TURN_LOCATE][true]),

@@ -4,17 +4,24 @@
 
 #include "turns.h"
 
-/* The heads that look at hidden states. */
-enum { OWN_INDEX, REGION_KIND, ASKED_KIND, NAMED_KIND, SPEAKING_HEADS };
+/* What heads read from hidden states. */
+enum { OWN_INDEX, REGION_KIND, ASKED_KIND, NAMED_INDEX, NAMED_KIND, SPEAKING_HEADS };
+/* Heads of attention that are told where to look: from where an answer is about to point, and
+ * from where a name is about to be said. */
+enum { POINTING, NAMING, SPEAKING_LOOKS };
 
 /* Sums, and counts of answers. */
 typedef struct speaking_score {
   double batches, words, heads, looks; /* losses */
-  double rows[SPEAKING_HEADS], right[SPEAKING_HEADS], looked, looked_right;
+  double rows[SPEAKING_HEADS], right[SPEAKING_HEADS];
+  double looked[SPEAKING_LOOKS], looked_right[SPEAKING_LOOKS];
   /* Of turns that ask for what is there, and for what is not: all, and those whose whole answer
    * would be said (each word is the most likely one after the right ones before it). */
   double turns[TURN_KINDS][2], exact[TURN_KINDS][2];
   double phrases, phrases_right; /* of captions: name and index */
+  /* Questions that locate what is there: those whose region is the likeliest of the picture's
+   * regions, and what chance would give. */
+  double located, located_right, located_by_chance;
 } speaking_score;
 
 void speaking_tell_losses(const speaking_score *s);
