@@ -1,5 +1,5 @@
-/* seen.c - see seen.h. The file is a header and a record of fixed size for each scene, mapped
- * and sparse; states are f16. */
+/* seen.c - see seen.h. The file is a header and a record of fixed size for each scene, mapped;
+ * states are f16. Its room is taken at once, since a mapped write on a full disk is a crash. */
 #include "seen.h"
 
 #include "image.h"
@@ -62,7 +62,8 @@ static gm_status map_file(seen_file *f, const char *path, uint64_t key, gm_error
   bool same = pread(fd, &found, sizeof found, 0) == sizeof found &&
               memcmp(&found, &want, sizeof want) == 0;
   f->bytes = HEAD + f->of->n * f->record_bytes;
-  bool sized = (same || ftruncate(fd, 0) == 0) && ftruncate(fd, (off_t)f->bytes) == 0 &&
+  bool sized = (same || ftruncate(fd, 0) == 0) &&
+               posix_fallocate(fd, 0, (off_t)f->bytes) == 0 &&
                pwrite(fd, &want, sizeof want, 0) == sizeof want;
   f->map = sized ? mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
   close(fd);
