@@ -57,6 +57,10 @@ typedef struct cli_args {
   const char *endpoint, *endpoint_model;
   uint64_t rate, timeout, retries;
   uint64_t verbose;
+  /* curate */
+  const char *captions, *replies, *write_prompts, *instructions, *sheet;
+  bool from_labels;
+  uint64_t budget; /* tokens; 0: no limit */
   /* classify and its eval */
   const char *groma_model, *preset, *explain, *against, *cache, *cache_size;
   uint64_t seeds, top;                  /* top 0: all labels */
@@ -108,7 +112,8 @@ enum {
   GROUP_LANGUAGE = 1 << 22, /* the language model is asked */
   GROUP_PROPOSED = 1 << 23, /* regions of one picture at a time */
   GROUP_TRAIN = 1 << 24,
-  GROUP_TUNE = 1 << 25
+  GROUP_TUNE = 1 << 25,
+  GROUP_CURATE = 1 << 26
 };
 
 typedef struct cli_command {

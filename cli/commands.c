@@ -58,6 +58,20 @@ const cli_command cli_commands[] = {
      "  gromatic describe-classes --classes names.txt --endpoint https://api.openai.com/v1 "
      "--endpoint-model NAME -o descriptions.json",
      GROUP_MODEL | GROUP_LANGUAGE | GROUP_ENDPOINT, cmd_describe_classes, NULL},
+    {"curate", "[OPTION]... --coco FILE -o FILE.jsonl",
+     "Make conversations about pictures, for training, from boxes and captions",
+     "A model that sees writes them (--endpoint), or templates do (--from-labels). The two "
+     "steps "
+     "of\n"
+     "the first way can be done apart (--write-prompts, --replies). Every turn is checked; the "
+     "result\n"
+     "has the form of Groma Instruct.\n\n"
+     "  gromatic curate --coco boxes.json --endpoint https://api.openai.com/v1 "
+     "--endpoint-model "
+     "NAME -o instruct.jsonl\n"
+     "  gromatic curate --coco boxes.json --replies replies.jsonl -o instruct.jsonl\n"
+     "  gromatic curate --coco boxes.json --from-labels -o instruct.jsonl",
+     GROUP_CURATE, cmd_curate, NULL},
     {"convert", "[OPTION]... CHECKPOINT -o FILE.gguf",
      "Make one model file from a checkpoint, or change the type of one",
      "  gromatic convert groma-7b-finetune/ -o groma-7b-q4_k.gguf --type q4_k", GROUP_CONVERT,

@@ -9,6 +9,7 @@ int cmd_chat(const cli_args *args);
 int cmd_ground(const cli_args *args);
 int cmd_describe(const cli_args *args);
 int cmd_describe_classes(const cli_args *args);
+int cmd_curate(const cli_args *args);
 int cmd_label(const cli_args *args);
 int cmd_detect(const cli_args *args);
 int cmd_classify(const cli_args *args);

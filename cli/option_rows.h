@@ -57,7 +57,7 @@ typedef struct cli_option_row {
 /* Ends with a NULL name. Rows with one name are adjacent; a command has the first of them that
  * its groups admit. */
 extern const cli_option_row cli_option_rows[];
-enum { CLI_MAX_OPTIONS = 192 }; /* rows at most, with the last one */
+enum { CLI_MAX_OPTIONS = 256 }; /* rows at most, with the last one */
 
 /* Whether the row is an option of the command. */
 bool cli_option_admitted(const cli_command *command, const cli_option_row *row);

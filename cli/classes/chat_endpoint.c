@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -178,8 +179,22 @@ static bool may_pass(const chat_endpoint *e, CURLcode code, long status) {
 static double wait_before(const chat_endpoint *e, uint64_t attempt) {
   curl_off_t told = 0;
   curl_easy_getinfo(e->curl, CURLINFO_RETRY_AFTER, &told);
-  double seconds = told > 0 ? (double)told : (double)(1u << (attempt < 6 ? attempt : 6));
+  double chance = cli_now() * 1e6,
+         more = 0.25 * (chance - floor(chance)); /* a clock's last digits */
+  double seconds =
+      told > 0 ? (double)told : (1 + more) * (double)(1u << (attempt < 6 ? attempt : 6));
   return seconds < LONGEST_WAIT ? seconds : LONGEST_WAIT;
+}
+
+/* "usage": {"total_tokens": 71} of a reply. */
+static uint64_t tokens_of(const char *bytes) {
+  gm_pull_value root, usage, total;
+  gm_pull_reader p = gm_pull_begin(bytes);
+  if (!gm_pull_read(&p, &root)) return 0;
+  usage = gm_pull_member_of(&root, "usage");
+  total = gm_pull_member_of(&usage, "total_tokens");
+  double tokens = gm_pull_number(&total);
+  return tokens > 0 && tokens < 1e15 ? (uint64_t)tokens : 0;
 }
 
 static char *ask(chat_endpoint *e, bool *reasoning) {
@@ -210,14 +225,23 @@ static char *ask(chat_endpoint *e, bool *reasoning) {
   }
 }
 
-char *chat_endpoint_ask(chat_endpoint *e, const char *question, bool *reasoning) {
-  json_t *request = json_pack("{s:s, s:[{s:s, s:s}]}", "model", e->params.model, "messages",
-                              "role", "user", "content", question);
-  *reasoning = false;
-  char *body = request ? json_dumps(request, JSON_COMPACT) : NULL, *answer = NULL;
+static json_t *content_for(const chat_question *question) {
+  if (!question->picture) return json_string(question->text);
+  return json_pack("[{s:s, s:s}, {s:s, s:{s:s}}]", "type", "text", "text", question->text,
+                   "type", "image_url", "image_url", "url", question->picture);
+}
+
+bool chat_endpoint_ask(chat_endpoint *e, const chat_question *question, chat_answer *answer) {
+  json_t *request = json_pack("{s:s, s:[{s:s, s:o}]}", "model", e->params.model, "messages",
+                              "role", "user", "content", content_for(question));
+  *answer = (chat_answer){0};
+  if (request && question->max_tokens)
+    json_object_set_new(request, "max_tokens", json_integer((json_int_t)question->max_tokens));
+  char *body = request ? json_dumps(request, JSON_COMPACT) : NULL;
   json_decref(request);
   if (body && curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, body) == CURLE_OK)
-    answer = ask(e, reasoning);
+    answer->text = ask(e, &answer->reasoning);
+  if (answer->text) answer->tokens = tokens_of(e->bytes);
   free(body);
-  return answer;
+  return answer->text != NULL;
 }

@@ -21,10 +21,22 @@ typedef struct chat_endpoint_params {
 chat_endpoint *chat_endpoint_open(const chat_endpoint_params *params);
 void chat_endpoint_close(chat_endpoint *endpoint);
 
-/* The answer to one question, for free(); NULL after a message, or without one if interrupted.
- * Between tries it waits 1, 2, 4, ... seconds, or what the server's Retry-After says, at
- * most 60. *reasoning: the reply has reasoning in a member of its own, which is not part of the
- * answer. */
-char *chat_endpoint_ask(chat_endpoint *endpoint, const char *question, bool *reasoning);
+typedef struct chat_question {
+  const char *text;
+  const char *picture; /* data: URI; NULL: none */
+  uint64_t max_tokens; /* of the answer; 0: the server's limit */
+} chat_question;
+
+typedef struct chat_answer {
+  char *text;     /* for free() */
+  bool reasoning; /* there is reasoning in a member of its own, which is not part of the text */
+  uint64_t tokens; /* of question and answer, as the server counts; 0: it does not say */
+} chat_answer;
+
+/* The answer to one question. False, and no text, after a message, or without one if
+ * interrupted. Between tries it waits 1, 2, 4, ... seconds and up to a quarter more by chance,
+ * or what the server's Retry-After says, at most 60. */
+bool chat_endpoint_ask(chat_endpoint *endpoint, const chat_question *question,
+                       chat_answer *answer);
 
 #endif

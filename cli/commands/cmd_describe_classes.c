@@ -75,12 +75,15 @@ typedef enum outcome {
 
 /* Reasoning in a member of its own counts as one more passage. */
 static bool ask(describer *d, const char *question, json_t *list) {
-  bool reasoning = false;
-  char *answer = d->endpoint ? chat_endpoint_ask(d->endpoint, question, &reasoning)
-                             : ask_model(d, question);
-  bool ok = answer && answer_lines(list, answer, &d->drops);
-  d->drops.reasoning += reasoning;
-  free(answer);
+  const chat_question asked = {.text = question};
+  chat_answer answer = {0};
+  if (d->endpoint)
+    chat_endpoint_ask(d->endpoint, &asked, &answer);
+  else
+    answer.text = ask_model(d, question);
+  bool ok = answer.text && answer_lines(list, answer.text, &d->drops);
+  d->drops.reasoning += answer.reasoning;
+  free(answer.text);
   return ok;
 }
 

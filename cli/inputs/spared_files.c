@@ -31,6 +31,9 @@ static bool spares_all(const named_file *output, const char *path, const cli_arg
       {"--regions", a->regions_file},
       {"--coco", a->coco},
       {"--refs", a->refs},
+      {"--captions", a->captions},
+      {"--replies", a->replies},
+      {"--instructions", a->instructions},
   };
   for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
     if (!spares(output, path, &inputs[i])) return false;
@@ -48,6 +51,8 @@ bool cli_spares_inputs(const cli_command *command, const cli_args *args) {
       {"--draw", args->draw},
       {"--explain", args->explain},
       {"--label-config", args->label_config},
+      {"--write-prompts", args->write_prompts},
+      {"--sheet", args->sheet},
   };
   char lines[4096];
   for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)

@@ -7,8 +7,8 @@ import unittest
 
 from program import run, scene
 
-COMMANDS = ("caption", "chat", "ground", "describe", "detect", "classify", "label", "describe-classes", "convert", "inspect",
-            "eval", "bench")
+COMMANDS = ("caption", "chat", "ground", "describe", "detect", "classify", "label", "describe-classes", "curate", "convert",
+            "inspect", "eval", "bench")
 
 
 def options_of(command):
@@ -63,7 +63,7 @@ class Help(unittest.TestCase):
 
     def test_only_what_means_something_for_the_command(self):
         helps = {command: options_of(command) for command in COMMANDS}
-        for command in "caption", "chat", "describe", "convert", "describe-classes":
+        for command in "caption", "chat", "describe", "convert", "describe-classes", "curate":
             self.assertNotIn("-f", helps[command]["output"])
             self.assertNotIn("format", helps[command])
         self.assertNotIn("yolo", helps["classify"]["format"])
