@@ -101,7 +101,7 @@ static double shown(const single *s, const gm_crop *c) {
  */
 static gm_crop square_at(const gm_image *image, double side, double cx, double cy) {
   double W = image->width, H = image->height;
-  side = floor(fmax(8, fmin(side, fmin(W, H))));
+  side = floor(fmin(fmax(8, side), fmin(W, H)));
   double x = fmax(0, fmin(cx - side / 2, W - side)), y = fmax(0, fmin(cy - side / 2, H - side));
   return (gm_crop){(uint32_t)x, (uint32_t)y, (uint32_t)side, (uint32_t)side};
 }
