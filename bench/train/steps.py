@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 MODEL = "synthetic:groma-7b-2l:"
-# part, pictures, type of our frozen weights, what -a adds
+# part, pictures, type of our frozen weights, positions with a target
 CASES = {"proposer": ("proposer", 8, "q4_k", []), "regions": ("regions", 1, "q4_k", []),
          "words": ("words", 1, "q4_k", []), "words-f16": ("words", 1, "f16", []),
          "words-answers": ("words", 1, "q4_k", ["64"])}
