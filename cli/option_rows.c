@@ -174,7 +174,7 @@ const cli_option_row cli_option_rows[] = {
      "classify: JSON [\"a photo of a {}.\", ...], for clip-e; rec, lvis-ground, "
      "region-captions: random draws each question's words from training's list by --seed "
      "(default: its first)",
-     SECTION_CLASSES, CHANGES_FILE, NULL},
+     SECTION_CLASSES, CHANGES_RESULT, NULL},
     {"templates", 0, TEXT, AT(templates), GROUP_CLASSES, "FILE",
      "JSON [\"a photo of a {}.\", ...], for clip-e", SECTION_CLASSES, CHANGES_FILE, NULL},
     {"descriptors", 0, TEXT, AT(descriptors), GROUP_CLASSES, "FILE",
@@ -328,6 +328,10 @@ const cli_option_row cli_option_rows[] = {
     {"draw", 0, TEXT, AT(draw), GROUP_OUTPUT, "OUT.png",
      "write the annotated picture, PNG or JPEG (several pictures: a directory, DIR/)",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
+    {"output", 'o', TEXT, AT(output), GROUP_EVAL, "FILE",
+     "rec, lvis-ground, proposals, region-captions: write the answers to FILE, which "
+     "--predictions takes",
+     SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"output", 'o', TEXT, AT(output), GROUP_CONVERT, "FILE", "the model file to write",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"output", 'o', TEXT, AT(output), GROUP_TRAIN, "DIR", "the run's folder, which is made",
@@ -376,7 +380,8 @@ const cli_option_row cli_option_rows[] = {
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"resume", 0, TEXT, AT(resume_run), GROUP_TRAIN, "DIR",
      "go on with the run in DIR, with its own settings", SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
-    {"resume", 0, FLAG, AT(resume), GROUP_OUTPUT | GROUP_ENDPOINT | GROUP_CURATE, NULL,
+    {"resume", 0, FLAG, AT(resume), GROUP_OUTPUT | GROUP_ENDPOINT | GROUP_CURATE | GROUP_EVAL,
+     NULL,
      "go on where an earlier run with the same -o FILE stopped, or add new pictures to its "
      "result",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
@@ -392,7 +397,7 @@ const cli_option_row cli_option_rows[] = {
      CHANGES_OUTPUT, NULL},
     {"force", 0, FLAG, AT(force), GROUP_CURATE, NULL, "replace FILE, whatever it holds",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
-    {"force", 0, FLAG, AT(force), GROUP_OUTPUT | GROUP_CONVERT | GROUP_LINES, NULL,
+    {"force", 0, FLAG, AT(force), GROUP_OUTPUT | GROUP_CONVERT | GROUP_LINES | GROUP_EVAL, NULL,
      "replace files that gromatic did not write; start a result again that has other settings "
      "or no ledger",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
@@ -468,15 +473,15 @@ const cli_option_row cli_option_rows[] = {
     {"predictions", 0, TEXT, AT(predictions), GROUP_EVAL, "FILE",
      "rec, lvis-ground, proposals, region-captions: the answers to score, JSON, instead of a "
      "model's",
-     SECTION_MEASURE, CHANGES_FILE, NULL},
+     SECTION_MEASURE, CHANGES_INPUT, NULL},
     {"protocol", 0, TEXT, AT(protocol), GROUP_EVAL, "NAME",
      "lvis-ground: released (default), or as-many, where a picture's first boxes count, as "
      "many "
      "as it has true ones",
-     SECTION_MEASURE, CHANGES_RESULT, "released,as-many"},
+     SECTION_MEASURE, CHANGES_OUTPUT, "released,as-many"},
     {"meteor-jar", 0, TEXT, AT(meteor_jar), GROUP_EVAL, "FILE",
      "region-captions: METEOR 1.5, run with java (default: METEOR is not computed)",
-     SECTION_MEASURE, CHANGES_FILE, NULL},
+     SECTION_MEASURE, CHANGES_OUTPUT, NULL},
     {"images", 0, TEXT, AT(images), GROUP_CURATE, "DIR",
      "the pictures' folder (default: images/ beside the annotations)", SECTION_PICTURES,
      CHANGES_INPUT, NULL},

@@ -18,7 +18,9 @@ typedef struct runner {
   const cli_args *args;
   gm_task task;
   gm_model *model;
+  const benchmark_ids *ids;
   score_answers *answers;
+  cli_ledger *lines; /* NULL: none are written */
   gm_callbacks callbacks;
   eval_run run;
 } runner;
@@ -196,24 +198,40 @@ static void forget_from(score_answers *answers, size_t n) {
   while (answers->n > n) free(answers->items[--answers->n].caption);
 }
 
+/* A picture that an earlier run did is passed over. Returns an exit code. */
+static int do_picture(runner *r, const char *folder, const benchmark_item *items, size_t n) {
+  char *path = NULL, *asked = NULL, key[65];
+  gm_error err = {0};
+  size_t before = r->answers->n;
+  bool absolute = items[0].file[0] == '/', failed;
+  int code = CLI_SOME_FAILED;
+  if (asprintf(&asked, "%s:%zu:%zu", items[0].file, items[0].entry, n) < 0) return code;
+  gm_sha256(asked, strlen(asked), key);
+  free(asked);
+  if (r->lines && cli_ledger_take(r->lines, key, &failed)) return CLI_DONE;
+  if (asprintf(&path, "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", items[0].file) >=
+      0) {
+    gm_status status = run_picture(r, path, items, n, &err);
+    if (status != GM_OK) {
+      forget_from(r->answers, before);
+      code = eval_run_fail(&r->run, path, status, &err) ? CLI_DONE : CLI_INTERRUPTED;
+    } else if (!r->lines || benchmark_lines_add(r->lines, key, r->answers, before, r->ids)) {
+      code = CLI_DONE;
+    }
+    free(path);
+  }
+  return code;
+}
+
 static int run_pictures(runner *r, const char *folder, const benchmark_item *items, size_t n) {
-  for (size_t i = 0, k, picture = 0; i < n; i += k, picture++) {
-    char *path = NULL;
-    gm_error err = {0};
-    size_t before = r->answers->n;
+  int code = CLI_DONE;
+  for (size_t i = 0, k, picture = 0; code == CLI_DONE && i < n; i += k, picture++) {
     k = same_picture(r, items, n, i);
     eval_run_at(&r->run, r->args->inputs.items[0], picture);
-    bool absolute = items[i].file[0] == '/';
-    if (asprintf(&path, "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", items[i].file) <
-        0)
-      return CLI_SOME_FAILED;
-    gm_status status = run_picture(r, path, items + i, k, &err);
-    if (status != GM_OK) forget_from(r->answers, before);
-    bool go_on = status == GM_OK || eval_run_fail(&r->run, path, status, &err);
-    free(path);
-    if (!go_on) return CLI_INTERRUPTED;
+    code = do_picture(r, folder, items + i, k);
   }
-  return CLI_DONE;
+  if (code == CLI_DONE && r->lines && !cli_ledger_finish(r->lines)) return CLI_SOME_FAILED;
+  return code;
 }
 
 /* The folder of the pictures, for free(): --images, or images beside the annotations. */
@@ -226,8 +244,10 @@ static char *folder_of(const cli_args *args) {
 }
 
 int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
-                  const cli_args *args, gm_task task, benchmark_item *items, size_t n) {
-  runner r = {.args = args, .task = task, .answers = answers, .callbacks = cli_callbacks()};
+                  const cli_args *args, gm_task task, const benchmark_ids *ids,
+                  benchmark_item *items, size_t n) {
+  runner r = {
+      .args = args, .task = task, .ids = ids, .answers = answers, .callbacks = cli_callbacks()};
   gm_error err = {0};
   char *folder = folder_of(args);
   size_t n_pictures = 0;
@@ -247,12 +267,16 @@ int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
     cli_report_error(&err);
     code = CLI_MODEL;
   }
+  if (code == CLI_DONE)
+    code = benchmark_lines_open(&r.lines, answers, args, ids, sha256,
+                                cli_model_info(r.model).kernels);
   if (code == CLI_DONE) {
     r.run = eval_run_begin(args, n_pictures, n, 0);
     code = run_pictures(&r, folder, items, n);
     *n_failed = r.run.n_failed;
     code = eval_run_end(&r.run, code);
   }
+  cli_ledger_close(r.lines);
   cli_close_model(args, r.model);
   free(folder);
   return code;

@@ -4,7 +4,7 @@
 #define CLI_BENCHMARK_RUN_H
 
 #include "arguments.h"
-#include "score_answers.h"
+#include "benchmark_lines.h"
 
 typedef struct benchmark_item {
   const char *file;       /* the picture, below the folder; NULL: the annotations do not say */
@@ -24,8 +24,11 @@ typedef struct benchmark_item {
  * The question is the first of training's list, with --templates random one drawn by --seed and
  * the item's entry. Boxes are the model's own, not clipped. Pictures that fail have no answers,
  * are named on stderr and counted in *n_failed. sha256: of the model. Returns an exit code,
- * after a message if it is not CLI_DONE. */
+ * after a message if it is not CLI_DONE.
+ *
+ * With -o FILE each picture's answers are written when they are there, and --resume goes on. */
 int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
-                  const cli_args *args, gm_task task, benchmark_item *items, size_t n);
+                  const cli_args *args, gm_task task, const benchmark_ids *ids,
+                  benchmark_item *items, size_t n);
 
 #endif

@@ -42,7 +42,12 @@ static gm_status get_answers(benchmark *b, score_kind kind, gm_name_table *ids,
   if (b->predictions)
     return score_answers_read(&b->answers, &predictions, kind, ids, n_entries,
                               &set->category_ids, set->n_categories, err);
-  b->code = benchmark_run(&b->answers, b->sha256, &b->n_failed, b->args, task, items, n);
+  char sums[2][65] = {"", ""};
+  gm_sha256(b->coco, strlen(b->coco), sums[0]);
+  if (b->refs) gm_sha256(b->refs, strlen(b->refs), sums[1]);
+  const benchmark_ids all = {
+      kind, ids, &set->category_ids, n_entries, set->n_categories, {sums[0], sums[1]}};
+  b->code = benchmark_run(&b->answers, b->sha256, &b->n_failed, b->args, task, &all, items, n);
   b->report.model_sha256 = b->sha256;
   bool some = b->code == CLI_DONE || (b->code == CLI_SOME_FAILED && b->answers.n > 0);
   return some ? GM_OK : GM_ERR_CANCELLED; /* a message was printed */
@@ -196,11 +201,25 @@ bool cli_is_benchmark(const char *name) {
   return benchmark_named(name) < N_BENCHMARKS;
 }
 
+const char *cli_benchmark_option(const cli_args *args) {
+  return args->predictions  ? "--predictions"
+         : args->protocol   ? "--protocol"
+         : args->split_name ? "--split"
+         : args->meteor_jar ? "--meteor-jar"
+         : args->output     ? "-o"
+         : args->resume     ? "--resume"
+         : args->force      ? "--force"
+         : args->long_form  ? "--long"
+                            : NULL;
+}
+
 static const char *usage_error(const cli_args *args) {
   const char *name = args->inputs.items[0], *p = args->protocol;
   if (args->inputs.n != 1) return "wanted no other task beside it";
   if (!args->coco) return "wanted --coco FILE, the annotations";
-  if (args->predictions && args->limit) return "--limit is for a model's run";
+  if (args->predictions && (args->limit || args->output || args->resume))
+    return "--limit, -o and --resume are for a model's run";
+  if (args->resume && !args->output) return "--resume wants -o FILE";
   if (args->templates && strcmp(args->templates, "random") != 0)
     return "wanted --templates random, or none for the first of the list";
   if (args->long_form && strcmp(name, "region-captions") != 0)

@@ -7,6 +7,8 @@
 
 /* Whether it is the name of a benchmark. */
 bool cli_is_benchmark(const char *name);
+/* An option of benchmarks alone that was given, as "--protocol"; NULL: none. */
+const char *cli_benchmark_option(const cli_args *args);
 /* Runs the benchmark that is the first input. Returns the exit code. */
 int cli_eval_benchmark(const cli_args *args);
 

@@ -31,10 +31,10 @@ typedef enum score_kind {
   SCORE_CAPTION     /* {image_id, caption} */
 } score_kind;
 
-/* A JSON list of such entries. ids: n_entries ones that an entry may refer to; categories:
- * n_categories ones, for SCORE_DETECTIONS. An unknown id is an error; so is an id that comes
- * twice, for SCORE_REC. Free with score_answers_free, also after an error. Errors as in
- * score_set_read. */
+/* A JSON list of such entries, or several lists. ids: n_entries ones that an entry may refer
+ * to; categories: n_categories ones, for SCORE_DETECTIONS. An unknown id is an error; so is an
+ * id that comes twice, for SCORE_REC. Free with score_answers_free, also after an error. Errors
+ * as in score_set_read. */
 gm_status score_answers_read(score_answers *answers, const score_file *file, score_kind kind,
                              gm_name_table *ids, size_t n_entries, gm_name_table *categories,
                              size_t n_categories, gm_error *err);

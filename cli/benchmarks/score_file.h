@@ -23,7 +23,8 @@ typedef gm_status score_entry_fn(void *user, const score_file *file, gm_pull_rea
                                  gm_error *err);
 
 typedef struct score_list {
-  const char *name; /* the member of the file that is the list; NULL: the file itself is it */
+  const char *name; /* the member of the file that is the list; NULL: the file itself is it, or
+                       several lists, one after another */
   score_entry_fn *read;
 } score_list;
 

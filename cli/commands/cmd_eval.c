@@ -69,6 +69,11 @@ int cmd_eval(const cli_args *args) {
     return cli_eval_classify(args, args->inputs.items[1]);
   if (args->inputs.n > 0 && cli_is_benchmark(args->inputs.items[0]))
     return cli_eval_benchmark(args);
+  if (cli_benchmark_option(args)) {
+    cli_error("eval: %s is for rec, lvis-ground, proposals and region-captions",
+              cli_benchmark_option(args));
+    return CLI_USAGE;
+  }
   if (args->inputs.n == 0 || !args->coco) {
     cli_error(
         "eval: wanted tasks (detect, ground, describe, caption), or label, and --coco FILE, or "
