@@ -3,10 +3,13 @@ gets better or stays, and a model that got worse is not written."""
 import json
 import os
 import re
+import sys
 import tempfile
 import unittest
 
 from PIL import Image
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
 from program import DATA, run
 
 WORLD = os.path.join(DATA, "world", "scenes")
