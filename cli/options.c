@@ -377,6 +377,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
 }
 
 void cli_args_free(cli_args *args) {
+  free(args->adapters.items);
   free(args->boxes.items);
   free(args->prompts.items);
   free(args->phrases.items);
