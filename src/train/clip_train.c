@@ -209,7 +209,9 @@ static void add_cross_entropy(const float *logits, size_t step, const int32_t *l
                               size_t n, double weight, double *loss, float *g) {
   double most = -INFINITY, sum = 0;
   size_t right = 0;
-  for (size_t j = 0; j < n; j++) most = fmax(most, logits[j * step]);
+  /* No fmax: gcc 12 for ARM fails inside its vectoriser on a loop of it. */
+  for (size_t j = 0; j < n; j++)
+    if (logits[j * step] > most) most = logits[j * step];
   for (size_t j = 0; j < n; j++) {
     sum += exp(logits[j * step] - most);
     right += labels[j] == labels[i];
