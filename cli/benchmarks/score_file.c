@@ -58,7 +58,7 @@ gm_status score_read(const score_file *file, const score_list *lists, size_t n, 
   unsigned seen = 0;
   if (!lists[0].name) {
     do status = read_list(file, &lists[0], &json, user, err);
-    while (status == GM_OK && gm_pull_peek(&json) == GM_PULL_ARRAY);
+    while (status == GM_OK && !json.wanted && gm_pull_peek(&json) == GM_PULL_ARRAY);
   } else {
     if (gm_pull_peek(&json) != GM_PULL_OBJECT)
       return score_wrong(file, json.at, err, "wanted an object with the list '%s'",
