@@ -485,7 +485,7 @@ def scores():
     answers = [{"image_id": 7, "caption": " ".join(texts[::-1])}]
     save("scores", "captions", b"\4" + json.dumps(described).encode() + b"\f" + json.dumps(answers).encode())
     save("scores", "broken", b"\0{\"images\": [{\"id\": 1,\f[")
-    save("scores", "list-open", b"\4" + json.dumps(described).encode() + b"\f[][")
+    save("scores", "list-open", b"\4" + json.dumps(described).encode() + b"\f" + json.dumps(answers)[:-1].encode() + b"[")
 
 
 def main():
