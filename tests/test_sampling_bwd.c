@@ -229,8 +229,8 @@ static double deform_loss(void *user) {
   return dot(k->out64, k->d_out, k->queries * k->map.heads * k->map.d);
 }
 
-/* An offset that leads to a coordinate from 3 cells before the map to 3 behind it, 0.15 cells
- * or more away from a cell's centre. */
+/* An offset to a coordinate that is at most 3 cells outside the map, on any side, and at least
+ * 0.15 cells away from every cell's centre. */
 static float safe_offset(gm_rng *rng, float reference, float step, size_t n) {
   double cell = floor(gm_rng_unit(rng) * (double)(n + 6)) - 3;
   double at = cell + 0.15 + 0.7 * gm_rng_unit(rng);

@@ -190,8 +190,8 @@ gm_status gm_new_file_write(gm_new_file *file, const void *bytes, size_t n, gm_e
   return gm_write_all(file->fd, bytes, n) ? GM_OK : fail_at(file, "write", err);
 }
 
-/* The new name must survive a power cut too. Some file systems cannot bring a directory to
- * disk; that is no failure, since the file is there. Changes path. */
+/* Writes the directory to disk, so that the new name survives a power cut. Errors are ignored:
+ * some file systems cannot do it, and the file itself is already on disk. Changes path. */
 static void sync_directory_of(char *path) {
   int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;

@@ -59,8 +59,8 @@ void training_close(gm_training *t);
 /* A pass, or a forward and its backward, that fills (or changes) out. */
 typedef void (*training_fn)(const gm_training *t, void *arg, float *out);
 /* Runs it with 1, 2 and 3 threads, each on its own copy of initial[n] (NULL: zeros). Fails
- * unless all give the same bits in out and in the gradients of the arrays. Returns out[n] and
- * behind it the gradients, array after array; free() it. */
+ * unless all give the same bits in out and in the gradients of the arrays. Returns out[n],
+ * followed by the gradients, array after array; free() it. */
 float *run_training(const gm_kernels *kernels, training_fn fn, void *arg,
                     const learned_array *arrays, size_t n_arrays, const float *initial,
                     size_t n, const char *what);
