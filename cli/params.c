@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 cli_scope cli_scope_of(const cli_args *args, const gm_model *model) {
-  gm_model_info info = cli_model_info(model);
+  gm_model_info info = out_model_info(model);
   return (cli_scope){info.name, args->model ? NULL : info.scope};
 }
 

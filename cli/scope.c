@@ -3,8 +3,6 @@
 
 #include "terminal.h"
 
-#include <math.h>
-
 void cli_scope_tell(cli_scope scope) {
   static bool told;
   if (!scope.scope || told) return;
@@ -12,14 +10,6 @@ void cli_scope_tell(cli_scope scope) {
   cli_error("no model was given, and %s, the one inside the program, knows %s only; for "
             "photographs convert a released model and give it (README.md)",
             scope.name, scope.scope);
-}
-
-void cli_scope_add(cli_scope scope, float unlikeness, json_t *object) {
-  if (scope.scope)
-    json_object_set_new(object, "notice",
-                        json_sprintf("%s knows %s only", scope.name, scope.scope));
-  if (unlikeness > 1)
-    json_object_set_new(object, "unlike", json_real(round((double)unlikeness * 100) / 100));
 }
 
 void cli_scope_tell_unlike(const char *picture, const gm_model_info *info) {

@@ -5,8 +5,6 @@
 
 #include "gromatic.h"
 
-#include <jansson.h>
-
 /* A model's name and scope, as in its info. */
 typedef struct cli_scope {
   const char *name, *scope; /* scope NULL: no notice */
@@ -14,10 +12,6 @@ typedef struct cli_scope {
 
 /* Prints on stderr, once a run, that no model was given, and what that means. */
 void cli_scope_tell(cli_scope scope);
-
-/* Adds the notices to a JSON result: "notice" for the default model, "unlike" if the picture is
- * unlike its scope (gm_scene_unlikeness; 0: not measured). */
-void cli_scope_add(cli_scope scope, float unlikeness, json_t *object);
 
 /* Prints on stderr that a picture is unlike what the model knows. */
 void cli_scope_tell_unlike(const char *picture, const gm_model_info *info);

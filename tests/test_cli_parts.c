@@ -21,7 +21,7 @@
 
 /* A 200 x 100 picture; the box spans 20..60 and 10..50: by hand in each format. */
 static const struct {
-  cli_box_format format;
+  out_box_format format;
   const char *text;
   double numbers[4];
 } cases[] = {
@@ -37,12 +37,12 @@ static void every_format_goes_both_ways(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     double in[4], out[4];
     gm_box box;
-    assert_true(cli_parse_box(cases[i].text, in));
-    assert_true(cli_box_to_pixels(cases[i].format, in, 200, 100, &box));
+    assert_true(out_parse_box(cases[i].text, in));
+    assert_true(out_box_to_pixels(cases[i].format, in, 200, 100, &box));
     /* float holds 60 to 4e-6 */
     assert_true(fabsf(box.x1 - 20) < 1e-4F && fabsf(box.y1 - 10) < 1e-4F);
     assert_true(fabsf(box.x2 - 60) < 1e-4F && fabsf(box.y2 - 50) < 1e-4F);
-    cli_box_from_pixels(cases[i].format, box, 200, 100, out);
+    out_box_from_pixels(cases[i].format, box, 200, 100, out);
     for (int k = 0; k < 4; k++) assert_true(fabs(out[k] - cases[i].numbers[k]) < 1e-9);
   }
 }
@@ -51,17 +51,17 @@ static void boxes_are_clipped_and_bad_ones_refused(void **state) {
   (void)state;
   double numbers[4];
   gm_box box;
-  assert_true(cli_parse_box("-5,-5,1000,20.5", numbers));
-  assert_true(cli_box_to_pixels(BOX_XYXY, numbers, 200, 100, &box));
+  assert_true(out_parse_box("-5,-5,1000,20.5", numbers));
+  assert_true(out_box_to_pixels(BOX_XYXY, numbers, 200, 100, &box));
   assert_true(box.x1 == 0 && box.y1 == 0 && box.x2 == 200 && box.y2 == 20.5F);
   const char *bad[] = {"",          "1,2,3",     "1,2,3,4,5", "1,2,3,x",
                        "nan,1,2,3", "inf,0,1,1", "1 2 3 4"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    assert_false(cli_parse_box(bad[i], numbers));
+    assert_false(out_parse_box(bad[i], numbers));
   const char *empty[] = {"10,10,10,20", "30,10,20,20", "300,10,400,20", "-9,-9,-1,-1"};
   for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
-    assert_true(cli_parse_box(empty[i], numbers));
-    assert_false(cli_box_to_pixels(BOX_XYXY, numbers, 200, 100, &box));
+    assert_true(out_parse_box(empty[i], numbers));
+    assert_false(out_box_to_pixels(BOX_XYXY, numbers, 200, 100, &box));
   }
 }
 

@@ -19,13 +19,13 @@
 gm_status cli_job_boxes(const cli_job *job, const cli_report *report, gm_box *out,
                         gm_error *err) {
   for (size_t i = 0; i < job->n_boxes; i++)
-    if (!cli_box_to_pixels(job->format, job->boxes[i], report->width, report->height,
-                           &out[i])) {
+    if (!out_box_to_pixels(job->format, job->boxes[i], report->frame.width,
+                           report->frame.height, &out[i])) {
       snprintf(err->message, sizeof err->message,
                "--box %s: as %s it covers nothing of this picture of %u x %u pixels; wanted a "
                "box with width and height, a part of it on the picture",
-               job->args->boxes.items[i], cli_box_format_name(job->format), report->width,
-               report->height);
+               job->args->boxes.items[i], out_box_format_name(job->format), report->frame.width,
+               report->frame.height);
       return err->status = GM_ERR_ARGUMENT;
     }
   return GM_OK;
@@ -56,8 +56,8 @@ static gm_status open_scene(const cli_batch *b, const cli_report *report, const 
     boxes = malloc(b->n_regions * sizeof *boxes);
     if (!boxes) status = err->status = GM_ERR_MEMORY;
     for (size_t i = 0; status == GM_OK && i < b->n_regions; i++)
-      if (!cli_box_to_pixels(b->job->format, b->regions[i], report->width, report->height,
-                             &boxes[i])) {
+      if (!out_box_to_pixels(b->job->format, b->regions[i], report->frame.width,
+                             report->frame.height, &boxes[i])) {
         snprintf(err->message, sizeof err->message,
                  "--regions %s: box %zu is not on this picture", a->regions_file, i + 1);
         status = err->status = GM_ERR_ARGUMENT;
@@ -75,12 +75,12 @@ static gm_status open_scene(const cli_batch *b, const cli_report *report, const 
 static json_t *model_json(const cli_batch *b) {
   const char *path = b->info.path, *hash = b->model_hash, *type = b->info.type;
   if (b->job->run_image) {
-    gm_clip_info info = cli_clip_info(b->job->clip);
+    gm_clip_info info = out_clip_info(b->job->clip);
     path = info.path;
     hash = b->clip_hash;
     type = info.type;
   }
-  json_t *model = json_pack("{s:o, s:s, s:s}", "file", cli_json_text(path ? path : ""),
+  json_t *model = json_pack("{s:o, s:s, s:s}", "file", out_json_text(path ? path : ""),
                             "sha256", hash, "type", type);
   if (b->job->language) {
     json_object_set_new(model, "cache_type_k", json_string(b->info.cache_type_k));
@@ -90,7 +90,7 @@ static json_t *model_json(const cli_batch *b) {
 }
 
 static void add_stage(cli_report *report, json_t *timings, const gm_timing *t) {
-  json_object_set_new(timings, t->stage, cli_json_number(t->seconds));
+  json_object_set_new(timings, t->stage, out_json_number(t->seconds));
   fprintf(report->text, "  %-12s %8.3f s\n", t->stage, t->seconds);
 }
 
@@ -131,8 +131,8 @@ static gm_status draw_report(const cli_batch *b, const cli_report *report,
 /* ---- output ---- */
 
 static json_t *error_json(const char *name, const gm_error *err) {
-  return json_pack("{s:{s:o}, s:{s:s, s:o}}", "image", "file", cli_json_text(name), "error",
-                   "code", gm_status_name(err->status), "message", cli_json_text(err->message));
+  return json_pack("{s:{s:o}, s:{s:s, s:o}}", "image", "file", out_json_text(name), "error",
+                   "code", gm_status_name(err->status), "message", out_json_text(err->message));
 }
 
 /* An object is one line, an array one line for each element. NULL if memory is short. */
@@ -303,9 +303,10 @@ static void add_scope(cli_batch *b, item *it, bool whole) {
     b->unlike++;
   }
   if (json_is_array(json)) {
-    json_array_foreach(json, i, object) cli_scope_add(b->scope, unlikeness, object);
+    json_array_foreach(json, i, object)
+        out_json_add_scope(object, b->scope.name, b->scope.scope, unlikeness);
   } else if (json) {
-    cli_scope_add(b->scope, unlikeness, json);
+    out_json_add_scope(json, b->scope.name, b->scope.scope, unlikeness);
   }
 }
 

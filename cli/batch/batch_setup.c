@@ -36,7 +36,7 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
     cli_error("%s: no picture given; try 'gromatic %s --help'", job->command, job->command);
     return CLI_USAGE;
   }
-  if (!cli_box_format_named(a->box_format, &job->format)) {
+  if (!out_box_format_named(a->box_format, &job->format)) {
     cli_error("--box-format: found '%s', wanted xyxy, xywh, xyxyn, cxcywhn or qwen3",
               a->box_format);
     return CLI_USAGE;
@@ -63,13 +63,13 @@ static int check_arguments(cli_job *job, const cli_list *inputs) {
   }
   for (size_t i = 0; i < a->boxes.n; i++) {
     double box[4];
-    if (!cli_parse_box(a->boxes.items[i], box)) {
+    if (!out_parse_box(a->boxes.items[i], box)) {
       cli_error("--box: found '%s', wanted four numbers x1,y1,x2,y2", a->boxes.items[i]);
       return CLI_USAGE;
     }
-    if (cli_box_looks_relative(job->format, box)) {
-      cli_error("--box %s: " CLI_BOX_RELATIVE, a->boxes.items[i],
-                cli_box_format_name(job->format));
+    if (out_box_looks_relative(job->format, box)) {
+      cli_error("--box %s: " OUT_BOX_RELATIVE, a->boxes.items[i],
+                out_box_format_name(job->format));
       return CLI_USAGE;
     }
     if (!cli_boxes_add(&job->boxes, &job->n_boxes, box)) return no_memory();
@@ -83,10 +83,10 @@ static int read_regions(cli_batch *b) {
   if (!path) return CLI_DONE;
   if (!cli_read_boxes_file(path, &b->regions, &b->n_regions)) return CLI_USAGE;
   for (size_t i = 0; i < b->n_regions; i++)
-    if (!cli_box_looks_relative(b->job->format, b->regions[i])) return CLI_DONE;
+    if (!out_box_looks_relative(b->job->format, b->regions[i])) return CLI_DONE;
   const double *box = b->regions[0];
-  cli_error("--regions %s: box 1, %g,%g,%g,%g, and all others: " CLI_BOX_RELATIVE, path, box[0],
-            box[1], box[2], box[3], cli_box_format_name(b->job->format));
+  cli_error("--regions %s: box 1, %g,%g,%g,%g, and all others: " OUT_BOX_RELATIVE, path, box[0],
+            box[1], box[2], box[3], out_box_format_name(b->job->format));
   return CLI_USAGE;
 }
 
@@ -160,7 +160,7 @@ static int prepare_export(cli_batch *b) {
   if (format == FORMAT_JSON) return CLI_DONE;
   if (b->job->format != BOX_XYXY) {
     cli_error("--box-format %s goes with JSON; -f %s has its own boxes",
-              cli_box_format_name(b->job->format), a->format);
+              out_box_format_name(b->job->format), a->format);
     return CLI_USAGE;
   }
   if (!cli_export_check(&b->export, b->inputs.names, b->inputs.n)) return CLI_USAGE;
@@ -172,7 +172,7 @@ static int prepare_export(cli_batch *b) {
 
 static int begin_ledger(cli_batch *b) {
   if (!b->ledger) return CLI_DONE;
-  const char *kernels = b->model ? b->info.kernels : cli_clip_info(b->job->clip).kernels;
+  const char *kernels = b->model ? b->info.kernels : out_clip_info(b->job->clip).kernels;
   const cli_run_models models = {b->model_hash, b->clip_hash,
                                  kernels,       b->regions,
                                  b->n_regions,  cli_adapter_settings(b->model, b->job->clip)};
@@ -189,14 +189,14 @@ static int prepare_models(cli_batch *b) {
     int code =
         cli_open_model(a, b->inputs.whole ? b->inputs.n : 0, b->job->clip != NULL, &b->model);
     if (code != CLI_DONE) return code;
-    b->info = cli_model_info(b->model);
+    b->info = out_model_info(b->model);
     b->scope = cli_scope_of(a, b->model);
     b->export.model = b->info.name;
     b->export.classes = b->job->classes;
     b->export.n_classes = b->job->n_classes;
   }
   if (b->job->clip && !b->scope.scope && !a->clip_model && !(b->job->run_image && a->model)) {
-    gm_clip_info info = cli_clip_info(b->job->clip);
+    gm_clip_info info = out_clip_info(b->job->clip);
     b->scope = (cli_scope){info.name, info.scope};
   }
   if (!a->output && !a->verbose) return CLI_DONE;

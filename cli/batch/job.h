@@ -34,7 +34,7 @@ struct cli_job {
   const cli_list *phrases;
   double (*boxes)[4]; /* --box, as given */
   size_t n_boxes;
-  cli_box_format format;
+  out_box_format format;
   const char *const *classes; /* [n_classes] the possible classes, for exports */
   size_t n_classes;
   gm_callbacks callbacks;

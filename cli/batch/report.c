@@ -4,18 +4,14 @@
 #include "results.h"
 #include "terminal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 bool cli_report_begin(cli_report *report, const char *image, uint32_t width, uint32_t height,
-                      cli_box_format format, bool colour) {
-  *report = (cli_report){.format = format, .width = width, .height = height, .colour = colour};
+                      out_box_format format, bool colour) {
+  *report = (cli_report){.frame = {format, width, height}, .colour = colour};
   report->text = open_memstream(&report->text_bytes, &report->text_size);
-  report->json = json_pack("{s:{s:o, s:I, s:I}}", "image", "file", cli_json_text(image),
-                           "width", (json_int_t)width, "height", (json_int_t)height);
-  if (report->json && format != BOX_XYXY)
-    json_object_set_new(report->json, "box_format", json_string(cli_box_format_name(format)));
+  report->json = out_json_picture(image, &report->frame);
   return report->text && report->json;
 }
 
@@ -46,41 +42,14 @@ json_t *cli_report_next(cli_report *report) {
   return next;
 }
 
-json_t *cli_json_text(const char *text) {
-  json_t *string = json_string(text);
-  char *copy = string || !text ? NULL : strdup(text);
-  for (char *at = copy; copy && *at; at++)
-    if ((unsigned char)*at >= 0x80) *at = '?';
-  if (copy) string = json_string(copy);
-  free(copy);
-  return string;
-}
-
-json_t *cli_json_number(double value) {
-  return json_real(round(value * 1e6) / 1e6);
-}
-
-json_t *cli_json_box(const cli_report *report, gm_box box) {
-  double v[4];
-  cli_box_from_pixels(report->format, box, report->width, report->height, v);
-  if (report->format == BOX_QWEN3)
-    return json_pack("[I,I,I,I]", (json_int_t)v[0], (json_int_t)v[1], (json_int_t)v[2],
-                     (json_int_t)v[3]);
-  return json_pack("[f,f,f,f]", v[0], v[1], v[2], v[3]);
-}
-
 void cli_json_question(const cli_report *report, json_t *object, const char *question,
                        const gm_box *boxes, size_t n) {
   json_object_set_new(object, "question", json_string(question));
   if (n == 0) return;
   json_t *list = json_array();
-  for (size_t i = 0; i < n; i++) json_array_append_new(list, cli_json_box(report, boxes[i]));
+  for (size_t i = 0; i < n; i++)
+    json_array_append_new(list, out_json_box(&report->frame, boxes[i]));
   json_object_set_new(object, "boxes", list);
-}
-
-json_t *cli_json_region(const cli_report *report, const gm_region *region) {
-  return json_pack("{s:o, s:o, s:i}", "box", cli_json_box(report, region->box), "score",
-                   cli_json_number((double)region->score), "index", (int)region->index);
 }
 
 void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t colour) {
@@ -104,11 +73,12 @@ gm_draw_params cli_report_drawing(const cli_report *report) {
 }
 
 void cli_report_print_box(cli_report *report, gm_box box) {
+  out_box_format format = report->frame.format;
   double v[4];
-  cli_box_from_pixels(report->format, box, report->width, report->height, v);
-  bool pixels = report->format == BOX_XYXY || report->format == BOX_XYWH;
+  out_box_from_pixels(format, box, report->frame.width, report->frame.height, v);
+  bool pixels = format == BOX_XYXY || format == BOX_XYWH;
   const char *pattern =
-      pixels || report->format == BOX_QWEN3 ? "%.0f,%.0f,%.0f,%.0f" : "%.4f,%.4f,%.4f,%.4f";
+      pixels || format == BOX_QWEN3 ? "%.0f,%.0f,%.0f,%.0f" : "%.4f,%.4f,%.4f,%.4f";
   fprintf(report->text, pattern, v[0], v[1], v[2], v[3]);
 }
 
@@ -125,7 +95,7 @@ void cli_report_print_name(cli_report *report, const char *name, int32_t colour)
 static void print_words(cli_report *report, const gm_answer *answer) {
   size_t at = 0;
   for (size_t i = 0; i < answer->n_groundings; i++) {
-    const gm_grounding g = cli_grounding(answer, i);
+    const gm_grounding g = out_grounding(answer, i);
     if (g.span_begin < at) continue;
     cli_put_text(report->text, answer->text + at, g.span_begin - at);
     fputs(tint(report, (int32_t)i), report->text);
@@ -145,22 +115,18 @@ static void add_span(cli_report *report, size_t begin, size_t end, int32_t colou
       .struct_size = sizeof *grown, .begin = begin, .end = end, .colour = colour};
 }
 
-/* Adds the answer's phrase i with its regions to the text and the marks; returns it as JSON. */
-static json_t *add_grounding(cli_report *report, const gm_answer *answer, size_t i) {
-  const gm_grounding g = cli_grounding(answer, i);
-  json_t *regions = json_array();
+/* Adds the answer's phrase i with its regions to the text and the marks. */
+static void add_grounding(cli_report *report, const gm_answer *answer, size_t i) {
+  const gm_grounding g = out_grounding(answer, i);
   add_span(report, g.span_begin, g.span_end, (int32_t)i);
   for (size_t k = 0; k < g.n_regions; k++) {
-    const gm_region region = cli_answer_region(answer, i, k);
-    json_array_append_new(regions, cli_json_region(report, &region));
+    const gm_region region = out_answer_region(answer, i, k);
     fputs("  ", report->text);
     cli_report_print_name(report, g.phrase, (int32_t)i);
     cli_report_print_box(report, region.box);
     fprintf(report->text, "  %.2f\n", (double)region.score);
     cli_report_mark(report, region.box, g.phrase, (int32_t)i);
   }
-  return json_pack("{s:s, s:[I,I], s:o}", "phrase", g.phrase, "span", (json_int_t)g.span_begin,
-                   (json_int_t)g.span_end, "regions", regions);
 }
 
 void cli_report_stage(cli_report *report, const char *stage, double began) {
@@ -169,25 +135,15 @@ void cli_report_stage(cli_report *report, const char *stage, double began) {
       .struct_size = sizeof(gm_timing), .stage = stage, .seconds = cli_now() - began};
 }
 
-void cli_report_cut(cli_report *report, json_t *object, const gm_answer *answer) {
-  if (answer->complete) return;
-  json_object_set_new(object, "complete", json_false());
-  report->cut++;
-}
-
 void cli_report_answer(cli_report *report, json_t *object, const gm_answer *answer, bool raw,
                        bool streamed) {
-  json_object_set_new(object, "text", json_string(answer->text));
-  json_t *groundings = json_array();
+  out_json_add_answer(object, &report->frame, answer, raw);
+  report->cut += !answer->complete;
   if (!streamed) print_words(report, answer);
   report->n_spans = 0;
   if (answer->n_groundings) fputc('\n', report->text);
-  for (size_t i = 0; i < answer->n_groundings; i++)
-    json_array_append_new(groundings, add_grounding(report, answer, i));
-  json_object_set_new(object, "grounding", groundings);
-  cli_report_cut(report, object, answer);
+  for (size_t i = 0; i < answer->n_groundings; i++) add_grounding(report, answer, i);
   if (raw) {
-    json_object_set_new(object, "raw", json_string(answer->raw));
     fputs("\nraw: ", report->text);
     cli_put_text(report->text, answer->raw, strlen(answer->raw));
     fputc('\n', report->text);

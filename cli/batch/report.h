@@ -3,7 +3,7 @@
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
-#include "box_format.h"
+#include "answer_json.h"
 #include "gromatic_tools.h"
 
 #include <jansson.h>
@@ -25,14 +25,13 @@ typedef struct cli_report {
   size_t n_spans;
   gm_timing stages[4]; /* of the command, besides the scene's */
   size_t n_stages;
-  cli_box_format format;
-  uint32_t width, height;
+  out_frame frame;
   const gm_image *image; /* set while the command runs */
 } cli_report;
 
 /* image: the file's name as given. False if memory is short. */
 bool cli_report_begin(cli_report *report, const char *image, uint32_t width, uint32_t height,
-                      cli_box_format format, bool colour);
+                      out_box_format format, bool colour);
 void cli_report_free(cli_report *report);
 
 /* The object that is being filled: json, or the last element of its array. A borrowed
@@ -41,19 +40,9 @@ json_t *cli_report_object(const cli_report *report);
 /* Starts another object for the same picture. The first call returns the object that exists. */
 json_t *cli_report_next(cli_report *report);
 
-/* [x1, y1, x2, y2] in the report's format. New reference. */
-json_t *cli_json_box(const cli_report *report, gm_box box);
-/* {"box", "score", "index"}. New reference. */
-json_t *cli_json_region(const cli_report *report, const gm_region *region);
-/* A string. Bytes that are not UTF-8, which the name of a file may have, become '?'. New
- * reference. */
-json_t *cli_json_text(const char *text);
 /* Adds "question" to the object, and "boxes" if the question was given any. */
 void cli_json_question(const cli_report *report, json_t *object, const char *question,
                        const gm_box *boxes, size_t n);
-/* A number rounded to 6 decimals, without the noise of float. */
-json_t *cli_json_number(double value);
-
 /* Copies the label. */
 void cli_report_mark(cli_report *report, gm_box box, const char *label, int32_t colour);
 /* Prints a name in its own column and colour. */
@@ -67,9 +56,6 @@ gm_draw_params cli_report_drawing(const cli_report *report);
 /* Records a stage that began at `began` (cli_now) and ends now. stage: a string that outlives
  * the report. */
 void cli_report_stage(cli_report *report, const char *stage, double began);
-
-/* Adds "complete": false to the object if the answer was cut, and counts it. */
-void cli_report_cut(cli_report *report, json_t *object, const gm_answer *answer);
 
 /* Adds an answer: "text" and "grounding" (and "raw", "complete") to the object, words and boxes
  * to the text and the marks. streamed: the words were printed already, so the text has only the

@@ -18,7 +18,7 @@ static const void *member(const cli_option_row *row, const cli_args *args) {
 static json_t *strings_json(const cli_list *list) {
   json_t *array = json_array();
   for (size_t i = 0; i < list->n; i++)
-    json_array_append_new(array, cli_json_text(list->items[i]));
+    json_array_append_new(array, out_json_text(list->items[i]));
   return array;
 }
 
@@ -32,7 +32,7 @@ static json_t *value_of(const cli_option_row *row, const cli_args *args) {
   }
   case TEXT: {
     const char *text = *(const char *const *)at;
-    return text ? cli_json_text(text) : NULL;
+    return text ? out_json_text(text) : NULL;
   }
   case LIST: {
     const cli_list *list = at;

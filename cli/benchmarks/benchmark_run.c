@@ -269,7 +269,7 @@ int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
   }
   if (code == CLI_DONE)
     code = benchmark_lines_open(&r.lines, answers, args, ids, sha256,
-                                cli_model_info(r.model).kernels);
+                                out_model_info(r.model).kernels);
   if (code == CLI_DONE) {
     r.run = eval_run_begin(args, n_pictures, n, 0);
     code = run_pictures(&r, folder, items, n);

@@ -54,7 +54,7 @@ int cli_open_clip(const cli_args *args, const char *model, bool both, gm_clip **
     cli_report_error(&err);
     return cli_model_exit_code(status);
   }
-  gm_clip_info info = cli_clip_info(*out);
+  gm_clip_info info = out_clip_info(*out);
   if (!model) cli_scope_tell((cli_scope){info.name, info.scope});
   tell_adapters(args, *out);
   return CLI_DONE;

@@ -25,7 +25,7 @@ static int list_names(cli_naming *naming) {
  */
 static float none_score(const cli_naming *naming, const cli_args *args) {
   if (args->none >= -1) return (float)args->none;
-  bool mini = strcmp(cli_clip_info(naming->clip).name, "clip-mini") == 0;
+  bool mini = strcmp(out_clip_info(naming->clip).name, "clip-mini") == 0;
   return mini ? CLIP_MINI_NONE : -1;
 }
 
@@ -71,7 +71,7 @@ gm_status cli_name_regions(const cli_naming *naming, const gm_image *image,
     status = gm_label_regions(naming->clip, image, boxes, n, naming->classes, &naming->view,
                               &naming->classify, callbacks, found, err);
   for (size_t i = 0; status == GM_OK && i < n; i++) {
-    (*out)[i] = cli_label(found[i], 0);
+    (*out)[i] = out_label(found[i], 0);
     gm_classification_free(found[i]);
   }
   free(found);
@@ -119,7 +119,7 @@ bool cli_naming_merge(const cli_naming *naming, const gm_region *regions, const 
       size_t other = list[k].region;
       left_out[region] =
           best[other].class_index == best[region].class_index &&
-          cli_box_iou(regions[other].box, regions[region].box) > naming->merge_iou;
+          out_box_iou(regions[other].box, regions[region].box) > naming->merge_iou;
     }
     if (!left_out[region]) list[kept++] = list[i];
   }

@@ -29,7 +29,7 @@ gm_status cli_propose(gm_model *groma, const gm_image *image, const gm_callbacks
   gm_status status = gm_scene_create(&scene, groma, image, NULL, callbacks, err);
   if (status != GM_OK) return status;
   float width = (float)gm_image_width(image), height = (float)gm_image_height(image);
-  gm_region *regions = cli_scene_regions(scene, n);
+  gm_region *regions = out_scene_regions(scene, n);
   *boxes = regions ? malloc((*n + 1) * sizeof **boxes) : NULL;
   for (size_t i = 0; *boxes && i < *n; i++)
     (*boxes)[i] = square_around(regions[i].box, width, height);

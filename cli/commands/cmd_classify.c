@@ -23,18 +23,11 @@ typedef struct classify_job {
 
 /* ---- output ---- */
 
-static json_t *label_json(const gm_label *label) {
-  json_t *name = json_string(label->name);
-  return json_pack("{s:o, s:o, s:o}", "label", name ? name : json_string(""), "score",
-                   cli_json_number((double)label->score), "raw_score",
-                   cli_json_number((double)label->raw_score));
-}
-
 /* For --draw: the label belongs to the whole picture. */
 static void mark_best(cli_report *report, const gm_label *label) {
   char text[256];
   snprintf(text, sizeof text, "%.200s %.0f %%", label->name, 100 * (double)label->score);
-  gm_box whole = {0, 0, (float)report->width, (float)report->height};
+  gm_box whole = {0, 0, (float)report->frame.width, (float)report->frame.height};
   cli_report_mark(report, whole, text, (int32_t)label->class_index);
 }
 
@@ -42,8 +35,8 @@ static void mark_best(cli_report *report, const gm_label *label) {
 static void report_labels(cli_report *report, const gm_classification *found, size_t top) {
   json_t *results = json_array();
   for (size_t i = 0; i < found->n_labels && (top == 0 || i < top); i++) {
-    const gm_label label = cli_label(found, i);
-    json_array_append_new(results, label_json(&label));
+    const gm_label label = out_label(found, i);
+    json_array_append_new(results, out_json_label(&label));
     fprintf(report->text, "%6.2f %%  ", 100 * (double)label.score);
     cli_put_name(report->text, label.name);
     fputc('\n', report->text);
@@ -63,8 +56,8 @@ static json_t *texts_json(const gm_explanation *e, text_share_at *at, size_t n) 
     at(e, i, &t);
     json_t *one =
         json_pack("{s:s, s:o, s:o}", "text", t.text, "weight",
-                  cli_json_number((double)t.weight), "share", cli_json_number((double)t.share));
-    if (e->against) json_object_set_new(one, "lead_share", cli_json_number((double)t.lead));
+                  out_json_number((double)t.weight), "share", out_json_number((double)t.share));
+    if (e->against) json_object_set_new(one, "lead_share", out_json_number((double)t.lead));
     json_array_append_new(all, one);
   }
   return all;
@@ -77,18 +70,18 @@ static json_t *explanation_json(const cli_report *report, const gm_label *label,
     gm_crop_share c = {.struct_size = sizeof c};
     gm_crop_share_at(e, i, &c);
     json_t *crop =
-        json_pack("{s:o, s:o, s:o}", "box", cli_json_box(report, c.box), "weight",
-                  cli_json_number((double)c.weight), "share", cli_json_number((double)c.share));
-    if (e->against) json_object_set_new(crop, "lead_share", cli_json_number((double)c.lead));
+        json_pack("{s:o, s:o, s:o}", "box", out_json_box(&report->frame, c.box), "weight",
+                  out_json_number((double)c.weight), "share", out_json_number((double)c.share));
+    if (e->against) json_object_set_new(crop, "lead_share", out_json_number((double)c.lead));
     json_array_append_new(crops, crop);
   }
   json_t *all = json_pack("{s:s, s:o, s:o, s:o}", "label", label->name, "raw_score",
-                          cli_json_number((double)e->raw_score), "crops", crops, "descriptions",
+                          out_json_number((double)e->raw_score), "crops", crops, "descriptions",
                           texts_json(e, gm_text_share_at, e->n_texts));
   if (!e->against) return all;
   json_object_set_new(all, "against", json_string(e->against));
-  json_object_set_new(all, "against_raw_score", cli_json_number((double)e->against_raw_score));
-  json_object_set_new(all, "lead", cli_json_number((double)e->lead));
+  json_object_set_new(all, "against_raw_score", out_json_number((double)e->against_raw_score));
+  json_object_set_new(all, "lead", out_json_number((double)e->lead));
   json_object_set_new(all, "against_descriptions",
                       texts_json(e, gm_against_text_share_at, e->n_against_texts));
   return all;
@@ -100,10 +93,10 @@ static gm_status explain_best(const classify_job *j, gm_view *view,
                               const gm_classification *found, gm_explanation **out,
                               gm_error *err) {
   const gm_callbacks *callbacks = &j->job.callbacks;
-  size_t best = cli_label(found, 0).class_index, other = j->against;
+  size_t best = out_label(found, 0).class_index, other = j->against;
   if (gm_classes_count(j->classes) < 2)
     return gm_explain(view, j->classes, best, &j->params, callbacks, out, err);
-  if (other == NOT_GIVEN || other == best) other = cli_label(found, 1).class_index;
+  if (other == NOT_GIVEN || other == best) other = out_label(found, 1).class_index;
   return gm_explain_against(view, j->classes, best, other, &j->params, callbacks, out, err);
 }
 
@@ -111,7 +104,7 @@ static gm_status explain(const classify_job *j, gm_view *view, const gm_image *i
                          const char *name, const gm_classification *found, cli_report *report,
                          gm_error *err) {
   char path[4096];
-  const gm_label label = cli_label(found, 0);
+  const gm_label label = out_label(found, 0);
   gm_explanation *e = NULL;
   gm_status status = explain_best(j, view, found, &e, err);
   if (status == GM_OK) {

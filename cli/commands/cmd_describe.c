@@ -60,11 +60,9 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
     bool below = are_long(answers, n);
     for (size_t i = 0; i < n; i++) {
       if (!answers[i]) continue;
-      json_t *one = json_pack("{s:o, s:s}", "box", cli_json_box(report, boxes[i]), "text",
-                              answers[i]->text);
-      cli_report_cut(report, one, answers[i]);
-      if (job->args->raw) json_object_set_new(one, "raw", json_string(answers[i]->raw));
-      json_array_append_new(results, one);
+      json_array_append_new(
+          results, out_json_description(&report->frame, boxes[i], answers[i], job->args->raw));
+      report->cut += !answers[i]->complete;
       cli_report_print_box(report, boxes[i]);
       fputs("  ", report->text);
       cli_put_text(report->text, answers[i]->text, strlen(answers[i]->text));

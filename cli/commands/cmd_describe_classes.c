@@ -178,7 +178,7 @@ static int open_model(const cli_args *args, describer *d) {
   gm_error err = {0};
   int code = cli_open_model(args, 0, false, &d->model);
   if (code != CLI_DONE) return code;
-  if (strcmp(cli_model_info(d->model).name, "groma-mini") == 0) {
+  if (strcmp(out_model_info(d->model).name, "groma-mini") == 0) {
     cli_error("-m groma-mini: it knows the words of the drawn world only and cannot describe "
               "classes; wanted a model as Groma-7B, or --endpoint URL");
     return CLI_USAGE;

@@ -7,13 +7,13 @@
 
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
   size_t n;
-  gm_region *regions = cli_scene_regions(scene, &n);
+  gm_region *regions = out_scene_regions(scene, &n);
   if (!regions) return err->status = GM_ERR_MEMORY;
   json_t *list = json_array();
   for (size_t i = 0; i < n; i++) {
     char label[32];
     if (!cli_above_conf(job->args, &regions[i])) continue;
-    json_array_append_new(list, cli_json_region(report, &regions[i]));
+    json_array_append_new(list, out_json_region(&report->frame, &regions[i]));
     fprintf(report->text, "%5.2f  ", (double)regions[i].score);
     cli_report_print_box(report, regions[i].box);
     fputc('\n', report->text);

@@ -28,10 +28,10 @@ static void print_result(const evaluation *e, size_t task, double seconds) {
   if (e->args->json) {
     json_t *line = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "set", e->args->coco, "method",
                              eval_tasks[task].name, "n", (json_int_t)first->n,
-                             eval_tasks[task].measure_a, cli_json_number(a), "seconds",
-                             cli_json_number(seconds), "skipped", eval_run_skipped(&e->run));
+                             eval_tasks[task].measure_a, out_json_number(a), "seconds",
+                             out_json_number(seconds), "skipped", eval_run_skipped(&e->run));
     if (eval_tasks[task].measure_b)
-      json_object_set_new(line, eval_tasks[task].measure_b, cli_json_number(b));
+      json_object_set_new(line, eval_tasks[task].measure_b, out_json_number(b));
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
     if (text) cli_put_json(stdout, text);
     free(text);

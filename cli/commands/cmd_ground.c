@@ -11,10 +11,8 @@
 static void report_phrase(const cli_job *job, cli_report *report, json_t *results, size_t i,
                           const gm_ground_result *result) {
   const char *phrase = job->phrases->items[i];
-  json_t *regions = json_array();
   for (size_t k = 0; k < result->n_regions; k++) {
-    const gm_region region = cli_ground_region(result, k);
-    json_array_append_new(regions, cli_json_region(report, &region));
+    const gm_region region = out_ground_region(result, k);
     cli_report_print_name(report, phrase, (int32_t)i);
     cli_report_print_box(report, region.box);
     fprintf(report->text, "  %.2f\n", (double)region.score);
@@ -24,7 +22,7 @@ static void report_phrase(const cli_job *job, cli_report *report, json_t *result
     cli_put_column(report->text, phrase, 24);
     fputs(" not found\n", report->text);
   }
-  json_array_append_new(results, json_pack("{s:s, s:o}", "phrase", phrase, "regions", regions));
+  json_array_append_new(results, out_json_phrase(&report->frame, phrase, result));
 }
 
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {

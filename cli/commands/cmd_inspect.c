@@ -49,7 +49,7 @@ static void print_json(const gm_inspection *in) {
     json_array_append_new(tensors, tensor_json(&t, in->verified));
   }
   json_t *root =
-      json_pack("{s:o, s:I, s:I, s:o, s:o}", "file", cli_json_text(in->path), "bytes",
+      json_pack("{s:o, s:I, s:I, s:o, s:o}", "file", out_json_text(in->path), "bytes",
                 (json_int_t)in->file_bytes, "parameters", (json_int_t)in->parameters,
                 "metadata", metadata, "tensors", tensors);
   if (in->verified)

@@ -12,11 +12,7 @@
 static void report_region(const cli_job *job, cli_report *report, json_t *list,
                           const gm_region *region, const gm_label *best) {
   bool none = cli_naming_is_none(job->naming, best);
-  json_t *object = cli_json_region(report, region);
-  json_object_set_new(object, "label", none ? json_null() : json_string(best->name));
-  json_object_set_new(object, "label_score", cli_json_number((double)best->score));
-  json_object_set_new(object, "raw_score", cli_json_number((double)best->raw_score));
-  json_array_append_new(list, object);
+  json_array_append_new(list, out_json_named_region(&report->frame, region, best, none));
   if (none) return;
   int32_t colour = (int32_t)best->class_index;
   cli_report_print_name(report, best->name, colour);
@@ -27,7 +23,7 @@ static void report_region(const cli_job *job, cli_report *report, json_t *list,
 
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
   size_t n;
-  gm_region *regions = cli_scene_regions(scene, &n);
+  gm_region *regions = out_scene_regions(scene, &n);
   gm_label *best = NULL;
   double began = cli_now();
   gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);

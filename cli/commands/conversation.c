@@ -25,7 +25,7 @@ typedef struct conversation {
   gm_chat *chat;
   char **names; /* of all pictures so far; the last one is the current one's */
   size_t n_names;
-  cli_box_format format;
+  out_box_format format;
   gm_box *boxes; /* for the next question */
   size_t n_boxes;
   cli_report last; /* of the last answer, for /save OUT.png */
@@ -103,7 +103,7 @@ static bool load_image(conversation *c, const char *path) {
   if (c->terminal)
     cli_print(stdout, "%s: %u x %u, %zu regions\n", path, gm_image_width(image),
               gm_image_height(image), gm_scene_region_count(scene));
-  gm_model_info info = cli_model_info(c->model);
+  gm_model_info info = out_model_info(c->model);
   if (gm_scene_unlikeness(scene) > 1) cli_scope_tell_unlike(path, &info);
   return fresh_chat(c);
 }
@@ -125,7 +125,7 @@ static void load_typed(conversation *c, char *path) {
 
 /* from: "/box" or "--box". False after a message. */
 static bool add_box(conversation *c, const char *from, const char *text) {
-  const char *format = cli_box_format_name(c->format);
+  const char *format = out_box_format_name(c->format);
   double values[4];
   gm_box box;
   if (!*text) {
@@ -137,16 +137,16 @@ static bool add_box(conversation *c, const char *from, const char *text) {
     return false;
   }
   uint32_t width = gm_image_width(c->image), height = gm_image_height(c->image);
-  if (!cli_parse_box(text, values)) {
+  if (!out_parse_box(text, values)) {
     cli_error("%s: found '%s', wanted four numbers with commas between them, a box as %s", from,
               text, format);
     return false;
   }
-  if (cli_box_looks_relative(c->format, values)) {
-    cli_error("%s %s: " CLI_BOX_RELATIVE, from, text, format);
+  if (out_box_looks_relative(c->format, values)) {
+    cli_error("%s %s: " OUT_BOX_RELATIVE, from, text, format);
     return false;
   }
-  if (!cli_box_to_pixels(c->format, values, width, height, &box)) {
+  if (!out_box_to_pixels(c->format, values, width, height, &box)) {
     cli_error("%s %s: as %s it covers nothing of this picture of %u x %u pixels", from, text,
               format, width, height);
     return false;
@@ -221,8 +221,8 @@ static void ask(conversation *c, const char *question) {
                          gm_image_height(c->image), c->format, cli_has_colour(stdout))) {
       cli_json_question(&c->last, c->last.json, question, c->boxes, c->n_boxes);
       cli_report_answer(&c->last, c->last.json, answer, c->args->raw, true);
-      cli_scope_add(cli_scope_of(c->args, c->model), gm_scene_unlikeness(c->scene),
-                    c->last.json);
+      cli_scope scope = cli_scope_of(c->args, c->model);
+      out_json_add_scope(c->last.json, scope.name, scope.scope, gm_scene_unlikeness(c->scene));
       json_array_append(c->turns, c->last.json);
       fflush(c->last.text);
       if (c->args->json) {
@@ -363,7 +363,7 @@ static void read_typed(conversation *c) {
 
 int cli_converse(const cli_args *args) {
   conversation c = {.args = args, .turns = json_array(), .terminal = isatty(STDIN_FILENO) != 0};
-  if (!cli_box_format_named(args->box_format, &c.format)) {
+  if (!out_box_format_named(args->box_format, &c.format)) {
     cli_error("--box-format: found '%s', wanted xyxy, xywh, xyxyn, cxcywhn or qwen3",
               args->box_format);
     json_decref(c.turns);

@@ -62,8 +62,8 @@ static size_t match(const ap_box *found, const ap_box *const *truth, size_t n,
     bool crowd = truth[i]->crowd;
     if (taken[i]) continue;
     if (crowd && best < n && !truth[best]->crowd) break;
-    double overlap = crowd ? cli_box_share_inside(found->box, truth[i]->box)
-                           : cli_box_iou(found->box, truth[i]->box);
+    double overlap = crowd ? out_box_share_inside(found->box, truth[i]->box)
+                           : out_box_iou(found->box, truth[i]->box);
     if (overlap < iou) continue;
     iou = overlap;
     best = i;

@@ -173,7 +173,7 @@ static gm_status compare_with_all(measure *m, gm_view *view, size_t answer,
   all.stop = 0;
   gm_status status = gm_classify(view, m->classes, &all, callbacks, &found, err);
   if (status != GM_OK) return status;
-  m->changed += cli_label(found, 0).class_index != answer;
+  m->changed += out_label(found, 0).class_index != answer;
   gm_classification_free(found);
   return GM_OK;
 }
@@ -186,13 +186,13 @@ static gm_status score(measure *m, gm_view *view, size_t draw, size_t truth,
   m->seconds += cli_now() - began;
   if (status != GM_OK) return status;
   for (size_t i = 0; i < found->n_labels; i++)
-    if (cli_label(found, i).class_index == truth) {
+    if (out_label(found, i).class_index == truth) {
       m->near[draw]++;
       m->right[draw] += i == 0;
       m->by_class[truth] += i == 0;
     }
   m->n_crops += found->n_crops;
-  size_t answer = cli_label(found, 0).class_index;
+  size_t answer = out_label(found, 0).class_index;
   gm_classification_free(found);
   return m->params.stop > 0 ? compare_with_all(m, view, answer, callbacks, err) : GM_OK;
 }
@@ -291,7 +291,7 @@ static json_t *classes_json(const evaluation *e, const measure *m) {
   for (size_t i = 0; i < e->n_classes; i++) {
     if (!e->of_class[i]) continue;
     double share = (double)m->by_class[i] / (double)(m->draws * e->of_class[i]);
-    json_object_set_new(out, gm_classes_name(m->classes, i), cli_json_number(share));
+    json_object_set_new(out, gm_classes_name(m->classes, i), out_json_number(share));
   }
   return out;
 }
@@ -301,18 +301,18 @@ static void print_json(const evaluation *e, const measure *m, const char *path,
   json_t *line =
       json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "set", path,
                 "method", gm_method_name(m->method), "n", (json_int_t)e->n_scored, "top1",
-                cli_json_number(top1->mean), "top1_std", cli_json_number(top1->deviation),
-                "top5", cli_json_number(top5->mean), "top5_std",
-                cli_json_number(top5->deviation), "seeds", (json_int_t)m->seeds, "crops",
-                cli_json_number(crops), "seconds", cli_json_number(m->seconds), "per_class",
+                out_json_number(top1->mean), "top1_std", out_json_number(top1->deviation),
+                "top5", out_json_number(top5->mean), "top5_std",
+                out_json_number(top5->deviation), "seeds", (json_int_t)m->seeds, "crops",
+                out_json_number(crops), "seconds", out_json_number(m->seconds), "per_class",
                 classes_json(e, m), "skipped", eval_run_skipped(&e->run));
   if (m->redraws > 1) {
     json_object_set_new(line, "redraws", json_integer((json_int_t)m->redraws));
-    json_object_set_new(line, "top1_redraw_std", cli_json_number(top1->redraws));
+    json_object_set_new(line, "top1_redraw_std", out_json_number(top1->redraws));
   }
   if (m->params.stop > 0)
     json_object_set_new(line, "stop_changed",
-                        cli_json_number((double)m->changed / (double)(e->n_scored * m->draws)));
+                        out_json_number((double)m->changed / (double)(e->n_scored * m->draws)));
   char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
   if (text) cli_put_json(stdout, text);
   free(text);

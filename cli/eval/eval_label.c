@@ -74,7 +74,7 @@ static bool add_truth(evaluation *e, size_t picture, const data_picture *p) {
 
 static bool in_a_crowd(const data_picture *p, gm_box box) {
   for (size_t i = 0; i < p->n_crowds; i++)
-    if (cli_box_share_inside(box, p->crowds[i].box) >= OFF_OBJECTS) return true;
+    if (out_box_share_inside(box, p->crowds[i].box) >= OFF_OBJECTS) return true;
   return false;
 }
 
@@ -83,7 +83,7 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
   const data_object *object = NULL;
   double most = 0;
   for (size_t i = 0; i < p->n_objects; i++) {
-    double overlap = cli_box_iou(region->box, p->objects[i].box);
+    double overlap = out_box_iou(region->box, p->objects[i].box);
     if (overlap <= most) continue;
     most = overlap;
     object = &p->objects[i];
@@ -101,7 +101,7 @@ static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *sce
                               const gm_image *image, gm_error *err) {
   const data_picture *p = &e->set.pictures[picture];
   size_t n;
-  gm_region *regions = cli_scene_regions(scene, &n);
+  gm_region *regions = out_scene_regions(scene, &n);
   gm_label *named = NULL;
   gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);
   if (status == GM_OK)
@@ -202,11 +202,11 @@ static void print_result(evaluation *e, double seconds) {
   }
   json_t *line = json_pack(
       "{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "set", e->args->coco,
-      "method", "label", "n", (json_int_t)e->n_objects, "ap50", cli_json_number(ap), "accuracy",
-      cli_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
-      cli_json_number((double)e->naming.none), "none_rate", cli_json_number(own), "best_none",
-      cli_json_number(limit), "best_none_rate", cli_json_number(rate), "seconds",
-      cli_json_number(seconds), "skipped", eval_run_skipped(&e->run));
+      "method", "label", "n", (json_int_t)e->n_objects, "ap50", out_json_number(ap), "accuracy",
+      out_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
+      out_json_number((double)e->naming.none), "none_rate", out_json_number(own), "best_none",
+      out_json_number(limit), "best_none_rate", out_json_number(rate), "seconds",
+      out_json_number(seconds), "skipped", eval_run_skipped(&e->run));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
   if (text) cli_put_json(stdout, text);
   free(text);

@@ -41,7 +41,7 @@ static void name_of(const eval_subject *e, const data_object *object, char *out,
 static double iou_of(const gm_scene *scene, const gm_region *region, gm_box truth) {
   gm_box box = {0};
   gm_scene_region_unclipped(scene, region->index, &box);
-  return cli_box_iou(box, truth);
+  return out_box_iou(box, truth);
 }
 
 /* With -v prints the answer as a line of JSON. Takes over the reference to item. */
@@ -59,7 +59,7 @@ static void tell(const char *method, const data_picture *p, json_t *item, bool r
 static gm_status detect(eval_subject *e, gm_scene *scene, const data_picture *p,
                         gm_error *err) {
   size_t n;
-  gm_region *regions = cli_scene_regions(scene, &n);
+  gm_region *regions = out_scene_regions(scene, &n);
   if (!regions) return err->status = GM_ERR_MEMORY;
   for (size_t i = 0; i < p->n_objects; i++) {
     bool found = false;
@@ -81,14 +81,14 @@ static void tell_choice(eval_subject *e, const char *method, const gm_scene *sce
                         const gm_ground_result *found, eval_tally *t) {
   gm_box box = {0};
   if (found->n_regions)
-    gm_scene_region_unclipped(scene, cli_ground_region(found, 0).index, &box);
-  bool right = found->n_regions && cli_box_iou(box, x->box) > 0.5;
+    gm_scene_region_unclipped(scene, out_ground_region(found, 0).index, &box);
+  bool right = found->n_regions && out_box_iou(box, x->box) > 0.5;
   eval_count(t, right);
   if (!e->args->verbose) return;
   json_t *item = json_pack("{s:s, s:s, s:[f, f, f, f]}", "asked", x->text, "raw",
                            found->raw ? found->raw : "", "box", (double)box.x1, (double)box.y1,
                            (double)box.x2, (double)box.y2);
-  if (found->raw) json_object_set_new(item, "margin", cli_json_number((double)found->margin));
+  if (found->raw) json_object_set_new(item, "margin", out_json_number((double)found->margin));
   tell(method, p, item, right);
 }
 
@@ -162,7 +162,7 @@ static gm_status caption(eval_subject *e, gm_scene *scene, const data_picture *p
     for (size_t k = 0; k < p->n_objects; k++) {
       char name[300];
       name_of(e, &p->objects[k], name, sizeof name);
-      if (used[k] || !same_words(cli_grounding(answer, i).phrase, name)) continue;
+      if (used[k] || !same_words(out_grounding(answer, i).phrase, name)) continue;
       used[k] = true;
       common++;
       break;

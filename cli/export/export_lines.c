@@ -53,8 +53,8 @@ __attribute__((format(printf, 2, 3))) static bool wrong(export_reader *reader,
 static bool read_box(export_reader *reader, const export_picture *p, const json_t *box,
                      export_region *out) {
   double v[4];
-  cli_box_format format;
-  cli_box_format_named(json_string_value(json_object_get(p->line, "box_format")), &format);
+  out_box_format format;
+  out_box_format_named(json_string_value(json_object_get(p->line, "box_format")), &format);
   bool numbers = json_array_size(box) == 4;
   for (size_t i = 0; i < 4 && numbers; i++) {
     numbers = json_is_number(json_array_get(box, i));
@@ -64,7 +64,7 @@ static bool read_box(export_reader *reader, const export_picture *p, const json_
   double w = (double)p->width, h = (double)p->height;
   if (format != BOX_XYXY) {
     gm_box pixels;
-    if (!cli_box_to_pixels(format, v, (uint32_t)p->width, (uint32_t)p->height, &pixels))
+    if (!out_box_to_pixels(format, v, (uint32_t)p->width, (uint32_t)p->height, &pixels))
       return wrong(reader, "found a box that is not on its picture of %.0f x %.0f", w, h);
     v[0] = (double)pixels.x1, v[1] = (double)pixels.y1;
     v[2] = (double)pixels.x2, v[3] = (double)pixels.y2;
@@ -161,8 +161,8 @@ static bool read_picture(export_reader *reader, export_picture *p) {
       p->height > LARGEST)
     return wrong(reader, "wanted an image with file, width and height");
   const json_t *form = json_object_get(p->line, "box_format");
-  cli_box_format format;
-  if (form && !(json_is_string(form) && cli_box_format_named(json_string_value(form), &format)))
+  out_box_format format;
+  if (form && !(json_is_string(form) && out_box_format_named(json_string_value(form), &format)))
     return wrong(reader, "found an unknown box_format");
   if (reader->export->classification) return read_labels(reader, p);
   if (export_line_is_classification(p->line))

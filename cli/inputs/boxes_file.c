@@ -60,7 +60,7 @@ bool cli_read_boxes_file(const char *path, double (**out)[4], size_t *n) {
       number++;
       if (line[strspn(line, " \t")] == 0) continue;
       double box[4];
-      ok = cli_parse_box(line, box) && cli_boxes_add(out, n, box);
+      ok = out_parse_box(line, box) && cli_boxes_add(out, n, box);
       if (!ok) cli_error("%s: line %zu: found '%.40s', wanted x1,y1,x2,y2", path, number, line);
     }
   }

@@ -55,13 +55,13 @@ static gm_status run_task(measuring *m, gm_scene *scene, const data_picture *p, 
 
 static void count_overlaps(measuring *m, const gm_scene *scene, const data_picture *p) {
   size_t n;
-  gm_region *regions = cli_scene_regions(scene, &n);
+  gm_region *regions = out_scene_regions(scene, &n);
   for (size_t i = 0; regions && i < p->n_objects; i++) {
     double best = 0;
     for (size_t k = 0; k < n; k++) {
       gm_box box = {0};
       gm_scene_region_unclipped(scene, regions[k].index, &box);
-      best = fmax(best, cli_box_iou(box, p->objects[i].box));
+      best = fmax(best, out_box_iou(box, p->objects[i].box));
     }
     double passed = 0;
     for (int t = 0; t < 10; t++) passed += best > 0.5 + 0.05 * t;

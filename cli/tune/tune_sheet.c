@@ -27,9 +27,9 @@ static void add_true(marks *m, const tune_data *data, const data_picture *p) {
 
 static void add_answer(marks *m, const gm_answer *answer) {
   for (size_t i = 0; answer && i < answer->n_groundings; i++) {
-    gm_grounding g = cli_grounding(answer, i);
+    gm_grounding g = out_grounding(answer, i);
     for (size_t k = 0; k < g.n_regions; k++)
-      add(m, cli_answer_region(answer, i, k).box, g.phrase, i);
+      add(m, out_answer_region(answer, i, k).box, g.phrase, i);
   }
 }
 

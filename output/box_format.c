@@ -8,22 +8,22 @@
 
 static const char *const names[] = {"xyxy", "xywh", "xyxyn", "cxcywhn", "qwen3"};
 
-bool cli_box_format_named(const char *name, cli_box_format *out) {
+bool out_box_format_named(const char *name, out_box_format *out) {
   *out = BOX_XYXY;
   if (!name) return true;
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (strcmp(name, names[i]) == 0) {
-      *out = (cli_box_format)i;
+      *out = (out_box_format)i;
       return true;
     }
   return false;
 }
 
-const char *cli_box_format_name(cli_box_format format) {
+const char *out_box_format_name(out_box_format format) {
   return names[format];
 }
 
-bool cli_parse_box(const char *text, double out[4]) {
+bool out_parse_box(const char *text, double out[4]) {
   for (int i = 0; i < 4; i++) {
     char *end;
     out[i] = strtod(text, &end);
@@ -35,13 +35,13 @@ bool cli_parse_box(const char *text, double out[4]) {
   return true;
 }
 
-bool cli_box_looks_relative(cli_box_format format, const double in[4]) {
+bool out_box_looks_relative(out_box_format format, const double in[4]) {
   bool relative = format == BOX_XYXY || format == BOX_XYWH;
   for (int i = 0; i < 4; i++) relative = relative && in[i] >= 0 && in[i] <= 1;
   return relative;
 }
 
-bool cli_box_to_pixels(cli_box_format format, const double in[4], uint32_t width,
+bool out_box_to_pixels(out_box_format format, const double in[4], uint32_t width,
                        uint32_t height, gm_box *out) {
   double w = width, h = height, x1 = in[0], y1 = in[1], x2 = in[2], y2 = in[3];
   switch (format) {
@@ -74,7 +74,7 @@ static double rounded(double value, double unit) {
   return round(value * unit) / unit;
 }
 
-void cli_box_from_pixels(cli_box_format format, gm_box box, uint32_t width, uint32_t height,
+void out_box_from_pixels(out_box_format format, gm_box box, uint32_t width, uint32_t height,
                          double out[4]) {
   double w = width > 0 ? width : 1, h = height > 0 ? height : 1;
   double x1 = box.x1, y1 = box.y1, x2 = box.x2, y2 = box.y2, unit = 100;

@@ -12,12 +12,12 @@ static double shared_area(gm_box a, gm_box b) {
   return w <= 0 || h <= 0 ? 0 : w * h;
 }
 
-double cli_box_iou(gm_box a, gm_box b) {
+double out_box_iou(gm_box a, gm_box b) {
   double shared = shared_area(a, b);
   return shared > 0 ? shared / (area(a) + area(b) - shared) : 0;
 }
 
-double cli_box_share_inside(gm_box a, gm_box b) {
+double out_box_share_inside(gm_box a, gm_box b) {
   double shared = shared_area(a, b);
   return shared > 0 ? shared / area(a) : 0;
 }
