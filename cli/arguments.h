@@ -28,7 +28,7 @@ typedef struct cli_args {
   uint64_t max_pixels, parallel;
   bool recursive;
   /* regions */
-  double conf, iou, min_score;
+  double conf, iou, min_score, min_present;
   uint64_t max_det;
   const char *regions_file;
   const char *box_format;

@@ -149,6 +149,10 @@ const cli_option_row cli_option_rows[] = {
      SECTION_QUESTION, CHANGES_RESULT, NULL},
     {"min-score", 0, NUMBER, AT(min_score), GROUP_GROUND, "S",
      "leave out boxes below this score", SECTION_QUESTION, CHANGES_RESULT, NULL},
+    {"min-present", 0, NUMBER, AT(min_present), GROUP_GROUND, "T",
+     "answer that a phrase's thing is not there if it is so with less than this probability "
+     "(default: 0.5; 0: always give a box), for a model that was calibrated",
+     SECTION_QUESTION, CHANGES_RESULT, NULL},
     {"long", 'l', FLAG, AT(long_form), GROUP_EVAL, NULL,
      "region-captions: ask for descriptions in detail, as for RefCOCOg", SECTION_QUESTION,
      CHANGES_RESULT, NULL},

@@ -351,6 +351,7 @@ typedef struct gm_region {
   gm_box box;
   float score;   /* 0 to 1: of the proposer; of gm_ground, see gm_ground_result */
   int32_t index; /* the region's number in the prompt: the k of its region token <rk> */
+  float share;   /* of gm_ground: the region's share among the regions; else 0 */
 } gm_region;
 
 /* An answer in words: text without tags, and the phrases that are tied to regions. */
@@ -370,6 +371,8 @@ typedef struct gm_grounding {
   const char *phrase;
   size_t span_begin, span_end; /* bytes of the answer's text, end exclusive */
   size_t n_regions;            /* gm_answer_region_at */
+  float present;   /* 0 to 1: how sure the model is that the phrase has a region here */
+  bool calibrated; /* present is a measured probability, as in gm_ground_result */
 } gm_grounding;
 /* Copies element number `grounding` (from 0) to *out, whose struct_size is set. GM_ERR_ARGUMENT
  * where there is no such element. So does every _at function. */
@@ -507,6 +510,8 @@ GM_API gm_status gm_describe(gm_scene *scene, const gm_box *boxes, size_t n, boo
                              const gm_ask_params *params, const gm_callbacks *callbacks,
                              gm_answer **answers, gm_error *err);
 
+typedef struct gm_clip gm_clip; /* a CLIP: below */
+
 typedef struct gm_ground_params {
   size_t struct_size;
   bool all;         /* every instance, not only the best */
@@ -514,6 +519,13 @@ typedef struct gm_ground_params {
   uint32_t max_det; /* regions per phrase; 0: 5, with `all` no limit; GM_NONE: no limit. Not
                        used with `free` */
   float min_score;  /* leave out regions with a lower score. Not used with `free` */
+  /* What the model's head may look at besides (docs/PRESENT.md), both or neither, and only
+   * during the call; for a request, until it is done. The picture is the scene's. */
+  gm_clip *clip;
+  const gm_image *image;
+  float min_present; /* a phrase whose `present` is lower is not there: it has no regions. 0:
+                        0.5; negative: off. Not used with `free`, nor where the model has no
+                        head */
 } gm_ground_params;
 
 static inline gm_ground_params gm_ground_params_default(void) {
@@ -522,21 +534,29 @@ static inline gm_ground_params gm_ground_params_default(void) {
   return params;
 }
 
-/* The regions of one phrase. What a score is:
+/* The regions of one phrase, and whether its thing is there at all. What a share is:
  * - one object: the softmax over <r0>..<r(n-1)> alone, of the logits after "Locate
- *   <p>PHRASE</p> in the image." and "<roi>". One step scores every region; all scores add up
- *   to 1. Falling score.
+ *   <p>PHRASE</p> in the image." and "<roi>". One step gives every region its share; all shares
+ *   add up to 1. Falling share.
  * - all: "Find all instances of <p>PHRASE</p> in the image.", then "<roi>" and the likeliest
  *   region, again and again, among those not yet named and "</roi>", which ends the list. A
- *   region's score is its share of the softmax among the tokens allowed at its step. Falling
- *   score.
- * - free: the regions that the answer names, in its order; the score is the softmax over
- *   <r0>..<r(n-1)> where it was named. */
+ *   region's share is that of the softmax among the tokens allowed at its step. Falling share.
+ * - free: the regions that the answer names, in its order; the share is the softmax over
+ *   <r0>..<r(n-1)> where it was named.
+ *
+ * A model with a head (docs/PRESENT.md) says how sure it is: `present` is the probability that
+ * the picture has what the phrase names, and a region's score the probability that it is the
+ * right one; both were fitted to data, and `calibrated` is true. Without a head a score is the
+ * share, and `present` an estimate: the likelihood of a region token against </roi> straight
+ * after "<roi>". */
 typedef struct gm_ground_result {
   size_t struct_size;
-  size_t n_regions; /* gm_ground_region_at */
-  const char *raw;  /* free: the model's own text; else NULL */
-  float margin;     /* free: the least by which a token's logit led the next one's; else 0 */
+  size_t n_regions;  /* gm_ground_region_at */
+  const char *raw;   /* free: the model's own text; else NULL */
+  float margin;      /* free: the least by which a token's logit led the next one's; else 0 */
+  size_t n_left_out; /* regions that min_present, min_score and max_det left out */
+  float present;     /* 0 to 1 */
+  bool calibrated;
 } gm_ground_result;
 GM_API gm_status gm_ground_region_at(const gm_ground_result *result, size_t i, gm_region *out);
 GM_API void gm_ground_result_free(gm_ground_result *result);
@@ -548,8 +568,6 @@ GM_API gm_status gm_ground(gm_scene *scene, const char *const *phrases, size_t n
                            gm_ground_result **results, gm_error *err);
 
 /* ---- CLIP: pictures and words in one space ---- */
-
-typedef struct gm_clip gm_clip;
 
 typedef struct gm_clip_params {
   size_t struct_size;
@@ -843,6 +861,8 @@ typedef struct gm_event {
   size_t n_regions;            /* gm_event_region_at */
   gm_status status;            /* as gm_request_take_... returns it */
   const void *own;             /* the library's: leave it as it is */
+  float present;               /* of a phrase, as in gm_grounding */
+  bool calibrated;
 } gm_event;
 /* Region number i of a phrase. Call it while the event lives: within its callback, or until the
  * next gm_request_next_event. */

@@ -51,9 +51,13 @@ json_t *out_json_phrase(const out_frame *frame, const char *phrase,
   json_t *regions = json_array();
   for (size_t k = 0; k < result->n_regions; k++) {
     const gm_region region = out_ground_region(result, k);
-    json_array_append_new(regions, out_json_region(frame, &region));
+    json_t *object = out_json_region(frame, &region);
+    json_object_set_new(object, "share", out_json_number((double)region.share));
+    json_array_append_new(regions, object);
   }
-  return json_pack("{s:s, s:o}", "phrase", phrase, "regions", regions);
+  return json_pack("{s:s, s:o, s:b, s:o}", "phrase", phrase, "present",
+                   out_json_number((double)result->present), "calibrated", result->calibrated,
+                   "regions", regions);
 }
 
 json_t *out_json_grounding(const out_frame *frame, const gm_answer *answer, size_t i) {
@@ -63,8 +67,10 @@ json_t *out_json_grounding(const out_frame *frame, const gm_answer *answer, size
     const gm_region region = out_answer_region(answer, i, k);
     json_array_append_new(regions, out_json_region(frame, &region));
   }
-  return json_pack("{s:s, s:[I,I], s:o}", "phrase", g.phrase, "span", (json_int_t)g.span_begin,
-                   (json_int_t)g.span_end, "regions", regions);
+  return json_pack("{s:s, s:[I,I], s:o, s:b, s:o}", "phrase", g.phrase, "span",
+                   (json_int_t)g.span_begin, (json_int_t)g.span_end, "present",
+                   out_json_number((double)g.present), "calibrated", g.calibrated, "regions",
+                   regions);
 }
 
 json_t *out_json_description(const out_frame *frame, gm_box box, const gm_answer *answer,

@@ -25,10 +25,10 @@ json_t *out_json_picture(const char *name, const out_frame *frame);
 json_t *out_json_box(const out_frame *frame, gm_box box);
 /* {"box", "score", "index"} */
 json_t *out_json_region(const out_frame *frame, const gm_region *region);
-/* ground: {"phrase", "regions"} */
+/* ground: {"phrase", "present", "calibrated", "regions"}; regions have "share" too. */
 json_t *out_json_phrase(const out_frame *frame, const char *phrase,
                         const gm_ground_result *result);
-/* Phrase number i of an answer: {"phrase", "span", "regions"} */
+/* Phrase number i of an answer: {"phrase", "span", "present", "calibrated", "regions"} */
 json_t *out_json_grounding(const out_frame *frame, const gm_answer *answer, size_t i);
 /* describe: {"box", "text"}, and what out_json_add_end adds. */
 json_t *out_json_description(const out_frame *frame, gm_box box, const gm_answer *answer,

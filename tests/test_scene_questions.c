@@ -205,7 +205,7 @@ static void scores_are_a_distribution(void **state) {
   float sum = 0;
   assert_int_equal(found->n_regions, n_regions);
   for (size_t k = 0; k < n_regions; k++) {
-    sum += ground_region(found, k).score;
+    sum += ground_region(found, k).share;
     if (k > 0) assert_true(ground_region(found, k).score <= ground_region(found, k - 1).score);
   }
   assert_true(fabsf(sum - 1) < 1e-5f); /* some f32 roundings of shares below 1 */
@@ -214,6 +214,9 @@ static void scores_are_a_distribution(void **state) {
   assert_int_equal(best->n_regions, 1);
   assert_int_equal(ground_region(best, 0).index, 2);
   assert_null(found->raw);
+  assert_true(found->present > 0.5f && found->present <= 1);
+  assert_int_equal(found->n_left_out, 0);
+  assert_int_equal(best->n_left_out, n_regions - 1);
   float second = ground_region(found, 1).score;
   gm_ground_result_free(found);
   gm_ground_result_free(best);
@@ -274,6 +277,7 @@ static void all_instances_once_each(void **state) {
   /* nothing scores more than 1 */
   ground(scene, phrases, 1, &SIZED(gm_ground_params, .all = true, .min_score = 1.01f), &found);
   assert_int_equal(found->n_regions, 0);
+  assert_true(found->n_left_out >= 1);
   gm_ground_result_free(found);
   gm_scene_free(scene);
 }

@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Whether the phrase has no regions because its thing is not in the picture. */
+static bool is_refused(const cli_args *args, const gm_ground_result *result) {
+  return result->calibrated && (double)result->present < args->min_present;
+}
+
 static void report_phrase(const cli_job *job, cli_report *report, json_t *results, size_t i,
                           const gm_ground_result *result) {
   const char *phrase = job->phrases->items[i];
@@ -20,7 +25,7 @@ static void report_phrase(const cli_job *job, cli_report *report, json_t *result
   }
   if (result->n_regions == 0) {
     cli_put_column(report->text, phrase, 24);
-    fputs(" not found\n", report->text);
+    fputs(is_refused(job->args, result) ? " not there\n" : " not found\n", report->text);
   }
   json_array_append_new(results, out_json_phrase(&report->frame, phrase, result));
 }
@@ -32,6 +37,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   params.max_det = (uint32_t)job->args->max_det;
   if (params.max_det == 0 && !params.all) params.max_det = 1;
   params.min_score = (float)job->args->min_score;
+  params.min_present = job->args->min_present > 0 ? (float)job->args->min_present : -1;
   gm_ground_result **found = calloc(n, sizeof *found);
   if (!found) return err->status = GM_ERR_MEMORY;
   gm_status status =
@@ -62,11 +68,14 @@ static bool is_phrase(const char *text, size_t i) {
 }
 
 int cmd_ground(const cli_args *args) {
-  cli_job job = {.args = args,
-                 .command = "ground",
-                 .run = run,
-                 .language = true,
-                 .nothing = "no region's score reaches --min-score"};
+  cli_job job = {
+      .args = args,
+      .command = "ground",
+      .run = run,
+      .language = true,
+      .nothing =
+          "nothing that a phrase names is there (--min-present), or no region's score reaches "
+          "--min-score"};
   /* ground IMAGE PHRASE...  or  ground --phrase P ... IMAGE... */
   cli_list inputs = args->inputs, phrases = args->phrases;
   if (phrases.n == 0 && inputs.n > 0) {

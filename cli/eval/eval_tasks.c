@@ -113,6 +113,7 @@ static gm_status ground(eval_subject *e, gm_scene *scene, const data_picture *p,
                         gm_error *err) {
   if (p->n_expressions == 0) return GM_OK;
   gm_ground_params params = gm_ground_params_default();
+  params.min_present = -1; /* where it is, not whether */
   gm_status status = ground_with(e, "ground", scene, p, &params, &e->b, err);
   if (status != GM_OK) return status;
   params.free = true;

@@ -1,6 +1,8 @@
 /* api_answer.c - gm_answer: sampled ids -> text, groundings, raw text. See answers.h. */
 #include "answers.h"
 
+#include "present.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,9 +33,12 @@ static void report_progress(const gm_answering *a) {
 gm_status gm_answering_next(void *user, size_t i, const float *logits, int32_t *id, bool *more,
                             gm_error *err) {
   gm_answering *a = user;
+  const gm_prompt *prompt = a->talk->encoding->groma->prompt;
   (void)i;
   *id = gm_sample(&a->sampler, logits);
   GM_TRY(gm_ids_append(&a->ids, *id, err));
+  if (*id >= prompt->region_0 && (size_t)(*id - prompt->region_0) < a->talk->list.n)
+    a->parser.present = gm_present_estimate(logits, prompt, a->talk->list.n);
   GM_TRY(gm_grounded_text_push(&a->parser, *id, err));
   a->complete = *id == a->talk->encoding->groma->prompt->eos;
   *more = !a->complete && a->ids.n != a->asked->max_tokens;
@@ -111,6 +116,7 @@ static void fill(whole_answer *w, const gm_answering *a, const gm_text *raw) {
         .span_begin = p->begin,
         .span_end = p->end,
         .n_regions = p->n_regions,
+        .present = p->present,
     };
   }
   if (a->ids.n > 0) memcpy(w->ids, a->ids.ids, a->ids.n * sizeof *w->ids);

@@ -2,6 +2,8 @@
  * free ones. */
 #include "ground_job.h"
 
+#include "present.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +42,7 @@ typedef struct search {
   size_t n_found;
   gm_ids ids; /* a free answer's */
   float margin;
+  float present; /* NaN: no region was to be named yet */
 } search;
 
 struct gm_ground_job {
@@ -67,6 +70,11 @@ static const gm_prompt *prompt_of(const gm_ground_job *g) {
 
 /* ---- what is said next ---- */
 
+/* At the first step that is to name a region. */
+static void note_presence(const gm_ground_job *b, search *s, const float *logits) {
+  if (isnan(s->present)) s->present = gm_present_estimate(logits, prompt_of(b), b->n_regions);
+}
+
 static void found(search *s, size_t region, float score) {
   if (!isnan(s->scores[region])) return;
   s->scores[region] = score;
@@ -83,6 +91,7 @@ static gm_status next_best(void *user, size_t i, const float *logits, int32_t *i
                            gm_error *err) {
   (void)err;
   gm_ground_job *b = user;
+  note_presence(b, &b->searches[i], logits);
   score_regions(b, logits);
   for (size_t r = 0; r < b->n_regions; r++) found(&b->searches[i], r, b->share[r]);
   *id = -1;
@@ -96,6 +105,7 @@ static gm_status next_instance(void *user, size_t i, const float *logits, int32_
   gm_ground_job *b = user;
   search *s = &b->searches[i];
   size_t n = 0;
+  note_presence(b, s, logits);
   for (size_t r = 0; r < b->n_regions; r++)
     if (isnan(s->scores[r])) b->allowed[n++] = prompt_of(b)->region_0 + (int32_t)r;
   if (s->n_found > 0) b->allowed[n++] = prompt_of(b)->roi_end;
@@ -122,6 +132,8 @@ static gm_status next_free(void *user, size_t i, const float *logits, int32_t *i
   search *s = &b->searches[i];
   size_t vocab = b->scene->model->groma->llama->vocab;
   size_t most = b->params.all ? FREE_TOKENS + b->n_regions : FREE_TOKENS;
+  if (s->ids.n > 0 && s->ids.ids[s->ids.n - 1] == prompt_of(b)->roi)
+    note_presence(b, s, logits);
   *id = (int32_t)gm_argmax(logits, vocab);
   s->margin = fminf(s->margin, lead_of(logits, vocab, (size_t)*id));
   GM_TRY(gm_ids_append(&s->ids, *id, err));
@@ -140,11 +152,13 @@ static gm_status next_free(void *user, size_t i, const float *logits, int32_t *i
 static void cut_result(const gm_ground_params *params, found_regions *f) {
   if (params->free) return;
   gm_ground_result *result = &f->base;
+  size_t found = result->n_regions;
   gm_sort_regions(f->regions, result->n_regions);
   size_t most = params->max_det ? params->max_det : params->all ? SIZE_MAX : BEST;
   if (result->n_regions > most) result->n_regions = most;
   while (result->n_regions > 0 && f->regions[result->n_regions - 1].score < params->min_score)
     result->n_regions--;
+  result->n_left_out = found - result->n_regions;
 }
 
 static gm_status fill_result(const gm_ground_job *g, const search *s, found_regions *f,
@@ -153,10 +167,11 @@ static gm_status fill_result(const gm_ground_job *g, const search *s, found_regi
   f->regions = calloc(g->n_regions, sizeof *f->regions);
   if (!f->regions) return gm_fail_memory(err, "the regions", g->n_regions * sizeof *f->regions);
   f->base.n_regions = s->n_found;
+  f->base.present = isnan(s->present) ? 0 : s->present; /* a free answer may name no region */
   for (size_t i = 0; i < s->n_found; i++) {
     size_t region = s->order[i];
     f->regions[i] = gm_scene_region(g->scene, &list->regions[region], region);
-    f->regions[i].score = s->scores[region];
+    f->regions[i].share = f->regions[i].score = s->scores[region];
   }
   cut_result(&g->params, f);
   if (!g->params.free) return GM_OK;
@@ -184,7 +199,7 @@ static gm_status make_result(const gm_ground_job *g, const search *s, gm_ground_
 
 static gm_status begin_search(gm_ground_job *g, search *s, gm_error *err) {
   size_t n = g->n_regions;
-  *s = (search){.margin = INFINITY};
+  *s = (search){.margin = INFINITY, .present = NAN};
   s->scores = malloc(n * sizeof *s->scores);
   s->order = malloc(n * sizeof *s->order);
   g->n_searches++;
@@ -299,11 +314,26 @@ static gm_status make_questions(gm_ground_job *g, const char *const *phrases, gm
   return GM_OK;
 }
 
+static gm_status check_params(const gm_scene *scene, const gm_ground_params *params,
+                              gm_error *err) {
+  const gm_image *image = params->image;
+  if (!image != !params->clip)
+    return gm_fail(err, GM_ERR_ARGUMENT, "found a %s without a %s, wanted both or neither",
+                   image ? "picture" : "CLIP", image ? "CLIP" : "picture");
+  if (image &&
+      (gm_image_width(image) != scene->width || gm_image_height(image) != scene->height))
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found a picture of %u x %u pixels, wanted the scene's, of %u x %u",
+                   gm_image_width(image), gm_image_height(image), scene->width, scene->height);
+  return GM_OK;
+}
+
 gm_status gm_ground_job_new(gm_ground_job **out, gm_scene *scene, const char *const *phrases,
                             size_t n, const gm_ground_params *params,
                             gm_ground_result **results, gm_error *err) {
   *out = NULL;
   if (n == 0) return gm_fail(err, GM_ERR_ARGUMENT, "found no phrase to ground, wanted some");
+  GM_TRY(check_params(scene, params, err));
   gm_ground_job *g = calloc(1, sizeof *g);
   if (!g) return gm_fail_memory(err, "the phrases", sizeof *g);
   g->scene = scene;

@@ -87,6 +87,7 @@ void gm_request_on_phrase(void *user, const gm_grounded_text *g,
   if (!e) return;
   e->event.span_begin = phrase->begin;
   e->event.span_end = phrase->end;
+  e->event.present = phrase->present;
   for (size_t i = 0; i < phrase->n_regions; i++) {
     size_t index = (size_t)g->regions.ids[phrase->first_region + i];
     e->regions[i] = gm_scene_region(r->scene, &gm_request_list(r)->regions[index], index);

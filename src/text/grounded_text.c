@@ -28,7 +28,7 @@ static gm_status add_phrase(gm_grounded_text *g, size_t begin, size_t end, gm_er
     g->phrases = grown;
     g->phrases_capacity = capacity;
   }
-  g->phrases[g->n_phrases++] = (gm_grounded_phrase){begin, end, g->regions.n, 0};
+  g->phrases[g->n_phrases++] = (gm_grounded_phrase){begin, end, g->regions.n, 0, 0};
   g->can_take = true;
   return GM_OK;
 }
@@ -64,6 +64,7 @@ static gm_status add_region(gm_grounded_text *g, int32_t region, gm_error *err) 
   gm_grounded_phrase *phrase = &g->phrases[g->n_phrases - 1];
   for (size_t i = 0; i < phrase->n_regions; i++)
     if (g->regions.ids[phrase->first_region + i] == region) return GM_OK;
+  if (phrase->n_regions == 0) phrase->present = g->present;
   GM_TRY(gm_ids_append(&g->regions, region, err));
   phrase->n_regions++;
   return GM_OK;

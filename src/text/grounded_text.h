@@ -27,6 +27,7 @@
 typedef struct gm_grounded_phrase {
   size_t begin, end;              /* bytes of the text; the phrase's own words */
   size_t first_region, n_regions; /* in the array of regions; n_regions >= 1 once finished */
+  float present;                  /* of its first region, as it was given */
 } gm_grounded_phrase;
 
 struct gm_grounded_text;
@@ -52,6 +53,7 @@ typedef struct gm_grounded_text {
                                   gm_grounded_text_finish */
   size_t n_phrases, phrases_capacity;
   gm_ids regions; /* region numbers of all phrases, one after another */
+  float present;  /* set it before a region is pushed: how sure the model was to name one */
 
   /* the parser's state */
   gm_llama_stream stream;

@@ -41,6 +41,7 @@ class Answers(unittest.TestCase):
         for g in got["grounding"]:
             begin, end = g["span"]
             self.assertEqual(text[begin:end].decode(), g["phrase"])
+            self.assertTrue(0 < g["present"] <= 1 and type(g["calibrated"]) is bool, g)
             for region in g["regions"]:
                 self.check_region(region, got["image"])
 
@@ -72,9 +73,10 @@ class Answers(unittest.TestCase):
         for result, (x, y) in zip(got["results"], ((34, 192), (52, 54))):
             x1, y1, x2, y2 = result["regions"][0]["box"]
             self.assertTrue(x1 < x < x2 and y1 < y < y2, (result, x, y))
-            scores = [r["score"] for r in result["regions"]]
-            self.assertLessEqual(sum(scores), 1.0001)
-            self.assertLessEqual(len(scores), 5)
+            shares = [r["share"] for r in result["regions"]]
+            self.assertLessEqual(sum(shares), 1.0001)
+            self.assertLessEqual(len(shares), 5)
+            self.assertTrue(0.5 < result["present"] <= 1 and type(result["calibrated"]) is bool, result)
         [alone] = lines("ground", "--phrase", "a rabbit", scene(0))
         self.assertEqual(alone["results"][0]["regions"][0]["box"],
                          got["results"][1]["regions"][0]["box"])
