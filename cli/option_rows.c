@@ -229,11 +229,11 @@ const cli_option_row cli_option_rows[] = {
      CHANGES_RESULT, NULL},
     {"endpoint-model", 0, TEXT, AT(endpoint_model), GROUP_ENDPOINT, "NAME",
      "its model (default: default)", SECTION_SERVER, CHANGES_RESULT, NULL},
-    {"rate", 0, COUNT, AT(rate), GROUP_ENDPOINT | GROUP_CURATE, "N",
+    {"rate", 0, COUNT, AT(rate), GROUP_ENDPOINT | GROUP_CURATE | GROUP_EVAL, "N",
      "most requests a minute (default 60; 0: no limit)", SECTION_SERVER, CHANGES_SPEED, NULL},
-    {"timeout", 0, COUNT, AT(timeout), GROUP_ENDPOINT | GROUP_CURATE, "S",
+    {"timeout", 0, COUNT, AT(timeout), GROUP_ENDPOINT | GROUP_CURATE | GROUP_EVAL, "S",
      "seconds for one request (default 120)", SECTION_SERVER, CHANGES_SPEED, NULL},
-    {"retries", 0, COUNT, AT(retries), GROUP_ENDPOINT | GROUP_CURATE, "N",
+    {"retries", 0, COUNT, AT(retries), GROUP_ENDPOINT | GROUP_CURATE | GROUP_EVAL, "N",
      "tries after a failure that may pass (default 5)", SECTION_SERVER, CHANGES_SPEED, NULL},
     {"n-predict", 'n', COUNT, AT(max_tokens), GROUP_TEXT, "N",
      "cut the answer after N tokens (0, the default: do not cut)", SECTION_ANSWER,
@@ -324,6 +324,13 @@ const cli_option_row cli_option_rows[] = {
      "write the captions of N pictures at the same time, 8 at most: more pictures an hour, "
      "more memory (0, the default: one after another)",
      SECTION_SPEED, CHANGES_SPEED, NULL},
+    {"parallel", 0, COUNT, AT(parallel), GROUP_CURATE, "N",
+     "wait for N replies at the same time, 8 at most (0, the default: one after another)",
+     SECTION_SERVER, CHANGES_SPEED, NULL},
+    {"parallel", 0, COUNT, AT(parallel), GROUP_EVAL, "N",
+     "chat: wait for N of the judge's replies at the same time, 8 at most (0, the default: one "
+     "after another)",
+     SECTION_SERVER, CHANGES_SPEED, NULL},
     {"json", 'j', FLAG, AT(json), GROUP_OUTPUT | GROUP_JSON, NULL, "one JSON object a line",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"raw", 0, FLAG, AT(raw), GROUP_TEXT, NULL,
@@ -333,7 +340,7 @@ const cli_option_row cli_option_rows[] = {
      "write the annotated picture, PNG or JPEG (several pictures: a directory, DIR/)",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"output", 'o', TEXT, AT(output), GROUP_EVAL, "FILE",
-     "rec, lvis-ground, proposals, region-captions: write the answers to FILE, which "
+     "rec, lvis-ground, proposals, region-captions, chat: write the answers to FILE, which "
      "--predictions takes",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"output", 'o', TEXT, AT(output), GROUP_CONVERT, "FILE", "the model file to write",
@@ -475,14 +482,34 @@ const cli_option_row cli_option_rows[] = {
      "referring expressions: JSON [{image_id, expression, annotation_id, bbox}]",
      SECTION_MEASURE, CHANGES_INPUT, NULL},
     {"predictions", 0, TEXT, AT(predictions), GROUP_EVAL, "FILE",
-     "rec, lvis-ground, proposals, region-captions: the answers to score, JSON, instead of a "
-     "model's",
+     "rec, lvis-ground, proposals, region-captions, chat: the answers to score, JSON, instead "
+     "of a model's",
      SECTION_MEASURE, CHANGES_INPUT, NULL},
     {"protocol", 0, TEXT, AT(protocol), GROUP_EVAL, "NAME",
      "lvis-ground: released (default), or as-many, where a picture's first boxes count, as "
      "many "
      "as it has true ones",
      SECTION_MEASURE, CHANGES_OUTPUT, "released,as-many"},
+    {"questions", 0, TEXT, AT(questions), GROUP_EVAL, "FILE",
+     "chat: JSON lines {question_id, image, text, category}; category is conv, detail or "
+     "complex",
+     SECTION_MEASURE, CHANGES_INPUT, NULL},
+    {"context", 0, TEXT, AT(context_file), GROUP_EVAL, "FILE",
+     "chat: the pictures in words for the judge, JSON lines {image, captions, instances}",
+     SECTION_MEASURE, CHANGES_INPUT, NULL},
+    {"references", 0, TEXT, AT(references), GROUP_EVAL, "FILE",
+     "chat: the answers to compare with, JSON lines {question_id, text}", SECTION_MEASURE,
+     CHANGES_INPUT, NULL},
+    {"judge", 0, TEXT, AT(judge), GROUP_EVAL, "URL",
+     "chat: OpenAI-compatible server of the model that judges (default: only answers are "
+     "written); key in OPENAI_API_KEY",
+     SECTION_SERVER, CHANGES_OUTPUT, NULL},
+    {"judge-model", 0, TEXT, AT(judge_model), GROUP_EVAL, "NAME",
+     "its model, as gpt-4-0613 (default: default)", SECTION_SERVER, CHANGES_OUTPUT, NULL},
+    {"rules", 0, TEXT, AT(rules), GROUP_EVAL, "FILE",
+     "chat: what the judge is told, JSON {\"conv\": {\"role\", \"prompt\"}, ...} (default: our "
+     "own words)",
+     SECTION_SERVER, CHANGES_OUTPUT, NULL},
     {"meteor-jar", 0, TEXT, AT(meteor_jar), GROUP_EVAL, "FILE",
      "region-captions: METEOR 1.5, run with java (default: METEOR is not computed)",
      SECTION_MEASURE, CHANGES_OUTPUT, NULL},

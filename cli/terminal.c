@@ -70,9 +70,11 @@ void cli_error(const char *format, ...) {
   va_start(args, format);
   if (vasprintf(&message, format, args) < 0) message = NULL;
   va_end(args);
+  flockfile(stderr); /* whole lines, whatever other threads print */
   fputs("gromatic: ", stderr);
   cli_put_name(stderr, message ? message : "no memory to say what is wrong");
   fputc('\n', stderr);
+  funlockfile(stderr);
   free(message);
 }
 

@@ -1,9 +1,11 @@
 /* fuzz_scores.c - the files of the benchmarks: annotations, a form feed, then refs or answers.
- * The first byte says of which benchmark. */
+ * The first byte says of which benchmark;
+ * c: a chat's questions, then answers, contexts, references or a judge's reply. */
 #include "support.h"
 
 #include "box_scores.h"
 #include "caption_tokens.h"
+#include "chat_judge.h"
 #include "rec.h"
 #include "region_captions.h"
 
@@ -62,6 +64,23 @@ static void check_captions(const score_file *coco, const score_file *second) {
   score_set_free(&set);
 }
 
+static void check_chat(const score_file *questions, const score_file *second) {
+  chat_set set;
+  score_answers answers = {0};
+  chat_scores scores = chat_scores_read(second->text);
+  fuzz_check(
+      (scores.first == -1 && scores.second == -1) ||
+      (scores.first >= 1 && scores.first <= 10 && scores.second >= 1 && scores.second <= 10));
+  if (chat_set_read(&set, questions, NULL, NULL, NULL) == GM_OK)
+    (void)score_answers_read(&answers, second, SCORE_CHAT, &set.ids, set.n, NULL, 0, NULL);
+  score_answers_free(&answers);
+  chat_set_free(&set);
+  (void)chat_set_read(&set, questions, second, NULL, NULL);
+  chat_set_free(&set);
+  (void)chat_set_read(&set, questions, NULL, second, NULL);
+  chat_set_free(&set);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (size < 2) return 0;
   char *text = strndup((const char *)bytes + 1, size - 1),
@@ -70,7 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     *end = 0;
     const score_file coco = {"coco", text}, second = {"second", end + 1};
     int kind = bytes[0] % 5;
-    if (kind < 2)
+    if (bytes[0] == 'c')
+      check_chat(&coco, &second);
+    else if (kind < 2)
       check_rec(&coco, &second, kind == 1);
     else if (kind < 4)
       check_boxes(&coco, &second, kind == 2);

@@ -484,6 +484,11 @@ def scores():
     described = {"images": coco["images"][:1], "annotations": [{"image_id": 7, "caption": t} for t in texts]}
     answers = [{"image_id": 7, "caption": " ".join(texts[::-1])}]
     save("scores", "captions", b"\4" + json.dumps(described).encode() + b"\f" + json.dumps(answers).encode())
+    asked = {"question_id": 1, "image": "a.png", "text": "What?", "category": "conv"}
+    told = {"question_id": 1, "text": "8 7", "image": "a.png", "captions": ["x"],
+            "instances": [{"category": "dog", "bbox": [0, 0, 1, 1]}]}
+    save("scores", "chat", b"c" + json.dumps(asked).encode() + b"\n\f" + json.dumps(told).encode())
+    save("scores", "chat_reply", b"c" + json.dumps(asked).encode() + b"\f8, 7\nBecause")
     save("scores", "broken", b"\0{\"images\": [{\"id\": 1,\f[")
     save("scores", "list-open", b"\4" + json.dumps(described).encode() + b"\f" + json.dumps(answers)[:-1].encode() + b"[")
 

@@ -25,6 +25,12 @@ static json_t *json_answer(const score_answers *answers, const score_answer *a,
                            const benchmark_ids *ids) {
   bool rec = ids->kind == SCORE_REC;
   json_t *out = json_object();
+  if (ids->kind == SCORE_CHAT) {
+    json_object_set_new(out, "question_id", json_id(ids->entries, a->entry));
+    json_object_set_new(out, "text", json_string(a->caption));
+    json_object_set_new(out, "category", json_string(ids->labels[a->entry]));
+    return out;
+  }
   json_object_set_new(out, rec ? "id" : "image_id", json_id(ids->entries, a->entry));
   if (ids->kind == SCORE_DETECTIONS)
     json_object_set_new(out, "category_id", json_id(ids->categories, a->category));
@@ -48,7 +54,10 @@ bool benchmark_lines_add(cli_ledger *ledger, const char *key, const score_answer
   json_t *list = json_array();
   for (size_t i = first; i < answers->n; i++)
     json_array_append_new(list, json_answer(answers, &answers->items[i], ids));
-  char *line = json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  /* Each question of a chat is asked by itself, and its line has no list: so the public judge
+   * reads the file too. */
+  const json_t *whole = ids->kind == SCORE_CHAT ? json_array_get(list, 0) : list;
+  char *line = json_dumps(whole, JSON_COMPACT | JSON_REAL_PRECISION(17));
   bool ok = line && cli_ledger_write(ledger, key, line, false);
   if (!line) cli_error("not enough memory for an answer");
   free(line);
@@ -64,8 +73,9 @@ static json_t *settings_of(const cli_args *args, const benchmark_ids *ids,
   json_t *own =
       json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "the benchmark", args->inputs.items[0],
                 "the model's SHA-256", model_sha256, "the instruction set (GROMATIC_CPU)",
-                kernels, "--templates", args->templates ? "random" : "the first", "--coco",
-                ids->sums[0], "--refs", ids->sums[1], "--limit", (json_int_t)args->limit);
+                kernels, "--templates", args->templates ? "random" : "the first",
+                ids->kind == SCORE_CHAT ? "--questions" : "--coco", ids->sums[0], "--refs",
+                ids->sums[1], "--limit", (json_int_t)args->limit);
   json_t *all = cli_option_settings(cli_command_named("eval"), args, own);
   json_decref(own);
   return all;

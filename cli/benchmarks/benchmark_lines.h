@@ -1,5 +1,6 @@
 /* benchmark_lines.h - a model's answers on disk, so that a run that was stopped goes on: a JSON
- * list a picture, one a line, which --predictions takes too. */
+ * list a picture, one a line, or for SCORE_CHAT an object a question; --predictions takes them
+ * too. */
 #ifndef CLI_BENCHMARK_LINES_H
 #define CLI_BENCHMARK_LINES_H
 
@@ -12,6 +13,7 @@ typedef struct benchmark_ids {
   score_kind kind;
   gm_name_table *entries, *categories; /* ids; a string begins with a quote */
   size_t n_entries, n_categories;
+  const char **labels; /* [n_entries] SCORE_CHAT: the questions' categories */
   const char *sums[2]; /* SHA-256 of the annotations and of the refs; "": none */
 } benchmark_ids;
 

@@ -29,6 +29,7 @@ typedef struct runner {
 
 /* The question about an item, for free(). */
 static char *question_of(const runner *r, const benchmark_item *item) {
+  if (r->task == GM_TASK_CHAT) return strdup(item->phrase);
   gm_question_list list = gm_question_templates(r->task);
   gm_rng rng = {gm_mix64(r->args->seed) ^ item->entry};
   size_t drawn = r->args->templates ? (size_t)(gm_rng_unit(&rng) * (double)list.n) : 0;
@@ -43,6 +44,11 @@ static char *question_of(const runner *r, const benchmark_item *item) {
 
 static gm_ask_params params_of(const runner *r, gm_box *box) {
   gm_ask_params params = gm_ask_params_default();
+  if (r->task == GM_TASK_CHAT) {
+    params.no_grounding = true;
+    params.max_tokens = 1024;
+    return params;
+  }
   params.verbatim = true;
   params.max_tokens = r->task == GM_TASK_LOCATE ? 3 : r->task == GM_TASK_LOCATE_ALL ? 10 : 100;
   if (r->task != GM_TASK_LOCATE && r->task != GM_TASK_LOCATE_ALL) {
@@ -88,6 +94,14 @@ static gm_status add_regions(runner *r, const gm_scene *scene, score_answer *ans
   return status;
 }
 
+/* Without white space at its ends, for free(). */
+static char *trimmed(const char *text) {
+  text += strspn(text, " \t\r\n");
+  size_t n = strlen(text);
+  while (n && strchr(" \t\r\n", text[n - 1])) n--;
+  return strndup(text, n);
+}
+
 static gm_status take_answer(runner *r, const gm_scene *scene, const benchmark_item *item,
                              const gm_answer *given, gm_error *err) {
   score_answer answer = {.entry = item->entry, .category = item->category, .score = 1};
@@ -108,6 +122,9 @@ static gm_status take_answer(runner *r, const gm_scene *scene, const benchmark_i
     answer.has_box = index >= 0;
     if (answer.has_box) status = box_of(scene, index, &answer.box);
     if (status == GM_OK) status = add_regions(r, scene, &answer, err);
+  } else if (r->task == GM_TASK_CHAT) {
+    answer.caption = trimmed(given->text);
+    if (!answer.caption) return gm_fail_memory(err, "an answer", strlen(given->text));
   } else {
     answer.caption = strdup(given->raw);
     if (!answer.caption) return gm_fail_memory(err, "a caption", strlen(given->raw));
@@ -188,7 +205,7 @@ static int by_file(const void *a, const void *b) {
 /* The number of items from i on that ask about one picture. */
 static size_t same_picture(const runner *r, const benchmark_item *items, size_t n, size_t i) {
   size_t k = 1;
-  if (r->task == GM_TASK_DETECT) return 1; /* each image is one, whatever its file */
+  if (r->task == GM_TASK_DETECT || r->task == GM_TASK_CHAT) return 1;
   while (i + k < n && strcmp(items[i + k].file, items[i].file) == 0) k++;
   return k;
 }
@@ -237,10 +254,10 @@ static int run_pictures(runner *r, const char *folder, const benchmark_item *ite
 /* The folder of the pictures, for free(): --images, or images beside the annotations. */
 static char *folder_of(const cli_args *args) {
   char *folder = NULL;
-  const char *slash = strrchr(args->coco, '/');
+  const char *set = args->coco ? args->coco : args->questions, *slash = strrchr(set, '/');
   if (args->images) return strdup(args->images);
-  int length = slash ? (int)(slash - args->coco) + 1 : 0;
-  return asprintf(&folder, "%.*simages", length, args->coco) < 0 ? NULL : folder;
+  int length = slash ? (int)(slash - set) + 1 : 0;
+  return asprintf(&folder, "%.*simages", length, set) < 0 ? NULL : folder;
 }
 
 int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
@@ -255,11 +272,11 @@ int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
   *n_failed = 0;
   for (size_t i = 0; i < n; i++)
     if (!items[i].file || !folder) {
-      cli_error("%s: an entry of images without a file_name", args->coco);
+      cli_error("%s: an entry of images without a file_name", args->coco); /* a chat has it */
       free(folder);
       return CLI_USAGE;
     }
-  qsort(items, n, sizeof *items, by_file);
+  if (task != GM_TASK_CHAT) qsort(items, n, sizeof *items, by_file);
   for (size_t i = 0; i < n; i += same_picture(&r, items, n, i)) n_pictures++;
   cli_catch_interrupt();
   int code = cli_open_model(args, 0, false, &r.model);

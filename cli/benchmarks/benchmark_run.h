@@ -9,7 +9,7 @@
 typedef struct benchmark_item {
   const char *file;       /* the picture, below the folder; NULL: the annotations do not say */
   size_t entry, category; /* what the answer refers to */
-  const char *phrase;     /* what is to be found; NULL: nothing */
+  const char *phrase;     /* what is to be found, or the question; NULL: nothing */
   score_box box;          /* what is to be described */
 } benchmark_item;
 
@@ -19,6 +19,7 @@ typedef struct benchmark_item {
  *   GM_TASK_LOCATE_ALL     each region that 10 tokens name, with score 1
  *   GM_TASK_DESCRIBE       at most 100 tokens on the box; GM_TASK_DESCRIBE_LONG: with the
  *                          questions for long descriptions
+ *   GM_TASK_CHAT           the question as it is, at most 1024 tokens; each by itself, in order
  *   GM_TASK_DETECT         nothing is asked: the picture's regions with their scores
  *
  * The question is the first of training's list, with --templates random one drawn by --seed and

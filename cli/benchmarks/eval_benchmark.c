@@ -46,7 +46,7 @@ static gm_status get_answers(benchmark *b, score_kind kind, gm_name_table *ids,
   gm_sha256(b->coco, strlen(b->coco), sums[0]);
   if (b->refs) gm_sha256(b->refs, strlen(b->refs), sums[1]);
   const benchmark_ids all = {
-      kind, ids, &set->category_ids, n_entries, set->n_categories, {sums[0], sums[1]}};
+      kind, ids, &set->category_ids, n_entries, set->n_categories, NULL, {sums[0], sums[1]}};
   b->code = benchmark_run(&b->answers, b->sha256, &b->n_failed, b->args, task, &all, items, n);
   b->report.model_sha256 = b->sha256;
   bool some = b->code == CLI_DONE || (b->code == CLI_SOME_FAILED && b->answers.n > 0);
@@ -245,7 +245,8 @@ int cli_eval_benchmark(const cli_args *args) {
   }
   benchmark b = {.args = args,
                  .code = CLI_DONE,
-                 .report = {.method = benchmarks[i].name,
+                 .report = {.set = args->coco,
+                            .method = benchmarks[i].name,
                             .entries = benchmarks[i].entries,
                             .protocol = benchmarks[i].protocol}};
   gm_error err = {0};

@@ -145,7 +145,7 @@ static gm_status read_ref(void *user, const score_file *file, gm_pull_reader *js
 
 gm_status rec_set_read(rec_set *rec, const score_file *coco, const score_file *refs,
                        const char *split, gm_error *err) {
-  const score_list list = {NULL, read_ref};
+  const score_list list = {NULL, read_ref, false};
   reader r = {rec, split};
   *rec = (rec_set){0};
   gm_status status = score_set_read(

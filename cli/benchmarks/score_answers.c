@@ -53,7 +53,7 @@ static gm_status read_regions(reader *r, const score_file *file, const char *at,
 
 static gm_status read_box(reader *r, const score_file *file, const char *at,
                           const gm_pull_value *v, score_answer *answer, gm_error *err) {
-  if (r->kind == SCORE_CAPTION) return GM_OK;
+  if (r->kind == SCORE_CAPTION || r->kind == SCORE_CHAT) return GM_OK;
   answer->has_box = r->kind != SCORE_REC || v[2].kind != GM_PULL_NULL;
   if (r->kind != SCORE_REC) {
     answer->score = gm_pull_number(&v[3]);
@@ -65,8 +65,10 @@ static gm_status read_box(reader *r, const score_file *file, const char *at,
 static gm_status read_answer(void *user, const score_file *file, gm_pull_reader *json,
                              gm_error *err) {
   reader *r = user;
-  const char *key = r->kind == SCORE_REC ? "id" : "image_id", *at;
-  const char *const names[] = {key, "category_id", "bbox", "score", "caption", "regions"};
+  bool chat = r->kind == SCORE_CHAT, text = chat || r->kind == SCORE_CAPTION;
+  const char *key = chat ? "question_id" : r->kind == SCORE_REC ? "id" : "image_id", *at;
+  const char *const names[] = {
+      key, "category_id", "bbox", "score", chat ? "text" : "caption", "regions"};
   gm_pull_value v[6];
   score_answer answer = {0};
   gm_status status = score_members(file, json, &at, names, v, 6, err);
@@ -74,7 +76,7 @@ static gm_status read_answer(void *user, const score_file *file, gm_pull_reader 
   if (status != GM_OK) return status;
   if (answer.entry >= r->n_entries)
     return score_wrong(file, at, err, "%s is not among the annotations' entries", key);
-  if (r->kind == SCORE_REC && r->seen[answer.entry])
+  if ((chat || r->kind == SCORE_REC) && r->seen[answer.entry])
     return score_wrong(file, at, err, "the id of an earlier entry");
   r->seen[answer.entry] = true;
   if (r->kind == SCORE_DETECTIONS) {
@@ -85,15 +87,15 @@ static gm_status read_answer(void *user, const score_file *file, gm_pull_reader 
   if (status == GM_OK) status = read_box(r, file, at, v, &answer, err);
   if (status == GM_OK && r->kind == SCORE_REC)
     status = read_regions(r, file, at, &v[5], &answer, err);
-  if (status == GM_OK && r->kind == SCORE_CAPTION)
-    status = score_read_text(file, at, "caption", &v[4], &answer.caption, err);
+  if (status == GM_OK && text)
+    status = score_read_text(file, at, names[4], &v[4], &answer.caption, err);
   return status == GM_OK ? score_answers_add(r->answers, answer, err) : status;
 }
 
 gm_status score_answers_read(score_answers *answers, const score_file *file, score_kind kind,
                              gm_name_table *ids, size_t n_entries, gm_name_table *categories,
                              size_t n_categories, gm_error *err) {
-  const score_list list = {NULL, read_answer};
+  const score_list list = {NULL, read_answer, kind == SCORE_CHAT};
   reader r = {answers,
               kind,
               ids,

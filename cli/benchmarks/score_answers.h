@@ -11,7 +11,7 @@ typedef struct score_answer {
   score_box box;
   bool has_box; /* false: no region was named */
   double score;
-  char *caption;                  /* NULL if not needed */
+  char *caption;                  /* or the text; NULL if not needed */
   size_t first_region, n_regions; /* rec: those to choose from */
   bool has_regions;               /* they are known */
 } score_answer;
@@ -28,13 +28,14 @@ typedef enum score_kind {
   SCORE_REC,        /* {id, bbox or null, regions (may be absent): [bbox, ...]} */
   SCORE_DETECTIONS, /* {image_id, category_id, bbox, score} */
   SCORE_PROPOSALS,  /* {image_id, bbox, score} */
-  SCORE_CAPTION     /* {image_id, caption} */
+  SCORE_CAPTION,    /* {image_id, caption} */
+  SCORE_CHAT        /* {question_id, text}, also as JSON lines; text is the caption here */
 } score_kind;
 
 /* A JSON list of such entries, or several lists. ids: n_entries ones that an entry may refer
  * to; categories: n_categories ones, for SCORE_DETECTIONS. An unknown id is an error; so is an
- * id that comes twice, for SCORE_REC. Free with score_answers_free, also after an error. Errors
- * as in score_set_read. */
+ * id that comes twice, for SCORE_REC and SCORE_CHAT. Free with score_answers_free, also after
+ * an error. Errors as in score_set_read. */
 gm_status score_answers_read(score_answers *answers, const score_file *file, score_kind kind,
                              gm_name_table *ids, size_t n_entries, gm_name_table *categories,
                              size_t n_categories, gm_error *err);

@@ -57,8 +57,13 @@ gm_status score_read(const score_file *file, const score_list *lists, size_t n, 
   gm_status status = GM_OK;
   unsigned seen = 0;
   if (!lists[0].name) {
-    do status = read_list(file, &lists[0], &json, user, err);
-    while (status == GM_OK && !json.wanted && gm_pull_peek(&json) == GM_PULL_ARRAY);
+    gm_pull_kind next;
+    do
+      status = lists[0].lines && gm_pull_peek(&json) == GM_PULL_OBJECT
+                   ? lists[0].read(user, file, &json, err)
+                   : read_list(file, &lists[0], &json, user, err);
+    while (status == GM_OK && !json.wanted && (next = gm_pull_peek(&json)) &&
+           (next == GM_PULL_ARRAY || (lists[0].lines && next == GM_PULL_OBJECT)));
   } else {
     if (gm_pull_peek(&json) != GM_PULL_OBJECT)
       return score_wrong(file, json.at, err, "wanted an object with the list '%s'",

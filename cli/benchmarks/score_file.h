@@ -26,6 +26,7 @@ typedef struct score_list {
   const char *name; /* the member of the file that is the list; NULL: the file itself is it, or
                        several lists, one after another */
   score_entry_fn *read;
+  bool lines; /* without a name: or entries, one after another (JSON lines) */
 } score_list;
 
 /* Calls `read` for the entries of the lists in the file's order; other members are passed over.

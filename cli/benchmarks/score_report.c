@@ -29,7 +29,7 @@ static json_t *number(const score_figure *figure) {
 }
 
 static void print_json(const score_report *report, const cli_args *args) {
-  json_t *line = json_pack("{s:s, s:s, s:I, s:s, s:I}", "set", args->coco, "method",
+  json_t *line = json_pack("{s:s, s:s, s:I, s:s, s:I}", "set", report->set, "method",
                            report->method, "n", (json_int_t)report->n, "protocol",
                            report->protocol, "seed", (json_int_t)args->seed);
   if (report->model_sha256) {
@@ -38,6 +38,8 @@ static void print_json(const score_report *report, const cli_args *args) {
   } else {
     json_object_set_new(line, "predictions", json_string(args->predictions));
   }
+  for (size_t i = 0; i < report->n_notes; i++)
+    json_object_set_new(line, report->notes[i].name, json_string(report->notes[i].text));
   for (size_t i = 0; i < report->n_figures; i++)
     json_object_set_new(line, report->figures[i].name, number(&report->figures[i]));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
@@ -51,10 +53,13 @@ void score_report_print(const score_report *report, const cli_args *args) {
     print_json(report, args);
     return;
   }
-  cli_print(stdout, "%s: %zu %s of %s; %s %s; seed %llu; %s\n\n", report->method, report->n,
-            report->entries, args->coco, report->model_sha256 ? "model" : "answers of",
+  cli_print(stdout, "%s: %zu %s of %s; %s %s; seed %llu; %s", report->method, report->n,
+            report->entries, report->set, report->model_sha256 ? "model" : "answers of",
             report->model_sha256 ? report->model_sha256 : args->predictions,
             (unsigned long long)args->seed, report->protocol);
+  for (size_t i = 0; i < report->n_notes; i++)
+    cli_print(stdout, "; %s: %s", report->notes[i].name, report->notes[i].text);
+  printf("\n\n");
   for (size_t i = 0; i < report->n_figures; i++) printf("| %s ", report->figures[i].name);
   printf("|\n");
   for (size_t i = 0; i < report->n_figures; i++) printf("|---");

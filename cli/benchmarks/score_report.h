@@ -12,7 +12,14 @@ typedef struct score_figure {
   bool count;   /* a whole number */
 } score_figure;
 
+enum { SCORE_MOST_NOTES = 4 };
+
+typedef struct score_note {
+  const char *name, *text; /* "judge", "gpt-4-0613" */
+} score_note;
+
 typedef struct score_report {
+  const char *set;      /* the file of the entries */
   const char *method;   /* "lvis-ground" */
   const char *protocol; /* how it is counted, in words */
   const char *entries;  /* what n counts, as "expressions" */
@@ -20,6 +27,8 @@ typedef struct score_report {
   const char *model_sha256; /* NULL: answers from a file */
   score_figure figures[SCORE_MOST_FIGURES];
   size_t n_figures;
+  score_note notes[SCORE_MOST_NOTES]; /* what else the figures depend on */
+  size_t n_notes;
 } score_report;
 
 void score_report_add(score_report *report, const char *name, double value);

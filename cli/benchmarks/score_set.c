@@ -122,8 +122,9 @@ static gm_status read_truth(void *user, const score_file *file, gm_pull_reader *
 
 gm_status score_set_read(score_set *set, const score_file *file, unsigned needs,
                          gm_error *err) {
-  const score_list heads[] = {{"images", read_image}, {"categories", read_category}},
-                   truths[] = {{"annotations", read_truth}};
+  const score_list heads[] = {{"images", read_image, false},
+                              {"categories", read_category, false}},
+                   truths[] = {{"annotations", read_truth, false}};
   *set = (score_set){.truths_have_ids = true};
   reader r = {set, needs};
   gm_status status = score_read(file, heads, needs & SCORE_CATEGORIES ? 2 : 1, &r, err);

@@ -19,7 +19,7 @@ struct chat_endpoint {
   struct curl_slist *headers;
   char *url;
   char *shown; /* the same without secrets, for messages */
-  double last; /* when the last request began */
+  chat_rate own_rate, *rate;
   char *bytes; /* of the reply */
   size_t size;
   bool too_long; /* it is longer than MAX_ANSWER */
@@ -91,8 +91,10 @@ chat_endpoint *chat_endpoint_open(const chat_endpoint_params *params) {
   chat_endpoint *e = calloc(1, sizeof *e);
   bool ok = e && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   if (ok) e->params = *params;
+  if (ok) e->own_rate = (chat_rate){PTHREAD_MUTEX_INITIALIZER, 0};
+  if (ok) e->rate = params->rate ? params->rate : &e->own_rate;
   if (ok && prepare(e)) return e;
-  cli_error("--endpoint: cannot set up the connection");
+  cli_error("%s: cannot set up the connection", params->url);
   if (ok) chat_endpoint_close(e);
   if (!ok) free(e);
   return NULL;
@@ -117,6 +119,15 @@ static bool wait_seconds(double seconds) {
     nanosleep(&(struct timespec){0, (long)(left * 1e9)}, NULL);
   }
   return !cli_interrupted();
+}
+
+/* Waits for this request's place. False if interrupted. */
+static bool wait_for_rate(chat_rate *rate, uint64_t per_minute) {
+  pthread_mutex_lock(&rate->lock);
+  double now = cli_now(), begin = rate->next > now ? rate->next : now;
+  rate->next = begin + (per_minute ? 60.0 / (double)per_minute : 0);
+  pthread_mutex_unlock(&rate->lock);
+  return wait_seconds(begin - now);
 }
 
 /* Joins the texts of a list of parts. Parts that are not text are reasoning. */
@@ -199,9 +210,7 @@ static uint64_t tokens_of(const char *bytes) {
 
 static char *ask(chat_endpoint *e, bool *reasoning) {
   for (uint64_t attempt = 0;; attempt++) {
-    double gap = e->params.per_minute ? 60.0 / (double)e->params.per_minute : 0;
-    if (e->last > 0 && !wait_seconds(e->last + gap - cli_now())) return NULL;
-    e->last = cli_now();
+    if (!wait_for_rate(e->rate, e->params.per_minute)) return NULL;
     free(e->bytes);
     e->bytes = NULL;
     e->size = 0;
@@ -232,11 +241,18 @@ static json_t *content_for(const chat_question *question) {
 }
 
 bool chat_endpoint_ask(chat_endpoint *e, const chat_question *question, chat_answer *answer) {
-  json_t *request = json_pack("{s:s, s:[{s:s, s:o}]}", "model", e->params.model, "messages",
-                              "role", "user", "content", content_for(question));
+  json_t *messages = json_array();
+  if (question->system)
+    json_array_append_new(
+        messages, json_pack("{s:s, s:s}", "role", "system", "content", question->system));
+  json_array_append_new(
+      messages, json_pack("{s:s, s:o}", "role", "user", "content", content_for(question)));
+  json_t *request = json_pack("{s:s, s:o}", "model", e->params.model, "messages", messages);
   *answer = (chat_answer){0};
   if (request && question->max_tokens)
     json_object_set_new(request, "max_tokens", json_integer((json_int_t)question->max_tokens));
+  if (request && question->temperature > 0)
+    json_object_set_new(request, "temperature", json_real(question->temperature));
   char *body = request ? json_dumps(request, JSON_COMPACT) : NULL;
   json_decref(request);
   if (body && curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, body) == CURLE_OK)

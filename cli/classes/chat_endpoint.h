@@ -3,10 +3,17 @@
 #ifndef CLI_CHAT_ENDPOINT_H
 #define CLI_CHAT_ENDPOINT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 typedef struct chat_endpoint chat_endpoint;
+
+/* When the next request may begin. Several threads may use one. */
+typedef struct chat_rate {
+  pthread_mutex_t lock;
+  double next; /* on the clock of cli_now */
+} chat_rate;
 
 typedef struct chat_endpoint_params {
   const char *url;     /* as "https://api.openai.com/v1" */
@@ -15,16 +22,20 @@ typedef struct chat_endpoint_params {
   uint64_t per_minute; /* requests; 0: no limit */
   uint64_t timeout;    /* seconds for one request */
   uint64_t retries;    /* after a temporary failure: no answer, 408, 429, 5xx */
+  chat_rate *rate;     /* shared by several endpoints; NULL: one of its own */
 } chat_endpoint_params;
 
-/* NULL after a message. The strings of params must outlive the endpoint. */
+/* NULL after a message. The strings of params must outlive the endpoint, which one thread at a
+ * time may use. */
 chat_endpoint *chat_endpoint_open(const chat_endpoint_params *params);
 void chat_endpoint_close(chat_endpoint *endpoint);
 
 typedef struct chat_question {
+  const char *system; /* what the model is told beforehand; NULL: nothing */
   const char *text;
   const char *picture; /* data: URI; NULL: none */
   uint64_t max_tokens; /* of the answer; 0: the server's limit */
+  double temperature;  /* 0: the server's own */
 } chat_question;
 
 typedef struct chat_answer {

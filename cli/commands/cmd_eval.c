@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "dataset.h"
 #include "eval_benchmark.h"
+#include "eval_chat.h"
 #include "eval_classify.h"
 #include "eval_label.h"
 #include "eval_run.h"
@@ -67,10 +68,17 @@ int cmd_eval(const cli_args *args) {
     return cli_eval_label(args);
   if (args->inputs.n == 2 && strcmp(args->inputs.items[0], "classify") == 0)
     return cli_eval_classify(args, args->inputs.items[1]);
+  if (args->inputs.n > 0 && strcmp(args->inputs.items[0], "chat") == 0)
+    return cli_eval_chat(args);
+  if (cli_chat_option(args)) {
+    cli_error("eval: %s is for chat", cli_chat_option(args));
+    return CLI_USAGE;
+  }
   if (args->inputs.n > 0 && cli_is_benchmark(args->inputs.items[0]))
     return cli_eval_benchmark(args);
   if (cli_benchmark_option(args)) {
-    cli_error("eval: %s is for rec, lvis-ground, proposals and region-captions",
+    cli_error("eval: %s is for rec, lvis-ground, proposals, region-captions and "
+              "chat",
               cli_benchmark_option(args));
     return CLI_USAGE;
   }

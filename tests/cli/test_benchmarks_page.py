@@ -46,7 +46,7 @@ class Page(unittest.TestCase):
 
     def test_every_benchmark_has_its_options(self):
         found = [c for c in commands() if c[0] == "eval" and c[1] != "classify"]
-        self.assertEqual({c[1] for c in found}, {"rec", "lvis-ground", "region-captions", "proposals"})
+        self.assertEqual({c[1] for c in found}, {"rec", "lvis-ground", "region-captions", "proposals", "chat"})
         for command in found:
             _, err = run(*command, code=2)
             self.assertIn("cannot be opened", err)  # the files do not exist; everything else is accepted
