@@ -2,11 +2,12 @@
 #include "asking.h"
 
 #include "base64.h"
-#include "chat_endpoint.h"
+#include "chat_pool.h"
 #include "curate_prompt.h"
 #include "ledger.h"
 #include "marked_picture.h"
 #include "options.h"
+#include "params.h"
 #include "progress.h"
 #include "run_settings.h"
 #include "set_reader.h"
@@ -27,8 +28,10 @@ enum {
 typedef struct asker {
   const curate_asking *a;
   cli_ledger *ledger;
-  chat_endpoint *endpoint;
-  uint64_t spent; /* tokens, those of earlier runs included */
+  cli_progress progress;
+  size_t at;         /* the next picture */
+  uint64_t spent;    /* tokens, those of earlier runs included */
+  uint64_t promised; /* most that the questions on their way may take */
   size_t asked, failed, in_a_row;
   bool budget_used;
 } asker;
@@ -94,32 +97,58 @@ static bool keep(asker *k, const curate_picture *p, const chat_answer *answer,
   return ok;
 }
 
+static bool is_done(cli_ledger *ledger, const curate_picture *p) {
+  char key[LEDGER_KEY + 1];
+  bool failed;
+  return curate_key(p, key) && cli_ledger_take(ledger, key, &failed);
+}
+
+/* The next picture without a reply, if the budget allows one more answer. */
+static bool next(void *user, size_t *item, chat_question *question) {
+  asker *k = user;
+  const curate_set *set = k->a->set;
+  uint64_t budget = k->a->args->budget;
+  for (; k->at < set->n; k->at++) {
+    const curate_picture *p = &set->pictures[k->at];
+    if (is_done(k->ledger, p)) continue;
+    cli_progress_update(&k->progress, p->file, (double)k->at / (double)set->n);
+    char *text = curate_prompt(k->a->instructions, p);
+    uint64_t most = text ? most_tokens(p, text) : 0;
+    if (text && budget && k->spent + k->promised + most > budget) {
+      k->budget_used = true;
+      free(text);
+      return false;
+    }
+    char *uri = text ? data_uri(k, p) : NULL;
+    if (!uri) { /* the picture cannot be read; a message was printed */
+      k->failed++;
+      free(text);
+      continue;
+    }
+    k->promised += most;
+    *item = k->at++;
+    *question = (chat_question){.text = text, .picture = uri, .max_tokens = ANSWER_TOKENS};
+    return true;
+  }
+  return false;
+}
+
 /* False: the run cannot go on. */
-static bool ask_one(asker *k, const curate_picture *p) {
-  char *text = curate_prompt(k->a->instructions, p), *uri = NULL;
-  uint64_t budget = k->a->args->budget, most = text ? most_tokens(p, text) : 0;
-  if (text && budget && k->spent + most > budget) {
-    k->budget_used = true;
-    free(text);
-    return false;
-  }
-  chat_answer answer = {0};
-  uri = text ? data_uri(k, p) : NULL;
-  const chat_question question = {text, uri, ANSWER_TOKENS};
-  bool asked = uri != NULL, got = asked && chat_endpoint_ask(k->endpoint, &question, &answer);
-  uint64_t tokens = answer.tokens ? answer.tokens : most;
-  k->in_a_row = got || !asked ? 0 : k->in_a_row + 1;
-  k->failed += !got;
-  k->asked += got;
-  bool ok = true;
-  if (got) {
-    k->spent += tokens;
-    ok = keep(k, p, &answer, tokens);
-  }
-  free(answer.text);
-  free(uri);
+static bool take(void *user, size_t item, const chat_answer *answer) {
+  asker *k = user;
+  const curate_picture *p = &k->a->set->pictures[item];
+  char *text = curate_prompt(k->a->instructions, p);
+  if (!text) return false;
+  uint64_t most = most_tokens(p, text);
   free(text);
-  return ok && !cli_interrupted() && k->in_a_row < FAILURES_IN_A_ROW;
+  k->promised -= most;
+  k->in_a_row = answer ? 0 : k->in_a_row + 1;
+  k->failed += !answer;
+  k->asked += answer != NULL;
+  if (!answer) return k->in_a_row < FAILURES_IN_A_ROW;
+  uint64_t tokens = answer->tokens ? answer->tokens : most;
+  k->spent += tokens;
+  return keep(k, p, answer, tokens);
 }
 
 /* ---- the run ---- */
@@ -151,22 +180,22 @@ static uint64_t spent_before(const char *replies) {
   return stopped > finished ? stopped : finished; /* a stopped run began with a copy */
 }
 
-static bool is_done(cli_ledger *ledger, const curate_picture *p) {
-  char key[LEDGER_KEY + 1];
-  bool failed;
-  return curate_key(p, key) && cli_ledger_take(ledger, key, &failed);
-}
-
-static void ask_rest(asker *k) {
-  const curate_set *set = k->a->set;
-  cli_progress progress = cli_progress_begin(k->a->args->quiet);
-  bool goes_on = true;
-  for (size_t i = 0; goes_on && i < set->n; i++) {
-    if (is_done(k->ledger, &set->pictures[i])) continue;
-    cli_progress_update(&progress, set->pictures[i].file, (double)i / (double)set->n);
-    goes_on = ask_one(k, &set->pictures[i]);
-  }
-  cli_progress_clear(&progress);
+/* False after a message: there is no connection. */
+static bool ask_rest(asker *k) {
+  const cli_args *args = k->a->args;
+  const chat_endpoint_params params = {
+      .url = args->endpoint,
+      .key = getenv("OPENAI_API_KEY"),
+      .model = args->endpoint_model ? args->endpoint_model : "default",
+      .per_minute = args->rate,
+      .timeout = args->timeout,
+      .retries = args->retries,
+  };
+  const chat_work work = {k, next, take};
+  k->progress = cli_progress_begin(args->quiet);
+  bool ok = chat_pool_run(&params, cli_together(args), &work);
+  cli_progress_clear(&k->progress);
+  return ok;
 }
 
 static json_t *settings_of(const curate_asking *a) {
@@ -210,29 +239,19 @@ static int ask_locked(asker *k, json_t *settings, bool *whole) {
   json_decref(settings);
   if (code != CLI_DONE) return code;
   k->spent = args->resume ? spent_before(k->a->replies) : 0;
-  ask_rest(k);
+  if (!ask_rest(k)) return CLI_SOME_FAILED;
   *whole = !cli_interrupted() && cli_ledger_finish(k->ledger);
   return tell(k, whole);
 }
 
 int curate_ask_all(const curate_asking *a, bool *whole) {
   const cli_args *args = a->args;
-  const chat_endpoint_params params = {
-      .url = args->endpoint,
-      .key = getenv("OPENAI_API_KEY"),
-      .model = args->endpoint_model ? args->endpoint_model : "default",
-      .per_minute = args->rate,
-      .timeout = args->timeout,
-      .retries = args->retries,
-  };
   const ledger_wish wish = {args->resume, false, args->force};
   asker k = {.a = a};
   *whole = false;
   int code = cli_ledger_open(a->replies, wish, &k.ledger);
   if (code != CLI_DONE) return code;
-  k.endpoint = chat_endpoint_open(&params);
-  code = k.endpoint ? ask_locked(&k, settings_of(a), whole) : CLI_SOME_FAILED;
-  chat_endpoint_close(k.endpoint);
+  code = ask_locked(&k, settings_of(a), whole);
   cli_ledger_close(k.ledger);
   return code;
 }

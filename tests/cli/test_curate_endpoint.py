@@ -160,6 +160,24 @@ class Endpoint(unittest.TestCase):
         self.ask(server, "--resume", "--budget", 70000)
         self.assertEqual((len(server.requests), len(self.lines(self.out))), (3, 3))
 
+    def test_several_at_the_same_time(self):
+        """Three replies are on their way together, and come out in the pictures' order; the budget counts them."""
+        together = threading.Barrier(3, timeout=60)
+
+        def answer(n, body):
+            together.wait()
+            time.sleep(0.2 * (3 - n))  # the first one comes last
+            return reply(tokens=100)
+
+        server = self.serve(answer)
+        self.ask(server, "--parallel", 3)
+        self.assertEqual([line["id"] for line in self.lines(self.out)], [1, 3, 4])
+        self.assertEqual(len(server.requests), 3)
+        few = self.serve(lambda n, body: reply(tokens=3000))
+        err = self.ask(few, "--parallel", 3, "--force", "--budget", 4000, code=1)
+        self.assertIn("--budget 4000 is used up", err)
+        self.assertEqual(len(few.requests), 2)  # with the third, whose length is not known yet, it would be 5853 at most
+
     def test_another_model_is_another_result(self):
         server = self.serve(lambda n, body: reply())
         self.ask(server)
