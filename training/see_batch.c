@@ -18,8 +18,8 @@ gm_status see_model_load(see_model *s, gm_error *err) {
   size_t C = s->dinov2.shape.dim;
   GM_TRY(gm_proposer_learner_load(&s->proposer, view, &s->hparams, C, err));
   GM_TRY(gm_region_encoder_load(&s->regions, view, &s->hparams, C, err));
-  GM_TRY(head_add(&s->dense, s->params, "dense", s->n_classes + 1, C, err));
-  GM_TRY(head_add(&s->named, s->params, "named", s->n_classes, s->regions.dim, err));
+  GM_TRY(gm_class_head_add(&s->dense, s->params, "dense", s->n_classes + 1, C, err));
+  GM_TRY(gm_class_head_add(&s->named, s->params, "named", s->n_classes, s->regions.dim, err));
   s->t.learned = &s->params->learned;
   return GM_OK;
 }
@@ -28,8 +28,8 @@ void see_model_free(see_model *s) {
   gm_dinov2_free(&s->dinov2);
   gm_proposer_learner_free(&s->proposer);
   gm_region_encoder_free(&s->regions);
-  head_free(&s->dense);
-  head_free(&s->named);
+  gm_class_head_free(&s->dense);
+  gm_class_head_free(&s->named);
 }
 
 gm_status see_model_refresh(see_model *s, gm_error *err) {
@@ -98,8 +98,8 @@ static gm_status teach_patches(lesson *b) {
     dense_targets(targets + i * b->tokens, &b->pictures[i], s->dinov2.grid, s->n_classes,
                   &b->rng);
   double loss;
-  GM_TRY(head_classify(&s->t, &s->dense, b->states[L], rows, targets, 1,
-                       b->measure ? NULL : b->d[L], &loss, &right));
+  GM_TRY(gm_class_head_classify(&s->t, &s->dense, b->states[L], rows, targets, 1,
+                                b->measure ? NULL : b->d[L], &loss, &right));
   for (size_t i = 0; i < rows; i++) b->sum->labelled += targets[i] >= 0;
   b->sum->dense += loss;
   b->sum->dense_right += (double)right;
@@ -200,8 +200,8 @@ static gm_status teach_regions(lesson *b) {
   double loss;
   GM_TRY(gm_region_encoder_train(&s->t, &s->regions, regions, b->n, out, &kept));
   memset(d_out, 0, rows * D * sizeof *d_out);
-  GM_TRY(head_classify(&s->t, &s->named, out, rows, names, 2, b->measure ? NULL : d_out, &loss,
-                       &right));
+  GM_TRY(gm_class_head_classify(&s->t, &s->named, out, rows, names, 2,
+                                b->measure ? NULL : d_out, &loss, &right));
   b->sum->named += loss;
   b->sum->named_right += (double)right;
   if (b->measure) return GM_OK;

@@ -5,7 +5,7 @@
 #ifndef GM_TRAINING_SEE_BATCH_H
 #define GM_TRAINING_SEE_BATCH_H
 
-#include "heads.h"
+#include "class_head.h"
 #include "pictures.h"
 
 #include "dinov2_train.h"
@@ -20,7 +20,7 @@ typedef struct see_model {
   gm_dinov2 dinov2;
   gm_proposer_learner proposer;
   gm_region_encoder regions;
-  head dense, named;
+  gm_class_head dense, named;
   size_t n_classes;
   bool with_regions; /* teach the region encoder too */
 } see_model;

@@ -307,7 +307,7 @@ static gm_status head_loss(batch_pass *p, int h, double weight, bool measure,
     memcpy(x + i * dim, p->words.states[layer] + taught->rows[i] * dim, dim * sizeof *x);
   double loss;
   size_t hits;
-  GM_TRY(head_classify(
+  GM_TRY(gm_class_head_classify(
       &p->s->t, h == OWN_INDEX || h == NAMED_INDEX ? &p->s->index_head : &p->s->kind_head, x,
       taught->n, taught->targets, weight, measure ? NULL : d, &loss, &hits));
   sum->heads += loss;

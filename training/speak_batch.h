@@ -14,8 +14,8 @@
 
 #include "attention_lesson.h"
 #include "bridge_train.h"
+#include "class_head.h"
 #include "groma.h"
-#include "heads.h"
 #include "region_train.h"
 #include "sequence.h"
 #include "speak_score.h"
@@ -26,7 +26,7 @@ typedef struct speaking {
   gm_groma *groma;
   /* One for all kinds, so that asked and shown things look alike inside the model, and
    * attention can match them. */
-  head index_head, kind_head;
+  gm_class_head index_head, kind_head;
   bool regions_learn; /* else the vectors are those that were seen */
 } speaking;
 

@@ -1,5 +1,5 @@
-/* heads.c - see heads.h. */
-#include "heads.h"
+/* class_head.c - see class_head.h. */
+#include "class_head.h"
 
 #include "rng.h"
 
@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-gm_status head_add(head *h, gm_params *params, const char *name, size_t n, size_t dim,
-                   gm_error *err) {
+gm_status gm_class_head_add(gm_class_head *h, gm_params *params, const char *name, size_t n,
+                            size_t dim, gm_error *err) {
   char full[128];
   size_t shape[2] = {n, dim};
   float *w, *bias, *values = calloc(n * dim, sizeof *values);
-  *h = (head){.n = n, .dim = dim};
+  *h = (gm_class_head){.n = n, .dim = dim};
   h->ones = malloc(dim * sizeof *h->ones);
   h->zeros = calloc(dim, sizeof *h->zeros);
   if (!values || !h->ones || !h->zeros) {
@@ -39,10 +39,10 @@ gm_status head_add(head *h, gm_params *params, const char *name, size_t n, size_
   return GM_OK;
 }
 
-void head_free(head *h) {
+void gm_class_head_free(gm_class_head *h) {
   free(h->ones);
   free(h->zeros);
-  *h = (head){0};
+  *h = (gm_class_head){0};
 }
 
 static size_t count_right(const float *logits, size_t rows, size_t n, const int32_t *targets) {
@@ -57,9 +57,9 @@ static size_t count_right(const float *logits, size_t rows, size_t n, const int3
   return right;
 }
 
-static gm_status classify(const gm_training *t, const head *h, const float *x, size_t rows,
-                          const int32_t *targets, double weight, float *d, double *loss,
-                          size_t *right) {
+static gm_status classify(const gm_training *t, const gm_class_head *h, const float *x,
+                          size_t rows, const int32_t *targets, double weight, float *d,
+                          double *loss, size_t *right) {
   gm_compute *c = t->c;
   float *y = gm_scratch_f32(c, rows * h->dim, "a head"),
         *stats = gm_scratch_f32(c, 2 * rows, "a head"),
@@ -78,9 +78,9 @@ static gm_status classify(const gm_training *t, const head *h, const float *x, s
   return gm_layer_norm_back(t, d, true, x, stats, dy, rows, h->dim, h->ones, h->zeros);
 }
 
-gm_status head_classify(const gm_training *t, const head *h, const float *x, size_t rows,
-                        const int32_t *targets, double weight, float *d, double *loss,
-                        size_t *right) {
+gm_status gm_class_head_classify(const gm_training *t, const gm_class_head *h, const float *x,
+                                 size_t rows, const int32_t *targets, double weight, float *d,
+                                 double *loss, size_t *right) {
   *loss = 0;
   *right = 0;
   if (rows == 0) return GM_OK;
