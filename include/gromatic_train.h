@@ -137,9 +137,10 @@ static inline gm_tune_params gm_tune_params_default(void) {
 typedef struct gm_tune_cost {
   size_t struct_size;
   uint64_t learns;     /* numbers that learn */
-  double seconds;      /* a picture */
+  double seconds;      /* a picture, when it is seen first */
   uint64_t bytes;      /* peak of memory, without the model's file */
   uint64_t file_bytes; /* of the model */
+  double again; /* seconds of a picture that was seen: what frozen parts make of it is kept */
 } gm_tune_cost;
 
 /* Learns boxes, region vectors, names and expressions from pictures, and writes what has
@@ -150,7 +151,8 @@ typedef struct gm_tune_cost {
  * GM_ERR_IO, GM_ERR_MEMORY, GM_ERR_CANCELLED. */
 GM_API gm_status gm_tune(const gm_tune_params *params, const char *path,
                          const gm_callbacks *callbacks, gm_error *err);
-/* Computes one step, and writes nothing. */
+/* Computes one step, or two where something is kept, and writes nothing. Of a synthetic model
+ * the weights are filled in the fast way: they decide no cost. */
 GM_API gm_status gm_tune_measure(const gm_tune_params *params, const gm_callbacks *callbacks,
                                  gm_tune_cost *out, gm_error *err);
 

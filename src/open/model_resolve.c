@@ -48,3 +48,13 @@ gm_status gm_model_file_resolve(gm_model_file **out, const char *spec,
   }
   return gm_model_file_open(out, spec, use_mmap, lock, err);
 }
+
+const char *gm_model_quick(const char *spec, char *room, size_t size) {
+  static const char fast[] = ":fast";
+  const size_t prefix = sizeof GM_SYNTHETIC - 1;
+  if (!spec || strncmp(spec, GM_SYNTHETIC, prefix) != 0) return spec;
+  const char *type = strchr(spec + prefix, ':');
+  if (!type || strchr(type + 1, ':') || strlen(spec) + sizeof fast > size) return spec;
+  snprintf(room, size, "%s%s", spec, fast);
+  return room;
+}

@@ -19,4 +19,9 @@ gm_status gm_model_file_resolve(gm_model_file **out, const char *spec,
 /* What the spec's model was trained on; NULL unless it is embedded. */
 const gm_embedded_world *gm_model_world(const char *spec);
 
+/* The same, or for a synthetic model of a type, whose exact weights take minutes to compute,
+ * the name of one of the same sizes that is filled in fast: for what does not depend on their
+ * values. room[size] may be what is returned. */
+const char *gm_model_quick(const char *spec, char *room, size_t size);
+
 #endif

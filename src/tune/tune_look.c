@@ -141,32 +141,48 @@ static gm_status see(gm_look *out, const part *p, gm_arena *arena) {
   return GM_OK;
 }
 
-static gm_status look(gm_look *out, const gm_image *image, bool augment, gm_rng *rng,
-                      size_t side, const gm_pixel_norm *norm, gm_arena *arena, gm_error *err) {
+static gm_status list_boxes(gm_look *out, const part *p, gm_arena *arena, gm_error *err) {
   const gm_tune_picture *picture = out->picture;
-  uint32_t width = gm_image_width(image), height = gm_image_height(image);
-  part p = {(float)width, (float)height, {0, 0, width, height}, false};
-  if (augment) p = draw_part(picture, width, height, rng);
-  const gm_pixel_resize resize = {(uint32_t)side, true};
-  GM_TRY(gm_pixels_centre(out->pixels, image, &p.crop, &resize, side, norm, NULL, err));
-  if (p.mirrored) mirror(out->pixels, side);
-  out->width = (float)p.crop.width;
-  out->height = (float)p.crop.height;
+  out->mirrored = p->mirrored;
+  out->width = (float)p->crop.width;
+  out->height = (float)p->crop.height;
   out->boxes = gm_arena_alloc(arena, (picture->n_objects + 1) * sizeof *out->boxes);
   out->objects = gm_arena_alloc(arena, (picture->n_objects + 1) * sizeof *out->objects);
   out->phrases = gm_arena_alloc(arena, (picture->n_phrases + 1) * sizeof *out->phrases);
-  if (!out->boxes || !out->objects || !out->phrases || see(out, &p, arena) != GM_OK)
+  if (!out->boxes || !out->objects || !out->phrases || see(out, p, arena) != GM_OK)
     return gm_fail_memory(err, "the boxes of a picture", picture->n_objects * 16);
   return GM_OK;
 }
 
-gm_status gm_look_make(gm_look *out, const gm_tune_picture *picture, bool augment, gm_rng *rng,
-                       size_t side, const gm_pixel_norm *norm, float *pixels, gm_arena *arena,
-                       gm_error *err) {
+static part whole(float width, float height, bool mirrored) {
+  return (part){width, height, {0, 0, (uint32_t)width, (uint32_t)height}, mirrored};
+}
+
+static gm_status look(gm_look *out, const gm_image *image, gm_look_how how, gm_rng *rng,
+                      size_t side, const gm_pixel_norm *norm, gm_arena *arena, gm_error *err) {
+  uint32_t width = gm_image_width(image), height = gm_image_height(image);
+  part p = whole((float)width, (float)height, how == GM_LOOK_MIRRORED);
+  if (how == GM_LOOK_DRAWN) p = draw_part(out->picture, width, height, rng);
+  const gm_pixel_resize resize = {(uint32_t)side, true};
+  GM_TRY(gm_pixels_centre(out->pixels, image, &p.crop, &resize, side, norm, NULL, err));
+  if (p.mirrored) mirror(out->pixels, side);
+  return list_boxes(out, &p, arena, err);
+}
+
+gm_status gm_look_make(gm_look *out, const gm_tune_picture *picture, gm_look_how how,
+                       gm_rng *rng, size_t side, const gm_pixel_norm *norm, float *pixels,
+                       gm_arena *arena, gm_error *err) {
   gm_image *image;
   *out = (gm_look){.picture = picture, .pixels = pixels};
   GM_TRY(gm_image_open(&image, picture->path, NULL, err));
-  gm_status status = look(out, image, augment, rng, side, norm, arena, err);
+  gm_status status = look(out, image, how, rng, side, norm, arena, err);
   gm_image_free(image);
   return status;
+}
+
+gm_status gm_look_boxes(gm_look *out, const gm_tune_picture *picture, float width, float height,
+                        bool mirrored, gm_arena *arena, gm_error *err) {
+  const part p = whole(width, height, mirrored);
+  *out = (gm_look){.picture = picture};
+  return list_boxes(out, &p, arena, err);
 }

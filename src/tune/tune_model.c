@@ -13,6 +13,7 @@ enum { MAX_RULES = 24 };
 #define RATE_PAIR 2e-3
 #define RATE_VECTOR 5e-4
 #define RATE_WHOLE 2e-4
+#define RATE_HEAD 2e-3
 #define RATE_SHARE 0.01 /* of a matrix's own size, at most */
 
 gm_status gm_tune_parts_read(gm_tune_parts *out, const char *text, gm_error *err) {
@@ -107,7 +108,16 @@ static void set_rates(gm_params *params) {
 
 /* ---- the structs ---- */
 
-static gm_status load(gm_tune_model *m, size_t rank, uint64_t seed, gm_error *err) {
+static gm_status add_head(gm_tune_model *m, size_t n_classes, gm_error *err) {
+  if (!m->parts.regions || n_classes < 2) return GM_OK;
+  GM_TRY(gm_class_head_add(&m->classes, m->params, "classes", n_classes, m->groma->llama->dim,
+                           err));
+  gm_params_set_lr(m->params, &(gm_tensor_choice){.part = "heads"}, RATE_HEAD);
+  return GM_OK;
+}
+
+static gm_status load(gm_tune_model *m, size_t rank, size_t n_classes, uint64_t seed,
+                      gm_error *err) {
   rule_list rules = {.rank = rank};
   m->large = BELOW(m->file, "perceiver.vis_encoder.") > SMALL_VISION;
   m->vision_learns = m->parts.regions && !m->large;
@@ -118,20 +128,29 @@ static gm_status load(gm_tune_model *m, size_t rank, uint64_t seed, gm_error *er
   GM_TRY(gm_groma_load(&m->groma, view, &(gm_groma_cache){0}, err));
   const gm_groma_hparams *h = &m->groma->hparams;
   GM_TRY(gm_dinov2_load(&m->vision, view, h, err));
-  return gm_proposer_learner_load(&m->proposer, view, h, m->vision.shape.dim, err);
+  GM_TRY(gm_proposer_learner_load(&m->proposer, view, h, m->vision.shape.dim, err));
+  return add_head(m, n_classes, err);
 }
 
 gm_status gm_tune_model_load(gm_tune_model *out, const gm_model_file *file, gm_tune_parts parts,
-                             size_t rank, uint64_t seed, gm_error *err) {
+                             size_t rank, size_t n_classes, uint64_t seed, gm_error *err) {
   *out = (gm_tune_model){.file = file, .parts = parts};
-  return load(out, rank, seed, err);
+  return load(out, rank, n_classes, seed, err);
 }
 
 void gm_tune_model_free(gm_tune_model *model) {
+  gm_class_head_free(&model->classes);
   gm_proposer_learner_free(&model->proposer);
   gm_dinov2_free(&model->vision);
   gm_groma_free(model->groma);
   gm_params_free(model->params);
+}
+
+gm_seen_kind gm_tune_model_sees(const gm_tune_model *model) {
+  const gm_tune_parts parts = model->parts;
+  if (model->vision_learns) return GM_SEEN_NOTHING;
+  if (!parts.regions && !parts.words) return GM_SEEN_FEATURES;
+  return parts.regions || parts.boxes ? GM_SEEN_STATES : GM_SEEN_VECTORS;
 }
 
 gm_status gm_tune_model_refresh(gm_tune_model *model, gm_error *err) {

@@ -2,6 +2,7 @@
 #include "tune_pictures.h"
 
 #include "name_table.h"
+#include "sizes.h"
 #include "struct_size.h"
 
 #include <math.h>
@@ -45,8 +46,9 @@ static gm_status read_list(gm_tune_list *list, const gm_tune_picture *given, siz
   list->all = calloc(n + 1, sizeof *list->all);
   list->broken = calloc(n + 1, sizeof *list->broken);
   list->order = calloc(n + 1, sizeof *list->order);
-  list->features = calloc(n + 1, sizeof *list->features);
-  if (!list->all || !list->broken || !list->order || !list->features)
+  list->seen = calloc(2 * n + 1, sizeof *list->seen);
+  list->classes = calloc(n + 1, sizeof *list->classes);
+  if (!list->all || !list->broken || !list->order || !list->seen || !list->classes)
     return gm_fail_memory(err, "the list of pictures", n * sizeof *list->all);
   GM_TRY(GM_STRUCTS_READ(gm_tune_picture, list->all, given, n, err));
   for (size_t i = 0; i < n; i++) {
@@ -58,22 +60,39 @@ static gm_status read_list(gm_tune_list *list, const gm_tune_picture *given, siz
   return GM_OK;
 }
 
+/* Gives the objects of a list their classes. learns: a name that is not in the table is added
+ * to it. */
+static bool classify(gm_tune_list *list, gm_name_table *table, bool learns) {
+  for (size_t i = 0; i < list->n; i++) {
+    const gm_tune_picture *p = &list->all[i];
+    list->classes[i] = calloc(p->n_objects + 1, sizeof **list->classes);
+    if (!list->classes[i]) return false;
+    for (size_t k = 0; k < p->n_objects; k++) {
+      const char *name = p->objects[k].name;
+      size_t at = learns ? gm_name_table_add(table, name, strlen(name))
+                         : gm_name_table_find(table, name, strlen(name));
+      if (learns && at == GM_NAME_NONE) return false;
+      list->classes[i][k] = at < GM_TUNE_CLASSES ? (int32_t)at : -1;
+    }
+  }
+  return true;
+}
+
 static gm_status list_names(gm_tune_pictures *out, gm_error *err) {
   gm_name_table table = {0};
   const gm_tune_list *list = &out->learned;
-  size_t most = 0;
-  for (size_t i = 0; i < list->n; i++) most += list->all[i].n_objects;
-  out->names = calloc(most + 1, sizeof *out->names);
-  bool ok = out->names != NULL;
+  bool ok = classify(&out->learned, &table, true);
+  out->n_names = gm_min_size(table.n, GM_TUNE_CLASSES);
+  out->names = calloc(out->n_names + 1, sizeof *out->names);
+  ok = ok && out->names && classify(&out->kept, &table, true) &&
+       classify(&out->held, &table, false);
   for (size_t i = 0; ok && i < list->n; i++)
-    for (size_t k = 0; ok && k < list->all[i].n_objects; k++) {
-      const char *name = list->all[i].objects[k].name;
-      size_t at = gm_name_table_add(&table, name, strlen(name));
-      ok = at != GM_NAME_NONE;
-      if (ok && at == out->n_names) out->names[out->n_names++] = name;
-    }
+    for (size_t k = 0; k < list->all[i].n_objects; k++)
+      if (list->classes[i][k] >= 0)
+        out->names[list->classes[i][k]] = list->all[i].objects[k].name;
+  out->n_classes = gm_min_size(table.n, GM_TUNE_CLASSES);
   gm_name_table_free(&table);
-  return ok ? GM_OK : gm_fail_memory(err, "the names", most * sizeof *out->names);
+  return ok ? GM_OK : gm_fail_memory(err, "the names", out->n_names * sizeof *out->names);
 }
 
 gm_status gm_tune_pictures_read(gm_tune_pictures *out, const gm_tune_params *params,
@@ -91,9 +110,12 @@ static void free_list(gm_tune_list *list) {
   for (size_t i = 0; i < list->n; i++) {
     free((void *)(uintptr_t)list->all[i].objects);
     free((void *)(uintptr_t)list->all[i].phrases);
-    free(list->features[i]);
+    gm_tune_seen_free(&list->seen[2 * i]);
+    gm_tune_seen_free(&list->seen[2 * i + 1]);
+    free(list->classes[i]);
   }
-  free(list->features);
+  free(list->seen);
+  free(list->classes);
   free(list->all);
   free(list->broken);
   free(list->order);

@@ -6,21 +6,27 @@
 #include "gromatic_train.h"
 #include "rng.h"
 #include "status.h"
+#include "tune_seen.h"
 
 /* Pictures, with lists of their own; texts are the caller's. */
 typedef struct gm_tune_list {
   gm_tune_picture *all; /* [n] */
   size_t n;
-  bool *broken;     /* [n] could not be read */
-  float **features; /* [n] gm_tune_features that are kept, or NULL; owned */
-  uint32_t *order;  /* [n] of the current round; at: the next one */
+  int32_t **classes;  /* [n][n_objects] which of the classes; -1: there are too many */
+  bool *broken;       /* [n] could not be read */
+  gm_tune_seen *seen; /* [n][2] of the picture, and of it mirrored */
+  uint32_t *order;    /* [n] of the current round; at: the next one */
   size_t at;
 } gm_tune_list;
+
+/* A name that objects to learn or to keep have is a class; the first n_names are of objects to
+ * learn. */
+enum { GM_TUNE_CLASSES = 4096 };
 
 typedef struct gm_tune_pictures {
   gm_tune_list learned, held, kept;
   const char **names; /* [n_names] of objects to learn, with articles, each once */
-  size_t n_names;
+  size_t n_names, n_classes;
 } gm_tune_pictures;
 
 /* GM_ERR_ARGUMENT (no picture, a path or a name that is NULL, a box that is not finite or has

@@ -11,7 +11,7 @@
 
 enum { RANK = 16, BATCH = 8, LARGE_BATCH = 1, MOST_RANK = 1024 };
 #define SECONDS 1800.0
-#define FEATURES_ROOM ((size_t)3 << 30)
+#define SEEN_ROOM ((size_t)3 << 30) /* of what is kept of pictures */
 #define KEPT_SHARE (1.0 / 3)
 static const uint64_t held_seed = 20240613; /* any */
 
@@ -45,27 +45,24 @@ static gm_status fill_params(gm_tune_params *p, gm_error *err) {
   return GM_OK;
 }
 
-static size_t features_bytes(const gm_tune_run *run) {
-  const gm_dinov2 *w = &run->model.vision;
-  return w->grid * w->grid * w->shape.dim * sizeof(float);
-}
-
 static gm_status open_model(gm_tune_run *run, gm_error *err) {
   gm_tune_params *p = &run->params;
   gm_tune_parts parts;
   GM_TRY(gm_tune_parts_read(&parts, p->parts, err));
   GM_TRY(gm_model_file_resolve(&run->file, p->model, NULL, run->pool, err));
-  GM_TRY(gm_tune_model_load(&run->model, run->file, parts, p->rank, p->seed, err));
+  GM_TRY(gm_tune_model_load(&run->model, run->file, parts, p->rank, run->pictures.n_classes,
+                            p->seed, err));
   if (!p->batch) p->batch = run->model.large ? LARGE_BATCH : BATCH;
   run->peaks = malloc((run->model.params->n + 1) * sizeof *run->peaks);
   size_t side = run->model.groma->hparams.image_size;
   run->pixels = malloc(p->batch * 3 * side * side * sizeof *run->pixels);
   run->looks = calloc(p->batch, sizeof *run->looks);
-  run->keeps_features = run->model.large && !parts.regions && !parts.words;
-  run->features = calloc(p->batch, sizeof *run->features);
-  run->spare = malloc(run->keeps_features ? p->batch * features_bytes(run) : 1);
-  run->room = FEATURES_ROOM;
-  if (!run->peaks || !run->pixels || !run->looks || !run->features || !run->spare)
+  run->sees = gm_tune_model_sees(&run->model);
+  run->unread = calloc(p->batch, sizeof *run->unread);
+  run->seen = calloc(p->batch, sizeof *run->seen);
+  run->spare = calloc(p->batch, sizeof *run->spare);
+  run->room = SEEN_ROOM;
+  if (!run->peaks || !run->pixels || !run->looks || !run->unread || !run->seen || !run->spare)
     return gm_fail_memory(err, "a batch of pictures", p->batch * 3 * side * side * 4);
   for (size_t i = 0; i < run->model.params->n; i++)
     run->peaks[i] = run->model.params->all[i].lr;
@@ -116,8 +113,9 @@ void gm_tune_run_close(gm_tune_run *run) {
   free(run->peaks);
   free(run->pixels);
   free(run->looks);
-  free(run->features);
-  free(run->spare);
+  free(run->unread);
+  free(run->seen);
+  free(run->spare); /* empty between batches */
 }
 
 /* ---- batches ---- */
@@ -129,43 +127,57 @@ static gm_training training(gm_tune_run *run) {
                        .recompute = run->model.large};
 }
 
-/* The features of picture i of the batch: those that are kept, or computed, and kept where
- * there is room. */
-static gm_status find_features(gm_tune_run *run, gm_tune_list *list,
-                               const gm_tune_picture *picture, size_t i, const float *pixels) {
-  float **kept = &list->features[picture - list->all];
-  size_t bytes = features_bytes(run);
-  const gm_training t = training(run);
-  if (!*kept) {
-    float *to = run->room >= bytes ? malloc(bytes) : NULL;
-    if (to) run->room -= bytes;
-    *kept = to;
-    if (!to) to = run->spare + i * (bytes / sizeof *to);
-    run->features[i] = to;
-    gm_status status = gm_tune_features(&t, &run->model, pixels, to);
-    if (status != GM_OK && *kept) {
-      free(*kept);
-      *kept = NULL;
-    }
-    return status;
-  }
-  run->features[i] = *kept;
+static float *pixels_of(gm_tune_run *run, size_t i) {
+  size_t side = run->model.groma->hparams.image_size;
+  return run->pixels + i * 3 * side * side;
+}
+
+static gm_status make_look(gm_tune_run *run, gm_look *out, const gm_tune_picture *picture,
+                           gm_look_how how, gm_rng *rng, size_t i, gm_error *err) {
+  const gm_groma_hparams *h = &run->model.groma->hparams;
+  return gm_look_make(out, picture, how, rng, h->image_size, &h->pixel_norm, pixels_of(run, i),
+                      &run->compute.arena, err);
+}
+
+/* gm_tune_batch.read */
+static gm_status read_pixels(void *user, size_t i) {
+  gm_tune_run *run = user;
+  const gm_look *look = &run->looks[i];
+  gm_look again;
+  if (!run->unread[i]) return GM_OK;
+  run->unread[i] = false;
+  return make_look(run, &again, look->picture,
+                   look->mirrored ? GM_LOOK_MIRRORED : GM_LOOK_WHOLE, NULL, i,
+                   run->compute.err);
+}
+
+/* A whole picture, of which something may be kept. */
+static gm_status look_again(gm_tune_run *run, gm_tune_list *list,
+                            const gm_tune_picture *picture, bool mirrored, size_t i,
+                            gm_error *err) {
+  gm_tune_seen *seen = &list->seen[2 * (size_t)(picture - list->all) + mirrored];
+  gm_look *look = &run->looks[i];
+  run->unread[i] = seen->bytes > 0;
+  run->seen[i] = seen->bytes || run->kept < run->room ? seen : &run->spare[i];
+  if (seen->bytes)
+    return gm_look_boxes(look, picture, seen->width, seen->height, mirrored,
+                         &run->compute.arena, err);
+  GM_TRY(
+      make_look(run, look, picture, mirrored ? GM_LOOK_MIRRORED : GM_LOOK_WHOLE, NULL, i, err));
+  seen->width = look->width;
+  seen->height = look->height;
   return GM_OK;
 }
 
 static gm_status look_at(gm_tune_run *run, gm_tune_list *list, const gm_tune_picture *picture,
                          bool augment, gm_rng *rng, size_t i, gm_error *err) {
-  const gm_groma_hparams *h = &run->model.groma->hparams;
-  float *pixels = run->pixels + i * 3 * (size_t)h->image_size * h->image_size;
-  augment = augment && !run->keeps_features;
-  GM_TRY(gm_look_make(&run->looks[i], picture, augment, rng, h->image_size, &h->pixel_norm,
-                      pixels, &run->compute.arena, err));
-  if (!run->keeps_features) return GM_OK;
-  gm_error *before = run->compute.err;
-  run->compute.err = err;
-  gm_status status = find_features(run, list, picture, i, pixels);
-  run->compute.err = before;
-  return status;
+  if (run->sees == GM_SEEN_NOTHING)
+    GM_TRY(make_look(run, &run->looks[i], picture, augment ? GM_LOOK_DRAWN : GM_LOOK_WHOLE, rng,
+                     i, err));
+  else
+    GM_TRY(look_again(run, list, picture, augment && gm_rng_unit(rng) < 0.5, i, err));
+  run->looks[i].classes = list->classes[picture - list->all];
+  return GM_OK;
 }
 
 /* Not the picture's fault. */
@@ -188,17 +200,36 @@ static gm_status draw_look(gm_tune_run *run, gm_tune_list *list, size_t i, gm_er
   }
 }
 
+/* A picture may be in a batch more than once. */
+static size_t kept_bytes(const gm_tune_run *run, size_t n) {
+  size_t sum = 0;
+  for (size_t i = 0; i < n; i++) {
+    size_t first = 0;
+    while (run->seen[first] != run->seen[i]) first++;
+    if (first == i && run->seen[i] != &run->spare[i]) sum += run->seen[i]->bytes;
+  }
+  return sum;
+}
+
 static gm_status compute_batch(gm_tune_run *run, size_t n, gm_rng rng, bool back,
                                gm_tune_losses *losses) {
   const gm_training t = training(run);
+  bool sees = run->sees != GM_SEEN_NOTHING;
   const gm_tune_batch batch = {.looks = run->looks,
                                .pixels = run->pixels,
-                               .features = run->keeps_features ? run->features : NULL,
+                               .read = read_pixels,
+                               .user = run,
+                               .seen = sees ? run->seen : NULL,
                                .n = n,
                                .source = run->batches++ % 2 ? GM_SOURCE_SA1B : GM_SOURCE_COCO,
                                .rng = rng,
                                .back = back};
-  return gm_tune_step(&t, &run->model, &run->rule, &batch, losses);
+  size_t before = sees ? kept_bytes(run, n) : 0;
+  gm_status status = gm_tune_step(&t, &run->model, &run->rule, &batch, losses);
+  if (!sees) return status;
+  run->kept += kept_bytes(run, n) - before;
+  for (size_t i = 0; i < n; i++) gm_tune_seen_free(&run->spare[i]);
+  return status;
 }
 
 gm_status gm_tune_run_batch(gm_tune_run *run, gm_tune_losses *losses, gm_error *err) {
@@ -248,10 +279,12 @@ gm_status gm_tune_run_held(gm_tune_run *run, size_t most, gm_tune_losses *losses
     GM_TRY(status);
     losses->boxes += part.boxes * (double)n;
     losses->words += part.words * (double)n;
+    losses->classes += part.classes * (double)n;
     seen += n;
   }
   run->batches = batches;
   losses->boxes /= seen ? (double)seen : 1;
   losses->words /= seen ? (double)seen : 1;
+  losses->classes /= seen ? (double)seen : 1;
   return GM_OK;
 }

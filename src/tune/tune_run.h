@@ -22,12 +22,11 @@ typedef struct gm_tune_run {
   gm_rng rng;
   float *pixels;  /* [batch, 3, S, S] */
   gm_look *looks; /* [batch] */
-  /* Features of frozen vision, kept in memory; where boxes of a large model are learned alone.
-   */
-  bool keeps_features;
-  const float **features; /* [batch] */
-  float *spare;           /* [batch][n*n, C] for those that have no room */
-  size_t room;            /* bytes */
+  bool *unread;   /* [batch] whether pixels of a look are not there */
+  gm_seen_kind sees;
+  gm_tune_seen **seen; /* [batch] of the looks: kept in the lists, or */
+  gm_tune_seen *spare; /* [batch] of pictures that there is no room for */
+  size_t kept, room;   /* bytes of all that is kept, and at most */
   uint64_t batches;
 } gm_tune_run;
 
