@@ -528,6 +528,10 @@ const cli_option_row cli_option_rows[] = {
     {"time", 0, TEXT, AT(time), GROUP_TUNE, "TIME",
      "of the whole command, measuring and writing included: 90s, 30m (default) or 2h",
      SECTION_LEARNING, CHANGES_RESULT, NULL},
+    {"steps", 0, BIG, AT(steps), GROUP_TUNE, "N",
+     "updates of the weights, in place of --time: the result does not depend on the machine's "
+     "speed",
+     SECTION_LEARNING, CHANGES_RESULT, NULL},
     {"rank", 0, COUNT, AT(rank), GROUP_TUNE, "N",
      "rank of the pairs beside large matrices: higher learns more from many pictures (default "
      "16)",

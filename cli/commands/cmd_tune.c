@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #define DEFAULT_TIME "30m"
-/* Of the time: measuring after learning takes a little longer than before, and writing. */
+/* Of the time: measuring before learning takes at most this share, after it a little longer
+ * than before; and writing, in seconds. */
+#define MEASURING_SHARE 0.15
 #define SLOWER 1.15
 #define WRITING 2.0
 
@@ -85,6 +87,7 @@ static gm_tune_params params_of(tuning *t) {
   params.n_kept = d->n_old;
   params.parts = t->args->parts;
   params.rank = (uint32_t)t->args->rank;
+  params.steps = t->args->steps;
   params.seed = t->args->seed;
   params.threads = (unsigned)t->args->threads;
   params.note = on_note;
@@ -95,6 +98,14 @@ static gm_tune_params params_of(tuning *t) {
 static int report(const gm_error *err, gm_status status) {
   cli_report_error(err);
   return cli_model_exit_code(status);
+}
+
+/* How many pictures can be learned from in the time. Each is seen first twice, as it is and
+ * mirrored. */
+static double pictures_in(const tuning *t, const gm_tune_cost *cost) {
+  double first = 2 * (double)(t->data.n_learned + t->data.n_old);
+  double left = t->seconds - first * cost->seconds;
+  return floor(left < 0 ? t->seconds / cost->seconds : first + left / cost->again);
 }
 
 static int dry_run(tuning *t) {
@@ -108,9 +119,11 @@ static int dry_run(tuning *t) {
   printf("pictures         %zu to learn from, %zu held out, %zu to keep\n", t->data.n_learned,
          t->data.n_held, t->data.n_old);
   printf("what learns      %.2f M numbers\n", (double)cost.learns / mega);
-  printf("a picture        %.2f s\n", cost.seconds);
-  printf("in %-13s about %.0f pictures\n", t->args->time ? t->args->time : DEFAULT_TIME,
-         floor(t->seconds / cost.seconds));
+  printf("a picture        %.2f s", cost.seconds);
+  if (cost.again < cost.seconds || cost.again > cost.seconds)
+    printf(", when it was seen before %.2f s", cost.again);
+  printf("\nin %-13s about %.0f pictures\n", t->args->time ? t->args->time : DEFAULT_TIME,
+         pictures_in(t, &cost));
   printf("memory           %.0f MB, and the model's file of %.0f MB\n",
          (double)cost.bytes / mega, (double)cost.file_bytes / mega);
   return CLI_DONE;
@@ -119,10 +132,11 @@ static int dry_run(tuning *t) {
 static int learn(tuning *t) {
   gm_tune_params params = params_of(t);
   double left = t->seconds - (cli_now() - t->began) - SLOWER * t->before.seconds - WRITING;
-  if (left < 0.1 * t->seconds) {
-    cli_error("--time %s: measuring the %zu held pictures takes %.0f s twice, which leaves too "
-              "little to learn; give more time, or hold out less with --val",
-              t->args->time ? t->args->time : DEFAULT_TIME, t->data.n_held, t->before.seconds);
+  if (!t->args->steps && left < 0.1 * t->seconds) {
+    cli_error(
+        "--time %s: measuring %zu held pictures takes %.0f s twice, which leaves too little "
+        "to learn; give more time",
+        t->args->time ? t->args->time : DEFAULT_TIME, t->before.n_pictures, t->before.seconds);
     return CLI_USAGE;
   }
   params.seconds = left;
@@ -162,6 +176,15 @@ static int finish(const tuning *t) {
   return code;
 }
 
+/* As many of the held pictures as there is time for, the same before and after. */
+static int measure_after(tuning *t) {
+  double left = t->seconds - (cli_now() - t->began) - WRITING;
+  int code = tune_measure(&t->after, t->args, &t->data, t->unchecked, "measuring after",
+                          t->before.n_pictures, t->args->steps ? 0 : fmax(left, 1));
+  tune_measures_cut(&t->before, t->after.n_pictures);
+  return code;
+}
+
 static int run(tuning *t) {
   const cli_args *args = t->args;
   if (args->dry_run) return dry_run(t);
@@ -170,10 +193,10 @@ static int run(tuning *t) {
     cli_error("tune: not enough memory");
     return CLI_SOME_FAILED;
   }
-  int code = tune_measure(&t->before, args, &t->data, NULL, "measuring before");
+  int code = tune_measure(&t->before, args, &t->data, NULL, "measuring before", t->data.n_held,
+                          args->steps ? 0 : MEASURING_SHARE * t->seconds);
   if (code == CLI_DONE) code = learn(t);
-  if (code == CLI_DONE)
-    code = tune_measure(&t->after, args, &t->data, t->unchecked, "measuring after");
+  if (code == CLI_DONE) code = measure_after(t);
   if (code == CLI_DONE && t->data.n_held) tune_print(args, &t->before, &t->after);
   if (code == CLI_DONE) code = finish(t);
   unlink(t->unchecked); /* if it is still there */

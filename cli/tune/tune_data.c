@@ -156,10 +156,12 @@ static uint64_t key_of(uint64_t seed, size_t picture) {
   return (h ^ (h >> 29)) * 0xBF58476D1CE4E5B9u;
 }
 
-static bool hold_out(tune_data *data, double share, uint64_t seed) {
+/* *out[n_pictures]: in a random order, those that are held out first. */
+static bool hold_out(tune_data *data, double share, uint64_t seed, drawn **out) {
   size_t n = data->set.n_pictures;
   drawn *order = keep_list(data, n, sizeof *order);
   data->is_held = keep_list(data, n, sizeof *data->is_held);
+  *out = order;
   if (!order || !data->is_held) return false;
   for (size_t i = 0; i < n; i++) order[i] = (drawn){key_of(seed, i), i};
   qsort(order, n, sizeof *order, by_key);
@@ -171,22 +173,26 @@ static bool hold_out(tune_data *data, double share, uint64_t seed) {
 
 static bool divide(tune_data *data, const cli_args *args) {
   const dataset *set = &data->set;
+  drawn *order;
   char **old_names = names_of(data, &data->kept);
   data->names = names_of(data, set);
-  if (!old_names || !data->names || !hold_out(data, args->val, args->seed)) return false;
+  if (!old_names || !data->names || !hold_out(data, args->val, args->seed, &order))
+    return false;
   data->learned = keep_list(data, set->n_pictures, sizeof *data->learned);
   data->held = keep_list(data, set->n_pictures, sizeof *data->held);
   data->measured = keep_list(data, set->n_pictures, sizeof *data->measured);
   data->old = keep_list(data, data->kept.n_pictures, sizeof *data->old);
   if (!data->learned || !data->held || !data->measured || !data->old) return false;
-  for (size_t i = 0, held = 0; i < set->n_pictures; i++) {
-    const data_picture *p = &set->pictures[i];
-    bool ok = data->is_held[i]
-                  ? measure_picture(data, p, args->refs != NULL, &data->measured[held]) &&
-                        take_picture(data, set, data->names, p, &data->held[held++])
-                  : take_picture(data, set, data->names, p, &data->learned[data->n_learned++]);
-    if (!ok) return false;
+  for (size_t i = 0; i < data->n_held; i++) { /* any first ones are a fair sample */
+    const data_picture *p = &set->pictures[order[i].picture];
+    if (!measure_picture(data, p, args->refs != NULL, &data->measured[i]) ||
+        !take_picture(data, set, data->names, p, &data->held[i]))
+      return false;
   }
+  for (size_t i = 0; i < set->n_pictures; i++)
+    if (!data->is_held[i] && !take_picture(data, set, data->names, &set->pictures[i],
+                                           &data->learned[data->n_learned++]))
+      return false;
   for (size_t i = 0; i < data->kept.n_pictures; i++)
     if (!take_picture(data, &data->kept, old_names, &data->kept.pictures[i],
                       &data->old[data->n_old++]))

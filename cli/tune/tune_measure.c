@@ -132,30 +132,41 @@ static gm_status measure_picture(measuring *m, size_t i, gm_error *err) {
 
 /* ---- all ---- */
 
-static int measure_all(measuring *m, const char *what) {
+static int measure_all(measuring *m, const char *what, size_t n, double seconds) {
   cli_progress progress = cli_progress_begin(m->subject.args->quiet);
   double began = cli_now();
-  size_t n = m->data->n_held;
-  for (size_t i = 0; i < n; i++) {
+  size_t i = 0;
+  m->out->first = calloc(n + 1, sizeof *m->out->first);
+  if (!m->out->first) {
+    cli_error("tune: not enough memory");
+    return CLI_SOME_FAILED;
+  }
+  for (; i < n; i++) {
     gm_error err = {0};
+    /* Would the next one take too long? */
+    double spent = cli_now() - began;
+    if (seconds > 0 && i >= TUNE_FEWEST && spent * (double)(i + 1) / (double)i > seconds) break;
     cli_progress_update(&progress, what, (double)i / (double)n);
     gm_status status = measure_picture(m, i, &err);
     m->out->n_failed += status != GM_OK;
+    memcpy(m->out->first[i].values, m->out->values, sizeof m->out->values);
     if (status == GM_OK) continue;
     cli_progress_clear(&progress);
     if (status == GM_ERR_CANCELLED) return CLI_INTERRUPTED;
     cli_error("%s", err.message);
   }
   cli_progress_clear(&progress);
-  m->out->n_pictures = n;
+  if (i < n && !m->subject.args->quiet)
+    cli_print(stderr, "%s: %zu of %zu held pictures, for want of time\n", what, i, n);
+  m->out->n_pictures = i;
   m->out->seconds = cli_now() - began;
-  if (m->out->n_failed < n || n == 0) return CLI_DONE;
-  cli_error("tune: none of the %zu held pictures can be measured", n);
+  if (m->out->n_failed < i || n == 0) return CLI_DONE;
+  cli_error("tune: none of the %zu held pictures can be measured", i);
   return CLI_SOME_FAILED;
 }
 
 int tune_measure(tune_measures *out, const cli_args *args, const tune_data *data,
-                 const char *adapter, const char *what) {
+                 const char *adapter, const char *what, size_t most, double seconds) {
   *out = (tune_measures){0};
   /* eval's arguments: its own, but for the model; answers are not printed. */
   cli_args quiet = *args;
@@ -175,12 +186,20 @@ int tune_measure(tune_measures *out, const cli_args *args, const tune_data *data
     cli_report_error(&err);
     return cli_model_exit_code(status);
   }
-  int code = measure_all(&m, what);
+  int code = measure_all(&m, what, most, seconds);
   gm_model_free(m.subject.model);
   return code;
 }
 
+void tune_measures_cut(tune_measures *m, size_t n) {
+  if (n == 0 || n >= m->n_pictures) return;
+  memcpy(m->values, m->first[n - 1].values, sizeof m->values);
+  m->n_pictures = n;
+}
+
 void tune_measures_free(tune_measures *m) {
+  free(m->first);
+  m->first = NULL;
   for (size_t i = 0; i < TUNE_SHOWN; i++) {
     gm_answer_free(m->shown[i]);
     m->shown[i] = NULL;

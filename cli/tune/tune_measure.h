@@ -26,8 +26,13 @@ extern const tune_value_row tune_value_rows[TUNE_VALUES];
 
 enum { TUNE_SHOWN = 4 }; /* held pictures whose captions are kept, for the sheet */
 
+typedef struct tune_tallies {
+  eval_tally values[TUNE_VALUES];
+} tune_tallies;
+
 typedef struct tune_measures {
   eval_tally values[TUNE_VALUES];
+  tune_tallies *first;          /* [n_pictures] values of the first 1, 2, .. pictures */
   gm_answer *shown[TUNE_SHOWN]; /* captions of the first pictures; NULL: none */
   size_t n_pictures, n_failed;
   double seconds;
@@ -37,10 +42,15 @@ double tune_mean(const eval_tally *t);
 /* Standard error of the mean. */
 double tune_error(const eval_tally *t);
 
-/* Measures the model of the arguments with the adapter (NULL: none). what: for the progress.
- * Returns an exit code, after a message. Free with tune_measures_free in any case. */
+/* Measures the first `most` held pictures with the model of the arguments and the adapter
+ * (NULL: none), as many as there is time for, but at least TUNE_FEWEST. seconds 0: all. what:
+ * for the progress. Returns an exit code, after a message. Free with tune_measures_free in any
+ * case. */
+enum { TUNE_FEWEST = 4 };
 int tune_measure(tune_measures *out, const cli_args *args, const tune_data *data,
-                 const char *adapter, const char *what);
+                 const char *adapter, const char *what, size_t most, double seconds);
+/* Of fewer pictures: the first n of those that were measured. */
+void tune_measures_cut(tune_measures *m, size_t n);
 void tune_measures_free(tune_measures *m);
 
 /* Prints the table; after may be NULL. */

@@ -48,6 +48,7 @@ class Tune(unittest.TestCase):
             self.refuse(f"--time: found '{time}', wanted a time", "--coco", data, "-o", self.out, f"--time={time}")
         for share in "1", "-0.1", "nan":
             self.refuse("--val: found", "--coco", data, "-o", self.out, f"--val={share}")
+        self.refuse("--steps: found 'many'", "--coco", data, "-o", self.out, "--steps", "many")
         self.refuse("--rank: found 0", "--coco", data, "-o", self.out, "--rank", "0")
         self.refuse("found 'eyes', wanted boxes, regions and words", "--coco", data, "-o", self.out, "--parts",
                     "boxes,eyes", "--dry-run")
@@ -87,7 +88,8 @@ class Tune(unittest.TestCase):
         coco, err = run("tune", "--coco", data, *options)
         self.assertEqual(err, "")
         self.assertRegex(coco, r"pictures +2 to learn from, 1 held out, 0 to keep\n")
-        self.assertRegex(coco, r"what learns +0\.\d\d M numbers\na picture +\d+\.\d\d s\nin 30m +about \d+ pictures\n"
+        self.assertRegex(coco, r"what learns +0\.\d\d M numbers\na picture +\d+\.\d\d s"
+                               r", when it was seen before \d+\.\d\d s\nin 30m +about \d+ pictures\n"
                                r"memory +\d+ MB, and the model's file of \d+ MB\n")
         os.remove(data)
         self.write("classes.txt", "crown\ngreen_apple\n")
