@@ -2,9 +2,9 @@
  * from it. */
 #include "clip_batch.h"
 
+#include "go_on.h"
 #include "initialise.h"
 #include "optimiser.h"
-#include "train_state.h"
 #include "trained_model.h"
 
 #include <getopt.h>
@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MOST = 1024, TELL = 20, SAVE = 300 }; /* pictures of a batch; seconds */
 
@@ -37,12 +36,6 @@ typedef struct clip_options {
   unsigned threads;
   bool exact;
 } clip_options;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* A run and all that it holds. */
 typedef struct clip_run {
@@ -140,26 +133,6 @@ static gm_status load_lessons(clip_run *r, const singles *set, bool change, uint
   return lessons_load(&source, r->lessons, n, first, r->c.pool, &r->err);
 }
 
-static gm_train_state state_of(clip_run *r) {
-  static const char run[] = "0000000000000000000000000000000000000000000000000000000000000000";
-  return (gm_train_state){.run = run, .params = r->params, .optimiser = &r->optimiser};
-}
-
-static gm_status save(clip_run *r) {
-  gm_train_state state = state_of(r);
-  return gm_train_state_write(&state, r->state, &r->err);
-}
-
-static gm_status resume(clip_run *r) {
-  gm_train_state state = state_of(r);
-  gm_status status = gm_train_state_read(&state, r->state, &r->err);
-  if (status == GM_ERR_FILE_NOT_FOUND) return GM_OK;
-  free(state.place);
-  if (status == GM_OK)
-    printf("goes on after %llu steps\n", (unsigned long long)r->optimiser.updates);
-  return status;
-}
-
 static gm_status step(clip_run *r, double *loss) {
   size_t n = r->o->batch;
   gm_update update;
@@ -194,7 +167,7 @@ typedef struct tale {
 
 static void tell(const clip_run *r, tale *t) {
   if (t->steps == 0) return;
-  t->told = now();
+  t->told = seconds_now();
   printf("%7llu %6.0f s  loss %.4f  scale %.1f\n", (unsigned long long)r->optimiser.updates,
          t->told - t->start, t->sum / (double)t->steps, exp(*r->learner.log_scale));
   fflush(stdout);
@@ -204,27 +177,27 @@ static void tell(const clip_run *r, tale *t) {
 
 static gm_status learn(clip_run *r) {
   const clip_options *o = r->o;
-  double start = now(), saved = start;
+  double start = seconds_now(), saved = start;
   tale t = {.start = start, .told = start};
-  while (r->optimiser.updates < o->steps && now() - start < o->seconds) {
+  while (r->optimiser.updates < o->steps && seconds_now() - start < o->seconds) {
     double loss;
     GM_TRY(step(r, &loss));
     t.sum += loss;
     t.steps++;
-    if (now() - t.told > TELL) tell(r, &t);
-    if (now() - saved > SAVE) {
-      saved = now();
+    if (seconds_now() - t.told > TELL) tell(r, &t);
+    if (seconds_now() - saved > SAVE) {
+      saved = seconds_now();
       GM_TRY(measure(r, "held"));
-      GM_TRY(save(r));
+      GM_TRY(save_run(r->params, &r->optimiser, r->state, &r->err));
     }
   }
   tell(r, &t);
-  return save(r);
+  return save_run(r->params, &r->optimiser, r->state, &r->err);
 }
 
 static gm_status train(clip_run *r) {
   GM_TRY(open_run(r));
-  GM_TRY(resume(r));
+  GM_TRY(resume_run(r->params, &r->optimiser, r->state, &r->err));
   GM_TRY(clip_learner_refresh(&r->learner, &r->err));
   GM_TRY(learn(r));
   GM_TRY(measure(r, "held"));

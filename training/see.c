@@ -2,15 +2,14 @@
  * OUT.state goes on from it. */
 #include "see_batch.h"
 
+#include "go_on.h"
 #include "optimiser.h"
-#include "train_state.h"
 #include "trained_model.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { BATCH = 16, HELD = 320, TELL = 20, SAVE = 300 }; /* pictures; seconds */
 
@@ -32,12 +31,6 @@ typedef struct see_options {
   uint64_t steps;
   bool regions, freeze;
 } see_options;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static gm_status load_set(gm_data_set **out, const char *folder, gm_error *err) {
   char path[4096], images[4096];
@@ -137,26 +130,6 @@ static void say(const see_run *r, const see_sums *l) {
   fflush(stdout);
 }
 
-static gm_train_state state_of(see_run *r) {
-  static const char run[] = "0000000000000000000000000000000000000000000000000000000000000000";
-  return (gm_train_state){.run = run, .params = r->model.params, .optimiser = &r->optimiser};
-}
-
-static gm_status save(see_run *r) {
-  gm_train_state state = state_of(r);
-  return gm_train_state_write(&state, r->state, &r->err);
-}
-
-static gm_status resume(see_run *r) {
-  gm_train_state state = state_of(r);
-  gm_status status = gm_train_state_read(&state, r->state, &r->err);
-  if (status == GM_ERR_FILE_NOT_FOUND) return GM_OK;
-  free(state.place);
-  if (status == GM_OK)
-    printf("goes on after %llu steps\n", (unsigned long long)r->optimiser.updates);
-  return status;
-}
-
 static gm_status step(see_run *r, see_sums *sum) {
   uint64_t s = r->optimiser.updates;
   gm_update update;
@@ -182,24 +155,24 @@ static gm_status measure(see_run *r, const char *what) {
 static gm_status train(see_run *r) {
   const see_options *o = r->o;
   GM_TRY(open_run(r));
-  GM_TRY(resume(r));
+  GM_TRY(resume_run(r->model.params, &r->optimiser, r->state, &r->err));
   GM_TRY(see_model_refresh(&r->model, &r->err));
-  double start = now(), told = start, saved = start;
+  double start = seconds_now(), told = start, saved = start;
   see_sums sum = {0};
-  while (r->optimiser.updates < o->steps && now() - start < o->seconds) {
+  while (r->optimiser.updates < o->steps && seconds_now() - start < o->seconds) {
     GM_TRY(step(r, &sum));
-    if (now() - told > TELL) {
-      told = now();
+    if (seconds_now() - told > TELL) {
+      told = seconds_now();
       printf("%7llu %6.0f s  ", (unsigned long long)r->optimiser.updates, told - start);
       say(r, &sum);
       sum = (see_sums){0};
     }
-    if (now() - saved > SAVE) {
-      saved = now();
-      GM_TRY(save(r));
+    if (seconds_now() - saved > SAVE) {
+      saved = seconds_now();
+      GM_TRY(save_run(r->model.params, &r->optimiser, r->state, &r->err));
     }
   }
-  GM_TRY(save(r));
+  GM_TRY(save_run(r->model.params, &r->optimiser, r->state, &r->err));
   GM_TRY(measure(r, "held"));
   gm_params_swap_average(r->model.params, r->c.pool);
   GM_TRY(measure(r, "held, averaged"));

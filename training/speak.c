@@ -5,6 +5,7 @@
  * measured: they count as right where each of their words would be said. */
 #include "speak_batch.h"
 
+#include "go_on.h"
 #include "initialise.h"
 #include "optimiser.h"
 #include "train_state.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_BATCH = 64, HELD_TURNS = 3, FEW_HELD = 40, TELL = 60, SAVE = 300 };
 
@@ -59,12 +59,6 @@ typedef struct run {
   lesson lessons[MAX_BATCH];
   seen saw[MAX_BATCH];
 } run;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- options ---- */
 
@@ -294,24 +288,24 @@ static gm_status go_on(run *r) {
 }
 
 static gm_status steps(run *r) {
-  double start = now(), told = start, saved = start;
+  double start = seconds_now(), told = start, saved = start;
   speaking_score sum = {0}, held;
-  while (r->optimiser.updates < r->o.steps && now() - start < r->o.seconds) {
+  while (r->optimiser.updates < r->o.steps && seconds_now() - start < r->o.seconds) {
     GM_TRY(learn(r, r->optimiser.updates, &sum));
     bool last = r->optimiser.updates == r->o.steps;
-    if (now() - told > TELL || last) {
-      printf("%6llu %5.0f s ", (unsigned long long)r->optimiser.updates, now() - start);
+    if (seconds_now() - told > TELL || last) {
+      printf("%6llu %5.0f s ", (unsigned long long)r->optimiser.updates, seconds_now() - start);
       speaking_tell_losses(&sum);
       sum = (speaking_score){0};
       if (!last) {
         GM_TRY(measure(r, r->held.n < FEW_HELD ? r->held.n : FEW_HELD, &held));
         speaking_tell_answers("  few held:", &held);
       }
-      told = now();
+      told = seconds_now();
     }
-    if (now() - saved > SAVE) {
+    if (seconds_now() - saved > SAVE) {
       GM_TRY(save(r));
-      saved = now();
+      saved = seconds_now();
     }
   }
   return save(r);
