@@ -4,6 +4,7 @@
 #include "types.h"
 
 #include "quantise_k.h"
+#include "widen_k.h"
 
 #include <assert.h>
 #include <math.h>
@@ -98,42 +99,14 @@ static void q4_0_from_float(void *y, const float *x, size_t n) {
   }
 }
 
-static void q4_k_to_float(float *y, const void *x, size_t n) {
-  const gm_block_q4_k *b = x;
-  for (size_t i = 0; i < n / 256; i++) {
-    float d = gm_f16_to_f32(b[i].d), dmin = gm_f16_to_f32(b[i].dmin);
-    for (unsigned s = 0; s < 8; s++, y += 32) {
-      uint8_t scale, min;
-      gm_q4_k_scale_min(b[i].scales, s, &scale, &min);
-      float step = d * (float)scale, offset = dmin * (float)min;
-      const uint8_t *qs = b[i].qs + s / 2 * 32;
-      for (size_t j = 0; j < 32; j++)
-        y[j] = step * (float)(s % 2 ? qs[j] >> 4 : qs[j] & 15) - offset;
-    }
-  }
-}
-
-static void q6_k_to_float(float *y, const void *x, size_t n) {
-  const gm_block_q6_k *b = x;
-  for (size_t i = 0; i < n / 256; i++) {
-    float d = gm_f16_to_f32(b[i].d);
-    for (unsigned s = 0; s < 16; s++, y += 16) {
-      float step = d * (float)b[i].scales[s];
-      int levels[16];
-      gm_q6_k_levels(&b[i], s, levels);
-      for (size_t j = 0; j < 16; j++) y[j] = step * (float)levels[j];
-    }
-  }
-}
-
 static const gm_type_traits traits[GM_TYPE_COUNT] = {
     [GM_TYPE_F32] = {"f32", 1, 4, false, f32_to_float, f32_from_float},
     [GM_TYPE_F16] = {"f16", 1, 2, false, f16_to_float, f16_from_float},
     [GM_TYPE_BF16] = {"bf16", 1, 2, false, bf16_to_float, bf16_from_float},
     [GM_TYPE_Q4_0] = {"q4_0", 32, 18, true, q4_0_to_float, q4_0_from_float},
     [GM_TYPE_Q8_0] = {"q8_0", 32, 34, true, q8_0_to_float, q8_0_from_float},
-    [GM_TYPE_Q4_K] = {"q4_k", 256, 144, true, q4_k_to_float, gm_q4_k_from_float},
-    [GM_TYPE_Q6_K] = {"q6_k", 256, 210, true, q6_k_to_float, gm_q6_k_from_float},
+    [GM_TYPE_Q4_K] = {"q4_k", 256, 144, true, widen_q4_k, gm_q4_k_from_float},
+    [GM_TYPE_Q6_K] = {"q6_k", 256, 210, true, widen_q6_k, gm_q6_k_from_float},
 };
 
 const gm_type_traits *gm_type_traits_of(uint32_t type) {

@@ -1,5 +1,6 @@
-/* widen_k.h - ggml's K types as f32, for every instruction set: loops over runs of one scale,
- * which compilers turn into vector instructions. Static. */
+/* widen_k.h - ggml's K types as f32: loops over runs of one scale, which compilers turn into
+ * vector instructions. Static, because each instruction set's kernels compile it for
+ * themselves; types.c does so without contraction, and has ggml's bits. */
 #ifndef GM_WIDEN_K_H
 #define GM_WIDEN_K_H
 
