@@ -43,7 +43,8 @@ typedef struct gm_train_params {
   double warmup;            /* updates, or below 1 a share of all. 100 (at most a tenth of all),
                                0.03 and 0.03; negative: none */
   double clip;              /* largest norm of the gradient: 1; negative: not clipped */
-  double dropout;           /* of the proposer in stage 1: 0.1; negative: none */
+  double dropout;           /* of the proposer in stage 1: 0.1; negative: none. GM_ERR_ARGUMENT
+                               in the other stages, which keep the proposer's results */
   double ema;               /* decay of the weights' moving average, below 1; 0: none */
   const char *dtype;        /* "bf16" or "f32": the products; weights are f32. NULL: "bf16" */
   bool recompute;           /* less memory, more time */

@@ -37,12 +37,14 @@ static gm_status name_files(gm_run_folder *f, const char *path, gm_error *err) {
   return GM_OK;
 }
 
-/* Any file of a run but the drawings, which other programs have too. */
+/* Any file of a run but the drawings, which other programs have too. Empty files are what is
+ * left where a run ended before it had its config.json; it cannot be gone on with. */
 static const char *run_in(const gm_run_folder *f) {
+  struct stat st;
   static const gm_run_file telling[] = {GM_RUN_CONFIG, GM_RUN_RESULTS, GM_RUN_LOG,
                                         GM_RUN_BEST,   GM_RUN_LAST,    GM_RUN_STATE};
   for (size_t i = 0; i < sizeof telling / sizeof telling[0]; i++)
-    if (gm_run_folder_has(f, telling[i])) return names[telling[i]];
+    if (stat(f->paths[telling[i]], &st) == 0 && st.st_size > 0) return names[telling[i]];
   return NULL;
 }
 

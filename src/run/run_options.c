@@ -140,7 +140,7 @@ static gm_status set_files(gm_run_settings *s, const gm_train_params *p, gm_erro
                    strerror(errno));
   if (p->model && access(p->model, F_OK) == 0) s->model = realpath(p->model, NULL);
   if (!s->model) s->model = strdup(p->model ? p->model : "groma-mini");
-  return s->model ? GM_OK : gm_fail_memory(err, "the settings", strlen(p->model));
+  return s->model ? GM_OK : gm_fail_memory(err, "the model's name", 0);
 }
 
 static gm_status set_dtype(gm_run_settings *s, const char *dtype, gm_error *err) {
@@ -175,6 +175,11 @@ gm_status gm_run_settings_make(gm_run_settings *out, const gm_train_params *p, g
   out->warmup = own_or(p->warmup, stage->warmup);
   out->clip = own_or(p->clip, 1);
   out->dropout = own_or(p->dropout, stage->dropout);
+  if (out->dropout > 0 && p->stage != GM_TRAIN_DETECT)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "dropout: found %g in stage %s, where the proposer does not learn and has "
+                   "none; leave it out (only stage detect has it)",
+                   out->dropout, stage->name);
   GM_TRY(set_batch(out, stage, p, err));
   GM_TRY(set_dtype(out, p->dtype, err));
   GM_TRY(check_numbers(out, err));
