@@ -93,6 +93,16 @@ gm_status gm_data_set_load(gm_data_set **out, const gm_data_spec *spec,
   return GM_OK;
 }
 
+gm_status gm_data_picture_path(const gm_data_set *set, size_t picture, gm_text *path,
+                               gm_error *err) {
+  const char *file = gm_data_text(set, set->pictures[picture].file);
+  if (file[0] != '/') {
+    GM_TRY(gm_text_append_string(path, set->spec.images, err));
+    GM_TRY(gm_text_append(path, "/", 1, err));
+  }
+  return gm_text_append_string(path, file, err);
+}
+
 void gm_data_set_free(gm_data_set *set) {
   if (!set) return;
   free(set->spec.name);

@@ -85,6 +85,10 @@ static inline const char *gm_data_text(const gm_data_set *set, size_t offset) {
   return set->texts.bytes + offset;
 }
 
+/* Appends the path of the picture's file. GM_ERR_MEMORY. */
+gm_status gm_data_picture_path(const gm_data_set *set, size_t picture, gm_text *path,
+                               gm_error *err);
+
 /* Whether a format has what a task asks for. */
 bool gm_format_has_task(gm_data_format format, gm_task task);
 extern const char *const gm_format_names[7]; /* by gm_data_format */

@@ -346,7 +346,6 @@ gm_status gm_visit_sample(gm_sample *out, const gm_data_set *set, size_t picture
                           const gm_visit_rules *rules, gm_rng *rng, gm_arena *arena,
                           gm_error *err) {
   const gm_data_picture *p = &set->pictures[picture];
-  const char *file = gm_data_text(set, p->file);
   gm_text path = {0};
   visit v = {.out = out,
              .set = set,
@@ -356,12 +355,7 @@ gm_status gm_visit_sample(gm_sample *out, const gm_data_set *set, size_t picture
              .arena = arena,
              .err = err};
   *out = (gm_sample){.task = set->spec.task, .source = set->spec.source};
-  gm_status status = GM_OK;
-  if (file[0] != '/') {
-    status = put(&path, status, set->spec.images, strlen(set->spec.images), err);
-    status = put(&path, status, "/", 1, err);
-  }
-  status = put(&path, status, file, strlen(file), err);
+  gm_status status = gm_data_picture_path(set, picture, &path, err);
   GM_TRY(keep(&path, status, arena, &out->image, err));
   /* Rule 4 of stage 1 is its augmentation's; the other formats have no such rule. */
   gm_data_format format = set->spec.format;

@@ -20,7 +20,7 @@ typedef struct gm_run_data {
   gm_data_config config;
   gm_run_sets train, val;
   gm_data_report report;
-  char hash[GM_DATA_HASH]; /* of the configuration and the annotation files; not the pictures */
+  char hash[GM_DATA_HASH]; /* of configuration, annotation files and pictures */
 } gm_run_data;
 
 /* Reads the settings' configuration and all sets. report.user and tell are the caller's.

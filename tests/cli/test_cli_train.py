@@ -1,11 +1,12 @@
 """gromatic train: what is refused, and the run's folder; test_train_slow.py has the longer runs."""
 import json
 import os
+import shutil
 import unittest
 
 from folders import read
 from program import run
-from training import Runs
+from training import WORLD, Runs
 
 
 class Refusals(Runs):
@@ -27,6 +28,7 @@ class Refusals(Runs):
             (["train", "detect", "--data", data, "-o", "x", "--freeze", "proposer"], "nothing is left"),
             (["train", "detect", "--data", data, "-o", "x", "--dtype", "f16"], "found 'f16'"),
             (["train", "detect", "--data", data, "-o", "x", "--batch", "6", "--accumulate", "4"], "a batch of 6"),
+            (["train", "align", "--data", data, "-o", "x", "--dropout", "0.1"], "dropout: found 0.1 in stage align"),
             (["train", "--resume", self.path("nowhere")], "no run to go on with"),
             (["train", "--resume", "x", "--steps", "3"], "--steps beside --resume"),
         ]:
@@ -44,6 +46,30 @@ class Refusals(Runs):
 
 
 class Folders(Runs):
+    def test_a_run_that_ended_before_it_began(self):
+        """Such as where the disk was full: the lists are there, and no config.json."""
+        os.mkdir(self.path("out"))
+        self.write("out/log.jsonl", "")
+        self.write("out/results.csv", "")
+        run(*self.command("detect", self.boxes(2, 0), "out", "--steps", "1"))
+        self.assertEqual([row["step"] for row in self.rows("out")], ["1"])
+
+    def test_changed_pictures(self):
+        """A copy of the data is the same data; another picture under an old name is not."""
+        images = self.path("images")
+        shutil.copytree(os.path.join(WORLD, "images"), images)
+        found = self.annotations(0, 2)
+        data = self.write("boxes.config", {"sets": [self.spec("train", found, images=images)]})
+        run(*self.command("detect", data, "out", "--steps", "1"))
+        first, second = (os.path.join(images, image["file_name"]) for image in found["images"])
+        os.utime(first, (0, 0))
+        run("train", "--resume", self.path("out"))
+        shutil.copyfile(second, first)
+        self.refused("train", "--resume", self.path("out"), said=["data has changed"])
+        with open(first, "r+b") as file:  # of the old size
+            file.truncate(os.path.getsize(os.path.join(WORLD, "images", os.path.basename(first))))
+        self.refused("train", "--resume", self.path("out"), said=["data has changed"])
+
     def test_a_run(self):
         command = self.command("detect", self.boxes(), "out", "--steps", "3", "--eval-every", "2")
         run(*command)
