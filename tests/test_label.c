@@ -168,6 +168,16 @@ static void test_failures_leave_no_results(void **state) {
   assert_int_equal(
       gm_label_regions(f->clip, f->image, NULL, 0, classes, NULL, NULL, NULL, results, &err),
       GM_OK);
+  float feature[2] = {7, 7};
+  assert_int_equal(gm_clip_encode_texts(f->clip, NULL, 0, feature, NULL, &err), GM_OK);
+  assert_int_equal(gm_clip_encode_boxes(f->clip, f->image, boxes, 0, feature, NULL, &err),
+                   GM_OK);
+  assert_int_equal(gm_clip_encode_boxes(f->clip, f->image, NULL, 0, feature, NULL, &err),
+                   GM_OK);
+  assert_int_equal(gm_clip_encode_boxes(f->clip, f->image, NULL, 2, feature, NULL, &err),
+                   GM_ERR_ARGUMENT);
+  assert_non_null(strstr(err.message, "n = 2"));
+  assert_true(feature[0] == 7 && feature[1] == 7);
   label(f, boxes, 1, classes, results); /* it answers after a failure */
   gm_classification_free(results[0]);
   gm_classes_free(classes);

@@ -152,7 +152,10 @@ gm_status gm_clip_encode_boxes(gm_clip *clip, const gm_image *image, const gm_bo
   gm_callbacks own;
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &own, callbacks, err));
   gm_crop whole = {0, 0, gm_image_width(image), gm_image_height(image)};
-  if (!boxes) n = 1;
+  if (!boxes && n > 1)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found no boxes and n = %zu; wanted n boxes, or n = 1 for the whole picture",
+                   n);
   gm_crop *crops = calloc(n + 1, sizeof *crops);
   if (!crops) return gm_fail_memory(err, "the boxes", n * sizeof *crops);
   gm_status status = GM_OK;
