@@ -1,6 +1,6 @@
 /* test_requests.c - gm_request by itself: its events and its end, cancelling it, its deadline,
- * a full queue, calls from within callbacks, and threads that call while requests run.
- * test_engine.c tests the answers of concurrent requests. */
+ * a full queue, and conversations. test_calls_in_callbacks.c tests what is done in callbacks,
+ * test_engine.c the answers of concurrent requests. */
 #include "engine_support.h"
 
 #include <pthread.h>
@@ -24,38 +24,6 @@ static int close_world(void **state) {
   (void)state;
   engine_world_close(&world);
   return 0;
-}
-
-static void assert_idle(const engine_world *w) {
-  gm_engine_info info = engine_info(w);
-  assert_int_equal(info.waiting, 0);
-  assert_int_equal(info.running, 0);
-}
-
-static task begin(engine_world *w, task_kind kind, const gm_request_params *params) {
-  gm_error err = {0};
-  task t = {.kind = kind};
-  task_prepare(w, &t);
-  assert_ok(task_submit(w, &t, params, &err), &err);
-  return t;
-}
-
-static void drop(task *t) {
-  outcome o = task_end(t);
-  outcome_free(&o);
-}
-
-/* Checks that everything still works: a caption is the same as at first. */
-static void assert_answers(engine_world *w) {
-  static outcome first;
-  task t = {.kind = TASK_CAPTION};
-  outcome now = task_call(w, &t);
-  assert_int_equal(now.status, GM_OK);
-  if (!first.bytes)
-    first = now;
-  else
-    assert_same_outcome(&now, &first, "the caption", 0);
-  if (now.bytes != first.bytes) outcome_free(&now);
 }
 
 /* ---- events ---- */
@@ -166,7 +134,7 @@ static void assert_events_of_answer(record *r, task *t, gm_status wanted) {
   }
   gm_answer_free(answer);
   outcome_free(&r->phrases);
-  drop(t); /* its results were taken */
+  task_drop(t); /* its results were taken */
 }
 
 static void read_events(gm_request *request, record *r) {
@@ -179,7 +147,7 @@ static void test_events_from_the_queue(void **state) {
   static const task_kind kinds[] = {TASK_CAPTION, TASK_ASK_BOXES, TASK_ASK_SAMPLED, TASK_CHAT};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     record r = {0};
-    task t = begin(&world, kinds[i], NULL);
+    task t = task_begin(&world, kinds[i], NULL);
     read_events(t.request, &r);
     gm_event event = {.struct_size = sizeof event};
     assert_int_equal(gm_request_next_event(t.request, 0, &event), GM_ERR_ARGUMENT);
@@ -187,7 +155,7 @@ static void test_events_from_the_queue(void **state) {
     assert_true(r.length > 0);
     assert_events_of_answer(&r, &t, GM_OK);
   }
-  assert_idle(&world);
+  assert_engine_idle(&world);
 }
 
 static void test_events_by_callback(void **state) {
@@ -196,7 +164,7 @@ static void test_events_by_callback(void **state) {
   gm_request_params params = gm_request_params_default();
   params.event = note;
   params.user = &r;
-  task t = begin(&world, TASK_CAPTION, &params);
+  task t = task_begin(&world, TASK_CAPTION, &params);
   gm_event event = {.struct_size = sizeof event};
   assert_int_equal(gm_request_next_event(t.request, 0, &event), GM_ERR_ARGUMENT);
   assert_true(gm_request_wait(t.request, -1));
@@ -215,13 +183,13 @@ static void test_stages_of_a_scene(void **state) {
   engine_world w;
   record r = {0};
   engine_world_open(&w, NULL);
-  task t = begin(&w, TASK_SCENE, NULL);
+  task t = task_begin(&w, TASK_SCENE, NULL);
   read_events(t.request, &r);
   assert_int_equal(r.n_done, 1);
   assert_int_equal(r.status, GM_OK);
   assert_true(has_stage(&r, "image") && has_stage(&r, "vision") && has_stage(&r, "proposer"));
   assert_false(r.falls);
-  drop(&t);
+  task_drop(&t);
   engine_world_close(&w);
 }
 
@@ -229,7 +197,7 @@ static void test_stages_of_a_scene(void **state) {
 
 static void test_waiting(void **state) {
   (void)state;
-  task t = begin(&world, TASK_CAPTION, NULL);
+  task t = task_begin(&world, TASK_CAPTION, NULL);
   gm_answer *answer;
   gm_error err = {0};
   while (!gm_request_wait(t.request, 0)) { /* 0 does not wait; yields to other threads here */
@@ -240,22 +208,22 @@ static void test_waiting(void **state) {
   assert_true(gm_request_wait(t.request, 1e-4));
   assert_true(gm_request_wait(t.request, 1e300));
   assert_true(gm_request_wait(t.request, -1));
-  drop(&t);
-  t = begin(&world, TASK_CAPTION, NULL);
+  task_drop(&t);
+  t = task_begin(&world, TASK_CAPTION, NULL);
   assert_true(gm_request_wait(t.request, 1e300));
-  drop(&t);
+  task_drop(&t);
 }
 
 static void test_an_event_that_is_not_there(void **state) {
   (void)state;
   gm_event event = {.struct_size = sizeof event};
-  task first = begin(&world, TASK_CAPTION, NULL), t = begin(&world, TASK_SCENE, NULL);
+  task first = task_begin(&world, TASK_CAPTION, NULL), t = task_begin(&world, TASK_SCENE, NULL);
   gm_status status = gm_request_next_event(t.request, 0, &event);
   assert_true(status == GM_OK || status == GM_ERR_TIMEOUT);
   while ((status = gm_request_next_event(t.request, 1e-3, &event)) != GM_ERR_ARGUMENT)
     assert_true(status == GM_OK || status == GM_ERR_TIMEOUT);
-  drop(&t);
-  drop(&first);
+  task_drop(&t);
+  task_drop(&first);
 }
 
 static void test_results_are_taken_once_and_of_their_kind(void **state) {
@@ -265,7 +233,7 @@ static void test_results_are_taken_once_and_of_their_kind(void **state) {
   gm_scene *scene;
   gm_ground_result *found[3];
   gm_classification *named[1];
-  task t = begin(&world, TASK_CAPTION, NULL);
+  task t = task_begin(&world, TASK_CAPTION, NULL);
   assert_true(gm_request_wait(t.request, -1));
   assert_int_equal(gm_request_take_scene(t.request, &scene, &err), GM_ERR_ARGUMENT);
   assert_null(scene);
@@ -279,10 +247,10 @@ static void test_results_are_taken_once_and_of_their_kind(void **state) {
   assert_int_equal(gm_request_take_answer(t.request, &answer, &err), GM_ERR_ARGUMENT);
   assert_null(answer);
   gm_request_free(t.request);
-  t = begin(&world, TASK_GROUND, NULL);
+  t = task_begin(&world, TASK_GROUND, NULL);
   assert_true(gm_request_wait(t.request, -1));
   assert_int_equal(gm_request_take_ground_results(t.request, found, 2, &err), GM_ERR_ARGUMENT);
-  drop(&t);
+  task_drop(&t);
 }
 
 /* Results that are never taken: the sanitizers check that they are freed. */
@@ -291,7 +259,7 @@ static void test_requests_freed_at_any_time(void **state) {
   for (int round = 0; round < 4; round++)
     for (int kind = 0; kind < TASK_KINDS; kind++) {
       gm_event event = {.struct_size = sizeof event};
-      task t = begin(&world, (task_kind)kind, NULL);
+      task t = task_begin(&world, (task_kind)kind, NULL);
       if (round == 1) (void)gm_request_next_event(t.request, -1, &event);
       if (round == 2) (void)gm_request_wait(t.request, 2e-3);
       if (round == 3) assert_true(gm_request_wait(t.request, -1));
@@ -300,8 +268,8 @@ static void test_requests_freed_at_any_time(void **state) {
       gm_view_free(t.view);
     }
   gm_request_free(NULL);
-  assert_idle(&world);
-  assert_answers(&world);
+  assert_engine_idle(&world);
+  assert_engine_answers(&world);
 }
 
 static void test_usage(void **state) {
@@ -310,8 +278,8 @@ static void test_usage(void **state) {
   gm_usage usage = {.struct_size = sizeof usage};
   gm_answer *answer;
   (void)engine_scene(&world, 0, 0);
-  assert_answers(&world); /* so that the prefix exists */
-  task t = begin(&world, TASK_CAPTION, NULL);
+  assert_engine_answers(&world); /* so that the prefix exists */
+  task t = task_begin(&world, TASK_CAPTION, NULL);
   assert_true(gm_request_wait(t.request, -1));
   assert_int_equal(gm_request_usage(t.request, &usage), GM_OK);
   assert_ok(gm_request_take_answer(t.request, &answer, &err), &err);
@@ -319,100 +287,6 @@ static void test_usage(void **state) {
   assert_true(usage.cached > 0 && usage.cached < usage.prompt);
   gm_answer_free(answer);
   gm_request_free(t.request);
-}
-
-/* ---- freeing in callbacks ---- */
-
-typedef struct freer {
-  gm_request *request; /* set before its first event */
-  gm_event_type when;
-  size_t events, after;
-  bool freed;
-  atomic_bool over;
-} freer;
-
-static void free_at(void *user, const gm_event *event) {
-  freer *f = user;
-  if (f->freed) f->after++;
-  f->events++;
-  if (f->freed || event->type != f->when) return;
-  f->freed = true;
-  gm_request_free(f->request);
-  atomic_store(&f->over, true);
-}
-
-static void test_a_request_is_freed_in_its_callback(void **state) {
-  (void)state;
-  for (gm_event_type when = GM_EVENT_PROGRESS; when <= GM_EVENT_DONE; when++) {
-    freer f = {.when = when};
-    gm_error err = {0};
-    gm_request_params params = gm_request_params_default();
-    params.event = free_at;
-    params.user = &f;
-    assert_ok(gm_request_caption(&f.request, engine_scene(&world, 0, 0), NULL, &params, &err),
-              &err);
-    while (!atomic_load(&f.over)) sched_yield();
-    while (engine_info(&world).running + engine_info(&world).waiting > 0) sched_yield();
-    assert_int_equal(f.after, 0);
-    assert_answers(&world);
-  }
-}
-
-/* One request's callback frees another, which runs or waits. */
-static void test_a_callback_frees_other_requests(void **state) {
-  (void)state;
-  for (int kind = 0; kind < TASK_KINDS; kind++) {
-    if (kind == TASK_CHAT || kind == TASK_CLASSIFY)
-      continue; /* their chats must outlive them */
-    freer f = {.when = GM_EVENT_TEXT};
-    gm_request_params params = gm_request_params_default();
-    params.event = free_at;
-    params.user = &f;
-    task other = begin(&world, (task_kind)kind, NULL);
-    f.request = other.request;
-    task t = begin(&world, TASK_CAPTION, &params);
-    assert_true(gm_request_wait(t.request, -1));
-    assert_true(f.freed);
-    drop(&t);
-  }
-  while (engine_info(&world).running + engine_info(&world).waiting > 0) sched_yield();
-  assert_answers(&world);
-}
-
-/* Everything is freed in the last callback, on the engine's own thread. */
-typedef struct last_words {
-  engine_world w;
-  gm_request *request;
-  gm_status status;
-  atomic_bool over;
-} last_words;
-
-static void free_everything(void *user, const gm_event *event) {
-  last_words *l = user;
-  gm_answer *answer;
-  if (event->type != GM_EVENT_DONE) return;
-  l->status = gm_request_take_answer(l->request, &answer, NULL);
-  if (l->status == GM_OK && !gm_request_wait(l->request, 0)) l->status = GM_ERR_ARGUMENT;
-  gm_answer_free(answer);
-  gm_request_free(l->request);
-  engine_world_close(&l->w);
-  atomic_store(&l->over, true);
-}
-
-static void test_the_engine_is_freed_in_the_last_callback(void **state) {
-  (void)state;
-  last_words l = {0};
-  gm_error err = {0};
-  gm_request_params params = gm_request_params_default();
-  size_t threads = threads_now();
-  params.event = free_everything;
-  params.user = &l;
-  engine_world_open(&l.w, NULL);
-  assert_ok(gm_request_caption(&l.request, engine_scene(&l.w, 0, 0), NULL, &params, &err),
-            &err);
-  while (!atomic_load(&l.over)) sched_yield();
-  assert_int_equal(l.status, GM_OK);
-  while (threads_now() > threads) sched_yield();
 }
 
 /* ---- cancelling ---- */
@@ -435,7 +309,7 @@ static bool cancel_after(task_kind kind, size_t n, bool fresh) {
   if (fresh) engine_world_open(&own, NULL);
   record r = {0};
   gm_event event = {.struct_size = sizeof event};
-  task t = begin(w, kind, NULL);
+  task t = task_begin(w, kind, NULL);
   for (size_t i = 0; i < n && r.n_done == 0; i++)
     if (gm_request_next_event(t.request, -1, &event) == GM_OK) note(&r, &event);
   bool running = r.n_done == 0;
@@ -451,8 +325,8 @@ static bool cancel_after(task_kind kind, size_t n, bool fresh) {
     assert_true((o.n > 0) == (o.status == GM_OK));
     outcome_free(&o);
   }
-  assert_idle(w);
-  assert_answers(w);
+  assert_engine_idle(w);
+  assert_engine_answers(w);
   if (fresh) engine_world_close(&own);
   return running;
 }
@@ -490,8 +364,8 @@ static void test_cancel_in_the_queue(void **state) {
     assert_true(o.status == GM_OK || o.status == GM_ERR_CANCELLED);
     outcome_free(&o);
   }
-  assert_idle(&world);
-  assert_answers(&world);
+  assert_engine_idle(&world);
+  assert_engine_answers(&world);
 }
 
 /* ---- deadlines ---- */
@@ -501,15 +375,15 @@ static void test_a_deadline_that_has_passed(void **state) {
   gm_request_params params = gm_request_params_default();
   params.timeout = 1e-9;
   for (int kind = 0; kind < TASK_KINDS; kind++) {
-    task t = begin(&world, (task_kind)kind, &params);
+    task t = task_begin(&world, (task_kind)kind, &params);
     outcome o = task_end(&t);
     if (kind == TASK_SCENE && o.status == GM_OK) continue; /* it was in memory */
     assert_int_equal(o.status, GM_ERR_TIMEOUT);
     assert_int_equal(o.n, 0);
     outcome_free(&o);
   }
-  assert_idle(&world);
-  assert_answers(&world);
+  assert_engine_idle(&world);
+  assert_engine_answers(&world);
 }
 
 /* The callback of the first piece of text takes longer than the time that is left. */
@@ -523,12 +397,12 @@ static void test_a_deadline_in_the_middle(void **state) {
   (void)state;
   record r = {0};
   gm_request_params params = gm_request_params_default();
-  assert_answers(&world);
+  assert_engine_answers(&world);
   params.event = sleep_over;
   params.user = &r;
   /* Long enough for a first token on a busy machine, unless it is too long for the sleeps. */
   params.timeout = 1;
-  task t = begin(&world, TASK_CAPTION, &params);
+  task t = task_begin(&world, TASK_CAPTION, &params);
   gm_answer *answer;
   gm_error err = {0};
   assert_true(gm_request_wait(t.request, -1));
@@ -540,8 +414,8 @@ static void test_a_deadline_in_the_middle(void **state) {
   assert_string_equal(answer->text, r.text);
   gm_answer_free(answer);
   outcome_free(&r.phrases);
-  drop(&t);
-  assert_answers(&world);
+  task_drop(&t);
+  assert_engine_answers(&world);
 }
 
 /* ---- a full queue ---- */
@@ -570,7 +444,7 @@ static void test_a_full_queue(void **state) {
   request.user = &g;
   engine_world_open(&w, &params);
   assert_int_equal(engine_info(&w).queue, 2);
-  task first = begin(&w, TASK_CAPTION, &request);
+  task first = task_begin(&w, TASK_CAPTION, &request);
   while (!atomic_load(&g.reached)) sched_yield();
   task second = {.kind = TASK_CAPTION}, third = {.kind = TASK_CAPTION};
   assert_ok(task_submit(&w, &second, NULL, &err), &err);
@@ -598,179 +472,14 @@ static void test_a_full_queue(void **state) {
   assert_ok(gm_chat_create(&chat, w.scenes[0][0], &err), &err);
   assert_int_equal(gm_chat_ask(chat, "What is it?", NULL, NULL, &answer, &err), GM_ERR_BUSY);
   atomic_store(&g.open, true);
-  drop(&first);
-  drop(&second);
+  task_drop(&first);
+  task_drop(&second);
   assert_ok(gm_chat_ask(chat, "What is it?", NULL, NULL, &answer, &err), &err);
   gm_answer_free(answer);
   gm_chat_free(chat);
-  assert_idle(&w);
-  assert_answers(&w);
+  assert_engine_idle(&w);
+  assert_engine_answers(&w);
   engine_world_close(&w);
-}
-
-/* ---- calls from within callbacks ---- */
-
-typedef struct caller {
-  engine_world *w;
-  size_t calls, wrong;
-  gm_request *submitted;
-  gm_chat *chat;
-} caller;
-
-static void refuse(caller *c, gm_status status) {
-  c->wrong += status != GM_ERR_ARGUMENT;
-}
-
-/* Every call that computes is refused; others work. */
-static void call_everything(caller *c) {
-  engine_world *w = c->w;
-  gm_scene *scene = w->scenes[0][0];
-  gm_box box = {108, 46, 193, 124};
-  gm_answer *answer = NULL;
-  gm_scene *made = NULL;
-  gm_model *model = NULL;
-  gm_clip *clip = NULL;
-  gm_view *view = NULL;
-  gm_classes *classes = NULL;
-  gm_explanation *explanation = NULL;
-  gm_classification *named = NULL;
-  gm_ground_result *found = NULL;
-  const char *const words[] = {"a tree"};
-  char sum[65];
-  static float feature[4096];
-  gm_model_params opening = gm_model_params_default();
-  gm_clip_params clip_opening = gm_clip_params_default();
-  gm_classes_params class_params = gm_classes_params_default();
-  gm_view_params view_params = gm_view_params_default(GM_METHOD_WCA);
-  gm_event event = {.struct_size = sizeof event};
-  opening.engine = clip_opening.engine = w->engine;
-  class_params.method = GM_METHOD_CLIP;
-  class_params.names = words;
-  class_params.n_names = 1;
-  view_params.crops = 2;
-  if (c->calls++ > 0) return;
-  refuse(c, gm_caption(scene, NULL, NULL, &answer, NULL));
-  refuse(c, gm_captions(&scene, 1, NULL, NULL, &answer, NULL));
-  refuse(c, gm_ask(scene, words, NULL, 1, NULL, &answer, NULL));
-  refuse(c, gm_describe(scene, &box, 1, false, NULL, NULL, &answer, NULL));
-  refuse(c, gm_chat_ask(c->chat, "What?", NULL, NULL, &answer, NULL));
-  refuse(c, gm_ground(scene, words, 1, NULL, NULL, &found, NULL));
-  refuse(c, gm_scene_create(&made, w->models[0], w->images[0], NULL, NULL, NULL));
-  refuse(c, gm_scene_create(&made, w->models[0], w->images[2], NULL, NULL, NULL));
-  refuse(c, gm_model_open(&model, NULL, &opening, NULL));
-  refuse(c, gm_model_open(&model, NULL, NULL, NULL));
-  refuse(c, gm_clip_open(&clip, NULL, &clip_opening, NULL));
-  refuse(c, gm_model_sha256(w->models[0], sum, NULL, NULL));
-  refuse(c, gm_clip_sha256(w->clip, sum, NULL, NULL));
-  refuse(c, gm_clip_encode_texts(w->clip, words, 1, feature, NULL, NULL));
-  refuse(c, gm_clip_encode_boxes(w->clip, w->images[0], &box, 1, feature, NULL, NULL));
-  refuse(c, gm_classes_create(&classes, w->clip, &class_params, NULL, NULL));
-  if (gm_view_create(&view, w->clip, w->images[0], &view_params, NULL) != GM_OK) c->wrong++;
-  refuse(c, gm_classify(view, w->classes, NULL, NULL, &named, NULL));
-  refuse(c, gm_explain(view, w->classes, 0, NULL, NULL, &explanation, NULL));
-  refuse(c, gm_label_regions(w->clip, w->images[0], &box, 1, w->classes, NULL, NULL, NULL,
-                             &named, NULL));
-  gm_view_free(view);
-  if (gm_request_caption(&c->submitted, scene, NULL, NULL, NULL) != GM_OK) c->wrong++;
-  if (gm_request_wait(c->submitted, -1)) c->wrong++;
-  while (gm_request_next_event(c->submitted, -1, &event) == GM_OK) continue;
-  gm_request *doomed;
-  if (gm_request_caption(&doomed, scene, NULL, NULL, NULL) != GM_OK) c->wrong++;
-  gm_request_cancel(doomed);
-  gm_request_free(doomed);
-  gm_region region = {.struct_size = sizeof region};
-  if (gm_scene_region_at(scene, 0, &region) != GM_OK) c->wrong++;
-  if (answer || made || model || clip || classes || explanation || named || found) c->wrong++;
-}
-
-static void call_in_progress(void *user, const char *stage, double done) {
-  (void)stage;
-  (void)done;
-  call_everything(user);
-}
-
-static void call_in_text(void *user, const char *text, size_t length) {
-  (void)text;
-  (void)length;
-  call_everything(user);
-}
-
-static bool call_in_cancelled(void *user) {
-  call_everything(user);
-  return false;
-}
-
-static void call_in_progress_event(void *user, const gm_event *event) {
-  if (event->type == GM_EVENT_PROGRESS) call_everything(user);
-}
-
-static void call_in_text_event(void *user, const gm_event *event) {
-  if (event->type == GM_EVENT_TEXT) call_everything(user);
-}
-
-static void call_in_phrase_event(void *user, const gm_event *event) {
-  if (event->type == GM_EVENT_PHRASE) call_everything(user);
-}
-
-static void call_in_done_event(void *user, const gm_event *event) {
-  if (event->type == GM_EVENT_DONE) call_everything(user);
-}
-
-static caller new_caller(void) {
-  caller c = {.w = &world};
-  gm_error err = {0};
-  assert_ok(gm_chat_create(&c.chat, engine_scene(&world, 0, 0), &err), &err);
-  return c;
-}
-
-static void end_caller(caller *c) {
-  assert_true(c->calls > 0);
-  assert_int_equal(c->wrong, 0);
-  task t = {.kind = TASK_CAPTION, .request = c->submitted};
-  outcome o = task_end(&t);
-  assert_int_equal(o.status, GM_OK);
-  outcome_free(&o);
-  gm_chat_free(c->chat);
-  while (engine_info(&world).running + engine_info(&world).waiting > 0) sched_yield();
-}
-
-static void test_calls_from_within_a_calls_callbacks(void **state) {
-  (void)state;
-  for (int which = 0; which < 4; which++) {
-    caller c = new_caller();
-    gm_error err = {0};
-    gm_callbacks callbacks = gm_callbacks_default();
-    char sum[65];
-    callbacks.user = &c;
-    if (which == 1) callbacks.text = call_in_text;
-    if (which == 2)
-      callbacks.cancelled = call_in_cancelled;
-    else if (which != 1)
-      callbacks.progress = call_in_progress;
-    gm_answer *answer = NULL;
-    if (which < 3)
-      assert_ok(gm_caption(world.scenes[0][0], NULL, &callbacks, &answer, &err), &err);
-    else
-      assert_ok(gm_model_sha256(world.models[0], sum, &callbacks, &err), &err);
-    gm_answer_free(answer);
-    end_caller(&c);
-  }
-}
-
-static void test_calls_from_within_a_requests_events(void **state) {
-  (void)state;
-  void (*const events[])(void *, const gm_event *) = {
-      call_in_progress_event, call_in_text_event, call_in_phrase_event, call_in_done_event};
-  for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-    caller c = new_caller();
-    gm_request_params params = gm_request_params_default();
-    params.event = events[i];
-    params.user = &c;
-    task t = begin(&world, TASK_CAPTION, &params);
-    assert_true(gm_request_wait(t.request, -1));
-    drop(&t);
-    end_caller(&c);
-  }
 }
 
 /* ---- conversations ---- */
@@ -784,7 +493,7 @@ static void test_one_turn_at_a_time(void **state) {
   gm_request_params params = gm_request_params_default();
   params.event = wait_at;
   params.user = &g;
-  task t = begin(&world, TASK_CHAT, &params);
+  task t = task_begin(&world, TASK_CHAT, &params);
   while (!atomic_load(&g.reached)) sched_yield();
   assert_int_equal(gm_request_chat(&second, t.chat, "Where?", NULL, NULL, &err),
                    GM_ERR_ARGUMENT);
@@ -794,7 +503,7 @@ static void test_one_turn_at_a_time(void **state) {
   assert_true(gm_request_wait(t.request, -1));
   assert_ok(gm_chat_ask(t.chat, "Where?", NULL, NULL, &answer, &err), &err);
   gm_answer_free(answer);
-  drop(&t);
+  task_drop(&t);
 }
 
 /* Classes of an equal CLIP on another engine: each asks for the other's sum while it runs. */
@@ -833,17 +542,12 @@ int main(void) {
       cmocka_unit_test(test_results_are_taken_once_and_of_their_kind),
       cmocka_unit_test(test_requests_freed_at_any_time),
       cmocka_unit_test(test_usage),
-      cmocka_unit_test(test_a_request_is_freed_in_its_callback),
-      cmocka_unit_test(test_a_callback_frees_other_requests),
-      cmocka_unit_test(test_the_engine_is_freed_in_the_last_callback),
       cmocka_unit_test(test_cancel_at_any_moment),
       cmocka_unit_test(test_cancel_while_a_picture_is_seen),
       cmocka_unit_test(test_cancel_in_the_queue),
       cmocka_unit_test(test_a_deadline_that_has_passed),
       cmocka_unit_test(test_a_deadline_in_the_middle),
       cmocka_unit_test(test_a_full_queue),
-      cmocka_unit_test(test_calls_from_within_a_calls_callbacks),
-      cmocka_unit_test(test_calls_from_within_a_requests_events),
       cmocka_unit_test(test_one_turn_at_a_time),
       cmocka_unit_test(test_classes_of_another_engine),
   };

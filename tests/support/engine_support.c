@@ -340,3 +340,34 @@ outcome task_alone(const task *t, unsigned threads) {
   engine_world_close(&w);
   return o;
 }
+
+void assert_engine_idle(const engine_world *w) {
+  gm_engine_info info = engine_info(w);
+  assert_int_equal(info.waiting, 0);
+  assert_int_equal(info.running, 0);
+}
+
+task task_begin(engine_world *w, task_kind kind, const gm_request_params *params) {
+  gm_error err = {0};
+  task t = {.kind = kind};
+  task_prepare(w, &t);
+  assert_ok(task_submit(w, &t, params, &err), &err);
+  return t;
+}
+
+void task_drop(task *t) {
+  outcome o = task_end(t);
+  outcome_free(&o);
+}
+
+void assert_engine_answers(engine_world *w) {
+  static outcome first;
+  task t = {.kind = TASK_CAPTION};
+  outcome now = task_call(w, &t);
+  assert_int_equal(now.status, GM_OK);
+  if (!first.bytes)
+    first = now;
+  else
+    assert_same_outcome(&now, &first, "the caption", 0);
+  if (now.bytes != first.bytes) outcome_free(&now);
+}

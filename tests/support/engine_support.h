@@ -64,6 +64,9 @@ gm_status task_submit(const engine_world *w, task *t, const gm_request_params *p
 outcome task_end(task *t);
 /* Prepares the task, makes the call and frees what task_prepare made. */
 outcome task_call(engine_world *w, task *t);
+/* Prepares and submits a task on the first picture; task_drop waits for it and frees all. */
+task task_begin(engine_world *w, task_kind kind, const gm_request_params *params);
+void task_drop(task *t);
 /* Runs the task by its call, on an engine of its own with that many threads. */
 outcome task_alone(const task *t, unsigned threads);
 
@@ -73,6 +76,11 @@ void assert_same_outcome(const outcome *found, const outcome *wanted, const char
 void outcome_free(outcome *o);
 /* Adds the answer's text, ids, groundings and regions to the bytes. answer may be NULL. */
 void outcome_add_answer(outcome *o, const gm_answer *answer);
+
+/* Fails the test if requests wait or run. */
+void assert_engine_idle(const engine_world *w);
+/* Fails the test if a caption differs from the first one that this was called for. */
+void assert_engine_answers(engine_world *w);
 
 /* The process's number of threads now. */
 size_t threads_now(void);
