@@ -2,7 +2,7 @@
  *
  *   config.json   all that decides what the run computes
  *   results.csv   a row an evaluation      results.png  the same as curves
- *   log.jsonl     a line an update, an evaluation, a checkpoint
+ *   log.jsonl     a line an update, an evaluation
  *   train_batch0.png, val_pred.png
  *   best.gguf, last.gguf   models
  *   last.state    from which the run goes on

@@ -1,6 +1,7 @@
 /* run_words.c - stages 2 and 3 as a task: conversations about regions. Vision and proposer stay
- * as they are, so their features are kept. Measured of held-out samples, each answer being read
- * with its true beginning: the greedy choice at every place. */
+ * as they are, so their features are kept. Measured of held-out samples: the greedy choice at
+ * every place, each answer being read with its true beginning; and the caption that the model
+ * says by itself (run_caption.h). */
 #include "instruct_train.h"
 #include "ops.h"
 #include "rng.h"
