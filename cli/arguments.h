@@ -114,7 +114,8 @@ enum {
   GROUP_PROPOSED = 1 << 23, /* regions of one picture at a time */
   GROUP_TRAIN = 1 << 24,
   GROUP_TUNE = 1 << 25,
-  GROUP_CURATE = 1 << 26
+  GROUP_CURATE = 1 << 26,
+  GROUP_CALIBRATE = 1 << 27
 };
 
 typedef struct cli_command {

@@ -18,6 +18,7 @@ int cmd_convert(const cli_args *args);
 int cmd_inspect(const cli_args *args);
 int cmd_eval(const cli_args *args);
 int cmd_tune(const cli_args *args);
+int cmd_calibrate(const cli_args *args);
 int cmd_bench(const cli_args *args);
 int cmd_train(const cli_args *args);
 int cmd_help(const cli_args *args);

@@ -281,6 +281,9 @@ typedef struct gm_model_info {
   const char *cache_type_k, *cache_type_v; /* of the language model's cache */
   const char *scope; /* what an embedded model was trained on, "drawn emoji": it takes anything
                         else for one of those. NULL: not known */
+  const char *head_clip; /* name of the CLIP that its head looks with, if gm_ground is given it;
+                            NULL: none */
+  bool calibrated;       /* it has a head: docs/PRESENT.md */
 } gm_model_info;
 /* Strings live as long as the model. */
 GM_API gm_status gm_model_get_info(const gm_model *model, gm_model_info *out, gm_error *err);

@@ -157,6 +157,69 @@ GM_API gm_status gm_tune(const gm_tune_params *params, const char *path,
 GM_API gm_status gm_tune_measure(const gm_tune_params *params, const gm_callbacks *callbacks,
                                  gm_tune_cost *out, gm_error *err);
 
+/* ---- whether a thing is there ---- */
+
+/* A phrase that gm_calibrate asked, as it was measured. */
+typedef struct gm_calibrate_row {
+  size_t struct_size;
+  const char *picture, *phrase;
+  const char *kind;         /* "there", "noun", "near", "place", "attribute" */
+  const char *const *names; /* [n_signals] */
+  const float *signals;     /* [n_signals]; docs/PRESENT.md says what they are */
+  size_t n_signals;
+  float share; /* of the best region */
+  bool all;    /* asked for all instances */
+  bool right;  /* the phrase is there, and the best region is it (IoU of at least 0.5) */
+} gm_calibrate_row;
+
+typedef struct gm_calibrate_params {
+  size_t struct_size;
+  const char *model;   /* what gm_model_open takes; it may be quantised */
+  const char *adapter; /* on the model; what is written has its changes too. NULL: none */
+  const char *clip;    /* what gm_clip_open takes; the head can look with it. NULL: none */
+  const gm_tune_picture *pictures; /* [n_pictures], as in gm_tune_params */
+  size_t n_pictures;
+  uint64_t seed;    /* of the phrases that are not there */
+  unsigned threads; /* as in gm_model_params */
+  const char *name; /* that the adapter gets; NULL: none */
+  /* As in gm_tune_params. */
+  void (*note)(void *note_user, bool detail, const char *line);
+  void *note_user;
+  /* Called with each phrase, on the same thread; the row lives until it returns. May be NULL.
+   */
+  void (*row)(void *row_user, const gm_calibrate_row *row);
+  void *row_user;
+} gm_calibrate_params;
+
+static inline gm_calibrate_params gm_calibrate_params_default(void) {
+  gm_calibrate_params params = GM_ZERO;
+  params.struct_size = sizeof params;
+  return params;
+}
+
+/* What the head does with phrases of pictures that it was not fitted on: measured by fitting
+ * five times, each time without a fifth of the pictures. An answer is a phrase whose `present`
+ * is at least 0.5. */
+typedef struct gm_calibrate_report {
+  size_t struct_size;
+  size_t n_there;                /* phrases that are there */
+  size_t right, kept;            /* of these with the right box: all, and answered */
+  size_t n_nouns, refused_nouns; /* names that are not there: all, and refused */
+  size_t n_hard, refused_hard;   /* near names, places and attributes */
+  size_t n_answers;
+  double auc; /* of `present`: there against not there */
+  double ece; /* expected calibration error of the answers' scores */
+} gm_calibrate_report;
+
+/* Fits the head that says whether a phrase's thing is in the picture, and how likely a region
+ * is the right one, and writes it as an adapter (gm_adapter_use) to path, whole or not at all.
+ * The phrases come from the pictures' own names and expressions: as they are, and changed so
+ * that they are not there. Nothing is learned through the model. progress: "asking". out may be
+ * NULL. Errors: as gm_tune. */
+GM_API gm_status gm_calibrate(const gm_calibrate_params *params, const char *path,
+                              const gm_callbacks *callbacks, gm_calibrate_report *out,
+                              gm_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,6 +3,7 @@
 
 #include "adapters.h"
 #include "boxes_file.h"
+#include "class_options.h"
 #include "file_names.h"
 #include "results.h"
 #include "run_settings.h"
@@ -182,20 +183,33 @@ static int begin_ledger(cli_batch *b) {
   return code;
 }
 
+/* The CLIP of the model's head: the one given, or clip-mini if it was that. */
+static int open_looker(cli_batch *b) {
+  const cli_args *a = b->job->args;
+  const char *name = a->clip_model;
+  if (!name && b->info.head_clip && strcmp(b->info.head_clip, "clip-mini") == 0)
+    name = b->info.head_clip;
+  if (!b->job->looks || !name) return CLI_DONE;
+  return cli_open_clip(a, name, true, &b->job->clip);
+}
+
 /* Opens Groma if the command works on scenes; hashes the models if results are kept. */
 static int prepare_models(cli_batch *b) {
   const cli_args *a = b->job->args;
   if (b->job->run) {
-    int code =
-        cli_open_model(a, b->inputs.whole ? b->inputs.n : 0, b->job->clip != NULL, &b->model);
+    int code = cli_open_model(a, b->inputs.whole ? b->inputs.n : 0,
+                              b->job->clip || a->clip_model, &b->model);
     if (code != CLI_DONE) return code;
     b->info = out_model_info(b->model);
     b->scope = cli_scope_of(a, b->model);
     b->export.model = b->info.name;
     b->export.classes = b->job->classes;
     b->export.n_classes = b->job->n_classes;
+    code = open_looker(b);
+    if (code != CLI_DONE) return code;
   }
-  if (b->job->clip && !b->scope.scope && !a->clip_model && !(b->job->run_image && a->model)) {
+  if (b->job->clip && !b->job->looks && !b->scope.scope && !a->clip_model &&
+      !(b->job->run_image && a->model)) {
     gm_clip_info info = out_clip_info(b->job->clip);
     b->scope = (cli_scope){info.name, info.scope};
   }
@@ -236,6 +250,7 @@ int cli_batch_set_up(cli_batch *b, const cli_list *inputs) {
 void cli_batch_free(cli_batch *b) {
   cli_ledger_close(b->ledger);
   cli_close_model(b->job->args, b->model);
+  if (b->job->looks) cli_close_clip(b->job->args, b->job->clip);
   cli_inputs_free(&b->inputs);
   if (b->kept) fclose(b->kept);
   free(b->output);

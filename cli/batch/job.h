@@ -28,7 +28,8 @@ struct cli_job {
                          cli_report *report, gm_error *err);
   const char *nothing; /* the message if no picture had a result; NULL: every picture has one */
   gm_clip *clip;       /* NULL: the command has none */
-  json_t *settings;    /* the command's own, see cli_option_settings; NULL: none */
+  bool looks; /* a CLIP is opened if the model's head looks with one; the batch closes it */
+  json_t *settings; /* the command's own, see cli_option_settings; NULL: none */
   /* For the run function: */
   struct cli_naming *naming;
   const cli_list *phrases;

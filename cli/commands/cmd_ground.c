@@ -38,6 +38,8 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   if (params.max_det == 0 && !params.all) params.max_det = 1;
   params.min_score = (float)job->args->min_score;
   params.min_present = job->args->min_present > 0 ? (float)job->args->min_present : -1;
+  params.clip = job->clip;
+  params.image = job->clip ? report->image : NULL;
   gm_ground_result **found = calloc(n, sizeof *found);
   if (!found) return err->status = GM_ERR_MEMORY;
   gm_status status =
@@ -73,6 +75,7 @@ int cmd_ground(const cli_args *args) {
       .command = "ground",
       .run = run,
       .language = true,
+      .looks = true,
       .nothing =
           "nothing that a phrase names is there (--min-present), or no region's score reaches "
           "--min-score"};

@@ -22,6 +22,7 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
                                .adapters = params->adapters,
                                .n_adapters = params->n_adapters};
   GM_TRY(gm_opened_open(&clip->base, path ? path : DEFAULT_CLIP, &how, err));
+  GM_TRY(gm_vocabulary_sha256(clip->base.file, clip->vocabulary, err));
   return gm_clip_model_load(&clip->model, clip->base.weights, err);
 }
 

@@ -14,13 +14,19 @@ enum {
   BEST = 5,         /* regions per phrase unless max_det says otherwise */
   FREE_TOKENS = 12, /* of a free answer that names one object */
 };
+#define MIN_PRESENT 0.5F
 
 /* A result with its arrays. */
 typedef struct found_regions {
   gm_ground_result base; /* first: this is what callers have */
   gm_region *regions;
   char *raw;
+  float signals[GM_SIGNALS];
 } found_regions;
+
+const float *gm_ground_signals(const gm_ground_result *result) {
+  return ((const found_regions *)result)->signals;
+}
 
 gm_status gm_ground_region_at(const gm_ground_result *result, size_t i, gm_region *out) {
   const found_regions *f = (const found_regions *)result;
@@ -43,18 +49,22 @@ typedef struct search {
   gm_ids ids; /* a free answer's */
   float margin;
   float present; /* NaN: no region was to be named yet */
+  float signals[GM_SIGNALS];
 } search;
 
 struct gm_ground_job {
   gm_job job;
   gm_scene *scene;
   gm_question *questions; /* [n] */
+  char **phrases;         /* [n] */
   size_t n;
   gm_ground_params params;
   gm_ground_result **results; /* [n] */
   size_t n_regions;
-  int32_t *allowed; /* [n_regions + 1] room for the tokens of a step */
-  float *share;     /* [n_regions + 1] their softmax */
+  int32_t *allowed;            /* [n_regions + 1] room for the tokens of a step */
+  float *share;                /* [n_regions + 1] their softmax */
+  const gm_present_unit *unit; /* of the model's head; NULL: nothing is calibrated */
+  bool looks;                  /* the unit wants the CLIP's signals, which are missing */
 
   /* Of the batch questions[at, at + some). */
   size_t at, some;
@@ -72,7 +82,12 @@ static const gm_prompt *prompt_of(const gm_ground_job *g) {
 
 /* At the first step that is to name a region. */
 static void note_presence(const gm_ground_job *b, search *s, const float *logits) {
-  if (isnan(s->present)) s->present = gm_present_estimate(logits, prompt_of(b), b->n_regions);
+  if (!isnan(s->present)) return;
+  s->present = gm_present_estimate(logits, prompt_of(b), b->n_regions);
+  size_t best = gm_present_signals(s->signals, logits, b->scene->model->groma->llama->vocab,
+                                   prompt_of(b), b->n_regions);
+  s->signals[GM_SIGNAL_OBJECT] =
+      gm_present_logit_of(b->scene->encoding->base.regions[best].score);
 }
 
 static void found(search *s, size_t region, float score) {
@@ -148,12 +163,21 @@ static gm_status next_free(void *user, size_t i, const float *logits, int32_t *i
 
 /* ---- results ---- */
 
-/* What is found, sorted and cut as the parameters ask. */
+/* What the head makes of the signals. */
+static void calibrate(const gm_present_unit *unit, found_regions *f) {
+  float logit = gm_present_logit(unit, f->signals);
+  f->base.present = gm_present_probability(logit);
+  f->base.calibrated = true;
+  for (size_t i = 0; i < f->base.n_regions; i++)
+    f->regions[i].score = gm_present_score(unit, logit, f->regions[i].share);
+}
+
+/* What is found, which is sorted, cut as the parameters ask. */
 static void cut_result(const gm_ground_params *params, found_regions *f) {
-  if (params->free) return;
   gm_ground_result *result = &f->base;
   size_t found = result->n_regions;
-  gm_sort_regions(f->regions, result->n_regions);
+  float least = params->min_present == 0 ? MIN_PRESENT : params->min_present;
+  if (result->calibrated && result->present < least) result->n_regions = 0;
   size_t most = params->max_det ? params->max_det : params->all ? SIZE_MAX : BEST;
   if (result->n_regions > most) result->n_regions = most;
   while (result->n_regions > 0 && f->regions[result->n_regions - 1].score < params->min_score)
@@ -173,8 +197,10 @@ static gm_status fill_result(const gm_ground_job *g, const search *s, found_regi
     f->regions[i] = gm_scene_region(g->scene, &list->regions[region], region);
     f->regions[i].share = f->regions[i].score = s->scores[region];
   }
-  cut_result(&g->params, f);
-  if (!g->params.free) return GM_OK;
+  if (!g->params.free) {
+    gm_sort_regions(f->regions, f->base.n_regions);
+    return GM_OK;
+  }
   gm_text raw = {0};
   GM_TRY(gm_text_append(&raw, "", 0, err));
   gm_status status =
@@ -182,6 +208,35 @@ static gm_status fill_result(const gm_ground_job *g, const search *s, found_regi
   f->raw = raw.bytes;
   f->base.raw = f->raw;
   f->base.margin = s->margin;
+  return status;
+}
+
+static void finish_results(gm_ground_job *g) {
+  for (size_t i = 0; i < g->n && !g->params.free; i++) {
+    found_regions *f = (found_regions *)g->results[i];
+    if (g->unit) calibrate(g->unit, f);
+    cut_result(&g->params, f);
+  }
+}
+
+/* The CLIP's signals of all phrases. */
+static gm_status look(gm_ground_job *g, gm_error *err) {
+  const gm_present_head *head = g->scene->model->head;
+  gm_box *boxes = calloc(g->n, sizeof *boxes);
+  float(*signals)[GM_SIGNALS] = calloc(g->n, sizeof *signals);
+  gm_status status =
+      boxes && signals ? GM_OK : gm_fail_memory(err, "the phrases", g->n * sizeof *signals);
+  for (size_t i = 0; i < g->n && status == GM_OK; i++)
+    boxes[i] = ((const found_regions *)g->results[i])->regions[0].box;
+  if (status == GM_OK)
+    status = gm_present_look(g->params.clip, g->params.image, head->background, head->n_words,
+                             (const char *const *)g->phrases, boxes, g->n, &g->job.inner,
+                             signals, err);
+  for (size_t i = 0; i < g->n && status == GM_OK; i++)
+    memcpy(((found_regions *)g->results[i])->signals + GM_CLIP_SIGNALS,
+           signals[i] + GM_CLIP_SIGNALS, (GM_SIGNALS - GM_CLIP_SIGNALS) * sizeof signals[i][0]);
+  free(boxes);
+  free(signals);
   return status;
 }
 
@@ -200,6 +255,7 @@ static gm_status make_result(const gm_ground_job *g, const search *s, gm_ground_
 static gm_status begin_search(gm_ground_job *g, search *s, gm_error *err) {
   size_t n = g->n_regions;
   *s = (search){.margin = INFINITY, .present = NAN};
+  for (size_t i = 0; i < GM_SIGNALS; i++) s->signals[i] = NAN;
   s->scores = malloc(n * sizeof *s->scores);
   s->order = malloc(n * sizeof *s->order);
   g->n_searches++;
@@ -231,6 +287,10 @@ static gm_status run(gm_job *job, gm_compute *c) {
   gm_ground_job *g = (gm_ground_job *)job;
   gm_talk *talks[BATCH];
   gm_asked asked[BATCH];
+  if (g->at == g->n) {
+    g->looks = false;
+    return look(g, c->err);
+  }
   g->some = g->n - g->at < BATCH ? g->n - g->at : BATCH;
   for (size_t i = 0; i < g->some; i++) {
     talks[i] = &g->talks[i];
@@ -250,8 +310,13 @@ static gm_status run(gm_job *job, gm_compute *c) {
 }
 
 static gm_status make_results(gm_ground_job *g, gm_error *err) {
-  for (size_t i = 0; i < g->some; i++)
-    GM_TRY(make_result(g, &g->searches[i], &g->results[g->at + i], err));
+  for (size_t i = 0; i < g->some; i++) {
+    gm_ground_result **result = &g->results[g->at + i];
+    GM_TRY(make_result(g, &g->searches[i], result, err));
+    float *signals = ((found_regions *)*result)->signals;
+    memcpy(signals, g->searches[i].signals, sizeof g->searches[i].signals);
+    signals[GM_SIGNAL_WORDS] = gm_present_words(g->phrases[g->at + i]);
+  }
   return GM_OK;
 }
 
@@ -280,7 +345,8 @@ static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *mor
   memset(g->voices, 0, sizeof g->voices);
   g->at += g->some;
   g->some = 0;
-  *more = status == GM_OK && g->at < g->n;
+  *more = status == GM_OK && (g->at < g->n || g->looks);
+  if (status == GM_OK && !*more) finish_results(g);
   for (size_t i = 0; i < g->n && status != GM_OK; i++) {
     gm_ground_result_free(g->results[i]);
     g->results[i] = NULL;
@@ -289,7 +355,8 @@ static gm_status collect(gm_job *job, gm_error *err, gm_status status, bool *mor
 }
 
 static bool ready(const gm_job *job) {
-  return gm_encoding_ready(((const gm_ground_job *)job)->scene->encoding);
+  const gm_ground_job *g = (const gm_ground_job *)job;
+  return g->at < g->n && gm_encoding_ready(g->scene->encoding);
 }
 
 gm_job *gm_ground_job_of(gm_ground_job *g) {
@@ -299,6 +366,8 @@ gm_job *gm_ground_job_of(gm_ground_job *g) {
 void gm_ground_job_free(gm_ground_job *g) {
   if (!g) return;
   for (size_t i = 0; i < g->n && g->questions; i++) gm_question_free(&g->questions[i]);
+  for (size_t i = 0; i < g->n && g->phrases; i++) free(g->phrases[i]);
+  free(g->phrases);
   free(g->questions);
   free(g->allowed);
   free(g->share);
@@ -310,8 +379,21 @@ static gm_status make_questions(gm_ground_job *g, const char *const *phrases, gm
     gm_status status =
         gm_question_locate(&g->questions[i], prompt_of(g), phrases[i], g->params.all, err);
     if (status != GM_OK) return gm_fail_prefix(err, status, "phrase %zu", i + 1);
+    g->phrases[i] = strdup(phrases[i]);
+    if (!g->phrases[i]) return gm_fail_memory(err, "the phrases", strlen(phrases[i]));
   }
   return GM_OK;
+}
+
+/* With the CLIP's signals where the head has them and the caller that CLIP. */
+static void choose_unit(gm_ground_job *g) {
+  const gm_present_head *head = g->scene->model->head;
+  if (!head || g->params.free) return;
+  const gm_present_unit *units = head->units[g->params.all ? GM_PRESENT_ALL : GM_PRESENT_ONE];
+  bool clip = units[1].n > 0 && g->params.clip && gm_present_fits(head, g->params.clip);
+  g->unit = &units[clip];
+  if (g->unit->n == 0) g->unit = NULL;
+  g->looks = clip;
 }
 
 static gm_status check_params(const gm_scene *scene, const gm_ground_params *params,
@@ -341,12 +423,14 @@ gm_status gm_ground_job_new(gm_ground_job **out, gm_scene *scene, const char *co
   g->results = results;
   g->params = *params;
   g->n_regions = scene->encoding->base.n;
+  choose_unit(g);
   g->questions = calloc(n, sizeof *g->questions);
+  g->phrases = calloc(n, sizeof *g->phrases);
   g->allowed = malloc((g->n_regions + 1) * sizeof *g->allowed);
   g->share = malloc((g->n_regions + 1) * sizeof *g->share);
   g->job = (gm_job){
       .kernels = scene->model->base.kernels, .run = run, .collect = collect, .ready = ready};
-  gm_status status = g->questions && g->allowed && g->share
+  gm_status status = g->questions && g->phrases && g->allowed && g->share
                          ? make_questions(g, phrases, err)
                          : gm_fail_memory(err, "the phrases", n * sizeof *g->questions);
   if (status == GM_OK)

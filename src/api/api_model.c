@@ -12,6 +12,8 @@ static gm_status open_parts(gm_model *model, const char *path, const gm_model_pa
                           params->fast};
   GM_TRY(gm_opened_open(&model->base, path ? path : GM_DEFAULT_MODEL, params, err));
   GM_TRY(gm_groma_load(&model->groma, model->base.weights, &cache, err));
+  GM_TRY(gm_present_head_read(&model->own_head, model->base.file, err));
+  model->head = gm_changes_present(&model->base.adapted.changes, model->own_head);
   return gm_model_use_cache(model, params, err);
 }
 
@@ -41,6 +43,7 @@ void gm_model_free(gm_model *model) {
   if (model->base.engine) gm_scenes_forget(model);
   gm_groma_free(model->groma);
   gm_opened_close(&model->base);
+  gm_present_head_free(model->own_head);
   free(model);
 }
 
@@ -57,6 +60,8 @@ gm_status gm_model_get_info(const gm_model *model, gm_model_info *out, gm_error 
       .cache_type_k = gm_type_traits_of(model->groma->kv_shape.k_type)->name,
       .cache_type_v = gm_type_traits_of(model->groma->kv_shape.v_type)->name,
       .scope = model->base.world ? model->base.world->scope : NULL,
+      .calibrated = model->head != NULL,
+      .head_clip = model->head && model->head->n_words ? model->head->clip_name : NULL,
   };
   return GM_STRUCT_WRITE(gm_model_info, out, &info, err);
 }

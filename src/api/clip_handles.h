@@ -12,6 +12,7 @@ struct gm_clip {
   pthread_mutex_t lock; /* of sum */
   char sum[65];         /* of the file's bytes, once it was asked for; "" before */
   char maker[65];       /* of sum and what computes, likewise */
+  char vocabulary[65];  /* SHA-256 of its tokens */
 };
 
 /* What names its features in the cache: the file's sum, the kernels and this library; it lives

@@ -12,7 +12,9 @@ struct gm_model {
   atomic_size_t users; /* the caller, and requests */
   gm_opened base;
   gm_groma *groma;
-  gm_scene_cache cache; /* dir NULL: no scenes are kept */
+  gm_scene_cache cache;        /* dir NULL: no scenes are kept */
+  gm_present_head *own_head;   /* of its file */
+  const gm_present_head *head; /* in use; NULL: none */
 };
 
 struct gm_scene {

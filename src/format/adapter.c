@@ -18,6 +18,7 @@ void gm_adapter_close(gm_adapter *adapter) {
   free(adapter->owned);
   free(adapter->parts);
   gm_model_file_close(adapter->file);
+  gm_present_head_free(adapter->present);
   free(adapter);
 }
 
@@ -162,11 +163,13 @@ static gm_status read_tensor(gm_adapter *adapter, size_t i, gm_error *err) {
 static gm_status read_all(gm_adapter *adapter, gm_error *err) {
   size_t n = gm_model_file_n_tensors(adapter->file);
   GM_TRY(read_head(adapter, err));
-  if (n == 0)
+  GM_TRY(gm_present_head_read(&adapter->present, adapter->file, err));
+  adapter->head.present = adapter->present;
+  if (n == 0 && !adapter->present)
     return gm_fail(err, GM_ERR_MODEL,
                    "%s: found an adapter without tensors: it changes nothing", adapter->path);
-  adapter->parts = calloc(n, sizeof *adapter->parts);
-  adapter->owned = calloc(n, sizeof *adapter->owned);
+  adapter->parts = calloc(n + 1, sizeof *adapter->parts);
+  adapter->owned = calloc(n + 1, sizeof *adapter->owned);
   if (!adapter->parts || !adapter->owned) return gm_fail_memory(err, adapter->path, n);
   for (size_t i = 0; i < n; i++) GM_TRY(read_tensor(adapter, i, err));
   return gm_model_file_sha256(adapter->file, adapter->sha256, NULL, err);
@@ -208,15 +211,23 @@ gm_status gm_adapter_from_memory(gm_adapter **out, const void *bytes, size_t siz
 
 /* ---- the tie ---- */
 
-gm_status gm_adapter_tie(const gm_model_file *base, char vocabulary[65], char header[65],
-                         gm_error *err) {
+gm_status gm_vocabulary_sha256(const gm_model_file *file, char out[65], gm_error *err) {
   const char *const *tokens;
-  size_t n, size;
+  size_t n;
   gm_sha256_state sha;
-  GM_TRY(gm_model_file_string_array(base, "tokenizer.ggml.tokens", &tokens, &n, err));
+  out[0] = 0;
+  if (!gm_model_file_has_key(file, "tokenizer.ggml.tokens")) return GM_OK;
+  GM_TRY(gm_model_file_string_array(file, "tokenizer.ggml.tokens", &tokens, &n, err));
   gm_sha256_begin(&sha);
   for (size_t i = 0; i < n; i++) gm_sha256_add_text(&sha, tokens[i]);
-  gm_sha256_end(&sha, vocabulary);
+  gm_sha256_end(&sha, out);
+  return GM_OK;
+}
+
+gm_status gm_adapter_tie(const gm_model_file *base, char vocabulary[65], char header[65],
+                         gm_error *err) {
+  size_t size;
+  GM_TRY(gm_vocabulary_sha256(base, vocabulary, err));
   const void *bytes = gm_model_file_bytes(base, &size);
   gm_sha256(bytes, gm_model_file_gguf(base)->data_begin, header);
   return GM_OK;

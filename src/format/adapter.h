@@ -3,11 +3,13 @@
  * A GGUF file in llama.cpp's adapter keys, extended as docs/FORMAT.md says. A change is a
  * low-rank pair of a matrix (NAME.lora_a [rank, in], NAME.lora_b [out, rank]; the matrix grows
  * by scale * alpha / rank * b a) or a difference to a whole tensor (NAME.diff, which is scaled
- * too). What a file may change is known when it meets its base: adapter_changes.h. */
+ * too). It may also bring a head that says whether a phrase's thing is there
+ * (present_head.h), or nothing else. What a file may change is known when it meets its base:
+ * adapter_changes.h. */
 #ifndef GM_ADAPTER_H
 #define GM_ADAPTER_H
 
-#include "model_file.h"
+#include "present_head.h"
 
 /* One change. Its arrays are f32, and finite. */
 typedef struct gm_adapter_part {
@@ -23,11 +25,12 @@ typedef struct gm_adapter_part {
 
 /* What an adapter says of itself and of the base that it was made for. */
 typedef struct gm_adapter_head {
-  const char *name;         /* NULL: none */
-  const char *architecture; /* "groma", "clip" */
-  float alpha;              /* of all pairs; 0: pairs are not divided by their ranks */
-  const char *vocabulary;   /* gm_adapter_tie's; NULL: not said */
-  const char *base;         /* gm_adapter_tie's; NULL: not said */
+  const char *name;               /* NULL: none */
+  const char *architecture;       /* "groma", "clip" */
+  float alpha;                    /* of all pairs; 0: pairs are not divided by their ranks */
+  const char *vocabulary;         /* gm_adapter_tie's; NULL: not said */
+  const char *base;               /* gm_adapter_tie's; NULL: not said */
+  const gm_present_head *present; /* NULL: none */
 } gm_adapter_head;
 
 typedef struct gm_adapter {
@@ -37,6 +40,7 @@ typedef struct gm_adapter {
   size_t n;
   char sha256[65]; /* of the file */
   gm_model_file *file;
+  gm_present_head *present;
   float **owned; /* [n_owned] arrays that the file has in another type */
   size_t n_owned;
 } gm_adapter;
@@ -56,6 +60,8 @@ void gm_adapter_close(gm_adapter *adapter);
 gm_status gm_adapter_write(const char *path, const gm_adapter_head *head,
                            const gm_adapter_part *parts, size_t n, gm_type type, gm_error *err);
 
+/* The SHA-256 of the file's tokens, each with a NUL; "" where it has none. */
+gm_status gm_vocabulary_sha256(const gm_model_file *file, char out[65], gm_error *err);
 /* What ties an adapter to a base: the SHA-256 of its tokens, and of its file's header, which
  * holds the sums of all tensors where gromatic made the file. */
 gm_status gm_adapter_tie(const gm_model_file *base, char vocabulary[65], char header[65],

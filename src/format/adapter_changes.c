@@ -170,6 +170,14 @@ void gm_change_add(const gm_change *change, size_t columns, size_t at, size_t n,
   }
 }
 
+const gm_present_head *gm_changes_present(const gm_adapter_changes *changes,
+                                          const gm_present_head *base) {
+  const gm_present_head *present = base;
+  for (size_t i = 0; i < changes->n_adapters; i++)
+    if (changes->adapters[i].scale != 0) present = changes->adapters[i].adapter->present;
+  return present;
+}
+
 void gm_changes_key(const gm_adapter_changes *changes, char key[65]) {
   gm_sha256_state sha;
   bool any = false;

@@ -45,6 +45,10 @@ void gm_gguf_checkpoint_change(gm_checkpoint *checkpoint, const gm_adapter_chang
   ((gguf_checkpoint *)checkpoint)->changes = changes;
 }
 
+const gm_adapter_changes *gm_gguf_checkpoint_changes(const gm_checkpoint *checkpoint) {
+  return ((const gguf_checkpoint *)checkpoint)->changes;
+}
+
 static gm_status list_tensors(gguf_checkpoint *c, gm_error *err) {
   for (size_t i = 0; i < gm_model_file_n_tensors(c->file); i++) {
     const char *name;

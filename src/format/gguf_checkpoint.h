@@ -10,5 +10,7 @@
 const gm_model_file *gm_gguf_checkpoint_file(const gm_checkpoint *checkpoint);
 /* What is read from now on has these changes of the file in it. They must outlive it. */
 void gm_gguf_checkpoint_change(gm_checkpoint *checkpoint, const gm_adapter_changes *changes);
+/* Those changes; NULL: none. */
+const gm_adapter_changes *gm_gguf_checkpoint_changes(const gm_checkpoint *checkpoint);
 
 #endif

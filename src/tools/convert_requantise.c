@@ -36,11 +36,24 @@ static gm_status plan_tensor(gm_plan *plan, const gm_architecture *architecture,
   return GM_OK;
 }
 
-static void copy_keys(gm_gguf_writer *writer, const gm_gguf *gguf, gm_type type) {
+/* The head that holds with the changes, if they replace the file's own. */
+static bool replaces_head(const gm_adapter_changes *changes, const gm_present_head **out) {
+  static const gm_present_head own;
+  *out = changes ? gm_changes_present(changes, &own) : &own;
+  return *out != &own;
+}
+
+static void copy_keys(gm_gguf_writer *writer, const gm_gguf *gguf, gm_type type,
+                      const gm_adapter_changes *changes) {
+  const gm_present_head *head;
+  bool replaced = replaces_head(changes, &head);
+  if (replaced && head) gm_present_head_put(writer, head);
   for (size_t i = 0; i < gguf->n_keys; i++) {
     const gm_gguf_key *key = &gguf->keys[i];
     if (strcmp(key->name, "general.file_type") == 0)
       gm_gguf_put_u32(writer, key->name, gm_file_type_of(type));
+    else if (replaced && strncmp(key->name, GM_PRESENT_KEYS, sizeof GM_PRESENT_KEYS - 1) == 0)
+      continue;
     else if (strcmp(key->name, GM_GGUF_SUMS_KEY) != 0 &&
              strcmp(key->name, "general.alignment") != 0)
       gm_gguf_put_key(writer, key);
@@ -63,7 +76,8 @@ gm_status gm_requantise(const gm_source *source, gm_gguf_writer *writer, gm_type
   for (size_t i = 0; status == GM_OK && i < source->weights->n_tensors; i++)
     status = plan_tensor(&plan, architecture, &rules, source->weights, i, err);
   if (status == GM_OK) {
-    copy_keys(writer, gm_model_file_gguf(file), type);
+    copy_keys(writer, gm_model_file_gguf(file), type,
+              gm_gguf_checkpoint_changes(source->weights));
     status = gm_plan_run(&plan, source->weights, writer, options, err);
   }
   if (status == GM_OK) gm_plan_summary(&plan, source->weights, source->params);

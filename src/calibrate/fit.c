@@ -1,0 +1,217 @@
+/* fit.c - see fit.h. */
+#include "fit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = GM_SIGNALS + 1, ROUNDS = 60, BINS = 10 };
+/* The prior of a weight of a standardised signal is as strong as so many rows. */
+#define RIDGE 1.0
+
+/* ---- logistic regression ---- */
+
+/* Solves a x = b in place by Gauss with pivots; false where a is singular. */
+static bool solve(double a[MOST][MOST], double *b, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    size_t pivot = i;
+    for (size_t r = i + 1; r < n; r++)
+      if (fabs(a[r][i]) > fabs(a[pivot][i])) pivot = r;
+    if (!(fabs(a[pivot][i]) > 1e-12)) return false;
+    for (size_t k = 0; k < n; k++) {
+      double swap = a[i][k];
+      a[i][k] = a[pivot][k];
+      a[pivot][k] = swap;
+    }
+    double swap = b[i];
+    b[i] = b[pivot];
+    b[pivot] = swap;
+    for (size_t r = 0; r < n; r++) {
+      double factor = r == i ? 0 : a[r][i] / a[i][i];
+      for (size_t k = i; factor != 0 && k < n; k++) a[r][k] -= factor * a[i][k];
+      b[r] -= factor * b[i];
+    }
+  }
+  for (size_t i = 0; i < n; i++) b[i] /= a[i][i];
+  return true;
+}
+
+static double probability(const double *w, const double *x, size_t n) {
+  double z = 0;
+  for (size_t i = 0; i < n; i++) z += w[i] * x[i];
+  return 1 / (1 + exp(-z));
+}
+
+/* w[n] for x [n_rows, n], of which the last one is 1 and has no prior. */
+static bool regress(const double *x, const bool *truth, const double *weights, size_t n_rows,
+                    size_t n, double *w) {
+  memset(w, 0, n * sizeof *w);
+  for (int round = 0; round < ROUNDS; round++) {
+    double a[MOST][MOST] = {{0}}, step[MOST] = {0}, largest = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+      a[i][i] = RIDGE;
+      step[i] = -RIDGE * w[i];
+    }
+    for (size_t r = 0; r < n_rows; r++) {
+      const double *row = x + r * n;
+      double p = probability(w, row, n), curve = weights[r] * fmax(p * (1 - p), 1e-9);
+      double slope = weights[r] * ((truth[r] ? 1 : 0) - p);
+      for (size_t i = 0; i < n; i++) {
+        step[i] += slope * row[i];
+        for (size_t k = 0; k < n; k++) a[i][k] += curve * row[i] * row[k];
+      }
+    }
+    if (!solve(a, step, n)) return false;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(step[i]));
+    /* A long step may overshoot. */
+    double part = largest > 4 ? 4 / largest : 1;
+    for (size_t i = 0; i < n; i++) w[i] += part * step[i];
+    if (largest < 1e-8) break;
+  }
+  for (size_t i = 0; i < n; i++)
+    if (!isfinite(w[i])) return false;
+  return true;
+}
+
+/* ---- the unit ---- */
+
+typedef struct room {
+  double *x; /* [n_rows, n + 1] or [n_rows, 3] */
+  double *weights;
+  bool *truth;
+} room;
+
+static void measure_signals(gm_present_unit *unit, const gm_fit_row *rows, size_t n_rows) {
+  double all = 0;
+  for (size_t r = 0; r < n_rows; r++) all += rows[r].weight;
+  for (size_t i = 0; i < unit->n; i++) {
+    double sum = 0, squares = 0;
+    for (size_t r = 0; r < n_rows; r++) {
+      double v = (double)rows[r].signals[unit->signals[i]];
+      sum += rows[r].weight * v;
+      squares += rows[r].weight * v * v;
+    }
+    double mean = sum / all, deviation = sqrt(fmax(squares / all - mean * mean, 0));
+    unit->mean[i] = (float)mean;
+    unit->scale[i] = deviation > 1e-6 ? (float)(1 / deviation) : 0;
+  }
+}
+
+static gm_status fit_present(gm_present_unit *unit, const gm_fit_row *rows, size_t n_rows,
+                             room *at, gm_error *err) {
+  double w[MOST];
+  size_t n = unit->n + 1;
+  for (size_t r = 0; r < n_rows; r++) {
+    double *x = at->x + r * n;
+    for (size_t i = 0; i < unit->n; i++) {
+      float v = (rows[r].signals[unit->signals[i]] - unit->mean[i]) * unit->scale[i];
+      x[i] = (double)fmaxf(-GM_PRESENT_MOST, fminf(v, GM_PRESENT_MOST));
+    }
+    x[unit->n] = 1;
+    at->truth[r] = rows[r].present;
+    at->weights[r] = rows[r].weight;
+  }
+  if (!regress(at->x, at->truth, at->weights, n_rows, n, w))
+    return gm_fail(err, GM_ERR_ARGUMENT, "the signals of these pictures give no head");
+  for (size_t i = 0; i < unit->n; i++) unit->weights[i] = (float)w[i];
+  unit->bias = (float)w[unit->n];
+  return GM_OK;
+}
+
+/* The slope of the share must not be negative: then the share is left out. */
+static gm_status fit_score(gm_present_unit *unit, const gm_fit_row *rows, size_t n_rows,
+                           room *at, gm_error *err) {
+  double w[3] = {0};
+  bool uses_share = true;
+  for (int attempt = 0; attempt < 2; attempt++) {
+    for (size_t r = 0; r < n_rows; r++) {
+      double *x = at->x + r * 3;
+      x[0] = (double)gm_present_logit(unit, rows[r].signals);
+      x[1] = uses_share ? (double)gm_present_logit_of(rows[r].share) : 0;
+      x[2] = 1;
+      at->truth[r] = rows[r].right;
+    }
+    if (!regress(at->x, at->truth, at->weights, n_rows, 3, w))
+      return gm_fail(err, GM_ERR_ARGUMENT, "the shares of these pictures give no score");
+    if (w[1] >= 0) break;
+    uses_share = false;
+  }
+  unit->score[0] = (float)w[2];
+  unit->score[1] = (float)w[0];
+  unit->score[2] = (float)fmax(w[1], 0);
+  return GM_OK;
+}
+
+gm_status gm_fit_unit(gm_present_unit *out, const gm_fit_row *rows, size_t n_rows,
+                      const gm_signal *use, size_t n, gm_error *err) {
+  size_t there = 0, columns = n + 1 > 3 ? n + 1 : 3;
+  *out = (gm_present_unit){.n = n};
+  memcpy(out->signals, use, n * sizeof *use);
+  for (size_t r = 0; r < n_rows; r++) there += rows[r].present;
+  if (there == 0 || there == n_rows)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found %zu phrases that are there and %zu that are not, wanted some of both",
+                   there, n_rows - there);
+  room at = {malloc(n_rows * columns * sizeof *at.x), malloc(n_rows * sizeof *at.weights),
+             malloc(n_rows * sizeof *at.truth)};
+  gm_status status = at.x && at.weights && at.truth
+                         ? GM_OK
+                         : gm_fail_memory(err, "the rows", n_rows * columns * sizeof *at.x);
+  if (status == GM_OK) {
+    measure_signals(out, rows, n_rows);
+    status = fit_present(out, rows, n_rows, &at, err);
+  }
+  if (status == GM_OK) status = fit_score(out, rows, n_rows, &at, err);
+  free(at.x);
+  free(at.weights);
+  free(at.truth);
+  return status;
+}
+
+/* ---- measures ---- */
+
+typedef struct ranked {
+  double value;
+  bool truth;
+} ranked;
+
+static int by_value(const void *a, const void *b) {
+  const ranked *x = a, *y = b;
+  return (x->value > y->value) - (x->value < y->value);
+}
+
+gm_status gm_fit_auc(const double *values, const bool *truth, size_t n, double *out,
+                     gm_error *err) {
+  *out = NAN;
+  ranked *all = malloc((n + 1) * sizeof *all);
+  if (!all) return gm_fail_memory(err, "the values", n * sizeof *all);
+  size_t with = 0;
+  double ranks = 0;
+  for (size_t i = 0; i < n; i++) {
+    all[i] = (ranked){values[i], truth[i]};
+    with += truth[i];
+  }
+  qsort(all, n, sizeof *all, by_value);
+  for (size_t i = 0, end; i < n; i = end) {
+    for (end = i; end < n && all[end].value == all[i].value;) end++;
+    /* Ranks from 1; equal values share their mean. */
+    for (size_t k = i; k < end; k++)
+      if (all[k].truth) ranks += (double)(i + 1 + end) / 2;
+  }
+  free(all);
+  if (with > 0 && with < n)
+    *out =
+        (ranks - (double)with * (double)(with + 1) / 2) / ((double)with * (double)(n - with));
+  return GM_OK;
+}
+
+double gm_fit_ece(const double *probabilities, const bool *truth, size_t n) {
+  double sum[BINS] = {0}, right[BINS] = {0}, error = 0;
+  for (size_t i = 0; i < n; i++) {
+    size_t bin = (size_t)fmin(fmax(probabilities[i], 0) * BINS, BINS - 1);
+    sum[bin] += probabilities[i];
+    right[bin] += truth[i];
+  }
+  for (size_t b = 0; b < BINS; b++) error += fabs(right[b] - sum[b]);
+  return n ? error / (double)n : NAN;
+}
