@@ -68,7 +68,8 @@ typedef struct cli_args {
   bool dedup, proposals, no_cache;
   /* convert, inspect, eval, bench */
   const char *type, *layout, *ignore_config, *shape, *stages, *coco, *refs, *images;
-  const char *predictions, *protocol, *split_name, *meteor_jar; /* the benchmarks of eval */
+  const char *absent, *predictions, *protocol, *split_name,
+      *meteor_jar; /* the benchmarks of eval */
   const char *questions, *context_file, *references, *judge, *judge_model, *rules;
   bool verify, tensors;
   uint64_t limit, repeat, count;

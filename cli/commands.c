@@ -80,9 +80,9 @@ const cli_command cli_commands[] = {
      "  gromatic inspect groma-7b-q4_k.gguf --tensors", GROUP_INSPECT | GROUP_JSON, cmd_inspect,
      NULL},
     {"eval",
-     "[OPTION]... ground|describe|caption|detect|label --coco FILE [--refs FILE], or "
-     "rec|lvis-ground|proposals|region-captions --coco FILE [--predictions FILE], or chat "
-     "--questions FILE -o FILE, or classify FOLDER|FILE.csv",
+     "[OPTION]... ground|describe|caption|detect|label --coco FILE [--refs FILE] [--absent "
+     "FILE], or rec|lvis-ground|proposals|region-captions --coco FILE [--predictions FILE], or "
+     "chat --questions FILE -o FILE, or classify FOLDER|FILE.csv",
      "Measure a model on annotated pictures",
      "With -v every answer is a line of JSON before its task's result.\n"
      "classify takes class folders ('_' in a name stands for a space) or a CSV of file,label, "
@@ -90,9 +90,11 @@ const cli_command cli_commands[] = {
      "all methods whose files are given, or those of --method a,b,c.\n"
      "rec, lvis-ground, proposals and region-captions score answers as the published "
      "benchmarks do "
-     "(docs/BENCHMARKS.md). chat writes answers, which a model behind --judge compares with "
-     "others.\n\n"
+     "(docs/BENCHMARKS.md). So does ground with --absent, phrases that name nothing. chat "
+     "writes answers, which a model behind --judge compares with others.\n\n"
      "  gromatic eval ground --coco annotations.json --refs referring.json\n"
+     "  gromatic eval ground --coco annotations.json --refs referring.json --absent "
+     "absent.json\n"
      "  gromatic eval label --coco annotations.json\n"
      "  gromatic eval classify pets/ --descriptions pets.json --preset pets",
      GROUP_MODEL | GROUP_LANGUAGE | GROUP_IMAGE | GROUP_REGIONS | GROUP_EVAL | GROUP_JSON |

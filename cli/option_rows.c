@@ -152,7 +152,7 @@ const cli_option_row cli_option_rows[] = {
      SECTION_QUESTION, CHANGES_RESULT, NULL},
     {"min-score", 0, NUMBER, AT(min_score), GROUP_GROUND, "S",
      "leave out boxes below this score", SECTION_QUESTION, CHANGES_RESULT, NULL},
-    {"min-present", 0, NUMBER, AT(min_present), GROUP_GROUND, "T",
+    {"min-present", 0, NUMBER, AT(min_present), GROUP_GROUND | GROUP_EVAL, "T",
      "answer that a phrase's thing is not there if it is so with less than this probability "
      "(default: 0.5; 0: always give a box), for a model that was calibrated",
      SECTION_QUESTION, CHANGES_RESULT, NULL},
@@ -354,7 +354,8 @@ const cli_option_row cli_option_rows[] = {
      "write the annotated picture, PNG or JPEG (several pictures: a directory, DIR/)",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"output", 'o', TEXT, AT(output), GROUP_EVAL, "FILE",
-     "rec, lvis-ground, proposals, region-captions, chat: write the answers to FILE, which "
+     "rec, lvis-ground, proposals, region-captions, chat, ground with --absent: write the "
+     "answers to FILE, which "
      "--predictions takes",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"output", 'o', TEXT, AT(output), GROUP_CONVERT, "FILE", "the model file to write",
@@ -504,9 +505,13 @@ const cli_option_row cli_option_rows[] = {
     {"refs", 0, TEXT, AT(refs), GROUP_EVAL, "FILE",
      "referring expressions: JSON [{image_id, expression, annotation_id, bbox}]",
      SECTION_MEASURE, CHANGES_INPUT, NULL},
+    {"absent", 0, TEXT, AT(absent), GROUP_EVAL, "FILE",
+     "ground: ask for what is not in the picture too, JSON [{image_id, expression, kind: noun, "
+     "near, place or attribute}], and count what is refused",
+     SECTION_MEASURE, CHANGES_INPUT, NULL},
     {"predictions", 0, TEXT, AT(predictions), GROUP_EVAL, "FILE",
-     "rec, lvis-ground, proposals, region-captions, chat: the answers to score, JSON, instead "
-     "of a model's",
+     "rec, lvis-ground, proposals, region-captions, chat, ground with --absent: the answers to "
+     "score, JSON, instead of a model's",
      SECTION_MEASURE, CHANGES_INPUT, NULL},
     {"protocol", 0, TEXT, AT(protocol), GROUP_EVAL, "NAME",
      "lvis-ground: released (default), or as-many, where a picture's first boxes count, as "

@@ -1,11 +1,13 @@
 /* fuzz_scores.c - the files of the benchmarks: annotations, a form feed, then refs or answers.
  * The first byte says of which benchmark;
- * c: a chat's questions, then answers, contexts, references or a judge's reply. */
+ * c: a chat's questions, then answers, contexts, references or a judge's reply;
+ * p: annotations, refs, absent phrases and answers about them. */
 #include "support.h"
 
 #include "box_scores.h"
 #include "caption_tokens.h"
 #include "chat_judge.h"
+#include "presence_scores.h"
 #include "rec.h"
 #include "region_captions.h"
 
@@ -81,6 +83,26 @@ static void check_chat(const score_file *questions, const score_file *second) {
   chat_set_free(&set);
 }
 
+static void check_presence(const score_file *coco, char *rest) {
+  char *absent_text = strchr(rest, '\f'), *text;
+  if (!absent_text) return;
+  *absent_text++ = 0;
+  if (!(text = strchr(absent_text, '\f'))) return;
+  *text++ = 0;
+  const score_file refs = {"refs", rest}, absent = {"absent", absent_text},
+                   given = {"answers", text};
+  presence_set set;
+  score_answers answers = {0};
+  score_report report = {0};
+  if (presence_set_read(&set, coco, &refs, &absent, 0, NULL) == GM_OK &&
+      score_answers_read(&answers, &given, SCORE_PRESENCE, &set.ids, set.n, &set.set.image_ids,
+                         set.set.n_images, NULL) == GM_OK &&
+      presence_score(&report, &set, &answers, 0.5, false, NULL) == GM_OK)
+    fuzz_check(report.figures[0].value + report.figures[1].value <= (double)set.n);
+  score_answers_free(&answers);
+  presence_set_free(&set);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (size < 2) return 0;
   char *text = strndup((const char *)bytes + 1, size - 1),
@@ -91,6 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     int kind = bytes[0] % 5;
     if (bytes[0] == 'c')
       check_chat(&coco, &second);
+    else if (bytes[0] == 'p')
+      check_presence(&coco, end + 1);
     else if (kind < 2)
       check_rec(&coco, &second, kind == 1);
     else if (kind < 4)

@@ -489,6 +489,11 @@ def scores():
             "instances": [{"category": "dog", "bbox": [0, 0, 1, 1]}]}
     save("scores", "chat", b"c" + json.dumps(asked).encode() + b"\n\f" + json.dumps(told).encode())
     save("scores", "chat_reply", b"c" + json.dumps(asked).encode() + b"\f8, 7\nBecause")
+    said = [{"image_id": i, "expression": "a dog", "annotation_id": 1, "bbox": [1, 2, 30, 40]} for i in (7, 7)]
+    nothing = [{"image_id": "b", "expression": "a dog", "kind": "noun"}]
+    grounded = [{"image_id": i, "expression": "a dog", "present": 0.7, "calibrated": i == 7,
+                 "regions": [{"bbox": [1, 2, 30, 39], "score": 0.5}, {"bbox": [0, 0, 9, 9], "score": 1}]} for i in (7, "b")]
+    save("scores", "ground", b"p" + b"\f".join(json.dumps(x).encode() for x in (coco, said, nothing, grounded)))
     save("scores", "broken", b"\0{\"images\": [{\"id\": 1,\f[")
     save("scores", "list-open", b"\4" + json.dumps(described).encode() + b"\f" + json.dumps(answers)[:-1].encode() + b"[")
 

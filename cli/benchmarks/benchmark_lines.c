@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- lines ---- */
 
@@ -31,19 +32,32 @@ static json_t *json_answer(const score_answers *answers, const score_answer *a,
     json_object_set_new(out, "category", json_string(ids->labels[a->entry]));
     return out;
   }
-  json_object_set_new(out, rec ? "id" : "image_id", json_id(ids->entries, a->entry));
+  if (ids->kind == SCORE_PRESENCE) {
+    json_object_set_new(out, "image_id", json_id(ids->categories, a->category));
+    json_object_set_new(out, "expression",
+                        json_string(strchr(ids->entries->names[a->entry], '/') + 1));
+    json_object_set_new(out, "present", json_real(a->present));
+    json_object_set_new(out, "calibrated", json_boolean(a->calibrated));
+  } else {
+    json_object_set_new(out, rec ? "id" : "image_id", json_id(ids->entries, a->entry));
+  }
   if (ids->kind == SCORE_DETECTIONS)
     json_object_set_new(out, "category_id", json_id(ids->categories, a->category));
   if (ids->kind == SCORE_CAPTION)
     json_object_set_new(out, "caption", json_string(a->caption));
-  else
+  else if (ids->kind != SCORE_PRESENCE)
     json_object_set_new(out, "bbox", a->has_box ? json_box(a->box) : json_null());
   if (ids->kind == SCORE_DETECTIONS || ids->kind == SCORE_PROPOSALS)
     json_object_set_new(out, "score", json_real(a->score));
   if (a->has_regions) {
     json_t *regions = json_array();
-    for (size_t i = 0; i < a->n_regions; i++)
-      json_array_append_new(regions, json_box(answers->regions[a->first_region + i]));
+    for (size_t i = 0; i < a->n_regions; i++) {
+      const score_region *region = &answers->regions[a->first_region + i];
+      json_array_append_new(
+          regions,
+          rec ? json_box(region->box)
+              : json_pack("{s:o, s:f}", "bbox", json_box(region->box), "score", region->score));
+    }
     json_object_set_new(out, "regions", regions);
   }
   return out;
@@ -70,12 +84,12 @@ bool benchmark_lines_add(cli_ledger *ledger, const char *key, const score_answer
 /* What must be the same when the run goes on. */
 static json_t *settings_of(const cli_args *args, const benchmark_ids *ids,
                            const char *model_sha256, const char *kernels) {
-  json_t *own =
-      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "the benchmark", args->inputs.items[0],
-                "the model's SHA-256", model_sha256, "the instruction set (GROMATIC_CPU)",
-                kernels, "--templates", args->templates ? "random" : "the first",
-                ids->kind == SCORE_CHAT ? "--questions" : "--coco", ids->sums[0], "--refs",
-                ids->sums[1], "--limit", (json_int_t)args->limit);
+  json_t *own = json_pack(
+      "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "the benchmark", args->inputs.items[0],
+      "the model's SHA-256", model_sha256, "the instruction set (GROMATIC_CPU)", kernels,
+      "--templates", args->templates ? "random" : "the first",
+      ids->kind == SCORE_CHAT ? "--questions" : "--coco", ids->sums[0], "--refs", ids->sums[1],
+      "--absent", ids->sums[2], "--limit", (json_int_t)args->limit);
   json_t *all = cli_option_settings(cli_command_named("eval"), args, own);
   json_decref(own);
   return all;

@@ -11,10 +11,10 @@
 /* What the answers refer to. */
 typedef struct benchmark_ids {
   score_kind kind;
-  gm_name_table *entries, *categories; /* ids; a string begins with a quote */
+  gm_name_table *entries, *categories; /* as score_answers_read takes them */
   size_t n_entries, n_categories;
   const char **labels; /* [n_entries] SCORE_CHAT: the questions' categories */
-  const char *sums[2]; /* SHA-256 of the annotations and of the refs; "": none */
+  const char *sums[3]; /* SHA-256 of the annotations, refs and absent phrases; "": none */
 } benchmark_ids;
 
 /* Opens -o FILE, with --resume the one of an earlier run whose settings are the same, and reads

@@ -87,9 +87,9 @@ static gm_status add_regions(runner *r, const gm_scene *scene, score_answer *ans
   answer->first_region = r->answers->n_regions;
   answer->has_regions = true;
   for (; status == GM_OK && answer->n_regions < n; answer->n_regions++) {
-    score_box box;
-    status = box_of(scene, (int32_t)answer->n_regions, &box);
-    if (status == GM_OK) status = score_answers_add_region(r->answers, box, err);
+    score_region region = {0};
+    status = box_of(scene, (int32_t)answer->n_regions, &region.box);
+    if (status == GM_OK) status = score_answers_add_region(r->answers, region, err);
   }
   return status;
 }
@@ -159,6 +159,42 @@ static gm_status ask(runner *r, gm_scene *scene, const benchmark_item *items, si
   return status;
 }
 
+/* ---- phrases of which some name nothing ---- */
+
+static gm_status take_ground(runner *r, const gm_scene *scene, const benchmark_item *item,
+                             const gm_ground_result *found, gm_error *err) {
+  score_answer answer = {.entry = item->entry,
+                         .category = item->category,
+                         .first_region = r->answers->n_regions,
+                         .has_regions = true,
+                         .present = (double)found->present,
+                         .calibrated = found->calibrated};
+  gm_status status = GM_OK;
+  for (; status == GM_OK && answer.n_regions < found->n_regions; answer.n_regions++) {
+    gm_region region = out_ground_region(found, answer.n_regions);
+    score_region given = {.score = (double)region.score};
+    status = box_of(scene, region.index, &given.box);
+    if (status == GM_OK) status = score_answers_add_region(r->answers, given, err);
+  }
+  return status == GM_OK ? score_answers_add(r->answers, answer, err) : status;
+}
+
+/* The limit is not used here: the answers have what would be given without it. */
+static gm_status ground(runner *r, gm_scene *scene, const benchmark_item *items, size_t n,
+                        gm_error *err) {
+  const char *phrases[TOGETHER];
+  gm_ground_result *found[TOGETHER] = {0};
+  gm_ground_params params = gm_ground_params_default();
+  params.max_det = 1;
+  params.min_present = -1;
+  for (size_t i = 0; i < n; i++) phrases[i] = items[i].phrase;
+  gm_status status = gm_ground(scene, phrases, n, &params, &r->callbacks, found, err);
+  for (size_t i = 0; status == GM_OK && i < n; i++)
+    status = take_ground(r, scene, &items[i], found[i], err);
+  for (size_t i = 0; i < n; i++) gm_ground_result_free(found[i]);
+  return status;
+}
+
 static gm_status take_proposals(runner *r, const gm_scene *scene, const benchmark_item *item,
                                 gm_error *err) {
   gm_status status = GM_OK;
@@ -189,8 +225,11 @@ static gm_status run_picture(runner *r, const char *path, const benchmark_item *
     if (status == GM_OK) status = take_proposals(r, scene, &items[0], err);
     n = 0;
   }
-  for (size_t i = 0; status == GM_OK && i < n; i += TOGETHER)
-    status = ask(r, scene, items + i, n - i < TOGETHER ? n - i : TOGETHER, err);
+  for (size_t i = 0; status == GM_OK && i < n; i += TOGETHER) {
+    size_t some = n - i < TOGETHER ? n - i : TOGETHER;
+    status = r->ids->kind == SCORE_PRESENCE ? ground(r, scene, items + i, some, err)
+                                            : ask(r, scene, items + i, some, err);
+  }
   gm_scene_free(scene);
   gm_image_free(image);
   return status;

@@ -3,6 +3,8 @@
 
 #include "benchmark_run.h"
 #include "box_scores.h"
+#include "options.h"
+#include "presence_scores.h"
 #include "rec.h"
 #include "region_captions.h"
 #include "score_report.h"
@@ -16,7 +18,7 @@
 /* One run: its files, its answers and what comes out. */
 typedef struct benchmark {
   const cli_args *args;
-  char *coco, *refs, *predictions; /* the files' texts */
+  char *coco, *refs, *absent, *predictions; /* the files' texts */
   score_answers answers;
   score_report report;
   char sha256[65]; /* of the model */
@@ -29,6 +31,8 @@ typedef gm_status benchmark_fn(benchmark *b, gm_error *err);
 static gm_status read_files(benchmark *b, gm_error *err) {
   gm_status status = gm_text_read(&b->coco, b->args->coco, err);
   if (status == GM_OK && b->args->refs) status = gm_text_read(&b->refs, b->args->refs, err);
+  if (status == GM_OK && b->args->absent)
+    status = gm_text_read(&b->absent, b->args->absent, err);
   if (status == GM_OK && b->args->predictions)
     status = gm_text_read(&b->predictions, b->args->predictions, err);
   return status;
@@ -39,14 +43,18 @@ static gm_status get_answers(benchmark *b, score_kind kind, gm_name_table *ids,
                              size_t n_entries, score_set *set, gm_task task,
                              benchmark_item *items, size_t n, gm_error *err) {
   const score_file predictions = {b->args->predictions, b->predictions};
+  bool phrases = kind == SCORE_PRESENCE;
+  gm_name_table *categories = phrases ? &set->image_ids : &set->category_ids;
+  size_t n_categories = phrases ? set->n_images : set->n_categories;
   if (b->predictions)
-    return score_answers_read(&b->answers, &predictions, kind, ids, n_entries,
-                              &set->category_ids, set->n_categories, err);
-  char sums[2][65] = {"", ""};
+    return score_answers_read(&b->answers, &predictions, kind, ids, n_entries, categories,
+                              n_categories, err);
+  char sums[3][65] = {"", "", ""};
   gm_sha256(b->coco, strlen(b->coco), sums[0]);
   if (b->refs) gm_sha256(b->refs, strlen(b->refs), sums[1]);
+  if (b->absent) gm_sha256(b->absent, strlen(b->absent), sums[2]);
   const benchmark_ids all = {
-      kind, ids, &set->category_ids, n_entries, set->n_categories, NULL, {sums[0], sums[1]}};
+      kind, ids, categories, n_entries, n_categories, NULL, {sums[0], sums[1], sums[2]}};
   b->code = benchmark_run(&b->answers, b->sha256, &b->n_failed, b->args, task, &all, items, n);
   b->report.model_sha256 = b->sha256;
   bool some = b->code == CLI_DONE || (b->code == CLI_SOME_FAILED && b->answers.n > 0);
@@ -180,6 +188,31 @@ static gm_status run_captions(benchmark *b, gm_error *err) {
   return status;
 }
 
+/* Phrases of which some name nothing. */
+static gm_status run_presence(benchmark *b, gm_error *err) {
+  const score_file coco = {b->args->coco, b->coco}, refs = {b->args->refs, b->refs},
+                   absent = {b->args->absent, b->absent};
+  presence_set set;
+  benchmark_item *items = NULL;
+  gm_status status = presence_set_read(&set, &coco, &refs, &absent, b->args->limit, err);
+  if (status == GM_OK && !(items = make_items(set.n, err))) status = GM_ERR_MEMORY;
+  for (size_t i = 0; status == GM_OK && i < set.n; i++)
+    items[i] = (benchmark_item){.file = set.set.images[set.entries[i].image].file,
+                                .entry = i,
+                                .category = set.entries[i].image,
+                                .phrase = presence_phrase(&set, i)};
+  if (status == GM_OK)
+    status = get_answers(b, SCORE_PRESENCE, &set.ids, set.n, &set.set, GM_TASK_LOCATE, items,
+                         set.n, err);
+  if (status == GM_OK)
+    status = presence_score(&b->report, &set, &b->answers, b->args->min_present,
+                            b->predictions != NULL, err);
+  b->report.n = set.n;
+  free(items);
+  presence_set_free(&set);
+  return status;
+}
+
 static const struct {
   const char *name, *entries, *protocol;
   benchmark_fn *run;
@@ -188,6 +221,9 @@ static const struct {
     {"lvis-ground", "pictures", "released: a picture's first 300 boxes count", run_lvis},
     {"proposals", "pictures", "without classes; mean over IoU 0.50 to 0.95", run_proposals},
     {"region-captions", "regions", "words as coco-caption's tokenizer cuts them", run_captions},
+    {"ground", "expressions",
+     "no box where present is below --min-present, if it is calibrated; right if IoU > 0.5",
+     run_presence},
 };
 enum { N_BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
 
@@ -197,20 +233,22 @@ static size_t benchmark_named(const char *name) {
   return i;
 }
 
-bool cli_is_benchmark(const char *name) {
-  return benchmark_named(name) < N_BENCHMARKS;
+bool cli_is_benchmark(const cli_args *args) {
+  const char *name = args->inputs.items[0];
+  return benchmark_named(name) < N_BENCHMARKS && (strcmp(name, "ground") != 0 || args->absent);
 }
 
 const char *cli_benchmark_option(const cli_args *args) {
-  return args->predictions  ? "--predictions"
-         : args->protocol   ? "--protocol"
-         : args->split_name ? "--split"
-         : args->meteor_jar ? "--meteor-jar"
-         : args->output     ? "-o"
-         : args->resume     ? "--resume"
-         : args->force      ? "--force"
-         : args->long_form  ? "--long"
-                            : NULL;
+  return args->absent        ? "--absent"
+         : args->predictions ? "--predictions"
+         : args->protocol    ? "--protocol"
+         : args->split_name  ? "--split"
+         : args->meteor_jar  ? "--meteor-jar"
+         : args->output      ? "-o"
+         : args->resume      ? "--resume"
+         : args->force       ? "--force"
+         : args->long_form   ? "--long"
+                             : NULL;
 }
 
 static const char *usage_error(const cli_args *args) {
@@ -228,8 +266,16 @@ static const char *usage_error(const cli_args *args) {
   if (p && strcmp(name, "lvis-ground") != 0) return "--protocol is for lvis-ground";
   if (p && strcmp(p, "released") != 0 && strcmp(p, "as-many") != 0)
     return "wanted --protocol released or as-many";
-  if ((args->refs || args->split_name) && strcmp(name, "rec") != 0)
-    return "--refs and --split are for rec";
+  bool ground = strcmp(name, "ground") == 0;
+  if (args->absent && !ground) return "--absent is for ground";
+  if (ground && !args->refs)
+    return "--absent wants --refs FILE, the expressions of what is there";
+  if (ground && args->templates)
+    return "--templates is for rec, lvis-ground and region-captions";
+  if (!ground && args->min_present != cli_defaults.min_present)
+    return "--min-present is for ground with --absent";
+  if (args->refs && !ground && strcmp(name, "rec") != 0) return "--refs is for rec and ground";
+  if (args->split_name && strcmp(name, "rec") != 0) return "--split is for rec";
   if (args->meteor_jar && strcmp(name, "region-captions") != 0)
     return "--meteor-jar is for region-captions";
   if (args->split_name && !args->refs) return "--split is for --refs";
@@ -261,6 +307,7 @@ int cli_eval_benchmark(const cli_args *args) {
   score_answers_free(&b.answers);
   free(b.coco);
   free(b.refs);
+  free(b.absent);
   free(b.predictions);
   return status == GM_OK || b.code != CLI_DONE ? b.code : CLI_USAGE;
 }

@@ -178,7 +178,7 @@ void rec_set_free(rec_set *rec) {
 
 static bool reachable(const score_answers *answers, const score_answer *a, score_box truth) {
   for (size_t k = 0; k < a->n_regions; k++)
-    if (score_iou(answers->regions[a->first_region + k], truth) > 0.5) return true;
+    if (score_iou(answers->regions[a->first_region + k].box, truth) > 0.5) return true;
   return false;
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 double score_iou(score_box a, score_box b) {
   double right = a.x + a.w < b.x + b.w ? a.x + a.w : b.x + b.w;
@@ -102,6 +103,15 @@ gm_status score_id(const score_file *file, const char *entry, gm_name_table *ids
   if (status != GM_OK || *number != GM_NAME_NONE) return status;
   return score_wrong(file, entry, err, "an entry without %s: wanted a number or a string",
                      name);
+}
+
+gm_status score_phrase_number(gm_name_table *ids, size_t image, const char *phrase,
+                              size_t *number, gm_error *err) {
+  char *name = NULL;
+  int n = asprintf(&name, "%zu/%s", image, phrase);
+  *number = n < 0 ? GM_NAME_NONE : gm_name_table_add(ids, name, (size_t)n);
+  if (n >= 0) free(name);
+  return *number == GM_NAME_NONE ? gm_fail_memory(err, "phrases", strlen(phrase)) : GM_OK;
 }
 
 gm_status score_read_box(const score_file *file, const char *entry, const gm_pull_value *value,

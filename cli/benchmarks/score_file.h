@@ -45,6 +45,10 @@ gm_status score_members(const score_file *file, gm_pull_reader *json, const char
  * "image_id". */
 gm_status score_id(const score_file *file, const char *entry, gm_name_table *ids,
                    const char *name, const gm_pull_value *value, size_t *number, gm_error *err);
+/* The number of a phrase about image number `image`, which is added if it is new; its name in
+ * the table is IMAGE/PHRASE. GM_ERR_MEMORY. */
+gm_status score_phrase_number(gm_name_table *ids, size_t image, const char *phrase,
+                              size_t *number, gm_error *err);
 gm_status score_read_box(const score_file *file, const char *entry, const gm_pull_value *value,
                          score_box *box, gm_error *err);
 /* A string for free(). */

@@ -4,7 +4,7 @@
 
 #include "arguments.h"
 
-enum { SCORE_MOST_FIGURES = 24 };
+enum { SCORE_MOST_FIGURES = 32 };
 
 typedef struct score_figure {
   char name[20];

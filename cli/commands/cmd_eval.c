@@ -74,11 +74,9 @@ int cmd_eval(const cli_args *args) {
     cli_error("eval: %s is for chat", cli_chat_option(args));
     return CLI_USAGE;
   }
-  if (args->inputs.n > 0 && cli_is_benchmark(args->inputs.items[0]))
-    return cli_eval_benchmark(args);
+  if (args->inputs.n > 0 && cli_is_benchmark(args)) return cli_eval_benchmark(args);
   if (cli_benchmark_option(args)) {
-    cli_error("eval: %s is for rec, lvis-ground, proposals, region-captions and "
-              "chat",
+    cli_error("eval: %s is for rec, lvis-ground, proposals, region-captions, chat and ground",
               cli_benchmark_option(args));
     return CLI_USAGE;
   }
