@@ -62,10 +62,7 @@ class Learning(unittest.TestCase):
         return path, json.loads(out.splitlines()[0]), err
 
     def test_it_learns(self):
-        began = time.monotonic()
-        path, got, err = self.tune("--time", "40s", "--force")
-        # The bound holds on a busy machine, too; a step is a second or so.
-        self.assertLess(time.monotonic() - began, 40 + 10)
+        path, got, err = self.tune("--steps", "20", "--force")
         losses = [float(x) for x in re.findall(r"held loss (\d+\.\d+)", err)]
         self.assertGreater(len(losses), 1, err)
         self.assertLess(min(losses), losses[0], "the held loss falls")
@@ -78,6 +75,12 @@ class Learning(unittest.TestCase):
         plain, _ = run("caption", os.path.join(self.folder, "images", "000.png"), "--adapter", path + ":0")
         bare, _ = run("caption", os.path.join(self.folder, "images", "000.png"))
         self.assertEqual(plain, bare)
+
+    def test_it_ends_in_time(self):
+        """On a busy machine, too, where fewer pictures are measured and fewer steps made; a step takes seconds there."""
+        began = time.monotonic()
+        self.tune("--time", "40s", "--force")
+        self.assertLess(time.monotonic() - began, 40 + 10)
 
     def test_worse_is_not_written(self):
         """What is learned has its boxes half beside the things; what is held out has the true ones."""
@@ -96,8 +99,8 @@ class Learning(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as file:
             json.dump(data, file)
         _, err = run("tune", "--coco", path, "--images", os.path.join(WORLD, "images"), "-o", out, "--val", "0.5",
-                     "--time", "40s", "--parts", "boxes", code=1)
-        self.assertRegex(err, r"'boxes found' fell from 0\.\d+ to 0\.\d+, by more than one standard error")
+                     "--steps", "120", "--parts", "boxes", code=1)
+        self.assertRegex(err, r"'(boxes|phrases) found' fell from 0\.\d+ to 0\.\d+, by more than one standard error")
         self.assertIn("nothing was written", err)
         self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("wrong.g")], [])
 
