@@ -134,6 +134,8 @@ class gm_model_info(Structure):
         ("cache_type_k", c_char_p),
         ("cache_type_v", c_char_p),
         ("scope", c_char_p),
+        ("head_clip", c_char_p),
+        ("calibrated", c_bool),
     ]
 
 

@@ -27,7 +27,9 @@ SIDE_BY_SIDE = 16  # questions of one call that are asked at once; so many are d
 class ModelInfo:
     """What was opened: name, path as given, most used tensor type, instruction set (kernels), threads, image_size (a
     picture is seen as image_size x image_size), max_regions, context (positions), and scope: what an embedded model was
-    trained on (it takes anything else for one of those), "" where it is not known."""
+    trained on (it takes anything else for one of those), "" where it is not known. calibrated: it has a head that says
+    whether a thing is there (docs/PRESENT.md); head_clip: the name of the CLIP that the head looks with, if ``ground``
+    is given it, or ""."""
 
     name: str
     path: str
@@ -38,6 +40,8 @@ class ModelInfo:
     max_regions: int
     context: int
     scope: str
+    head_clip: str
+    calibrated: bool
 
 
 class _Answers:
@@ -307,7 +311,8 @@ class Model(Owner):
         with self._handle.use() as pointer:
             check(lib.gm_model_get_info(pointer, out, err), err)
             return ModelInfo(string(out.name), string(out.path), string(out.type), string(out.kernels), out.threads,
-                             out.image_size, out.max_regions, out.context, string(out.scope))
+                             out.image_size, out.max_regions, out.context, string(out.scope), string(out.head_clip),
+                             out.calibrated)
 
     def __repr__(self) -> str:
         return f"<gromatic.Model {self.info.name} {self.info.type}>"
