@@ -111,6 +111,12 @@ class Files(unittest.TestCase):
         again = json.loads(out)
         for name in set(whole) - {"set", "model_sha256", "templates", "failed"}:
             self.assertEqual(whole[name], again[name], name)
+        script, plot = os.path.join(ROOT, "scripts", "reliability.py"), os.path.join(self.folder, "plot.svg")
+        said = subprocess.run([sys.executable, script, "--refs", REFS, answers, plot], check=True, stdout=subprocess.PIPE,
+                              text=True).stdout
+        self.assertEqual(said, f"{whole['answers']} answers, ECE {whole['ECE']:.4f}\n")
+        with open(plot) as file:
+            self.assertTrue(file.read().endswith("</svg>\n"))
 
 
 class Generator(unittest.TestCase):
