@@ -84,7 +84,7 @@ static gm_status open_model(see_run *r) {
   r->optimiser.options = gm_optimiser_defaults();
   r->optimiser.options.warmup = 200;
   r->optimiser.options.total = o->steps;
-  r->optimiser.options.average = 0.999;
+  r->optimiser.options.average = 0.99;
   return GM_OK;
 }
 
@@ -140,7 +140,8 @@ static gm_status step(see_run *r, see_sums *sum) {
   return see_model_refresh(&r->model, &r->err);
 }
 
-static gm_status measure(see_run *r, const char *what) {
+/* *loss: the sum of all losses of the held pictures. */
+static gm_status measure(see_run *r, const char *what, double *loss) {
   see_sums sum = {0};
   GM_TRY(see_model_refresh(&r->model, &r->err));
   for (uint64_t i = 0; i + BATCH <= r->held->n_pictures && i < HELD; i += BATCH) {
@@ -149,6 +150,17 @@ static gm_status measure(see_run *r, const char *what) {
   }
   printf("%s: ", what);
   say(r, &sum);
+  *loss = sum.dense + sum.detect + (r->o->regions ? sum.named : 0);
+  return GM_OK;
+}
+
+/* The weights, or their moving average, whichever has the smaller loss on held pictures. */
+static gm_status choose_weights(see_run *r) {
+  double last, average;
+  GM_TRY(measure(r, "held", &last));
+  gm_params_swap_average(r->model.params, r->c.pool);
+  GM_TRY(measure(r, "held, averaged", &average));
+  if (last <= average) gm_params_swap_average(r->model.params, r->c.pool);
   return GM_OK;
 }
 
@@ -173,9 +185,7 @@ static gm_status train(see_run *r) {
     }
   }
   GM_TRY(save_run(r->model.params, &r->optimiser, r->state, &r->err));
-  GM_TRY(measure(r, "held"));
-  gm_params_swap_average(r->model.params, r->c.pool);
-  GM_TRY(measure(r, "held, averaged"));
+  GM_TRY(choose_weights(r));
   gm_trained_options written = {.type = GM_TYPE_F16, .pool = r->c.pool};
   return gm_trained_write(r->model.params, o->out, &written, &r->err);
 }

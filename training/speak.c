@@ -169,7 +169,7 @@ static void set_rates(run *r) {
   r->optimiser.options = gm_optimiser_defaults();
   r->optimiser.options.warmup = r->o.steps < 1000 ? r->o.steps / 10 : 100;
   r->optimiser.options.total = r->o.steps;
-  r->optimiser.options.average = 0.998;
+  r->optimiser.options.average = 0.99;
 }
 
 /* ---- lessons ---- */
@@ -311,6 +311,18 @@ static gm_status steps(run *r) {
   return save(r);
 }
 
+/* The weights, or their moving average, whichever has the smaller loss on held scenes. */
+static gm_status choose_weights(run *r) {
+  speaking_score last, average;
+  GM_TRY(measure(r, r->held.n, &last));
+  speaking_tell_answers("held:", &last);
+  gm_params_swap_average(r->params, r->c.pool);
+  GM_TRY(measure(r, r->held.n, &average));
+  speaking_tell_answers("held, averaged:", &average);
+  if (last.words <= average.words) gm_params_swap_average(r->params, r->c.pool);
+  return GM_OK;
+}
+
 static gm_status train(run *r) {
   GM_TRY(load_data(r));
   GM_TRY(open_model(r));
@@ -320,12 +332,7 @@ static gm_status train(run *r) {
   snprintf(r->state_path, sizeof r->state_path, "%s.state", r->o.out);
   GM_TRY(go_on(r));
   GM_TRY(steps(r));
-  speaking_score held;
-  GM_TRY(measure(r, r->held.n, &held));
-  speaking_tell_answers("held:", &held);
-  gm_params_swap_average(r->params, r->c.pool);
-  GM_TRY(measure(r, r->held.n, &held));
-  speaking_tell_answers("held, averaged:", &held);
+  GM_TRY(choose_weights(r));
   const gm_trained_options written = {.type = GM_TYPE_F16, .pool = r->c.pool};
   return gm_trained_write(r->params, r->o.out, &written, &r->err);
 }
