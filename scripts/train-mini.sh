@@ -2,7 +2,8 @@
 # Makes groma-mini from nothing, in build/train-mini: draws the world, then teaches the model to see and to speak
 # in stages of under an hour each. A stage that was broken off goes on where it was; a finished one is left alone.
 # Usage: scripts/train-mini.sh [BUILD]   (default build/release)
-# SCENES, HELD, SECONDS_PER_STAGE and STEPS_PERCENT (of all stages) may be set, for a short trial.
+# SCENES, HELD, SECONDS_PER_STAGE and STEPS_PERCENT (of all stages) may be set, for a short trial. SEEING=FILE begins
+# with a model that sees, such as training/groma-mini-seeing.gguf, and leaves the stages out that made it.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:-$root/build/release}" && pwd)
@@ -40,8 +41,13 @@ draw held "${HELD:-700}"
 [ -e fresh.gguf ] ||
   "$build/training/train_fresh" -c "$root/training/groma-mini.json" -w "$root/models/groma-mini" -o fresh.gguf
 
+if [ -n "${SEEING:-}" ]; then
+  case $SEEING in /*) ;; *) SEEING=$root/$SEEING ;; esac
+  cp "$SEEING" see2.gguf
+  touch see1.gguf.done see2.gguf.done
+fi
 teach see fresh.gguf see1.gguf 4000 -l 5e-4
-teach see see1.gguf see2.gguf 1500 -l 3e-4 -r
+teach see see1.gguf see2.gguf 1120 -l 3e-4 -r
 teach see see2.gguf see3.gguf 1000 -l 1e-4 -r -f
 teach speak see3.gguf speak1.gguf 5000 -x -l 2e-3
 teach speak speak1.gguf speak2.gguf 800 -l 3e-4 -a 0.1 -r
