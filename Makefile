@@ -1,12 +1,13 @@
 # make demo   install what is missing, build, caption a picture with the model that ships
 # make test   install what is missing, build, run the fast tests
 # make        build only
+# make serve  install what is missing, build, serve on http://127.0.0.1:8080
 # make train-mini   draw a world and train the model that is built in, in under six hours (docs/TRAINING.md)
 # make train-clip-mini   the same for the CLIP that is built in, in about an hour
 
 DEMO_IMAGE = tests/data/world/scenes/images/064.jpg
 
-.PHONY: all deps demo test train-mini train-clip-mini install uninstall clean format
+.PHONY: all deps demo serve test train-mini train-clip-mini install uninstall clean format
 
 all: deps
 	cmake --preset release >/dev/null
@@ -22,6 +23,11 @@ demo: deps
 	@echo "The annotated picture is $(CURDIR)/demo.png"
 	@echo "The program is not on your PATH yet: type build/release/gromatic here, or, for all folders,"
 	@echo "    PATH=\"$(CURDIR)/build/release:\$$PATH\""
+
+serve: deps
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target gromatic_cli
+	build/release/gromatic serve
 
 test:
 	@sh scripts/install-deps.sh test

@@ -84,6 +84,11 @@ typedef struct cli_args {
   uint64_t rank;
   double val;
   bool dry_run;
+  /* serve */
+  cli_list models, cors_origins;
+  const char *host, *unix_path, *api_key_file, *memory;
+  uint64_t port, slots, request_time;
+  bool log_json, log_prompts;
   bool help;
   cli_list inputs; /* positional */
 } cli_args;
@@ -116,7 +121,8 @@ enum {
   GROUP_TRAIN = 1 << 24,
   GROUP_TUNE = 1 << 25,
   GROUP_CURATE = 1 << 26,
-  GROUP_CALIBRATE = 1 << 27
+  GROUP_CALIBRATE = 1 << 27,
+  GROUP_SERVE = 1 << 28
 };
 
 typedef struct cli_command {

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* "500M" -> bytes; false if it is not a size. */
-static bool parse_size(const char *text, uint64_t *out) {
+bool cli_parse_size(const char *text, uint64_t *out) {
   static const char units[] = "KMGT";
   char *end;
   double value = strtod(text, &end);
@@ -59,7 +58,7 @@ static bool from_environment(const char *value) {
 bool cli_cache_options(const cli_args *args, char **directory, uint64_t *bytes) {
   *bytes = 0;
   *directory = NULL;
-  if (args->cache_size && !parse_size(args->cache_size, bytes)) {
+  if (args->cache_size && !cli_parse_size(args->cache_size, bytes)) {
     cli_error("--cache-size: found '%s', wanted a size as 500M or 4G; --no-cache keeps nothing",
               args->cache_size);
     return false;

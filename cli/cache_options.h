@@ -18,4 +18,7 @@ void cli_tell_refusal(const cli_args *args, const gm_cache_refusal *refusal);
  * before the last one is made. */
 enum { CLI_CACHE_PICTURES = 16 };
 
+/* "500M" -> bytes; false if it is not a size. */
+bool cli_parse_size(const char *text, uint64_t *out);
+
 #endif

@@ -144,6 +144,12 @@ const cli_command cli_commands[] = {
      "  gromatic train align -m runs/boxes/best.gguf --data words.json -o runs/words\n"
      "  gromatic train --resume runs/words",
      GROUP_TRAIN, cmd_train, "detect,align,instruct"},
+    {"serve", "[OPTION]...", "Answer over HTTP, as OpenAI's servers do",
+     "Ctrl-C or SIGTERM finishes what runs, a second one ends at once; SIGHUP reads the keys "
+     "again.\n\n"
+     "  gromatic serve -m groma-7b-q4_k.gguf\n"
+     "  gromatic serve --host 0.0.0.0 --api-key-file keys.txt --log-json",
+     GROUP_MODEL | GROUP_LANGUAGE | GROUP_IMAGE | GROUP_SERVE, cmd_serve, NULL},
     {"help", "[COMMAND]", "Show the options of a command", NULL, 0, cmd_help, NULL},
     {"completion", "bash|zsh|fish", "Print a completion script for the shell",
      "  source <(gromatic completion bash)", 0, cmd_completion, "bash,zsh,fish"},

@@ -21,6 +21,7 @@ int cmd_tune(const cli_args *args);
 int cmd_calibrate(const cli_args *args);
 int cmd_bench(const cli_args *args);
 int cmd_train(const cli_args *args);
+int cmd_serve(const cli_args *args);
 int cmd_help(const cli_args *args);
 int cmd_completion(const cli_args *args);
 

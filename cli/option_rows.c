@@ -12,6 +12,7 @@ const char *const cli_section_titles[N_SECTIONS] = {
     [SECTION_PICTURES] = "Pictures",
     [SECTION_ANSWER] = "Words of the answer",
     [SECTION_SERVER] = "The server that writes",
+    [SECTION_HTTP] = "Clients",
     [SECTION_LEARNING] = "How it learns",
     [SECTION_MEASURE] = "What is measured",
     [SECTION_OUTPUT] = "Output",
@@ -23,6 +24,10 @@ const char *const cli_section_titles[N_SECTIONS] = {
 #define AT(member) offsetof(cli_args, member)
 
 const cli_option_row cli_option_rows[] = {
+    {"model", 'm', LIST, AT(models), GROUP_SERVE, "MODEL",
+     "Groma: a GGUF file or an embedded model; repeatable, clients choose by name (default: "
+     "groma-mini, which knows drawn emoji only)",
+     SECTION_MODEL, CHANGES_MODEL, NULL},
     {"model", 'm', TEXT, AT(model), GROUP_EVAL, "MODEL",
      "GGUF file, embedded model or synthetic:NAME[:TYPE] (default: groma-mini, or clip-mini "
      "for "
@@ -161,6 +166,9 @@ const cli_option_row cli_option_rows[] = {
      CHANGES_RESULT, NULL},
     {"long", 'l', FLAG, AT(long_form), GROUP_DESCRIBE, NULL, "describe in detail",
      SECTION_QUESTION, CHANGES_RESULT, NULL},
+    {"clip-model", 0, TEXT, AT(clip_model), GROUP_SERVE, "MODEL",
+     "CLIP: a GGUF file or an embedded model (default: clip-mini)", SECTION_MODEL,
+     CHANGES_MODEL, NULL},
     {"clip-model", 0, TEXT, AT(clip_model), GROUP_GROUND, "MODEL",
      "CLIP that a calibrated model looks with, the one that it was calibrated with: GGUF file "
      "or "
@@ -243,6 +251,33 @@ const cli_option_row cli_option_rows[] = {
      "its model (default: default)", SECTION_SERVER, CHANGES_RESULT, NULL},
     {"rate", 0, COUNT, AT(rate), GROUP_ENDPOINT | GROUP_CURATE | GROUP_EVAL, "N",
      "most requests a minute (default 60; 0: no limit)", SECTION_SERVER, CHANGES_SPEED, NULL},
+    {"host", 0, TEXT, AT(host), GROUP_SERVE, "HOST",
+     "address to listen on (default: 127.0.0.1); others want --api-key-file", SECTION_HTTP,
+     CHANGES_OUTPUT, NULL},
+    {"port", 0, COUNT, AT(port), GROUP_SERVE, "N",
+     "port to listen on (default: 8080; 0: any free one)", SECTION_HTTP, CHANGES_OUTPUT, NULL},
+    {"unix", 0, TEXT, AT(unix_path), GROUP_SERVE, "PATH", "listen on this Unix socket instead",
+     SECTION_HTTP, CHANGES_OUTPUT, NULL},
+    {"api-key-file", 0, TEXT, AT(api_key_file), GROUP_SERVE, "FILE",
+     "the keys that clients may send, one a line (default: no key is wanted)", SECTION_HTTP,
+     CHANGES_OUTPUT, NULL},
+    {"cors-origin", 0, LIST, AT(cors_origins), GROUP_SERVE, "ORIGIN",
+     "a web page of this origin may ask, as https://example.org; repeatable; *: any",
+     SECTION_HTTP, CHANGES_OUTPUT, NULL},
+    {"slots", 0, COUNT, AT(slots), GROUP_SERVE, "N",
+     "requests that are computed at the same time; 64 more wait (default: 16)", SECTION_HTTP,
+     CHANGES_SPEED, NULL},
+    {"memory", 0, TEXT, AT(memory), GROUP_SERVE, "SIZE",
+     "most that pictures and answers may take in memory, as 500M or 6G (default: half of what "
+     "there is); the least recently used picture goes first",
+     SECTION_SPEED, CHANGES_SPEED, NULL},
+    {"log-json", 0, FLAG, AT(log_json), GROUP_SERVE, NULL,
+     "a JSON object for each request on standard error", SECTION_HTTP, CHANGES_OUTPUT, NULL},
+    {"log-prompts", 0, FLAG, AT(log_prompts), GROUP_SERVE, NULL,
+     "with --log-json: with the question in it", SECTION_HTTP, CHANGES_OUTPUT, NULL},
+    {"timeout", 0, COUNT, AT(request_time), GROUP_SERVE, "S",
+     "seconds for one request, waiting included (default: 600)", SECTION_HTTP, CHANGES_SPEED,
+     NULL},
     {"timeout", 0, COUNT, AT(timeout), GROUP_ENDPOINT | GROUP_CURATE | GROUP_EVAL, "S",
      "seconds for one request (default 120)", SECTION_SERVER, CHANGES_SPEED, NULL},
     {"retries", 0, COUNT, AT(retries), GROUP_ENDPOINT | GROUP_CURATE | GROUP_EVAL, "N",
@@ -334,6 +369,8 @@ const cli_option_row cli_option_rows[] = {
      "most that the cache may take on disk, as 500M or 4G (default 4G); the least recently "
      "used goes first",
      SECTION_CACHE, CHANGES_SPEED, NULL},
+    {"parallel", 0, COUNT, AT(slots), GROUP_SERVE, "N", "the same as --slots (-np)",
+     SECTION_HTTP, CHANGES_SPEED, NULL},
     {"parallel", 0, COUNT, AT(parallel), GROUP_PARALLEL | GROUP_BENCH, "N",
      "write the captions of N pictures at the same time, 8 at most: more pictures an hour, "
      "more memory (0, the default: one after another)",
@@ -429,6 +466,8 @@ const cli_option_row cli_option_rows[] = {
      "replace files that gromatic did not write; start a result again that has other settings "
      "or no ledger",
      SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
+    {"quiet", 'q', FLAG, AT(quiet), GROUP_SERVE, NULL, "no line for each request", SECTION_HTTP,
+     CHANGES_OUTPUT, NULL},
     {"quiet", 'q', FLAG, AT(quiet),
      GROUP_OUTPUT | GROUP_EVAL | GROUP_ENDPOINT | GROUP_CONVERT | GROUP_LINES | GROUP_TRAIN |
          GROUP_TUNE | GROUP_CURATE | GROUP_CALIBRATE,

@@ -145,6 +145,9 @@ static const number_range ranges[] = {
     {AT(dedup_cosine), 0, 1},
     {AT(seeds), 1, 1000},
     {AT(timeout), 1, 86400},
+    {AT(request_time), 1, 86400},
+    {AT(port), 0, 65535},
+    {AT(slots), 1, 256},
     {AT(repeat), 0, 1000},
     {AT(parallel), 0, CLI_MOST_TOGETHER},
     {AT(epochs), 0, 1000000},
@@ -237,14 +240,15 @@ static int read_environment(const cli_command *command, cli_args *args) {
   return CLI_DONE;
 }
 
-/* Accepts options of llama.cpp: -ctk and -ctv become the long names; -ngl N is removed from
- * argv, since there is no GPU here. */
+/* Accepts options of llama.cpp: -ctk, -ctv and -np become the long names; -ngl N is removed
+ * from argv, since there is no GPU here. */
 static int take_llama_names(int argc, char **argv) {
-  static char keys[] = "--cache-type-k", values[] = "--cache-type-v";
+  static char keys[] = "--cache-type-k", values[] = "--cache-type-v", slots[] = "--parallel";
   int kept = 0;
   for (int i = 0; i < argc; i++) {
     if (strcmp(argv[i], "-ctk") == 0) argv[i] = keys;
     if (strcmp(argv[i], "-ctv") == 0) argv[i] = values;
+    if (strcmp(argv[i], "-np") == 0) argv[i] = slots;
     bool with_value = strcmp(argv[i], "-ngl") == 0 || strcmp(argv[i], "--n-gpu-layers") == 0 ||
                       strcmp(argv[i], "--gpu-layers") == 0;
     if (!with_value) {
@@ -267,6 +271,9 @@ const cli_args cli_defaults = {
     .repeat = 3,
     .rate = 60,
     .timeout = 120,
+    .request_time = 600,
+    .port = 8080,
+    .slots = 16,
     .retries = 5,
     .top = 5,
     .seeds = 20,
@@ -385,5 +392,7 @@ void cli_args_free(cli_args *args) {
   free(args->phrases.items);
   free(args->lr.items);
   free(args->weight_decay.items);
+  free(args->models.items);
+  free(args->cors_origins.items);
   free(args->inputs.items);
 }

@@ -1,0 +1,21 @@
+/* api.h - what the routes do. */
+#ifndef SRV_API_H
+#define SRV_API_H
+
+#include "routes.h"
+
+/* As llama.cpp's server has them; docs/SERVER.md. */
+srv_quick srv_health(srv *server);
+srv_quick srv_list_models(srv *server);
+srv_quick srv_props(srv *server);
+srv_quick srv_list_slots(srv *server);
+srv_quick srv_list_metrics(srv *server);
+
+/* Ours, with the JSON contract of docs/JSON.md. */
+extern const srv_work srv_detect, srv_ground, srv_describe;
+/* As LocalAI has it. */
+extern const srv_work srv_detection;
+/* As OpenAI has it. */
+extern const srv_work srv_chat_completions;
+
+#endif

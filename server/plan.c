@@ -1,0 +1,326 @@
+/* plan.c - see plan.h. */
+#include "plan.h"
+
+#include "results.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+void srv_plan_free(void *user) {
+  srv_plan *plan = user;
+  srv_picture_give_back(&plan->server->pictures, plan->picture);
+  json_decref(plan->json);
+  free(plan->texts);
+  free(plan);
+}
+
+/* ---- pictures ---- */
+
+/* What the first bytes of a file that can be read here look like. */
+static bool is_picture(const char *bytes, size_t n) {
+  return (n > 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) ||
+         (n > 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) ||
+         (n > 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0);
+}
+
+static bool keep(srv_job *job, srv_plan *plan, char *bytes, size_t size) {
+  if (!is_picture(bytes, size)) {
+    free(bytes);
+    srv_reply_error(job, 400, "image_unsupported",
+                    "found a picture that is none of JPEG, PNG and WebP");
+    return false;
+  }
+  srv_picture_give_back(&job->server->pictures, plan->picture);
+  plan->picture = srv_picture_add(&job->server->pictures, job->client, bytes, size);
+  if (!plan->picture) srv_reply_error(job, 503, "out_of_memory", "no memory for the picture");
+  return plan->picture != NULL;
+}
+
+static bool find(srv_job *job, srv_plan *plan, const char *id) {
+  srv_picture_give_back(&job->server->pictures, plan->picture);
+  plan->picture = srv_picture_find(&job->server->pictures, job->client, id);
+  if (plan->picture) return true;
+  srv_reply_error(job, 404, "image_unknown",
+                  "no picture of this id was sent with this key lately; send the picture "
+                  "itself");
+  return false;
+}
+
+bool srv_plan_picture(srv_job *job, srv_plan *plan, const char *address) {
+  char *bytes;
+  size_t size;
+  if (strncmp(address, "sha256:", 7) == 0) return find(job, plan, address + 7);
+  if (strncasecmp(address, "data:", 5) == 0) {
+    const char *comma = strchr(address, ',');
+    if (!comma || comma - address < 7 || strncasecmp(comma - 7, ";base64", 7) != 0) {
+      srv_reply_error(job, 400, "image_unsupported",
+                      "found a data: address that is not data:TYPE;base64,...");
+      return false;
+    }
+    address = comma + 1;
+  } else if (strncasecmp(address, "http://", 7) == 0 ||
+             strncasecmp(address, "https://", 8) == 0 ||
+             strncasecmp(address, "file:", 5) == 0) {
+    srv_reply_error(job, 400, "bad_argument",
+                    "found the address of a picture, %.200s; this server fetches none: send "
+                    "the picture itself, as a data: address or base64",
+                    address);
+    return false;
+  }
+  if (!srv_base64_read(address, strlen(address), &bytes, &size)) {
+    srv_reply_error(job, 400, "image_unsupported",
+                    "found a picture that is neither a data: address, nor base64, nor "
+                    "sha256:HEX");
+    return false;
+  }
+  return keep(job, plan, bytes, size);
+}
+
+static bool read_picture(srv_job *job, srv_plan *plan, const srv_body *body) {
+  json_t *image = json_object_get(plan->json, "image");
+  if (body->n_uploads > 1) {
+    srv_reply_error(job, 400, "bad_argument", "found %zu files, wanted one picture",
+                    body->n_uploads);
+    return false;
+  }
+  if (body->n_uploads == 1) {
+    char *copy = malloc(body->uploads[0].size + 1);
+    if (copy) memcpy(copy, body->uploads[0].bytes, body->uploads[0].size);
+    if (copy) return keep(job, plan, copy, body->uploads[0].size);
+    srv_reply_error(job, 503, "out_of_memory", "no memory for the picture");
+    return false;
+  }
+  if (json_is_string(image)) return srv_plan_picture(job, plan, json_string_value(image));
+  srv_reply_error(job, 400, "bad_argument",
+                  image ? "image: wanted a string" : "found no picture, wanted \"image\"");
+  return false;
+}
+
+/* ---- members ---- */
+
+static srv_plan *plan_of(const srv_job *job) {
+  return job->plan;
+}
+
+bool srv_plan_number(srv_job *job, const char *name, double least, double most, double *out) {
+  json_t *value = json_object_get(plan_of(job)->json, name);
+  if (!value || json_is_null(value)) return true;
+  double number = json_number_value(value);
+  if (json_is_number(value) && number >= least && number <= most) {
+    *out = number;
+    return true;
+  }
+  if (isfinite(most))
+    srv_reply_error(job, 400, "bad_argument", "%s: wanted a number from %g to %g", name, least,
+                    most);
+  else
+    srv_reply_error(job, 400, "bad_argument", "%s: wanted a number, %g or more", name, least);
+  return false;
+}
+
+bool srv_plan_flag(srv_job *job, const char *name, bool *out) {
+  json_t *value = json_object_get(plan_of(job)->json, name);
+  if (!value || json_is_null(value)) return true;
+  if (json_is_boolean(value)) {
+    *out = json_is_true(value);
+    return true;
+  }
+  srv_reply_error(job, 400, "bad_argument", "%s: wanted true or false", name);
+  return false;
+}
+
+bool srv_plan_texts(srv_job *job, const char *name, bool wanted) {
+  srv_plan *plan = plan_of(job);
+  json_t *list = json_object_get(plan->json, name);
+  size_t n = json_is_array(list) ? json_array_size(list) : list != NULL;
+  bool ok = n <= SRV_MAX_ITEMS && (n > 0 || !wanted);
+  free(plan->texts);
+  plan->texts = calloc(n + 1, sizeof *plan->texts);
+  for (size_t i = 0; ok && plan->texts && i < n; i++) {
+    json_t *text = json_is_array(list) ? json_array_get(list, i) : list;
+    const char *value = json_string_value(text);
+    ok = value && value[strspn(value, " \t\r\n")] && strlen(value) == json_string_length(text);
+    plan->texts[i] = value;
+  }
+  plan->n_texts = n;
+  if (ok && plan->texts) return true;
+  srv_reply_error(job, 400, "bad_argument",
+                  "%s: wanted a list of 1 to %d strings that are not empty", name,
+                  SRV_MAX_ITEMS);
+  return false;
+}
+
+static bool read_box(const json_t *list, double box[4]) {
+  if (json_array_size(list) != 4) return false;
+  for (size_t k = 0; k < 4; k++) {
+    json_t *number = json_array_get(list, k);
+    if (!json_is_number(number)) return false;
+    box[k] = json_number_value(number);
+  }
+  return true;
+}
+
+bool srv_plan_boxes(srv_job *job, const char *name, uint32_t width, uint32_t height,
+                    gm_box **out, size_t *n) {
+  srv_plan *plan = plan_of(job);
+  json_t *list = json_object_get(plan->json, name);
+  bool single = json_is_number(json_array_get(list, 0));
+  *n = single ? 1 : json_array_size(list);
+  *out = calloc(*n + 1, sizeof **out);
+  if (!*out || *n > SRV_MAX_ITEMS || (list && !json_is_array(list))) {
+    srv_reply_error(job, 400, "bad_argument", "%s: wanted a list of at most %d boxes", name,
+                    SRV_MAX_ITEMS);
+    return false;
+  }
+  const char *format = out_box_format_name(plan->format);
+  for (size_t i = 0; i < *n; i++) {
+    double box[4];
+    if (!read_box(single ? list : json_array_get(list, i), box)) {
+      srv_reply_error(job, 400, "bad_argument", "%s: box %zu: wanted four numbers", name,
+                      i + 1);
+      return false;
+    }
+    if (out_box_looks_relative(plan->format, box)) {
+      srv_reply_error(job, 400, "bad_argument",
+                      "%s: box %zu: as %s it is within the first pixel; if these are shares of "
+                      "the picture, give \"box_format\": \"xyxyn\" or \"cxcywhn\"",
+                      name, i + 1, format);
+      return false;
+    }
+    if (out_box_to_pixels(plan->format, box, width, height, &(*out)[i])) continue;
+    srv_reply_error(job, 400, "bad_argument",
+                    "%s: box %zu: as %s it covers nothing of this picture of %u x %u pixels",
+                    name, i + 1, format, width, height);
+    return false;
+  }
+  return true;
+}
+
+/* ---- the body ---- */
+
+static bool read_format(srv_job *job, srv_plan *plan) {
+  json_t *format = json_object_get(plan->json, "box_format");
+  if (!format || (json_is_string(format) &&
+                  out_box_format_named(json_string_value(format), &plan->format)))
+    return true;
+  srv_reply_error(job, 400, "bad_argument",
+                  "box_format: wanted xyxy, xywh, xyxyn, cxcywhn or qwen3");
+  return false;
+}
+
+static bool read_model(srv_job *job, srv_plan *plan) {
+  const srv_models *models = &job->server->models;
+  json_t *name = json_object_get(plan->json, "model");
+  plan->model = name && !json_is_null(name) && !json_is_string(name)
+                    ? SRV_MAX_MODELS
+                    : srv_models_find(models, json_string_value(name));
+  if (plan->model < SRV_MAX_MODELS) {
+    job->model = models->names[plan->model];
+    return true;
+  }
+  srv_reply_error(
+      job, 400, "model_not_found",
+      "model: found '%.100s', which is not served here; /v1/models lists the names, "
+      "as %s",
+      json_is_string(name) ? json_string_value(name) : "no string", models->names[0]);
+  return false;
+}
+
+static bool read_scene(srv_job *job, srv_plan *plan) {
+  double conf = -1, iou = -1, most = 0, tokens = 0, temperature = 0, top_p = 1, top_k = 0,
+         seed = 0;
+  bool ok = srv_plan_number(job, "conf", 0, 1, &conf) &&
+            srv_plan_number(job, "iou", 0, 1, &iou) &&
+            srv_plan_number(job, "max_regions", 0, 100000, &most) &&
+            srv_plan_flag(job, "append_boxes", &plan->scene.append_boxes) &&
+            srv_plan_flag(job, "raw", &plan->raw) &&
+            srv_plan_number(job, "max_tokens", 0, 1e6, &tokens) &&
+            srv_plan_number(job, "max_completion_tokens", 0, 1e6, &tokens) &&
+            srv_plan_number(job, "temperature", 0, 1e6, &temperature) &&
+            srv_plan_number(job, "top_p", 0, 1, &top_p) &&
+            srv_plan_number(job, "top_k", 0, 1e6, &top_k) &&
+            srv_plan_number(job, "seed", -9e15, 9e15, &seed);
+  if (!ok) return false;
+  /* 0 is a threshold here, and the default for the library. */
+  if (conf >= 0) plan->scene.box_score_thres = fmaxf((float)conf, 1e-9F);
+  if (iou >= 0) plan->scene.nms_thres = fmaxf((float)iou, 1e-9F);
+  plan->scene.max_regions = (uint32_t)most;
+  plan->ask.max_tokens = (uint32_t)tokens;
+  plan->ask.temperature = (float)temperature;
+  plan->ask.top_p = (float)top_p;
+  plan->ask.top_k = (uint32_t)top_k;
+  plan->ask.seed = (uint64_t)(int64_t)seed;
+  return true;
+}
+
+bool srv_plan_read(srv_job *job, bool wants_picture) {
+  gm_error err = {0};
+  srv_body body;
+  srv_plan *plan = calloc(1, sizeof *plan);
+  if (!plan) {
+    srv_reply_error(job, 503, "out_of_memory", "no memory for the request");
+    return false;
+  }
+  job->plan = plan;
+  plan->server = job->server;
+  plan->scene = gm_scene_params_default();
+  plan->ask = gm_ask_params_default();
+  if (srv_body_read(&body, job->body, job->body_size, job->content_type, &err) != GM_OK) {
+    srv_reply_failure(job, &err);
+    return false;
+  }
+  plan->json = body.json;
+  return read_model(job, plan) && read_format(job, plan) && read_scene(job, plan) &&
+         (!wants_picture || read_picture(job, plan, &body));
+}
+
+/* ---- on the slot's thread ---- */
+
+gm_image *srv_plan_decode(srv_job *job) {
+  const srv_plan *plan = plan_of(job);
+  gm_error err = {0};
+  gm_image *image = NULL;
+  gm_image_params params = gm_image_params_default();
+  params.max_pixels = job->server->settings->max_pixels;
+  if (gm_image_from_memory(&image, plan->picture->bytes, plan->picture->size, &params, &err) !=
+      GM_OK)
+    srv_reply_failure(job, &err);
+  return image;
+}
+
+gm_scene *srv_plan_scene(srv_job *job, const gm_image *image) {
+  const srv_plan *plan = plan_of(job);
+  gm_error err = {0};
+  gm_request *request;
+  gm_scene *scene = NULL;
+  gm_request_params params = gm_request_params_default();
+  params.timeout = srv_job_time(job);
+  gm_model *model = job->server->models.models[plan->model];
+  gm_status status = gm_request_scene(&request, model, image, &plan->scene, &params, &err);
+  if (status == GM_OK) {
+    srv_job_wait(job, request, NULL, NULL);
+    status = gm_request_take_scene(request, &scene, &err);
+    gm_request_free(request);
+  }
+  if (status != GM_OK) srv_reply_failure(job, &err);
+  return scene;
+}
+
+out_frame srv_plan_frame(const srv_plan *plan, const gm_image *image) {
+  return (out_frame){plan->format, gm_image_width(image), gm_image_height(image)};
+}
+
+json_t *srv_plan_object(const srv_job *job, const gm_image *image, const gm_scene *scene) {
+  const srv_plan *plan = plan_of(job);
+  const srv_models *models = &job->server->models;
+  out_frame frame = srv_plan_frame(plan, image);
+  json_t *object = out_json_picture(NULL, &frame);
+  json_object_set_new(json_object_get(object, "image"), "id",
+                      json_sprintf("sha256:%s", plan->picture->id));
+  if (scene)
+    out_json_add_scope(object, models->names[plan->model], models->scopes[plan->model],
+                       gm_scene_unlikeness(scene));
+  return object;
+}

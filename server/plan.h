@@ -1,0 +1,52 @@
+/* plan.h - what all requests about a picture have in common, read from the body. */
+#ifndef SRV_PLAN_H
+#define SRV_PLAN_H
+
+#include "answer_json.h"
+#include "body.h"
+#include "state.h"
+
+typedef struct srv_plan {
+  json_t *json;         /* the body's members */
+  size_t model;         /* in srv_models */
+  srv_picture *picture; /* held */
+  srv *server;
+  gm_scene_params scene;
+  gm_ask_params ask;
+  out_box_format format;
+  bool raw;
+  /* Of the one kind of request that has them. */
+  const char **texts; /* [n_texts] phrases, classes or turns, of json */
+  size_t n_texts;
+  bool usage, grounding_wanted;
+} srv_plan;
+
+/* Reads the body into job->plan: model, picture, and the members that have the names of the
+ * program's options. False after an answer. wants_picture: 400 without one. */
+bool srv_plan_read(srv_job *job, bool wants_picture);
+void srv_plan_free(void *plan);
+
+/* The picture that an address stands for: a data URI, bare base64, or sha256:HEX. False after
+ * an answer. */
+bool srv_plan_picture(srv_job *job, srv_plan *plan, const char *address);
+
+/* Members of the plan's JSON; false after an answer where one is of the wrong kind or range. */
+bool srv_plan_number(srv_job *job, const char *name, double least, double most, double *out);
+bool srv_plan_flag(srv_job *job, const char *name, bool *out);
+/* A list of strings that are not empty, or one string. wanted: 400 without it. */
+bool srv_plan_texts(srv_job *job, const char *name, bool wanted);
+/* [[x1, y1, x2, y2], ...] or one box, in the format of the plan; *out for free(). */
+bool srv_plan_boxes(srv_job *job, const char *name, uint32_t width, uint32_t height,
+                    gm_box **out, size_t *n);
+
+/* ---- on the slot's thread ---- */
+
+/* Decodes the plan's picture. NULL after an answer. */
+gm_image *srv_plan_decode(srv_job *job);
+/* The scene of the picture; NULL after an answer. */
+gm_scene *srv_plan_scene(srv_job *job, const gm_image *image);
+out_frame srv_plan_frame(const srv_plan *plan, const gm_image *image);
+/* {"image": {..., "id"}, ...} with the notices of the model. */
+json_t *srv_plan_object(const srv_job *job, const gm_image *image, const gm_scene *scene);
+
+#endif
