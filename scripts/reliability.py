@@ -4,7 +4,8 @@
     reliability.py --refs FILE ANSWERS OUTPUT.svg
 
 ANSWERS: what `gromatic eval ground --absent FILE -o ANSWERS` wrote. A bar is one of 10 equal bins of the best boxes'
-scores: its height is the share that is right (IoU > 0.5 with a true box of --refs), its width grows with their number, and the dot is at their mean score.
+scores: its height is the share that is right (IoU > 0.5 with a true box of --refs), its width grows with their number,
+and the dot is at their mean score.
 On the diagonal a score means what it says. Prints the expected calibration error, as eval does."""
 
 import argparse
@@ -36,7 +37,7 @@ def claims(refs, lines):
 
 
 def bins(found):
-    """[(count, mean score, share that is right)]; a bin without answers is left out."""
+    """[(bin, count, mean score, share that is right)]; a bin without answers is left out."""
     groups = [[c for c in found if min(int(c[0] * BINS), BINS - 1) == b] for b in range(BINS)]
     return [(b, len(g), sum(s for s, _ in g) / len(g), sum(r for _, r in g) / len(g)) for b, g in enumerate(groups) if g]
 
