@@ -49,14 +49,22 @@ def main(runs=200):
         other = subprocess.Popen([build(folder), path, str(WIDTH), str(HEIGHT)], stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, text=True)
         with gromatic.Model() as model, other:
-            mine, theirs = [], []
-            for _ in range(runs + 5):  # the first five warm up
+            mine, theirs, regions = [], [], ()
+
+            def in_c():
                 other.stdin.write("\n")
                 other.stdin.flush()
                 theirs.append(float(other.stdout.readline()))
+
+            def in_python():
+                nonlocal regions
                 begin = time.perf_counter()
                 regions = model.detect(pixels).regions
                 mine.append(time.perf_counter() - begin)
+
+            for i in range(runs + 5):  # the first five warm up
+                for turn in (in_c, in_python) if i % 2 else (in_python, in_c):  # who goes second may run warmer
+                    turn()
             other.stdin.close()
     mine, theirs = mine[5:], theirs[5:]
     c, python = statistics.median(theirs), statistics.median(mine)
