@@ -3,11 +3,12 @@
 # make        build only
 # make serve  install what is missing, build, serve on http://127.0.0.1:8080
 # make train-mini   draw a world and train the model that is built in, in under six hours (docs/TRAINING.md)
+# make calibrate-mini   fit the head of the model that is built in to what is not there (docs/PRESENT.md)
 # make train-clip-mini   the same for the CLIP that is built in, in about an hour
 
 DEMO_IMAGE = tests/data/world/scenes/images/064.jpg
 
-.PHONY: all deps demo serve test train-mini train-clip-mini install uninstall clean format
+.PHONY: all deps demo serve test train-mini calibrate-mini train-clip-mini install uninstall clean format
 
 all: deps
 	cmake --preset release >/dev/null
@@ -42,6 +43,13 @@ train-mini:
 	cmake --preset release >/dev/null
 	cmake --build --preset release --target gromatic_cli train_fresh train_see train_speak
 	sh scripts/train-mini.sh build/release
+
+calibrate-mini:
+	@sh scripts/install-deps.sh test
+	@sh scripts/venv.sh
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target gromatic_cli
+	sh scripts/calibrate-mini.sh build/release
 
 TRAIN_CLIP = build/train/clip-mini
 TRAIN_SECONDS = 3600

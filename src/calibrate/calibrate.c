@@ -18,6 +18,10 @@
 #include <string.h>
 
 enum { FOLDS = 5 };
+/* A place that is wrong is rare among questions, and many models cannot tell: it counts so much
+ * when `present` is fitted, so that what is there is not refused with it. */
+#define PLACE_WEIGHT 0.2
+#define LEAST_KEPT 0.9 /* of the right boxes, for a unit to be used */
 
 /* What one question gave. */
 typedef struct rows {
@@ -175,7 +179,7 @@ static gm_status add_rows(calibration *k, size_t number, const gm_asked_phrases 
     *row = (gm_fit_row){.share = best.share,
                         .present = phrases->all[i].kind == GM_PHRASE_THERE,
                         .right = gm_asked_phrase_is(&phrases->all[i], picture, best.box),
-                        .weight = 1};
+                        .weight = phrases->all[i].kind == GM_PHRASE_PLACE ? PLACE_WEIGHT : 1};
     memcpy(row->signals, signals[i], sizeof row->signals);
     if (!is_usable(k, row)) continue;
     r->kinds[r->n] = phrases->all[i].kind;
@@ -276,12 +280,19 @@ static gm_status ask_all(calibration *k, gm_error *err) {
 
 /* ---- fitting ---- */
 
-static const gm_signal all_signals[GM_SIGNALS] = {
-    GM_SIGNAL_NAMED,  GM_SIGNAL_BEST,  GM_SIGNAL_MARGIN, GM_SIGNAL_ENTROPY, GM_SIGNAL_REGIONS,
-    GM_SIGNAL_OBJECT, GM_SIGNAL_WORDS, GM_SIGNAL_COSINE, GM_SIGNAL_LEAD};
+#define ALONE(name)                                                                            \
+  { GM_SIGNAL_##name, GM_SIGNALS }
+#define TIMES(a, b)                                                                            \
+  { GM_SIGNAL_##a, GM_SIGNAL_##b }
+static const gm_present_term terms[] = {
+    ALONE(NAMED),        ALONE(BEST),           ALONE(MARGIN),     ALONE(ENTROPY),
+    ALONE(REGIONS),      ALONE(OBJECT),         ALONE(WORDS),      TIMES(NAMED, WORDS),
+    TIMES(NAMED, NAMED), ALONE(COSINE),         ALONE(LEAD),       TIMES(WORDS, COSINE),
+    TIMES(WORDS, LEAD),  TIMES(COSINE, COSINE), TIMES(LEAD, LEAD), TIMES(COSINE, LEAD)};
+enum { TERMS = sizeof terms / sizeof terms[0], CLIP_TERMS = 9 /* the first with a CLIP */ };
 
-static size_t n_signals(bool clip) {
-  return clip ? GM_SIGNALS : GM_CLIP_SIGNALS;
+static size_t n_terms(bool clip) {
+  return clip ? TERMS : CLIP_TERMS;
 }
 
 /* Each row's present and score by units that were fitted without its fold. */
@@ -295,7 +306,7 @@ static gm_status cross_validate(const rows *r, bool clip, double *present, doubl
     size_t n = 0;
     for (size_t i = 0; i < r->n; i++)
       if (r->pictures[i] % FOLDS != fold) others[n++] = r->all[i];
-    status = gm_fit_unit(&unit, others, n, all_signals, n_signals(clip), err);
+    status = gm_fit_unit(&unit, others, n, terms, n_terms(clip), err);
     for (size_t i = 0; i < r->n && status == GM_OK; i++) {
       if (r->pictures[i] % FOLDS != fold) continue;
       float z = gm_present_logit(&unit, r->all[i].signals);
@@ -353,29 +364,41 @@ static gm_status report(const rows *r, bool clip, gm_calibrate_report *out, gm_e
   return status;
 }
 
+/* A unit that would refuse too much of what is there is not used: then nothing is refused. */
+static gm_status fit_one(calibration *k, gm_present_mode mode, bool clip,
+                         gm_calibrate_report *out, gm_error *err) {
+  const rows *r = &k->rows[mode];
+  gm_present_unit *unit = &k->head->units[mode][clip];
+  *out = (gm_calibrate_report){.struct_size = sizeof *out};
+  GM_TRY(report(r, clip, out, err));
+  if ((double)out->kept >= LEAST_KEPT * (double)out->right)
+    return gm_fit_unit(unit, r->all, r->n, terms, n_terms(clip), err);
+  char line[160];
+  snprintf(line, sizeof line,
+           "%s, %s: left out, since it would keep only %.3f of the right boxes",
+           mode == GM_PRESENT_ALL ? "all instances" : "one object",
+           clip ? "with the CLIP" : "without a CLIP", (double)out->kept / (double)out->right);
+  if (k->params->note) k->params->note(k->params->note_user, true, line);
+  return GM_OK;
+}
+
 static gm_status fit(calibration *k, gm_calibrate_report *out, gm_error *err) {
-  for (size_t mode = 0; mode < GM_PRESENT_MODES; mode++)
-    for (size_t clip = 0; clip <= (k->clip != NULL); clip++)
-      GM_TRY(gm_fit_unit(&k->head->units[mode][clip], k->rows[mode].all, k->rows[mode].n,
-                         all_signals, n_signals(clip == 1), err));
-  return report(&k->rows[GM_PRESENT_ONE], k->clip != NULL, out, err);
+  const gm_present_unit *one = k->head->units[GM_PRESENT_ONE];
+  gm_calibrate_report other;
+  bool clip = k->clip != NULL;
+  for (size_t with = 0; with <= clip; with++) {
+    GM_TRY(fit_one(k, GM_PRESENT_ALL, with == 1, &other, err));
+    GM_TRY(fit_one(k, GM_PRESENT_ONE, with == 1, with == clip ? out : &other, err));
+  }
+  if (one[0].n || one[1].n) return GM_OK;
+  return gm_fail(err, GM_ERR_ARGUMENT,
+                 "the answers of this model do not tell what is there: of the right boxes only "
+                 "%.3f would be kept; nothing was written%s",
+                 (double)out->kept / (double)out->right,
+                 clip ? "" : "; a CLIP that knows these things would help");
 }
 
 /* ---- the file ---- */
-
-/* What the head was fitted with, for those who replace the weights. */
-static gm_status name_weights(const gm_model_file *file, char out[65], gm_error *err) {
-  const char *const *sums;
-  size_t n;
-  gm_sha256_state sha;
-  out[0] = 0;
-  if (!gm_model_file_has_key(file, GM_GGUF_SUMS_KEY)) return GM_OK;
-  GM_TRY(gm_model_file_string_array(file, GM_GGUF_SUMS_KEY, &sums, &n, err));
-  gm_sha256_begin(&sha);
-  for (size_t i = 0; i < n; i++) gm_sha256_add_text(&sha, sums[i]);
-  gm_sha256_end(&sha, out);
-  return GM_OK;
-}
 
 static gm_status write_adapter(const calibration *k, const char *path, gm_error *err) {
   char vocabulary[65], header[65];
@@ -383,7 +406,7 @@ static gm_status write_adapter(const calibration *k, const char *path, gm_error 
   const gm_adapter_changes *changes = &k->model->base.adapted.changes;
   const gm_adapter *before = changes->n_adapters ? changes->adapters[0].adapter : NULL;
   GM_TRY(gm_adapter_tie(file, vocabulary, header, err));
-  GM_TRY(name_weights(file, k->head->weights, err));
+  GM_TRY(gm_present_weights(file, k->head->weights, err));
   const gm_adapter_head head = {.name = k->params->name,
                                 .architecture = "groma",
                                 .alpha = before ? before->head.alpha : 0,

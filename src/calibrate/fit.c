@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = GM_SIGNALS + 1, ROUNDS = 60, BINS = 10 };
+enum { MOST = GM_PRESENT_TERMS + 1, ROUNDS = 60, BINS = 10 };
 /* The prior of a weight of a standardised signal is as strong as so many rows. */
 #define RIDGE 1.0
 
@@ -87,7 +87,7 @@ static void measure_signals(gm_present_unit *unit, const gm_fit_row *rows, size_
   for (size_t i = 0; i < unit->n; i++) {
     double sum = 0, squares = 0;
     for (size_t r = 0; r < n_rows; r++) {
-      double v = (double)rows[r].signals[unit->signals[i]];
+      double v = (double)gm_present_term_value(unit->terms[i], rows[r].signals);
       sum += rows[r].weight * v;
       squares += rows[r].weight * v * v;
     }
@@ -104,7 +104,8 @@ static gm_status fit_present(gm_present_unit *unit, const gm_fit_row *rows, size
   for (size_t r = 0; r < n_rows; r++) {
     double *x = at->x + r * n;
     for (size_t i = 0; i < unit->n; i++) {
-      float v = (rows[r].signals[unit->signals[i]] - unit->mean[i]) * unit->scale[i];
+      float v = (gm_present_term_value(unit->terms[i], rows[r].signals) - unit->mean[i]) *
+                unit->scale[i];
       x[i] = (double)fmaxf(-GM_PRESENT_MOST, fminf(v, GM_PRESENT_MOST));
     }
     x[unit->n] = 1;
@@ -130,6 +131,7 @@ static gm_status fit_score(gm_present_unit *unit, const gm_fit_row *rows, size_t
       x[1] = uses_share ? (double)gm_present_logit_of(rows[r].share) : 0;
       x[2] = 1;
       at->truth[r] = rows[r].right;
+      at->weights[r] = 1;
     }
     if (!regress(at->x, at->truth, at->weights, n_rows, 3, w))
       return gm_fail(err, GM_ERR_ARGUMENT, "the shares of these pictures give no score");
@@ -143,10 +145,10 @@ static gm_status fit_score(gm_present_unit *unit, const gm_fit_row *rows, size_t
 }
 
 gm_status gm_fit_unit(gm_present_unit *out, const gm_fit_row *rows, size_t n_rows,
-                      const gm_signal *use, size_t n, gm_error *err) {
+                      const gm_present_term *use, size_t n, gm_error *err) {
   size_t there = 0, columns = n + 1 > 3 ? n + 1 : 3;
   *out = (gm_present_unit){.n = n};
-  memcpy(out->signals, use, n * sizeof *use);
+  memcpy(out->terms, use, n * sizeof *use);
   for (size_t r = 0; r < n_rows; r++) there += rows[r].present;
   if (there == 0 || there == n_rows)
     return gm_fail(err, GM_ERR_ARGUMENT,

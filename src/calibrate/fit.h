@@ -14,10 +14,11 @@ typedef struct gm_fit_row {
   double weight;
 } gm_fit_row;
 
-/* Fits with the signals use[n]. Errors: GM_ERR_ARGUMENT where all rows are of one kind,
+/* Fits with the terms use[n]. The weights of rows count for `present` alone: a score is to be
+ * right for the rows as they are. Errors: GM_ERR_ARGUMENT where all rows are of one kind,
  * GM_ERR_MEMORY. */
 gm_status gm_fit_unit(gm_present_unit *out, const gm_fit_row *rows, size_t n_rows,
-                      const gm_signal *use, size_t n, gm_error *err);
+                      const gm_present_term *use, size_t n, gm_error *err);
 
 /* The probability that a value of those with truth is above one of those without; ties count
  * half. NaN where there are none of a kind. Errors: GM_ERR_MEMORY. */

@@ -1,6 +1,8 @@
 /* present_head.c - see present_head.h. */
 #include "present_head.h"
 
+#include "sha256.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -30,10 +32,14 @@ static const float most = 1e6F;
 
 /* ---- computing ---- */
 
+float gm_present_term_value(gm_present_term term, const float *signals) {
+  return term.b == GM_SIGNALS ? signals[term.a] : signals[term.a] * signals[term.b];
+}
+
 float gm_present_logit(const gm_present_unit *unit, const float *signals) {
   float z = unit->bias;
   for (size_t i = 0; i < unit->n; i++) {
-    float x = (signals[unit->signals[i]] - unit->mean[i]) * unit->scale[i];
+    float x = (gm_present_term_value(unit->terms[i], signals) - unit->mean[i]) * unit->scale[i];
     if (isnan(x)) return -HUGE_VALF;
     z += unit->weights[i] * fmaxf(-GM_PRESENT_MOST, fminf(x, GM_PRESENT_MOST));
   }
@@ -60,6 +66,19 @@ float gm_present_score(const gm_present_unit *unit, float logit, float share) {
 
 bool gm_present_head_in(const gm_model_file *file) {
   return gm_model_file_has_key(file, VERSION_KEY);
+}
+
+gm_status gm_present_weights(const gm_model_file *file, char out[65], gm_error *err) {
+  const char *const *sums;
+  size_t n;
+  gm_sha256_state sha;
+  out[0] = 0;
+  if (!gm_model_file_has_key(file, GM_GGUF_SUMS_KEY)) return GM_OK;
+  GM_TRY(gm_model_file_string_array(file, GM_GGUF_SUMS_KEY, &sums, &n, err));
+  gm_sha256_begin(&sha);
+  for (size_t i = 0; i < n; i++) gm_sha256_add_text(&sha, sums[i]);
+  gm_sha256_end(&sha, out);
+  return GM_OK;
 }
 
 void gm_present_head_free(gm_present_head *head) {
@@ -100,28 +119,37 @@ static gm_status read_numbers(const gm_model_file *file, const char *unit, const
   return GM_OK;
 }
 
-static gm_status read_signals(const gm_model_file *file, const char *key, bool clip,
-                              gm_present_unit *unit, gm_error *err) {
+/* The signal of that name[0, n); GM_SIGNALS: there is none. */
+static gm_signal signal_named(const char *name, size_t n, bool clip) {
+  size_t s = 0, known = clip ? GM_SIGNALS : GM_CLIP_SIGNALS;
+  while (s < known &&
+         (strlen(gm_signal_names[s]) != n || memcmp(name, gm_signal_names[s], n) != 0))
+    s++;
+  return s < known ? (gm_signal)s : GM_SIGNALS;
+}
+
+/* "cosine", or "words*cosine". False: it is not known. */
+static bool read_term(const char *name, bool clip, gm_present_term *out) {
+  const char *times = strchr(name, '*');
+  out->a = signal_named(name, times ? (size_t)(times - name) : strlen(name), clip);
+  out->b = times ? signal_named(times + 1, strlen(times + 1), clip) : GM_SIGNALS;
+  return out->a != GM_SIGNALS && (!times || out->b != GM_SIGNALS);
+}
+
+static gm_status read_terms(const gm_model_file *file, const char *key, bool clip,
+                            gm_present_unit *unit, gm_error *err) {
   const char *const *names;
   size_t n;
   GM_TRY(gm_model_file_string_array(file, key, &names, &n, err));
-  if (n == 0 || n > GM_SIGNALS)
+  if (n == 0 || n > GM_PRESENT_TERMS)
     return gm_fail(err, GM_ERR_MODEL, "%s: key %s: found %zu signals, wanted 1 to %d",
-                   gm_model_file_name(file), key, n, GM_SIGNALS);
-  for (size_t i = 0; i < n; i++) {
-    size_t s = 0, before = 0;
-    while (s < GM_SIGNALS && strcmp(names[i], gm_signal_names[s]) != 0) s++;
-    if (s == GM_SIGNALS || (!clip && s >= GM_CLIP_SIGNALS))
+                   gm_model_file_name(file), key, n, GM_PRESENT_TERMS);
+  for (size_t i = 0; i < n; i++)
+    if (!read_term(names[i], clip, &unit->terms[i]))
       return gm_fail(err, GM_ERR_MODEL,
                      "%s: key %s: found the signal \"%.40s\", which is not known here; fit the "
                      "head again (gromatic calibrate)",
                      gm_model_file_name(file), key, names[i]);
-    while (before < i && unit->signals[before] != s) before++;
-    if (before < i)
-      return gm_fail(err, GM_ERR_MODEL, "%s: key %s: found the signal \"%s\" twice",
-                     gm_model_file_name(file), key, names[i]);
-    unit->signals[i] = (gm_signal)s;
-  }
   unit->n = n;
   return GM_OK;
 }
@@ -131,7 +159,7 @@ static gm_status read_unit(const gm_model_file *file, const char *name, bool cli
   char key[KEY];
   name_key(key, name, "signals");
   if (!gm_model_file_has_key(file, key)) return GM_OK;
-  GM_TRY(read_signals(file, key, clip, unit, err));
+  GM_TRY(read_terms(file, key, clip, unit, err));
   GM_TRY(read_numbers(file, name, "mean", unit->n, unit->mean, err));
   GM_TRY(read_numbers(file, name, "scale", unit->n, unit->scale, err));
   GM_TRY(read_numbers(file, name, "weights", unit->n, unit->weights, err));
@@ -196,9 +224,10 @@ static gm_status read_head(const gm_model_file *file, gm_present_head *head, gm_
       GM_TRY(read_unit(file, unit_names[mode][with], with == 1, unit, err));
       clip |= with == 1 && unit->n > 0;
     }
-  if (head->units[GM_PRESENT_ONE][0].n == 0)
-    return gm_fail(err, GM_ERR_MODEL, "%s: found a head without %sone, wanted it",
-                   gm_model_file_name(file), GM_PRESENT_KEYS);
+  if (head->units[GM_PRESENT_ONE][0].n == 0 && head->units[GM_PRESENT_ONE][1].n == 0)
+    return gm_fail(err, GM_ERR_MODEL,
+                   "%s: found a head without %sone and %sone_clip, wanted one",
+                   gm_model_file_name(file), GM_PRESENT_KEYS, GM_PRESENT_KEYS);
   if (gm_model_file_has_key(file, WEIGHTS_KEY))
     GM_TRY(read_text(file, WEIGHTS_KEY, head->weights, sizeof head->weights, err));
   return clip ? read_clip(file, head, err) : GM_OK;
@@ -228,10 +257,15 @@ static void put_numbers(gm_gguf_writer *writer, const char *unit, const char *na
 }
 
 static void put_unit(gm_gguf_writer *writer, const char *name, const gm_present_unit *unit) {
-  char key[KEY];
-  const char *names[GM_SIGNALS];
+  char key[KEY], terms[GM_PRESENT_TERMS][2 * 16];
+  const char *names[GM_PRESENT_TERMS];
   if (unit->n == 0) return;
-  for (size_t i = 0; i < unit->n; i++) names[i] = gm_signal_names[unit->signals[i]];
+  for (size_t i = 0; i < unit->n; i++) {
+    gm_present_term t = unit->terms[i];
+    snprintf(terms[i], sizeof terms[i], "%s%s%s", gm_signal_names[t.a],
+             t.b == GM_SIGNALS ? "" : "*", t.b == GM_SIGNALS ? "" : gm_signal_names[t.b]);
+    names[i] = terms[i];
+  }
   name_key(key, name, "signals");
   gm_gguf_put_string_array(writer, key, names, unit->n);
   put_numbers(writer, name, "mean", unit->mean, unit->n);

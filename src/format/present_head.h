@@ -2,7 +2,8 @@
  * and how likely a region is the right one: logistic functions of a few signals, kept as keys
  * of a model's or an adapter's file (docs/FORMAT.md).
  *
- *   signals -> x = (signal - mean) * scale, within +-GM_PRESENT_MOST -> z = w x + b
+ *   signals -> terms, each a signal or a product of two
+ *   terms -> x = (term - mean) * scale, within +-GM_PRESENT_MOST -> z = w x + b
  *   present = 1 / (1 + exp(-z))
  *   score   = 1 / (1 + exp(-(s0 + s1 z + s2 ln(share / (1 - share)))))   of a region, s2 >= 0
  */
@@ -30,13 +31,18 @@ enum { GM_CLIP_SIGNALS = GM_SIGNAL_COSINE }; /* the first of those */
 extern const char *const gm_signal_names[GM_SIGNALS];
 
 #define GM_PRESENT_MOST 8.0F
-enum { GM_PRESENT_MAX_WORDS = 512, GM_PRESENT_MAX_FEATURES = 4096 };
+enum { GM_PRESENT_MAX_WORDS = 512, GM_PRESENT_MAX_FEATURES = 4096, GM_PRESENT_TERMS = 24 };
+
+typedef struct gm_present_term {
+  gm_signal a, b; /* their product; b GM_SIGNALS: a alone */
+} gm_present_term;
+float gm_present_term_value(gm_present_term term, const float *signals);
 
 /* One logistic function. */
 typedef struct gm_present_unit {
   size_t n;
-  gm_signal signals[GM_SIGNALS]; /* [n], each once */
-  float mean[GM_SIGNALS], scale[GM_SIGNALS], weights[GM_SIGNALS], bias;
+  gm_present_term terms[GM_PRESENT_TERMS]; /* [n] */
+  float mean[GM_PRESENT_TERMS], scale[GM_PRESENT_TERMS], weights[GM_PRESENT_TERMS], bias;
   float score[3]; /* s0, s1, s2 above */
 } gm_present_unit;
 
@@ -61,6 +67,9 @@ typedef struct gm_present_head {
 
 /* Whether the file has one. */
 bool gm_present_head_in(const gm_model_file *file);
+/* What ties a head to weights: the SHA-256 of the entries of the file's sums; "" where it has
+ * none. */
+gm_status gm_present_weights(const gm_model_file *file, char out[65], gm_error *err);
 /* *out NULL where the file has none. GM_ERR_MODEL where it is not one that can be used: another
  * version, unknown signals, wrong lengths, numbers that are not finite. Free it. */
 gm_status gm_present_head_read(gm_present_head **out, const gm_model_file *file, gm_error *err);
