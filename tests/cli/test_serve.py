@@ -65,6 +65,17 @@ class Ours(unittest.TestCase):
         program = lines("describe", scene(64), "--raw", "--box", "33.8,18.2,102.8,76.4", "--box", "2.4,150,56,206")[0]
         self.same(server.post("/v1/describe", body)[1], program, "results")
 
+    def test_classify_is_the_programs(self):
+        for method in ("wca", "clip", "wca-released"):
+            body = {"image": picture(64), "classes": ["a dog", "a crown", "a car"], "method": method, "top": 2}
+            status, answer = server.post("/v1/classify", body)
+            self.assertEqual(status, 200, answer)
+            program = lines("classify", scene(64), "--classes", "a dog,a crown,a car", "--method", method, "--top", "2")[0]
+            self.same(answer, program, "results", "notice")
+        for more in ({"method": "cupl"}, {"method": 1}, {"classes": []}, {"classes": ["a", "a"]}, {"top": -1}):
+            body = {"image": picture(64), "classes": ["a dog", "a crown"], **more}
+            self.assertEqual(server.post("/v1/classify", body)[0], 400, more)
+
     def test_detection_as_localai(self):
         found = server.post("/v1/detection", {"image": picture(64), "prompt": "a crown"})[1]["detections"]
         program = lines("ground", "--all", scene(64), "a crown")[0]["results"][0]["regions"]
