@@ -60,7 +60,8 @@ typedef struct cli_args {
   /* curate */
   const char *captions, *replies, *write_prompts, *instructions, *sheet;
   bool from_labels;
-  uint64_t budget; /* tokens; 0: no limit */
+  uint64_t budget;                      /* tokens; 0: no limit */
+  double held_out, price_in, price_out; /* share; for a million tokens */
   /* classify and its eval */
   const char *groma_model, *preset, *explain, *against, *cache, *cache_size;
   uint64_t seeds, top;                  /* top 0: all labels */

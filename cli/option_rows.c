@@ -520,6 +520,16 @@ const cli_option_row cli_option_rows[] = {
      "stop before more are used, earlier runs of the result included (0, the default: no "
      "limit)",
      SECTION_SERVER, CHANGES_SPEED, NULL},
+    {"price-in", 0, NUMBER, AT(price_in), GROUP_CURATE, "X",
+     "what a million tokens of questions cost, for the estimate", SECTION_SERVER,
+     CHANGES_OUTPUT, NULL},
+    {"price-out", 0, NUMBER, AT(price_out), GROUP_CURATE, "X",
+     "what a million tokens of replies cost, for the estimate", SECTION_SERVER, CHANGES_OUTPUT,
+     NULL},
+    {"held-out", 0, NUMBER, AT(held_out), GROUP_CURATE, "SHARE",
+     "share of the pictures whose conversations go to FILE-held.jsonl, to measure on (default "
+     "0.02; 0: none)",
+     SECTION_OUTPUT, CHANGES_OUTPUT, NULL},
     {"sheet", 0, TEXT, AT(sheet), GROUP_CURATE, "FILE",
      "draw a page of samples, a PNG: pictures with their conversations", SECTION_OUTPUT,
      CHANGES_OUTPUT, NULL},

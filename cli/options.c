@@ -144,6 +144,9 @@ static const number_range ranges[] = {
     {AT(dedup_iou), 0, 1},
     {AT(dedup_cosine), 0, 1},
     {AT(seeds), 1, 1000},
+    {AT(held_out), 0, 0.5},
+    {AT(price_in), 0, HUGE_VAL},
+    {AT(price_out), 0, HUGE_VAL},
     {AT(timeout), 1, 86400},
     {AT(request_time), 1, 86400},
     {AT(port), 0, 65535},
@@ -294,6 +297,7 @@ const cli_args cli_defaults = {
     .ema = NAN,
     .rank = 16,
     .val = 0.15,
+    .held_out = 0.02,
 };
 
 /* getopt would read -ctkq8_0 as a value of -c, where it is always wrong. */

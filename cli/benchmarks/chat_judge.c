@@ -7,7 +7,6 @@
 #include "params.h"
 #include "progress.h"
 #include "run_settings.h"
-#include "sha256.h"
 #include "terminal.h"
 #include "text_buffer.h"
 #include "text_file.h"

@@ -55,9 +55,14 @@ static int write_conversations(const cli_args *args, const curate_set *set,
   const char *model = args->endpoint_model ? args->endpoint_model : "default";
   const char *prompt = args->instructions ? args->instructions : curate_instructions_version;
   instruct_out out;
-  bool ok = instruct_open(&out, args->output, args->from_labels ? "templates" : model,
+  char *held = args->held_out > 0 ? instruct_held_path(args->output) : NULL;
+  bool ok = instruct_open(&out, args->output, held, args->held_out,
+                          args->from_labels ? "templates" : model,
                           args->from_labels ? TEMPLATES : prompt);
-  if (!ok) return CLI_SOME_FAILED;
+  if (!ok) {
+    free(held);
+    return CLI_SOME_FAILED;
+  }
   for (size_t i = 0; ok && i < set->n && !cli_interrupted(); i++) {
     char *reply = reply_for(args, set, i, replies, &ok);
     if (reply) ok = instruct_add(&out, &set->pictures[i], reply);
@@ -68,6 +73,7 @@ static int write_conversations(const cli_args *args, const curate_set *set,
   if (whole && !some) cli_error("no conversation is left; %s is not written", args->output);
   bool shown = !whole || !some || write_sheet(args, &out);
   ok = instruct_close(&out, whole && some) && whole && some && shown;
+  free(held);
   return ok ? CLI_DONE : cli_interrupted() ? CLI_INTERRUPTED : CLI_SOME_FAILED;
 }
 
@@ -141,8 +147,11 @@ static bool is_asked_well(const cli_args *args) {
     cli_error("curate: found '%s', wanted options only", args->inputs.items[0]);
     return false;
   }
-  if (!args->endpoint && (args->dry_run || args->budget || args->resume)) {
-    cli_error("curate: --dry-run, --budget and --resume go with --endpoint URL");
+  if (!args->endpoint && (args->dry_run || args->budget || args->resume || args->parallel ||
+                          args->price_in > 0 || args->price_out > 0)) {
+    cli_error(
+        "curate: --dry-run, --budget, --resume, --parallel, --price-in and --price-out go "
+        "with --endpoint URL");
     return false;
   }
   return true;
@@ -156,6 +165,12 @@ static bool may_write(const cli_args *args) {
   if (!export_may_replace(args->output ? args->output : args->write_prompts,
                           args->output ? "conversations" : "prompts", heads))
     return false;
+  if (args->output && args->held_out > 0) {
+    char *held = instruct_held_path(args->output);
+    bool may = held && export_may_replace(held, "conversations", heads);
+    free(held);
+    if (!may) return false;
+  }
   if (args->sheet && access(args->sheet, F_OK) == 0 &&
       gm_drawn_by_gromatic(args->sheet, &drawn, NULL) == GM_OK && !drawn) {
     cli_error("--sheet %s: gromatic did not draw it; --force replaces it", args->sheet);

@@ -62,6 +62,12 @@ void curate_asking_estimate(const curate_asking *a) {
   fprintf(stderr, "gromatic: %zu pictures, at most about %llu tokens, %llu of them written",
           a->set->n, (unsigned long long)tokens,
           (unsigned long long)(a->set->n * ANSWER_TOKENS));
+  if (a->args->price_in > 0 || a->args->price_out > 0) {
+    double written = (double)(a->set->n * ANSWER_TOKENS), asked = (double)tokens - written;
+    fprintf(stderr, "; at most %.2f at --price-in %g --price-out %g",
+            (asked * a->args->price_in + written * a->args->price_out) / 1e6, a->args->price_in,
+            a->args->price_out);
+  }
   if (a->args->rate)
     fprintf(stderr, "; at least %.1f minutes at --rate %llu",
             (double)a->set->n / (double)a->args->rate, (unsigned long long)a->args->rate);

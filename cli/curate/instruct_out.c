@@ -7,11 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-bool instruct_open(instruct_out *out, const char *path, const char *model, const char *prompt) {
+char *instruct_held_path(const char *path) {
+  size_t n = strlen(path);
+  char *held = NULL;
+  if (n > 6 && strcmp(path + n - 6, ".jsonl") == 0) n -= 6;
+  return asprintf(&held, "%.*s-held.jsonl", (int)n, path) < 0 ? NULL : held;
+}
+
+bool instruct_is_held(const char *file_name, double share) {
+  char sum[65];
+  gm_sha256(file_name, strlen(file_name), sum);
+  sum[8] = 0;
+  return (double)strtoul(sum, NULL, 16) < share * 4294967296.0;
+}
+
+bool instruct_open(instruct_out *out, const char *path, const char *held_path, double share,
+                   const char *model, const char *prompt) {
   time_t now = time(NULL);
   struct tm day;
-  *out = (instruct_out){.source = {.model = model, .prompt = prompt}};
+  *out = (instruct_out){
+      .held_path = held_path, .share = share, .source = {.model = model, .prompt = prompt}};
   if (!gmtime_r(&now, &day) ||
       !strftime(out->source.date, sizeof out->source.date, "%Y-%m-%d", &day))
     out->source.date[0] = 0;
@@ -25,6 +42,11 @@ bool instruct_close(instruct_out *out, bool keep) {
   bool ok = export_file_close(&out->file, keep);
   if (keep && !ok) cli_error("%s: cannot write: %s", path ? path : "-o", strerror(errno));
   free(path);
+  if (out->counts.held > 0 && !export_file_close(&out->held, keep && ok) && keep && ok) {
+    cli_error("%s: cannot write: %s", out->held_path, strerror(errno));
+    ok = false;
+  }
+  if (keep && ok && out->held_path && out->counts.held == 0) unlink(out->held_path);
   curate_samples_free(&out->samples);
   return ok;
 }
@@ -44,18 +66,30 @@ static json_t *boxes_of(const curate_picture *p) {
   return all;
 }
 
+/* The file that the picture's conversation goes to; NULL if it cannot be opened. */
+static export_file *file_for(instruct_out *out, const curate_picture *p) {
+  if (!out->held_path || !instruct_is_held(p->file, out->share)) return &out->file;
+  if (out->counts.held == 0 && !export_file_open(&out->held, out->held_path)) {
+    cli_error("%s: cannot write: %s", out->held_path, strerror(errno));
+    return NULL;
+  }
+  out->counts.held++;
+  return &out->held;
+}
+
 static bool write_line(instruct_out *out, const curate_picture *p, json_t *conversation) {
   const instruct_source *s = &out->source;
+  export_file *file = file_for(out, p);
+  if (!file) return false;
   json_t *line = json_pack("{s:o, s:s, s:I, s:I, s:o, s:O, s:{s:s, s:s, s:s}}", "id",
                            json_loads(p->id, JSON_DECODE_ANY, NULL), "file_name", p->file,
                            "width", (json_int_t)p->width, "height", (json_int_t)p->height,
                            "boxes", boxes_of(p), "conversation", conversation, "source",
                            "model", s->model, "date", s->date, "prompt", s->prompt);
-  bool ok = line &&
-            json_dumpf(line, out->file.out, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
-            fputc('\n', out->file.out) != EOF;
+  bool ok = line && json_dumpf(line, file->out, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
+            fputc('\n', file->out) != EOF;
   json_decref(line);
-  if (!ok) cli_error("%s: cannot write a line of %s", out->file.path, p->file);
+  if (!ok) cli_error("%s: cannot write a line of %s", file->path, p->file);
   return ok;
 }
 
@@ -118,11 +152,11 @@ void instruct_report(const instruct_out *out, const curate_set *set) {
   fprintf(stderr,
           "pictures with boxes to mark  %zu (%zu others have fewer than 3)\n"
           "replies                      %zu\n"
-          "conversations kept           %zu, of %zu turns; %zu repaired\n"
+          "conversations kept           %zu, of %zu turns; %zu repaired; %zu held out\n"
           "boxes per picture            %.1f\n"
           "marks per answer             %.2f\n"
           "boxes that no answer names   %.0f %%\n",
-          set->n, set->few, c->replies, c->pictures, c->turns, c->repaired,
+          set->n, set->few, c->replies, c->pictures, c->turns, c->repaired, c->held,
           ratio(c->boxes, c->pictures), ratio(c->marks, c->answers),
           100 * ratio(c->boxes - c->named, c->boxes));
   for (int i = REPLY_EMPTY; i < N_REPLY_REASONS; i++)

@@ -16,6 +16,7 @@ typedef struct instruct_source {
 
 typedef struct instruct_counts {
   size_t replies, pictures; /* given, and kept */
+  size_t held;              /* of the kept ones: held out */
   size_t boxes, named;      /* of the pictures kept; named: by one answer at least */
   size_t answers, marks;    /* of the pictures kept */
   size_t turns, repaired;   /* kept turns, and kept conversations that were mended */
@@ -23,17 +24,29 @@ typedef struct instruct_counts {
 } instruct_counts;
 
 typedef struct instruct_out {
-  export_file file;
+  export_file file, held; /* held is open if counts.held */
+  const char *held_path;  /* NULL: nothing is held out */
+  double share;           /* of the pictures that is held out */
   instruct_source source;
   instruct_counts counts;
   curate_samples samples; /* of what was kept */
 } instruct_out;
 
-/* False after a message. Call instruct_close in any case after a success. */
-bool instruct_open(instruct_out *out, const char *path, const char *model, const char *prompt);
+/* The name of the file of what is held out, for free(): "a.jsonl" -> "a-held.jsonl". NULL if
+ * memory is short. */
+char *instruct_held_path(const char *path);
+/* Whether a picture is held out: by the SHA-256 of its file's name, so that it always is or
+ * never is, in whatever set. share: 0 to 1. */
+bool instruct_is_held(const char *file_name, double share);
+
+/* held_path (may be NULL) gets the conversations about a share of the pictures. False after a
+ * message. Call instruct_close in any case after a success. */
+bool instruct_open(instruct_out *out, const char *path, const char *held_path, double share,
+                   const char *model, const char *prompt);
 /* Checks the reply, and adds the conversation if something is left. False after a message. */
 bool instruct_add(instruct_out *out, const curate_picture *picture, const char *reply);
-/* keep: gives the file its name. False after a message. */
+/* keep: gives the files their names; where nothing was held out, an earlier file of that is
+ * removed. False after a message. */
 bool instruct_close(instruct_out *out, bool keep);
 
 /* The table of what happened, on stderr. */

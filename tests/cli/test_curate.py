@@ -1,4 +1,5 @@
 """curate without a network: replies in a file, templates, refusals."""
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,11 @@ def coco(pictures):
         "annotations": [dict({"image_id": i, "bbox": BOXES[n], "caption": text},
                              **({"category_id": kinds.index(classes[n])} if classes else {}))
                         for i, (texts, classes) in pictures.items() for n, text in enumerate(texts)]}
+
+
+def is_held(name, share):
+    """2 % by the hash of the file's name: the first 32 bits of its SHA-256."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < share * 2**32
 
 
 class Curate(unittest.TestCase):
@@ -48,6 +54,28 @@ class Curate(unittest.TestCase):
                              turn["value"].count("<roi>"))
             self.assertFalse(n % 2 == 0 and turn["box_inds"])
             self.assertTrue(all(0 <= i < len(line["boxes"]) for i in turn["box_inds"]))
+
+    def test_a_share_is_held_out_by_the_hash_of_the_name(self):
+        with open(SCENES) as file:
+            names = [image["file_name"] for image in json.load(file)["images"]]
+        held = self.path("instruct-held.jsonl")
+        for options, share in ([], 0.02), (["--held-out", 0.25], 0.25), (["--held-out", 0], 0):
+            _, err = run("curate", "--coco", SCENES, "--from-labels", "-o", self.out, *options)
+            kept = {line["file_name"] for line in self.result()}
+            out = set()
+            if os.path.exists(held) and share:
+                with open(held) as file:
+                    out = {json.loads(line)["file_name"] for line in file}
+            self.assertEqual(len(kept) + len(out), 86)
+            self.assertEqual((kept & out, {n for n in kept | out if is_held(n, share)}), (set(), out))
+            self.assertIn(f"{len(out)} held out", err)
+        # The share of the names, within three deviations.
+        self.assertLess(abs(sum(is_held(n, 0.25) for n in names) - 30), 3 * (120 * 0.25 * 0.75) ** 0.5)
+        with open(held, "w") as file:
+            file.write("mine")
+        _, err = run("curate", "--coco", SCENES, "--from-labels", "-o", self.out, code=2)
+        self.assertIn("instruct-held.jsonl", err)
+        run("curate", "--coco", SCENES, "--from-labels", "-o", self.out, "--held-out", 0.6, code=2)
 
     def test_golden_replies(self):
         with open(os.path.join(DATA, "curate", "golden.json")) as file:

@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -71,6 +72,10 @@ class Endpoint(unittest.TestCase):
         err = self.ask(server, "--dry-run", "--rate", 6)
         self.assertRegex(err, r"3 pictures, at most about \d+ tokens, 3072 of them written; at least 0.5 minutes at --rate 6")
         self.assertEqual((server.requests, os.listdir(self.folder.name)), ([], []))
+        err = self.ask(server, "--dry-run", "--price-in", 2.5, "--price-out", 10)
+        tokens, written = map(int, re.search(r"at most about (\d+) tokens, (\d+) of them", err).groups())
+        price = ((tokens - written) * 2.5 + written * 10) / 1e6
+        self.assertIn(f"; at most {price:.2f} at --price-in 2.5 --price-out 10", err)
 
     def test_failures_that_pass(self):
         def answer(n, body):
