@@ -71,7 +71,7 @@ typedef struct cli_args {
   const char *type, *layout, *ignore_config, *shape, *stages, *coco, *refs, *images;
   const char *absent, *predictions, *protocol, *split_name,
       *meteor_jar; /* the benchmarks of eval */
-  const char *questions, *context_file, *references, *judge, *judge_model, *rules;
+  const char *resize, *questions, *context_file, *references, *judge, *judge_model, *rules;
   bool verify, tensors;
   uint64_t limit, repeat, count;
   /* train */

@@ -567,6 +567,10 @@ const cli_option_row cli_option_rows[] = {
      "many "
      "as it has true ones",
      SECTION_MEASURE, CHANGES_OUTPUT, "released,as-many"},
+    {"resize", 0, TEXT, AT(resize), GROUP_EVAL, "HOW",
+     "rec, lvis-ground, proposals, region-captions: pillow (default), bicubic as in all other "
+     "commands, or opencv, bilinear as the public code evaluates",
+     SECTION_MEASURE, CHANGES_RESULT, "pillow,opencv"},
     {"questions", 0, TEXT, AT(questions), GROUP_EVAL, "FILE",
      "chat: JSON lines {question_id, image, text, category}; category is conv, detail or "
      "complex",

@@ -3,6 +3,7 @@
 
 #include "caption_tokens.h"
 #include "eval_run.h"
+#include "opencv_resize.h"
 #include "params.h"
 #include "question_templates.h"
 #include "results.h"
@@ -20,7 +21,8 @@ typedef struct runner {
   gm_model *model;
   const benchmark_ids *ids;
   score_answers *answers;
-  cli_ledger *lines; /* NULL: none are written */
+  cli_ledger *lines;       /* NULL: none are written */
+  double scale_x, scale_y; /* pixels of the picture's file for one of the scene's */
   gm_callbacks callbacks;
   eval_run run;
 } runner;
@@ -60,11 +62,12 @@ static gm_ask_params params_of(const runner *r, gm_box *box) {
 
 /* ---- answers ---- */
 
-static gm_status box_of(const gm_scene *scene, int32_t index, score_box *out) {
+static gm_status box_of(const runner *r, const gm_scene *scene, int32_t index, score_box *out) {
   gm_box box = {0};
   gm_status status = gm_scene_region_unclipped(scene, index, &box);
-  *out = (score_box){(double)box.x1, (double)box.y1, (double)box.x2 - (double)box.x1,
-                     (double)box.y2 - (double)box.y1};
+  *out = (score_box){(double)box.x1 * r->scale_x, (double)box.y1 * r->scale_y,
+                     ((double)box.x2 - (double)box.x1) * r->scale_x,
+                     ((double)box.y2 - (double)box.y1) * r->scale_y};
   return status;
 }
 
@@ -88,7 +91,7 @@ static gm_status add_regions(runner *r, const gm_scene *scene, score_answer *ans
   answer->has_regions = true;
   for (; status == GM_OK && answer->n_regions < n; answer->n_regions++) {
     score_region region = {0};
-    status = box_of(scene, (int32_t)answer->n_regions, &region.box);
+    status = box_of(r, scene, (int32_t)answer->n_regions, &region.box);
     if (status == GM_OK) status = score_answers_add_region(r->answers, region, err);
   }
   return status;
@@ -111,7 +114,7 @@ static gm_status take_answer(runner *r, const gm_scene *scene, const benchmark_i
   int32_t index;
   if (r->task == GM_TASK_LOCATE_ALL) {
     while (status == GM_OK && (index = next_region(&at, n)) >= 0) {
-      status = box_of(scene, index, &answer.box);
+      status = box_of(r, scene, index, &answer.box);
       answer.has_box = true;
       if (status == GM_OK) status = score_answers_add(r->answers, answer, err);
     }
@@ -120,7 +123,7 @@ static gm_status take_answer(runner *r, const gm_scene *scene, const benchmark_i
   if (r->task == GM_TASK_LOCATE) {
     index = next_region(&at, n);
     answer.has_box = index >= 0;
-    if (answer.has_box) status = box_of(scene, index, &answer.box);
+    if (answer.has_box) status = box_of(r, scene, index, &answer.box);
     if (status == GM_OK) status = add_regions(r, scene, &answer, err);
   } else if (r->task == GM_TASK_CHAT) {
     answer.caption = trimmed(given->text);
@@ -142,7 +145,8 @@ static gm_status ask(runner *r, gm_scene *scene, const benchmark_item *items, si
   gm_status status = GM_OK;
   for (size_t i = 0; i < n; i++) {
     score_box b = items[i].box;
-    boxes[i] = (gm_box){(float)b.x, (float)b.y, (float)(b.x + b.w), (float)(b.y + b.h)};
+    boxes[i] = (gm_box){(float)(b.x / r->scale_x), (float)(b.y / r->scale_y),
+                        (float)((b.x + b.w) / r->scale_x), (float)((b.y + b.h) / r->scale_y)};
     params[i] = params_of(r, &boxes[i]);
     questions[i] = question_of(r, &items[i]);
     if (!questions[i]) status = gm_fail_memory(err, "a question", 1);
@@ -173,7 +177,7 @@ static gm_status take_ground(runner *r, const gm_scene *scene, const benchmark_i
   for (; status == GM_OK && answer.n_regions < found->n_regions; answer.n_regions++) {
     gm_region region = out_ground_region(found, answer.n_regions);
     score_region given = {.score = (double)region.score};
-    status = box_of(scene, region.index, &given.box);
+    status = box_of(r, scene, region.index, &given.box);
     if (status == GM_OK) status = score_answers_add_region(r->answers, given, err);
   }
   return status == GM_OK ? score_answers_add(r->answers, answer, err) : status;
@@ -202,7 +206,7 @@ static gm_status take_proposals(runner *r, const gm_scene *scene, const benchmar
     gm_region region = {.struct_size = sizeof region};
     score_answer answer = {.entry = item->entry, .has_box = true};
     status = gm_scene_region_at(scene, i, &region);
-    if (status == GM_OK) status = box_of(scene, region.index, &answer.box);
+    if (status == GM_OK) status = box_of(r, scene, region.index, &answer.box);
     answer.score = (double)region.score;
     if (status == GM_OK) status = score_answers_add(r->answers, answer, err);
   }
@@ -210,6 +214,25 @@ static gm_status take_proposals(runner *r, const gm_scene *scene, const benchmar
 }
 
 /* ---- pictures ---- */
+
+/* Replaces the picture by one of the model's size, so that nothing more is resized. */
+static gm_status resize_as_opencv(runner *r, gm_image **image, gm_error *err) {
+  size_t size = out_model_info(r->model).image_size, width = gm_image_width(*image),
+         height = gm_image_height(*image);
+  uint8_t *rgb = malloc(size * size * 3);
+  gm_image *resized = NULL;
+  gm_status status = rgb ? opencv_resize(rgb, size, gm_image_rgb(*image), width, height, err)
+                         : gm_fail_memory(err, "a resized picture", size * size * 3);
+  if (status == GM_OK)
+    status = gm_image_from_rgb(&resized, rgb, (uint32_t)size, (uint32_t)size, err);
+  free(rgb);
+  if (status != GM_OK) return status;
+  gm_image_free(*image);
+  *image = resized;
+  r->scale_x = (double)width / (double)size;
+  r->scale_y = (double)height / (double)size;
+  return GM_OK;
+}
 
 /* The items are all those of one picture. */
 static gm_status run_picture(runner *r, const char *path, const benchmark_item *items, size_t n,
@@ -219,6 +242,9 @@ static gm_status run_picture(runner *r, const char *path, const benchmark_item *
   gm_image_params image_params = cli_image_params(r->args);
   gm_scene_params params = cli_scene_params(r->args);
   gm_status status = gm_image_open(&image, path, &image_params, err);
+  r->scale_x = r->scale_y = 1;
+  if (status == GM_OK && r->args->resize && strcmp(r->args->resize, "opencv") == 0)
+    status = resize_as_opencv(r, &image, err);
   if (status == GM_OK)
     status = gm_scene_create(&scene, r->model, image, &params, &r->callbacks, err);
   if (r->task == GM_TASK_DETECT) {

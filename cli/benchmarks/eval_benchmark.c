@@ -57,6 +57,9 @@ static gm_status get_answers(benchmark *b, score_kind kind, gm_name_table *ids,
       kind, ids, categories, n_entries, n_categories, NULL, {sums[0], sums[1], sums[2]}};
   b->code = benchmark_run(&b->answers, b->sha256, &b->n_failed, b->args, task, &all, items, n);
   b->report.model_sha256 = b->sha256;
+  bool opencv = b->args->resize && strcmp(b->args->resize, "opencv") == 0;
+  b->report.notes[b->report.n_notes++] =
+      (score_note){"resize", opencv ? "OpenCV's bilinear" : "Pillow's bicubic"};
   bool some = b->code == CLI_DONE || (b->code == CLI_SOME_FAILED && b->answers.n > 0);
   return some ? GM_OK : GM_ERR_CANCELLED; /* a message was printed */
 }
@@ -248,6 +251,7 @@ const char *cli_benchmark_option(const cli_args *args) {
          : args->resume      ? "--resume"
          : args->force       ? "--force"
          : args->long_form   ? "--long"
+         : args->resize      ? "--resize"
                              : NULL;
 }
 
@@ -257,6 +261,10 @@ static const char *usage_error(const cli_args *args) {
   if (!args->coco) return "wanted --coco FILE, the annotations";
   if (args->predictions && (args->limit || args->output || args->resume))
     return "--limit, -o and --resume are for a model's run";
+  if (args->resize && strcmp(args->resize, "opencv") != 0 &&
+      strcmp(args->resize, "pillow") != 0)
+    return "wanted --resize pillow or opencv";
+  if (args->resize && args->predictions) return "--resize is for a model's run";
   if (args->resume && !args->output) return "--resume wants -o FILE";
   if (args->templates && strcmp(args->templates, "random") != 0)
     return "wanted --templates random, or none for the first of the list";

@@ -42,9 +42,9 @@ static const char *usage_error(const cli_args *args) {
   if (!args->judge && (args->judge_model || args->rules))
     return "--judge-model and --rules want --judge URL";
   if (args->coco || args->refs || args->split_name || args->protocol || args->meteor_jar ||
-      args->long_form || args->templates)
-    return "--coco, --refs, --split, --protocol, --meteor-jar, --long and --templates are for "
-           "other tasks";
+      args->long_form || args->templates || args->resize)
+    return "--coco, --refs, --split, --protocol, --meteor-jar, --long, --templates and "
+           "--resize are for other tasks";
   if (args->regions_file) return "--regions is for one picture; leave it out";
   return NULL;
 }

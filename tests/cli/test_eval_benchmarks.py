@@ -186,6 +186,8 @@ class Proposals(Benchmark):
         for option in ["--predictions", "x"], ["--resume"], ["--long"], ["-o", "x"], ["--protocol", "released"]:
             _, err = run("eval", "detect", "--coco", "x", *option, code=2)
             self.assertIn(f"{option[0]} is for rec", err)
+        _, err = run("eval", "rec", "--coco", "x", "--resize", "cubic", code=2)
+        self.assertIn("--resize", err)
         _, err = run("eval", "rec", "--coco", "x", "--resume", code=2)
         self.assertIn("--resume wants -o FILE", err)
         _, err = run("eval", "proposals", "--coco", "x", "--predictions", "y", code=2)
