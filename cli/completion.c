@@ -74,6 +74,15 @@ static void print_bash(FILE *out) {
                "complete -o filenames -F _gromatic gromatic\n");
 }
 
+/* text within single quotes, for zsh and fish */
+static void put_within_quotes(FILE *out, const char *text) {
+  for (; *text; text++)
+    if (*text == '\'')
+      fputs("'\\''", out);
+    else
+      fputc(*text, out);
+}
+
 /* ---- zsh ---- */
 
 static void print_zsh_option(FILE *out, const cli_option_row *row) {
@@ -90,8 +99,11 @@ static void print_zsh_option(FILE *out, const cli_option_row *row) {
 
 static void print_zsh(FILE *out) {
   fprintf(out, "#compdef gromatic\n_gromatic() {\n  local -a commands\n  commands=(\n");
-  for (const cli_command *c = cli_commands; c->name; c++)
-    fprintf(out, "    '%s:%s'\n", c->name, c->summary);
+  for (const cli_command *c = cli_commands; c->name; c++) {
+    fprintf(out, "    '%s:", c->name);
+    put_within_quotes(out, c->summary);
+    fputs("'\n", out);
+  }
   fprintf(out, "  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n"
                "  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n"
                "  case $command in\n");
@@ -115,8 +127,9 @@ static void print_zsh(FILE *out) {
 /* ---- fish ---- */
 
 static void print_fish_command(FILE *out, const cli_command *command) {
-  fprintf(out, "complete -c gromatic -n __fish_use_subcommand -a %s -d '%s'\n", command->name,
-          command->summary);
+  fprintf(out, "complete -c gromatic -n __fish_use_subcommand -a %s -d '", command->name);
+  put_within_quotes(out, command->summary);
+  fputs("'\n", out);
   if (command->words || strcmp(command->name, "help") == 0) {
     fprintf(out, "complete -c gromatic -n '__fish_seen_subcommand_from %s' -a '",
             command->name);
