@@ -174,12 +174,14 @@ const cli_option_row cli_option_rows[] = {
      "or "
      "embedded model (default: clip-mini if it was that)",
      SECTION_MODEL, CHANGES_MODEL, NULL},
-    {"clip-model", 0, TEXT, AT(clip_model), GROUP_CALIBRATE, "MODEL",
+    {"clip-model", 0, TEXT, AT(clip_model), GROUP_CALIBRATE | GROUP_TUNE, "MODEL",
      "CLIP that the head can look with: GGUF file or embedded model (default: clip-mini for "
      "groma-mini, else none)",
      SECTION_MODEL, CHANGES_MODEL, NULL},
     {"clip-model", 0, TEXT, AT(clip_model), GROUP_LABEL, "MODEL",
-     "CLIP that names the regions: GGUF file or embedded model (default clip-mini)",
+     "CLIP that names the regions: GGUF file or embedded model (default clip-mini); eval "
+     "ground "
+     "--absent: the one that the model's head looks with",
      SECTION_MODEL, CHANGES_MODEL, NULL},
     {"classes", 0, TEXT, AT(classes), GROUP_LINES, "FILE|A,B,C",
      "the classes in the order of their numbers: a file, one a line, or a list (default: in "

@@ -183,16 +183,6 @@ static int begin_ledger(cli_batch *b) {
   return code;
 }
 
-/* The CLIP of the model's head: the one given, or clip-mini if it was that. */
-static int open_looker(cli_batch *b) {
-  const cli_args *a = b->job->args;
-  const char *name = a->clip_model;
-  if (!name && b->info.head_clip && strcmp(b->info.head_clip, "clip-mini") == 0)
-    name = b->info.head_clip;
-  if (!b->job->looks || !name) return CLI_DONE;
-  return cli_open_clip(a, name, true, &b->job->clip);
-}
-
 /* Opens Groma if the command works on scenes; hashes the models if results are kept. */
 static int prepare_models(cli_batch *b) {
   const cli_args *a = b->job->args;
@@ -205,7 +195,7 @@ static int prepare_models(cli_batch *b) {
     b->export.model = b->info.name;
     b->export.classes = b->job->classes;
     b->export.n_classes = b->job->n_classes;
-    code = open_looker(b);
+    if (b->job->looks) code = cli_open_head_clip(a, b->model, &b->job->clip);
     if (code != CLI_DONE) return code;
   }
   if (b->job->clip && !b->job->looks && !b->scope.scope && !a->clip_model &&

@@ -83,10 +83,12 @@ bool benchmark_lines_add(cli_ledger *ledger, const char *key, const score_answer
 
 /* What must be the same when the run goes on. */
 static json_t *settings_of(const cli_args *args, const benchmark_ids *ids,
-                           const char *model_sha256, const char *kernels) {
+                           const char *model_sha256, const char *clip_sha256, json_t *adapters,
+                           const char *kernels) {
   json_t *own = json_pack(
-      "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "the benchmark", args->inputs.items[0],
-      "the model's SHA-256", model_sha256, "the instruction set (GROMATIC_CPU)", kernels,
+      "{s:s, s:s, s:s, s:o*, s:s, s:s, s:s, s:s, s:s, s:I}", "the benchmark",
+      args->inputs.items[0], "the model's SHA-256", model_sha256, "the CLIP's SHA-256",
+      clip_sha256, "--adapter", adapters, "the instruction set (GROMATIC_CPU)", kernels,
       "--templates", args->templates ? "random" : "the first",
       ids->kind == SCORE_CHAT ? "--questions" : "--coco", ids->sums[0], "--refs", ids->sums[1],
       "--absent", ids->sums[2], "--limit", (json_int_t)args->limit);
@@ -113,10 +115,13 @@ static int read_kept(score_answers *answers, const char *path, const benchmark_i
 
 int benchmark_lines_open(cli_ledger **out, score_answers *answers, const cli_args *args,
                          const benchmark_ids *ids, const char *model_sha256,
-                         const char *kernels) {
+                         const char *clip_sha256, json_t *adapters, const char *kernels) {
   *out = NULL;
-  if (!args->output) return CLI_DONE;
-  json_t *settings = settings_of(args, ids, model_sha256, kernels);
+  if (!args->output) {
+    json_decref(adapters);
+    return CLI_DONE;
+  }
+  json_t *settings = settings_of(args, ids, model_sha256, clip_sha256, adapters, kernels);
   int code =
       settings
           ? cli_ledger_open(args->output,

@@ -18,11 +18,12 @@ typedef struct benchmark_ids {
 } benchmark_ids;
 
 /* Opens -o FILE, with --resume the one of an earlier run whose settings are the same, and reads
- * what that one has. *out is NULL without -o. kernels: the instruction set. Returns an exit
+ * what that one has. *out is NULL without -o. clip_sha256: "" without a CLIP; adapters:
+ * cli_adapter_settings, which is taken over; kernels: the instruction set. Returns an exit
  * code, after a message if it is not CLI_DONE. */
 int benchmark_lines_open(cli_ledger **out, score_answers *answers, const cli_args *args,
                          const benchmark_ids *ids, const char *model_sha256,
-                         const char *kernels);
+                         const char *clip_sha256, json_t *adapters, const char *kernels);
 /* Writes the answers from number `first` on as a line under this key. False after a message. */
 bool benchmark_lines_add(cli_ledger *ledger, const char *key, const score_answers *answers,
                          size_t first, const benchmark_ids *ids);

@@ -1,7 +1,9 @@
 /* benchmark_run.c - see benchmark_run.h. */
 #include "benchmark_run.h"
 
+#include "adapters.h"
 #include "caption_tokens.h"
+#include "class_options.h"
 #include "eval_run.h"
 #include "opencv_resize.h"
 #include "params.h"
@@ -19,6 +21,7 @@ typedef struct runner {
   const cli_args *args;
   gm_task task;
   gm_model *model;
+  gm_clip *clip; /* that the model's head looks with; NULL: none */
   const benchmark_ids *ids;
   score_answers *answers;
   cli_ledger *lines;       /* NULL: none are written */
@@ -184,13 +187,15 @@ static gm_status take_ground(runner *r, const gm_scene *scene, const benchmark_i
 }
 
 /* The limit is not used here: the answers have what would be given without it. */
-static gm_status ground(runner *r, gm_scene *scene, const benchmark_item *items, size_t n,
-                        gm_error *err) {
+static gm_status ground(runner *r, gm_scene *scene, const gm_image *image,
+                        const benchmark_item *items, size_t n, gm_error *err) {
   const char *phrases[TOGETHER];
   gm_ground_result *found[TOGETHER] = {0};
   gm_ground_params params = gm_ground_params_default();
   params.max_det = 1;
   params.min_present = -1;
+  params.clip = r->clip;
+  params.image = r->clip ? image : NULL;
   for (size_t i = 0; i < n; i++) phrases[i] = items[i].phrase;
   gm_status status = gm_ground(scene, phrases, n, &params, &r->callbacks, found, err);
   for (size_t i = 0; status == GM_OK && i < n; i++)
@@ -253,7 +258,7 @@ static gm_status run_picture(runner *r, const char *path, const benchmark_item *
   }
   for (size_t i = 0; status == GM_OK && i < n; i += TOGETHER) {
     size_t some = n - i < TOGETHER ? n - i : TOGETHER;
-    status = r->ids->kind == SCORE_PRESENCE ? ground(r, scene, items + i, some, err)
+    status = r->ids->kind == SCORE_PRESENCE ? ground(r, scene, image, items + i, some, err)
                                             : ask(r, scene, items + i, some, err);
   }
   gm_scene_free(scene);
@@ -344,13 +349,22 @@ int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
   if (task != GM_TASK_CHAT) qsort(items, n, sizeof *items, by_file);
   for (size_t i = 0; i < n; i += same_picture(&r, items, n, i)) n_pictures++;
   cli_catch_interrupt();
-  int code = cli_open_model(args, 0, false, &r.model);
+  bool looks = ids->kind == SCORE_PRESENCE;
+  char clip_sha256[65] = "";
+  int code = cli_open_model(args, 0, looks && args->clip_model, &r.model);
   if (code == CLI_DONE && gm_model_sha256(r.model, sha256, &r.callbacks, &err) != GM_OK) {
     cli_report_error(&err);
     code = CLI_MODEL;
   }
+  if (code == CLI_DONE && looks) code = cli_open_head_clip(args, r.model, &r.clip);
+  if (code == CLI_DONE && r.clip &&
+      gm_clip_sha256(r.clip, clip_sha256, &r.callbacks, &err) != GM_OK) {
+    cli_report_error(&err);
+    code = CLI_MODEL;
+  }
   if (code == CLI_DONE)
-    code = benchmark_lines_open(&r.lines, answers, args, ids, sha256,
+    code = benchmark_lines_open(&r.lines, answers, args, ids, sha256, clip_sha256,
+                                cli_adapter_settings(r.model, r.clip),
                                 out_model_info(r.model).kernels);
   if (code == CLI_DONE) {
     r.run = eval_run_begin(args, n_pictures, n, 0);
@@ -359,6 +373,7 @@ int benchmark_run(score_answers *answers, char sha256[65], size_t *n_failed,
     code = eval_run_end(&r.run, code);
   }
   cli_ledger_close(r.lines);
+  cli_close_clip(args, r.clip);
   cli_close_model(args, r.model);
   free(folder);
   return code;

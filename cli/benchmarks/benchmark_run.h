@@ -20,8 +20,9 @@ typedef struct benchmark_item {
  *   GM_TASK_DESCRIBE       at most 100 tokens on the box; GM_TASK_DESCRIBE_LONG: with the
  *                          questions for long descriptions
  *   GM_TASK_CHAT           the question as it is, at most 1024 tokens; each by itself, in order
- *   GM_TASK_LOCATE with SCORE_PRESENCE: what gm_ground gives, the best region, with refusal off
- *   GM_TASK_DETECT         nothing is asked: the picture's regions with their scores
+ *   GM_TASK_LOCATE with SCORE_PRESENCE: what gm_ground gives, the best region, with refusal
+ * off, and with the CLIP that the model's head looks with GM_TASK_DETECT         nothing is
+ * asked: the picture's regions with their scores
  *
  * The question is the first of training's list, with --templates random one drawn by --seed and
  * the item's entry. Boxes are the model's own, not clipped. Pictures that fail have no answers,

@@ -282,6 +282,9 @@ static const char *usage_error(const cli_args *args) {
     return "--templates is for rec, lvis-ground and region-captions";
   if (!ground && args->min_present != cli_defaults.min_present)
     return "--min-present is for ground with --absent";
+  if (!ground && args->clip_model) return "--clip-model is for ground with --absent";
+  if (ground && args->clip_model && args->predictions)
+    return "--clip-model is for a model's run";
   if (args->refs && !ground && strcmp(name, "rec") != 0) return "--refs is for rec and ground";
   if (args->split_name && strcmp(name, "rec") != 0) return "--split is for rec";
   if (args->meteor_jar && strcmp(name, "region-captions") != 0)

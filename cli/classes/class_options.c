@@ -60,6 +60,19 @@ int cli_open_clip(const cli_args *args, const char *model, bool both, gm_clip **
   return CLI_DONE;
 }
 
+static const char built_in[] = "clip-mini";
+
+const char *cli_head_clip(const cli_args *args) {
+  bool mini = !args->model || strcmp(args->model, "groma-mini") == 0;
+  return args->clip_model ? args->clip_model : mini ? built_in : NULL;
+}
+
+int cli_open_head_clip(const cli_args *args, const gm_model *model, gm_clip **out) {
+  const char *name = args->clip_model, *fitted = out_model_info(model).head_clip;
+  if (!name && fitted && strcmp(fitted, built_in) == 0) name = built_in;
+  return name ? cli_open_clip(args, name, true, out) : CLI_DONE;
+}
+
 void cli_close_clip(const cli_args *args, gm_clip *clip) {
   gm_cache_refusal refusal = {.struct_size = sizeof refusal};
   if (!clip) return;

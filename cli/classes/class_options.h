@@ -13,6 +13,11 @@
  * command uses a Groma model too (adapters.h). Returns an exit code, after a message if it is
  * not CLI_DONE. */
 int cli_open_clip(const cli_args *args, const char *model, bool both, gm_clip **out);
+/* The CLIP that a head is fitted with: --clip-model, or clip-mini for groma-mini; else NULL. */
+const char *cli_head_clip(const cli_args *args);
+/* The CLIP that the model's head looks with: --clip-model, or clip-mini if it was that; else
+ * *out stays NULL. */
+int cli_open_head_clip(const cli_args *args, const gm_model *model, gm_clip **out);
 /* With -v reports the files of the cache that it refused. NULL is allowed. */
 void cli_close_clip(const cli_args *args, gm_clip *clip);
 

@@ -1,6 +1,7 @@
 /* cmd_calibrate.c - gromatic calibrate: fits the head that says whether a phrase's thing is in
  * the picture, and writes it as an adapter. */
 #include "answer_json.h"
+#include "class_options.h"
 #include "commands.h"
 #include "export_formats.h"
 #include "progress.h"
@@ -92,8 +93,7 @@ static int run(calibrating *c) {
   gm_error err = {0};
   params.model = args->model;
   params.adapter = args->adapters.n ? args->adapters.items[0] : NULL;
-  bool mini = !args->model || strcmp(args->model, "groma-mini") == 0;
-  params.clip = args->clip_model ? args->clip_model : mini ? "clip-mini" : NULL;
+  params.clip = cli_head_clip(args);
   params.pictures = c->data.learned;
   params.n_pictures = c->data.n_learned;
   params.seed = args->seed;

@@ -31,6 +31,7 @@ static bool spares_all(const named_file *output, const char *path, const cli_arg
       {"--regions", a->regions_file},
       {"--coco", a->coco},
       {"--refs", a->refs},
+      {"--absent", a->absent},
       {"--captions", a->captions},
       {"--replies", a->replies},
       {"--instructions", a->instructions},

@@ -91,7 +91,8 @@ class Files(unittest.TestCase):
         for arguments, says in ((["ground", "--absent", "x", "--coco", "x"], "--absent wants --refs"),
                                 (["rec", "--absent", "x", "--coco", "x"], "--absent is for ground"),
                                 (["detect", "--absent", "x", "--coco", "x"], "--absent is for"),
-                                (["rec", "--coco", "x", "--min-present", "0.3"], "--min-present is for ground")):
+                                (["rec", "--coco", "x", "--min-present", "0.3"], "--min-present is for ground"),
+                                (["rec", "--coco", "x", "--clip-model", "clip-mini"], "--clip-model is for ground")):
             _, err = run("eval", *arguments, code=2)
             self.assertIn(says, err)
 
