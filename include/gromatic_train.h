@@ -181,7 +181,7 @@ typedef struct gm_calibrate_params {
   size_t n_pictures;
   uint64_t seed;    /* of the phrases that are not there */
   unsigned threads; /* as in gm_model_params */
-  const char *name; /* that the adapter gets; NULL: none */
+  const char *name; /* that the adapter gets; NULL: that of `adapter` */
   /* As in gm_tune_params. */
   void (*note)(void *note_user, bool detail, const char *line);
   void *note_user;
@@ -189,6 +189,8 @@ typedef struct gm_calibrate_params {
    */
   void (*row)(void *row_user, const gm_calibrate_row *row);
   void *row_user;
+  double seconds; /* after these no further picture is asked; fewer than 10 by then:
+                     GM_ERR_ARGUMENT. 0: no limit */
 } gm_calibrate_params;
 
 static inline gm_calibrate_params gm_calibrate_params_default(void) {

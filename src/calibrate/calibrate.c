@@ -6,6 +6,7 @@
 
 #include "adapter.h"
 #include "clip_handles.h"
+#include "engine.h"
 #include "handles.h"
 #include "name_table.h"
 #include "present.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOLDS = 5 };
+enum { FOLDS = 5, LEAST_PICTURES = 10 /* where time is short */ };
 /* A place that is wrong is rare among questions, and many models cannot tell: it counts so much
  * when `present` is fitted, so that what is there is not refused with it. */
 #define PLACE_WEIGHT 0.2
@@ -111,6 +112,10 @@ static void find_near(gm_phrase_names *names, const float *features, size_t dim)
 static gm_status read_names(calibration *k, gm_error *err) {
   size_t dim = k->clip->model->features, n = k->names.n;
   gm_present_head *head = k->head;
+  if (n == 0)
+    return gm_fail(err, GM_ERR_ARGUMENT,
+                   "found no object with a name in %zu pictures, wanted some",
+                   k->pictures.learned.n);
   float *features = malloc((n + 1) * dim * sizeof *features);
   if (!features) return gm_fail_memory(err, "the names", n * dim * sizeof *features);
   gm_status status =
@@ -258,8 +263,15 @@ static gm_status ask_picture(calibration *k, size_t number, gm_error *err) {
 /* A picture that cannot be read is told and left out. */
 static gm_status ask_all(calibration *k, gm_error *err) {
   size_t n = k->pictures.learned.n, failed = 0;
+  const double began = gm_now();
   gm_error why = {0};
   for (size_t i = 0; i < n; i++) {
+    if (k->params->seconds > 0 && gm_now() - began > k->params->seconds) {
+      if (i - failed >= LEAST_PICTURES) break;
+      return gm_fail(err, GM_ERR_ARGUMENT,
+                     "the time was enough for %zu pictures, wanted %d or more", i - failed,
+                     LEAST_PICTURES);
+    }
     if (k->callbacks && k->callbacks->cancelled && k->callbacks->cancelled(k->callbacks->user))
       return gm_fail(err, GM_ERR_CANCELLED, "cancelled by the caller");
     gm_status status = ask_picture(k, i, &why);
@@ -306,7 +318,12 @@ static gm_status cross_validate(const rows *r, bool clip, double *present, doubl
     size_t n = 0;
     for (size_t i = 0; i < r->n; i++)
       if (r->pictures[i] % FOLDS != fold) others[n++] = r->all[i];
-    status = gm_fit_unit(&unit, others, n, terms, n_terms(clip), err);
+    if (n == 0 && r->n > 0)
+      status = gm_fail(err, GM_ERR_ARGUMENT,
+                       "found too few pictures with phrases to measure a head on others than "
+                       "it was fitted to, wanted 10 or more");
+    else
+      status = gm_fit_unit(&unit, others, n, terms, n_terms(clip), err);
     for (size_t i = 0; i < r->n && status == GM_OK; i++) {
       if (r->pictures[i] % FOLDS != fold) continue;
       float z = gm_present_logit(&unit, r->all[i].signals);
@@ -364,6 +381,10 @@ static gm_status report(const rows *r, bool clip, gm_calibrate_report *out, gm_e
   return status;
 }
 
+static double share_kept(const gm_calibrate_report *r) {
+  return r->right ? (double)r->kept / (double)r->right : 0;
+}
+
 /* A unit that would refuse too much of what is there is not used: then nothing is refused. */
 static gm_status fit_one(calibration *k, gm_present_mode mode, bool clip,
                          gm_calibrate_report *out, gm_error *err) {
@@ -371,13 +392,13 @@ static gm_status fit_one(calibration *k, gm_present_mode mode, bool clip,
   gm_present_unit *unit = &k->head->units[mode][clip];
   *out = (gm_calibrate_report){.struct_size = sizeof *out};
   GM_TRY(report(r, clip, out, err));
-  if ((double)out->kept >= LEAST_KEPT * (double)out->right)
+  if (out->right > 0 && (double)out->kept >= LEAST_KEPT * (double)out->right)
     return gm_fit_unit(unit, r->all, r->n, terms, n_terms(clip), err);
   char line[160];
   snprintf(line, sizeof line,
            "%s, %s: left out, since it would keep only %.3f of the right boxes",
            mode == GM_PRESENT_ALL ? "all instances" : "one object",
-           clip ? "with the CLIP" : "without a CLIP", (double)out->kept / (double)out->right);
+           clip ? "with the CLIP" : "without a CLIP", share_kept(out));
   if (k->params->note) k->params->note(k->params->note_user, true, line);
   return GM_OK;
 }
@@ -394,8 +415,7 @@ static gm_status fit(calibration *k, gm_calibrate_report *out, gm_error *err) {
   return gm_fail(err, GM_ERR_ARGUMENT,
                  "the answers of this model do not tell what is there: of the right boxes only "
                  "%.3f would be kept; nothing was written%s",
-                 (double)out->kept / (double)out->right,
-                 clip ? "" : "; a CLIP that knows these things would help");
+                 share_kept(out), clip ? "" : "; a CLIP that knows these things would help");
 }
 
 /* ---- the file ---- */
@@ -407,7 +427,8 @@ static gm_status write_adapter(const calibration *k, const char *path, gm_error 
   const gm_adapter *before = changes->n_adapters ? changes->adapters[0].adapter : NULL;
   GM_TRY(gm_adapter_tie(file, vocabulary, header, err));
   GM_TRY(gm_present_weights(file, k->head->weights, err));
-  const gm_adapter_head head = {.name = k->params->name,
+  const char *name = k->params->name ? k->params->name : before ? before->head.name : NULL;
+  const gm_adapter_head head = {.name = name,
                                 .architecture = "groma",
                                 .alpha = before ? before->head.alpha : 0,
                                 .vocabulary = vocabulary,

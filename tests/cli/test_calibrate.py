@@ -108,6 +108,48 @@ class Calibrate(unittest.TestCase):
         self.assertIs(got["results"][0]["calibrated"], True)
         self.assertAlmostEqual(got["results"][0]["present"], self.ground("--min-present", "0")[0]["present"], delta=0.02)
 
+    def test_eval_looks_as_ground_does(self):
+        """And does not go on with the answers of another adapter."""
+        absent, answers = (os.path.join(self.folder, name) for name in ("absent.json", "answers.jsonl"))
+        with open(self.coco, encoding="utf-8") as file:
+            image = json.load(file)["images"][0]
+        with open(absent, "w", encoding="utf-8") as file:
+            json.dump([{"image_id": image["id"], "expression": "a pizza", "kind": "noun"}], file)
+        evaluate = ["eval", "ground", "--coco", self.coco, "--refs", self.refs, "--absent", absent, "--limit", "1", "--json"]
+        run(*evaluate, "--adapter", self.head, "-o", answers)
+        with open(answers, encoding="utf-8") as file:
+            given = {answer["expression"]: answer for line in file for answer in json.loads(line)}
+        self.assertGreater(len(given), 1)
+        [got] = lines("ground", os.path.join(self.folder, "images", image["file_name"]), *given, "--adapter", self.head,
+                      "--min-present", "0")
+        for result in got["results"]:
+            self.assertIs(given[result["phrase"]]["calibrated"], True)
+            # The JSON of ground has six digits; phrases of another number in a batch add in another order.
+            self.assertAlmostEqual(given[result["phrase"]]["present"], result["present"], delta=1e-4)
+        _, err = run(*evaluate, "-o", answers, "--resume", code=2)
+        self.assertIn("--adapter", err)
+        _, err = run(*evaluate, "--adapter", self.head, "--clip-model", "none.gguf", code=3)
+        self.assertIn("none.gguf", err)
+        _, err = run(*evaluate, "--force", "-o", absent, code=2)
+        self.assertIn("it would replace --absent", err)
+
+    def test_too_few_pictures(self):
+        """If one of two cannot be read, nothing is left to fit when the other is measured."""
+        out, few = (os.path.join(self.folder, name) for name in ("few.gguf", "few.json"))
+        with open(self.coco, encoding="utf-8") as file:
+            world = json.load(file)
+        with open(os.path.join(self.folder, "images", "broken.jpg"), "w", encoding="utf-8") as file:
+            file.write("not a picture")
+        world["images"] = [world["images"][0], dict(world["images"][1], file_name="broken.jpg")]
+        ids = {image["id"] for image in world["images"]}
+        world["annotations"] = [a for a in world["annotations"] if a["image_id"] in ids]
+        with open(few, "w", encoding="utf-8") as file:
+            json.dump(world, file)
+        _, err = run("calibrate", "--coco", few, "-o", out, code=2)
+        self.assertIn("broken.jpg", err)
+        self.assertIn("too few pictures", err)
+        self.assertFalse(os.path.exists(out))
+
     def test_what_is_refused(self):
         out = os.path.join(self.folder, "none.gguf")
         for arguments, said in ((["--coco", self.coco], "-o FILE"), (["-o", out], "--coco"),
