@@ -44,6 +44,8 @@ class Tune(unittest.TestCase):
         data = self.coco()
         self.refuse("wanted --coco FILE or FOLDER, and -o FILE.gguf", "--coco", data)
         self.refuse("wanted --coco FILE or FOLDER", "-o", self.out)
+        _, err = run("tune", "--coco", data, "-o", self.out, "--clip-model", "none.gguf", code=3)
+        self.assertIn("none.gguf", err)
         for time in "0", "soon", "5x", "-3m", "nan", "1e9h":
             self.refuse(f"--time: found '{time}', wanted a time", "--coco", data, "-o", self.out, f"--time={time}")
         for share in "1", "-0.1", "nan":

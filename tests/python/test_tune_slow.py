@@ -82,6 +82,30 @@ class Learning(unittest.TestCase):
         self.tune("--time", "40s", "--force")
         self.assertLess(time.monotonic() - began, 40 + 10)
 
+    def test_it_fits_a_head(self):
+        """To held pictures, if there are ten and it tells what is there; the file has the changes and the head."""
+        picture = os.path.join(WORLD, "images", "000.png")
+        world = os.path.join(self.folder, "world.json")
+        with open(os.path.join(WORLD, "annotations.json"), encoding="utf-8") as file:
+            data = json.load(file)
+        data["images"] = data["images"][:48]
+        ids = {image["id"] for image in data["images"]}
+        data["annotations"] = [a for a in data["annotations"] if a["image_id"] in ids]
+        with open(world, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+        options = ["--images", os.path.join(WORLD, "images"), "--steps", "1", "--parts", "boxes", "--force"]
+        sizes = []
+        for held, says, calibrated in (("0.1", "found 5 held pictures, wanted 10 or more", False),
+                                       ("0.5", "a head that says what is not there: it keeps ", True)):
+            path = os.path.join(self.folder, "with_head.gguf")
+            _, err = run("tune", "--coco", world, "-o", path, "--val", held, *options)
+            self.assertIn(says, err)
+            sizes.append(os.path.getsize(path))
+            out, _ = run("ground", picture, "a pizza", "--adapter", path, "--json")
+            self.assertIs(json.loads(out)["results"][0]["calibrated"], calibrated)
+        # The parts of both have the same shapes; the second has a head besides.
+        self.assertGreater(sizes[1], sizes[0])
+
     def test_worse_is_not_written(self):
         """What is learned has its boxes half beside the things; what is held out has the true ones."""
         with open(os.path.join(WORLD, "annotations.json"), encoding="utf-8") as file:
