@@ -22,8 +22,7 @@ srv_quick srv_health(srv *s) {
 }
 
 static bool is_ready(srv *s) {
-  int phase = atomic_load(&s->phase);
-  return phase == SRV_READY || phase == SRV_DRAINING;
+  return atomic_load(&s->loaded);
 }
 
 static json_t *model_json(const char *name, const char *output) {
@@ -75,6 +74,9 @@ srv_quick srv_list_metrics(srv *s) {
   gm_engine_info info = {.struct_size = sizeof info};
   if (!out) return (srv_quick){0};
   gm_engine_get_info(s->engine, &info, NULL);
+  pthread_mutex_lock(&s->lock);
+  double waited = s->seconds_waited, ran = s->seconds_ran;
+  pthread_mutex_unlock(&s->lock);
   const struct {
     const char *name, *type, *help;
     double value;
@@ -88,9 +90,8 @@ srv_quick srv_list_metrics(srv *s) {
       {"cached_tokens_total", "counter", "Of these, those that were there already.",
        (double)s->cached_tokens},
       {"generated_tokens_total", "counter", "Tokens of answers.", (double)s->generated_tokens},
-      {"wait_seconds_total", "counter", "Seconds that requests waited for a slot.",
-       s->seconds_waited},
-      {"run_seconds_total", "counter", "Seconds that requests had a slot.", s->seconds_ran},
+      {"wait_seconds_total", "counter", "Seconds that requests waited for a slot.", waited},
+      {"run_seconds_total", "counter", "Seconds that requests had a slot.", ran},
       {"scenes", "gauge", "Pictures that are ready for questions.", (double)info.scenes},
       {"memory_bytes", "gauge", "Memory of scenes and answers.", (double)info.memory_used},
   };

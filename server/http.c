@@ -434,6 +434,7 @@ static void on_completed(void *user, struct MHD_Connection *mhd, void **state,
                                                           .key = e->key,
                                                           .bytes_in = e->size,
                                                           .job = e->job,
+                                                          .ended = srv_job_ended(e->job),
                                                           .code = e->refused ? e->code : NULL});
   http->bodies -= e->room;
   *(e->before ? &e->before->after : &http->exchanges) = e->after;
@@ -514,14 +515,7 @@ int srv_http_fd(const srv_http *http) {
 }
 
 static void take_news(srv_http *http) {
-  srv *s = http->server;
-  pthread_mutex_lock(&s->lock);
-  srv_job *list = s->news;
-  s->news = NULL;
-  for (srv_job *job = list; job; job = job->next_news) job->told = false;
-  pthread_mutex_unlock(&s->lock);
-  for (srv_job *job = list, *next; job; job = next) {
-    next = job->next_news;
+  for (srv_job *job; (job = srv_jobs_news(http->server));) {
     for (exchange *e = http->exchanges; e; e = e->after)
       if (e->job == job) resume(e);
     srv_job_free(job);

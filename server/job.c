@@ -51,6 +51,12 @@ static void tell(srv_job *job) {
   if (first && write(s->wake, &one, sizeof one) < 0) return; /* the counter is full: it wakes */
 }
 
+static void set_state(srv_job *job, srv_job_state state) {
+  pthread_mutex_lock(&job->lock);
+  job->state = state;
+  pthread_mutex_unlock(&job->lock);
+}
+
 srv_job *srv_job_begin(srv *s, const srv_work *work, const char *client, char *body,
                        size_t size, char *content_type) {
   srv_job *job = calloc(1, sizeof *job);
@@ -88,11 +94,24 @@ void srv_job_free(srv_job *job) {
   free(job);
 }
 
-void srv_job_cancel(srv_job *job) {
+/* With the job's lock. */
+static void give_up(srv_job *job) {
   atomic_store(&job->cancelled, true);
-  pthread_mutex_lock(&job->lock);
   if (job->request) gm_request_cancel(job->request);
+}
+
+void srv_job_cancel(srv_job *job) {
+  pthread_mutex_lock(&job->lock);
+  give_up(job);
   pthread_mutex_unlock(&job->lock);
+}
+
+bool srv_job_ended(srv_job *job) {
+  if (!job) return false;
+  pthread_mutex_lock(&job->lock);
+  bool ended = job->state == SRV_ENDED;
+  pthread_mutex_unlock(&job->lock);
+  return ended;
 }
 
 static void end(srv_job *job) {
@@ -126,7 +145,7 @@ static void *reader(void *user) {
       continue;
     }
     pthread_mutex_lock(&s->lock);
-    job->state = SRV_WAITING;
+    set_state(job, SRV_WAITING);
     push(&s->slots, job);
     pthread_mutex_unlock(&s->lock);
   }
@@ -157,7 +176,7 @@ static void *slot(void *user) {
     while (!s->slots.first && !s->stopping) pthread_cond_wait(&s->slots.change, &s->lock);
     srv_job *job = s->slots.first ? pop(&s->slots) : NULL;
     if (!job) break;
-    job->state = SRV_RUNNING;
+    set_state(job, SRV_RUNNING);
     s->running[number] = job;
     pthread_mutex_unlock(&s->lock);
     run(s, job, number);
@@ -197,11 +216,18 @@ void srv_jobs_stop(srv *s) {
   pthread_mutex_unlock(&s->lock);
   for (size_t i = 0; i < s->n_threads; i++) pthread_join(s->threads[i], NULL);
   s->n_threads = 0;
-  for (srv_job *job = s->news, *next; job; job = next) {
-    next = job->next_news;
-    srv_job_free(job);
+  for (srv_job *job; (job = srv_jobs_news(s));) srv_job_free(job);
+}
+
+srv_job *srv_jobs_news(srv *s) {
+  pthread_mutex_lock(&s->lock);
+  srv_job *job = s->news;
+  if (job) {
+    s->news = job->next_news;
+    job->told = false; /* from here on it may be told, and linked, again */
   }
-  s->news = NULL;
+  pthread_mutex_unlock(&s->lock);
+  return job;
 }
 
 size_t srv_jobs_of(srv *s, const char *client) {
@@ -239,14 +265,14 @@ void srv_jobs_cancel_all(srv *s) {
 /* With the job's lock. A client that does not read its answer loses it. */
 static void add(srv_job *job, const char *bytes, size_t n) {
   if (n > SRV_MAX_OUTPUT - job->n_out) {
-    atomic_store(&job->cancelled, true);
+    give_up(job);
     return;
   }
   if (job->n_out + n > job->room) {
     size_t room = 2 * (job->n_out + n) + 256;
     char *grown = realloc(job->out, room);
     if (!grown) {
-      atomic_store(&job->cancelled, true);
+      give_up(job);
       return;
     }
     job->out = grown;
@@ -371,7 +397,7 @@ void srv_job_keep_alive(srv_job *job, double now) {
   pthread_mutex_lock(&job->lock);
   double since = job->events ? job->last_event : job->began;
   bool open = job->events || (job->status == 0 && job->state != SRV_READING);
-  if (job->stream && open && job->state != SRV_ENDED && now - since >= 1 && job->n_out == 0) {
+  if (open && job->stream && job->state != SRV_ENDED && now - since >= 1 && job->n_out == 0) {
     begin_events(job);
     add(job, comment, sizeof comment - 1);
     job->last_event = now;

@@ -52,15 +52,16 @@ struct srv_job {
   const char *media_type; /* of the answer */
   bool events;            /* the answer is events, which have begun */
   double last_event;
-  bool told; /* it is in the server's list of jobs with news */
 
-  /* For the log and the metrics. */
+  /* For the log and the metrics: of the job's threads until it has ended. */
   const char *model;
   char error[200];
   gm_usage usage;
   double waited, ran;
   char *question;
 
+  /* With the server's lock. */
+  bool told;                 /* it is in the list of news */
   srv_job *next, *next_news; /* in the queue; in the list of news */
   srv_job *before, *after;   /* in the list of all */
 };
@@ -75,6 +76,8 @@ srv_job *srv_job_begin(srv *server, const srv_work *work, const char *client, ch
 void srv_job_free(srv_job *job); /* gives up one holder */
 /* Asks the job to end, and returns at once. */
 void srv_job_cancel(srv_job *job);
+/* Whether its threads are done with it: what they wrote may be read. */
+bool srv_job_ended(srv_job *job);
 /* Sends a comment if nothing was sent for a second, so that neither the client nor a proxy
  * gives up. Begins the events if need be. */
 void srv_job_keep_alive(srv_job *job, double now);

@@ -32,20 +32,21 @@ static void plain(char *text) {
 
 void srv_log_request(const srv_settings *settings, const srv_log_line *l) {
   char text[400], path[128];
-  const srv_job *job = l->job;
+  const srv_job *job = l->job, *ended = l->ended ? job : NULL;
   if (settings->quiet) return;
   snprintf(path, sizeof path, "%s", l->path);
   plain(path);
-  const char *code = l->code ? l->code : job && job->error[0] ? job->error : "";
+  const char *code = l->code ? l->code : ended && ended->error[0] ? ended->error : "";
   snprintf(text, sizeof text, "%s %s %d %.3f s%s%s%s%s", l->method, path, l->status, l->seconds,
            job ? " " : "", job ? job->id : "", *code ? " " : "", code);
+  plain(text);
   json_t *object = json_pack("{s:s, s:o, s:s, s:i, s:o, s:I, s:I}", "event", "request",
                              "method", out_json_text(l->method), "path", path, "status",
                              l->status, "seconds", out_json_number(l->seconds), "bytes_in",
                              (json_int_t)l->bytes_in, "key", (json_int_t)l->key);
   if (*code) json_object_set_new(object, "error", json_string(code));
-  if (job) {
-    json_object_set_new(object, "id", json_string(job->id));
+  if (job) json_object_set_new(object, "id", json_string(job->id));
+  if (ended) {
     if (job->model) json_object_set_new(object, "model", json_string(job->model));
     json_object_set_new(object, "waited", out_json_number(job->waited));
     json_object_set_new(object, "ran", out_json_number(job->ran));

@@ -12,6 +12,7 @@ typedef struct srv_log_line {
   double seconds;
   size_t key, bytes_in;
   const srv_job *job; /* or NULL */
+  bool ended;         /* the job: only then are its figures there */
 } srv_log_line;
 
 void srv_log_request(const srv_settings *settings, const srv_log_line *line);

@@ -37,6 +37,7 @@ static void *load(void *user) {
   running *r = user;
   r->status = srv_models_open(&r->server.models, r->server.engine, &r->settings, &r->err);
   int loading = SRV_LOADING;
+  atomic_store(&r->server.loaded, r->status == GM_OK);
   atomic_compare_exchange_strong(&r->server.phase, &loading,
                                  r->status == GM_OK ? SRV_READY : SRV_BROKEN);
   atomic_store(&r->opened, true);

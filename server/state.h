@@ -19,8 +19,9 @@ typedef struct srv_queue {
 
 struct srv {
   const srv_settings *settings;
-  atomic_int phase; /* srv_phase */
-  int wake;         /* an eventfd: there is news for the HTTP thread */
+  atomic_int phase;   /* srv_phase */
+  atomic_bool loaded; /* models does not change any more */
+  int wake;           /* an eventfd: there is news for the HTTP thread */
   gm_engine *engine;
   srv_models models;
   srv_pictures pictures;
@@ -48,5 +49,7 @@ size_t srv_jobs_of(srv *server, const char *client);
 size_t srv_jobs_waiting(srv *server);
 size_t srv_jobs_running(srv *server);
 void srv_jobs_cancel_all(srv *server);
+/* Takes a job out of the list of news; the caller gives it up (srv_job_free). NULL: no news. */
+srv_job *srv_jobs_news(srv *server);
 
 #endif
