@@ -233,7 +233,7 @@ static void run(srv_job *job) {
     c.frame = srv_plan_frame(c.plan, image);
     scene = srv_plan_scene(job, image);
   }
-  gm_image_free(image);
+  srv_plan_give_back(job, image);
   if (scene) converse(&c, scene);
   gm_scene_free(scene);
   json_decref(c.grounding);

@@ -90,7 +90,7 @@ static void run(srv_job *job) {
     return;
   gm_image *image = srv_plan_decode(job);
   if (image) classify(job, image, method, (size_t)top, (uint64_t)seed);
-  gm_image_free(image);
+  srv_plan_give_back(job, image);
 }
 
 const srv_work srv_classify = {"classify", prepare, run, srv_plan_free};

@@ -109,15 +109,17 @@ static json_t *describe_one(srv_job *job, gm_scene *scene, const out_frame *fram
 
 static void describe(srv_job *job, const gm_image *image, gm_scene *scene) {
   const srv_plan *plan = job->plan;
-  gm_box *boxes;
+  gm_box *boxes = NULL;
   size_t n;
   bool long_form = false;
   out_frame frame = srv_plan_frame(plan, image);
   bool ok = srv_plan_flag(job, "long", &long_form) &&
             srv_plan_boxes(job, "boxes", frame.width, frame.height, &boxes, &n);
-  if (!ok) return;
-  if (n == 0) {
+  if (ok && n == 0) {
     srv_reply_error(job, 400, "bad_argument", "boxes: wanted at least one box");
+    ok = false;
+  }
+  if (!ok) {
     free(boxes);
     return;
   }
@@ -189,7 +191,7 @@ static void run(srv_job *job, void (*answer)(srv_job *, const gm_image *, gm_sce
   gm_scene *scene = image ? srv_plan_scene(job, image) : NULL;
   if (scene) answer(job, image, scene);
   gm_scene_free(scene);
-  gm_image_free(image);
+  srv_plan_give_back(job, image);
 }
 
 static void run_detect(srv_job *job) {

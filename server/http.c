@@ -61,7 +61,6 @@ struct srv_http {
   size_t n_connections;
   exchange *exchanges;
   size_t n_exchanges;
-  size_t bodies; /* bytes */
 };
 
 /* ---- answers ---- */
@@ -298,6 +297,16 @@ static void check_route(exchange *e) {
     refuse(e, 405, "method_not_allowed", allowed);
 }
 
+/* At the head, and again when the body is there: many clients may have come between. */
+static void check_jobs(exchange *e) {
+  srv *s = e->http->server;
+  if (srv_jobs_waiting(s) >= SRV_MAX_WAITING)
+    refuse(e, 429, "busy", "64 requests wait already; try again later");
+  else if (srv_jobs_of(s, e->client) >= SRV_MAX_PER_CLIENT)
+    refuse(e, 429, "busy", "32 requests of this client are not answered yet; wait for some");
+  if (e->refused == 429) e->retry_after = 1;
+}
+
 static void check_load(exchange *e) {
   srv *s = e->http->server;
   const char *length = header(e, "Content-Length");
@@ -308,10 +317,7 @@ static void check_load(exchange *e) {
   if (phase != SRV_READY)
     refuse(e, 503, phase == SRV_LOADING ? "loading" : "stopping",
            phase == SRV_LOADING ? "Loading model" : "the server is being stopped");
-  else if (srv_jobs_waiting(s) >= SRV_MAX_WAITING)
-    refuse(e, 429, "busy", "64 requests wait already; try again later");
-  else if (srv_jobs_of(s, e->client) >= SRV_MAX_PER_CLIENT)
-    refuse(e, 429, "busy", "32 requests of this client are not answered yet");
+  check_jobs(e);
   e->retry_after = e->refused == 429 || e->refused == 503 ? 1 : 0;
 }
 
@@ -346,19 +352,20 @@ static exchange *begin(srv_http *http, struct MHD_Connection *mhd, const char *u
 /* ---- the body ---- */
 
 static void take_body(exchange *e, const char *bytes, size_t n) {
-  srv_http *http = e->http;
+  srv *s = e->http->server;
   if (e->refused) return;
   if (e->size + n > SRV_MAX_BODY) {
     refuse(e, 413, "body_too_large", "found a body of more than 32 MiB");
   } else if (e->size + n + 1 > e->room) {
     size_t room = 2 * (e->size + n) + 1;
-    char *grown =
-        http->bodies + room - e->room > SRV_MAX_BODIES ? NULL : realloc(e->body, room);
+    char *grown = atomic_load(&s->bodies) + room - e->room > SRV_MAX_BODIES
+                      ? NULL
+                      : realloc(e->body, room);
     if (!grown) {
       refuse(e, 429, "busy", "too many bodies are being received; try again later");
       e->retry_after = 1;
     } else {
-      http->bodies += room - e->room;
+      atomic_fetch_add(&s->bodies, room - e->room);
       e->body = grown;
       e->room = room;
     }
@@ -369,6 +376,8 @@ static void take_body(exchange *e, const char *bytes, size_t n) {
 }
 
 static enum MHD_Result begin_job(exchange *e) {
+  check_jobs(e);
+  if (e->refused) return answer_refusal(e);
   const char *type = header(e, "Content-Type");
   char *copy = type ? strdup(type) : NULL;
   if (!e->body) e->body = calloc(1, 1);
@@ -377,12 +386,14 @@ static enum MHD_Result begin_job(exchange *e) {
     return MHD_NO;
   }
   e->body[e->size] = 0;
-  e->job = srv_job_begin(e->http->server, e->route->work, e->client, e->body, e->size, copy);
+  e->job = srv_job_begin(e->http->server, e->route->work, e->client, e->body, e->size, e->room,
+                         copy);
   if (!e->job) {
     free(copy);
     return MHD_NO;
   }
-  e->body = NULL;
+  e->body = NULL; /* the job's, and counted as its own */
+  e->room = 0;
   suspend(e);
   return MHD_YES;
 }
@@ -436,7 +447,7 @@ static void on_completed(void *user, struct MHD_Connection *mhd, void **state,
                                                           .job = e->job,
                                                           .ended = srv_job_ended(e->job),
                                                           .code = e->refused ? e->code : NULL});
-  http->bodies -= e->room;
+  atomic_fetch_sub(&http->server->bodies, e->room);
   *(e->before ? &e->before->after : &http->exchanges) = e->after;
   if (e->after) e->after->before = e->before;
   http->n_exchanges--;

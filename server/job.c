@@ -51,6 +51,8 @@ static void tell(srv_job *job) {
   if (first && write(s->wake, &one, sizeof one) < 0) return; /* the counter is full: it wakes */
 }
 
+static void too_late(srv_job *job);
+
 static void set_state(srv_job *job, srv_job_state state) {
   pthread_mutex_lock(&job->lock);
   job->state = state;
@@ -58,7 +60,7 @@ static void set_state(srv_job *job, srv_job_state state) {
 }
 
 srv_job *srv_job_begin(srv *s, const srv_work *work, const char *client, char *body,
-                       size_t size, char *content_type) {
+                       size_t size, size_t room, char *content_type) {
   srv_job *job = calloc(1, sizeof *job);
   if (!job) return NULL;
   job->server = s;
@@ -70,10 +72,17 @@ srv_job *srv_job_begin(srv *s, const srv_work *work, const char *client, char *b
   job->deadline = job->began + s->settings->timeout;
   job->body = body;
   job->body_size = size;
+  job->body_room = room;
   job->content_type = content_type;
   job->media_type = "application/json";
   pthread_mutex_init(&job->lock, NULL);
   pthread_mutex_lock(&s->lock);
+  if (s->stopping) { /* nobody would read it */
+    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_destroy(&job->lock);
+    free(job);
+    return NULL;
+  }
   job->after = s->all;
   if (s->all) s->all->before = job;
   s->all = job;
@@ -137,9 +146,11 @@ static void *reader(void *user) {
     srv_job *job = s->readers.first ? pop(&s->readers) : NULL;
     pthread_mutex_unlock(&s->lock);
     if (!job) return NULL;
-    bool more = !srv_job_over(job) && job->work->prepare(job);
+    bool over = srv_job_over(job), more = !over && job->work->prepare(job);
+    if (over && !atomic_load(&job->cancelled)) too_late(job);
     free(job->body);
     job->body = NULL;
+    atomic_fetch_sub(&s->bodies, job->body_room);
     if (!more) {
       end(job);
       continue;
@@ -158,8 +169,7 @@ static void run(srv *s, srv_job *job, unsigned slot) {
   if (!srv_job_over(job))
     job->work->run(job);
   else if (!atomic_load(&job->cancelled))
-    srv_reply_error(job, 504, "timeout", "found no free slot in %g seconds; try again later",
-                    s->settings->timeout);
+    too_late(job);
   job->ran = srv_now() - began;
   atomic_fetch_add(&s->prompt_tokens, job->usage.prompt);
   atomic_fetch_add(&s->cached_tokens, job->usage.cached);
@@ -196,6 +206,7 @@ gm_status srv_jobs_start(srv *s, unsigned slots, gm_error *err) {
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->readers.change, NULL);
   pthread_cond_init(&s->slots.change, NULL);
+  pthread_cond_init(&s->fewer_large, NULL);
   s->n_slots = slots;
   for (size_t i = 0; i < SRV_READERS + slots; i++) {
     if (pthread_create(&s->threads[i], NULL, i < SRV_READERS ? reader : slot, s) != 0) {
@@ -362,9 +373,19 @@ void srv_reply_error(srv_job *job, int status, const char *code, const char *for
   srv_reply_json(job, status, srv_error_json(status, code, message));
 }
 
+static void too_late(srv_job *job) {
+  srv_reply_error(job, 504, "timeout",
+                  "not done within the %g seconds that a request may take; try again later, or "
+                  "ask for less",
+                  job->server->settings->timeout);
+}
+
 void srv_reply_failure(srv_job *job, const gm_error *err) {
   int status = 400;
-  if (err->status == GM_ERR_CANCELLED) return;
+  if (err->status == GM_ERR_CANCELLED) { /* by its client, or by srv_job_callbacks */
+    if (!atomic_load(&job->cancelled)) too_late(job);
+    return;
+  }
   if (err->status == GM_ERR_TIMEOUT) status = 504;
   if (err->status == GM_ERR_BUSY || err->status == GM_ERR_MEMORY) status = 503;
   if (err->status == GM_ERR_IMAGE_TOO_LARGE) status = 413;

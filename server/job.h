@@ -36,7 +36,7 @@ struct srv_job {
 
   /* The reader's; freed when it has read them. */
   char *body, *content_type;
-  size_t body_size;
+  size_t body_size, body_room;
 
   void *plan;  /* what prepare made of the body */
   bool stream; /* set by prepare: the answer comes as events */
@@ -70,9 +70,10 @@ double srv_now(void); /* seconds, monotonic */
 
 /* ---- for the HTTP thread ---- */
 
-/* Puts a job into the readers' queue; it owns body and content_type then. NULL: no memory. */
+/* Puts a job into the readers' queue; it owns body, room bytes of srv.bodies, and content_type
+ * then. NULL: no memory, or the readers have ended. */
 srv_job *srv_job_begin(srv *server, const srv_work *work, const char *client, char *body,
-                       size_t size, char *content_type);
+                       size_t size, size_t room, char *content_type);
 void srv_job_free(srv_job *job); /* gives up one holder */
 /* Asks the job to end, and returns at once. */
 void srv_job_cancel(srv_job *job);

@@ -8,6 +8,9 @@ enum {
   SRV_MAX_BODY = 32 << 20,    /* bytes */
   SRV_MAX_BODIES = 256 << 20, /* bytes of all bodies that wait or are being read */
   SRV_MAX_PICTURES_KEPT = 256 << 20, /* bytes of pictures that may be named by their id */
+  SRV_MAX_PICTURES = 512 << 20,      /* bytes of these and of pictures that jobs hold */
+  SRV_LARGE_PIXELS = 16 << 20,       /* a decoded picture of more is a large one */
+  SRV_MAX_LARGE = 2,                 /* large pictures at the same time */
   SRV_MAX_DEPTH = 64,                /* JSON */
   SRV_MAX_VALUES = 100000,           /* JSON, in one body */
   SRV_MAX_IMAGES = 8,                /* in one request */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 void srv_plan_free(void *user) {
   srv_plan *plan = user;
@@ -34,7 +35,11 @@ static bool keep(srv_job *job, srv_plan *plan, char *bytes, size_t size) {
   }
   srv_picture_give_back(&job->server->pictures, plan->picture);
   plan->picture = srv_picture_add(&job->server->pictures, job->client, bytes, size);
-  if (!plan->picture) srv_reply_error(job, 503, "out_of_memory", "no memory for the picture");
+  job->retry_after = plan->picture ? 0 : 5;
+  if (!plan->picture)
+    srv_reply_error(job, 503, "out_of_memory",
+                    "no memory for the picture: those of waiting requests fill it; try again "
+                    "later");
   return plan->picture != NULL;
 }
 
@@ -92,7 +97,11 @@ static bool read_picture(srv_job *job, srv_plan *plan, const srv_body *body) {
     srv_reply_error(job, 503, "out_of_memory", "no memory for the picture");
     return false;
   }
-  if (json_is_string(image)) return srv_plan_picture(job, plan, json_string_value(image));
+  if (json_is_string(image)) {
+    bool ok = srv_plan_picture(job, plan, json_string_value(image));
+    json_object_del(plan->json, "image"); /* its base64 is not to wait for a slot */
+    return ok;
+  }
   srv_reply_error(job, 400, "bad_argument",
                   image ? "image: wanted a string" : "found no picture, wanted \"image\"");
   return false;
@@ -278,16 +287,59 @@ bool srv_plan_read(srv_job *job, bool wants_picture) {
 
 /* ---- on the slot's thread ---- */
 
+static gm_status decode(gm_image **out, const srv_plan *plan, uint64_t max_pixels,
+                        gm_error *err) {
+  gm_image_params params = gm_image_params_default();
+  params.max_pixels = max_pixels;
+  return gm_image_from_memory(out, plan->picture->bytes, plan->picture->size, &params, err);
+}
+
+/* Waits until one more picture may be large. False: the job is over. */
+static bool wait_for_large(srv_job *job) {
+  srv *s = job->server;
+  pthread_mutex_lock(&s->lock);
+  while (s->n_large >= SRV_MAX_LARGE && !srv_job_over(job)) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (until.tv_nsec += 100000000) / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&s->fewer_large, &s->lock, &until);
+  }
+  bool mine = s->n_large < SRV_MAX_LARGE;
+  s->n_large += mine;
+  pthread_mutex_unlock(&s->lock);
+  return mine;
+}
+
 gm_image *srv_plan_decode(srv_job *job) {
-  const srv_plan *plan = plan_of(job);
+  srv_plan *plan = plan_of(job);
   gm_error err = {0};
   gm_image *image = NULL;
-  gm_image_params params = gm_image_params_default();
-  params.max_pixels = job->server->settings->max_pixels;
-  if (gm_image_from_memory(&image, plan->picture->bytes, plan->picture->size, &params, &err) !=
-      GM_OK)
-    srv_reply_failure(job, &err);
+  uint64_t most = job->server->settings->max_pixels; /* 0: the library's */
+  bool small = most && most <= SRV_LARGE_PIXELS;
+  gm_status status = decode(&image, plan, small ? most : SRV_LARGE_PIXELS, &err);
+  if (status == GM_ERR_IMAGE_TOO_LARGE && !small) {
+    plan->large = wait_for_large(job);
+    if (plan->large)
+      status = decode(&image, plan, most, &err);
+    else
+      err.status = GM_ERR_CANCELLED;
+  }
+  if (status != GM_OK) srv_reply_failure(job, &err);
+  if (!image) srv_plan_give_back(job, NULL);
   return image;
+}
+
+void srv_plan_give_back(srv_job *job, gm_image *image) {
+  srv *s = job->server;
+  srv_plan *plan = plan_of(job);
+  gm_image_free(image);
+  if (!plan->large) return;
+  plan->large = false;
+  pthread_mutex_lock(&s->lock);
+  s->n_large--;
+  pthread_cond_signal(&s->fewer_large);
+  pthread_mutex_unlock(&s->lock);
 }
 
 gm_scene *srv_plan_scene(srv_job *job, const gm_image *image) {

@@ -15,6 +15,7 @@ typedef struct srv_plan {
   gm_ask_params ask;
   out_box_format format;
   bool raw;
+  bool large; /* one of srv.n_large */
   /* Of the one kind of request that has them. */
   const char **texts; /* [n_texts] phrases, classes or turns, of json */
   size_t n_texts;
@@ -41,8 +42,10 @@ bool srv_plan_boxes(srv_job *job, const char *name, uint32_t width, uint32_t hei
 
 /* ---- on the slot's thread ---- */
 
-/* Decodes the plan's picture. NULL after an answer. */
+/* Decodes the plan's picture; a large one waits until few others are decoded. NULL after an
+ * answer, or where the job is over. Give it back. */
 gm_image *srv_plan_decode(srv_job *job);
+void srv_plan_give_back(srv_job *job, gm_image *image);
 /* The scene of the picture; NULL after an answer. */
 gm_scene *srv_plan_scene(srv_job *job, const gm_image *image);
 out_frame srv_plan_frame(const srv_plan *plan, const gm_image *image);

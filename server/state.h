@@ -25,6 +25,7 @@ struct srv {
   gm_engine *engine;
   srv_models models;
   srv_pictures pictures;
+  atomic_size_t bodies; /* bytes of those that come in or wait for a reader */
   atomic_ulong requests, refused, prompt_tokens, cached_tokens, generated_tokens;
   double seconds_waited, seconds_ran; /* with the lock */
 
@@ -32,6 +33,8 @@ struct srv {
   srv_queue readers, slots;
   srv_job *all, *news; /* lists; those with news for the HTTP thread */
   size_t n_jobs;
+  unsigned n_large; /* large pictures that are decoded */
+  pthread_cond_t fewer_large;
   bool stopping;         /* threads end when their queue is empty */
   srv_job *running[256]; /* [n_slots], or NULL */
   bool taken[256];       /* the slot has its thread */

@@ -93,7 +93,9 @@ bool srv_turns_read(srv_job *job) {
   json_t *kept = json_array(); /* keeps the texts with the plan */
   for (size_t k = 0; ok && k < r.n; k++)
     json_array_append_new(kept, json_string(r.texts[k] ? r.texts[k] : ""));
+  json_object_del(r.plan->json, "messages"); /* their base64 is not to wait for a slot */
   json_object_set_new(r.plan->json, "", kept);
+  if (ok && json_array_size(kept) != r.n) ok = refuse(&r, "no memory for them");
   for (size_t k = 0; r.texts && k < n; k++) free(r.texts[k]);
   free(r.texts);
   free(system);

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from program import scene
-from served import Server, message, picture
+from served import Server, events, message, picture
 
 CAPTION = "Give me a concise description of the image."
 
@@ -142,7 +142,70 @@ class Clients(unittest.TestCase):
         self.assertTrue(all(after for status, after in got if status == 429))
 
 
+    def test_heads_first_and_bodies_later(self):
+        # All heads are there before the first request is one that is not answered: the limit of 32 counts all the same.
+        heads = []
+        for n in range(80):
+            body = json.dumps({"messages": [message(CAPTION, n)]}).encode()
+            s = socket.create_connection(("127.0.0.1", server.port), timeout=120)
+            s.sendall((f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alpha-key\r\n"
+                       f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body[:9])
+            heads.append((s, body[9:]))
+        server.get("/health")
+        for s, body in heads:
+            s.sendall(body)
+        got = []
+        for s, _ in heads:
+            got.append(s.recv(12).decode())
+            s.close()
+        self.assertIn("HTTP/1.1 429", got)
+        self.assertGreaterEqual(got.count("HTTP/1.1 200"), 32)
+        self.assertTrue(server.wait_idle(10))
+
+    def test_many_streams_at_once(self):
+        whole = server.post("/v1/chat/completions", {"messages": [message(CAPTION, 64)]})[1]["choices"][0]["message"]["content"]
+        got, lock = [], threading.Lock()
+
+        def ask():
+            for _ in range(4):
+                raw = server.request("POST", "/v1/chat/completions", {"messages": [message(CAPTION, 64)], "stream": True})[2]
+                with lock:
+                    got.append("".join(e["choices"][0]["delta"].get("content", "") for e in events(raw)[:-1]))
+
+        threads = [threading.Thread(target=ask) for _ in range(24)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(got, [whole] * 96)
+
+
 class Ends(unittest.TestCase):
+    def test_too_late_is_said(self):
+        own = Server("--timeout", "1")
+        body = {"image": picture(1), "classes": [f"a dog of kind {n}" for n in range(1024)]}
+        answers = []
+
+        def ask():
+            status, answer = own.post("/v1/classify", body)
+            answers.append((status, answer.get("error", {}).get("code")))
+
+        threads = [threading.Thread(target=ask) for _ in range(24)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        own.stop()
+        self.assertEqual(len(answers), 24)  # nobody is left without one
+        self.assertIn((504, "timeout"), answers)
+        self.assertLessEqual(set(answers), {(504, "timeout"), (200, None)})
+
+    def test_log_does_not_steer_a_terminal(self):
+        own = Server()
+        own.raw(b"\x1b[2J /\x1b[2J HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        own.stop()
+        self.assertNotIn("\x1b", "".join(own.lines))
+
     def test_what_runs_is_finished(self):
         own = Server("--log-json")
         result = []
