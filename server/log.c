@@ -3,10 +3,25 @@
 
 #include "answer_json.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { AT_ONCE = 4096 }; /* a pipe that has room at all has so much (PIPE_BUF) */
+
+/* A line of at most AT_ONCE bytes, whole or not at all: who reads the log slowly, or not, is
+ * not to stop the thread that speaks HTTP. */
+static void put(const char *mark, const char *text) {
+  struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+  char line[AT_ONCE];
+  if (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT)) return;
+  int n = snprintf(line, sizeof line, "%s%s\n", mark, text);
+  size_t size = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+  (void)!write(STDERR_FILENO, line, size);
+}
 
 static void print(const srv_settings *settings, json_t *object, const char *text) {
   char *line = NULL;
@@ -20,7 +35,7 @@ static void print(const srv_settings *settings, json_t *object, const char *text
     text = line;
   }
   json_decref(object);
-  if (text) fprintf(stderr, "%s%s\n", settings->log_json ? "" : "gromatic: ", text);
+  if (text) put(settings->log_json ? "" : "gromatic: ", text);
   free(line);
 }
 
@@ -54,8 +69,11 @@ void srv_log_request(const srv_settings *settings, const srv_log_line *l) {
     json_object_set_new(object, "cached_tokens", json_integer((json_int_t)job->usage.cached));
     json_object_set_new(object, "generated_tokens",
                         json_integer((json_int_t)job->usage.generated));
-    if (settings->log_prompts && job->question)
-      json_object_set_new(object, "question", out_json_text(job->question));
+    if (settings->log_prompts && job->question) {
+      char begin[501]; /* so that the line is short enough to be written at once */
+      snprintf(begin, sizeof begin, "%s", job->question);
+      json_object_set_new(object, "question", out_json_text(begin));
+    }
   }
   print(settings, object, text);
 }

@@ -200,6 +200,18 @@ class Ends(unittest.TestCase):
         self.assertIn((504, "timeout"), answers)
         self.assertLessEqual(set(answers), {(504, "timeout"), (200, None)})
 
+    def test_log_that_nobody_reads(self):
+        own = Server("--log-json")  # whose standard error is a pipe of 64 KiB that is not read
+        connection = own.connection()
+        for _ in range(600):  # about 150 bytes each
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, len(answer.read()) > 0), (200, True))
+        connection.close()
+        self.assertEqual(own.stop(), 0)
+        for line in own.lines[-1].splitlines():
+            json.loads(line)
+
     def test_log_does_not_steer_a_terminal(self):
         own = Server()
         own.raw(b"\x1b[2J /\x1b[2J HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
