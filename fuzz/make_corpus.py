@@ -5,6 +5,7 @@
 Files that a fuzzer has found since are kept beside them; their names begin with "found-".
 """
 
+import base64
 import gzip
 import io
 import json
@@ -498,6 +499,42 @@ def scores():
     save("scores", "list-open", b"\4" + json.dumps(described).encode() + b"\f" + json.dumps(answers)[:-1].encode() + b"[")
 
 
+def serve():
+    """The number of an address, a Content-Type and a body."""
+    picture = base64.b64encode(encoded(gradient("RGB"), "PNG")).decode()
+    plain = "application/json"
+
+    def request(name, address, body, kind=plain):
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        save("serve", name, bytes([address]) + kind.encode() + b"\n" + body)
+
+    request("detect", 0, {"image": picture, "conf": 0.3, "iou": 0.5, "max_regions": 9, "box_format": "xywh", "model": "m"})
+    request("ground", 1, {"image": "data:image/png;base64," + picture, "phrases": ["a dog", "\u20ac"], "all": True, "max_det": 3})
+    request("describe", 2, {"image": picture, "boxes": [[1, 2, 3, 4]], "long": True, "raw": True, "max_tokens": 5, "seed": -1})
+    request("classify", 3, {"image": picture, "classes": ["a", "b"], "method": "wca", "top": 2})
+    request("detection", 4, {"image": picture, "prompt": "a dog", "threshold": 0.2})
+    parts = [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": picture}}]
+    request("chat", 5, {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": parts},
+                                     {"role": "assistant", "content": "y"}, {"role": "user", "content": "z"}],
+                        "stream": True, "stream_options": {"include_usage": True}, "stop": ["a", "b"], "n": 1, "grounding": False})
+    request("unknown-picture", 0, {"image": "sha256:" + 64 * "0"})
+    request("address", 0, {"image": "http://x"})
+    request("unknown-member", 0, {"image": picture, "con": 1})
+    request("broken", 0, b'{"image": [1,')
+    form = (b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+            b'--b\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n\r\n' +
+            encoded(gradient("RGB"), "PNG") + b"\r\n--b--\r\n")
+    kind = "multipart/form-data; boundary=b"
+    request("form", 1, form % (b"phrases", b'["a"]'), kind)
+    request("form-text", 1, form % (b"phrases", b"a dog"), kind)
+    request("form-json", 1, form % (b"json", b'{"phrases": ["a"], "all": true}'), kind)
+    request("form-name", 1, form % (b"\xff", b"a"), kind)
+    request("form-null", 1, form % (b"phrases", b"a\0b"), kind)
+    request("form-open", 1, (form % (b"phrases", b"a"))[:-9], kind)
+    save("serve", "base64", b"\0" + base64.b64encode(bytes(range(97))))
+    save("serve", "base64-loose", b"\0 -_A=\t=")
+
+
 def main():
     pictures()
     torch()
@@ -519,6 +556,7 @@ def main():
     data_config()
     user_data()
     scores()
+    serve()
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ static gm_status fail(gm_error *err, const char *what) {
 
 /* Counts what a parser would make of the text, before it makes anything: a megabyte of brackets
  * would become a hundred of them. */
-static bool is_modest(const char *text, size_t size, gm_error *err) {
-  size_t depth = 0, values = 0;
+static bool is_modest(const char *text, size_t size, size_t *all, gm_error *err) {
+  size_t depth = 0, values = *all;
   bool quoted = false;
   for (size_t i = 0; i < size; i++) {
     char c = text[i];
@@ -44,12 +44,14 @@ static bool is_modest(const char *text, size_t size, gm_error *err) {
     err->status = GM_ERR_ARGUMENT;
     return false;
   }
+  *all = values;
   return true;
 }
 
-json_t *srv_json_read(const char *text, size_t size, gm_error *err) {
+/* *values counts those of the whole body. */
+static json_t *read_json(const char *text, size_t size, size_t *values, gm_error *err) {
   json_error_t why;
-  if (!is_modest(text, size, err)) return NULL;
+  if (!is_modest(text, size, values, err)) return NULL;
   json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
   if (json) return json;
   snprintf(err->message, sizeof err->message, "the body is not JSON: line %d: %s", why.line,
@@ -81,39 +83,64 @@ static bool parameter(const char *header, size_t n, const char *name, char *out,
   return false;
 }
 
-static gm_status add_member(srv_body *out, const char *name, const char *text, size_t size,
-                            gm_error *err) {
-  if (strcmp(name, "json") == 0 || strcmp(name, "request") == 0) {
-    json_t *all = srv_json_read(text, size, err);
-    bool object = json_is_object(all);
-    if (all && object) json_object_update(out->json, all);
-    json_decref(all);
-    if (!all) return GM_ERR_ARGUMENT;
-    return object ? GM_OK : fail(err, "the part named json is not a JSON object");
+static gm_status no_memory(gm_error *err) {
+  snprintf(err->message, sizeof err->message, "no memory for the body");
+  return err->status = GM_ERR_MEMORY;
+}
+
+/* The part named json. */
+static gm_status add_members(srv_body *out, const char *text, size_t size, size_t *values,
+                             gm_error *err) {
+  json_t *all = read_json(text, size, values, err), *value;
+  const char *name;
+  if (!all) return err->status;
+  gm_status status =
+      json_is_object(all) ? GM_OK : fail(err, "the part named json is not a JSON object");
+  json_object_foreach(all, name, value) {
+    if (status == GM_OK && json_object_get(out->json, name))
+      status = fail(err, "found a member in the part named json and in another part too");
+    if (status == GM_OK && json_object_set(out->json, name, value) != 0)
+      status = no_memory(err);
   }
+  json_decref(all);
+  return status;
+}
+
+static gm_status add_member(srv_body *out, const char *name, const char *text, size_t size,
+                            size_t *values, gm_error *err) {
+  if (strcmp(name, "json") == 0 || strcmp(name, "request") == 0)
+    return add_members(out, text, size, values, err);
+  if (memchr(text, 0, size)) return fail(err, "found a zero byte in a part that is no file");
+  size_t before = *values;
+  if (!is_modest(text, size, values, err)) return err->status;
   gm_error ignored = {0};
-  json_t *value = srv_json_read(text, size, &ignored);
+  json_t *value = read_json(text, size, &before, &ignored);
   if (!value || json_is_string(value)) {
     json_decref(value);
     value = json_stringn(text, size);
   }
-  if (!value) return fail(err, "a part of the form is not UTF-8");
+  json_t *key = json_string(name);
+  json_decref(key);
+  if (!value || !key) {
+    json_decref(value);
+    return fail(err, "a part of the form, or its name, is not UTF-8");
+  }
   json_t *old = json_object_get(out->json, name);
-  if (!old) return json_object_set_new(out->json, name, value) == 0 ? GM_OK : GM_ERR_MEMORY;
+  if (!old) return json_object_set_new(out->json, name, value) == 0 ? GM_OK : no_memory(err);
   if (!json_is_array(old)) { /* a name that comes again makes a list */
     json_object_set_new(out->json, name, json_pack("[O]", old));
     old = json_object_get(out->json, name);
   }
-  return json_array_append_new(old, value) == 0 ? GM_OK : GM_ERR_MEMORY;
+  return json_array_append_new(old, value) == 0 ? GM_OK : no_memory(err);
 }
 
 static gm_status add_part(srv_body *out, const char *head, size_t n_head, const char *content,
-                          size_t size, gm_error *err) {
+                          size_t size, size_t *values, gm_error *err) {
   char name[128], file[512];
   if (!parameter(head, n_head, "name", name, sizeof name))
     return fail(err, "a part of the form has no name");
   if (!parameter(head, n_head, "filename", file, sizeof file))
-    return add_member(out, name, content, size, err);
+    return add_member(out, name, content, size, values, err);
   if (out->n_uploads == sizeof out->uploads / sizeof out->uploads[0])
     return fail(err, "found more than 8 files in one request");
   out->uploads[out->n_uploads++] = (srv_upload){content, size};
@@ -124,6 +151,7 @@ static gm_status read_multipart(srv_body *out, const char *body, size_t size,
                                 const char *boundary, gm_error *err) {
   char mark[256];
   size_t n = (size_t)snprintf(mark, sizeof mark, "\r\n--%s", boundary), parts = 0;
+  size_t values = 0;
   const char *at = body, *stop = body + size;
   if (size < n - 2 || memcmp(body, mark + 2, n - 2) != 0)
     return fail(err, "the form does not begin with its boundary");
@@ -138,7 +166,8 @@ static gm_status read_multipart(srv_body *out, const char *body, size_t size,
         content <= stop ? memmem(content, (size_t)(stop - content), mark, n) : NULL;
     if (!end) return fail(err, "the form ends without its boundary");
     if (++parts > SRV_MAX_ITEMS) return fail(err, "found more than 1024 parts in the form");
-    gm_status status = add_part(out, head, n_head, content, (size_t)(end - content), err);
+    gm_status status =
+        add_part(out, head, n_head, content, (size_t)(end - content), &values, err);
     if (status != GM_OK) return status;
     at = end + n;
   }
@@ -160,14 +189,15 @@ gm_status srv_body_read(srv_body *out, const char *body, size_t size, const char
             ? read_multipart(out, body, size, boundary, err)
             : fail(err, "multipart/form-data without a boundary of at most 127 letters");
   } else {
-    out->json = srv_json_read(body, size, err);
+    size_t values = 0;
+    out->json = read_json(body, size, &values, err);
     if (!out->json) return err->status;
     if (!json_is_object(out->json)) status = fail(err, "the body is no JSON object");
   }
   if (status == GM_OK && out->json) return GM_OK;
   json_decref(out->json);
   out->json = NULL;
-  return status == GM_OK ? (err->status = GM_ERR_MEMORY) : status;
+  return status == GM_OK ? no_memory(err) : status;
 }
 
 /* ---- base64 ---- */

@@ -20,12 +20,10 @@ typedef struct srv_body {
 
 /* Reads the body, which must outlive *out. Of multipart, a part with a file's name is an
  * upload; others are members: JSON where they parse as JSON, else text; "json", or "request",
- * is an object whose members are all taken. GM_ERR_ARGUMENT says what was found. Free json. */
+ * is an object whose members are all taken. The limits of depth and values (limits.h) hold for
+ * the whole body. GM_ERR_ARGUMENT says what was found. Free json. */
 gm_status srv_body_read(srv_body *out, const char *body, size_t size, const char *content_type,
                         gm_error *err);
-
-/* JSON within the limits of depth and values (limits.h). NULL after a message. */
-json_t *srv_json_read(const char *text, size_t size, gm_error *err);
 
 /* Decodes base64 (RFC 4648; line ends allowed; the padding may be missing). *out for free().
  * False: it is not base64, or no memory. */
