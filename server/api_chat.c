@@ -240,4 +240,4 @@ static void run(srv_job *job) {
   free(c.words.text);
 }
 
-const srv_work srv_chat_completions = {"chat", prepare, run, srv_plan_free};
+const srv_work srv_chat_completions = {"chat", prepare, run, srv_plan_free, NULL, false};

@@ -85,12 +85,15 @@ static void classify(srv_job *job, const gm_image *image, gm_method method, size
 static void run(srv_job *job) {
   gm_method method;
   double top = 5, seed = 0;
-  if (!read_method(job, &method) || !srv_plan_number(job, "top", 0, 1e6, &top) ||
-      !srv_plan_number(job, "seed", 0, 9e15, &seed))
+  if (!read_method(job, &method) || !srv_plan_count(job, "top", 0, 1e6, &top) ||
+      !srv_plan_count(job, "seed", 0, 9e15, &seed))
     return;
   gm_image *image = srv_plan_decode(job);
   if (image) classify(job, image, method, (size_t)top, (uint64_t)seed);
   srv_plan_give_back(job, image);
 }
 
-const srv_work srv_classify = {"classify", prepare, run, srv_plan_free};
+static const char *const members[] = {"image", "model", "classes", "method",
+                                      "top",   "seed",  NULL};
+
+const srv_work srv_classify = {"classify", prepare, run, srv_plan_free, members, true};

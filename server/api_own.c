@@ -45,7 +45,7 @@ static void ground(srv_job *job, const gm_image *image, gm_scene *scene) {
   gm_ground_params params = gm_ground_params_default();
   double most = 0, least = 0, present = 0.5;
   if (!srv_plan_flag(job, "all", &params.all) ||
-      !srv_plan_number(job, "max_det", 0, 100000, &most) ||
+      !srv_plan_count(job, "max_det", 0, 100000, &most) ||
       !srv_plan_number(job, "min_score", 0, 1, &least) ||
       !srv_plan_number(job, "min_present", 0, 1, &present))
     return;
@@ -142,7 +142,10 @@ static void describe(srv_job *job, const gm_image *image, gm_scene *scene) {
 /* ---- detection ---- */
 
 static bool prepare_detection(srv_job *job) {
-  return srv_plan_read(job, true) && srv_plan_texts(job, "prompt", false);
+  if (!srv_plan_read(job, true) || !srv_plan_texts(job, "prompt", false)) return false;
+  if (((const srv_plan *)job->plan)->n_texts <= 1) return true;
+  srv_reply_error(job, 400, "bad_argument", "prompt: wanted one string");
+  return false;
 }
 
 static void detection(srv_job *job, const gm_image *image, gm_scene *scene) {
@@ -207,7 +210,20 @@ static void run_detection(srv_job *job) {
   run(job, detection);
 }
 
-const srv_work srv_detect = {"detect", prepare_detect, run_detect, srv_plan_free};
-const srv_work srv_ground = {"ground", prepare_ground, run_ground, srv_plan_free};
-const srv_work srv_describe = {"describe", prepare_detect, run_describe, srv_plan_free};
-const srv_work srv_detection = {"detection", prepare_detection, run_detection, srv_plan_free};
+#define SCENE_MEMBERS "image", "model", "conf", "iou", "max_regions", "box_format"
+static const char *const detect_members[] = {SCENE_MEMBERS, NULL};
+static const char *const ground_members[] = {SCENE_MEMBERS, "phrases",     "all", "max_det",
+                                             "min_score",   "min_present", NULL};
+static const char *const describe_members[] = {
+    SCENE_MEMBERS,           "boxes",       "long",  "raw",   "append_boxes", "max_tokens",
+    "max_completion_tokens", "temperature", "top_p", "top_k", "seed",         NULL};
+
+const srv_work srv_detect = {"detect",      prepare_detect, run_detect,
+                             srv_plan_free, detect_members, false};
+const srv_work srv_ground = {"ground",      prepare_ground, run_ground,
+                             srv_plan_free, ground_members, false};
+const srv_work srv_describe = {"describe",    prepare_detect,   run_describe,
+                               srv_plan_free, describe_members, false};
+/* Its protocol is another's, whose clients may send more. */
+const srv_work srv_detection = {
+    "detection", prepare_detection, run_detection, srv_plan_free, NULL, false};

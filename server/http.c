@@ -40,7 +40,7 @@ typedef struct exchange {
   bool received;
   /* An answer that is known before the body has come. */
   int refused;
-  const char *code;
+  const char *code, *allow; /* of 405: the methods */
   char why[300];
   unsigned retry_after;
   char origin[256]; /* to be allowed in the answer, or "" */
@@ -93,7 +93,7 @@ static enum MHD_Result answer(exchange *e, int status, const char *type, char *t
   }
   add_headers(e, response, type, retry_after);
   if (status == 401) MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-  if (status == 405) MHD_add_response_header(response, "Allow", e->why);
+  if (status == 405) MHD_add_response_header(response, "Allow", e->allow);
   if (status == 204) {
     MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST");
     MHD_add_response_header(response, "Access-Control-Allow-Headers",
@@ -241,7 +241,7 @@ static void check_framing(exchange *e) {
       (encoding && strcasecmp(encoding, "chunked") != 0))
     refuse(e, 400, "bad_framing",
            "found more than one of Host, Content-Length and Transfer-Encoding, or an encoding "
-           "other than chunked");
+           "other than chunked; send one Host, and one of the others");
 }
 
 static void check_site(exchange *e) {
@@ -293,8 +293,13 @@ static void check_route(exchange *e) {
   const char *allowed = srv_find_route(e->method, e->path, &e->route);
   if (!allowed)
     refuse(e, 404, "not_found", "there is nothing at this address; docs/SERVER.md lists them");
-  else if (!e->route)
-    refuse(e, 405, "method_not_allowed", allowed);
+  else if (!e->route) {
+    char why[100];
+    snprintf(why, sizeof why, "found a method that this address does not know; send %s",
+             allowed);
+    e->allow = allowed;
+    refuse(e, 405, "method_not_allowed", why);
+  }
 }
 
 /* At the head, and again when the body is there: many clients may have come between. */
@@ -311,7 +316,8 @@ static void check_load(exchange *e) {
   srv *s = e->http->server;
   const char *length = header(e, "Content-Length");
   if (length && (strlen(length) > 18 || strtoull(length, NULL, 10) > SRV_MAX_BODY))
-    refuse(e, 413, "body_too_large", "found a body of more than 32 MiB");
+    refuse(e, 413, "body_too_large",
+           "found a body of more than 32 MiB; send a smaller picture");
   if (!e->route || !e->route->work) return;
   int phase = atomic_load(&s->phase);
   if (phase != SRV_READY)

@@ -330,7 +330,12 @@ void srv_reply_text(srv_job *job, int status, const char *media_type, const char
 void srv_reply_json(srv_job *job, int status, json_t *object) {
   char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(10));
   json_decref(object);
-  if (text)
+  if (text && strlen(text) > SRV_MAX_OUTPUT)
+    srv_reply_error(job, 400, "answer_too_large",
+                    "found an answer of %zu bytes, wanted at most %d; ask for fewer phrases or "
+                    "regions at once",
+                    strlen(text), SRV_MAX_OUTPUT);
+  else if (text)
     srv_reply_text(job, status, "application/json", text);
   else
     srv_reply_text(job, 500, "application/json",

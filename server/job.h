@@ -21,6 +21,8 @@ typedef struct srv_work {
   bool (*prepare)(srv_job *job); /* false: it is answered already */
   void (*run)(srv_job *job);
   void (*free_plan)(void *plan);
+  const char *const *members; /* that a body may have, ending with NULL; NULL: any */
+  bool by_clip;               /* "model" names the CLIP */
 } srv_work;
 
 typedef enum srv_job_state { SRV_READING, SRV_WAITING, SRV_RUNNING, SRV_ENDED } srv_job_state;

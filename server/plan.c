@@ -4,6 +4,7 @@
 #include "results.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -83,11 +84,23 @@ bool srv_plan_picture(srv_job *job, srv_plan *plan, const char *address) {
   return keep(job, plan, bytes, size);
 }
 
+static bool no_uploads(srv_job *job, const srv_body *body) {
+  if (body->n_uploads == 0) return true;
+  srv_reply_error(job, 400, "bad_argument",
+                  "found a file in the form; here a picture stands in a message, as image_url");
+  return false;
+}
+
 static bool read_picture(srv_job *job, srv_plan *plan, const srv_body *body) {
   json_t *image = json_object_get(plan->json, "image");
   if (body->n_uploads > 1) {
     srv_reply_error(job, 400, "bad_argument", "found %zu files, wanted one picture",
                     body->n_uploads);
+    return false;
+  }
+  if (body->n_uploads == 1 && image) {
+    srv_reply_error(job, 400, "bad_argument",
+                    "found a file and the member image, wanted one of them");
     return false;
   }
   if (body->n_uploads == 1) {
@@ -126,6 +139,15 @@ bool srv_plan_number(srv_job *job, const char *name, double least, double most, 
                     most);
   else
     srv_reply_error(job, 400, "bad_argument", "%s: wanted a number, %g or more", name, least);
+  return false;
+}
+
+bool srv_plan_count(srv_job *job, const char *name, double least, double most, double *out) {
+  json_t *value = json_object_get(plan_of(job)->json, name);
+  if (!srv_plan_number(job, name, least, most, out)) return false;
+  if (!json_is_real(value) || json_real_value(value) == floor(json_real_value(value)))
+    return true;
+  srv_reply_error(job, 400, "bad_argument", "%s: wanted a whole number", name);
   return false;
 }
 
@@ -219,9 +241,47 @@ static bool read_format(srv_job *job, srv_plan *plan) {
   return false;
 }
 
+/* What would be ignored is refused: a misspelt name else changes the answer in silence. */
+static bool check_members(srv_job *job, const srv_plan *plan) {
+  const char *name;
+  json_t *value;
+  if (!job->work->members) return true;
+  json_object_foreach(plan->json, name, value) {
+    const char *const *at = job->work->members;
+    while (*at && strcmp(*at, name) != 0) at++;
+    if (*at) continue;
+    char known[400] = "";
+    for (at = job->work->members; *at; at++) {
+      size_t n = strlen(known);
+      snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", *at);
+    }
+    srv_reply_error(job, 400, "bad_argument",
+                    "found the member '%.100s', which this address does not know; it takes %s",
+                    name, known);
+    return false;
+  }
+  return true;
+}
+
+static bool read_clip_name(srv_job *job) {
+  const char *served = job->server->models.clip_name;
+  json_t *name = json_object_get(plan_of(job)->json, "model");
+  job->model = served;
+  if (!name || json_is_null(name)) return true;
+  const char *value = json_string_value(name);
+  if (value && strcmp(value, served) == 0) return true;
+  srv_reply_error(
+      job, 400, "model_not_found",
+      "model: found '%.100s', but '%s' names the classes here; leave the member out "
+      "or give this name",
+      value ? value : "no string", served);
+  return false;
+}
+
 static bool read_model(srv_job *job, srv_plan *plan) {
   const srv_models *models = &job->server->models;
   json_t *name = json_object_get(plan->json, "model");
+  if (job->work->by_clip) return read_clip_name(job);
   plan->model = name && !json_is_null(name) && !json_is_string(name)
                     ? SRV_MAX_MODELS
                     : srv_models_find(models, json_string_value(name));
@@ -242,15 +302,15 @@ static bool read_scene(srv_job *job, srv_plan *plan) {
          seed = 0;
   bool ok = srv_plan_number(job, "conf", 0, 1, &conf) &&
             srv_plan_number(job, "iou", 0, 1, &iou) &&
-            srv_plan_number(job, "max_regions", 0, 100000, &most) &&
+            srv_plan_count(job, "max_regions", 0, 100000, &most) &&
             srv_plan_flag(job, "append_boxes", &plan->scene.append_boxes) &&
             srv_plan_flag(job, "raw", &plan->raw) &&
-            srv_plan_number(job, "max_tokens", 0, 1e6, &tokens) &&
-            srv_plan_number(job, "max_completion_tokens", 0, 1e6, &tokens) &&
+            srv_plan_count(job, "max_tokens", 0, 1e6, &tokens) &&
+            srv_plan_count(job, "max_completion_tokens", 0, 1e6, &tokens) &&
             srv_plan_number(job, "temperature", 0, 1e6, &temperature) &&
             srv_plan_number(job, "top_p", 0, 1, &top_p) &&
-            srv_plan_number(job, "top_k", 0, 1e6, &top_k) &&
-            srv_plan_number(job, "seed", -9e15, 9e15, &seed);
+            srv_plan_count(job, "top_k", 0, 1e6, &top_k) &&
+            srv_plan_count(job, "seed", -9e15, 9e15, &seed);
   if (!ok) return false;
   /* 0 is a threshold here, and the default for the library. */
   if (conf >= 0) plan->scene.box_score_thres = fmaxf((float)conf, 1e-9F);
@@ -281,8 +341,9 @@ bool srv_plan_read(srv_job *job, bool wants_picture) {
     return false;
   }
   plan->json = body.json;
-  return read_model(job, plan) && read_format(job, plan) && read_scene(job, plan) &&
-         (!wants_picture || read_picture(job, plan, &body));
+  return check_members(job, plan) && read_model(job, plan) && read_format(job, plan) &&
+         read_scene(job, plan) &&
+         (wants_picture ? read_picture(job, plan, &body) : no_uploads(job, &body));
 }
 
 /* ---- on the slot's thread ---- */

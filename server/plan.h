@@ -33,6 +33,8 @@ bool srv_plan_picture(srv_job *job, srv_plan *plan, const char *address);
 
 /* Members of the plan's JSON; false after an answer where one is of the wrong kind or range. */
 bool srv_plan_number(srv_job *job, const char *name, double least, double most, double *out);
+/* The same for a whole number. */
+bool srv_plan_count(srv_job *job, const char *name, double least, double most, double *out);
 bool srv_plan_flag(srv_job *job, const char *name, bool *out);
 /* A list of strings that are not empty, or one string. wanted: 400 without it. */
 bool srv_plan_texts(srv_job *job, const char *name, bool wanted);

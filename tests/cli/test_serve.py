@@ -197,6 +197,45 @@ class Faults(unittest.TestCase):
         for phrases in (None, [], [""], [" "], [3], {"a": 1}, ["x"] * 1025, ["a\0b"]):
             self.assertEqual(server.post("/v1/ground", {"image": picture(1), "phrases": phrases})[0], 400, phrases)
 
+    def test_members_that_are_not_known(self):
+        for path, more in (("detect", {"phrases": ["x"]}), ("detect", {"max_tokens": 5}), ("ground", {"phrases": ["x"], "max_dets": 1}),
+                           ("describe", {"boxes": [[1, 2, 90, 90]], "classes": ["x"]}),
+                           ("classify", {"classes": ["a", "b"], "conf": 0.5})):
+            status, answer = server.post("/v1/" + path, {"image": picture(1), **more})
+            self.assertEqual(status, 400, more)
+            self.assertIn(f"'{list(more)[-1]}'", answer["error"]["message"])
+            self.assertIn("it takes image, model", answer["error"]["message"])
+        self.assertEqual(server.post("/v1/detection", {"image": picture(1), "prompt": ["a", "b"]})[0], 400)
+        for more in ({"max_tokens": 2.5}, {"seed": 0.5}):
+            body = {"image": picture(1), "boxes": [[1, 2, 90, 90]], **more}
+            self.assertEqual(server.post("/v1/describe", body)[0], 400, more)
+
+    def test_model_of_classify_is_the_clip(self):
+        body = {"image": picture(1), "classes": ["a", "b"], "method": "clip"}
+        self.assertEqual(server.post("/v1/classify", {**body, "model": "clip-mini"})[0], 200)
+        status, answer = server.post("/v1/classify", {**body, "model": "groma-mini"})
+        self.assertEqual((status, answer["error"]["code"]), (400, "model_not_found"))
+
+    def test_forms(self):
+        def part(name, content, more=b""):
+            return b'--b\r\nContent-Disposition: form-data; name="' + name + b'"' + more + b"\r\n\r\n" + content + b"\r\n"
+
+        with open(scene(1), "rb") as file:
+            image = part(b"image", file.read(), b'; filename="x"')
+        many = b"[" + b"1," * 60000 + b"1]"
+        for parts, words in ((part(b"\xff", b"1") + image, "UTF-8"), (part(b"model", b"groma-mini\0x") + image, "zero byte"),
+                             (part(b"conf", b"0.5") + part(b"json", b'{"conf": 0.4}') + image, "in another part too"),
+                             (part(b"a", many) + part(b"b", many) + image, "100000 values"),
+                             (part(b"image", picture(1).encode()) + image, "wanted one of them")):
+            status, _, answer = server.request("POST", "/v1/detect", parts + b"--b--\r\n",
+                                               {"Content-Type": "multipart/form-data; boundary=b"})
+            self.assertEqual(status, 400, words)
+            self.assertIn(words, json.loads(answer)["error"]["message"])
+        talk = part(b"messages", json.dumps([message(CAPTION, 64)]).encode()) + image
+        status, _, answer = server.request("POST", "/v1/chat/completions", talk + b"--b--\r\n",
+                                           {"Content-Type": "multipart/form-data; boundary=b"})
+        self.assertEqual(status, 400, answer)
+
     def test_bodies(self):
         deep = b'{"image":' + b"[" * 65 + b"]" * 65 + b"}"
         many = b'{"image":[' + b"1," * 100001 + b"1]}"
@@ -213,6 +252,7 @@ class Faults(unittest.TestCase):
         self.assertEqual(server.get("/v1/detect")[0], 405)
         status, headers, _ = server.request("GET", "/v1/ground")
         self.assertEqual((status, headers["Allow"]), (405, "POST"))
+        self.assertIn("send POST", server.get("/v1/ground")[1]["error"]["message"])
         self.assertEqual(server.post("/health", {})[0], 405)
 
     def test_options_that_cannot_be(self):
