@@ -150,6 +150,19 @@ class Calibrate(unittest.TestCase):
         self.assertIn("too few pictures", err)
         self.assertFalse(os.path.exists(out))
 
+    def test_no_box_is_right(self):
+        """A box of 2 x 2 pixels overlaps no region by half: of no right boxes none can be kept."""
+        out, wrong = (os.path.join(self.folder, name) for name in ("wrong.gguf", "wrong.json"))
+        with open(self.coco, encoding="utf-8") as file:
+            world = json.load(file)
+        for annotation in world["annotations"]:
+            annotation["bbox"] = [0, 0, 2, 2]
+        with open(wrong, "w", encoding="utf-8") as file:
+            json.dump(world, file)
+        _, err = run("calibrate", "--coco", wrong, "-o", out, code=2)
+        self.assertIn("only 0.000 would be kept; nothing was written", err)
+        self.assertFalse(os.path.exists(out))
+
     def test_what_is_refused(self):
         out = os.path.join(self.folder, "none.gguf")
         for arguments, said in ((["--coco", self.coco], "-o FILE"), (["-o", out], "--coco"),
