@@ -218,8 +218,9 @@ static void a_fit_gives_the_frequencies(void **state) {
   assert_ok(gm_fit_unit(&fitted, rows, N, use, 1, &err), &err);
   for (int upper = 0; upper < 2; upper++) {
     float z = gm_present_logit(&fitted, rows[upper].signals);
-    assert_float_equal(gm_present_probability(z), upper ? 0.75 : 0.25, 1e-3);
-    assert_float_equal(gm_present_score(&fitted, z, 0.5F), upper ? 0.75 : 0.25, 1e-3);
+    const float share = upper ? 0.75F : 0.25F;
+    assert_float_equal(gm_present_probability(z), share, 1e-3);
+    assert_float_equal(gm_present_score(&fitted, z, 0.5F), share, 1e-3);
   }
   assert_true(fitted.score[2] >= 0);
   for (int i = 0; i < N; i++) rows[i].present = true;
