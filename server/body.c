@@ -110,7 +110,8 @@ static gm_status add_member(srv_body *out, const char *name, const char *text, s
                             size_t *values, gm_error *err) {
   if (strcmp(name, "json") == 0 || strcmp(name, "request") == 0)
     return add_members(out, text, size, values, err);
-  if (memchr(text, 0, size)) return fail(err, "found a zero byte in a part that is no file");
+  if (memchr(text, 0, size))
+    return fail(err, "found a zero byte in a text part of the form: send pictures as files");
   size_t before = *values;
   if (!is_modest(text, size, values, err)) return err->status;
   gm_error ignored = {0};
