@@ -1,6 +1,7 @@
 /* options.c - see options.h. */
 #include "options.h"
 
+#include "naming.h"
 #include "option_rows.h"
 #include "terminal.h"
 
@@ -288,7 +289,7 @@ const cli_args cli_defaults = {
     .image_scale = NAN,
     .text_scale = NAN,
     .none = -2,
-    .merge_iou = 0.5,
+    .merge_iou = OUT_MERGE_IOU,
     .split = -1,
     .epochs = NAN,
     .warmup = NAN,

@@ -12,7 +12,7 @@ srv_quick srv_list_slots(srv *server);
 srv_quick srv_list_metrics(srv *server);
 
 /* Ours, with the JSON contract of docs/JSON.md. */
-extern const srv_work srv_detect, srv_ground, srv_describe, srv_classify;
+extern const srv_work srv_detect, srv_ground, srv_describe, srv_classify, srv_label;
 /* As LocalAI has it. */
 extern const srv_work srv_detection;
 /* As OpenAI has it. */

@@ -15,6 +15,7 @@ enum {
   SRV_MAX_VALUES = 100000,           /* JSON, in one body */
   SRV_MAX_IMAGES = 8,                /* in one request */
   SRV_MAX_ITEMS = 1024,              /* phrases, boxes or classes in one request */
+  SRV_MAX_CROPS = 1024,              /* of a picture, or of each region */
   SRV_MAX_WAITING = 64,              /* jobs that wait for a slot */
   SRV_MAX_PER_CLIENT = 32,           /* jobs of one key, or of one address without keys */
   SRV_MAX_OUTPUT = 8 << 20,          /* bytes of an answer that its client has not read */

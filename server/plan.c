@@ -250,7 +250,7 @@ static bool check_members(srv_job *job, const srv_plan *plan) {
     const char *const *at = job->work->members;
     while (*at && strcmp(*at, name) != 0) at++;
     if (*at) continue;
-    char known[400] = "";
+    char known[800] = "";
     for (at = job->work->members; *at; at++) {
       size_t n = strlen(known);
       snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", *at);
@@ -263,25 +263,27 @@ static bool check_members(srv_job *job, const srv_plan *plan) {
   return true;
 }
 
-static bool read_clip_name(srv_job *job) {
+bool srv_plan_is_clip(srv_job *job, const char *member) {
   const char *served = job->server->models.clip_name;
-  json_t *name = json_object_get(plan_of(job)->json, "model");
-  job->model = served;
+  json_t *name = json_object_get(plan_of(job)->json, member);
   if (!name || json_is_null(name)) return true;
   const char *value = json_string_value(name);
   if (value && strcmp(value, served) == 0) return true;
   srv_reply_error(
       job, 400, "model_not_found",
-      "model: found '%.100s', but '%s' names the classes here; leave the member out "
-      "or give this name",
-      value ? value : "no string", served);
+      "%s: found '%.100s', but '%s' names the classes here; leave the member out or give this "
+      "name",
+      member, value ? value : "no string", served);
   return false;
 }
 
 static bool read_model(srv_job *job, srv_plan *plan) {
   const srv_models *models = &job->server->models;
   json_t *name = json_object_get(plan->json, "model");
-  if (job->work->by_clip) return read_clip_name(job);
+  if (job->work->by_clip) {
+    job->model = models->clip_name;
+    return srv_plan_is_clip(job, "model");
+  }
   plan->model = name && !json_is_null(name) && !json_is_string(name)
                     ? SRV_MAX_MODELS
                     : srv_models_find(models, json_string_value(name));

@@ -38,6 +38,9 @@ bool srv_plan_count(srv_job *job, const char *name, double least, double most, d
 bool srv_plan_flag(srv_job *job, const char *name, bool *out);
 /* A list of strings that are not empty, or one string. wanted: 400 without it. */
 bool srv_plan_texts(srv_job *job, const char *name, bool wanted);
+/* Whether this member, if it is there, names the CLIP that is served; else false after an
+ * answer. */
+bool srv_plan_is_clip(srv_job *job, const char *member);
 /* [[x1, y1, x2, y2], ...] or one box, in the format of the plan; *out for free(). */
 bool srv_plan_boxes(srv_job *job, const char *name, uint32_t width, uint32_t height,
                     gm_box **out, size_t *n);

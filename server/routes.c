@@ -16,6 +16,7 @@ const srv_route srv_routes[] = {
     {"POST", "/v1/ground", false, NULL, &srv_ground},
     {"POST", "/v1/describe", false, NULL, &srv_describe},
     {"POST", "/v1/classify", false, NULL, &srv_classify},
+    {"POST", "/v1/label", false, NULL, &srv_label},
     {"POST", "/v1/detection", false, NULL, &srv_detection},
     {"POST", "/v1/chat/completions", false, NULL, &srv_chat_completions},
     {.path = NULL},

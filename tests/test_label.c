@@ -228,18 +228,18 @@ static void test_boxes_of_one_label_are_one(void **state) {
                            .score = cases[i].label,
                            .raw_score = cases[i].raw};
   }
-  cli_naming naming = {.none = 0.5f, .merge_iou = 0.5};
+  out_naming naming = {.none = 0.5f, .merge_iou = 0.5};
   bool left_out[REGIONS] = {false};
-  assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, left_out));
+  assert_true(out_naming_merge(&naming, regions, labels, REGIONS, left_out));
   for (size_t i = 0; i < REGIONS; i++)
     if (left_out[i] != cases[i].left_out) fail_msg("region %zu", i);
   bool second[REGIONS] = {[1] = true}; /* regions that were left out have no effect */
-  assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, second));
+  assert_true(out_naming_merge(&naming, regions, labels, REGIONS, second));
   assert_false(second[0]);
   assert_true(second[5]);
   naming.merge_iou = 0;
   bool none[REGIONS] = {false};
-  assert_true(cli_naming_merge(&naming, regions, labels, REGIONS, none));
+  assert_true(out_naming_merge(&naming, regions, labels, REGIONS, none));
   for (size_t i = 0; i < REGIONS; i++) assert_false(none[i]);
 }
 

@@ -31,7 +31,7 @@ struct cli_job {
   bool looks; /* a CLIP is opened if the model's head looks with one; the batch closes it */
   json_t *settings; /* the command's own, see cli_option_settings; NULL: none */
   /* For the run function: */
-  struct cli_naming *naming;
+  struct cli_namer *namer;
   const cli_list *phrases;
   double (*boxes)[4]; /* --box, as given */
   size_t n_boxes;

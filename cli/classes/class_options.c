@@ -3,9 +3,9 @@
 
 #include "adapters.h"
 #include "cache_options.h"
+#include "class_choice.h"
 #include "engine.h"
 #include "file_names.h"
-#include "presets.h"
 #include "results.h"
 #include "scope.h"
 #include "terminal.h"
@@ -13,14 +13,9 @@
 
 #include <ctype.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* The thresholds of --dedup alone, measured in docs/WCA.md. */
-#define DEDUP_IOU 0.75
-#define DEDUP_COSINE 0.98
 
 /* ---- the model ---- */
 
@@ -113,26 +108,14 @@ static bool add_name(char ***names, size_t *n, char *name) {
   return grown[(*n)++] != NULL;
 }
 
-static int by_name(const void *a, const void *b) {
-  return gm_name_compare(*(char *const *)a, *(char *const *)b);
-}
-
 /* False after a message. */
 static bool names_differ(const cli_args *args, char *const *names, size_t n) {
-  char **sorted = malloc(n * sizeof *sorted);
-  bool ok = sorted != NULL;
-  if (ok) {
-    memcpy(sorted, names, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_name);
-  }
-  for (size_t i = 1; ok && i < n; i++)
-    if (gm_name_compare(sorted[i - 1], sorted[i]) == 0) {
-      cli_error("--classes %.100s: found '%s' twice, wanted each name once", args->classes,
-                sorted[i]);
-      ok = false;
-    }
-  free(sorted);
-  return ok;
+  const char *twice;
+  bool known = out_name_twice((const char *const *)names, n, &twice);
+  if (twice)
+    cli_error("--classes %.100s: found '%s' twice, wanted each name once", args->classes,
+              twice);
+  return known && !twice;
 }
 
 /* Whether --classes is a file ("-": standard input) or a list. False, after a message, if it
@@ -184,29 +167,10 @@ void cli_names_free(char **names, size_t n) {
   free(names);
 }
 
-/* {name: [], ...}: no descriptions, so each class has its label prompt only. NULL after a
- * message. */
-static char *empty_descriptions(const char *const *names, size_t n) {
-  json_t *root = json_object();
-  char *text = NULL;
-  bool ok = root != NULL;
-  for (size_t i = 0; ok && i < n; i++) {
-    ok = json_object_set_new(root, names[i], json_array()) == 0;
-    if (!ok) cli_error("--classes: class %zu: wanted UTF-8", i + 1);
-  }
-  if (ok) text = json_dumps(root, JSON_COMPACT);
-  json_decref(root);
-  return text;
-}
-
 /* ---- classes ---- */
 
-typedef struct class_files {
-  const char *descriptions, *templates, *descriptors, *words;
-  char *own; /* made here, without a file; or NULL */
-} class_files;
-
-static bool read_files(const cli_args *args, class_files *files) {
+/* False after a message. */
+static bool read_files(const cli_args *args, out_class_choice *files) {
   const struct {
     const char *option, *path, **text;
   } all[] = {{"descriptions", args->descriptions, &files->descriptions},
@@ -221,142 +185,60 @@ static bool read_files(const cli_args *args, class_files *files) {
   return true;
 }
 
-/* The flag of the file that a method needs, or NULL. Without it the method would be clip under
- * another name. */
-static const char *missing_flag(gm_method method, const class_files *files) {
-  switch (method) {
-  case GM_METHOD_CUPL:
-    return files->descriptions ? NULL : "descriptions";
-  case GM_METHOD_CLIP_E:
-    return files->templates ? NULL : "templates";
-  case GM_METHOD_CLIP_D:
-    return files->descriptors ? NULL : "descriptors";
-  default:
-    return NULL;
-  }
-}
-
-/* For the library 0 is the default: NaN (not given) becomes 0, and 0 becomes an exponent whose
- * exp is 1 too. */
-static float exponent(double given) {
-  if (isnan(given)) return 0;
-  return given == 0 ? 1e-20F : (float)given;
-}
-
-static int create_classes(const cli_args *args, gm_clip *clip, gm_method method,
-                          const char *const *names, size_t n, const class_files *files,
-                          const gm_callbacks *callbacks, gm_classes **out) {
-  const char *flag = missing_flag(method, files);
-  if (flag) {
-    cli_error("--method %s wants --%s FILE; wca, wca-released, clip and waffle need the names "
-              "only",
-              gm_method_name(method), flag);
-    return CLI_USAGE;
-  }
-  if (n == 0 && !files->descriptions) {
-    cli_error("no names of classes given; say which with --classes a,b,c or --classes FILE, or "
-              "with --descriptions FILE");
-    return CLI_USAGE;
-  }
-  gm_classes_params params = gm_classes_params_default();
-  params.method = method;
-  params.names = n ? names : NULL;
-  params.n_names = n;
-  params.descriptions = files->descriptions;
-  params.templates = files->templates;
-  params.descriptors = files->descriptors;
-  params.words = files->words;
-  params.seed = args->seed;
-  params.text_scale = exponent(args->text_scale);
-  if (args->dedup) params.dedup = (float)DEDUP_COSINE;
-  if (args->dedup_cosine >= 0) params.dedup = (float)args->dedup_cosine;
-  gm_error err = {0};
-  gm_status status = gm_classes_create(out, clip, &params, callbacks, &err);
-  if (status == GM_OK) return CLI_DONE;
-  cli_report_error(&err);
-  return status == GM_ERR_ARGUMENT ? CLI_USAGE : cli_exit_code(status);
+/* What the options say of classes, crops and scoring, but for names and files. */
+static out_class_choice choice_of(const cli_args *args, gm_method method) {
+  return (out_class_choice){.dashes = "--",
+                            .method = method,
+                            .preset = args->preset,
+                            .crops = args->crops,
+                            .alpha = args->alpha,
+                            .beta = args->beta,
+                            .dedup = args->dedup,
+                            .dedup_iou = args->dedup_iou,
+                            .dedup_cosine = args->dedup_cosine,
+                            .image_scale = args->image_scale,
+                            .text_scale = args->text_scale,
+                            .draws = (uint32_t)args->draws,
+                            .redraws = (uint32_t)args->redraws,
+                            .stop = args->stop,
+                            .seed = args->seed};
 }
 
 int cli_make_classes(const cli_args *args, gm_clip *clip, gm_method method,
                      const char *const *names, size_t n, const gm_callbacks *callbacks,
                      gm_classes **out) {
   *out = NULL;
-  class_files files = {0};
+  out_class_choice choice = choice_of(args, method);
   char **own = NULL;
   size_t n_own = 0;
-  int code = CLI_DONE;
-  if (!read_files(args, &files)) code = CLI_USAGE;
-  if (code == CLI_DONE && n == 0) {
-    if (!cli_class_names(args, &own, &n_own)) code = CLI_USAGE;
+  gm_error err = {0};
+  if (!read_files(args, &choice)) return CLI_USAGE;
+  if (n == 0) {
+    if (!cli_class_names(args, &own, &n_own)) return CLI_USAGE;
     names = (const char *const *)own;
     n = n_own;
   }
-  if (code == CLI_DONE && cli_has_crops(method) && n && !files.descriptions) {
-    files.descriptions = files.own = empty_descriptions(names, n);
-    if (!files.descriptions) code = CLI_USAGE;
-  }
-  if (code == CLI_DONE)
-    code = create_classes(args, clip, method, names, n, &files, callbacks, out);
+  choice.names = names;
+  choice.n_names = n;
+  gm_status status = out_choice_classes(&choice, clip, callbacks, out, &err);
   cli_names_free(own, n_own);
-  free(files.own);
-  return code;
-}
-
-/* ---- crops and scores ---- */
-
-bool cli_has_crops(gm_method method) {
-  return method == GM_METHOD_WCA || method == GM_METHOD_WCA_RELEASED;
-}
-
-/* The library's defaults, as the help has them. They are set here because --alpha and --beta
- * are compared with them. */
-static void set_own(gm_method method, bool of_region, gm_view_params *out) {
-  out->crops = !cli_has_crops(method) ? GM_NONE : of_region ? 10 : 100;
-  out->alpha = of_region ? 0.7F : method == GM_METHOD_WCA_RELEASED ? 0.1F : 0.5F;
-  out->beta = of_region ? 1 : 0.9F;
-}
-
-/* --preset: the published settings of a data set. */
-static bool use_preset(const cli_args *args, gm_method method, gm_view_params *out) {
-  if (!args->preset) return true;
-  const cli_preset *preset = cli_preset_named(args->preset);
-  if (!preset) {
-    cli_error("--preset: found '%s', wanted imagenet, cub, pets, dtd, food101 or places365",
-              args->preset);
-    return false;
-  }
-  if (cli_has_crops(method)) out->crops = preset->crops;
-  out->alpha =
-      (float)(method == GM_METHOD_WCA_RELEASED ? preset->released_alpha : preset->alpha);
-  return true;
+  if (status == GM_OK) return CLI_DONE;
+  cli_report_error(&err);
+  return status == GM_ERR_ARGUMENT ? CLI_USAGE : cli_exit_code(status);
 }
 
 bool cli_view_params(const cli_args *args, gm_method method, bool of_region,
                      gm_view_params *out) {
-  bool crops = cli_has_crops(method);
-  *out = gm_view_params_default(method);
-  set_own(method, of_region && !args->preset, out);
-  if (!use_preset(args, method, out)) return false;
-  if (args->dedup) out->dedup = (float)DEDUP_IOU;
-  if (args->dedup_iou >= 0) out->dedup = (float)args->dedup_iou;
-  if (crops && args->crops != UINT64_MAX) out->crops = (uint32_t)args->crops;
-  if (args->alpha >= 0) out->alpha = (float)args->alpha;
-  if (args->beta >= 0) out->beta = (float)args->beta;
-  out->seed = args->seed;
-  if (!crops || (out->alpha > 0 && out->alpha <= out->beta)) return true;
-  cli_error("--alpha, --beta: found %g and %g, wanted 0 < alpha <= beta <= 1",
-            (double)out->alpha, (double)out->beta);
+  const out_class_choice choice = choice_of(args, method);
+  gm_error err = {0};
+  if (out_choice_view(&choice, of_region, out, &err) == GM_OK) return true;
+  cli_error("%s", err.message);
   return false;
 }
 
 gm_classify_params cli_classify_params(const cli_args *args) {
-  gm_classify_params params = gm_classify_params_default();
-  if (args->draws) params.draws = (uint32_t)args->draws;
-  if (args->redraws) params.redraws = (uint32_t)args->redraws;
-  params.image_scale = exponent(args->image_scale);
-  params.stop = args->stop;
-  params.seed = args->seed;
-  return params;
+  const out_class_choice choice = choice_of(args, GM_METHOD_WCA);
+  return out_choice_scoring(&choice);
 }
 
 /* ---- for --resume ---- */

@@ -30,9 +30,6 @@ bool cli_method(const cli_args *args, gm_method *out);
 bool cli_class_names(const cli_args *args, char ***names, size_t *n);
 void cli_names_free(char **names, size_t n);
 
-/* Whether the method looks at crops of the picture. */
-bool cli_has_crops(gm_method method);
-
 /* Reads the classes of the arguments from their files and encodes them. If n > 0, names (from
  * cli_class_names or elsewhere) replace --classes. Without --descriptions, wca and wca-released
  * use the label prompt of each class. Returns an exit code, after a message if it is not

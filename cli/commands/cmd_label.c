@@ -3,7 +3,7 @@
 #include "batch.h"
 #include "class_options.h"
 #include "commands.h"
-#include "naming.h"
+#include "namer.h"
 #include "results.h"
 #include "terminal.h"
 
@@ -11,13 +11,13 @@
 
 static void report_region(const cli_job *job, cli_report *report, json_t *list,
                           const gm_region *region, const gm_label *best) {
-  bool none = cli_naming_is_none(job->naming, best);
+  bool none = out_naming_is_none(&job->namer->naming, best);
   json_array_append_new(list, out_json_named_region(&report->frame, region, best, none));
   if (none) return;
   int32_t colour = (int32_t)best->class_index;
   cli_report_print_name(report, best->name, colour);
   cli_report_print_box(report, region->box);
-  fprintf(report->text, "  %.2f\n", cli_naming_score(region, best));
+  fprintf(report->text, "  %.2f\n", out_naming_score(region, best));
   cli_report_mark(report, region->box, best->name, colour);
 }
 
@@ -28,8 +28,8 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   double began = cli_now();
   gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);
   if (status == GM_OK)
-    status =
-        cli_name_regions(job->naming, report->image, regions, n, &job->callbacks, &best, err);
+    status = out_name_regions(&job->namer->naming, report->image, regions, n, &job->callbacks,
+                              &best, err);
   if (status != GM_OK) {
     free(regions);
     return status;
@@ -38,7 +38,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
   bool *left_out = calloc(n + 1, sizeof *left_out);
   for (size_t i = 0; left_out && i < n; i++)
     left_out[i] = !cli_above_conf(job->args, &regions[i]);
-  if (!left_out || !cli_naming_merge(job->naming, regions, best, n, left_out))
+  if (!left_out || !out_naming_merge(&job->namer->naming, regions, best, n, left_out))
     status = err->status = GM_ERR_MEMORY;
   json_t *list = json_array();
   for (size_t i = 0; status == GM_OK && i < n; i++)
@@ -52,12 +52,12 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
 
 /* Opens the second model when the pictures are known. */
 static int prepare(cli_job *job) {
-  int code = cli_naming_open(job->naming, job->args, NULL, 0, &job->callbacks);
+  int code = cli_namer_open(job->namer, job->args, NULL, 0, &job->callbacks);
   if (code != CLI_DONE) return code;
-  job->clip = job->naming->clip;
-  job->classes = job->naming->names;
-  job->n_classes = job->naming->n_names;
-  job->settings = job->naming->settings;
+  job->clip = job->namer->naming.clip;
+  job->classes = job->namer->names;
+  job->n_classes = job->namer->n_names;
+  job->settings = job->namer->settings;
   return CLI_DONE;
 }
 
@@ -66,7 +66,7 @@ int cmd_label(const cli_args *args) {
     cli_error("label: no names given; say which with --classes a,b,c or --classes FILE");
     return CLI_USAGE;
   }
-  cli_naming naming = {0};
+  cli_namer namer = {0};
   cli_job job = {.args = args,
                  .command = "label",
                  .prepare = prepare,
@@ -74,8 +74,8 @@ int cmd_label(const cli_args *args) {
                  .nothing =
                      "no region is good enough for one of the names; --none -1 names them "
                      "all",
-                 .naming = &naming};
+                 .namer = &namer};
   int code = cli_run_batch(&job, &args->inputs);
-  cli_naming_close(&naming, args);
+  cli_namer_close(&namer, args);
   return code;
 }

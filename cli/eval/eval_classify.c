@@ -12,6 +12,7 @@
 #include "eval_classify.h"
 
 #include "batch.h"
+#include "class_choice.h"
 #include "class_options.h"
 #include "eval_run.h"
 #include "labelled_set.h"
@@ -102,7 +103,7 @@ static bool check_methods(const cli_args *args) {
 
 static void set_draws(const cli_args *args, measure *m) {
   bool released = m->method == GM_METHOD_WCA_RELEASED;
-  m->seeds = cli_has_crops(m->method) && !args->proposals ? (size_t)args->seeds : 1;
+  m->seeds = out_has_crops(m->method) && !args->proposals ? (size_t)args->seeds : 1;
   m->redraws = !released ? 1 : args->redraws ? (size_t)args->redraws : REDRAWS;
   m->draws = m->seeds * m->redraws;
   m->params.redraws = 1;
@@ -229,7 +230,7 @@ static gm_status score_picture(evaluation *e, const labelled_picture *p, gm_erro
   double proposing = cli_now() - began;
   for (size_t i = 0; status == GM_OK && i < e->n_measures; i++) {
     measure *m = &e->measures[i];
-    bool crops = cli_has_crops(m->method);
+    bool crops = out_has_crops(m->method);
     status = score_draws(e, m, image, truth, crops ? boxes : NULL, n_boxes, err);
     if (crops) m->seconds += proposing * (double)m->draws;
   }

@@ -7,7 +7,7 @@
 #include "class_options.h"
 #include "dataset.h"
 #include "eval_run.h"
-#include "naming.h"
+#include "namer.h"
 #include "results.h"
 #include "room.h"
 #include "terminal.h"
@@ -28,8 +28,8 @@ typedef struct evaluation {
   gm_model *model;
   dataset set;
   eval_run run;
-  cli_naming naming;
-  size_t *class_of; /* [set.n_categories]: the class of that name; naming.n_names: none */
+  cli_namer namer;
+  size_t *class_of; /* [set.n_categories]: the class of that name; namer.n_names: none */
   gm_callbacks callbacks;
   ap_box *found, *truth;
   size_t n_found, n_truth;
@@ -59,7 +59,7 @@ static bool add_true_boxes(evaluation *e, size_t picture, const data_object *obj
                            bool crowd) {
   for (size_t i = 0; i < n; i++) {
     size_t class_index = e->class_of[objects[i].category];
-    if (class_index == e->naming.n_names) continue;
+    if (class_index == e->namer.n_names) continue;
     const ap_box box = {picture, class_index, objects[i].box, 0, crowd};
     if (!add_box(&e->truth, &e->n_truth, box)) return false;
     e->n_objects += !crowd;
@@ -89,10 +89,10 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
     object = &p->objects[i];
   }
   bool on = most > ON_OBJECT;
-  bool known = on && e->class_of[object->category] < e->naming.n_names;
+  bool known = on && e->class_of[object->category] < e->namer.n_names;
   bool right = on && e->class_of[object->category] == label->class_index;
   e->on_object += known;
-  e->named_right += right && !cli_naming_is_none(&e->naming, label);
+  e->named_right += right && !out_naming_is_none(&e->namer.naming, label);
   bool nothing = on ? !known : most < OFF_OBJECTS && !in_a_crowd(p, region->box);
   return right || nothing ? add_judged(e, (double)label->raw_score, right) : true;
 }
@@ -105,19 +105,19 @@ static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *sce
   gm_label *named = NULL;
   gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);
   if (status == GM_OK)
-    status = cli_name_regions(&e->naming, image, regions, n, &e->callbacks, &named, err);
+    status = out_name_regions(&e->namer.naming, image, regions, n, &e->callbacks, &named, err);
   if (status != GM_OK) {
     free(regions);
     return status;
   }
   bool *merged = calloc(n + 1, sizeof *merged);
   bool ok = merged && add_truth(e, picture, p) &&
-            cli_naming_merge(&e->naming, regions, named, n, merged);
+            out_naming_merge(&e->namer.naming, regions, named, n, merged);
   for (size_t i = 0; ok && i < n; i++) {
     ok = judge(e, p, &regions[i], &named[i]);
-    if (!ok || merged[i] || cli_naming_is_none(&e->naming, &named[i])) continue;
+    if (!ok || merged[i] || out_naming_is_none(&e->namer.naming, &named[i])) continue;
     const ap_box box = {picture, named[i].class_index, regions[i].box,
-                        cli_naming_score(&regions[i], &named[i]), false};
+                        out_naming_score(&regions[i], &named[i]), false};
     ok = add_box(&e->found, &e->n_found, box);
   }
   free(merged);
@@ -189,23 +189,23 @@ static double best_limit(evaluation *e, double *limit) {
 /* ---- the run ---- */
 
 static void print_result(evaluation *e, double seconds) {
-  double limit, rate = best_limit(e, &limit), own = rate_at(e, (double)e->naming.none);
+  double limit, rate = best_limit(e, &limit), own = rate_at(e, (double)e->namer.naming.none);
   double ap = cli_average_precision(e->found, e->n_found, e->truth, e->n_truth,
-                                    e->naming.n_names, ON_OBJECT);
+                                    e->namer.n_names, ON_OBJECT);
   double accuracy = e->on_object ? (double)e->named_right / (double)e->on_object : 0;
   if (!e->args->json) {
     printf("label      ap50 %.4f (%zu)  accuracy %.4f (%zu)  none %.3f (%.4f)  best_none %.3f "
            "(%.4f)  %.1f s\n",
-           ap, e->n_objects, accuracy, e->on_object, (double)e->naming.none, own, limit, rate,
-           seconds);
+           ap, e->n_objects, accuracy, e->on_object, (double)e->namer.naming.none, own, limit,
+           rate, seconds);
     return;
   }
   json_t *line = json_pack(
       "{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "set", e->args->coco,
       "method", "label", "n", (json_int_t)e->n_objects, "ap50", out_json_number(ap), "accuracy",
       out_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
-      out_json_number((double)e->naming.none), "none_rate", out_json_number(own), "best_none",
-      out_json_number(limit), "best_none_rate", out_json_number(rate), "seconds",
+      out_json_number((double)e->namer.naming.none), "none_rate", out_json_number(own),
+      "best_none", out_json_number(limit), "best_none_rate", out_json_number(rate), "seconds",
       out_json_number(seconds), "skipped", eval_run_skipped(&e->run));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
   if (text) cli_put_json(stdout, text);
@@ -236,11 +236,10 @@ static int open_naming(evaluation *e) {
     return CLI_SOME_FAILED;
   }
   for (size_t i = 0; i < n; i++) names[i] = e->set.categories[i].name;
-  int code =
-      cli_naming_open(&e->naming, e->args, names, e->args->classes ? 0 : n, &e->callbacks);
+  int code = cli_namer_open(&e->namer, e->args, names, e->args->classes ? 0 : n, &e->callbacks);
   for (size_t i = 0; code == CLI_DONE && i < n; i++) {
     size_t k = 0;
-    while (k < e->naming.n_names && gm_name_compare(e->naming.names[k], names[i]) != 0) k++;
+    while (k < e->namer.n_names && gm_name_compare(e->namer.names[k], names[i]) != 0) k++;
     e->class_of[i] = k;
   }
   free(names);
@@ -263,7 +262,7 @@ int cli_eval_label(const cli_args *args) {
     code = eval_run_end(&e.run, run_set(&e));
   }
   cli_close_model(args, e.model);
-  cli_naming_close(&e.naming, args);
+  cli_namer_close(&e.namer, args);
   dataset_free(&e.set);
   free(e.found);
   free(e.truth);
