@@ -10,6 +10,8 @@ srv_quick srv_list_models(srv *server);
 srv_quick srv_props(srv *server);
 srv_quick srv_list_slots(srv *server);
 srv_quick srv_list_metrics(srv *server);
+/* What can be asked, for programs. */
+srv_quick srv_openapi(srv *server);
 
 /* Ours, with the JSON contract of docs/JSON.md. */
 extern const srv_work srv_detect, srv_ground, srv_describe, srv_classify, srv_label;

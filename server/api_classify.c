@@ -42,7 +42,7 @@ static void classify(srv_job *job, const gm_image *image, const out_class_choice
 }
 
 static bool read_stop(srv_job *job, out_class_choice *choice) {
-  if (!srv_plan_number(job, "stop", 0, 1, &choice->stop)) return false;
+  if (!srv_plan_number(job, "stop", &choice->stop)) return false;
   if (!(choice->stop > 0) || choice->method == GM_METHOD_WCA) return true;
   srv_reply_error(job, 400, "bad_argument", "stop is for method wca, not for %s",
                   gm_method_name(choice->method));
@@ -53,7 +53,7 @@ static void run(srv_job *job) {
   srv_choice choice;
   double top = 5;
   bool ok = srv_choice_read(job, &choice) && read_stop(job, &choice.choice) &&
-            srv_plan_count(job, "top", 0, 1e6, &top);
+            srv_plan_number(job, "top", &top);
   gm_image *image = ok ? srv_plan_decode(job) : NULL;
   if (image) classify(job, image, &choice.choice, (size_t)top);
   if (ok) srv_plan_give_back(job, image);

@@ -15,7 +15,7 @@ static bool read_most(srv_job *job) {
                     "max_det and max_regions are the same here; give one of them");
     return false;
   }
-  if (!srv_plan_count(job, "max_det", 0, 100000, &most)) return false;
+  if (!srv_plan_number(job, "max_det", &most)) return false;
   if (most > 0) plan->scene.max_regions = (uint32_t)most;
   return true;
 }
@@ -110,8 +110,8 @@ static void run(srv_job *job) {
   srv_choice choice;
   double none = (double)out_naming_none(job->server->models.clip);
   out_naming naming = {.merge_iou = OUT_MERGE_IOU};
-  if (srv_choice_read(job, &choice) && srv_plan_number(job, "none", -1, 1, &none) &&
-      srv_plan_number(job, "merge_iou", 0, 1, &naming.merge_iou)) {
+  if (srv_choice_read(job, &choice) && srv_plan_number(job, "none", &none) &&
+      srv_plan_number(job, "merge_iou", &naming.merge_iou)) {
     naming.none = (float)none;
     run_with(job, &choice.choice, &naming);
   }

@@ -44,10 +44,9 @@ static void ground(srv_job *job, const gm_image *image, gm_scene *scene) {
   const srv_plan *plan = job->plan;
   gm_ground_params params = gm_ground_params_default();
   double most = 0, least = 0, present = 0.5;
-  if (!srv_plan_flag(job, "all", &params.all) ||
-      !srv_plan_count(job, "max_det", 0, 100000, &most) ||
-      !srv_plan_number(job, "min_score", 0, 1, &least) ||
-      !srv_plan_number(job, "min_present", 0, 1, &present))
+  if (!srv_plan_flag(job, "all", &params.all) || !srv_plan_number(job, "max_det", &most) ||
+      !srv_plan_number(job, "min_score", &least) ||
+      !srv_plan_number(job, "min_present", &present))
     return;
   params.max_det = most > 0 ? (uint32_t)most : params.all ? 0 : 1;
   params.min_score = (float)least;
@@ -151,7 +150,7 @@ static bool prepare_detection(srv_job *job) {
 static void detection(srv_job *job, const gm_image *image, gm_scene *scene) {
   const srv_plan *plan = job->plan;
   double least = 0;
-  if (!srv_plan_number(job, "threshold", 0, 1, &least)) return;
+  if (!srv_plan_number(job, "threshold", &least)) return;
   size_t n = 0;
   gm_region *regions = NULL;
   gm_ground_result *found = NULL;

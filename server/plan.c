@@ -1,6 +1,7 @@
 /* plan.c - see plan.h. */
 #include "plan.h"
 
+#include "members.h"
 #include "results.h"
 
 #include <math.h>
@@ -126,61 +127,57 @@ static srv_plan *plan_of(const srv_job *job) {
   return job->plan;
 }
 
-bool srv_plan_number(srv_job *job, const char *name, double least, double most, double *out) {
-  json_t *value = json_object_get(plan_of(job)->json, name);
-  if (!value || json_is_null(value)) return true;
-  double number = json_number_value(value);
-  if (json_is_number(value) && number >= least && number <= most) {
-    *out = number;
+/* *out: the member, or NULL where it is not there or is null. */
+static bool member(srv_job *job, const char *name, json_t **out) {
+  char why[200];
+  *out = json_object_get(plan_of(job)->json, name);
+  if (!*out || srv_member_check(srv_member_named(name), *out, why, sizeof why)) {
+    if (json_is_null(*out)) *out = NULL;
     return true;
   }
-  if (isfinite(most))
-    srv_reply_error(job, 400, "bad_argument", "%s: wanted a number from %g to %g", name, least,
-                    most);
-  else
-    srv_reply_error(job, 400, "bad_argument", "%s: wanted a number, %g or more", name, least);
+  srv_reply_error(job, 400, "bad_argument", "%s", why);
   return false;
 }
 
-bool srv_plan_count(srv_job *job, const char *name, double least, double most, double *out) {
-  json_t *value = json_object_get(plan_of(job)->json, name);
-  if (!srv_plan_number(job, name, least, most, out)) return false;
-  if (!json_is_real(value) || json_real_value(value) == floor(json_real_value(value)))
-    return true;
-  srv_reply_error(job, 400, "bad_argument", "%s: wanted a whole number", name);
-  return false;
+bool srv_plan_number(srv_job *job, const char *name, double *out) {
+  json_t *value;
+  if (!member(job, name, &value)) return false;
+  if (value) *out = json_number_value(value);
+  return true;
 }
 
 bool srv_plan_flag(srv_job *job, const char *name, bool *out) {
-  json_t *value = json_object_get(plan_of(job)->json, name);
-  if (!value || json_is_null(value)) return true;
-  if (json_is_boolean(value)) {
-    *out = json_is_true(value);
-    return true;
-  }
-  srv_reply_error(job, 400, "bad_argument", "%s: wanted true or false", name);
-  return false;
+  json_t *value;
+  if (!member(job, name, &value)) return false;
+  if (value) *out = json_is_true(value);
+  return true;
+}
+
+bool srv_plan_text(srv_job *job, const char *name, const char **out) {
+  json_t *value;
+  if (!member(job, name, &value)) return false;
+  if (value) *out = json_string_value(value);
+  return true;
 }
 
 bool srv_plan_texts(srv_job *job, const char *name, bool wanted) {
   srv_plan *plan = plan_of(job);
-  json_t *list = json_object_get(plan->json, name);
+  json_t *list;
+  if (!member(job, name, &list)) return false;
+  if (!list && wanted) {
+    srv_reply_error(job, 400, "bad_argument",
+                    "found no member %s, wanted a list of 1 to %d strings", name,
+                    SRV_MAX_ITEMS);
+    return false;
+  }
   size_t n = json_is_array(list) ? json_array_size(list) : list != NULL;
-  bool ok = n <= SRV_MAX_ITEMS && (n > 0 || !wanted);
   free(plan->texts);
   plan->texts = calloc(n + 1, sizeof *plan->texts);
-  for (size_t i = 0; ok && plan->texts && i < n; i++) {
-    json_t *text = json_is_array(list) ? json_array_get(list, i) : list;
-    const char *value = json_string_value(text);
-    ok = value && value[strspn(value, " \t\r\n")] && strlen(value) == json_string_length(text);
-    plan->texts[i] = value;
-  }
-  plan->n_texts = n;
-  if (ok && plan->texts) return true;
-  srv_reply_error(job, 400, "bad_argument",
-                  "%s: wanted a list of 1 to %d strings that are not empty", name,
-                  SRV_MAX_ITEMS);
-  return false;
+  plan->n_texts = plan->texts ? n : 0;
+  for (size_t i = 0; i < plan->n_texts; i++)
+    plan->texts[i] = json_string_value(json_is_array(list) ? json_array_get(list, i) : list);
+  if (!plan->texts) srv_reply_error(job, 503, "out_of_memory", "no memory for the request");
+  return plan->texts != NULL;
 }
 
 static bool read_box(const json_t *list, double box[4]) {
@@ -196,13 +193,15 @@ static bool read_box(const json_t *list, double box[4]) {
 bool srv_plan_boxes(srv_job *job, const char *name, uint32_t width, uint32_t height,
                     gm_box **out, size_t *n) {
   srv_plan *plan = plan_of(job);
-  json_t *list = json_object_get(plan->json, name);
+  json_t *list;
+  *out = NULL;
+  *n = 0;
+  if (!member(job, name, &list)) return false;
   bool single = json_is_number(json_array_get(list, 0));
   *n = single ? 1 : json_array_size(list);
   *out = calloc(*n + 1, sizeof **out);
-  if (!*out || *n > SRV_MAX_ITEMS || (list && !json_is_array(list))) {
-    srv_reply_error(job, 400, "bad_argument", "%s: wanted a list of at most %d boxes", name,
-                    SRV_MAX_ITEMS);
+  if (!*out) {
+    srv_reply_error(job, 503, "out_of_memory", "no memory for %s", name);
     return false;
   }
   const char *format = out_box_format_name(plan->format);
@@ -232,23 +231,24 @@ bool srv_plan_boxes(srv_job *job, const char *name, uint32_t width, uint32_t hei
 /* ---- the body ---- */
 
 static bool read_format(srv_job *job, srv_plan *plan) {
-  json_t *format = json_object_get(plan->json, "box_format");
-  if (!format || (json_is_string(format) &&
-                  out_box_format_named(json_string_value(format), &plan->format)))
-    return true;
-  srv_reply_error(job, 400, "bad_argument",
-                  "box_format: wanted xyxy, xywh, xyxyn, cxcywhn or qwen3");
-  return false;
+  const char *format = NULL;
+  return srv_plan_text(job, "box_format", &format) &&
+         out_box_format_named(format, &plan->format);
 }
 
 /* What would be ignored is refused: a misspelt name else changes the answer in silence. */
 static bool check_members(srv_job *job, const srv_plan *plan) {
   const char *name;
   json_t *value;
+  char why[200];
   if (!job->work->members) return true;
   json_object_foreach(plan->json, name, value) {
     const char *const *at = job->work->members;
     while (*at && strcmp(*at, name) != 0) at++;
+    if (*at && !srv_member_check(srv_member_named(name), value, why, sizeof why)) {
+      srv_reply_error(job, 400, "bad_argument", "%s", why);
+      return false;
+    }
     if (*at) continue;
     char known[800] = "";
     for (at = job->work->members; *at; at++) {
@@ -302,17 +302,15 @@ static bool read_model(srv_job *job, srv_plan *plan) {
 static bool read_scene(srv_job *job, srv_plan *plan) {
   double conf = -1, iou = -1, most = 0, tokens = 0, temperature = 0, top_p = 1, top_k = 0,
          seed = 0;
-  bool ok = srv_plan_number(job, "conf", 0, 1, &conf) &&
-            srv_plan_number(job, "iou", 0, 1, &iou) &&
-            srv_plan_count(job, "max_regions", 0, 100000, &most) &&
+  bool ok = srv_plan_number(job, "conf", &conf) && srv_plan_number(job, "iou", &iou) &&
+            srv_plan_number(job, "max_regions", &most) &&
             srv_plan_flag(job, "append_boxes", &plan->scene.append_boxes) &&
             srv_plan_flag(job, "raw", &plan->raw) &&
-            srv_plan_count(job, "max_tokens", 0, 1e6, &tokens) &&
-            srv_plan_count(job, "max_completion_tokens", 0, 1e6, &tokens) &&
-            srv_plan_number(job, "temperature", 0, 1e6, &temperature) &&
-            srv_plan_number(job, "top_p", 0, 1, &top_p) &&
-            srv_plan_count(job, "top_k", 0, 1e6, &top_k) &&
-            srv_plan_count(job, "seed", -9e15, 9e15, &seed);
+            srv_plan_number(job, "max_tokens", &tokens) &&
+            srv_plan_number(job, "max_completion_tokens", &tokens) &&
+            srv_plan_number(job, "temperature", &temperature) &&
+            srv_plan_number(job, "top_p", &top_p) && srv_plan_number(job, "top_k", &top_k) &&
+            srv_plan_number(job, "seed", &seed);
   if (!ok) return false;
   /* 0 is a threshold here, and the default for the library. */
   if (conf >= 0) plan->scene.box_score_thres = fmaxf((float)conf, 1e-9F);

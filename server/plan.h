@@ -31,11 +31,11 @@ void srv_plan_free(void *plan);
  * an answer. */
 bool srv_plan_picture(srv_job *job, srv_plan *plan, const char *address);
 
-/* Members of the plan's JSON; false after an answer where one is of the wrong kind or range. */
-bool srv_plan_number(srv_job *job, const char *name, double least, double most, double *out);
-/* The same for a whole number. */
-bool srv_plan_count(srv_job *job, const char *name, double least, double most, double *out);
+/* Members of the plan's JSON, checked by the table of members.h; false after an answer. What is
+ * not there, or null, leaves *out as it is. */
+bool srv_plan_number(srv_job *job, const char *name, double *out);
 bool srv_plan_flag(srv_job *job, const char *name, bool *out);
+bool srv_plan_text(srv_job *job, const char *name, const char **out);
 /* A list of strings that are not empty, or one string. wanted: 400 without it. */
 bool srv_plan_texts(srv_job *job, const char *name, bool wanted);
 /* Whether this member, if it is there, names the CLIP that is served; else false after an

@@ -12,6 +12,7 @@ const srv_route srv_routes[] = {
     {"GET", "/props", false, srv_props, NULL},
     {"GET", "/slots", false, srv_list_slots, NULL},
     {"GET", "/metrics", false, srv_list_metrics, NULL},
+    {"GET", "/openapi.json", true, srv_openapi, NULL},
     {"POST", "/v1/detect", false, NULL, &srv_detect},
     {"POST", "/v1/ground", false, NULL, &srv_ground},
     {"POST", "/v1/describe", false, NULL, &srv_describe},

@@ -1,4 +1,5 @@
-"""gromatic serve's label and classify: the answers of the program's commands, whatever is asked of them."""
+"""gromatic serve's label and classify: the answers of the program's commands, whatever is asked of them; what
+/openapi.json says."""
 import json
 import os
 import tempfile
@@ -98,6 +99,28 @@ class Classify(unittest.TestCase):
             self.assertEqual(answer["results"], lines("classify", scene(64), "--classes", ",".join(NAMES), *args)[0]["results"])
         status, answer = server.post("/v1/classify", {"image": picture(64), "classes": NAMES, "stop": 0.1, "method": "clip"})
         self.assertEqual(status, 400, answer)
+
+
+class Description(unittest.TestCase):
+    def test_ranges_are_those_that_are_checked(self):
+        paths = server.get("/openapi.json")[1]["paths"]
+        checked = 0
+        for path in ("/v1/detect", "/v1/ground", "/v1/describe", "/v1/classify", "/v1/label"):
+            members = paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+            for name, schema in members.items():
+                wrong = schema["maximum"] + 1 if "maximum" in schema else "none of these" if "enum" in schema else {}
+                status, answer = server.post(path, {name: wrong})
+                self.assertEqual(status, 400, (path, name))
+                self.assertIn(name + ": wanted", answer["error"]["message"])
+                checked += 1
+        self.assertGreater(checked, 60)
+
+    def test_every_address_is_there(self):
+        for path, methods in server.get("/openapi.json")[1]["paths"].items():
+            for method, operation in methods.items():
+                self.assertTrue(operation["summary"], path)
+                status = server.request(method.upper(), path, {} if method == "post" else None)[0]
+                self.assertIn(str(status), operation["responses"], path)
 
 
 if __name__ == "__main__":
