@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FOLDER GM_MODELS "/groma-mini"
+#define FOLDER GM_TEST_DATA "/models/groma-mini"
 
 /* The JSON files first: those are replaced. Files after ADDED exist only as the input;
  * TOKENIZER replaces the vocabulary's other files. */

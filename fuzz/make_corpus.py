@@ -18,7 +18,7 @@ import zlib
 from PIL import Image
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODELS = HERE.parent / "models"
+MINI = HERE.parent / "tests" / "data" / "models" / "groma-mini"
 
 
 def save(target, name, data):
@@ -306,10 +306,10 @@ def words():
 def converted():
     names = ("config.json", "preprocessor_config.json", "added_tokens.json")
     for i, name in enumerate(names):
-        save("convert", name, bytes([i]) + (MODELS / "groma-mini" / name).read_bytes())
-    saved = MODELS.parent / "tests" / "data" / "golden" / "groma-mini"
+        save("convert", name, bytes([i]) + (MINI / name).read_bytes())
+    saved = HERE.parent / "tests" / "data" / "golden" / "groma-mini"
     save("convert", "tokenizer_config.json", b"\3" + (saved / "transformers-4" / "tokenizer_config.json").read_bytes())
-    pixels = (MODELS / "groma-mini" / "preprocessor_config.json").read_bytes()
+    pixels = (MINI / "preprocessor_config.json").read_bytes()
     save("convert", "processor_config.json", b"\4" + b'{"image_processor": ' + pixels + b"}")
     save("convert", "tokenizer.json", b"\5" + (saved / "transformers-5" / "tokenizer.json").read_bytes())
 

@@ -49,7 +49,7 @@ const gm_llama_tokenizer *fuzz_tokenizer(void) {
                                       "<r5>", "<r6>", "<r7>",  "<r8>",   "<r9>"};
   if (tokenizer) return tokenizer;
   size_t size;
-  void *bytes = fuzz_read_file(GM_MODELS "/groma-mini/tokenizer.model", &size);
+  void *bytes = fuzz_read_file(GM_TEST_DATA "/models/groma-mini/tokenizer.model", &size);
   fuzz_check(gm_sentencepiece_parse(&model, bytes, size, NULL) == GM_OK);
   free(bytes);
   fuzz_check(gm_llama_vocabulary_join(&vocabulary, &model, added, sizeof added / sizeof *added,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures the accuracy of each type of model files, and writes docs/ACCURACY.md.
 
-Usage: scripts/accuracy.py [--build DIR] [--work DIR] [--output FILE]
+Usage: scripts/accuracy.py [--build DIR] [--work DIR] [--output FILE] [--embedded]
 
 Needs a build with tests (build/release), 8 GB of memory for the true shapes, and about 30 minutes on two
-cores. Results are kept in --work (default build/accuracy), one JSON file per step, and not measured
+cores. With --embedded only the table of the embedded model is made again, which takes a few minutes. Results are kept in --work (default build/accuracy), one JSON file per step, and not measured
 again; remove the folder for a fresh run. The page itself is in accuracy_page.py.
 """
 import argparse
@@ -13,12 +13,14 @@ import os
 import subprocess
 
 import accuracy_page
+import doc_table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCENES = os.path.join(ROOT, "tests/data/world/scenes")
 PHOTO = os.path.join(ROOT, "tests/data/photos/astronaut.png")
 TYPES = ["f32", "f16", "bf16", "q8_0", "q4_0"]
 TRUE_TYPES = ["f16", "q8_0", "q6_k", "q4_k"]
+TASKS = ["detect", "ground", "describe", "caption"]
 FEW = 20  # number of pictures in the tables by group
 
 V = "perceiver.vis_encoder."
@@ -65,6 +67,7 @@ class Measure:
     def __init__(self, build, work):
         self.program = os.path.join(build, "gromatic")
         self.tool = os.path.join(build, "tests/test_tool_drift")
+        self.embedded = os.path.join(build, "src/embed/groma-mini.gguf")
         self.work = work
         os.makedirs(work, exist_ok=True)
 
@@ -84,11 +87,10 @@ class Measure:
         out = subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
         return [json.loads(line) for line in out.splitlines()]
 
-    def model(self, name):
-        path = os.path.join(self.work, name + ".gguf")
+    def model(self, name, source=os.path.join(ROOT, "tests/data/models/groma-mini"), prefix=""):
+        path = os.path.join(self.work, prefix + name + ".gguf")
         if not os.path.exists(path):
-            subprocess.run([self.program, "convert", os.path.join(ROOT, "models/groma-mini"), "-o", path,
-                            "--type", name, "-q"], check=True)
+            subprocess.run([self.program, "convert", source, "-o", path, "--type", name, "-q"], check=True)
         return path
 
     def eval(self, model, tasks, *options):
@@ -113,13 +115,20 @@ class Measure:
     def eval_group(self, patterns):
         path = os.path.join(self.work, "rounded.gguf")
         self.lines(self.tool, "round", f"{self.model('f32')}@q4_0:{patterns}", path)
-        result = self.eval(path, ["detect", "ground", "describe", "caption"], "--limit", FEW)
+        result = self.eval(path, TASKS, "--limit", FEW)
         os.remove(path)
         return result
 
+    def table_of_embedded(self):
+        figures, sizes = {}, {}
+        for name in TYPES:
+            path = self.model(name, self.embedded, "embedded-")
+            figures[name] = self.kept("embedded-" + name, lambda p=path: self.eval(p, TASKS))["figures"]
+            sizes[name] = os.path.getsize(path)
+        return accuracy_page.embedded(figures, sizes)
+
     def all(self):
-        tasks = ["detect", "ground", "describe", "caption"]
-        types = {t: self.kept("eval-" + t, lambda t=t: self.eval(self.model(t), tasks)) for t in TYPES}
+        types = {t: self.kept("eval-" + t, lambda t=t: self.eval(self.model(t), TASKS)) for t in TYPES}
         appended = {t: self.kept("append-" + t,
                                  lambda t=t: self.eval(self.model(t), ["describe"], "--append-boxes"))
                     for t in TYPES}
@@ -127,7 +136,7 @@ class Measure:
             self.model("f32"), [self.model(t) for t in TYPES[1:]], self.pictures()))
         rows = [(title, kept, ",".join(patterns)) for title, kept, patterns in GROUPS]
         rows += [(title, "", patterns) for title, patterns in SUMS]
-        few = self.kept("few-f32", lambda: self.eval(self.model("f32"), tasks, "--limit", FEW))
+        few = self.kept("few-f32", lambda: self.eval(self.model("f32"), TASKS, "--limit", FEW))
         by_group = self.kept("drift-groups", lambda: self.drift(
             self.model("f32"), [f"{self.model('f32')}@{t}:{p}" for _, _, p in rows for t in ("q8_0", "q4_0")],
             self.pictures(FEW)))
@@ -147,8 +156,13 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build/release"))
     parser.add_argument("--work", default=os.path.join(ROOT, "build/accuracy"))
     parser.add_argument("--output", default=os.path.join(ROOT, "docs/ACCURACY.md"))
+    parser.add_argument("--embedded", action="store_true")
     args = parser.parse_args()
-    page = accuracy_page.render(Measure(args.build, args.work).all())
+    measure = Measure(args.build, args.work)
+    doc_table.write("ACCURACY.md", "embedded", measure.table_of_embedded())
+    if args.embedded:
+        return
+    page = accuracy_page.render(measure.all())
     with open(args.output, "w") as file:
         file.write(page)
 

@@ -49,6 +49,13 @@ def same_answers(answers, base, method):
     return sum(same), len(same)
 
 
+def embedded(figures, sizes):
+    """The table of the embedded model: figures and sizes of files by type."""
+    rows = [[title] + [f"{figures[t][key]:.3f}" for t in figures] for key, title in ACCURACY]
+    rows.append(["file"] + [f"{sizes[t] / 1e6:.1f} MB" for t in sizes])
+    return "\n".join(table([""] + list(figures), rows))
+
+
 def accuracy(data):
     types = list(data["types"])
     rows = []
@@ -152,7 +159,8 @@ def render(data):
     parts = {"accuracy": accuracy(data), "answers": answers(data), "drift": drift(data),
              "group_drift": group_drift(data), "group_accuracy": group_accuracy(data),
              "true_shapes": true_shapes(data), "near_ties": near_ties(data),
-             "phrases": doc_table.block("ACCURACY.md", "phrases").splitlines()}
+             "phrases": doc_table.block("ACCURACY.md", "phrases").splitlines(),
+             "embedded": doc_table.block("ACCURACY.md", "embedded").splitlines()}
     filled = {key: "\n".join(lines) for key, lines in parts.items()}
     by = {g["title"]: g for g in data["groups"]}
     norms, classes = by["norms, biases, LayerScale"], by["proposer, class heads"]
@@ -188,18 +196,27 @@ with its tests (`make test` makes one) and with 8 GB of memory. It takes about 1
 `test_cli_accuracy_slow` checks the code against the reference's figures, and q8_0 against bounds.
 [GLOSSARY.md](GLOSSARY.md) explains the words.
 
-## Accuracy on the drawn world
+## The embedded model on the drawn world
 
-groma-mini on all 120 scenes of `tests/data/world`, greedy answers. `tests/data/world/README.md` defines each figure. The
-reference is the official code in fp32 on the same pictures. A file of f32 equals it. A file of f16, the type of the
+groma-mini, as it is built in, on all 120 scenes of `tests/data/world`, greedy answers. `tests/data/world/README.md`
+defines each figure. The model never saw these pictures ([TRAINING.md](TRAINING.md)).
+`scripts/accuracy.py --embedded` makes this table alone.
+
+{embedded}
+
+## The reference's model on the drawn world
+
+All that follows is measured on `tests/data/models/groma-mini`, which the reference code trained, and whose figures under
+that code are known: the official code in fp32 on the same pictures is "reference". Its architecture is that of the
+embedded model. A file of f32 equals it. A file of f16, the type of the
 checkpoint, holds the same weights. It computes the same too, except on processors with products of bf16, which round
 their factors (docs/SPEED.md).
 
 {accuracy}
 
 A file of a block type keeps the proposer in f16, most of the other vision weights in q8_0, and what is small or
-sensitive in f32 ([FORMAT.md](FORMAT.md)). So q4_0 differs from q8_0 in the language model alone. The rows of groma-mini
-are not multiples of 256; q4_k and q6_k are therefore shown at true shapes, below.
+sensitive in f32 ([FORMAT.md](FORMAT.md)). So q4_0 differs from q8_0 in the language model alone. The rows of this
+model are not multiples of 256; q4_k and q6_k are therefore shown at true shapes, below.
 
 Free ground answers: {free} of 410 are right in f32; the reference's 0.868 is 356. (The reference does not say which of
 them it had right, so the differences cannot be listed.) Two correct programs can differ in an answer only where logits
@@ -229,7 +246,7 @@ largest logit.
 
 ## Which weights are sensitive
 
-One group of groma-mini's weights is rounded alone to the type and back, all else is exact, and products are in f32: this
+One group of its weights is rounded alone to the type and back, all else is exact, and products are in f32: this
 is the error of the weights themselves. (The products of block types also round activations to 8 bits; the table above
 includes that.) First {few} pictures.
 

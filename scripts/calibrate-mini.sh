@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fits the head of groma-mini, models/groma-mini/present.gguf, on drawn scenes, and measures it on others. To be run
+# Fits the head of groma-mini, models/groma-mini-present.gguf, on drawn scenes, and measures it on others. To be run
 # whenever the weights of groma-mini or clip-mini change; the next build embeds the head.
 # Usage: scripts/calibrate-mini.sh [BUILD]   (default build/release)
 set -eu
@@ -15,6 +15,6 @@ draw() { # NAME SCENES
 draw calibrate "${SCENES:-400}"
 draw calibrate-held "${HELD:-200}"
 "$program" calibrate -m groma-mini --coco "$out/calibrate/scenes/annotations.json" \
-  --refs "$out/calibrate/scenes/referring.json" -o "$root/models/groma-mini/present.gguf" --force -q
+  --refs "$out/calibrate/scenes/referring.json" -o "$root/models/groma-mini-present.gguf" --force -q
 "$python" "$root/scripts/present.py" "$program" "$out/calibrate" "$out/calibrate-held" \
-  "$root/models/groma-mini/present.gguf" | tee "$out/figures.md"
+  "$root/models/groma-mini-present.gguf" | tee "$out/figures.md"

@@ -130,7 +130,7 @@ def main():
              "|---|---|---|---|---|---|---|\n")
     with tempfile.TemporaryDirectory() as folder:
         base = os.path.join(folder, "f32.gguf")
-        subprocess.run([PROGRAM, "convert", os.path.join(ROOT, "models/groma-mini"), "-o", base, "--type", "f32", "-q"], check=True)
+        subprocess.run([PROGRAM, "convert", os.path.join(ROOT, "tests/data/models/groma-mini"), "-o", base, "--type", "f32", "-q"], check=True)
         exact = results(base, pictures, phrases)
         reader = GGUFReader(base)
         for label, pattern, kinds in GROUPS:

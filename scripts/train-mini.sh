@@ -39,7 +39,7 @@ teach() { # PROGRAM BASE OUT STEPS [OPTION]...
 draw train "${SCENES:-12000}"
 draw held "${HELD:-700}"
 [ -e fresh.gguf ] ||
-  "$build/training/train_fresh" -c "$root/training/groma-mini.json" -w "$root/models/groma-mini" -o fresh.gguf
+  "$build/training/train_fresh" -c "$root/training/groma-mini.json" -w "$root/tests/data/models/groma-mini" -o fresh.gguf
 
 if [ -n "${SEEING:-}" ]; then
   case $SEEING in /*) ;; *) SEEING=$root/$SEEING ;; esac
@@ -52,7 +52,7 @@ teach see see2.gguf see3.gguf 1000 -l 1e-4 -r -f
 teach speak see3.gguf speak1.gguf 5000 -x -l 2e-3
 teach speak speak1.gguf speak2.gguf 800 -l 3e-4 -a 0.1 -r
 
-cp speak2.gguf groma-mini.gguf
+"$build/training/train_threshold" -m speak2.gguf -e held/scenes -o groma-mini.gguf
 for task in ground describe caption; do
   "$build/gromatic" eval "$task" -m groma-mini.gguf --coco held/scenes/annotations.json \
     --refs held/scenes/referring.json --images held/scenes/images -q

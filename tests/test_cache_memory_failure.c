@@ -69,7 +69,7 @@ static int set_up(void **state) {
   assert_non_null(mkdtemp(f.root));
   snprintf(f.model, sizeof f.model, "%s/m.gguf", f.root);
   snprintf(f.cache, sizeof f.cache, "%s/cache", f.root);
-  assert_ok(gm_convert(GM_MODELS "/groma-mini", f.model, &params, NULL, &err), &err);
+  assert_ok(gm_convert(GM_TEST_DATA "/models/groma-mini", f.model, &params, NULL, &err), &err);
   assert_ok(gm_image_open(&image, test_data("world/scenes/images/000.png"), NULL, &err), &err);
   f.image = image;
   assert_ok(run(&f, NULL, f.want, &err), &err);

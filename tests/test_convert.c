@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MINI GM_MODELS "/groma-mini"
+#define MINI GM_TEST_DATA "/models/groma-mini"
 
 static char directory[] = "/tmp/gm-convert-XXXXXX";
 

@@ -12,7 +12,7 @@ static gm_scene *scene;
 
 static int open_scene(void **state) {
   (void)state;
-  model = test_model("groma-mini", NULL, NULL);
+  model = test_model(GM_REFERENCE_MINI, NULL, NULL);
   scene = test_scene(model, "world/scenes/images/064.jpg", NULL);
   return 0;
 }
@@ -170,7 +170,7 @@ static gm_request *begin_caption(gm_scene *of) {
 
 static void test_request_keeps_scene_and_model(void **state) {
   (void)state;
-  gm_model *own_model = test_model("groma-mini", NULL, NULL);
+  gm_model *own_model = test_model(GM_REFERENCE_MINI, NULL, NULL);
   gm_scene *own_scene = test_scene(own_model, "world/scenes/images/064.jpg", NULL);
   gm_request *request = begin_caption(own_scene);
   gm_answer *answer, *want;

@@ -14,7 +14,7 @@ static llama_fixture mini;
 
 static int open_fixture(void **state) {
   (void)state;
-  llama_fixture_open(&mini, GM_MODELS "/groma-mini");
+  llama_fixture_open(&mini, GM_TEST_DATA "/models/groma-mini");
   return 0;
 }
 

@@ -30,7 +30,7 @@ static gm_params *initialised(uint64_t seed, const gm_tensor_choice *which) {
 
 static int open_all(void **state) {
   (void)state;
-  groma = converted_model(GM_MODELS "/groma-mini", "f32");
+  groma = converted_model(GM_TEST_DATA "/models/groma-mini", "f32");
   params = initialised(5, &all);
   return 0;
 }
@@ -291,9 +291,9 @@ static void test_fresh(void **state) {
       [REGION_POS] = param(REGIONS "roi_align.pos_embedd.0.bias")->n,
   };
   static const char *const names[] = {"config.json", "tokenizer.model", "added_tokens.json"};
-  static const char *const paths[] = {GM_MODELS "/groma-mini/config.json",
-                                      GM_MODELS "/groma-mini/tokenizer.model",
-                                      GM_MODELS "/groma-mini/added_tokens.json"};
+  static const char *const paths[] = {GM_TEST_DATA "/models/groma-mini/config.json",
+                                      GM_TEST_DATA "/models/groma-mini/tokenizer.model",
+                                      GM_TEST_DATA "/models/groma-mini/added_tokens.json"};
   gm_source_file files[3];
   for (size_t i = 0; i < 3; i++) {
     files[i].name = names[i];

@@ -249,7 +249,7 @@ static void sums_can_be_cancelled(void **state) {
   watcher w = {.stop = true};
   const gm_callbacks callbacks = {
       .struct_size = sizeof callbacks, .user = &w, .cancelled = stops, .progress = hashes};
-  assert_ok(gm_model_open(&model, NULL, NULL, &err), &err);
+  assert_ok(gm_model_open(&model, GM_REFERENCE_MINI, NULL, &err), &err);
   assert_ok(gm_clip_open(&clip, NULL, NULL, &err), &err);
   assert_int_equal(gm_model_sha256(model, sum, &callbacks, &err), GM_ERR_CANCELLED);
   assert_int_equal(gm_clip_sha256(clip, sum, &callbacks, &err), GM_ERR_CANCELLED);

@@ -312,7 +312,7 @@ static void models(void **state) {
                                   .context = 1024,       /* groma-mini's own */
                                   .cache_type_k = "f32", /* its weights are f32 */
                                   .cache_type_v = "f32"};
-  assert_ok(gm_model_open(&written, NULL, &params, &err), &err);
+  assert_ok(gm_model_open(&written, GM_REFERENCE_MINI, &params, &err), &err);
   gm_model_info a = model_info(world.model), b = model_info(written);
   assert_int_equal(a.context, b.context);
   assert_string_equal(a.cache_type_k, b.cache_type_k);

@@ -18,7 +18,7 @@ static void assert_same_logits(const float *a, const float *b) {
 
 static int open_model(void **state) {
   (void)state;
-  mini = test_model("groma-mini", NULL, NULL);
+  mini = test_model(GM_REFERENCE_MINI, NULL, NULL);
   groma = mini->groma;
   llama = groma->llama;
   return 0;

@@ -140,7 +140,7 @@ static gm_kernels rounding(const gm_kernels *kernels) {
 }
 
 static void check_type(const char *name, gm_type cache) {
-  gm_model *model = test_model(GM_MODELS "/groma-mini", name, NULL);
+  gm_model *model = test_model(GM_TEST_DATA "/models/groma-mini", name, NULL);
   for (size_t i = 0; gm_kernels_at(i); i++) {
     gm_kernels fast = rounding(gm_kernels_at(i));
     check_kernels(model->groma, cache, gm_kernels_at(i));

@@ -19,7 +19,7 @@ static llama_fixture mini, tiny;
 
 static int open_fixtures(void **state) {
   (void)state;
-  llama_fixture_open(&mini, GM_MODELS "/groma-mini");
+  llama_fixture_open(&mini, GM_TEST_DATA "/models/groma-mini");
   llama_fixture_open(&tiny, test_data("models/groma-tiny"));
   return 0;
 }

@@ -353,7 +353,7 @@ static void test_several_writers(void **state) {
 static void test_scenes_are_the_same(void **state) {
   const fixture *f = *state;
   gm_error err;
-  gm_model *model = test_model(GM_MODELS "/groma-mini", "q8_0", NULL);
+  gm_model *model = test_model(GM_TEST_DATA "/models/groma-mini", "q8_0", NULL);
   gm_scene *plain = test_scene(model, "world/scenes/images/000.png", NULL);
   model->base.kernels = &f->kernels;
   assert_ok(gm_vision_keep_panels(model->groma->vision, &f->kernels, f->dir, &err), &err);

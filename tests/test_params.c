@@ -19,7 +19,7 @@ static gm_model_file *groma, *clip;
 
 static int open_files(void **state) {
   (void)state;
-  groma = converted_model(GM_MODELS "/groma-mini", "f16");
+  groma = converted_model(GM_TEST_DATA "/models/groma-mini", "f16");
   clip = converted_model(GM_MODELS "/clip-mini", "f16");
   return 0;
 }

@@ -11,7 +11,7 @@ static const gm_prompt *prompt;
 
 static int open_model(void **state) {
   (void)state;
-  mini = test_model("groma-mini", NULL, NULL);
+  mini = test_model(GM_REFERENCE_MINI, NULL, NULL);
   prompt = mini->groma->prompt;
   return 0;
 }

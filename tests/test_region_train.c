@@ -204,7 +204,7 @@ static void pictures_add_up(void **state) {
 static void forward_is_inferences(void **state) {
   (void)state;
   gm_error err;
-  gm_model_file *file = converted_model(GM_MODELS "/groma-mini", "f32");
+  gm_model_file *file = converted_model(GM_TEST_DATA "/models/groma-mini", "f32");
   gm_groma_hparams hparams;
   gm_region_encoder w;
   assert_ok(gm_groma_hparams_read(&hparams, file, &err), &err);

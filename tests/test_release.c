@@ -51,7 +51,7 @@ static double share(const gm_model *model, const char *prefix) {
 
 static void test_stages_leave(void **state) {
   (void)state;
-  gm_model *model = test_model(GM_MODELS "/groma-mini", "f32", NULL);
+  gm_model *model = test_model(GM_TEST_DATA "/models/groma-mini", "f32", NULL);
   gm_scene *scene = test_scene(model, "world/scenes/images/000.png", NULL);
   gm_error err;
   assert_true(model->base.engine->compute.arena.first == NULL); /* and the scratch memory */
@@ -76,7 +76,7 @@ static void test_stages_leave(void **state) {
 /* Releases one prefix only, in any order of tensors. */
 static void test_only_the_named_ones(void **state) {
   (void)state;
-  gm_model *model = test_model(GM_MODELS "/groma-mini", "f32", NULL);
+  gm_model *model = test_model(GM_TEST_DATA "/models/groma-mini", "f32", NULL);
   gm_error err;
   size_t size, sum = 0;
   const unsigned char *bytes = gm_model_file_bytes(model->base.file, &size);

@@ -20,7 +20,7 @@ static gm_model *plain; /* without a cache */
 
 static int open_plain(void **state) {
   (void)state;
-  plain = test_model("groma-mini", NULL, NULL);
+  plain = test_model(GM_REFERENCE_MINI, NULL, NULL);
   return 0;
 }
 
@@ -48,7 +48,7 @@ static gm_model *open_cached(const char *cache_type) {
   gm_model_params params = gm_model_params_default();
   params.cache = directory;
   params.cache_type_k = params.cache_type_v = cache_type;
-  return test_model("groma-mini", NULL, &params);
+  return test_model(GM_REFERENCE_MINI, NULL, &params);
 }
 
 static size_t count_entries(void) {
@@ -310,7 +310,7 @@ static void test_no_directory(void **state) {
   (void)state;
   gm_error err;
   gm_model_params params = {.struct_size = sizeof params, .cache = "/proc/nowhere"};
-  gm_model *model = test_model("groma-mini", NULL, &params);
+  gm_model *model = test_model(GM_REFERENCE_MINI, NULL, &params);
   gm_scene *scene = test_scene(model, PICTURE, NULL);
   gm_answer *answer;
   gm_ask_params ask = {.struct_size = sizeof ask, .max_tokens = 2};

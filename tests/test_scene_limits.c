@@ -11,7 +11,7 @@ static golden_question caption; /* 000.png */
 
 static int open_model(void **state) {
   (void)state;
-  mini = test_model("groma-mini", NULL, NULL);
+  mini = test_model(GM_REFERENCE_MINI, NULL, NULL);
   golden_question_open(&caption, "groma-mini/caption", "world/scenes/images");
   return 0;
 }
@@ -196,7 +196,8 @@ static void a_cancelled_turn_takes_its_boxes_along(void **state) {
 /* ---- the context ---- */
 
 static gm_status caption_within(uint32_t context, gm_answer **answer, gm_error *err) {
-  gm_model *model = test_model("groma-mini", NULL, &SIZED(gm_model_params, .context = context));
+  gm_model *model =
+      test_model(GM_REFERENCE_MINI, NULL, &SIZED(gm_model_params, .context = context));
   gm_scene *scene = test_scene(model, caption.picture, NULL);
   gm_status status = gm_caption(scene, NULL, NULL, answer, err);
   gm_answer *again;
@@ -239,7 +240,8 @@ static void a_full_context_keeps_the_answer_so_far(void **state) {
 static void a_conversation_fills_its_context(void **state) {
   (void)state;
   gm_error err;
-  gm_model *model = test_model("groma-mini", NULL, &SIZED(gm_model_params, .context = 320));
+  gm_model *model =
+      test_model(GM_REFERENCE_MINI, NULL, &SIZED(gm_model_params, .context = 320));
   gm_scene *scene = test_scene(model, caption.picture, NULL);
   gm_chat *chat;
   assert_ok(gm_chat_create(&chat, scene, &err), &err);
@@ -364,7 +366,8 @@ static void wrong_models_are_refused(void **state) {
 static void what_is_known_of_a_model(void **state) {
   (void)state;
   gm_model_info info = model_info(mini);
-  assert_string_equal(info.path, "groma-mini");
+  assert_string_equal(info.path, GM_REFERENCE_MINI);
+  assert_string_equal(info.name, "groma-mini");
   assert_string_equal(info.type, "f32");
   assert_int_equal(info.image_size, 224);
   assert_int_equal(info.max_regions, 100);

@@ -33,7 +33,7 @@ static int make(void **state) {
   snprintf(directory, sizeof directory, "%s/cache", folder);
   snprintf(other, sizeof other, "%s/other", folder);
   snprintf(file, sizeof file, "%s/m.gguf", folder);
-  return gm_convert(GM_MODELS "/groma-mini", file, &convert, NULL, &err) != GM_OK;
+  return gm_convert(GM_TEST_DATA "/models/groma-mini", file, &convert, NULL, &err) != GM_OK;
 }
 
 static int remove_all(void **state) {
@@ -213,8 +213,8 @@ static void check_process(process p, size_t n) {
 
 static void test_weights_of_f32(void **state) {
   (void)state;
-  check_process((process){.source = "groma-mini"}, SOME);
-  check_process((process){.source = "groma-mini", .caption_first = true}, SOME);
+  check_process((process){.source = GM_REFERENCE_MINI}, SOME);
+  check_process((process){.source = GM_REFERENCE_MINI, .caption_first = true}, SOME);
 }
 
 static void test_weights_of_q8_0(void **state) {
@@ -261,7 +261,8 @@ static void test_a_prefix_in_two_pieces(void **state) {
                                    .region_scores = scores,
                                    .n_regions = 6,
                                    .nms_thres = 1};
-  process one = {.source = "groma-mini", .scene = &regions, .caption_first = true, .n = 1}, two;
+  process one = {.source = GM_REFERENCE_MINI, .scene = &regions, .caption_first = true, .n = 1},
+          two;
   two = one;
   two.ask_first = true;
   steps want;
@@ -398,7 +399,7 @@ static void test_many_lists_leave_the_picture(void **state) {
   params.cache_bytes = 8 << 20; /* the picture with its prefix and maps, and a few lists */
   gm_ask_params brief = {.struct_size = sizeof brief, .max_tokens = 1};
   for (int again = 0; again < 2; again++) {
-    gm_model *model = test_model("groma-mini", NULL, &params);
+    gm_model *model = test_model(GM_REFERENCE_MINI, NULL, &params);
     gm_scene *scene = test_scene(model, PICTURE, NULL);
     gm_timing timing = {.struct_size = sizeof timing};
     for (size_t i = 0; again && gm_scene_timing_at(scene, i, &timing) == GM_OK; i++)

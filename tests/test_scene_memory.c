@@ -192,7 +192,8 @@ static void encoding_a_picture(void **state) {
   long n = 0;
   for (; status != GM_OK; n += STEP) {
     /* a new model, without scratch memory */
-    gm_model *model = test_model("groma-mini", NULL, &SIZED(gm_model_params, .threads = 1));
+    gm_model *model =
+        test_model(GM_REFERENCE_MINI, NULL, &SIZED(gm_model_params, .threads = 1));
     long before = atomic_load(&live);
     gm_scene *scene;
     atomic_store(&until_failure, n);
@@ -212,7 +213,7 @@ static void encoding_a_picture(void **state) {
 static void asking(question_fn ask, const char *cache) {
   char want[1024], text[1024];
   const gm_model_params params = {.struct_size = sizeof params, .threads = 1, .cache = cache};
-  gm_model *model = test_model("groma-mini", NULL, &params);
+  gm_model *model = test_model(GM_REFERENCE_MINI, NULL, &params);
   gm_scene *scene = test_scene(model, "world/scenes/images/000.png", NULL);
   assert_int_equal(ask(scene, want, sizeof want), GM_OK);
   gm_scene_free(scene);
@@ -221,7 +222,7 @@ static void asking(question_fn ask, const char *cache) {
   long n = 0;
   for (; status != GM_OK; n += STEP) {
     long before = atomic_load(&live);
-    model = test_model("groma-mini", NULL, &params);
+    model = test_model(GM_REFERENCE_MINI, NULL, &params);
     scene = test_scene(model, "world/scenes/images/000.png", NULL);
     gm_arena_trim(&model->base.engine->compute.arena); /* so that scratch is allocated again */
     atomic_store(&until_failure, n);

@@ -6,7 +6,7 @@ static gm_model *mini;
 
 static int open_model(void **state) {
   (void)state;
-  mini = test_model("groma-mini", NULL, NULL);
+  mini = test_model(GM_REFERENCE_MINI, NULL, NULL);
   return 0;
 }
 

@@ -12,7 +12,7 @@ static gm_model *mini;
 
 static int open_model(void **state) {
   (void)state;
-  mini = test_model("groma-mini", NULL, NULL);
+  mini = test_model(GM_REFERENCE_MINI, NULL, NULL);
   return 0;
 }
 
@@ -510,7 +510,7 @@ static void captions_of_several_pictures(void **state) {
       gm_answer_free(answers[i]);
     }
   }
-  gm_model *other = test_model("groma-mini", NULL, NULL);
+  gm_model *other = test_model(GM_REFERENCE_MINI, NULL, NULL);
   gm_scene *foreign = test_scene(other, PICTURE, NULL), *both[] = {scenes[0], foreign};
   assert_int_equal(gm_captions(both, 2, NULL, NULL, answers, &err), GM_ERR_ARGUMENT);
   assert_null(answers[0]);

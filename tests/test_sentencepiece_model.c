@@ -36,7 +36,7 @@ static void check_file(const char *path, size_t n) {
 /* Values read from the two files with protobuf's text format. */
 static void fixtures_are_read(void **state) {
   (void)state;
-  check_file(GM_MODELS "/groma-mini/tokenizer.model", 768);
+  check_file(GM_TEST_DATA "/models/groma-mini/tokenizer.model", 768);
   check_file(test_data("models/groma-tiny/tokenizer.model"), 32000);
 }
 
@@ -106,7 +106,8 @@ static void smallest_file_is_accepted(void **state) {
 static void damage_is_survived(void **state) {
   (void)state;
   size_t size;
-  unsigned char *bytes = test_read_file(GM_MODELS "/groma-mini/tokenizer.model", &size);
+  unsigned char *bytes =
+      test_read_file(GM_TEST_DATA "/models/groma-mini/tokenizer.model", &size);
   gm_error err;
   for (size_t cut = 0; cut < size; cut += cut < 64 ? 1 : 31) parse(bytes, cut, &err);
   for (size_t i = 0; i < size; i += 7) {

@@ -124,7 +124,7 @@ static void check_model(const char *type, const char *cache_type) {
   gm_model_params params = gm_model_params_default();
   params.cache_type_k = params.cache_type_v = cache_type;
   params.no_pack = true;
-  model = test_model(GM_MODELS "/groma-mini", type, &params);
+  model = test_model(GM_TEST_DATA "/models/groma-mini", type, &params);
   vocab = model->groma->llama->vocab;
   for (size_t i = 0; i < SCENES; i++) scenes[i] = test_scene(model, pictures[i], NULL);
   steps alone = {.logits = calloc(TALKS * MOST_STEPS * vocab, sizeof *alone.logits)};

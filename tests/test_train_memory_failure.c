@@ -66,7 +66,7 @@ static gm_status write_model(void *arg, gm_error *err) {
 static void test_all(void **state) {
   (void)state;
   gm_error err;
-  gm_model_file *base = converted_model(GM_MODELS "/groma-mini", "f16");
+  gm_model_file *base = converted_model(GM_TEST_DATA "/models/groma-mini", "f16");
   job j = {.optimiser.options = gm_optimiser_defaults()};
   snprintf(path, sizeof path, "/tmp/gromatic-state-XXXXXX");
   int fd = mkstemp(path);

@@ -29,7 +29,7 @@ static char path[64];
 
 static int open_all(void **state) {
   (void)state;
-  groma = converted_model(GM_MODELS "/groma-mini", "f16");
+  groma = converted_model(GM_TEST_DATA "/models/groma-mini", "f16");
   snprintf(path, sizeof path, "/tmp/gromatic-state-XXXXXX");
   int fd = mkstemp(path);
   assert_true(fd >= 0);

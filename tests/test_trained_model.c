@@ -115,7 +115,7 @@ static void check_model(const gm_model_file *made, const gm_model_file *base,
 
 static void made_from(const char *type) {
   gm_error err;
-  gm_model_file *base = converted_model(GM_MODELS "/groma-mini", type), *made;
+  gm_model_file *base = converted_model(GM_TEST_DATA "/models/groma-mini", type), *made;
   gm_params *params = trained(base);
   gm_pool *pool;
   assert_ok(gm_pool_create(&pool, 2, &err), &err);
@@ -151,7 +151,7 @@ static void test_file(void **state) {
   int fd = mkstemp(path);
   assert_true(fd >= 0);
   close(fd);
-  gm_model_file *base = converted_model(GM_MODELS "/groma-mini", "f32"), *made;
+  gm_model_file *base = converted_model(GM_TEST_DATA "/models/groma-mini", "f32"), *made;
   gm_params *params = trained(base);
   static const gm_trained_note notes[] = {{"gromatic.training.stage", "detect"},
                                           {"general.name", "my own"}};

@@ -47,8 +47,8 @@ static void slices_are_upstreams(void **state) {
   gm_error err;
   gm_checkpoint *c;
   gm_params *params;
-  gm_model_file *file = converted_model(GM_MODELS "/groma-mini", "f32");
-  assert_ok(gm_checkpoint_open(&c, GM_MODELS "/groma-mini", &err), &err);
+  gm_model_file *file = converted_model(GM_TEST_DATA "/models/groma-mini", "f32");
+  assert_ok(gm_checkpoint_open(&c, GM_TEST_DATA "/models/groma-mini", &err), &err);
   assert_ok(gm_params_create(&params, file, rules, 2, false, 0, &err), &err);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_slice(c, params, names[i]);
   gm_params_free(params);

@@ -19,7 +19,7 @@ typedef struct fixture {
 static int open_bytes(void **state) {
   fixture *f = calloc(1, sizeof *f);
   assert_non_null(f);
-  f->bytes = converted_bytes(GM_MODELS "/groma-mini", "f32", &f->size);
+  f->bytes = converted_bytes(GM_TEST_DATA "/models/groma-mini", "f32", &f->size);
   *state = f;
   return 0;
 }

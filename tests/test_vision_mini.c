@@ -6,7 +6,7 @@ static gm_model_file *mini;
 
 static int open_model(void **state) {
   (void)state;
-  mini = converted_model(GM_MODELS "/groma-mini", "f32");
+  mini = converted_model(GM_TEST_DATA "/models/groma-mini", "f32");
   return 0;
 }
 

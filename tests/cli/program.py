@@ -9,6 +9,8 @@ DATA = os.environ["GM_TEST_DATA"]
 HOME = tempfile.TemporaryDirectory()
 os.environ["XDG_CACHE_HOME"] = HOME.name  # the tests' own cache, not the user's
 SCENES = os.path.join(DATA, "world", "scenes", "images")
+# The model of the values in data/golden/groma-mini, which is not the embedded one.
+REFERENCE_MINI = os.environ.get("GM_REFERENCE_MINI")
 
 
 # What a run without a model says first; test_cli_scope.py has the whole text.

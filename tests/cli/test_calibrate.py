@@ -92,9 +92,7 @@ class Calibrate(unittest.TestCase):
             self.assertEqual(result["regions"], [])
 
     def test_a_merged_head_is_the_same(self):
-        base, merged = os.path.join(self.folder, "base.gguf"), os.path.join(self.folder, "merged.gguf")
-        models = os.environ["GM_MODELS"]
-        run("convert", os.path.join(models, "groma-mini"), "-o", base, "--type", "f32", "-q")
+        base, merged = os.environ["GM_EMBEDDED_MINI"], os.path.join(self.folder, "merged.gguf")
         run("convert", base, "-o", merged, "--type", "f32", "--adapter", self.head, "-q")
         [got] = lines("ground", scene(0), "a guitar", "a pizza", "-m", merged, "--min-present", "0")
         self.assertEqual(got["results"], self.ground("--min-present", "0"))

@@ -9,7 +9,7 @@ from program import DATA, GROMATIC, lines, run
 
 SCENES = os.path.join(DATA, "world", "scenes")
 TOOL = os.path.join(os.environ["GM_TEST_TOOLS"], "test_tool_drift")
-MODEL = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+MODEL = os.path.join(DATA, "models", "groma-mini")
 FEW = 30
 
 

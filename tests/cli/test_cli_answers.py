@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from program import DATA, GROMATIC, lines, run, scene
+from program import DATA, GROMATIC, REFERENCE_MINI, lines, run, scene
 
 
 def golden(name):
@@ -33,7 +33,7 @@ class Answers(unittest.TestCase):
     def test_caption_is_the_references(self):
         want = golden("caption")
         [got] = lines("caption", os.path.join(DATA, "world/scenes/images", want["image"]), "--raw",
-                      "-n", "60")
+                      "-n", "60", "-m", REFERENCE_MINI)
         self.assertEqual([got["image"]["width"], got["image"]["height"]], want["size"])
         self.assertEqual(got["raw"].strip(), want["generated_text"].strip())
         text = got["text"].encode()
@@ -94,7 +94,7 @@ class Answers(unittest.TestCase):
 
     def test_a_full_context_keeps_what_was_said(self):
         # the picture, its regions and the question take 221 positions of the model
-        asked = ("describe", scene(0), "--box", "9,167,60,217", "--long")
+        asked = ("describe", scene(0), "--box", "9,167,60,217", "--long", "-m", REFERENCE_MINI)
         [whole] = lines(*asked)
         [cut] = lines(*asked, "-c", "225", code=1)
         self.assertEqual(cut["error"]["code"], "context_full")
@@ -119,7 +119,7 @@ class Answers(unittest.TestCase):
         cx, cy, w, h = want["refer_cxcywh"][0]
         [got] = lines("chat", os.path.join(DATA, "world/scenes/images", want["image"]), "--verbatim",
                       "-p", want["query"], "--box-format", "cxcywhn", "--box",
-                      f"{cx},{cy},{w},{h}", "--raw")
+                      f"{cx},{cy},{w},{h}", "--raw", "-m", REFERENCE_MINI)
         self.assertEqual(got["raw"].strip(), want["generated_text"].strip())
 
     def test_conversation_on_a_pipe(self):

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import unittest
 
-from program import GROMATIC, lines, run, scene
+from program import DATA, GROMATIC, lines, run, scene
 
 MODELS = os.environ["GM_MODELS"]
 
@@ -76,7 +76,7 @@ class Cache(unittest.TestCase):
     def test_a_model_replaced_in_place(self):
         # deep inside a tensor: neither its first bytes nor the header change
         model = os.path.join(self.folder, "m.gguf")
-        run("convert", os.path.join(MODELS, "groma-mini"), "-o", model, "--type", "f32")
+        run("convert", os.path.join(DATA, "models", "groma-mini"), "-o", model, "--type", "f32")
         asked = ("detect", "-m", model, scene(0))
         lines(*asked, "--cache", self.cache)
         with open(model, "r+b") as file:
@@ -105,7 +105,7 @@ class Cache(unittest.TestCase):
 
     def test_scenes_of_other_kernels(self):
         model = os.path.join(self.folder, "groma.gguf")
-        run("convert", os.path.join(MODELS, "groma-mini"), "-o", model, "--type", "q8_0")
+        run("convert", os.path.join(DATA, "models", "groma-mini"), "-o", model, "--type", "q8_0")
         asked = ("ground", "-m", model, scene(0), "a guitar", "--all")
         for env in ({"GROMATIC_CPU": "avx2"}, {}, {"GROMATIC_CPU": "avx2"}):
             self.assertEqual(lines(*asked, "--cache", self.cache, env=env),

@@ -246,7 +246,7 @@ class Classify(unittest.TestCase):
             out, groma = os.path.join(folder, "out.jsonl"), os.path.join(folder, "groma.gguf")
             common = ("classify", picture("bus"), "--classes", "bus,dog", "--no-cache", "-o", out,
                       "--descriptions", DESCRIPTIONS, "--proposals", "--groma-model", groma)
-            source = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+            source = os.path.join(DATA, "models", "groma-mini")
             run("convert", source, "-o", groma, "--type", "f16")
             run(*common)
             run(*common, "--resume")

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from program import GROMATIC, lines, run, scene
+from program import DATA, GROMATIC, lines, run, scene
 
 
 class Inputs(unittest.TestCase):
@@ -141,7 +141,7 @@ class Inputs(unittest.TestCase):
 
     def test_an_output_replaces_its_like_only(self):
         """Neither a picture nor a file of the user's is lost by a typing error."""
-        groma = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+        groma = os.path.join(DATA, "models", "groma-mini")
         runs = {"json": ["detect", scene(0), "-f", "json"], "csv": ["detect", scene(0), "-f", "csv"],
                 "coco": ["detect", scene(0), "-f", "coco"], "classes": ["classify", scene(0), "--classes", "a,b",
                 "--method", "clip", "-f", "csv"], "labelstudio": ["detect", scene(0), "-f", "labelstudio"],

@@ -8,9 +8,9 @@ import subprocess
 import tempfile
 import unittest
 
-from program import GROMATIC, lines, run, scene
+from program import DATA, GROMATIC, lines, run, scene
 
-CHECKPOINT = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+CHECKPOINT = os.path.join(DATA, "models", "groma-mini")
 
 
 def is_locked(path):

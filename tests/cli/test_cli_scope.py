@@ -7,7 +7,6 @@ import unittest
 from program import DATA, GROMATIC, NOTICE, SCENES, lines, run, scene
 
 PHOTOS = os.path.join(DATA, "photos")
-MODELS = os.environ["GM_MODELS"]
 UNLIKE = "unlike what groma-mini knows"
 
 
@@ -85,7 +84,7 @@ class Scope(unittest.TestCase):
     def test_a_model_in_a_file_is_not_judged(self):
         with tempfile.TemporaryDirectory() as folder:
             model = os.path.join(folder, "own.gguf")
-            subprocess.run([GROMATIC, "convert", os.path.join(MODELS, "groma-mini"), "-o", model, "-q"], check=True)
+            subprocess.run([GROMATIC, "convert", os.path.join(DATA, "models", "groma-mini"), "-o", model, "-q"], check=True)
             [got] = lines("detect", os.path.join(PHOTOS, "chelsea.png"), "-m", model)
             self.assertNotIn("unlike", got)
             self.assertNotIn("notice", got)

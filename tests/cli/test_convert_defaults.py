@@ -10,7 +10,7 @@ import unittest
 from program import DATA, run
 
 MODELS = os.environ["GM_MODELS"]
-CLIP, GROMA = os.path.join(MODELS, "clip-mini"), os.path.join(MODELS, "groma-mini")
+CLIP, GROMA = os.path.join(MODELS, "clip-mini"), os.path.join(DATA, "models", "groma-mini")
 with open(os.path.join(DATA, "golden", "transformers_defaults.json"), encoding="utf-8") as stream:
     DEFAULTS = json.load(stream)
 # Defaults that follow from others, or are sizes of another model.

@@ -12,7 +12,7 @@ import torch_file
 from program import DATA, run, scene
 
 MODELS = os.environ["GM_MODELS"]
-CLIP, GROMA = os.path.join(MODELS, "clip-mini"), os.path.join(MODELS, "groma-mini")
+CLIP, GROMA = os.path.join(MODELS, "clip-mini"), os.path.join(DATA, "models", "groma-mini")
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 7078740\n"
 PAGE = b"\n<!DOCTYPE html><html><head><title>Error 404</title></head></html>" * 3
 

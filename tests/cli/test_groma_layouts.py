@@ -8,7 +8,7 @@ import unittest
 
 from program import DATA, lines, run, scene
 
-MINI = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+MINI = os.path.join(DATA, "models", "groma-mini")
 GOLDEN = os.path.join(DATA, "golden", "groma-mini")
 SLOW = "tokenizer.model", "added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"
 

@@ -16,8 +16,8 @@ import numpy as np
 from gguf import GGUFReader, GGUFWriter
 
 GROMATIC = os.environ["GROMATIC"]
-MODELS = os.environ["GM_MODELS"]
-PICTURE = os.path.join(os.environ["GM_TEST_DATA"], "world", "scenes", "images", "064.jpg")
+DATA, MODELS = os.environ["GM_TEST_DATA"], os.environ["GM_MODELS"]
+PICTURE = os.path.join(DATA, "world", "scenes", "images", "064.jpg")
 DIRECTORY = tempfile.TemporaryDirectory()
 os.environ["XDG_CACHE_HOME"] = DIRECTORY.name  # the test's own cache, not the user's
 RANK, ALPHA = 4, 6.0
@@ -136,8 +136,8 @@ def check_merged(path, tensors, changes, what):
 
 
 def test_groma():
-    f32 = convert(os.path.join(MODELS, "groma-mini"), "f32.gguf", "--type", "f32")
-    q8 = convert(os.path.join(MODELS, "groma-mini"), "q8.gguf", "--type", "q8_0")
+    f32 = convert(os.path.join(DATA, "models", "groma-mini"), "f32.gguf", "--type", "f32")
+    q8 = convert(os.path.join(DATA, "models", "groma-mini"), "q8.gguf", "--type", "q8_0")
     tensors = base_tensors(f32)
     words = [n for n in tensors if n.startswith("llm.model.layers.") or n in ("llm.lm_head.weight", "llm.model.norm.weight")]
     seeing = [n for n in tensors if n not in words and "embed_tokens" not in n]
@@ -230,7 +230,7 @@ def test_refused(f32):
     check(not os.path.exists(at("never.gguf")), "a refused adapter leaves a model behind")
     for given, code in (("", 2), (":2", 2), ("a.gguf:nan", 2), ("a.gguf:1e9", 2), (at("absent.gguf"), 3), (PICTURE, 3), (f32, 3)):
         run("detect", "-m", f32, PICTURE, "--adapter", given, code=code)
-    run("convert", os.path.join(MODELS, "groma-mini"), "-o", at("never.gguf"), "--adapter", write("good.gguf", good), code=2)
+    run("convert", os.path.join(DATA, "models", "groma-mini"), "-o", at("never.gguf"), "--adapter", write("good.gguf", good), code=2)
     whole = open(at("good.gguf"), "rb").read()
     for n in list(range(0, 400, 13)) + [len(whole) - 1]:
         open(at("cut.gguf"), "wb").write(whole[:n])

@@ -15,7 +15,7 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type, GGUFReader, GGUFWriter, quants
 
 GROMATIC = os.environ["GROMATIC"]
-MINI = os.path.join(os.environ["GM_MODELS"], "groma-mini")
+MINI = os.path.join(os.environ["GM_TEST_DATA"], "models", "groma-mini")
 PREFIXES = {"ddetr.": "perceiver.ddetr_transformer.", "dinov2.": "perceiver.vis_encoder."}
 
 

@@ -177,7 +177,7 @@ def test_every_reference():
 
 
 if __name__ == "__main__":
-    test_llama(os.path.join(MODELS, "groma-mini"))
+    test_llama(os.path.join(DATA, "models", "groma-mini"))
     test_llama(os.path.join(DATA, "models", "groma-tiny"))
     test_clip(os.path.join(MODELS, "clip-mini"), "clip", os.path.join(MODELS, "clip-mini"))
     with tempfile.TemporaryDirectory() as made:

@@ -65,7 +65,7 @@ def main():
             name)
     small_config()
     run(os.path.join(TRAINING, "train_fresh"), "-c", at("config.json"), "-w",
-        os.path.join(os.environ["GM_MODELS"], "groma-mini"), "-o", at("fresh.gguf"))
+        os.path.join(os.environ["GM_TEST_DATA"], "models", "groma-mini"), "-o", at("fresh.gguf"))
 
     # One step has the rate 0 of the warm-up: it says what there is to begin with.
     patches, proposals = r"held: patches ([\d.]+)", r"held: .* proposals ([\d.]+)"

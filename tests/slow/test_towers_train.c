@@ -120,7 +120,7 @@ static double dinov2_loss(model *m, bool backward) {
 
 static void test_dinov2(void **state) {
   (void)state;
-  gm_model_file *file = converted_model(GM_MODELS "/groma-mini", "f32");
+  gm_model_file *file = converted_model(GM_TEST_DATA "/models/groma-mini", "f32");
   model m = {.loss = dinov2_loss};
   static const char *const parts[] = {"vision"};
   open_training(&m, file, parts, 1);

@@ -21,7 +21,7 @@ void engine_world_open(engine_world *w, const gm_engine_params *params) {
     gm_model_params model = gm_model_params_default();
     model.engine = w->engine;
     if (i > 0) model.cache_type_k = model.cache_type_v = "q8_0";
-    assert_ok(gm_model_open(&w->models[i], NULL, &model, &err), &err);
+    assert_ok(gm_model_open(&w->models[i], GM_REFERENCE_MINI, &model, &err), &err);
   }
   gm_clip_params clip = gm_clip_params_default();
   clip.engine = w->engine;

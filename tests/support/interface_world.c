@@ -18,7 +18,7 @@ int interface_world_open(void **state) {
   gm_view_params view = {.struct_size = sizeof view, .crops = 5};
   snprintf(world.folder, sizeof world.folder, "/tmp/gromatic-border-XXXXXX");
   if (!mkdtemp(world.folder)) return 1;
-  assert_ok(gm_model_open(&world.model, NULL, NULL, &err), &err);
+  assert_ok(gm_model_open(&world.model, GM_REFERENCE_MINI, NULL, &err), &err);
   assert_ok(gm_clip_open(&world.clip, NULL, NULL, &err), &err);
   assert_ok(gm_image_open(&world.image, WORLD_PICTURE, NULL, &err), &err);
   assert_ok(gm_scene_create(&world.scene, world.model, world.image, NULL, NULL, &err), &err);

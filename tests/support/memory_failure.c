@@ -125,7 +125,8 @@ static gm_status convert(void *arg, gm_error *err) {
 void memory_failure_open(void) {
   gm_error err = {0};
   gm_convert_params params = {.struct_size = sizeof params, .type = "f16"};
-  assert_ok(gm_convert(GM_MODELS "/groma-mini", converted(), &params, NULL, &err), &err);
+  assert_ok(gm_convert(GM_TEST_DATA "/models/groma-mini", converted(), &params, NULL, &err),
+            &err);
   char path[] = "groma-mini", file[64];
   snprintf(file, sizeof file, "%s", converted());
   failing_alloc_torture("open the embedded model", open_model, path, 1, 1);
@@ -135,7 +136,7 @@ void memory_failure_open(void) {
 }
 
 void memory_failure_convert(size_t stride) {
-  char path[] = GM_MODELS "/groma-mini";
+  char path[] = GM_TEST_DATA "/models/groma-mini";
   failing_alloc_torture("convert safetensors", convert, path, 1, stride);
   char tiny[1024];
   snprintf(tiny, sizeof tiny, "%s", test_data("models/groma-tiny"));

@@ -1,16 +1,16 @@
 /* patches.c - writes the patches' hidden states of the pictures named on stdin, one per line,
  * as floats [patches, width], one picture after another, for scripts/familiar.py. The model is
- * the embedded one. */
+ * the first argument. */
 #include "handles.h"
 
 #include <stdio.h>
 #include <string.h>
 
-int main(void) {
+int main(int argc, char **argv) {
   char path[4096];
   gm_error err = {0};
   gm_model *model;
-  if (gm_model_open(&model, NULL, NULL, &err) != GM_OK) return 1;
+  if (argc != 2 || gm_model_open(&model, argv[1], NULL, &err) != GM_OK) return 1;
   gm_status status = GM_OK;
   while (status == GM_OK && fgets(path, sizeof path, stdin)) {
     path[strcspn(path, "\n")] = 0;
