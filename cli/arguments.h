@@ -87,7 +87,7 @@ typedef struct cli_args {
   bool dry_run;
   /* serve */
   cli_list models, cors_origins;
-  const char *host, *unix_path, *api_key_file, *memory;
+  const char *host, *unix_path, *api_key_file, *memory, *media_path, *allow_url_hosts;
   uint64_t port, slots, request_time;
   bool log_json, log_prompts;
   bool help;

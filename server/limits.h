@@ -19,13 +19,15 @@ enum {
   SRV_MAX_WAITING = 64,              /* jobs that wait for a slot */
   SRV_MAX_PER_CLIENT = 32,           /* jobs of one key, or of one address without keys */
   SRV_MAX_OUTPUT = 8 << 20,          /* bytes of an answer that its client has not read */
-  SRV_READERS = 2,                   /* threads that read bodies */
+  SRV_READERS = 6,                   /* threads that read bodies */
+  SRV_MAX_FETCHES = 4,               /* of these at most so many fetch pictures */
 };
 
 /* Seconds. */
 #define SRV_HEADER_TIME 10.0 /* until a new connection has sent its first head */
 #define SRV_IDLE_TIME 60.0   /* between two requests of a connection */
 #define SRV_BODY_TIME 60.0   /* for a body */
+#define SRV_FETCH_TIME 10.0  /* to fetch a picture */
 #define SRV_READ_TIME 60.0   /* for the client to read a finished answer */
 
 #endif

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <time.h>
 
 void srv_plan_free(void *user) {
   srv_plan *plan = user;
@@ -17,72 +15,6 @@ void srv_plan_free(void *user) {
   json_decref(plan->json);
   free(plan->texts);
   free(plan);
-}
-
-/* ---- pictures ---- */
-
-/* What the first bytes of a file that can be read here look like. */
-static bool is_picture(const char *bytes, size_t n) {
-  return (n > 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) ||
-         (n > 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) ||
-         (n > 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0);
-}
-
-static bool keep(srv_job *job, srv_plan *plan, char *bytes, size_t size) {
-  if (!is_picture(bytes, size)) {
-    free(bytes);
-    srv_reply_error(job, 400, "image_unsupported",
-                    "found a picture that is none of JPEG, PNG and WebP");
-    return false;
-  }
-  srv_picture_give_back(&job->server->pictures, plan->picture);
-  plan->picture = srv_picture_add(&job->server->pictures, job->client, bytes, size);
-  job->retry_after = plan->picture ? 0 : 5;
-  if (!plan->picture)
-    srv_reply_error(job, 503, "out_of_memory",
-                    "no memory for the picture: those of waiting requests fill it; try again "
-                    "later");
-  return plan->picture != NULL;
-}
-
-static bool find(srv_job *job, srv_plan *plan, const char *id) {
-  srv_picture_give_back(&job->server->pictures, plan->picture);
-  plan->picture = srv_picture_find(&job->server->pictures, job->client, id);
-  if (plan->picture) return true;
-  srv_reply_error(job, 404, "image_unknown",
-                  "no picture of this id was sent with this key lately; send the picture "
-                  "itself");
-  return false;
-}
-
-bool srv_plan_picture(srv_job *job, srv_plan *plan, const char *address) {
-  char *bytes;
-  size_t size;
-  if (strncmp(address, "sha256:", 7) == 0) return find(job, plan, address + 7);
-  if (strncasecmp(address, "data:", 5) == 0) {
-    const char *comma = strchr(address, ',');
-    if (!comma || comma - address < 7 || strncasecmp(comma - 7, ";base64", 7) != 0) {
-      srv_reply_error(job, 400, "image_unsupported",
-                      "found a data: address that is not data:TYPE;base64,...");
-      return false;
-    }
-    address = comma + 1;
-  } else if (strncasecmp(address, "http://", 7) == 0 ||
-             strncasecmp(address, "https://", 8) == 0 ||
-             strncasecmp(address, "file:", 5) == 0) {
-    srv_reply_error(job, 400, "bad_argument",
-                    "found the address of a picture, %.200s; this server fetches none: send "
-                    "the picture itself, as a data: address or base64",
-                    address);
-    return false;
-  }
-  if (!srv_base64_read(address, strlen(address), &bytes, &size)) {
-    srv_reply_error(job, 400, "image_unsupported",
-                    "found a picture that is neither a data: address, nor base64, nor "
-                    "sha256:HEX");
-    return false;
-  }
-  return keep(job, plan, bytes, size);
 }
 
 static bool no_uploads(srv_job *job, const srv_body *body) {
@@ -107,7 +39,7 @@ static bool read_picture(srv_job *job, srv_plan *plan, const srv_body *body) {
   if (body->n_uploads == 1) {
     char *copy = malloc(body->uploads[0].size + 1);
     if (copy) memcpy(copy, body->uploads[0].bytes, body->uploads[0].size);
-    if (copy) return keep(job, plan, copy, body->uploads[0].size);
+    if (copy) return srv_plan_keep(job, plan, copy, body->uploads[0].size);
     srv_reply_error(job, 503, "out_of_memory", "no memory for the picture");
     return false;
   }
@@ -347,61 +279,6 @@ bool srv_plan_read(srv_job *job, bool wants_picture) {
 }
 
 /* ---- on the slot's thread ---- */
-
-static gm_status decode(gm_image **out, const srv_plan *plan, uint64_t max_pixels,
-                        gm_error *err) {
-  gm_image_params params = gm_image_params_default();
-  params.max_pixels = max_pixels;
-  return gm_image_from_memory(out, plan->picture->bytes, plan->picture->size, &params, err);
-}
-
-/* Waits until one more picture may be large. False: the job is over. */
-static bool wait_for_large(srv_job *job) {
-  srv *s = job->server;
-  pthread_mutex_lock(&s->lock);
-  while (s->n_large >= SRV_MAX_LARGE && !srv_job_over(job)) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (until.tv_nsec += 100000000) / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&s->fewer_large, &s->lock, &until);
-  }
-  bool mine = s->n_large < SRV_MAX_LARGE;
-  s->n_large += mine;
-  pthread_mutex_unlock(&s->lock);
-  return mine;
-}
-
-gm_image *srv_plan_decode(srv_job *job) {
-  srv_plan *plan = plan_of(job);
-  gm_error err = {0};
-  gm_image *image = NULL;
-  uint64_t most = job->server->settings->max_pixels; /* 0: the library's */
-  bool small = most && most <= SRV_LARGE_PIXELS;
-  gm_status status = decode(&image, plan, small ? most : SRV_LARGE_PIXELS, &err);
-  if (status == GM_ERR_IMAGE_TOO_LARGE && !small) {
-    plan->large = wait_for_large(job);
-    if (plan->large)
-      status = decode(&image, plan, most, &err);
-    else
-      err.status = GM_ERR_CANCELLED;
-  }
-  if (status != GM_OK) srv_reply_failure(job, &err);
-  if (!image) srv_plan_give_back(job, NULL);
-  return image;
-}
-
-void srv_plan_give_back(srv_job *job, gm_image *image) {
-  srv *s = job->server;
-  srv_plan *plan = plan_of(job);
-  gm_image_free(image);
-  if (!plan->large) return;
-  plan->large = false;
-  pthread_mutex_lock(&s->lock);
-  s->n_large--;
-  pthread_cond_signal(&s->fewer_large);
-  pthread_mutex_unlock(&s->lock);
-}
 
 gm_scene *srv_plan_scene(srv_job *job, const gm_image *image) {
   const srv_plan *plan = plan_of(job);

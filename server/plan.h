@@ -27,9 +27,15 @@ typedef struct srv_plan {
 bool srv_plan_read(srv_job *job, bool wants_picture);
 void srv_plan_free(void *plan);
 
-/* The picture that an address stands for: a data URI, bare base64, or sha256:HEX. False after
- * an answer. */
+/* The picture that an address stands for: a data URI, bare base64, sha256:HEX, and where the
+ * server allows it a URL or a file's name. For a reader's thread. False after an answer. */
 bool srv_plan_picture(srv_job *job, srv_plan *plan, const char *address);
+
+/* Makes these bytes (from malloc; it owns them) the plan's picture; false after an answer. */
+bool srv_plan_keep(srv_job *job, srv_plan *plan, char *bytes, size_t size);
+/* Fetches the picture from one of the hosts that are allowed; on any thread but that of HTTP.
+ * authorization: a header's value, or NULL. False after an answer. */
+bool srv_plan_fetch(srv_job *job, srv_plan *plan, const char *url, const char *authorization);
 
 /* Members of the plan's JSON, checked by the table of members.h; false after an answer. What is
  * not there, or null, leaves *out as it is. */

@@ -1,8 +1,10 @@
 /* server.c - see server.h: opens, loops, ends. */
 #include "server.h"
 
+#include "fetch.h"
 #include "http.h"
 #include "log.h"
+#include "media.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -127,6 +129,21 @@ static gm_status fail(gm_error *err, const char *what) {
   return err->status = GM_ERR_IO;
 }
 
+/* What the settings name: keys, hosts, a folder, sockets. */
+static bool open_named(running *r, gm_error *err) {
+  const srv_settings *s = &r->settings;
+  if (s->key_file && srv_keys_read(&r->keys, s->key_file, err) != GM_OK) return false;
+  if (srv_hosts_read(&r->server.hosts, s->allow_url_hosts, err) != GM_OK) return false;
+  if (s->media_path && (r->server.media = srv_media_open(s->media_path, err)) < 0) return false;
+  return srv_listen(&r->listeners, s, err) == GM_OK;
+}
+
+static void close_named(running *r) {
+  srv_listeners_close(&r->listeners);
+  if (r->server.media >= 0) close(r->server.media);
+  srv_keys_free(&r->keys);
+}
+
 static gm_status begin(running *r, const sigset_t *signals, gm_error *err) {
   gm_engine_params params = gm_engine_params_default();
   params.threads = r->settings.threads;
@@ -154,14 +171,13 @@ static gm_status begin(running *r, const sigset_t *signals, gm_error *err) {
 
 static void finish(running *r) {
   if (r->loading) pthread_join(r->loader, NULL);
-  srv_listeners_close(&r->listeners);
   srv_jobs_cancel_all(&r->server);
   srv_jobs_stop(&r->server);
   srv_http_free(r->http);
   srv_pictures_free(&r->server.pictures);
   srv_models_close(&r->server.models);
   gm_engine_free(r->server.engine);
-  srv_keys_free(&r->keys);
+  close_named(r);
   if (r->epoll >= 0) close(r->epoll);
   if (r->signals >= 0) close(r->signals);
   if (r->server.wake >= 0) close(r->server.wake);
@@ -177,14 +193,11 @@ srv_end srv_run(const srv_settings *settings, gm_error *err) {
   if (r->settings.slots == 0) r->settings.slots = 16;
   if (!(r->settings.timeout > 0)) r->settings.timeout = 600;
   r->server.settings = &r->settings;
-  r->epoll = r->signals = r->server.wake = -1;
+  r->epoll = r->signals = r->server.wake = r->server.media = -1;
   pthread_mutex_init(&r->server.pictures.lock, NULL);
-  if (settings->key_file && srv_keys_read(&r->keys, settings->key_file, err) != GM_OK) {
-    free(r);
-    return SRV_USAGE;
-  }
-  if (srv_listen(&r->listeners, &r->settings, err) != GM_OK) {
-    srv_keys_free(&r->keys);
+  if (!srv_fetch_begin() || !open_named(r, err)) {
+    close_named(r);
+    srv_fetch_end();
     free(r);
     return SRV_USAGE;
   }
@@ -203,6 +216,7 @@ srv_end srv_run(const srv_settings *settings, gm_error *err) {
     end = SRV_STOPPED;
   }
   finish(r);
+  srv_fetch_end();
   if (end == SRV_STOPPED && r->status != GM_OK && r->stops == 0) {
     *err = r->err;
     end = SRV_MODEL;

@@ -18,13 +18,15 @@ typedef struct srv_settings {
   const char *key_file;            /* one key a line, or NULL: no key is wanted */
   const char *const *cors_origins; /* [n_cors_origins] "https://example.org", or "*" */
   size_t n_cors_origins;
-  unsigned slots;      /* requests that compute at once; 0: 16 */
-  uint64_t memory;     /* as in gm_engine_params */
-  double timeout;      /* seconds that a request may take, waiting included; 0: 600 */
-  uint64_t max_pixels; /* as in gm_image_params */
-  bool log_json;       /* a JSON object for each request on standard error */
-  bool log_prompts;    /* with the question in it */
-  bool quiet;          /* no line for each request */
+  const char *media_path;      /* pictures below it may be named, or NULL */
+  const char *allow_url_hosts; /* "HOST[:PORT],...": pictures are fetched from there; or NULL */
+  unsigned slots;              /* requests that compute at once; 0: 16 */
+  uint64_t memory;             /* as in gm_engine_params */
+  double timeout;              /* seconds that a request may take, waiting included; 0: 600 */
+  uint64_t max_pixels;         /* as in gm_image_params */
+  bool log_json;               /* a JSON object for each request on standard error */
+  bool log_prompts;            /* with the question in it */
+  bool quiet;                  /* no line for each request */
 } srv_settings;
 
 typedef enum srv_end {

@@ -2,6 +2,7 @@
 #ifndef SRV_STATE_H
 #define SRV_STATE_H
 
+#include "hosts.h"
 #include "job.h"
 #include "limits.h"
 #include "listening.h"
@@ -25,7 +26,10 @@ struct srv {
   gm_engine *engine;
   srv_models models;
   srv_pictures pictures;
-  atomic_size_t bodies; /* bytes of those that come in or wait for a reader */
+  srv_hosts hosts;        /* that pictures are fetched from */
+  int media;              /* the folder of --media-path; -1: none */
+  atomic_uint n_fetching; /* readers that fetch */
+  atomic_size_t bodies;   /* bytes of those that come in or wait for a reader */
   atomic_ulong requests, refused, prompt_tokens, cached_tokens, generated_tokens;
   double seconds_waited, seconds_ran; /* with the lock */
 

@@ -51,6 +51,8 @@ int cmd_serve(const cli_args *args) {
       .key_file = args->api_key_file,
       .cors_origins = args->cors_origins.items,
       .n_cors_origins = args->cors_origins.n,
+      .media_path = args->media_path,
+      .allow_url_hosts = args->allow_url_hosts,
       .slots = (unsigned)args->slots,
       .timeout = (double)args->request_time,
       .max_pixels = args->max_pixels,
