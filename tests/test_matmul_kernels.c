@@ -15,6 +15,22 @@ static const gm_type types[] = {GM_TYPE_F32,  GM_TYPE_F16,  GM_TYPE_BF16, GM_TYP
                                 GM_TYPE_Q4_0, GM_TYPE_Q4_K, GM_TYPE_Q6_K};
 enum { TYPES = sizeof types / sizeof types[0] };
 
+/* The tables under test: all, or those with certain features only. */
+static bool is_chosen(const gm_kernels *table) {
+#ifdef ONLY_FEATURES
+  return strcmp(table->features, ONLY_FEATURES) == 0;
+#else
+  return table != NULL;
+#endif
+}
+
+/* The chosen table that comes i-th or later, at *i; NULL: none. */
+static const gm_kernels *table_at(size_t *i) {
+  const gm_kernels *table = gm_kernels_at(*i);
+  while (table && !is_chosen(table)) table = gm_kernels_at(++*i);
+  return table;
+}
+
 /* How values are drawn: ordinary; magnitudes from tiny to huge side by side; extremes that
  * saturate 16-bit sums, in mixed signs, all the same way and in regular patterns; zeros;
  * denormals; activations near the largest float; block scales of all magnitudes side by side.
@@ -144,16 +160,21 @@ static size_t tile_chunk(gm_tile_form form) {
 }
 
 static size_t tile_chunk_bytes(gm_tile_form form) {
-  return form == GM_TILE_BYTES   ? GM_XT_BYTES
-         : form == GM_TILE_WORDS ? GM_XW_BYTES
-                                 : GM_XU_BYTES;
+  return form == GM_TILE_WORDS   ? GM_XW_BYTES
+         : form == GM_TILE_QUADS ? GM_XU_BYTES
+                                 : GM_XT_BYTES;
 }
 
-/* Forms 3 to 5 of activations.h, element by element. */
+/* Bytes of a row that lie side by side. */
+static size_t tile_line(gm_tile_form form) {
+  return form == GM_TILE_LINES ? 64 : 32;
+}
+
+/* Forms 3 to 6 of activations.h, element by element. */
 static void pack_tile(gm_tile_form form, void *out, const float *x, size_t ldx, size_t rows,
                       size_t group, size_t k) {
   bool words = form == GM_TILE_WORDS, quads = form == GM_TILE_QUADS;
-  size_t part = words ? 16 : 32; /* elements of 32 bytes */
+  size_t line = tile_line(form), part = words ? line / 2 : line;
   size_t chunk = tile_chunk(form);
   unsigned char *dst = out;
   for (size_t at = 0; at < k; at += chunk) {
@@ -166,7 +187,7 @@ static void pack_tile(gm_tile_form form, void *out, const float *x, size_t ldx, 
       *d = top > GM_X_TINY ? top / most : 0.0f;
       for (size_t i = at; i < k && i < at + chunk; i++) {
         int16_t q = (int16_t)rintf(x[r * ldx + i] * inverse);
-        unsigned char *place = dst + ((i - at) / part * group + r) * 32;
+        unsigned char *place = dst + ((i - at) / part * group + r) * line;
         if (words)
           memcpy(place + i % part * 2, &q, 2);
         else if (quads)
@@ -184,6 +205,7 @@ static float unpacked(const product *p, const unsigned char *chunk, size_t block
   int16_t word;
   switch (p->form) {
   case GM_TILE_BYTES:
+  case GM_TILE_LINES:
     return (float)gm_x_q(chunk, 1, i / 32, 0)[i % 32] * gm_xt_d(chunk, 1)[0];
   case GM_TILE_WORDS:
     memcpy(&word, chunk + 2 * i, 2);
@@ -289,10 +311,10 @@ static void tile_steps(double *steps, const product *p, const float *w, size_t j
     for (size_t i = 0; i < n; i++) top = fmaxf(top, fabsf(w[at + i]));
     if (p->form == GM_TILE_QUADS) quad_steps(parts, w + at, block, p->type, n);
     for (size_t i = 0; i < n; i++)
-      steps[at + i] = p->form == GM_TILE_QUADS   ? parts[i / 8]
-                      : p->form == GM_TILE_WORDS ? (double)top / GM_WW_TOP
-                      : p->form == GM_TILE_BYTES ? byte_step(block, p->type, n)
-                                                 : 0;
+      steps[at + i] = p->form == GM_TILE_QUADS     ? parts[i / 8]
+                      : p->form == GM_TILE_WORDS   ? (double)top / GM_WW_TOP
+                      : p->form == GM_TILE_AS_ROWS ? 0
+                                                   : byte_step(block, p->type, n);
   }
 }
 
@@ -352,7 +374,8 @@ static void product_expect(product *p, gm_tile_form form) {
         sum += v * w;
         size += fabs(v) * (traits->quantised ? block_top(block, p->type) : fabs(w));
         worst += fabs(v) * part * step;
-        if (form == GM_TILE_BYTES) worst += fabs(v) * fmax(0, fabs(w) - 127 * step);
+        if (form == GM_TILE_BYTES || form == GM_TILE_LINES)
+          worst += fabs(v) * fmax(0, fabs(w) - 127 * step);
         likely += v * v * step * step;
       }
       /* A tile's weights are off by half a step, one in 100 of a step more for its 16-bit
@@ -413,6 +436,7 @@ static void check_tiles(const product *p, size_t cut) {
   unsigned char *x = aligned(mm->mr * mm->x_chunk_bytes * chunks);
   unsigned char *panel = aligned(mm->nr * mm->w_chunk_bytes * chunks);
   float *acc = aligned(mm->mr * mm->nr * sizeof(float));
+  gm_matmul_begin(mm);
   for (size_t row = 0; row < p->m; row += mm->mr)
     for (size_t column = 0; column < p->n; column += mm->nr) {
       size_t rows = p->m - row < mm->mr ? p->m - row : mm->mr;
@@ -435,6 +459,7 @@ static void check_tiles(const product *p, size_t cut) {
             assert_true(acc[r * mm->nr + j] == 0.0f);
         }
     }
+  gm_matmul_end(mm);
   free(x);
   free(panel);
   free(acc);
@@ -496,7 +521,7 @@ static void products(void **state) {
   (void)state;
   static const size_t ks[] = {1, 3, 8, 17, 32, 64, 77, 96, 160, 256, 288, 512, 544, 768};
   const gm_kernels *table;
-  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+  for (size_t t = 0; (table = table_at(&t)) != NULL; t++)
     for (size_t i = 0; i < TYPES; i++) {
       size_t block = table->matmul[types[i]]->block;
       for (size_t j = 0; j < sizeof ks / sizeof ks[0]; j++)
@@ -535,7 +560,9 @@ static void check_poisoned(const product *p, const poisoned *at) {
   float *y = aligned(mm->mr * mm->nr * sizeof(float));
   mm->pack_x(x, p->x, p->k, p->m, mm->mr, p->k);
   mm->pack_w(panel, p->w, p->row_bytes, p->n, p->k);
+  gm_matmul_begin(mm);
   mm->tile(y, x, panel, p->k, true);
+  gm_matmul_end(mm);
   for (size_t r = 0; r < p->m; r++)
     for (size_t j = 0; j < p->n; j++) check_poison(p, "tile", at, r, j, y[r * mm->nr + j]);
   free(x);
@@ -593,7 +620,7 @@ static void poison(const gm_kernels *table, gm_type type, bool rounded) {
                .seed = 3,
                .m = 3,
                .n = 4,
-               .k = 512};
+               .k = rounded ? 160 : 512};
   const poisoned none = {SIZE_MAX, SIZE_MAX}, at = {1, SIZE_MAX};
   product_make(&p);
   check_poisoned(&p, &none);
@@ -613,7 +640,7 @@ static void poison(const gm_kernels *table, gm_type type, bool rounded) {
 static void not_a_number(void **state) {
   (void)state;
   const gm_kernels *table;
-  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+  for (size_t t = 0; (table = table_at(&t)) != NULL; t++)
     for (size_t i = 0; i < TYPES; i++) {
       poison(table, types[i], false);
       if (table->rounded[types[i]]) poison(table, types[i], true);
@@ -626,7 +653,7 @@ static void gemv_rows(void **state) {
   (void)state;
   static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 23, 31, GM_GEMV_ROWS};
   const gm_kernels *table;
-  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+  for (size_t t = 0; (table = table_at(&t)) != NULL; t++)
     for (size_t i = 0; i < TYPES; i++)
       for (size_t j = 0; j < sizeof rows / sizeof rows[0]; j++)
         check_product(table, types[i], false, FILL_PLAIN, 77 + rows[j], rows[j], 37, 512);
@@ -638,7 +665,7 @@ static void packing(void **state) {
   enum { K = 800, ROWS = 32 };
   static float x[ROWS * (K + 5)];
   const gm_kernels *table;
-  for (size_t t = 1; (table = gm_kernels_at(t)) != NULL; t++)
+  for (size_t t = 1; (table = table_at(&t)) != NULL; t++)
     for (size_t i = 0; i < TYPES; i++)
       for (int how = 0; how < FILLS; how++) {
         const gm_matmul *mm = table->matmul[types[i]];
@@ -704,7 +731,7 @@ static void epilogues(void **state) {
   enum { ROWS = 3, COLUMNS = 37 };
   float acc[ROWS * COLUMNS], y[ROWS * 40], before[ROWS * 40], bias[COLUMNS], scale[COLUMNS];
   const gm_kernels *table;
-  for (size_t t = 0; (table = gm_kernels_at(t)) != NULL; t++)
+  for (size_t t = 0; (table = table_at(&t)) != NULL; t++)
     for (unsigned how = 0; how < 6 * 8; how++) {
       gm_rng rng = {how};
       gm_epilogue e = {how & 1 ? bias : NULL, how & 2 ? scale : NULL, (gm_act)(how / 8),

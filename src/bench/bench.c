@@ -199,9 +199,16 @@ gm_status gm_bench_read_params(gm_bench_params *own, const gm_bench_params *para
 
 /* Both names in one literal. */
 static const char *kernels_name(const gm_kernels *k) {
-  static const char *const names[] = {
-      "avx2 fast",        "avx2 avxvnni",          "avx2 avxvnni+fast", "avx512 vnni",
-      "avx512 vnni+bf16", "avx512 vnni+bf16+fast", "neon dotprod",      "neon dotprod+i8mm"};
+  static const char *const names[] = {"avx2 fast",
+                                      "avx2 avxvnni",
+                                      "avx2 avxvnni+fast",
+                                      "avx512 vnni",
+                                      "avx512 vnni+bf16",
+                                      "avx512 vnni+bf16+fast",
+                                      "avx512 vnni+bf16+amx",
+                                      "avx512 vnni+bf16+amx+fast",
+                                      "neon dotprod",
+                                      "neon dotprod+i8mm"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t n = strlen(k->name);
     if (strncmp(names[i], k->name, n) == 0 && names[i][n] == ' ' &&

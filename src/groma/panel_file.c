@@ -103,7 +103,8 @@ static void add_places(gm_sha256_state *sha, const gm_panel_file *f) {
   }
 }
 
-static bool make_key(gm_panel_file *f, const gm_kernels *kernels) {
+/* Levels that make the same panels (VNNI, AMX) share a file. */
+static bool make_key(gm_panel_file *f) {
   gm_sha256_state sha;
   const gm_mapping *model = gm_model_file_mapping(f->model);
   const gm_tensor_panels *tensors = f->panels.tensors;
@@ -112,8 +113,6 @@ static bool make_key(gm_panel_file *f, const gm_kernels *kernels) {
   gm_sha256_add_number(&sha, model->size);
   gm_sha256_add_number(&sha, (uint64_t)model->mtime_ns);
   gm_sha256_add(&sha, model->data, gm_model_file_gguf(f->model)->data_begin);
-  gm_sha256_add_text(&sha, kernels->name);
-  gm_sha256_add_text(&sha, kernels->features);
   for (size_t i = 0; i < f->panels.n; i++)
     if ((i == 0 || tensors[i].mm != tensors[i - 1].mm) &&
         !add_print(&sha, tensors[i].mm, tensors[i].w->type))
@@ -132,7 +131,7 @@ static gm_status describe(gm_panel_file *f, const gm_kernels *kernels, const cha
     return gm_fail_memory(err, "the panels", most * sizeof *f->panels.tensors);
   if (!lay_out(f, kernels, prefix)) f->panels.n = 0; /* no such model fits into memory anyway */
   if (f->panels.n == 0) return GM_OK;
-  return make_key(f, kernels) ? GM_OK : gm_fail_memory(err, "the panels", ALIGN);
+  return make_key(f) ? GM_OK : gm_fail_memory(err, "the panels", ALIGN);
 }
 
 gm_status gm_panel_file_create(gm_panel_file **out, const gm_model_file *model,

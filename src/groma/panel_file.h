@@ -11,7 +11,7 @@
  * The file is an entry of cache_entry.h, of the kind "panels". Its body begins at 4096 and
  * holds each tensor's panels, in the order of their weights in the model file, each at a
  * multiple of 4096 bytes, with zeros between. The key is the SHA-256 of the model file's size,
- * time and header, of the kernels' names, of a panel that they make of a fixed matrix (which
+ * time and header, of a panel that they make of a fixed matrix (which
  * changes with their layout), and of where each tensor's panels are. */
 #ifndef GM_PANEL_FILE_H
 #define GM_PANEL_FILE_H

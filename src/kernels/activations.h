@@ -16,9 +16,9 @@
  *   int8  q[8][group][32]                  int16 q[4][group][16]  chunks are of 64 elements
  *   float d[group]       x = d * q         float d[group]         x = d * q
  *   int32 s[group]       -128 * sum of q
- *   GM_TILE_QUADS
- *   uint8 q[8][group][32]
- *   float d[group]       x = d * (q - 128)
+ *   GM_TILE_QUADS                          GM_TILE_LINES
+ *   uint8 q[8][group][32]                  int8  q[4][group][64]  zeros where k ends in between
+ *   float d[group]       x = d * (q - 128) float d[group], int32 s[group] as GM_TILE_BYTES
  *
  * q = x / d rounded to nearest even (for quads plus 128). d = max |x| / 127 over the block, or
  * for words max |x| / 4095; it is NaN where a value is NaN. Weights are made unsigned by an

@@ -1,5 +1,6 @@
 /* kernels.c - which instruction sets this processor has, and the table for each. The tables are
  * filled once, at the first call, and never change afterwards. */
+#include "cpu_tiles.h"
 #include "kernels_levels.h"
 
 #include <assert.h>
@@ -16,11 +17,14 @@
 
 typedef void (*use_fn)(gm_kernels *k);
 
+enum { MOST_SETS = 6 }; /* in a table */
+
 /* One table: the instruction sets that it is made of, lowest first, and the value of
  * GROMATIC_CPU that allows this table and none above it. */
 typedef struct level {
   const char *cap, *name, *features;
-  use_fn use[5];
+  use_fn use[MOST_SETS];
+  bool tiles; /* it needs the level below, and tiles, for which the system must be asked */
 } level;
 
 #if defined(__x86_64__)
@@ -48,6 +52,12 @@ static const level levels[] = {
      .features = "vnni+bf16",
      .use = {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512,
              gm_kernels_use_avx512vnni, gm_kernels_use_avx512bf16}},
+    {.cap = "amx",
+     .name = "avx512",
+     .features = "vnni+bf16+amx",
+     .use = {gm_kernels_use_ref, gm_kernels_use_avx2, gm_kernels_use_avx512,
+             gm_kernels_use_avx512vnni, gm_kernels_use_avx512bf16, gm_kernels_use_amx},
+     .tiles = true},
 };
 
 static bool has_bits(unsigned value, unsigned bits) {
@@ -55,7 +65,7 @@ static bool has_bits(unsigned value, unsigned bits) {
 }
 
 /* Bit i is set if levels[i] can run here: the processor has the instructions and the operating
- * system saves their registers. */
+ * system saves their registers. Without the level that has tiles. */
 static unsigned levels_here(void) {
   unsigned a, b, c, d, b7 = 0, c7 = 0, a71 = 0, max7 = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !has_bits(c, bit_OSXSAVE | bit_AVX)) return 1;
@@ -117,6 +127,7 @@ enum { LEVELS = sizeof levels / sizeof levels[0] };
 static struct {
   pthread_once_t once;
   unsigned here;
+  gm_tiles tiles; /* NONE too where GROMATIC_CPU forbids them */
   size_t best;
   gm_kernels tables[LEVELS], fast;
   char fast_features[32];
@@ -124,9 +135,8 @@ static struct {
 } state = {.once = PTHREAD_ONCE_INIT};
 
 /* The values of GROMATIC_CPU on any processor. */
-static const char *const caps[] = {"ref",       "avx2",         "avxvnni",
-                                   "avx512f",   "avx512vnni",   "avx512",
-                                   "neon-base", "neon-dotprod", "neon"};
+static const char *const caps[] = {"ref",    "avx2", "avxvnni",   "avx512f",      "avx512vnni",
+                                   "avx512", "amx",  "neon-base", "neon-dotprod", "neon"};
 enum { CAPS = sizeof caps / sizeof caps[0] };
 
 /* Index of the highest level that GROMATIC_CPU allows. */
@@ -135,6 +145,7 @@ static size_t capped_level(void) {
   if (!cap || !*cap) return LEVELS - 1;
   for (size_t i = 0; i < LEVELS; i++)
     if (strcmp(cap, levels[i].cap) == 0) return i;
+  if (strcmp(cap, "amx") == 0) return LEVELS - 1; /* the best there is, where it is none */
   for (size_t i = 0; i < CAPS; i++)
     if (strcmp(cap, caps[i]) == 0) return 0;
   (void)snprintf(state.unknown_cap, sizeof state.unknown_cap, "%s", cap);
@@ -152,16 +163,27 @@ static inline __attribute__((unused)) bool has_whole_kv_rows(const gm_row_kernel
   return true;
 }
 
+/* Adds the level with tiles to those that are here, if the system grants them. Nothing is asked
+ * for where they are not wanted: with them, each signal needs a larger stack. */
+static void ask_for_tiles(size_t cap) {
+  for (size_t i = 1; i <= cap; i++) {
+    if (!levels[i].tiles || !(state.here >> (i - 1) & 1)) continue;
+    state.tiles = gm_cpu_tiles();
+    if (state.tiles == GM_TILES_READY) state.here |= 1u << i;
+  }
+}
+
 static void fill_tables(void) {
   state.here = levels_here();
   assert(state.here & 1); /* plain C runs everywhere */
   size_t cap = capped_level();
+  ask_for_tiles(cap);
   for (size_t i = 0; i < LEVELS; i++) {
     if (!(state.here >> i & 1)) continue;
     gm_kernels *table = &state.tables[i];
     table->name = levels[i].name;
     table->features = levels[i].features;
-    for (size_t j = 0; j < 5 && levels[i].use[j]; j++) levels[i].use[j](table);
+    for (size_t j = 0; j < MOST_SETS && levels[i].use[j]; j++) levels[i].use[j](table);
     assert(has_whole_kv_rows(&table->rows));
     if (i <= cap) state.best = i;
   }
@@ -204,6 +226,11 @@ gm_status gm_kernels_check(gm_error *err) {
   }
   return gm_fail(err, GM_ERR_ARGUMENT, "the environment's GROMATIC_CPU: found '%s', wanted %s",
                  state.unknown_cap, names);
+}
+
+bool gm_kernels_tiles_refused(void) {
+  (void)pthread_once(&state.once, fill_tables);
+  return state.tiles == GM_TILES_REFUSED;
 }
 
 const gm_kernels *gm_kernels_at(size_t i) {

@@ -2,9 +2,10 @@
  * overrides the members that it has. No allocation, no threads. Chosen at run time.
  *
  * A folder per instruction set: ref/ (plain C), avx2/, avxvnni/, avx512/, avx512vnni/,
- * avx512bf16/, neon/, dotprod/, i8mm/. Each has a table_*.c with one function that writes its
- * members over those of the set below it, and files named after what they compute. The members
- * are described in matmul_kernels.h, row_kernels.h, train_kernels.h and probe_kernels.h. */
+ * avx512bf16/, amx/, neon/, dotprod/, i8mm/. Each has a table_*.c with one function that writes
+ * its members over those of the set below it, and files named after what they compute. The
+ * members are described in matmul_kernels.h, row_kernels.h, train_kernels.h and
+ * probe_kernels.h. */
 #ifndef GM_KERNELS_H
 #define GM_KERNELS_H
 
@@ -44,8 +45,10 @@ typedef struct gm_kernels {
 
 /* The best table for this processor, capped by the environment variable GROMATIC_CPU at the
  * first call: ref, avx2 (nothing above AVX2), avxvnni, avx512f (no VNNI), avx512vnni (no BF16),
- * avx512 (all that x86 has), neon-base, neon-dotprod, neon (all that ARM has). A name of
- * another architecture gives ref; an unknown name sets no cap, see gm_kernels_check. */
+ * avx512 (no AMX), amx (all that x86 has), neon-base, neon-dotprod, neon (all that ARM has). A
+ * name of another architecture gives ref, but amx the best there is; an unknown name sets no
+ * cap, see gm_kernels_check. The first call asks the system for AMX's tiles (cpu_tiles.h), if
+ * the cap allows them; if it refuses, the best table is that below. */
 const gm_kernels *gm_kernels_best(void);
 /* The same, but weights in F32 are rounded like the others (see rounds) where that is faster.
  * Then this is another table, with "fast" among its features. */
@@ -60,8 +63,11 @@ bool gm_kv_fits(gm_type type, size_t d);
  * fewer instructions and misspells the name must not get all of them. */
 gm_status gm_kernels_check(gm_error *err);
 
-/* The i-th table that this processor can run, plain C first, whatever GROMATIC_CPU says; NULL
- * past the last. For tests and timing. */
+/* The processor has AMX's tiles, GROMATIC_CPU allows them, and the operating system refused. */
+bool gm_kernels_tiles_refused(void);
+
+/* The i-th table that this processor can run, plain C first, whatever GROMATIC_CPU says, but
+ * for tiles; NULL past the last. For tests and timing. */
 const gm_kernels *gm_kernels_at(size_t i);
 /* The i-th instruction set that was compiled in but is missing here; NULL past the last. */
 const char *gm_kernels_missing(size_t i);

@@ -11,6 +11,7 @@ void gm_kernels_use_avxvnni(gm_kernels *k);
 void gm_kernels_use_avx512(gm_kernels *k);
 void gm_kernels_use_avx512vnni(gm_kernels *k);
 void gm_kernels_use_avx512bf16(gm_kernels *k);
+void gm_kernels_use_amx(gm_kernels *k);
 void gm_kernels_use_neon(gm_kernels *k);
 void gm_kernels_use_dotprod(gm_kernels *k);
 void gm_kernels_use_i8mm(gm_kernels *k);

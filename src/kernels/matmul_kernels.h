@@ -23,16 +23,18 @@ typedef struct gm_epilogue {
 } gm_epilogue;
 
 /* How the numbers of a tile are stored. GM_TILE_AS_ROWS: as for gemv, or as bf16. The other
- * forms are forms 3 to 5 of activations.h. They round the numbers again, and tile() differs
+ * forms are forms 3 to 6 of activations.h. They round the numbers again, and tile() differs
  * from gemv() by that rounding. GM_TILE_BYTES: activations and weights are bytes with one scale
  * for 256 elements of a row. GM_TILE_WORDS: both are words with one scale for 64 elements.
  * GM_TILE_QUADS: activations are such bytes; weights are bytes with a step of their own for 8
- * elements, and among four neighbours those of one sign add up to 128 at most. */
+ * elements, and among four neighbours those of one sign add up to 128 at most. GM_TILE_LINES:
+ * as GM_TILE_BYTES, to the last bit, but activations lie in lines of 64 bytes. */
 typedef enum gm_tile_form {
   GM_TILE_AS_ROWS,
   GM_TILE_BYTES,
   GM_TILE_WORDS,
-  GM_TILE_QUADS
+  GM_TILE_QUADS,
+  GM_TILE_LINES
 } gm_tile_form;
 
 /* The product y[m, n] = x[m, k] . w[n, k]^T for one type of w, in two ways.
@@ -72,7 +74,19 @@ typedef struct gm_matmul {
    * less time; the other rows of acc may then hold anything. NULL if nothing is gained. */
   void (*tile_part)(float *acc, const void *x, const void *panel, size_t k, bool first,
                     size_t rows);
+  /* What a thread must do before its first tile() or tile_part() of a task, and after its last;
+   * NULL: nothing. In between it may call them of any product of the same table. */
+  void (*begin)(void);
+  void (*end)(void);
 } gm_matmul;
+
+static inline void gm_matmul_begin(const gm_matmul *mm) {
+  if (mm->begin) mm->begin();
+}
+
+static inline void gm_matmul_end(const gm_matmul *mm) {
+  if (mm->end) mm->end();
+}
 
 /* Rows of x that gemv takes at once: as many as decode together in most cases. */
 enum { GM_GEMV_ROWS = 32 };

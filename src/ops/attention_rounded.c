@@ -24,7 +24,7 @@
 enum {
   QUERY_CHUNK = 512, /* rows of a task: queries times heads of one kv head */
   PIECE_KEYS = 64,   /* that are packed at once */
-  MOST_ROWS = 16     /* of a tile */
+  MOST_ROWS = 32     /* of a tile */
 };
 
 /* What a worker's scratch holds. */
@@ -278,12 +278,14 @@ static void chunk_task(void *arg, size_t task, size_t worker) {
   size_t keys = a->parts ? job->shared : segment_at(job, first, end - first, 0).most;
   pack_keys(job, &s, NULL, s.keys, 0, keys);
   pack_values(job, &s, NULL, s.values, job->value_bytes, 0, keys);
+  gm_matmul_begin(job->mm);
   for (size_t g = 0; g < job->group; g++)
     for (size_t query = first; query < end; query += job->mm->mr) {
       size_t row = entry * a->tq + query, at = (kv_head * job->group + g) * a->head_dim;
       attend_tile(job, &s, query, gm_min_size(end - query, job->mm->mr),
                   a->q + row * a->q_row + at, a->out + row * a->out_row + at);
     }
+  gm_matmul_end(job->mm);
 }
 
 /* ---- all */

@@ -162,6 +162,7 @@ static void multiply_task(void *arg, size_t task, size_t worker) {
   unsigned char *u = job->scratch + worker * job->scratch_bytes;
   float *acc = (float *)(void *)(u + POINTS * job->u_bytes);
   make_panel(job, u, acc, column, columns);
+  gm_matmul_begin(mm);
   for (size_t g = groups * part / job->parts; g < end; g++) {
     for (size_t p = 0; p < POINTS; p++)
       mm->tile(acc + p * sums, v_at(job, g, p), u + p * job->u_bytes, job->ci, true);
@@ -174,6 +175,7 @@ static void multiply_task(void *arg, size_t task, size_t worker) {
                               job->a->relu, columns);
     }
   }
+  gm_matmul_end(mm);
 }
 
 /* ---- all together */

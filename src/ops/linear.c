@@ -216,6 +216,7 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
       (unsigned char *)(sums + (whole ? 1 : (end - begin + 1) * panels) * mr * nr);
   unpacked += -(uintptr_t)unpacked % LINE;
 
+  gm_matmul_begin(mm);
   for (; w.at < k; w.at += w.n) {
     w.n = gm_min_size(part->cut, k - w.at);
     size_t chunk = w.at / mm->chunk, chunks = gm_ceil_div(part->panels ? k : w.n, mm->chunk);
@@ -239,6 +240,7 @@ static void gemm_task(void *arg, size_t task, size_t worker) {
       }
     }
   }
+  gm_matmul_end(mm);
 }
 
 /* How a part is divided among tasks. Returns the scratch that one of them needs. */

@@ -145,6 +145,7 @@ static void block_task(void *arg, size_t task, size_t worker) {
   size_t block = task % job->row_blocks, k = job->p->k;
   size_t begin = job->tiles * block / job->row_blocks;
   size_t end = job->tiles * (block + 1) / job->row_blocks;
+  gm_matmul_begin(job->mm);
   for (size_t at = 0; at < k; at += job->cut) {
     panel_cut cut = cut_of(job, task, at), next = next_cut(job, task, &cut);
     if (cut.n < k || holds->column_block != cut.column_block)
@@ -159,6 +160,7 @@ static void block_task(void *arg, size_t task, size_t worker) {
       run_tile(job, &cut, t, tile_at(job, &cut, t, begin, end, own), of_tile, panels);
     }
   }
+  gm_matmul_end(job->mm);
 }
 
 static size_t round_up(size_t n, size_t step) {

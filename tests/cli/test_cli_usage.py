@@ -106,8 +106,8 @@ class Usage(unittest.TestCase):
                 ["bench", "kernels"]:
             _, err = run(*command, code=2, env={"GROMATIC_CPU": "avx-2"})
             self.assertEqual(err, "gromatic: the environment's GROMATIC_CPU: found 'avx-2', wanted ref, avx2, avxvnni, "
-                                  "avx512f, avx512vnni, avx512, neon-base, neon-dotprod or neon\n")
-        for known in "", "ref", "neon", "avx2":  # on any processor
+                                  "avx512f, avx512vnni, avx512, amx, neon-base, neon-dotprod or neon\n")
+        for known in "", "ref", "neon", "avx2", "amx":  # on any processor
             run("detect", scene(0), env={"GROMATIC_CPU": known})
 
     def test_a_wrong_value_is_usage_whoever_finds_it(self):
