@@ -47,6 +47,7 @@ ci       llvm-14                 -                    command:llvm-symbolizer-14
 ci       man-db                  -                    command:man      man-db              man-db         mandoc
 ci       binutils                -                    command:nm       binutils            binutils       binutils
 ci       valgrind                -                    command:valgrind valgrind            valgrind       valgrind
+ci       chromium                -                    command:chromium chromium            chromium       chromium
 ci       openjdk-17-jre-headless -                   command:java     java-17-openjdk-headless jre17-openjdk-headless openjdk17-jre-headless
 aarch64  gcc-aarch64-linux-gnu   -                    command:aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc -
 aarch64  qemu-user               -                    command:qemu-aarch64 qemu-user       qemu-user      qemu-aarch64

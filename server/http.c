@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "origins.h"
+#include "page.h"
 #include "routes.h"
 
 #include <microhttpd.h>
@@ -31,6 +32,7 @@ typedef struct exchange {
   struct MHD_Connection *mhd;
   connection *conn;
   const srv_route *route;
+  const srv_page_file *file; /* instead of a route */
   char method[8], path[128];
   char client[SRV_ID];
   size_t key;
@@ -113,6 +115,32 @@ static enum MHD_Result answer_error(exchange *e, int status, const char *code,
   char *text = json_dumps(object, JSON_COMPACT);
   json_decref(object);
   return text ? answer(e, status, "application/json", text, strlen(text), retry_after) : MHD_NO;
+}
+
+static enum MHD_Result answer_file(exchange *e) {
+  char tag[68];
+  srv_page_tag(e->file, tag);
+  const char *known = MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, "If-None-Match");
+  bool same = known && strcmp(known, tag) == 0;
+  size_t size = same ? 0 : (size_t)(e->file->end - e->file->bytes);
+  struct MHD_Response *response = MHD_create_response_from_buffer(
+      size, (void *)(uintptr_t)e->file->bytes, MHD_RESPMEM_PERSISTENT);
+  if (!response) return MHD_NO;
+  const char *const headers[][2] = {{"Content-Type", srv_page_media_type(e->file)},
+                                    {"X-Content-Type-Options", "nosniff"},
+                                    {"ETag", tag},
+                                    {"Cache-Control", "no-cache"},
+                                    {"Content-Security-Policy", srv_page_policy},
+                                    {"Cross-Origin-Opener-Policy", "same-origin"},
+                                    {"Cross-Origin-Resource-Policy", "same-origin"},
+                                    {"Referrer-Policy", "no-referrer"}};
+  for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+    MHD_add_response_header(response, headers[i][0], headers[i][1]);
+  e->status = same ? 304 : 200;
+  e->answered = true;
+  enum MHD_Result done = MHD_queue_response(e->mhd, (unsigned)e->status, response);
+  MHD_destroy_response(response);
+  return done;
 }
 
 static enum MHD_Result answer_refusal(exchange *e) {
@@ -282,7 +310,8 @@ static void check_key(exchange *e) {
     given += 7;
   else
     given = header(e, "X-Api-Key"); /* Anthropic's clients */
-  if (!srv_keys_check(keys, given, e->client, &e->key) && !(e->route && e->route->open))
+  if (!srv_keys_check(keys, given, e->client, &e->key) && !e->file &&
+      !(e->route && e->route->open))
     refuse(e, 401, "invalid_api_key",
            given ? "found a key that is not known here"
                  : "found no key; send Authorization: "
@@ -290,7 +319,9 @@ static void check_key(exchange *e) {
 }
 
 static void check_route(exchange *e) {
-  const char *allowed = srv_find_route(e->method, e->path, &e->route);
+  e->file = srv_page_find(e->path);
+  const char *allowed = e->file ? "GET, HEAD" : srv_find_route(e->method, e->path, &e->route);
+  if (e->file && (strcmp(e->method, "GET") == 0 || strcmp(e->method, "HEAD") == 0)) return;
   if (!allowed)
     refuse(e, 404, "not_found", "there is nothing at this address; docs/SERVER.md lists them");
   else if (!e->route) {
@@ -428,6 +459,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const 
       (e->refused == 405 || e->refused == 401))
     return answer(e, 204, "text/plain", NULL, 0, 0);
   if (e->refused) return answer_refusal(e);
+  if (e->file) return answer_file(e);
   if (e->route->work) return begin_job(e);
   srv_quick quick = e->route->quick(http->server);
   return quick.text
