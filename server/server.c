@@ -7,6 +7,9 @@
 #include "media.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +28,7 @@ typedef struct running {
   srv_listeners listeners;
   srv_http *http;
   int epoll, signals;
+  bool deaf; /* no descriptor was left: connections wait until the next second */
   pthread_t loader;
   bool loading;
   atomic_bool opened; /* the loader has ended */
@@ -49,12 +53,26 @@ static void *load(void *user) {
 
 /* ---- the loop ---- */
 
+/* Whether the listeners are watched. */
+static void listen_to_all(running *r, bool wanted) {
+  for (size_t i = 0; i < r->listeners.n; i++) {
+    struct epoll_event event = {.events = wanted ? EPOLLIN : 0, .data.fd = r->listeners.fds[i]};
+    epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listeners.fds[i], &event);
+  }
+  r->deaf = !wanted;
+}
+
 static void accept_all(running *r, int listener) {
   for (;;) {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
     int fd =
         accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    /* A connection that cannot be taken would wake the loop again at once. */
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+      if (!r->deaf) srv_log(&r->settings, "connections wait: %s", strerror(errno));
+      listen_to_all(r, false);
+    }
     if (fd < 0) return;
     srv_http_add(r->http, fd, &address, length);
   }
@@ -94,6 +112,7 @@ static void handle(running *r, const struct epoll_event *event) {
 
 static bool is_done(running *r) {
   if (atomic_load(&r->server.phase) == SRV_BROKEN) return true;
+  if (r->stops > 0 && !atomic_load(&r->opened)) return true; /* nothing runs */
   return r->stops > 0 && (srv_http_open(r->http) == 0 || r->stops > 2);
 }
 
@@ -113,6 +132,7 @@ static void loop(running *r) {
     }
     if (srv_now() - ticked < 1) continue;
     ticked = srv_now();
+    if (r->deaf) listen_to_all(r, true);
     srv_http_tick(r->http);
   }
 }
@@ -184,6 +204,11 @@ static void finish(running *r) {
 }
 
 srv_end srv_run(const srv_settings *settings, gm_error *err) {
+#ifdef __GLIBC__
+  /* By default each thread keeps a heap of its own, and memory grows for hours until every slot
+   * has had the largest picture. */
+  mallopt(M_ARENA_MAX, 2);
+#endif
   running *r = calloc(1, sizeof *r);
   if (!r) {
     snprintf(err->message, sizeof err->message, "no memory to begin with");
@@ -214,6 +239,11 @@ srv_end srv_run(const srv_settings *settings, gm_error *err) {
     srv_log(&r->settings, "listening on %s", r->listeners.address);
     loop(r);
     end = SRV_STOPPED;
+    if (r->stops > 0 && !atomic_load(&r->opened)) {
+      /* The thread that opens a model cannot be interrupted, and may take minutes. */
+      srv_listeners_close(&r->listeners);
+      _exit(SRV_STOPPED);
+    }
   }
   finish(r);
   srv_fetch_end();
