@@ -8,6 +8,7 @@
 srv_quick srv_health(srv *server);
 srv_quick srv_list_models(srv *server);
 srv_quick srv_props(srv *server);
+srv_quick srv_list_adapters(srv *server);
 srv_quick srv_list_slots(srv *server);
 srv_quick srv_list_metrics(srv *server);
 /* What can be asked, for programs. */

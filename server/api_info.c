@@ -50,6 +50,20 @@ srv_quick srv_props(srv *s) {
                          gm_version()));
 }
 
+/* The name of the file only: where it lies is nobody's business. */
+srv_quick srv_list_adapters(srv *s) {
+  const gm_model_params *params = &s->settings->model_params;
+  json_t *list = json_array();
+  for (size_t i = 0; i < params->n_adapters; i++) {
+    const gm_adapter_use *use = &params->adapters[i];
+    const char *slash = strrchr(use->path, '/');
+    json_array_append_new(list, json_pack("{s:i, s:o, s:o}", "id", (int)i, "path",
+                                          out_json_text(slash ? slash + 1 : use->path), "scale",
+                                          out_json_number(use->off ? 0 : (double)use->scale)));
+  }
+  return quick(200, list);
+}
+
 srv_quick srv_list_slots(srv *s) {
   json_t *list = json_array();
   double now = srv_now();

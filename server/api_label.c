@@ -120,7 +120,7 @@ static void run(srv_job *job) {
 }
 
 static const char *const members[] = {
-    "image",      "model",      "conf", "iou",       "max_regions",      "max_det", "regions",
-    "box_format", "clip_model", "none", "merge_iou", SRV_CHOICE_MEMBERS, NULL};
+    "image",      "model", "conf",       "iou",  "max_regions", "max_det",          "regions",
+    "box_format", "lora",  "clip_model", "none", "merge_iou",   SRV_CHOICE_MEMBERS, NULL};
 
 const srv_work srv_label = {"label", prepare, run, srv_plan_free, members, false};

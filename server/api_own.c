@@ -33,9 +33,8 @@ static void detect(srv_job *job, const gm_image *image, gm_scene *scene) {
 
 /* A model whose head was fitted together with a CLIP looks with it, as the program does. */
 static void look_with_clip(const srv_job *job, const gm_image *image, gm_ground_params *out) {
-  const srv_plan *plan = job->plan;
   const srv_models *models = &job->server->models;
-  if (!models->with_clip[plan->model]) return;
+  if (!srv_plan_looks(job)) return;
   out->clip = models->clip;
   out->image = image;
 }
@@ -209,7 +208,7 @@ static void run_detection(srv_job *job) {
   run(job, detection);
 }
 
-#define SCENE_MEMBERS "image", "model", "conf", "iou", "max_regions", "box_format"
+#define SCENE_MEMBERS "image", "model", "conf", "iou", "max_regions", "box_format", "lora"
 static const char *const detect_members[] = {SCENE_MEMBERS, NULL};
 static const char *const ground_members[] = {SCENE_MEMBERS, "phrases",     "all", "max_det",
                                              "min_score",   "min_present", NULL};

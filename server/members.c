@@ -30,6 +30,8 @@ static const srv_member members[] = {
     {"image_scale", SRV_NUMBER, -13, 13, NULL,
      "how much more crops count that look like the whole"},
     {"iou", SRV_NUMBER, 0, 1, NULL, "of two regions that overlap by more, keep the better"},
+    {"lora", SRV_SCALES, 0, 0, NULL,
+     "scales of the adapters of /lora-adapters, for this request; those not named: 0"},
     {"long", SRV_FLAG, 0, 0, NULL, "describe in detail"},
     {"max_completion_tokens", SRV_WHOLE, 0, 1e6, NULL, "as max_tokens"},
     {"max_det", SRV_WHOLE, 0, 100000, NULL, "most boxes of a phrase, or of the picture"},
@@ -148,6 +150,10 @@ bool srv_member_check(const srv_member *m, const json_t *value, char *why, size_
     snprintf(why, size, "%s: wanted a list of 1 to %d strings that are not empty", m->name,
              SRV_MAX_ITEMS);
     return false;
+  case SRV_SCALES:
+    if (json_is_array(value)) return true;
+    snprintf(why, size, "%s: wanted a list, as [{\"id\": 0, \"scale\": 0.5}]", m->name);
+    return false;
   case SRV_TABLE:
     if (is_table(value)) return true;
     snprintf(why, size, "%s: wanted an object, as {\"a class\": [\"a text\", ...]}", m->name);
@@ -211,6 +217,11 @@ static json_t *schema_of(const srv_member *m) {
     return json_pack("{s:[o,{s:s}]}", "anyOf",
                      list_schema(json_pack("{s:s, s:i}", "type", "string", "minLength", 1)),
                      "type", "null");
+  case SRV_SCALES:
+    return json_pack("{s:[s,s], s:{s:s, s:[s,s], s:b, s:{s:{s:s, s:i}, s:{s:s}}}}", "type",
+                     "array", "null", "items", "type", "object", "required", "id", "scale",
+                     "additionalProperties", 0, "properties", "id", "type", "integer",
+                     "minimum", 0, "scale", "type", "number");
   case SRV_TABLE:
     return json_pack("{s:[s,s], s:i, s:{s:s, s:{s:s}}}", "type", "object", "null",
                      "minProperties", 1, "additionalProperties", "type", "array", "items",

@@ -13,10 +13,11 @@ typedef enum srv_kind {
   SRV_NUMBER,
   SRV_WHOLE, /* a number without a fraction */
   SRV_FLAG,
-  SRV_TEXTS, /* a list of strings that are not blank, or one; it is never null */
-  SRV_BOXES, /* a list of four numbers each, or one box; it is never null */
-  SRV_LIST,  /* of strings that are not empty */
-  SRV_TABLE, /* {"a class": ["a text", ...]} */
+  SRV_TEXTS,  /* a list of strings that are not blank, or one; it is never null */
+  SRV_BOXES,  /* a list of four numbers each, or one box; it is never null */
+  SRV_LIST,   /* of strings that are not empty */
+  SRV_SCALES, /* [{"id": 0, "scale": 1}, ...]; lora.h says more */
+  SRV_TABLE,  /* {"a class": ["a text", ...]} */
 } srv_kind;
 
 typedef struct srv_member {

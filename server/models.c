@@ -6,6 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *srv_models_path(const srv_settings *settings, size_t model) {
+  return settings->n_models ? settings->models[model] : NULL;
+}
+
+bool srv_models_looks(const srv_models *models, const gm_model *model) {
+  const char *wanted = out_model_info(model).head_clip;
+  return wanted && strcmp(wanted, models->clip_name) == 0;
+}
+
 /* The smallest picture: what counts is that all weights were read once. */
 static gm_status warm_up(gm_model *model, gm_error *err) {
   static const uint8_t grey[16 * 16 * 3] = {128};
@@ -26,7 +35,7 @@ static gm_status warm_up(gm_model *model, gm_error *err) {
 static gm_status open_model(srv_models *out, gm_engine *engine, const srv_settings *settings,
                             size_t i, gm_error *err) {
   gm_model_params params = settings->model_params;
-  const char *path = settings->n_models ? settings->models[i] : NULL;
+  const char *path = srv_models_path(settings, i);
   params.engine = engine;
   gm_status status = gm_model_open(&out->models[i], path, &params, err);
   if (status != GM_OK) return status;
@@ -60,10 +69,7 @@ gm_status srv_models_open(srv_models *out, gm_engine *engine, const srv_settings
   if (status != GM_OK) return status;
   gm_clip_info info = out_clip_info(out->clip);
   out->clip_name = info.name;
-  for (size_t i = 0; i < out->n; i++) {
-    const char *wanted = out_model_info(out->models[i]).head_clip;
-    out->with_clip[i] = wanted && strcmp(wanted, info.name) == 0;
-  }
+  for (size_t i = 0; i < out->n; i++) out->with_clip[i] = srv_models_looks(out, out->models[i]);
   out->clip_scope = settings->clip_model ? NULL : info.scope;
   return GM_OK;
 }

@@ -22,6 +22,10 @@ typedef struct srv_models {
 gm_status srv_models_open(srv_models *out, gm_engine *engine, const srv_settings *settings,
                           gm_error *err);
 void srv_models_close(srv_models *models);
+/* What gm_model_open took for the model of this number. */
+const char *srv_models_path(const srv_settings *settings, size_t model);
+/* Whether the model's head looks with the CLIP that is served. */
+bool srv_models_looks(const srv_models *models, const gm_model *model);
 /* The number of the model of that name; NULL: the first. SRV_MAX_MODELS where there is none. */
 size_t srv_models_find(const srv_models *models, const char *name);
 

@@ -12,6 +12,7 @@
 void srv_plan_free(void *user) {
   srv_plan *plan = user;
   srv_picture_give_back(&plan->server->pictures, plan->picture);
+  if (plan->variant) srv_lora_give_back(plan->server, plan->variant);
   json_decref(plan->json);
   free(plan->texts);
   free(plan);
@@ -243,7 +244,10 @@ static bool read_scene(srv_job *job, srv_plan *plan) {
             srv_plan_number(job, "temperature", &temperature) &&
             srv_plan_number(job, "top_p", &top_p) && srv_plan_number(job, "top_k", &top_k) &&
             srv_plan_number(job, "seed", &seed);
+  bool same = true;
+  ok = ok && srv_lora_read(job, json_object_get(plan->json, "lora"), plan->scales, &same);
   if (!ok) return false;
+  plan->own_scales = !same;
   /* 0 is a threshold here, and the default for the library. */
   if (conf >= 0) plan->scene.box_score_thres = fmaxf((float)conf, 1e-9F);
   if (iou >= 0) plan->scene.nms_thres = fmaxf((float)iou, 1e-9F);
@@ -280,14 +284,23 @@ bool srv_plan_read(srv_job *job, bool wants_picture) {
 
 /* ---- on the slot's thread ---- */
 
-gm_scene *srv_plan_scene(srv_job *job, const gm_image *image) {
+bool srv_plan_looks(const srv_job *job) {
   const srv_plan *plan = plan_of(job);
+  return plan->variant ? plan->variant->with_clip : job->server->models.with_clip[plan->model];
+}
+
+gm_scene *srv_plan_scene(srv_job *job, const gm_image *image) {
+  srv_plan *plan = plan_of(job);
   gm_error err = {0};
   gm_request *request;
   gm_scene *scene = NULL;
   gm_request_params params = gm_request_params_default();
   params.timeout = srv_job_time(job);
-  gm_model *model = job->server->models.models[plan->model];
+  if (plan->own_scales && !plan->variant)
+    plan->variant = srv_lora_take(job, plan->model, plan->scales);
+  if (plan->own_scales && !plan->variant) return NULL;
+  gm_model *model =
+      plan->variant ? plan->variant->model : job->server->models.models[plan->model];
   gm_status status = gm_request_scene(&request, model, image, &plan->scene, &params, &err);
   if (status == GM_OK) {
     srv_job_wait(job, request, NULL, NULL);

@@ -14,6 +14,9 @@ typedef struct srv_plan {
   gm_scene_params scene;
   gm_ask_params ask;
   out_box_format format;
+  bool own_scales; /* scales are not those of the start */
+  float scales[SRV_MAX_ADAPTERS];
+  srv_variant *variant; /* with these scales, held; or NULL */
   bool raw;
   bool large; /* one of srv.n_large */
   /* Of the one kind of request that has them. */
@@ -57,6 +60,8 @@ bool srv_plan_boxes(srv_job *job, const char *name, uint32_t width, uint32_t hei
  * answer, or where the job is over. Give it back. */
 gm_image *srv_plan_decode(srv_job *job);
 void srv_plan_give_back(srv_job *job, gm_image *image);
+/* Whether the head of the scene's model looks with the CLIP. */
+bool srv_plan_looks(const srv_job *job);
 /* The scene of the picture; NULL after an answer. */
 gm_scene *srv_plan_scene(srv_job *job, const gm_image *image);
 out_frame srv_plan_frame(const srv_plan *plan, const gm_image *image);

@@ -10,6 +10,7 @@ const srv_route srv_routes[] = {
     {"GET", "/v1/health", true, srv_health, NULL},
     {"GET", "/v1/models", false, srv_list_models, NULL},
     {"GET", "/props", false, srv_props, NULL},
+    {"GET", "/lora-adapters", false, srv_list_adapters, NULL},
     {"GET", "/slots", false, srv_list_slots, NULL},
     {"GET", "/metrics", false, srv_list_metrics, NULL},
     {"GET", "/openapi.json", true, srv_openapi, NULL},

@@ -195,6 +195,7 @@ static void finish(running *r) {
   srv_jobs_stop(&r->server);
   srv_http_free(r->http);
   srv_pictures_free(&r->server.pictures);
+  srv_lora_close(&r->server.variants);
   srv_models_close(&r->server.models);
   gm_engine_free(r->server.engine);
   close_named(r);
@@ -220,6 +221,13 @@ srv_end srv_run(const srv_settings *settings, gm_error *err) {
   r->server.settings = &r->settings;
   r->epoll = r->signals = r->server.wake = r->server.media = -1;
   pthread_mutex_init(&r->server.pictures.lock, NULL);
+  pthread_mutex_init(&r->server.variants.lock, NULL);
+  if (settings->model_params.n_adapters > SRV_MAX_ADAPTERS) {
+    snprintf(err->message, sizeof err->message, "--adapter: found %zu, wanted at most %d",
+             settings->model_params.n_adapters, SRV_MAX_ADAPTERS);
+    free(r);
+    return SRV_USAGE;
+  }
   if (!srv_fetch_begin() || !open_named(r, err)) {
     close_named(r);
     srv_fetch_end();

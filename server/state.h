@@ -6,6 +6,7 @@
 #include "job.h"
 #include "limits.h"
 #include "listening.h"
+#include "lora.h"
 #include "models.h"
 #include "pictures.h"
 
@@ -25,6 +26,7 @@ struct srv {
   int wake;           /* an eventfd: there is news for the HTTP thread */
   gm_engine *engine;
   srv_models models;
+  srv_variants variants; /* of models, with other adapters */
   srv_pictures pictures;
   srv_hosts hosts;        /* that pictures are fetched from */
   int media;              /* the folder of --media-path; -1: none */
