@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts instructions, for processors where time cannot be measured, and writes the table of docs/SPEED.md.
+"""Counts instructions, for processors where time cannot be measured, and writes the table of docs/SPEED-LOG.md.
 
     cmake --build --preset release --target bench_instructions
     bench/instructions.py [--arm BUILD]        # BUILD: build/aarch64, as scripts/aarch64.sh leaves it
@@ -16,7 +16,7 @@ import sys
 import neon_loops
 
 ROOT = neon_loops.ROOT
-PAGE = os.path.join(ROOT, "docs", "SPEED.md")
+PAGE = os.path.join(ROOT, "docs", "SPEED-LOG.md")
 BEGIN, END = "<!-- instructions: begin -->", "<!-- instructions: end -->"
 
 # rows of the table: (work of bench/instructions.c, type, kernel of neon_loops)

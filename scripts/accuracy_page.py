@@ -210,7 +210,7 @@ All that follows is measured on `tests/data/models/groma-mini`, which the refere
 that code are known: the official code in fp32 on the same pictures is "reference". Its architecture is that of the
 embedded model. A file of f32 equals it. A file of f16, the type of the
 checkpoint, holds the same weights. It computes the same too, except on processors with products of bf16, which round
-their factors (docs/SPEED.md).
+their factors (docs/SPEED-LOG.md).
 
 {accuracy}
 

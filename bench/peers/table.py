@@ -51,14 +51,17 @@ def cells(name, entry):
     return [work, f"{number(ours['min'])} ({number(ours['median'])})", others, ratio, wanted, share(entry)]
 
 
-def line(name, entry):
-    return "| " + " | ".join([*cells(name, entry), entry["commit"]]) + " |"
+def line(name, entry, processor=""):
+    """A row that was measured on another processor than this one is kept, and marked."""
+    stale = entry["processor"] and processor and entry["processor"] != processor
+    origin = [entry["commit"], entry["date"]] + ([f"stale: {entry['processor']}"] if stale else [])
+    return "| " + " | ".join([*cells(name, entry), ", ".join(origin)]) + " |"
 
 
 TITLES = {"best": "All that the processor has", "avx2": "Capped at AVX2"}
 
 
-def section(cpu, entries):
+def section(cpu, entries, processor):
     import cases
     first = next(iter(entries.values()))
     limits = [e["limits"] for e in entries.values() if e["limits"]]
@@ -67,9 +70,9 @@ def section(cpu, entries):
         for key, unit in (("fp32_gflops", "GFLOP/s fp32"), ("int8_gops", "GOP/s int8"), ("read_gbs", "GB/s read")))
     machine = next(e for e in entries.values() if e["processor"])
     out = [f"**{TITLES[cpu]}.** {machine['processor']}, {first['threads']} threads, kernels {machine['kernels']}; "
-           f"limits in the same runs: {low_high}. {first['date']}.", "",
-           "| work | gromatic | peers | ratio to the fastest | wanted | of the limit | commit |", "|---|---|---|---|---|---|---|"]
-    return out + [line(name, entries[name]) for name in cases.CASES if name in entries]
+           f"limits in the same runs: {low_high}.", "",
+           "| work | gromatic | peers | ratio to the fastest | wanted | of the limit | commit, date |", "|---|---|---|---|---|---|---|"]
+    return out + [line(name, entries[name], processor) for name in cases.CASES if name in entries]
 
 
 def write(path):
@@ -80,9 +83,11 @@ def write(path):
             versions.update(entry["peers"])
     text = ["Least time (median in brackets) of alternating runs. Peers: " +
             ", ".join(f"{n} {v}" for n, v in sorted(versions.items())) + ".", ""]
+    newest = max((e for entries in store.values() for e in entries.values() if e["processor"]),
+                 key=lambda e: e["date"], default={"processor": ""})
     for cpu in ("best", "avx2"):
         if cpu in store:
-            text += [*section(cpu, store[cpu]), ""]
+            text += [*section(cpu, store[cpu], newest["processor"]), ""]
     print("\n".join(text))
     with open(PAGE) as file:
         page = file.read()

@@ -282,7 +282,7 @@ class Model(Owner):
     drawn emoji only. engine: threads and memory to share with other models; None: an engine of its own with this many
     threads. mmap: map the file (True) or read it into memory. mlock: pin it there. context: positions that prompt and
     answer may have together. cache_type_k, cache_type_v: "f32", "f16" or "q8_0". fast: round where that is faster
-    (docs/SPEED.md). cache: a folder that keeps what was computed of pictures between runs, up to cache_bytes.
+    (docs/SPEED-LOG.md). cache: a folder that keeps what was computed of pictures between runs, up to cache_bytes.
     adapters: paths or Adapters.
 
     Any number of threads may use it at once. Closing it gives its memory back when its scenes are closed too.

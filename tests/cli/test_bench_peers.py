@@ -105,6 +105,13 @@ class Peers(unittest.TestCase):
         self.assertEqual((list(rows), list(kept)), (["prefill"], ["prefill"]))
         self.assertIn("failed: vit\n", err)
 
+    def test_rows_of_another_machine_are_marked(self):
+        _, kept, _ = self.measure("prefill")
+        sys.path.insert(0, os.path.dirname(RUN))
+        import table
+        self.assertTrue(table.line("prefill", kept["prefill"], "another").endswith(", stale: none |"))
+        self.assertNotIn("stale", table.line("prefill", kept["prefill"], "none"))
+
     def test_no_index_is_a_must(self):
         with open(os.path.join(os.path.dirname(RUN), "requirements.txt")) as file:
             self.assertNotIn("index", file.read())

@@ -7,7 +7,7 @@
  * to 128 at most. With activations of 255 at most, the products of four stay below 2^15. One
  * vpmaddwd then widens two of these sums and multiplies them by the step, in units of the
  * chunk's largest step / 1023; 32 times 2 * 2^15 * 1023 stays below 2^31. So 8 elements cost
- * five instructions. docs/SPEED.md says what the rounding changes.
+ * five instructions. docs/SPEED-LOG.md says what the rounding changes.
  *
  * Activations are bytes to which 128 was added; what that adds to the sums is known when the
  * panel is made, so the sums begin at minus that.

@@ -3,7 +3,7 @@
  *
  * While a panel is unpacked, 256 elements of a row of w are brought to one scale, as bytes. The
  * tile then multiplies by scales once in 256 elements instead of once in 16 or 32, and needs no
- * minima for Q4_K. docs/SPEED.md says what that changes. Activations have one scale per row and
+ * minima for Q4_K. docs/SPEED-LOG.md says what that changes. Activations have one scale per row and
  * 256 elements too. vpdpbusd multiplies unsigned by signed bytes: 128 is added to the weights,
  * and the activations' sums serve to subtract that again.
  *
