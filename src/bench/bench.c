@@ -1,6 +1,7 @@
 /* bench.c - see bench.h. */
 #include "bench.h"
 
+#include "prefetch.h"
 #include "struct_size.h"
 #include "tensor_names.h"
 #include "types.h"
@@ -52,14 +53,17 @@ static void int8_task(void *arg, size_t task, size_t worker) {
   p->sums[task] = (uint64_t)sink;
 }
 
-/* Sums 8 streams of words, so that it waits for loads, not for additions. */
+/* Sums 8 streams of words, so that it waits for loads, not for additions; and asks for words
+ * that far ahead, as the kernels do, since the processor's own prefetching ends at a page. */
 static void read_task(void *arg, size_t task, size_t worker) {
   (void)worker;
   gm_read_piece *piece = (gm_read_piece *)arg + task;
   const uint64_t *x = piece->memory;
   uint64_t sum[8] = {0};
-  for (size_t i = 0; i + 8 <= piece->bytes / sizeof *x; i += 8)
+  for (size_t i = 0; i + 8 <= piece->bytes / sizeof *x; i += 8) {
+    gm_prefetch_ahead(x + i, 64);
     for (size_t k = 0; k < 8; k++) sum[k] += x[i + k];
+  }
   piece->sum = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
 }
 
@@ -91,20 +95,47 @@ static double read_rate(gm_compute *c, int pages) {
   return best;
 }
 
-/* Operations per second of a probe, the best of five runs of some tens of milliseconds. */
-static double rate_of(gm_compute *c, gm_task_fn task, probe *p) {
+/* Operations per second of a probe, the best of some runs of about `seconds` each. */
+static double rate_of(gm_compute *c, gm_task_fn task, probe *p, int runs, double seconds) {
   double best = 0;
   size_t n = gm_pool_threads(c->pool);
-  p->rounds = 200000;
-  for (int i = 0; i < 5; i++) {
-    double began = now();
+  p->rounds = 2000;
+  for (int i = 0; i < runs;) {
+    double began = now(), operations = 0;
     gm_pool_run(c->pool, task, p, n);
-    double seconds = now() - began, operations = 0;
+    double took = now() - began;
     for (size_t k = 0; k < n; k++) operations += (double)p->operations[k];
-    if (operations / seconds > best) best = operations / seconds;
-    if (seconds < 0.03) p->rounds *= seconds > 0 ? 1 + (size_t)(0.04 / seconds) : 2;
+    if (operations / took > best) best = operations / took;
+    if (took < seconds / 2)
+      p->rounds *= took > seconds / 32 ? 2 : 8;
+    else
+      i++;
   }
   return best;
+}
+
+enum { RUNS = 5, RUNS_AGAIN = 3 };
+#define RUN_SECONDS 0.04
+#define RUN_AGAIN_SECONDS 0.01
+
+/* Raises a limit of arithmetic, if it is higher now: a neighbour on the same core can halve it
+ * for seconds, and it must not have been measured in those alone. */
+static gm_status measure_again(gm_compute *c, gm_limits *limits, const char *limit) {
+  double *rate = NULL;
+  gm_task_fn task = NULL;
+  if (strcmp(limit, "fp32") == 0) rate = &limits->fp32_gflops, task = fp32_task;
+  if (strcmp(limit, "bf16") == 0) rate = &limits->bf16_gflops, task = bf16_task;
+  if (strcmp(limit, "int8") == 0) rate = &limits->int8_gops, task = int8_task;
+  if (!rate || *rate == 0) return GM_OK;
+  size_t n = gm_pool_threads(c->pool);
+  gm_arena_mark mark = gm_arena_save(&c->arena);
+  uint64_t *numbers = gm_scratch(c, 2 * n * sizeof *numbers, "the limits' sums");
+  if (!numbers) return GM_ERR_MEMORY;
+  probe p = {.kernels = c->kernels, .operations = numbers, .sums = numbers + n};
+  double again = rate_of(c, task, &p, RUNS_AGAIN, RUN_AGAIN_SECONDS) * 1e-9;
+  if (again > *rate) *rate = again;
+  gm_arena_restore(&c->arena, mark);
+  return GM_OK;
 }
 
 gm_status gm_bench_measure_limits(gm_compute *c, gm_limits *out) {
@@ -113,9 +144,10 @@ gm_status gm_bench_measure_limits(gm_compute *c, gm_limits *out) {
   uint64_t *numbers = gm_scratch(c, 2 * n * sizeof *numbers, "the limits' sums");
   if (!numbers) return GM_ERR_MEMORY;
   probe p = {.kernels = c->kernels, .operations = numbers, .sums = numbers + n};
-  out->fp32_gflops = rate_of(c, fp32_task, &p) * 1e-9;
-  out->int8_gops = rate_of(c, int8_task, &p) * 1e-9;
-  out->bf16_gflops = c->kernels->probe.bf16 ? rate_of(c, bf16_task, &p) * 1e-9 : 0;
+  out->fp32_gflops = rate_of(c, fp32_task, &p, RUNS, RUN_SECONDS) * 1e-9;
+  out->int8_gops = rate_of(c, int8_task, &p, RUNS, RUN_SECONDS) * 1e-9;
+  out->bf16_gflops =
+      c->kernels->probe.bf16 ? rate_of(c, bf16_task, &p, RUNS, RUN_SECONDS) * 1e-9 : 0;
   gm_arena_restore(&c->arena, mark);
   out->read_gbs = read_rate(c, MADV_HUGEPAGE) * 1e-9;
   out->read_small_pages_gbs = read_rate(c, MADV_NOHUGEPAGE) * 1e-9;
@@ -273,13 +305,15 @@ gm_status gm_bench_run(gm_bench_results *results, gm_compute *c, const gm_bench_
     free(seconds);
     return gm_fail_memory(c->err, "the report", sizeof *row);
   }
+  gm_limits *limits = job->limits ? job->limits : &results->limits;
   gm_status status = run_all(c, job, repeat, seconds, seconds + repeat);
+  if (status == GM_OK) status = measure_again(c, limits, job->limit);
   if (status == GM_OK) {
     double rate = 0, share = 0;
     if (job->pieces)
       share = share_of_reading(job, repeat, seconds, seconds + repeat, &rate);
     else
-      rate = limit_rate(job->limits ? job->limits : &results->limits, job);
+      rate = limit_rate(limits, job);
     qsort(seconds, repeat, sizeof *seconds, by_value);
     double work = strcmp(job->limit, "read") == 0 ? job->bytes : job->operations;
     if (!job->pieces && rate > 0) share = work / seconds[0] / rate;

@@ -50,8 +50,8 @@ typedef struct gm_bench_job {
   const char *stage; /* a literal */
   char shape[64];
   double operations, bytes;
-  const char *limit;       /* "fp32", "bf16", "int8", "read" or "" */
-  const gm_limits *limits; /* those of c's kernels; NULL: the report's */
+  const char *limit; /* "fp32", "bf16", "int8", "read" or "" */
+  gm_limits *limits; /* those of c's kernels, which it may raise; NULL: the report's */
   /* For "read": what the job reads. NULL: the rate of the limits above is used. */
   gm_read_piece *pieces;
   size_t n_pieces;
@@ -61,7 +61,7 @@ typedef struct gm_bench_job {
   void *user;
 } gm_bench_job;
 
-/* Runs it `repeat` times and appends its line. */
+/* Runs it `repeat` times, measures its limit of arithmetic again, and appends its line. */
 gm_status gm_bench_run(gm_bench_results *results, gm_compute *c, const gm_bench_job *job,
                        uint32_t repeat);
 

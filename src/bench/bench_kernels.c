@@ -74,7 +74,7 @@ typedef struct kernel_bench {
   uint32_t repeat;
 } kernel_bench;
 
-static gm_status time_product(const kernel_bench *b, gm_compute *c, const gm_limits *limits,
+static gm_status time_product(const kernel_bench *b, gm_compute *c, gm_limits *limits,
                               const type_stages *of, const size_t shape[3]) {
   gm_type type = of->type;
   const char *stage = shape[0] == 1 ? of->one_row : of->many_rows;
@@ -114,7 +114,7 @@ static const size_t language_shapes[][3] = {
 static const size_t one_row_shapes[][3] = {{1, 4096, 4096}, {1, 32114, 4096}};
 static const size_t small_shape[3] = {256, 1024, 4096}, plain_shape[3] = {64, 512, 1024};
 
-static gm_status time_type(const kernel_bench *b, gm_compute *c, const gm_limits *limits,
+static gm_status time_type(const kernel_bench *b, gm_compute *c, gm_limits *limits,
                            const type_stages *of, bool best) {
   bool quantised = gm_type_traits_of(of->type)->quantised;
   const size_t(*shapes)[3] = quantised ? language_shapes : vision_shapes;
@@ -245,11 +245,11 @@ static bool needs_limits(const kernel_bench *b) {
 
 static gm_status time_table(const kernel_bench *b, gm_compute *c) {
   bool best = c->kernels == gm_kernels_best();
-  gm_limits limits = b->results->limits;
-  if (!best && needs_limits(b)) GM_TRY(gm_bench_measure_limits(c, &limits));
+  gm_limits below = b->results->limits, *limits = best ? &b->results->limits : &below;
+  if (!best && needs_limits(b)) GM_TRY(gm_bench_measure_limits(c, limits));
   for (size_t i = 0; i < N_TYPES; i++) {
     GM_TRY(gm_poll(c));
-    GM_TRY(time_type(b, c, &limits, &types[i], best));
+    GM_TRY(time_type(b, c, limits, &types[i], best));
   }
   return time_rows(b, c);
 }

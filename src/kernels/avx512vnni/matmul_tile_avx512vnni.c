@@ -3,9 +3,9 @@
  *
  * While a panel is unpacked, 256 elements of a row of w are brought to one scale, as bytes. The
  * tile then multiplies by scales once in 256 elements instead of once in 16 or 32, and needs no
- * minima for Q4_K. docs/SPEED-LOG.md says what that changes. Activations have one scale per row and
- * 256 elements too. vpdpbusd multiplies unsigned by signed bytes: 128 is added to the weights,
- * and the activations' sums serve to subtract that again.
+ * minima for Q4_K. docs/SPEED-LOG.md says what that changes. Activations have one scale per row
+ * and 256 elements too. vpdpbusd multiplies unsigned by signed bytes: 128 is added to the
+ * weights, and the activations' sums serve to subtract that again.
  *
  * Panel of 32 rows of w, per chunk of 256 elements: bytes [64][32][4] (element / 4, row,
  * element % 4), then float d[32]. */
