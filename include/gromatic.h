@@ -608,6 +608,7 @@ typedef struct gm_clip_info {
   uint32_t context;  /* tokens of a text, start and end included; longer texts are cut */
   float logit_scale; /* multiplies scores before the softmax over classes */
   const char *scope; /* as in gm_model_info */
+  bool calibrated;   /* it has a head for gm_label_regions: docs/LABEL.md */
 } gm_clip_info;
 /* Strings live as long as the clip. */
 GM_API gm_status gm_clip_get_info(const gm_clip *clip, gm_clip_info *out, gm_error *err);
@@ -727,6 +728,13 @@ typedef struct gm_classify_params {
   double stop;       /* wca: look at crops in rounds, and stop when the leader is wrong with at
                         most this probability (docs/WCA.md); 0: look at all */
   size_t top;        /* labels returned; 0: all */
+  /* Of gm_label_regions: which regions get no name. */
+  const float *region_scores; /* [n] of the regions, as the proposer gave them (0 to 1), which a
+                                 head looks at too; NULL: not known */
+  const float *limits; /* [classes] the least raw score of each class; NaN: the head decides.
+                          NULL: it always does */
+  float min_present;   /* what the head refuses: a lower `present`. 0: its own limit; negative:
+                          nothing. Not used where there is no head */
 } gm_classify_params;
 
 static inline gm_classify_params gm_classify_params_default(void) {
@@ -739,6 +747,11 @@ typedef struct gm_classification {
   size_t struct_size;
   size_t n_labels; /* gm_label_at */
   size_t n_crops;  /* that were looked at; 0 where the method looks at the whole picture */
+  /* How likely the best label is right, 0 to 1. gm_label_regions with a CLIP that has a head
+   * for this method (docs/LABEL.md): a measured probability. Else the best label's score. */
+  float present;
+  bool calibrated; /* present is measured */
+  bool none;       /* of gm_label_regions: the region is none of the classes, by the params */
 } gm_classification;
 
 typedef struct gm_label {
@@ -766,9 +779,10 @@ GM_API void gm_classification_free(gm_classification *classification);
  * the other regions nor the other classes. All regions are encoded together, and kept together
  * where view->cache is set. view: method, part and boxes are not used. A region fits its thing
  * closely already, so its crops are fewer and larger than a picture's: crops 0 means 10, alpha
- * 0 means 0.7, beta 0 means 1 (measured in docs/LABEL.md). classify: stop is not used. Free the
- * results one by one. On failure all are NULL. GM_ERR_ARGUMENT where the classes are of another
- * model, as in gm_classify. progress: "crops". */
+ * 0 means 0.7, beta 0 means 1 (measured in docs/LABEL.md). classify: stop is not used. A region
+ * that is none of the classes has its labels all the same, and `none` is true. Free the results
+ * one by one. On failure all are NULL. GM_ERR_ARGUMENT where the classes are of another model,
+ * as in gm_classify. progress: "crops". */
 GM_API gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *regions,
                                   size_t n, const gm_classes *classes,
                                   const gm_view_params *view,

@@ -1,6 +1,7 @@
 /* api_classify.c - gm_view and gm_classify. */
 #include "alignment.h"
 #include "feature_keys.h"
+#include "label_look.h"
 #include "look.h"
 
 #include <math.h>
@@ -223,12 +224,19 @@ gm_status gm_classify(gm_view *view, const gm_classes *classes,
   gm_status status = gm_look(view, classes, &own, &calls, &mix, &r->base.n_crops, err);
   if (status == GM_OK)
     status = rank(r, classes, mix.vector, view->clip->model->hparams.logit_scale, own.top, err);
+  if (status == GM_OK) r->base.present = r->labels[0].score;
   free(mix.weights);
   if (status == GM_OK)
     *out = &r->base;
   else
     gm_classification_free(&r->base);
   return status;
+}
+
+void gm_classification_raw(const gm_classification *classification, size_t n_classes,
+                           float *raw) {
+  const labels *r = (const labels *)classification;
+  for (size_t i = 0; i < n_classes; i++) raw[r->labels[i].class_index] = r->labels[i].raw_score;
 }
 
 gm_status gm_label_at(const gm_classification *classification, size_t i, gm_label *out) {

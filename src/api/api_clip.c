@@ -23,6 +23,8 @@ static gm_status open_parts(gm_clip *clip, const char *path, const gm_clip_param
                                .n_adapters = params->n_adapters};
   GM_TRY(gm_opened_open(&clip->base, path ? path : DEFAULT_CLIP, &how, err));
   GM_TRY(gm_vocabulary_sha256(clip->base.file, clip->vocabulary, err));
+  GM_TRY(gm_label_head_read(&clip->own_head, clip->base.file, err));
+  clip->head = gm_changes_label(&clip->base.adapted.changes, clip->own_head);
   return gm_clip_model_load(&clip->model, clip->base.weights, err);
 }
 
@@ -46,6 +48,7 @@ void gm_clip_free(gm_clip *clip) {
   if (!clip) return;
   gm_clip_model_free(clip->model);
   gm_opened_close(&clip->base);
+  gm_label_head_free(clip->own_head);
   pthread_mutex_destroy(&clip->lock);
   free(clip);
 }
@@ -62,6 +65,7 @@ gm_status gm_clip_get_info(const gm_clip *clip, gm_clip_info *out, gm_error *err
       .context = (uint32_t)clip->model->text.context,
       .logit_scale = clip->model->hparams.logit_scale,
       .scope = clip->base.world ? clip->base.world->scope : NULL,
+      .calibrated = clip->head != NULL,
   };
   return GM_STRUCT_WRITE(gm_clip_info, out, &info, err);
 }

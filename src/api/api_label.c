@@ -1,11 +1,12 @@
-/* api_label.c - gm_label_regions: the views of a picture's regions, encoded as one batch, and
- * the classification of each. */
+/* api_label.c - gm_label_regions: the views of a picture's regions, encoded as one batch, the
+ * classification of each, and how likely its name is right. */
 #include "classes.h"
 #include "clip_handles.h"
 #include "feature_cache.h"
 #include "feature_keys.h"
-#include "view.h"
+#include "label_look.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,23 +85,107 @@ static gm_status encode_together(gm_view **views, size_t n, gm_clip *clip,
   return status;
 }
 
-static gm_status label(gm_clip *clip, const gm_image *image, const gm_box *regions, size_t n,
-                       const gm_classes *classes, const gm_view_params *view,
-                       const gm_classify_params *scoring, const gm_callbacks *callbacks,
+/* ---- how likely the name is right ---- */
+
+/* What the head makes of the signals, and what was decided. */
+static void decide(const gm_label_unit *unit, const float *signals,
+                   const gm_classify_params *params, gm_classification *found) {
+  gm_label best = {.struct_size = sizeof best};
+  float limit = !unit || params->min_present < 0 ? 0
+                : params->min_present > 0        ? params->min_present
+                                                 : unit->limit;
+  if (unit) found->present = gm_label_present(unit, signals);
+  found->calibrated = unit != NULL;
+  found->none = unit && found->present < limit;
+  if (!params->limits || gm_label_at(found, 0, &best) != GM_OK) return;
+  float own = params->limits[best.class_index];
+  if (!isnan(own)) found->none = best.raw_score < own;
+}
+
+/* The part of the head that knows as much; NULL: none holds. */
+static const gm_label_unit *unit_for(const gm_clip *clip, const gm_classes *classes,
+                                     const gm_classify_params *params) {
+  const gm_label_head *head = clip->head;
+  if (!head || strcmp(head->method, gm_method_name(classes->method)) != 0) return NULL;
+  const gm_label_unit *unit = &head->units[params->region_scores != NULL];
+  if (unit->n == 0) unit = &head->units[0];
+  return unit->n ? unit : NULL;
+}
+
+/* ---- naming ---- */
+
+typedef struct naming {
+  const gm_box *regions;
+  size_t n;
+  const gm_classes *classes;
+  const gm_classify_params *params;
+  const gm_label_unit *unit;
+  float *raw; /* [classes] */
+  gm_label_seen *seen;
+  void *user;
+} naming;
+
+static gm_status name_region(const naming *k, size_t i, gm_view *view,
+                             const gm_callbacks *callbacks, gm_classification **out,
+                             gm_error *err) {
+  float signals[GM_LABEL_SIGNALS] = {0};
+  size_t n = gm_classes_count(k->classes);
+  GM_TRY(gm_classify(view, k->classes, k->params, callbacks, out, err));
+  if (k->unit || k->seen) {
+    gm_classification_raw(*out, n, k->raw);
+    gm_label_place_signals(signals, view, k->regions, k->params->region_scores, k->n, i);
+    gm_label_name_signals(signals, view, k->classes, k->raw, NULL, n);
+  }
+  decide(k->unit, signals, k->params, *out);
+  return k->seen ? k->seen(k->user, i, view, k->raw, signals, err) : GM_OK;
+}
+
+static gm_status label(const naming *k, gm_clip *clip, const gm_image *image,
+                       const gm_view_params *view, const gm_callbacks *callbacks,
                        gm_classification **results, gm_error *err) {
+  size_t n = k->n;
   gm_view **views = calloc(n, sizeof *views);
   if (!views) return gm_fail_memory(err, "the regions", n * sizeof *views);
-  gm_status status = place(views, clip, image, regions, n, view, err);
+  gm_status status = place(views, clip, image, k->regions, n, view, err);
   if (status == GM_OK)
     status = encode_together(views, n, clip, image, view->cache, callbacks, err);
   for (size_t i = 0; i < n && status == GM_OK; i++)
-    status = gm_classify(views[i], classes, scoring, callbacks, &results[i], err);
+    status = name_region(k, i, views[i], callbacks, &results[i], err);
   for (size_t i = 0; i < n; i++) gm_view_free(views[i]);
   free(views);
   for (size_t i = 0; i < n && status != GM_OK; i++) {
     gm_classification_free(results[i]);
     results[i] = NULL;
   }
+  return status;
+}
+
+gm_status gm_label_look(gm_clip *clip, const gm_image *image, const gm_box *regions, size_t n,
+                        const gm_classes *classes, const gm_view_params *view,
+                        const gm_classify_params *classify, const gm_callbacks *callbacks,
+                        gm_classification **results, gm_label_seen *seen, void *user,
+                        gm_error *err) {
+  gm_view_params crops = *view;
+  gm_classify_params scoring = *classify;
+  crops.method = classes->method;
+  crops.boxes = NULL;
+  crops.n_boxes = 0;
+  scoring.stop = 0;
+  naming k = {.regions = regions,
+              .n = n,
+              .classes = classes,
+              .params = &scoring,
+              .unit = unit_for(clip, classes, &scoring),
+              .raw = calloc(gm_classes_count(classes) + 1, sizeof *k.raw),
+              .seen = seen,
+              .user = user};
+  gm_entry entry; /* around all of it: a region would else wait for its turn again and again */
+  gm_status status = k.raw ? gm_clip_enter(clip, &entry, callbacks, err)
+                           : gm_fail_memory(err, "the scores", gm_classes_count(classes));
+  if (status == GM_OK)
+    status =
+        gm_engine_leave(&entry, label(&k, clip, image, &crops, entry.callbacks, results, err));
+  free(k.raw);
   return status;
 }
 
@@ -117,12 +202,6 @@ gm_status gm_label_regions(gm_clip *clip, const gm_image *image, const gm_box *r
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
   GM_TRY(gm_clip_check_classes(clip, classes, &calls, err));
   if (n == 0) return GM_OK;
-  crops.method = classes->method;
-  crops.boxes = NULL;
-  crops.n_boxes = 0;
-  scoring.stop = 0;
-  gm_entry entry; /* around all of it: a region would else wait for its turn again and again */
-  GM_TRY(gm_clip_enter(clip, &entry, &calls, err));
-  return gm_engine_leave(&entry, label(clip, image, regions, n, classes, &crops, &scoring,
-                                       entry.callbacks, results, err));
+  return gm_label_look(clip, image, regions, n, classes, &crops, &scoring, &calls, results,
+                       NULL, NULL, err);
 }

@@ -9,10 +9,12 @@
 struct gm_clip {
   gm_opened base;
   gm_clip_model *model;
-  pthread_mutex_t lock; /* of sum */
-  char sum[65];         /* of the file's bytes, once it was asked for; "" before */
-  char maker[65];       /* of sum and what computes, likewise */
-  char vocabulary[65];  /* SHA-256 of its tokens */
+  pthread_mutex_t lock;      /* of sum */
+  char sum[65];              /* of the file's bytes, once it was asked for; "" before */
+  char maker[65];            /* of sum and what computes, likewise */
+  char vocabulary[65];       /* SHA-256 of its tokens */
+  gm_label_head *own_head;   /* of its file */
+  const gm_label_head *head; /* in use; NULL: none */
 };
 
 /* What names its features in the cache: the file's sum, the kernels and this library; it lives

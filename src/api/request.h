@@ -55,6 +55,7 @@ struct gm_request {
   gm_view_params view_params;
   gm_classify_params classify_params;
   gm_box *boxes;
+  float *limits; /* of classify_params */
   float *scores;
 
   /* Results that were not taken. */

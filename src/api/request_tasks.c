@@ -207,6 +207,15 @@ gm_status gm_request_classify(gm_request **out, gm_view *view, const gm_classes 
   return begun(out, status);
 }
 
+static gm_status copy_limits(gm_request *r, const float *limits, const gm_classes *classes,
+                             gm_error *err) {
+  size_t n = gm_classes_count(classes);
+  r->limits = malloc(n * sizeof *r->limits);
+  if (!r->limits) return gm_fail_memory(err, "the limits", n * sizeof *r->limits);
+  memcpy(r->limits, limits, n * sizeof *limits);
+  return GM_OK;
+}
+
 static gm_status label(gm_request *r, const gm_callbacks *inner, gm_error *err) {
   return gm_label_regions(r->clip, r->image, r->boxes, r->n, r->classes, &r->view_params,
                           &r->classify_params, inner, r->classifications, err);
@@ -225,7 +234,8 @@ gm_status gm_request_label(gm_request **out, gm_clip *clip, const gm_image *imag
   GM_TRY(gm_request_new(out, params, err));
   gm_request *r = *out;
   gm_status status = room_for_classifications(r, n, err);
-  if (status == GM_OK) status = copy_boxes(r, regions, NULL, n, err);
+  if (status == GM_OK) status = copy_boxes(r, regions, own.region_scores, n, err);
+  if (status == GM_OK && own.limits) status = copy_limits(r, own.limits, classes, err);
   r->clip = clip;
   r->image = gm_image_share(image);
   r->classes = classes;
@@ -234,6 +244,8 @@ gm_status gm_request_label(gm_request **out, gm_clip *clip, const gm_image *imag
   r->view_params.boxes = NULL;
   r->view_params.n_boxes = 0;
   r->classify_params = own;
+  r->classify_params.region_scores = own.region_scores ? r->scores : NULL;
+  r->classify_params.limits = r->limits;
   if (status == GM_OK)
     status = submit_call(r, clip->base.engine, clip->base.kernels, label, err);
   return begun(out, status);
@@ -319,6 +331,7 @@ void gm_request_free_task(gm_request *r) {
   free(r->call);
   gm_image_free(r->image);
   free(r->boxes);
+  free(r->limits);
   free(r->scores);
   gm_scene_free(r->made);
   gm_answer_free(r->answer);

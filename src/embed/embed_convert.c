@@ -17,8 +17,11 @@ static gm_status fits(const char *model, const char *head, bool *same, gm_error 
   GM_TRY(gm_model_file_open(&file, model, true, false, err));
   gm_status status = gm_adapter_open(&adapter, head, err);
   if (status == GM_OK) status = gm_present_weights(file, weights, err);
-  if (status == GM_OK)
-    *same = adapter->present && strcmp(adapter->present->weights, weights) == 0;
+  if (status == GM_OK) {
+    const char *present = adapter->present ? adapter->present->weights : NULL;
+    const char *fitted = adapter->label ? adapter->label->weights : present;
+    *same = fitted && strcmp(fitted, weights) == 0;
+  }
   gm_adapter_close(adapter);
   gm_model_file_close(file);
   return status;

@@ -19,6 +19,7 @@ void gm_adapter_close(gm_adapter *adapter) {
   free(adapter->parts);
   gm_model_file_close(adapter->file);
   gm_present_head_free(adapter->present);
+  gm_label_head_free(adapter->label);
   free(adapter);
 }
 
@@ -164,8 +165,10 @@ static gm_status read_all(gm_adapter *adapter, gm_error *err) {
   size_t n = gm_model_file_n_tensors(adapter->file);
   GM_TRY(read_head(adapter, err));
   GM_TRY(gm_present_head_read(&adapter->present, adapter->file, err));
+  GM_TRY(gm_label_head_read(&adapter->label, adapter->file, err));
   adapter->head.present = adapter->present;
-  if (n == 0 && !adapter->present)
+  adapter->head.label = adapter->label;
+  if (n == 0 && !adapter->present && !adapter->label)
     return gm_fail(err, GM_ERR_MODEL,
                    "%s: found an adapter without tensors: it changes nothing", adapter->path);
   adapter->parts = calloc(n + 1, sizeof *adapter->parts);

@@ -4,11 +4,12 @@
  * low-rank pair of a matrix (NAME.lora_a [rank, in], NAME.lora_b [out, rank]; the matrix grows
  * by scale * alpha / rank * b a) or a difference to a whole tensor (NAME.diff, which is scaled
  * too). It may also bring a head that says whether a phrase's thing is there
- * (present_head.h), or nothing else. What a file may change is known when it meets its base:
+ * (present_head.h), or how likely a region's name is right (label_head.h), or nothing else. What a file may change is known when it meets its base:
  * adapter_changes.h. */
 #ifndef GM_ADAPTER_H
 #define GM_ADAPTER_H
 
+#include "label_head.h"
 #include "present_head.h"
 
 /* One change. Its arrays are f32, and finite. */
@@ -31,6 +32,7 @@ typedef struct gm_adapter_head {
   const char *vocabulary;         /* gm_adapter_tie's; NULL: not said */
   const char *base;               /* gm_adapter_tie's; NULL: not said */
   const gm_present_head *present; /* NULL: none */
+  const gm_label_head *label;     /* NULL: none */
 } gm_adapter_head;
 
 typedef struct gm_adapter {
@@ -41,6 +43,7 @@ typedef struct gm_adapter {
   char sha256[65]; /* of the file */
   gm_model_file *file;
   gm_present_head *present;
+  gm_label_head *label;
   float **owned; /* [n_owned] arrays that the file has in another type */
   size_t n_owned;
 } gm_adapter;

@@ -178,13 +178,21 @@ const gm_present_head *gm_changes_present(const gm_adapter_changes *changes,
   return present;
 }
 
+const gm_label_head *gm_changes_label(const gm_adapter_changes *changes,
+                                      const gm_label_head *base) {
+  const gm_label_head *label = base;
+  for (size_t i = 0; i < changes->n_adapters; i++)
+    if (changes->adapters[i].scale != 0) label = changes->adapters[i].adapter->label;
+  return label;
+}
+
 void gm_changes_key(const gm_adapter_changes *changes, char key[65]) {
   gm_sha256_state sha;
   bool any = false;
   gm_sha256_begin(&sha);
   for (size_t i = 0; i < changes->n_adapters; i++) {
     const gm_applied *applied = &changes->adapters[i];
-    if (applied->scale == 0) continue;
+    if (applied->scale == 0 || applied->adapter->n == 0) continue;
     any = true;
     gm_sha256_add_text(&sha, applied->adapter->sha256);
     gm_sha256_add(&sha, &applied->scale, sizeof applied->scale);

@@ -40,10 +40,12 @@ size_t gm_changes_of(const gm_adapter_changes *changes, size_t tensor, size_t *f
  * elements: adds the changes. */
 void gm_change_add(const gm_change *change, size_t columns, size_t at, size_t n, float *values);
 
-/* The head that holds with the changes: the base's own (may be NULL) where no adapter is in
- * use, else that of the last one, which changed the model after the others. NULL: none. */
+/* The heads that hold with the changes: the base's own (may be NULL) where no adapter is in
+ * use, else those of the last one, which changed the model after the others. NULL: none. */
 const gm_present_head *gm_changes_present(const gm_adapter_changes *changes,
                                           const gm_present_head *base);
+const gm_label_head *gm_changes_label(const gm_adapter_changes *changes,
+                                      const gm_label_head *base);
 
 /* What results depend on, for keys of caches: hashes and scales of the adapters that change
  * something; "" if none does. */

@@ -36,6 +36,7 @@ static void put_head(gm_gguf_writer *writer, const gm_adapter_head *head) {
   if (head->vocabulary) gm_gguf_put_string(writer, GM_ADAPTER_VOCABULARY, head->vocabulary);
   if (head->base) gm_gguf_put_string(writer, GM_ADAPTER_BASE, head->base);
   if (head->present) gm_present_head_put(writer, head->present);
+  if (head->label) gm_label_head_put(writer, head->label);
 }
 
 static gm_status put_part(gm_gguf_writer *writer, const gm_adapter_part *part, gm_type type,

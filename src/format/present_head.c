@@ -1,6 +1,7 @@
 /* present_head.c - see present_head.h. */
 #include "present_head.h"
 
+#include "head_numbers.h"
 #include "sha256.h"
 
 #include <assert.h>
@@ -27,8 +28,6 @@ enum { VERSION = 1, KEY = 96 };
 #define CLIP_FEATURES_KEY GM_PRESENT_KEYS "clip.features"
 #define CLIP_BACKGROUND_KEY GM_PRESENT_KEYS "clip.background"
 #define WEIGHTS_KEY GM_PRESENT_KEYS "weights_sha256"
-/* Nothing sensible is larger. */
-static const float most = 1e6F;
 
 /* ---- computing ---- */
 
@@ -91,32 +90,12 @@ static void name_key(char key[KEY], const char *unit, const char *name) {
   snprintf(key, KEY, GM_PRESENT_KEYS "%s.%s", unit, name);
 }
 
-static gm_status check_numbers(const gm_model_file *file, const char *key, const float *values,
-                               size_t n, gm_error *err) {
-  for (size_t i = 0; i < n; i++)
-    if (!(fabsf(values[i]) <= most))
-      return gm_fail(
-          err, GM_ERR_MODEL,
-          "%s: key %s: found %g among its numbers, wanted numbers up to %g; the head "
-          "is damaged: fit it again (gromatic calibrate)",
-          gm_model_file_name(file), key, (double)values[i], (double)most);
-  return GM_OK;
-}
-
 /* out[n] = the key's numbers. */
 static gm_status read_numbers(const gm_model_file *file, const char *unit, const char *name,
                               size_t n, float *out, gm_error *err) {
   char key[KEY];
-  const float *values;
-  size_t found;
   name_key(key, unit, name);
-  GM_TRY(gm_model_file_f32_array(file, key, &values, &found, err));
-  if (found != n)
-    return gm_fail(err, GM_ERR_MODEL, "%s: key %s: found %zu numbers, wanted %zu",
-                   gm_model_file_name(file), key, found, n);
-  GM_TRY(check_numbers(file, key, values, n, err));
-  memcpy(out, values, n * sizeof *out);
-  return GM_OK;
+  return gm_head_numbers(file, key, n, out, err);
 }
 
 /* The signal of that name[0, n); GM_SIGNALS: there is none. */
@@ -172,18 +151,6 @@ static gm_status read_unit(const gm_model_file *file, const char *name, bool cli
                  gm_model_file_name(file), key, (double)unit->score[2]);
 }
 
-/* out[size] = the key's text. */
-static gm_status read_text(const gm_model_file *file, const char *key, char *out, size_t size,
-                           gm_error *err) {
-  const char *text;
-  GM_TRY(gm_model_file_string(file, key, &text, err));
-  if (strlen(text) >= size)
-    return gm_fail(err, GM_ERR_MODEL, "%s: key %s: found %zu bytes, wanted at most %zu",
-                   gm_model_file_name(file), key, strlen(text), size - 1);
-  memcpy(out, text, strlen(text) + 1);
-  return GM_OK;
-}
-
 static gm_status read_background(const gm_model_file *file, gm_present_head *head,
                                  gm_error *err) {
   const float *values;
@@ -195,7 +162,7 @@ static gm_status read_background(const gm_model_file *file, gm_present_head *hea
                    "words",
                    gm_model_file_name(file), CLIP_BACKGROUND_KEY, n, head->features,
                    GM_PRESENT_MAX_WORDS);
-  GM_TRY(check_numbers(file, CLIP_BACKGROUND_KEY, values, n, err));
+  GM_TRY(gm_head_numbers_check(file, CLIP_BACKGROUND_KEY, values, n, err));
   head->background = malloc(n * sizeof *values);
   if (!head->background) return gm_fail_memory(err, "the head", n * sizeof *values);
   memcpy(head->background, values, n * sizeof *values);
@@ -205,9 +172,9 @@ static gm_status read_background(const gm_model_file *file, gm_present_head *hea
 
 static gm_status read_clip(const gm_model_file *file, gm_present_head *head, gm_error *err) {
   uint32_t features;
-  GM_TRY(read_text(file, CLIP_NAME_KEY, head->clip_name, sizeof head->clip_name, err));
-  GM_TRY(read_text(file, CLIP_VOCABULARY_KEY, head->clip_vocabulary,
-                   sizeof head->clip_vocabulary, err));
+  GM_TRY(gm_head_text(file, CLIP_NAME_KEY, head->clip_name, sizeof head->clip_name, err));
+  GM_TRY(gm_head_text(file, CLIP_VOCABULARY_KEY, head->clip_vocabulary,
+                      sizeof head->clip_vocabulary, err));
   GM_TRY(
       gm_model_file_u32(file, CLIP_FEATURES_KEY, 1, GM_PRESENT_MAX_FEATURES, &features, err));
   head->features = features;
@@ -229,7 +196,7 @@ static gm_status read_head(const gm_model_file *file, gm_present_head *head, gm_
                    "%s: found a head without %sone and %sone_clip, wanted one",
                    gm_model_file_name(file), GM_PRESENT_KEYS, GM_PRESENT_KEYS);
   if (gm_model_file_has_key(file, WEIGHTS_KEY))
-    GM_TRY(read_text(file, WEIGHTS_KEY, head->weights, sizeof head->weights, err));
+    GM_TRY(gm_head_text(file, WEIGHTS_KEY, head->weights, sizeof head->weights, err));
   return clip ? read_clip(file, head, err) : GM_OK;
 }
 

@@ -36,23 +36,33 @@ static gm_status plan_tensor(gm_plan *plan, const gm_architecture *architecture,
   return GM_OK;
 }
 
-/* The head that holds with the changes, if they replace the file's own. */
-static bool replaces_head(const gm_adapter_changes *changes, const gm_present_head **out) {
-  static const gm_present_head own;
-  *out = changes ? gm_changes_present(changes, &own) : &own;
-  return *out != &own;
+/* The heads that hold with the changes, if they replace the file's own. */
+static bool replaces_heads(const gm_adapter_changes *changes, const gm_present_head **present,
+                           const gm_label_head **label) {
+  static const gm_present_head own_present;
+  static const gm_label_head own_label;
+  *present = changes ? gm_changes_present(changes, &own_present) : &own_present;
+  *label = changes ? gm_changes_label(changes, &own_label) : &own_label;
+  return *present != &own_present;
+}
+
+static bool is_of_a_head(const char *key) {
+  return strncmp(key, GM_PRESENT_KEYS, sizeof GM_PRESENT_KEYS - 1) == 0 ||
+         strncmp(key, GM_LABEL_KEYS, sizeof GM_LABEL_KEYS - 1) == 0;
 }
 
 static void copy_keys(gm_gguf_writer *writer, const gm_gguf *gguf, gm_type type,
                       const gm_adapter_changes *changes) {
-  const gm_present_head *head;
-  bool replaced = replaces_head(changes, &head);
-  if (replaced && head) gm_present_head_put(writer, head);
+  const gm_present_head *present;
+  const gm_label_head *label;
+  bool replaced = replaces_heads(changes, &present, &label);
+  if (replaced && present) gm_present_head_put(writer, present);
+  if (replaced && label) gm_label_head_put(writer, label);
   for (size_t i = 0; i < gguf->n_keys; i++) {
     const gm_gguf_key *key = &gguf->keys[i];
     if (strcmp(key->name, "general.file_type") == 0)
       gm_gguf_put_u32(writer, key->name, gm_file_type_of(type));
-    else if (replaced && strncmp(key->name, GM_PRESENT_KEYS, sizeof GM_PRESENT_KEYS - 1) == 0)
+    else if (replaced && is_of_a_head(key->name))
       continue;
     else if (strcmp(key->name, GM_GGUF_SUMS_KEY) != 0 &&
              strcmp(key->name, "general.alignment") != 0)
