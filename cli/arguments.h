@@ -40,8 +40,9 @@ typedef struct cli_args {
   uint64_t crops, draws, redraws; /* crops: UINT64_MAX is the method's own number */
   double alpha, beta;             /* negative: the method's own */
   double image_scale, text_scale; /* NaN: the method's own */
-  double none;                    /* below -1: the model's own */
-  double merge_iou;               /* 0: off */
+  double none;                    /* below -1: the CLIP's head decides */
+  const char *thresholds;
+  double merge_iou; /* 0: off */
   /* questions */
   cli_list prompts, phrases;
   bool long_form, all, grounding, no_grounding, verbatim;

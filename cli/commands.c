@@ -115,17 +115,22 @@ const cli_command cli_commands[] = {
      "  gromatic tune --coco dataset/ --dry-run\n"
      "  gromatic caption dog.jpg -m groma.gguf --adapter my.gguf",
      GROUP_TUNE | GROUP_JSON, cmd_tune, NULL},
-    {"calibrate", "[OPTION]... --coco FILE|FOLDER -o FILE.gguf",
+    {"calibrate", "[OPTION]... [label] --coco FILE|FOLDER -o FILE.gguf",
      "Teach a model to say what is not there",
      "Asks for the names and expressions of your pictures, and for things that are not there, "
      "and fits a\n"
      "small head to the answers: afterwards 'ground' says how likely a thing is there at all. "
      "The head is\n"
-     "written as an adapter; 'convert --adapter' puts it into the model. Takes minutes.\n\n"
+     "written as an adapter; 'convert --adapter' puts it into the model. Takes minutes.\n"
+     "calibrate label fits a head of the CLIP in the same way: afterwards 'label' says how "
+     "likely a name\n"
+     "is right, and gives none to regions on nothing.\n\n"
      "  gromatic calibrate -m groma.gguf --coco annotations.json --refs expressions.json -o "
      "head.gguf\n"
-     "  gromatic ground dog.jpg 'a pizza' -m groma.gguf --adapter head.gguf",
-     GROUP_CALIBRATE | GROUP_JSON, cmd_calibrate, NULL},
+     "  gromatic ground dog.jpg 'a pizza' -m groma.gguf --adapter head.gguf\n"
+     "  gromatic calibrate label --clip-model clip.gguf --coco annotations.json -o "
+     "label-head.gguf",
+     GROUP_CALIBRATE | GROUP_JSON, cmd_calibrate, "label"},
     {"bench", "[OPTION]... model|clip|kernels|image FILE...",
      "Measure the speed on this machine",
      "  gromatic bench kernels\n"

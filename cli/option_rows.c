@@ -236,9 +236,12 @@ const cli_option_row cli_option_rows[] = {
      "wca-released: average over N such draws (default 20)", SECTION_CROPS, CHANGES_RESULT,
      NULL},
     {"none", 0, NUMBER, AT(none), GROUP_LABEL, "T",
-     "leave a region without a label if the best raw score is below T (default for "
-     "clip-mini: 0.6)",
+     "leave a region without a label if the best raw score is below T, instead of what the "
+     "CLIP's head says (-1: always a label)",
      SECTION_CLASSES, CHANGES_RESULT, NULL},
+    {"thresholds", 0, TEXT, AT(thresholds), GROUP_LABEL, "FILE",
+     "JSON {class: T}: the least raw scores of some classes", SECTION_CLASSES, CHANGES_RESULT,
+     NULL},
     {"merge-iou", 0, NUMBER, AT(merge_iou), GROUP_LABEL, "T",
      "of two boxes of one label that overlap by more than IoU T, leave out the one with the "
      "lower score (default 0.5; 0: keep all)",

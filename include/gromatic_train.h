@@ -222,6 +222,65 @@ GM_API gm_status gm_calibrate(const gm_calibrate_params *params, const char *pat
                               const gm_callbacks *callbacks, gm_calibrate_report *out,
                               gm_error *err);
 
+/* ---- whether a name is right ---- */
+
+/* A region that gm_calibrate_labels named, as it was measured. */
+typedef struct gm_calibrate_label_row {
+  size_t struct_size;
+  const char *picture;
+  gm_box box;
+  const char *label; /* the best of the list */
+  const char *kind;  /* "right"; "nothing": no name of the list is there; "wrong": another is */
+  size_t n_classes;  /* of the list */
+  const char *const *names; /* [n_signals] */
+  const float *signals;     /* [n_signals]; docs/LABEL.md says what they are */
+  size_t n_signals;
+} gm_calibrate_label_row;
+
+typedef struct gm_calibrate_labels_params {
+  size_t struct_size;
+  const char *model;   /* what gm_model_open takes: its proposer's regions are named */
+  const char *clip;    /* what gm_clip_open takes */
+  const char *adapter; /* on the CLIP; what is written has its changes too. NULL: none */
+  const gm_tune_picture
+      *pictures; /* [n_pictures], as in gm_tune_params; phrases are not used */
+  size_t n_pictures;
+  uint64_t seed;    /* of the lists of names */
+  unsigned threads; /* as in gm_model_params */
+  /* As in gm_tune_params. */
+  void (*note)(void *note_user, bool detail, const char *line);
+  void *note_user;
+  /* Called with each region and list, on the same thread; the row lives until it returns. May
+   * be NULL. */
+  void (*row)(void *row_user, const gm_calibrate_label_row *row);
+  void *row_user;
+} gm_calibrate_labels_params;
+
+static inline gm_calibrate_labels_params gm_calibrate_labels_params_default(void) {
+  gm_calibrate_labels_params params = GM_ZERO;
+  params.struct_size = sizeof params;
+  return params;
+}
+
+/* What the head does with regions of pictures that it was not fitted on, measured as in
+ * gm_calibrate_report: with lists of all lengths, and with the list of all names. */
+typedef struct gm_calibrate_labels_report {
+  size_t struct_size;
+  size_t n_right, kept;      /* regions with the right name: all, and those that keep it */
+  size_t n_nothing, refused; /* regions that no name fits: all, and those that get none */
+  size_t n_right_all, kept_all, n_nothing_all, refused_all; /* with all names */
+  double auc;                                               /* of `present`: right or not */
+  double ece; /* expected calibration error of `present` */
+} gm_calibrate_labels_report;
+
+/* Fits the head that says how likely the name is right that a region got (gm_label_regions),
+ * and writes it as an adapter of the CLIP to path, whole or not at all. The method is wca. Each
+ * region is named with all nouns of the pictures and with shorter lists of them, drawn at
+ * random. progress: "naming". out may be NULL. Errors: as gm_tune. */
+GM_API gm_status gm_calibrate_labels(const gm_calibrate_labels_params *params, const char *path,
+                                     const gm_callbacks *callbacks,
+                                     gm_calibrate_labels_report *out, gm_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -88,11 +88,14 @@ json_t *out_json_label(const gm_label *label) {
 }
 
 json_t *out_json_named_region(const out_frame *frame, const gm_region *region,
-                              const gm_label *best, bool none) {
+                              const out_named *named) {
+  const gm_label *best = &named->best;
   json_t *object = out_json_region(frame, region);
-  json_object_set_new(object, "label", none ? json_null() : json_string(best->name));
+  json_object_set_new(object, "label", named->none ? json_null() : json_string(best->name));
   json_object_set_new(object, "label_score", out_json_number((double)best->score));
   json_object_set_new(object, "raw_score", out_json_number((double)best->raw_score));
+  json_object_set_new(object, "present", out_json_number((double)named->present));
+  json_object_set_new(object, "calibrated", json_boolean(named->calibrated));
   return object;
 }
 

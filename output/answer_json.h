@@ -5,6 +5,7 @@
 
 #include "box_format.h"
 #include "gromatic.h"
+#include "naming.h"
 
 #include <jansson.h>
 
@@ -35,9 +36,10 @@ json_t *out_json_description(const out_frame *frame, gm_box box, const gm_answer
                              bool raw);
 /* classify: {"label", "score", "raw_score"} */
 json_t *out_json_label(const gm_label *label);
-/* label: a region with "label" (null where `none`), "label_score", "raw_score". */
+/* label: a region with "label" (null where it has none), "label_score", "raw_score", "present",
+ * "calibrated". */
 json_t *out_json_named_region(const out_frame *frame, const gm_region *region,
-                              const gm_label *best, bool none);
+                              const out_named *named);
 
 /* Add to an object: "text", "grounding" and what out_json_add_end adds; */
 void out_json_add_answer(json_t *object, const out_frame *frame, const gm_answer *answer,

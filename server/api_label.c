@@ -45,7 +45,7 @@ static bool is_weak(const srv_plan *plan, const gm_region *region) {
 }
 
 static json_t *named(srv_job *job, const out_naming *naming, const gm_image *image,
-                     const gm_region *regions, const gm_label *best, size_t n) {
+                     const gm_region *regions, const out_named *best, size_t n) {
   const srv_plan *plan = job->plan;
   out_frame frame = srv_plan_frame(plan, image);
   bool *left_out = calloc(n + 1, sizeof *left_out);
@@ -54,8 +54,7 @@ static json_t *named(srv_job *job, const out_naming *naming, const gm_image *ima
       left_out && out_naming_merge(naming, regions, best, n, left_out) ? json_array() : NULL;
   for (size_t i = 0; list && i < n; i++)
     if (!left_out[i])
-      json_array_append_new(list, out_json_named_region(&frame, &regions[i], &best[i],
-                                                        out_naming_is_none(naming, &best[i])));
+      json_array_append_new(list, out_json_named_region(&frame, &regions[i], &best[i]));
   free(left_out);
   return list;
 }
@@ -64,7 +63,7 @@ static void label(srv_job *job, const out_naming *naming, const gm_image *image,
                   const gm_scene *scene) {
   size_t n;
   gm_error err = {0};
-  gm_label *best = NULL;
+  out_named *best = NULL;
   gm_callbacks callbacks = srv_job_callbacks(job);
   gm_region *regions = out_scene_regions(scene, &n);
   gm_status status = regions
@@ -84,7 +83,8 @@ static void label(srv_job *job, const out_naming *naming, const gm_image *image,
 }
 
 /* The classes come first: what is wrong with them is cheap to find. */
-static void run_with(srv_job *job, const out_class_choice *choice, out_naming *naming) {
+static void run_with(srv_job *job, const out_class_choice *choice, double none,
+                     out_naming *naming) {
   gm_error err = {0};
   gm_callbacks callbacks = srv_job_callbacks(job);
   gm_box *boxes = NULL;
@@ -93,6 +93,11 @@ static void run_with(srv_job *job, const out_class_choice *choice, out_naming *n
   naming->scoring.top = 1;
   if (out_choice_view(choice, true, &naming->view, &err) != GM_OK ||
       out_choice_classes(choice, naming->clip, &callbacks, &naming->classes, &err) != GM_OK) {
+    srv_reply_failure(job, &err);
+    return;
+  }
+  if (none >= -1 && !out_naming_set_none(naming, (float)none)) {
+    err.status = GM_ERR_MEMORY;
     srv_reply_failure(job, &err);
     return;
   }
@@ -108,13 +113,13 @@ static void run_with(srv_job *job, const out_class_choice *choice, out_naming *n
 
 static void run(srv_job *job) {
   srv_choice choice;
-  double none = (double)out_naming_none(job->server->models.clip);
+  double none = -2; /* not said: the head decides */
   out_naming naming = {.merge_iou = OUT_MERGE_IOU};
   if (srv_choice_read(job, &choice) && srv_plan_number(job, "none", &none) &&
       srv_plan_number(job, "merge_iou", &naming.merge_iou)) {
-    naming.none = (float)none;
-    run_with(job, &choice.choice, &naming);
+    run_with(job, &choice.choice, none, &naming);
   }
+  free(naming.limits);
   gm_classes_free(naming.classes);
   srv_choice_free(&choice);
 }

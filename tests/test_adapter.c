@@ -58,7 +58,7 @@ static void make(made *m, const gm_model_file *base, gm_type type, uint64_t seed
   random_floats(m->b, ROWS * RANK, seed + 1);
   random_floats(m->difference, N, seed + 2);
   assert_ok(gm_adapter_tie(base, m->vocabulary, m->header, &err), &err);
-  m->head = (gm_adapter_head){"made", "groma", 6, m->vocabulary, m->header, NULL};
+  m->head = (gm_adapter_head){"made", "groma", 6, m->vocabulary, m->header, NULL, NULL};
   m->parts[0] = (gm_adapter_part){.name = long_name,
                                   .n_dims = 2,
                                   .shape = {ROWS, COLUMNS, 1, 1},

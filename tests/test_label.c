@@ -205,30 +205,30 @@ static void test_boxes_of_one_label_are_one(void **state) {
   enum { REGIONS = 8 };
   static const struct {
     gm_box box;
-    float region, label, raw;
+    float region, label;
+    bool none;
     size_t class_index;
     bool left_out;
   } cases[REGIONS] = {
-      {{0, 0, 10, 10}, 0.9f, 0.5f, 0.8f, 3, true},  /* 0.45: IoU 0.6 with the next */
-      {{0, 0, 10, 6}, 0.6f, 0.9f, 0.8f, 3, false},  /* 0.54 */
-      {{0, 0, 10, 3}, 0.2f, 0.2f, 0.8f, 3, false},  /* IoU 0.5 with the one before: not more */
-      {{0, 0, 10, 10}, 0.9f, 0.4f, 0.8f, 4, false}, /* another label */
-      {{0, 0, 10, 10}, 0.9f, 0.9f, 0.1f, 3, false}, /* 0.81, but no label */
-      {{0, 2, 10, 12}, 0.1f, 0.1f, 0.8f, 3, false}, /* IoU 2/3 with the first, which is out */
-      {{50, 0, 60, 9}, 0.3f, 0.3f, 0.8f, 3, false}, /* equal scores: the earlier one */
-      {{50, 0, 60, 8}, 0.3f, 0.3f, 0.8f, 3, true},
+      {{0, 0, 10, 10}, 0.9f, 0.5f, false, 3, true},  /* 0.45: IoU 0.6 with the next */
+      {{0, 0, 10, 6}, 0.6f, 0.9f, false, 3, false},  /* 0.54 */
+      {{0, 0, 10, 3}, 0.2f, 0.2f, false, 3, false},  /* IoU 0.5 with the one before: not more */
+      {{0, 0, 10, 10}, 0.9f, 0.4f, false, 4, false}, /* another label */
+      {{0, 0, 10, 10}, 0.9f, 0.9f, true, 3, false},  /* 0.81, but no label */
+      {{0, 2, 10, 12}, 0.1f, 0.1f, false, 3, false}, /* IoU 2/3 with the first, which is out */
+      {{50, 0, 60, 9}, 0.3f, 0.3f, false, 3, false}, /* equal scores: the earlier one */
+      {{50, 0, 60, 8}, 0.3f, 0.3f, false, 3, true},
   };
   gm_region regions[REGIONS];
-  gm_label labels[REGIONS];
+  out_named labels[REGIONS];
   for (size_t i = 0; i < REGIONS; i++) {
     regions[i] =
         (gm_region){.box = cases[i].box, .score = cases[i].region, .index = (int32_t)i};
-    labels[i] = (gm_label){.class_index = cases[i].class_index,
-                           .name = "a",
-                           .score = cases[i].label,
-                           .raw_score = cases[i].raw};
+    labels[i] = (out_named){
+        .best = {.class_index = cases[i].class_index, .name = "a", .score = cases[i].label},
+        .none = cases[i].none};
   }
-  out_naming naming = {.none = 0.5f, .merge_iou = 0.5};
+  out_naming naming = {.merge_iou = 0.5};
   bool left_out[REGIONS] = {false};
   assert_true(out_naming_merge(&naming, regions, labels, REGIONS, left_out));
   for (size_t i = 0; i < REGIONS; i++)

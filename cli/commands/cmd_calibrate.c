@@ -1,6 +1,7 @@
 /* cmd_calibrate.c - gromatic calibrate: fits the head that says whether a phrase's thing is in
  * the picture, and writes it as an adapter. */
 #include "answer_json.h"
+#include "calibrate_labels.h"
 #include "class_options.h"
 #include "commands.h"
 #include "export_formats.h"
@@ -19,8 +20,14 @@ typedef struct calibrating {
 
 static int check_args(const cli_args *args) {
   const char *const heads[2] = {"GGUF"};
-  if (!args->coco || args->inputs.n || !args->output) {
-    cli_error("calibrate: wanted --coco FILE or FOLDER, and -o FILE.gguf");
+  bool labels = cli_calibrates_labels(args);
+  if (!args->coco || args->inputs.n != labels || !args->output) {
+    cli_error("calibrate: wanted --coco FILE or FOLDER, and -o FILE.gguf; before them "
+              "'label', or nothing");
+    return CLI_USAGE;
+  }
+  if (labels && args->refs) {
+    cli_error("calibrate label: --refs is for the head of 'ground'; leave it out");
     return CLI_USAGE;
   }
   if (args->adapters.n > 1) {
@@ -121,7 +128,9 @@ int cmd_calibrate(const cli_args *args) {
   cli_args all = *args;
   all.val = 0; /* all pictures are asked */
   cli_catch_interrupt();
-  code = tune_data_load(&c.data, &all) ? run(&c) : CLI_USAGE;
+  code = !tune_data_load(&c.data, &all) ? CLI_USAGE
+         : cli_calibrates_labels(args)  ? cli_calibrate_labels(args, &c.data)
+                                        : run(&c);
   tune_data_free(&c.data);
   return code;
 }

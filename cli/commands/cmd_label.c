@@ -9,11 +9,11 @@
 
 #include <stdlib.h>
 
-static void report_region(const cli_job *job, cli_report *report, json_t *list,
-                          const gm_region *region, const gm_label *best) {
-  bool none = out_naming_is_none(&job->namer->naming, best);
-  json_array_append_new(list, out_json_named_region(&report->frame, region, best, none));
-  if (none) return;
+static void report_region(cli_report *report, json_t *list, const gm_region *region,
+                          const out_named *named) {
+  const gm_label *best = &named->best;
+  json_array_append_new(list, out_json_named_region(&report->frame, region, named));
+  if (named->none) return;
   int32_t colour = (int32_t)best->class_index;
   cli_report_print_name(report, best->name, colour);
   cli_report_print_box(report, region->box);
@@ -24,7 +24,7 @@ static void report_region(const cli_job *job, cli_report *report, json_t *list,
 static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm_error *err) {
   size_t n;
   gm_region *regions = out_scene_regions(scene, &n);
-  gm_label *best = NULL;
+  out_named *best = NULL;
   double began = cli_now();
   gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);
   if (status == GM_OK)
@@ -42,7 +42,7 @@ static gm_status run(const cli_job *job, gm_scene *scene, cli_report *report, gm
     status = err->status = GM_ERR_MEMORY;
   json_t *list = json_array();
   for (size_t i = 0; status == GM_OK && i < n; i++)
-    if (!left_out[i]) report_region(job, report, list, &regions[i], &best[i]);
+    if (!left_out[i]) report_region(report, list, &regions[i], &best[i]);
   json_object_set_new(report->json, "regions", list);
   free(best);
   free(regions);

@@ -21,6 +21,7 @@
 typedef struct judged {
   double raw_score;
   bool right; /* else no class of the list is there */
+  bool none;  /* what was decided */
 } judged;
 
 typedef struct evaluation {
@@ -47,11 +48,11 @@ static bool add_box(ap_box **boxes, size_t *n, ap_box box) {
   return true;
 }
 
-static bool add_judged(evaluation *e, double raw_score, bool right) {
+static bool add_judged(evaluation *e, const out_named *named, bool right) {
   judged *grown = gm_room_for_one(e->judged, e->n_judged, sizeof *grown);
   if (!grown) return false;
   e->judged = grown;
-  grown[e->n_judged++] = (judged){raw_score, right};
+  grown[e->n_judged++] = (judged){(double)named->best.raw_score, right, named->none};
   return true;
 }
 
@@ -79,7 +80,7 @@ static bool in_a_crowd(const data_picture *p, gm_box box) {
 }
 
 static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
-                  const gm_label *label) {
+                  const out_named *named) {
   const data_object *object = NULL;
   double most = 0;
   for (size_t i = 0; i < p->n_objects; i++) {
@@ -90,11 +91,11 @@ static bool judge(evaluation *e, const data_picture *p, const gm_region *region,
   }
   bool on = most > ON_OBJECT;
   bool known = on && e->class_of[object->category] < e->namer.n_names;
-  bool right = on && e->class_of[object->category] == label->class_index;
+  bool right = on && e->class_of[object->category] == named->best.class_index;
   e->on_object += known;
-  e->named_right += right && !out_naming_is_none(&e->namer.naming, label);
+  e->named_right += right && !named->none;
   bool nothing = on ? !known : most < OFF_OBJECTS && !in_a_crowd(p, region->box);
-  return right || nothing ? add_judged(e, (double)label->raw_score, right) : true;
+  return right || nothing ? add_judged(e, named, right) : true;
 }
 
 static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *scene,
@@ -102,7 +103,7 @@ static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *sce
   const data_picture *p = &e->set.pictures[picture];
   size_t n;
   gm_region *regions = out_scene_regions(scene, &n);
-  gm_label *named = NULL;
+  out_named *named = NULL;
   gm_status status = regions ? GM_OK : (err->status = GM_ERR_MEMORY);
   if (status == GM_OK)
     status = out_name_regions(&e->namer.naming, image, regions, n, &e->callbacks, &named, err);
@@ -115,9 +116,9 @@ static gm_status name_picture(evaluation *e, size_t picture, const gm_scene *sce
             out_naming_merge(&e->namer.naming, regions, named, n, merged);
   for (size_t i = 0; ok && i < n; i++) {
     ok = judge(e, p, &regions[i], &named[i]);
-    if (!ok || merged[i] || out_naming_is_none(&e->namer.naming, &named[i])) continue;
-    const ap_box box = {picture, named[i].class_index, regions[i].box,
-                        out_naming_score(&regions[i], &named[i]), false};
+    if (!ok || merged[i] || named[i].none) continue;
+    const ap_box box = {picture, named[i].best.class_index, regions[i].box,
+                        out_naming_score(&regions[i], &named[i].best), false};
     ok = add_box(&e->found, &e->n_found, box);
   }
   free(merged);
@@ -150,19 +151,20 @@ static int by_raw_score(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The mean of two shares at this limit: rightly named regions that keep their name, and regions
- * without a class that get none. 0 if either kind is absent. */
-static double rate_at(const evaluation *e, double limit) {
+/* Of what was decided: the shares of rightly named regions that keep their name, and of regions
+ * without a class that get none. Returns their mean, 0 if either kind is absent. */
+static double decided(const evaluation *e, double *share_kept, double *share_refused) {
   size_t named = 0, kept = 0, refused = 0;
   for (size_t i = 0; i < e->n_judged; i++) {
     const judged *j = &e->judged[i];
     named += j->right;
-    kept += j->right && j->raw_score >= limit;
-    refused += !j->right && j->raw_score < limit;
+    kept += j->right && !j->none;
+    refused += !j->right && j->none;
   }
   size_t others = e->n_judged - named;
-  if (!named || !others) return 0;
-  return ((double)kept / (double)named + (double)refused / (double)others) / 2;
+  *share_kept = named ? (double)kept / (double)named : 0;
+  *share_refused = others ? (double)refused / (double)others : 0;
+  return named && others ? (*share_kept + *share_refused) / 2 : 0;
 }
 
 /* The limit, half-way between two scores, with the highest rate_at. */
@@ -189,24 +191,29 @@ static double best_limit(evaluation *e, double *limit) {
 /* ---- the run ---- */
 
 static void print_result(evaluation *e, double seconds) {
-  double limit, rate = best_limit(e, &limit), own = rate_at(e, (double)e->namer.naming.none);
+  double limit, rate = best_limit(e, &limit), kept, refused;
+  double own = decided(e, &kept, &refused);
+  bool calibrated = out_clip_info(e->namer.naming.clip).calibrated;
   double ap = cli_average_precision(e->found, e->n_found, e->truth, e->n_truth,
                                     e->namer.n_names, ON_OBJECT);
   double accuracy = e->on_object ? (double)e->named_right / (double)e->on_object : 0;
   if (!e->args->json) {
-    printf("label      ap50 %.4f (%zu)  accuracy %.4f (%zu)  none %.3f (%.4f)  best_none %.3f "
-           "(%.4f)  %.1f s\n",
-           ap, e->n_objects, accuracy, e->on_object, (double)e->namer.naming.none, own, limit,
-           rate, seconds);
+    printf(
+        "label      ap50 %.4f (%zu)  accuracy %.4f (%zu)  kept %.4f  refused %.4f  best_none "
+        "%.3f (%.4f)  %.1f s\n",
+        ap, e->n_objects, accuracy, e->on_object, kept, refused, limit, rate, seconds);
     return;
   }
-  json_t *line = json_pack(
-      "{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "set", e->args->coco,
-      "method", "label", "n", (json_int_t)e->n_objects, "ap50", out_json_number(ap), "accuracy",
-      out_json_number(accuracy), "n_accuracy", (json_int_t)e->on_object, "none",
-      out_json_number((double)e->namer.naming.none), "none_rate", out_json_number(own),
-      "best_none", out_json_number(limit), "best_none_rate", out_json_number(rate), "seconds",
-      out_json_number(seconds), "skipped", eval_run_skipped(&e->run));
+  json_t *line =
+      json_pack("{s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+                "set", e->args->coco, "method", "label", "n", (json_int_t)e->n_objects, "ap50",
+                out_json_number(ap), "accuracy", out_json_number(accuracy), "n_accuracy",
+                (json_int_t)e->on_object, "none",
+                e->args->none >= -1 ? out_json_number(e->args->none) : json_null(), "none_rate",
+                out_json_number(own), "kept", out_json_number(kept), "refused",
+                out_json_number(refused), "calibrated", calibrated, "best_none",
+                out_json_number(limit), "best_none_rate", out_json_number(rate), "seconds",
+                out_json_number(seconds), "skipped", eval_run_skipped(&e->run));
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(10));
   if (text) cli_put_json(stdout, text);
   free(text);

@@ -10,9 +10,11 @@
  *             the boxes that --merge-iou drops
  *   accuracy  of the regions on an object of one of the classes (IoU > 0.5), the share with its
  *             name; null labels count as wrong
+ *   kept      of the regions with their object's name, the share that keeps it
+ *   refused   of the regions without a class (no object at IoU 0.3, or an object of another
+ *             class), the share that gets no name; none_rate is the mean of both
  *   best_none the raw score that best separates rightly named regions from regions without a
- *             class (no object at IoU 0.3, or an object of another class), by the mean of both
- *             rates (best_none_rate)
+ *             class, by the mean of both rates (best_none_rate)
  *
  * Returns an exit code. */
 int cli_eval_label(const cli_args *args);

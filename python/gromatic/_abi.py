@@ -289,6 +289,7 @@ class gm_clip_info(Structure):
         ("context", c_uint32),
         ("logit_scale", c_float),
         ("scope", c_char_p),
+        ("calibrated", c_bool),
     ]
 
 
@@ -333,6 +334,9 @@ class gm_classify_params(Structure):
         ("seed", c_uint64),
         ("stop", c_double),
         ("top", c_size_t),
+        ("region_scores", POINTER(c_float)),
+        ("limits", POINTER(c_float)),
+        ("min_present", c_float),
     ]
 
 
@@ -341,6 +345,9 @@ class gm_classification(Structure):
         ("struct_size", c_size_t),
         ("n_labels", c_size_t),
         ("n_crops", c_size_t),
+        ("present", c_float),
+        ("calibrated", c_bool),
+        ("none", c_bool),
     ]
 
 

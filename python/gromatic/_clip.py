@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,8 @@ Method = Literal["wca", "wca-released", "clip", "clip-e", "clip-d", "waffle", "c
 @dataclass(frozen=True)
 class ClipInfo:
     """What was opened, as in ModelInfo; features: D, the length of a feature; context: tokens of a text (longer ones
-    are cut); logit_scale: multiplies scores before the softmax over classes."""
+    are cut); logit_scale: multiplies scores before the softmax over classes; calibrated: it has a head that says which
+    regions are none of the classes."""
 
     name: str
     path: str
@@ -39,6 +41,7 @@ class ClipInfo:
     context: int
     logit_scale: float
     scope: str
+    calibrated: bool = False
 
 
 def _method(name: str) -> int:
@@ -56,17 +59,20 @@ def _json(value: Any, what: str) -> bytes | None:
 
 
 def _classify_params(image_scale: float | None = None, draws: int | None = None, redraws: int | None = None,
-                     seed: int = 0, stop: float = 0.0, top: int | None = None) -> Any:
+                     seed: int = 0, stop: float = 0.0, top: int | None = None, region_scores: Any = None,
+                     limits: Any = None, min_present: float = 0.0) -> Any:
     return make(_abi.gm_classify_params, image_scale=image_scale, draws=count(draws, "draws"),
                 redraws=count(redraws, "redraws"), seed=count(seed, "seed", zero="default", limit=2**64), stop=stop,
-                top=count(top, "top", limit=2**64))
+                top=count(top, "top", limit=2**64), region_scores=region_scores, limits=limits,
+                min_present=min_present)
 
 
 def _classification(pointer: Any, about: dict[str, Any]) -> Classification:
     found = pointer.contents
     return Classification(**about, scored=tuple(
         Label(string(label.name), label.score, label.raw_score, label.class_index)
-        for label in elements(lib.gm_label_at, _abi.gm_label, found.n_labels, pointer)), n_crops=found.n_crops)
+        for label in elements(lib.gm_label_at, _abi.gm_label, found.n_labels, pointer)), n_crops=found.n_crops,
+        present=found.present, calibrated=found.calibrated, none=found.none)
 
 
 def _take(request: Request, n: int, about: dict[str, Any]) -> list[Classification]:
@@ -186,7 +192,7 @@ class Clip(Owner):
         with self._handle.use() as pointer:
             check(lib.gm_clip_get_info(pointer, out, err), err)
             return ClipInfo(string(out.name), string(out.path), string(out.type), string(out.kernels), out.threads,
-                            out.image_size, out.features, out.context, out.logit_scale, string(out.scope))
+                            out.image_size, out.features, out.context, out.logit_scale, string(out.scope), out.calibrated)
 
     def __repr__(self) -> str:
         return f"<gromatic.Clip {self.info.name} {self.info.type}>"
@@ -286,17 +292,24 @@ class Clip(Owner):
                 yield made
 
     def label(self, picture: Picture, regions: Iterable, classes: Classes | Iterable[str], *,
-              view: dict[str, Any] | None = None, timeout: float | None = None, progress: OnProgress | None = None,
+              view: dict[str, Any] | None = None, limits: float | Mapping[str, float] | None = None,
+              min_present: float | None = None, timeout: float | None = None, progress: OnProgress | None = None,
               **params: Any) -> Labelled:
         """Names what is in each region of a picture, say those of Model.detect. view: keywords of Clip.view, without
-        method, part and boxes. params: as in classify, without stop."""
-        values = _classify_params(**params)
+        method, part and boxes. params: as in classify, without stop.
+
+        Which regions are none of the classes: where the CLIP has a head (docs/LABEL.md), those whose `present` is below
+        min_present (None: the head's own limit; 0: none of them). limits: instead those whose raw score is below this
+        number, or below their class's in a mapping. A region without a score, such as a tuple, counts as sure."""
         listed = [region if isinstance(region, Region) else Region(tuple(float(edge) for edge in region))
                   for region in regions]
         boxes = boxes_array(listed, "regions")
         with self._among(classes) as among, _used(picture) as (image, pixels), self._handle.use() as pointer:
             if not listed:
                 return Labelled(image.size, image.file, image)
+            values = _classify_params(
+                region_scores=(ctypes.c_float * len(listed))(*[region.score for region in listed]),
+                limits=_limits(limits, among.names), min_present=threshold(min_present), **params)
             looks, keep = _view_params(**{"method": among.method, **(view or {})})
             about = {"size": image.size, "file": image.file, "picture": None}
             with among._handle.use() as chosen:
@@ -318,6 +331,17 @@ class Clip(Owner):
                 work = answer_each(begin, lambda seen: seen.classify(among, **params), errors, keep_pictures)
                 yield from run_batch(pictures, work, count(together, "together"))
         return each()
+
+
+def _limits(limits: float | Mapping[str, float] | None, names: Sequence[str]) -> Any:
+    if limits is None:
+        return None
+    if isinstance(limits, Mapping):
+        unknown = [name for name in limits if name not in names]
+        if unknown:
+            raise ArgumentError(f"limits: found {unknown[0]!r}; wanted names of the {len(names)} classes")
+        return (ctypes.c_float * len(names))(*[limits.get(name, math.nan) for name in names])
+    return (ctypes.c_float * len(names))(*[limits] * len(names))
 
 
 @contextmanager

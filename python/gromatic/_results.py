@@ -245,10 +245,18 @@ class GroundResult(_Result):
 
 @dataclass(frozen=True)
 class Classification(_Result):
-    """Classes by falling score. scored: all of them. n_crops: crops that were looked at; 0 for methods without."""
+    """Classes by falling score. scored: all of them. n_crops: crops that were looked at; 0 for methods without.
+
+    present: 0 to 1, how likely the best class is right. calibrated: that is a measured probability, which a CLIP with a
+    head gives for regions (docs/LABEL.md); else it is the best class's score. none: of a region, it is none of the
+    classes.
+    """
 
     scored: tuple[Label, ...] = ()
     n_crops: int = 0
+    present: float = 0.0
+    calibrated: bool = False
+    none: bool = False
 
     @property
     def best(self) -> Label:
@@ -273,6 +281,7 @@ class Labelled(_Result):
     """Regions with the classes that fit each. classifications[i] belongs to regions[i].
 
     The score of a box is the region's score times the probability of its best class, as in the program's exports.
+    Regions that are none of the classes have no box there.
     """
 
     regions: tuple[Region, ...] = ()
@@ -280,11 +289,12 @@ class Labelled(_Result):
 
     def _boxes(self) -> list[tuple[Region, str, float]]:
         return [(region, found.best.name, region.score * found.best.score)
-                for region, found in zip(self.regions, self.classifications)]
+                for region, found in zip(self.regions, self.classifications) if not found.none]
 
     def _members(self) -> dict:
-        return {"regions": [{**_region_dict(region), "label": found.best.name, "label_score": found.best.score,
-                             "raw_score": found.best.raw_score}
+        return {"regions": [{**_region_dict(region), "label": None if found.none else found.best.name,
+                             "label_score": found.best.score, "raw_score": found.best.raw_score,
+                             "present": found.present, "calibrated": found.calibrated}
                             for region, found in zip(self.regions, self.classifications)]}
 
 

@@ -1,77 +1,13 @@
 /* fit.c - see fit.h. */
 #include "fit.h"
 
+#include "logistic_fit.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = GM_PRESENT_TERMS + 1, ROUNDS = 60, BINS = 10 };
-/* The prior of a weight of a standardised signal is as strong as so many rows. */
-#define RIDGE 1.0
-
-/* ---- logistic regression ---- */
-
-/* Solves a x = b in place by Gauss with pivots; false where a is singular. */
-static bool solve(double a[MOST][MOST], double *b, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    size_t pivot = i;
-    for (size_t r = i + 1; r < n; r++)
-      if (fabs(a[r][i]) > fabs(a[pivot][i])) pivot = r;
-    if (!(fabs(a[pivot][i]) > 1e-12)) return false;
-    for (size_t k = 0; k < n; k++) {
-      double swap = a[i][k];
-      a[i][k] = a[pivot][k];
-      a[pivot][k] = swap;
-    }
-    double swap = b[i];
-    b[i] = b[pivot];
-    b[pivot] = swap;
-    for (size_t r = 0; r < n; r++) {
-      double factor = r == i ? 0 : a[r][i] / a[i][i];
-      for (size_t k = i; factor != 0 && k < n; k++) a[r][k] -= factor * a[i][k];
-      b[r] -= factor * b[i];
-    }
-  }
-  for (size_t i = 0; i < n; i++) b[i] /= a[i][i];
-  return true;
-}
-
-static double probability(const double *w, const double *x, size_t n) {
-  double z = 0;
-  for (size_t i = 0; i < n; i++) z += w[i] * x[i];
-  return 1 / (1 + exp(-z));
-}
-
-/* w[n] for x [n_rows, n], of which the last one is 1 and has no prior. */
-static bool regress(const double *x, const bool *truth, const double *weights, size_t n_rows,
-                    size_t n, double *w) {
-  memset(w, 0, n * sizeof *w);
-  for (int round = 0; round < ROUNDS; round++) {
-    double a[MOST][MOST] = {{0}}, step[MOST] = {0}, largest = 0;
-    for (size_t i = 0; i + 1 < n; i++) {
-      a[i][i] = RIDGE;
-      step[i] = -RIDGE * w[i];
-    }
-    for (size_t r = 0; r < n_rows; r++) {
-      const double *row = x + r * n;
-      double p = probability(w, row, n), curve = weights[r] * fmax(p * (1 - p), 1e-9);
-      double slope = weights[r] * ((truth[r] ? 1 : 0) - p);
-      for (size_t i = 0; i < n; i++) {
-        step[i] += slope * row[i];
-        for (size_t k = 0; k < n; k++) a[i][k] += curve * row[i] * row[k];
-      }
-    }
-    if (!solve(a, step, n)) return false;
-    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(step[i]));
-    /* A long step may overshoot. */
-    double part = largest > 4 ? 4 / largest : 1;
-    for (size_t i = 0; i < n; i++) w[i] += part * step[i];
-    if (largest < 1e-8) break;
-  }
-  for (size_t i = 0; i < n; i++)
-    if (!isfinite(w[i])) return false;
-  return true;
-}
+enum { BINS = 10 };
 
 /* ---- the unit ---- */
 
@@ -99,7 +35,7 @@ static void measure_signals(gm_present_unit *unit, const gm_fit_row *rows, size_
 
 static gm_status fit_present(gm_present_unit *unit, const gm_fit_row *rows, size_t n_rows,
                              room *at, gm_error *err) {
-  double w[MOST];
+  double w[GM_LOGISTIC_MOST];
   size_t n = unit->n + 1;
   for (size_t r = 0; r < n_rows; r++) {
     double *x = at->x + r * n;
@@ -112,7 +48,7 @@ static gm_status fit_present(gm_present_unit *unit, const gm_fit_row *rows, size
     at->truth[r] = rows[r].present;
     at->weights[r] = rows[r].weight;
   }
-  if (!regress(at->x, at->truth, at->weights, n_rows, n, w))
+  if (!gm_logistic_fit(at->x, at->truth, at->weights, n_rows, n, w))
     return gm_fail(err, GM_ERR_ARGUMENT, "the signals of these pictures give no head");
   for (size_t i = 0; i < unit->n; i++) unit->weights[i] = (float)w[i];
   unit->bias = (float)w[unit->n];
@@ -133,7 +69,7 @@ static gm_status fit_score(gm_present_unit *unit, const gm_fit_row *rows, size_t
       at->truth[r] = rows[r].right;
       at->weights[r] = 1;
     }
-    if (!regress(at->x, at->truth, at->weights, n_rows, 3, w))
+    if (!gm_logistic_fit(at->x, at->truth, at->weights, n_rows, 3, w))
       return gm_fail(err, GM_ERR_ARGUMENT, "the shares of these pictures give no score");
     if (w[1] >= 0) break;
     uses_share = false;

@@ -1,5 +1,4 @@
-/* fit.h - rows of signals -> a head's unit: two logistic regressions with a small ridge, by
- * Newton's method (iteratively reweighted least squares). */
+/* fit.h - rows of signals -> a head's unit: two logistic regressions. */
 #ifndef GM_FIT_H
 #define GM_FIT_H
 
