@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
        .shape = {16, 96, 1, 1},
        .difference = values + 2304},
   };
-  const gm_adapter_head head = {"written", "groma", 6, vocabulary, header, NULL};
+  const gm_adapter_head head = {"written", "groma", 6, vocabulary, header, NULL, NULL};
   if (status == GM_OK) status = gm_adapter_write(argv[2], &head, parts, 3, type, &err);
   if (status != GM_OK) fprintf(stderr, "%s\n", err.message);
   return status != GM_OK;
