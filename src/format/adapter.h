@@ -4,8 +4,8 @@
  * low-rank pair of a matrix (NAME.lora_a [rank, in], NAME.lora_b [out, rank]; the matrix grows
  * by scale * alpha / rank * b a) or a difference to a whole tensor (NAME.diff, which is scaled
  * too). It may also bring a head that says whether a phrase's thing is there
- * (present_head.h), or how likely a region's name is right (label_head.h), or nothing else. What a file may change is known when it meets its base:
- * adapter_changes.h. */
+ * (present_head.h), or how likely a region's name is right (label_head.h), or nothing else.
+ * What a file may change is known when it meets its base: adapter_changes.h. */
 #ifndef GM_ADAPTER_H
 #define GM_ADAPTER_H
 
