@@ -317,7 +317,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=64, help="most tokens of an answer")
     parser.add_argument("--seconds", type=float, default=1200)
     parser.add_argument("--pictures", type=int, default=16, help="soak: how many there are")
-    parser.add_argument("--growth", type=float, default=2, help="soak: per cent that memory may grow by")
+    parser.add_argument("--growth", type=float, default=2, help="soak: per cent that memory may grow by; it settles within a minute, so a short run wants more")
     options = parser.parse_args()
     sys.exit(0 if tasks[options.task](options) else 1)
 
