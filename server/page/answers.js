@@ -45,6 +45,16 @@ function words(answer) {
   return make("p", { class: "words" }, ...parts);
 }
 
+/* The question, with its boxes in the places of {1}, {2}. */
+function title(answer) {
+  const parts = answer.title.split(/\{(\d+)\}/).map((text, i) => {
+    const phrase = i % 2 ? answer.asked[Number(text) - 1] : null;
+    if (!phrase) return i % 2 ? `{${text}}` : text;
+    return makePhrase(phrase, phrase.label || `box ${text}`);
+  });
+  return make("h3", {}, ...parts);
+}
+
 function remove(answer) {
   const picture = state.current;
   picture.answers = picture.answers.filter((other) => other !== answer);
@@ -58,7 +68,7 @@ function card(answer) {
   if (known?.version === version) return known;
   const runs = answer.state === "runs";
   const node = make("li", { class: "answer" },
-    make("div", { class: "head" }, make("h3", { text: answer.title }),
+    make("div", { class: "head" }, title(answer),
       make("button", { type: "button", class: "plain", "aria-label": `Remove the answer to: ${answer.title}`, text: "×",
         on: { click: () => remove(answer) } })),
     answer.text ? words(answer) : make("p", { class: "quiet waits", text: runs ? "Reading the picture …" : "Stopped before the first word." }));

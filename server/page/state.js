@@ -5,7 +5,8 @@
  * A box: {id, x1, y1, x2, y2, label, score, made}; pixels of the upright picture; `made` by a
  *   model and not touched since. Boxes and lists of them are never changed in place, so an
  *   earlier list is all that undo needs.
- * An answer: {task, title, text, phrases, note, timing, state: "runs" | "done" | "stopped"}
+ * An answer: {task, title, text, phrases, asked, notes, timing, state: "runs" | "done" | "stopped"};
+ *   asked: phrases for the boxes of the question, which stand in the title as {1}, {2}
  * A phrase: {begin, end (of text), label, boxes: [{id, x1, ...}]}
  */
 
@@ -66,7 +67,7 @@ export function light(what) {
   if (what?.box !== undefined) {
     lit.boxes.add(what.box);
     for (const answer of picture.answers)
-      for (const phrase of answer.phrases)
+      for (const phrase of [...answer.phrases, ...answer.asked])
         if (phrase.boxes.some((box) => box.id === what.box)) lit.phrases.add(phrase);
   }
   if (what?.phrase) {

@@ -14,7 +14,7 @@ let runs = 0;
 /* ---- one answer ---- */
 
 function newAnswer(picture, task, title) {
-  const answer = { task, title, text: "", phrases: [], notes: [], timing: "", state: "runs", began: performance.now() };
+  const answer = { task, title, text: "", phrases: [], asked: [], notes: [], timing: "", state: "runs", began: performance.now() };
   picture.answers.unshift(answer);
   return answer;
 }
@@ -27,7 +27,7 @@ function common() {
   return members;
 }
 
-const seconds = (ms) => `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`;
+const seconds = (ms) => `${(ms / 1000).toFixed(ms < 1000 ? 2 : ms < 10000 ? 1 : 0)} s`;
 
 function finish(answer, how = "done", more = []) {
   answer.state = how;
@@ -90,7 +90,7 @@ async function caption(picture, wants, step, signal) {
 
 async function ask(picture, { question, boxes }, step, signal) {
   const answer = newAnswer(picture, "ask", question);
-  answer.about = boxes;
+  answer.asked = boxes.map((box) => ({ label: box.label, boxes: [box] }));
   await converse(picture, answer, question, boxes, step, signal);
   say(`Answer: ${answer.text}`);
 }
