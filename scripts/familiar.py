@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Fits the measure of unlikeness to groma-mini's world, and writes src/embed/embedded_worlds.c:
 
-    scripts/familiar.py build/release/tests/test_tool_patches FOLDER... > src/embed/embedded_worlds.c
+    scripts/familiar.py build/release/tests/test_tool_patches MODEL FOLDER... > src/embed/embedded_worlds.c
 
-The folders hold pictures of the drawn world. The committed file was made from tests/data/world/scenes,
-tests/data/world/classify and 500 more scenes whose emoji are by another artist. Needs numpy. docs/MODEL.md
-describes the fit and its results.
+MODEL is a file; only its vision encoder is used. The folders hold pictures of the drawn world, and none of
+tests/data: those are to measure with. The committed file was made from build/train-mini/held, of make train-mini,
+and from a folder of draw.py --singles 180 --seed familiar. Needs numpy. docs/MODEL.md describes the fit and its
+results.
 """
 import os
 import subprocess
@@ -13,7 +14,7 @@ import sys
 
 import numpy
 
-WIDTH = 128  # of groma-mini's patches
+WIDTH = 192  # of groma-mini's patches
 ROWS = 8  # number of directions that are kept
 LIMIT = 1.45  # a picture is unlike the fitted ones if the median over its patches of the mean square is above this
 
@@ -43,8 +44,8 @@ def fit(states):
 
 
 def main():
-    names = list(pictures(sys.argv[2:]))
-    done = subprocess.run([sys.argv[1]], input="".join(n + "\n" for n in names).encode(), stdout=subprocess.PIPE,
+    names = list(pictures(sys.argv[3:]))
+    done = subprocess.run(sys.argv[1:3], input="".join(n + "\n" for n in names).encode(), stdout=subprocess.PIPE,
                           check=True)
     rows = fit(numpy.frombuffer(done.stdout, "<f4").reshape(-1, WIDTH).astype(float))
     text = HEAD + f"/* of {len(names)} pictures */\nstatic const float familiar[{ROWS}][{WIDTH} + 1] = {{\n"

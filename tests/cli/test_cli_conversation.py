@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import unittest
 
-from program import SCENES, run, scene
+from program import REFERENCE_MINI, SCENES, run, scene
 from terminal import Terminal
 
 LOCALES = {"LC_ALL": None, "LC_CTYPE": None, "LANG": None}
@@ -204,7 +204,7 @@ class Piped(unittest.TestCase):
             script = f"/image {os.path.join(SCENES, name)}\n"
             for question in questions:
                 script += f"/clear\n/box {box}\n{question}\n" if "{1}" in question else f"/clear\n{question}\n"
-            out, _ = run("chat", "--json", stdin=script.encode())
+            out, _ = run("chat", "--json", "-m", REFERENCE_MINI, stdin=script.encode())
             answers = [json.loads(line) for line in out.splitlines()]
             self.assertEqual([a["question"] for a in answers], questions)
             for answer in answers:
@@ -216,7 +216,7 @@ class Piped(unittest.TestCase):
                         self.assertGreaterEqual(sum(t in phrases for t in things), len(things) - 1, phrases)
 
     def test_grounding_of_a_question_about_a_box(self):
-        asked = ("chat", scene(0), "-p", "What is {1}?", "--box", "9,167,60,217", "--raw", "--json")
+        asked = ("chat", scene(0), "-p", "What is {1}?", "--box", "9,167,60,217", "--raw", "--json", "-m", REFERENCE_MINI)
         usual, bare, grounded = (json.loads(run(*asked, *more)[0]) for more in ([], ["--no-grounding"], ["--grounding"]))
         self.assertEqual((usual["text"], usual["raw"]), (bare["text"], bare["raw"]))
         self.assertEqual(usual["text"], "A guitar")

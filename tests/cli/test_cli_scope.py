@@ -54,14 +54,14 @@ class Scope(unittest.TestCase):
         self.assertEqual(got["notice"], "clip-mini knows drawn emoji only")
 
     def test_photographs_are_told_from_the_drawn_world(self):
-        """All photographs, and at most one scene in a hundred; counted in one line."""
+        """All photographs, and at most one scene in twenty; counted in one line."""
         photographs = lines("detect", PHOTOS)
         self.assertEqual(len(photographs), 4)
         for got in photographs:
             self.assertGreater(got["unlike"], 1, got["image"])
         drawn = lines("detect", SCENES)
         self.assertEqual(len(drawn), 120)
-        self.assertLessEqual(sum("unlike" in got for got in drawn), 1)
+        self.assertLessEqual(sum("unlike" in got for got in drawn), 6)
         _, err = run("detect", PHOTOS, scene(0), scene(1), "-q")
         self.assertIn("4 of 6 pictures are " + UNLIKE, err)
         _, err = run("caption", os.path.join(PHOTOS, "chelsea.png"), "-m", "groma-mini")
