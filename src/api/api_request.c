@@ -60,7 +60,7 @@ static void publish(gm_request *r, request_event *e) {
       r->first = e;
     r->last = e;
   }
-  pthread_cond_broadcast(&r->change);
+  pthread_cond_broadcast(&r->arrival);
   pthread_mutex_unlock(&r->lock);
 }
 
@@ -115,7 +115,8 @@ static void on_done(gm_job *job) {
   r->done = true;
   r->gone = NULL;
   bool abandoned = r->abandoned;
-  pthread_cond_broadcast(&r->change);
+  pthread_cond_broadcast(&r->arrival);
+  pthread_cond_broadcast(&r->end);
   pthread_mutex_unlock(&r->lock); /* from here on the request may be gone */
   if (abandoned) destroy(r);
 }
@@ -129,10 +130,10 @@ gm_status gm_event_region_at(const gm_event *event, size_t i, gm_region *out) {
 /* ---- waiting ---- */
 
 /* With the lock: waits for a change; false once `until` is over (0: without limit). */
-static bool wait_change(gm_request *r, double until) {
-  if (until == 0) return pthread_cond_wait(&r->change, &r->lock) == 0;
+static bool wait_change(gm_request *r, pthread_cond_t *change, double until) {
+  if (until == 0) return pthread_cond_wait(change, &r->lock) == 0;
   struct timespec t = {(time_t)until, (long)((until - (double)(time_t)until) * 1e9)};
-  return pthread_cond_timedwait(&r->change, &r->lock, &t) == 0;
+  return pthread_cond_timedwait(change, &r->lock, &t) == 0;
 }
 
 static double until(double seconds) {
@@ -150,7 +151,8 @@ static bool wait_for(gm_request *r, double seconds, bool event) {
   double end = until(seconds);
   bool waits = seconds != 0;
   pthread_mutex_lock(&r->lock);
-  while (!is_over(r) && !(event && r->first) && waits) waits = wait_change(r, end);
+  while (!is_over(r) && !(event && r->first) && waits)
+    waits = wait_change(r, event ? &r->arrival : &r->end, end);
   if (is_over(r) || (event && r->first)) return true;
   pthread_mutex_unlock(&r->lock);
   return false;
@@ -199,7 +201,8 @@ gm_status gm_request_new(gm_request **out, const gm_request_params *params, gm_e
   pthread_condattr_t attr;
   pthread_condattr_init(&attr);
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-  pthread_cond_init(&r->change, &attr);
+  pthread_cond_init(&r->arrival, &attr);
+  pthread_cond_init(&r->end, &attr);
   pthread_condattr_destroy(&attr);
   pthread_mutex_init(&r->lock, NULL);
   *out = r;
@@ -230,7 +233,8 @@ static void free_events(gm_request *r) {
 static void destroy(gm_request *r) {
   gm_request_free_task(r);
   free_events(r);
-  pthread_cond_destroy(&r->change);
+  pthread_cond_destroy(&r->arrival);
+  pthread_cond_destroy(&r->end);
   pthread_mutex_destroy(&r->lock);
   free(r);
 }

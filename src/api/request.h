@@ -29,13 +29,14 @@ struct gm_request {
   gm_request_params params;
   gm_job *job;
   pthread_mutex_t lock;
-  pthread_cond_t change;
-  bool ended;      /* the outcome is there, and GM_EVENT_DONE is being given */
-  bool done;       /* nothing will touch the request any more */
-  bool told;       /* GM_EVENT_DONE was taken from the queue */
-  bool abandoned;  /* freed in a callback: no event follows, the end frees it */
-  pthread_t ender; /* gives GM_EVENT_DONE */
-  bool *gone;      /* ended and not done: becomes true where the ender frees the request */
+  pthread_cond_t arrival; /* of an event, or the end */
+  pthread_cond_t end;     /* who waits for it alone is not woken for each event */
+  bool ended;             /* the outcome is there, and GM_EVENT_DONE is being given */
+  bool done;              /* nothing will touch the request any more */
+  bool told;              /* GM_EVENT_DONE was taken from the queue */
+  bool abandoned;         /* freed in a callback: no event follows, the end frees it */
+  pthread_t ender;        /* gives GM_EVENT_DONE */
+  bool *gone; /* ended and not done: becomes true where the ender frees the request */
   request_event *first, *last, *given;
 
   /* What it is about. */
