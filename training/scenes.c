@@ -157,6 +157,15 @@ static gm_status learn_phrases(scenes *s, gm_error *err) {
   return GM_OK;
 }
 
+static int32_t cell(float at) {
+  int32_t i = (int32_t)(at * PLACE_GRID);
+  return i < 0 ? 0 : i < PLACE_GRID ? i : PLACE_GRID - 1;
+}
+
+int32_t box_place(gm_rel_box box) {
+  return cell(box.cy) * PLACE_GRID + cell(box.cx);
+}
+
 gm_status scenes_load(scenes *s, const char *folder, gm_error *err) {
   *s = (scenes){0};
   snprintf(s->images, sizeof s->images, "%s/images", folder);

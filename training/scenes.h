@@ -36,6 +36,10 @@ typedef struct scenes {
   json_t *annotations, *referring; /* own the strings */
 } scenes;
 
+/* Where a box's centre is: a cell of a grid of so many columns and rows. */
+enum { PLACE_GRID = 6, PLACES = PLACE_GRID * PLACE_GRID };
+int32_t box_place(gm_rel_box box);
+
 /* folder/annotations.json and folder/referring.json. Annotations of a picture stand together.
  * Free with scenes_free, after a failure too. Errors: GM_ERR_IO (not readable, or not such a
  * file), GM_ERR_MEMORY. */

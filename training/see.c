@@ -125,7 +125,8 @@ static void say(const see_run *r, const see_sums *l) {
   printf("patches %.3f (%.3f right) proposals %.3f (%.3f recalled)", l->dense / l->batches,
          l->dense_right / l->labelled, l->detect / l->batches, l->recalled / l->objects);
   if (r->o->regions)
-    printf(" names %.3f (%.3f right)", l->named / l->batches, l->named_right / l->objects);
+    printf(" names %.3f (%.3f right) places %.3f (%.3f right)", l->named / l->batches,
+           l->named_right / l->objects, l->placed / l->batches, l->placed_right / l->objects);
   printf("\n");
   fflush(stdout);
 }
@@ -150,7 +151,7 @@ static gm_status measure(see_run *r, const char *what, double *loss) {
   }
   printf("%s: ", what);
   say(r, &sum);
-  *loss = sum.dense + sum.detect + (r->o->regions ? sum.named : 0);
+  *loss = sum.dense + sum.detect + (r->o->regions ? sum.named + sum.placed : 0);
   return GM_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "see_batch.h"
 
 #include "rng.h"
+#include "scenes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ gm_status see_model_load(see_model *s, gm_error *err) {
   GM_TRY(gm_region_encoder_load(&s->regions, view, &s->hparams, C, err));
   GM_TRY(gm_class_head_add(&s->dense, s->params, "dense", s->n_classes + 1, C, err));
   GM_TRY(gm_class_head_add(&s->named, s->params, "named", s->n_classes, s->regions.dim, err));
+  GM_TRY(gm_class_head_add(&s->placed, s->params, "placed", PLACES, s->regions.dim, err));
   s->t.learned = &s->params->learned;
   return GM_OK;
 }
@@ -30,6 +32,7 @@ void see_model_free(see_model *s) {
   gm_region_encoder_free(&s->regions);
   gm_class_head_free(&s->dense);
   gm_class_head_free(&s->named);
+  gm_class_head_free(&s->placed);
 }
 
 gm_status see_model_refresh(see_model *s, gm_error *err) {
@@ -175,14 +178,15 @@ static gm_rel_box shaken(gm_rel_box b, gm_rng *rng) {
 static gm_status teach_regions(lesson *b) {
   see_model *s = b->s;
   gm_compute *c = s->t.c;
-  size_t rows = 0, D = s->regions.dim, L = s->dinov2.layers, right;
+  size_t rows = 0, D = s->regions.dim, L = s->dinov2.layers, named, placed;
   for (size_t i = 0; i < b->n; i++) rows += b->pictures[i].n;
   gm_region_picture *regions = gm_scratch(c, b->n * sizeof *regions, "pictures");
   gm_rel_box *boxes = gm_scratch(c, rows * sizeof *boxes, "boxes");
   int32_t *names = gm_scratch(c, rows * sizeof *names, "names");
+  int32_t *places = gm_scratch(c, rows * sizeof *places, "places");
   float *out = gm_scratch_f32(c, rows * D, "region vectors");
   float *d_out = gm_scratch_f32(c, rows * D, "gradient of region vectors");
-  if (!regions || !boxes || !names || !out || !d_out) return GM_ERR_MEMORY;
+  if (!regions || !boxes || !names || !places || !out || !d_out) return GM_ERR_MEMORY;
   for (size_t i = 0, at = 0; i < b->n; i++) {
     const picture *p = &b->pictures[i];
     regions[i] = (gm_region_picture){.boxes = boxes + at, .r = p->n};
@@ -194,6 +198,7 @@ static gm_status teach_regions(lesson *b) {
     for (size_t k = 0; k < p->n; k++, at++) {
       boxes[at] = b->measure ? p->boxes[k] : shaken(p->boxes[k], &b->rng);
       names[at] = p->classes[k];
+      places[at] = box_place(boxes[at]);
     }
   }
   gm_region_kept *kept;
@@ -201,9 +206,13 @@ static gm_status teach_regions(lesson *b) {
   GM_TRY(gm_region_encoder_train(&s->t, &s->regions, regions, b->n, out, &kept));
   memset(d_out, 0, rows * D * sizeof *d_out);
   GM_TRY(gm_class_head_classify(&s->t, &s->named, out, rows, names, 2,
-                                b->measure ? NULL : d_out, &loss, &right));
+                                b->measure ? NULL : d_out, &loss, &named));
   b->sum->named += loss;
-  b->sum->named_right += (double)right;
+  b->sum->named_right += (double)named;
+  GM_TRY(gm_class_head_classify(&s->t, &s->placed, out, rows, places, 1,
+                                b->measure ? NULL : d_out, &loss, &placed));
+  b->sum->placed += loss;
+  b->sum->placed_right += (double)placed;
   if (b->measure) return GM_OK;
   return gm_region_encoder_back(&s->t, &s->regions, regions, b->n, kept, d_out);
 }

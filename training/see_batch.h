@@ -1,7 +1,8 @@
 /* see_batch.h - one step of teaching the seeing half of a small model: the vision encoder by
  * dense labels (the class of the object over each patch), the region proposer by its own loss,
- * and the region encoder by a classifier on its vectors. Their gradients add up in the vision
- * encoder. The two classifiers are used by training alone. */
+ * and the region encoder by two classifiers on its vectors: what a region shows, and where it
+ * is, which questions about "the star on the left" need. Their gradients add up in the vision
+ * encoder. The classifiers are used by training alone. */
 #ifndef GM_TRAINING_SEE_BATCH_H
 #define GM_TRAINING_SEE_BATCH_H
 
@@ -20,7 +21,7 @@ typedef struct see_model {
   gm_dinov2 dinov2;
   gm_proposer_learner proposer;
   gm_region_encoder regions;
-  gm_class_head dense, named;
+  gm_class_head dense, named, placed;
   size_t n_classes;
   bool with_regions; /* teach the region encoder too */
 } see_model;
@@ -35,9 +36,10 @@ gm_status see_model_refresh(see_model *s, gm_error *err);
 
 /* Sums over batches. */
 typedef struct see_sums {
-  double batches, dense, detect, named;  /* mean losses of a batch */
-  double labelled, dense_right;          /* patches */
-  double objects, named_right, recalled; /* recalled: a proposal at IoU > 0.5 */
+  double batches, dense, detect, named, placed; /* mean losses of a batch */
+  double labelled, dense_right;                 /* patches */
+  double objects, named_right, placed_right;
+  double recalled; /* objects with a proposal at IoU > 0.5 */
 } see_sums;
 
 /* One batch: adds its losses to *sum and, unless `measure`, its gradients to the params'. step:

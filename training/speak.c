@@ -113,6 +113,7 @@ static gm_status open_model(run *r) {
   const size_t dim = r->s.groma->llama->dim;
   GM_TRY(gm_class_head_add(&r->s.index_head, r->params, "own_index", SEEN_REGIONS, dim, err));
   GM_TRY(gm_class_head_add(&r->s.kind_head, r->params, "kind", r->scenes.n_names, dim, err));
+  GM_TRY(gm_class_head_add(&r->s.place_head, r->params, "place", PLACES, dim, err));
   r->s.t = (gm_training){.c = &r->c, .learned = &r->params->learned};
   r->s.regions_learn = r->o.regions;
   return GM_OK;
@@ -342,6 +343,7 @@ static void close_run(run *r) {
   seen_close(r->seen_held);
   gm_class_head_free(&r->s.index_head);
   gm_class_head_free(&r->s.kind_head);
+  gm_class_head_free(&r->s.place_head);
   gm_groma_free(r->s.groma);
   gm_params_free(r->params);
   gm_model_file_close(r->file);

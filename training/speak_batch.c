@@ -5,7 +5,8 @@
 
 enum { LOOK_LAYER = 3, LOOK_HEADS = 2 };
 static const size_t HEAD_LAYER[SPEAKING_HEADS] = {
-    [OWN_INDEX] = 1, [REGION_KIND] = 1, [ASKED_KIND] = 2, [NAMED_INDEX] = 2, [NAMED_KIND] = 3};
+    [OWN_INDEX] = 1,  [REGION_KIND] = 1, [REGION_PLACE] = 1,
+    [ASKED_KIND] = 2, [NAMED_INDEX] = 2, [NAMED_KIND] = 3};
 
 gm_status speaking_check(const gm_groma *groma, gm_error *err) {
   const gm_llama *l = groma->llama;
@@ -95,6 +96,7 @@ static void find_listed(walker *w) {
     w->listed[k] = i;
     teach(w->p, OWN_INDEX, i, (ptrdiff_t)k);
     teach(w->p, REGION_KIND, i, w->item->lesson->kinds[k]);
+    teach(w->p, REGION_PLACE, i, box_place(w->item->lesson->boxes[k]));
   }
 }
 
@@ -294,6 +296,11 @@ static gm_status most_likely(batch_pass *p, double *loss) {
 
 /* ---- the other losses ---- */
 
+static const gm_class_head *head_of(const speaking *s, int h) {
+  if (h == OWN_INDEX || h == NAMED_INDEX) return &s->index_head;
+  return h == REGION_PLACE ? &s->place_head : &s->kind_head;
+}
+
 static gm_status head_loss(batch_pass *p, int h, double weight, bool measure,
                            gm_state_gradient *out, speaking_score *sum) {
   const taught_rows *taught = &p->taught[h];
@@ -307,9 +314,8 @@ static gm_status head_loss(batch_pass *p, int h, double weight, bool measure,
     memcpy(x + i * dim, p->words.states[layer] + taught->rows[i] * dim, dim * sizeof *x);
   double loss;
   size_t hits;
-  GM_TRY(gm_class_head_classify(
-      &p->s->t, h == OWN_INDEX || h == NAMED_INDEX ? &p->s->index_head : &p->s->kind_head, x,
-      taught->n, taught->targets, weight, measure ? NULL : d, &loss, &hits));
+  GM_TRY(gm_class_head_classify(&p->s->t, head_of(p->s, h), x, taught->n, taught->targets,
+                                weight, measure ? NULL : d, &loss, &hits));
   sum->heads += loss;
   for (size_t i = 0; i < taught->n; i++) sum->rows[h] += taught->targets[i] >= 0;
   sum->right[h] += (double)hits;

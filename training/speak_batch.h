@@ -2,7 +2,7 @@
  * what a small model needs besides the loss of its words: heads that look at hidden states, and
  * heads of attention that are told where to look. Layers count from 1.
  *
- *   after layer 1   at each region: its own index token, and the kind of its object
+ *   after layer 1   at each region: its own index token, the kind of its object, and its place
  *   after layer 2   where an answer is about to point: the kind of thing that was asked for;
  *                   where a name is about to be said: the index token of its region
  *   after layer 3   where a name is about to be said: the kind of the object
@@ -26,7 +26,7 @@ typedef struct speaking {
   gm_groma *groma;
   /* One for all kinds, so that asked and shown things look alike inside the model, and
    * attention can match them. */
-  gm_class_head index_head, kind_head;
+  gm_class_head index_head, kind_head, place_head;
   bool regions_learn; /* else the vectors are those that were seen */
 } speaking;
 

@@ -8,17 +8,18 @@ static double share(double part, double whole) {
 }
 
 void speaking_tell_losses(const speaking_score *s) {
-  printf("words %.3f heads %.3f looks %.3f | right: index %.2f region %.2f asked %.2f next "
-         "%.2f named "
-         "%.2f pointing %.2f naming %.2f\n",
-         share(s->words, s->batches), share(s->heads, s->batches), share(s->looks, s->batches),
-         share(s->right[OWN_INDEX], s->rows[OWN_INDEX]),
-         share(s->right[REGION_KIND], s->rows[REGION_KIND]),
-         share(s->right[ASKED_KIND], s->rows[ASKED_KIND]),
-         share(s->right[NAMED_INDEX], s->rows[NAMED_INDEX]),
-         share(s->right[NAMED_KIND], s->rows[NAMED_KIND]),
-         share(s->looked_right[POINTING], s->looked[POINTING]),
-         share(s->looked_right[NAMING], s->looked[NAMING]));
+  printf(
+      "words %.3f heads %.3f looks %.3f | right: index %.2f region %.2f place %.2f asked %.2f "
+      "next %.2f named %.2f pointing %.2f naming %.2f\n",
+      share(s->words, s->batches), share(s->heads, s->batches), share(s->looks, s->batches),
+      share(s->right[OWN_INDEX], s->rows[OWN_INDEX]),
+      share(s->right[REGION_KIND], s->rows[REGION_KIND]),
+      share(s->right[REGION_PLACE], s->rows[REGION_PLACE]),
+      share(s->right[ASKED_KIND], s->rows[ASKED_KIND]),
+      share(s->right[NAMED_INDEX], s->rows[NAMED_INDEX]),
+      share(s->right[NAMED_KIND], s->rows[NAMED_KIND]),
+      share(s->looked_right[POINTING], s->looked[POINTING]),
+      share(s->looked_right[NAMING], s->looked[NAMING]));
 }
 
 void speaking_tell_answers(const char *what, const speaking_score *s) {

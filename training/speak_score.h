@@ -5,7 +5,15 @@
 #include "turns.h"
 
 /* What heads read from hidden states. */
-enum { OWN_INDEX, REGION_KIND, ASKED_KIND, NAMED_INDEX, NAMED_KIND, SPEAKING_HEADS };
+enum {
+  OWN_INDEX,
+  REGION_KIND,
+  REGION_PLACE,
+  ASKED_KIND,
+  NAMED_INDEX,
+  NAMED_KIND,
+  SPEAKING_HEADS
+};
 /* Heads of attention that are told where to look: from where an answer is about to point, and
  * from where a name is about to be said. */
 enum { POINTING, NAMING, SPEAKING_LOOKS };

@@ -246,7 +246,7 @@ static gm_status about(teacher *t, size_t object) {
         whole = whole && !t->used[i] && t->saw->region_of[i] >= 0;
     if (whole) return find_all(t, kind);
   }
-  if (alone && draw < 0.6 && place_words(t, object, false, name_of(t, object), words))
+  if (alone && draw < 0.75 && place_words(t, object, false, name_of(t, object), words))
     return locate(t, object, words);
   const char *known = expression_of(t, (ptrdiff_t)object);
   return known ? locate(t, object, known) : name_it(t, object);
