@@ -89,6 +89,16 @@ static unsigned levels_here(void) {
   if (vnni && has_bits(a71, 1u << 5)) found |= 1u << 5;
   return found;
 }
+
+/* Bit i is set if levels[i] is slower here than the one below. Intel's vdpbf16ps has a quarter
+ * of the rate of fp32 multiply-adds, half of their operations (docs/SPEED.md, Emerald Rapids);
+ * AMD's is twice as fast as they are. */
+static unsigned levels_slow_here(void) {
+  unsigned a, b, c, d;
+  bool intel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx &&
+               c == signature_INTEL_ecx && d == signature_INTEL_edx;
+  return intel ? 1u << 5 : 0;
+}
 #elif defined(__aarch64__)
 static const level levels[] = {
     {.cap = "ref", .name = "ref", .features = "", .use = {gm_kernels_use_ref}},
@@ -113,12 +123,20 @@ static unsigned levels_here(void) {
   bool i8mm = dotprod && (getauxval(AT_HWCAP2) & I8MM) != 0;
   return 3u | (dotprod ? 4u : 0u) | (i8mm ? 8u : 0u);
 }
+
+static unsigned levels_slow_here(void) {
+  return 0;
+}
 #else
 static const level levels[] = {
     {.cap = "ref", .name = "ref", .features = "", .use = {gm_kernels_use_ref}}};
 
 static unsigned levels_here(void) {
   return 1;
+}
+
+static unsigned levels_slow_here(void) {
+  return 0;
 }
 #endif
 
@@ -185,7 +203,8 @@ static void fill_tables(void) {
     table->features = levels[i].features;
     for (size_t j = 0; j < MOST_SETS && levels[i].use[j]; j++) levels[i].use[j](table);
     assert(has_whole_kv_rows(&table->rows));
-    if (i <= cap) state.best = i;
+    bool passed_over = i != cap && levels_slow_here() >> i & 1;
+    if (i <= cap && !passed_over) state.best = i;
   }
   const gm_kernels *best = &state.tables[state.best];
   assert(best->matmul[GM_TYPE_F32] && best->rounded[GM_TYPE_F32] && best->epilogue);

@@ -48,7 +48,9 @@ typedef struct gm_kernels {
  * avx512 (no AMX), amx (all that x86 has), neon-base, neon-dotprod, neon (all that ARM has). A
  * name of another architecture gives ref, but amx the best there is; an unknown name sets no
  * cap, see gm_kernels_check. The first call asks the system for AMX's tiles (cpu_tiles.h), if
- * the cap allows them; if it refuses, the best table is that below. */
+ * the cap allows them; if it refuses, the best table is that below. avx512
+ * is passed over on Intel's processors, whose vdpbf16ps is slower than fp32, unless it is
+ * named. */
 const gm_kernels *gm_kernels_best(void);
 /* The same, but weights in F32 are rounded like the others (see rounds) where that is faster.
  * Then this is another table, with "fast" among its features. */
