@@ -42,8 +42,8 @@ class Bench(unittest.TestCase):
         stages = json.loads(out)["stages"]
         self.assertEqual(["proposer", "regions"], [s["stage"] for s in stages])
         self.assertTrue(stages[1]["shape"].startswith("3 regions"))
-        # The proposer's products by the sizes of models/groma-mini; biases and norms are the tolerance.
-        width, d, ffn, box, cells, queries, points, heads = 128, 96, 256, 256, 16 * 16, 40, 4, 4
+        # The proposer's products by the sizes of training/groma-mini.json; biases and norms are the tolerance.
+        width, d, ffn, box, cells, queries, points, heads = 192, 96, 256, 256, 16 * 16, 40, 4, 4
         sampled = 2 * d * d + 3 * heads * points * d  # values, output, offsets and scores
         of_cells = width * d + 2 * (sampled + 2 * d * ffn) + d * d + 3 * d * d
         of_queries = 3 * (4 * d * d + sampled - d * d + 2 * d * ffn) + 4 * d * d + 3 * (d + box + 4) * box

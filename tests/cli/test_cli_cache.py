@@ -171,9 +171,9 @@ class Cache(unittest.TestCase):
         self.assertIn("--cache", err)
 
     def test_the_limit(self):
-        # an entry of groma-mini's picture is 445 kB: two fit
+        # an entry of groma-mini's picture is 642 kB: two fit
         for i in range(5):
-            run("detect", scene(i), "--cache", self.cache, "--cache-size", "1M")
+            run("detect", scene(i), "--cache", self.cache, "--cache-size", "1600K")
         self.assertEqual(len(os.listdir(self.cache)), 2)
         for size in ("none", "0", "0.1", "-1", "1Q"):
             _, err = run("detect", scene(0), "--cache-size", size, code=2)

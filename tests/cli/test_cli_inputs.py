@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from program import DATA, GROMATIC, lines, run, scene
+from program import DATA, GROMATIC, REFERENCE_MINI, lines, run, scene
 
 
 class Inputs(unittest.TestCase):
@@ -70,8 +70,8 @@ class Inputs(unittest.TestCase):
         """Complete answers are kept, the others are asked alone: each line is the same as alone."""
         pictures = [scene(number) for number in range(4)]
         for context in 250, 260, 280:
-            alone, _ = run("caption", "-j", "-c", context, *pictures, code=1)
-            together, _ = run("caption", "-j", "-c", context, "--parallel", 4, *pictures, code=1)
+            alone, _ = run("caption", "-m", REFERENCE_MINI, "-j", "-c", context, *pictures, code=1)
+            together, _ = run("caption", "-m", REFERENCE_MINI, "-j", "-c", context, "--parallel", 4, *pictures, code=1)
             self.assertEqual(together, alone)
             full = ["error" in json.loads(line) for line in alone.splitlines()]
             self.assertEqual(set(full), {False, True})
@@ -207,7 +207,7 @@ class Inputs(unittest.TestCase):
         self.assertIn("no names in this list", err)
 
     def test_an_empty_result_is_told(self):
-        for command, said in (["detect", "--conf", "1"], "--conf"), (["label", "--classes", "nonsense"], "--none"), \
+        for command, said in (["detect", "--conf", "1"], "--conf"), (["label", "--classes", "nonsense", "-m", REFERENCE_MINI], "--none"), \
                 (["ground", "--phrase", "a guitar", "--min-score", "1"], "--min-score"):
             for pictures in [scene(0)], [scene(0), scene(1)]:
                 with self.subTest(command[0], n=len(pictures)):

@@ -29,7 +29,7 @@ class Models(unittest.TestCase):
     def test_every_way_gives_the_same(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "m.gguf")
-            run("convert", CHECKPOINT, "-o", path, "--type", "f32", "-q")
+            run("convert", os.environ["GM_EMBEDDED_MINI"], "-o", path, "--type", "f32", "-q")
             [want] = lines("caption", scene(0), "--raw")
             self.assertEqual(want.pop("notice"), "groma-mini knows drawn emoji only")
             ways = [["-m", "groma-mini"], ["-m", path], ["-m", path, "--no-mmap"], ["-m", path, "-t", "1"],

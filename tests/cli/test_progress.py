@@ -32,7 +32,7 @@ def on_terminal(*args, columns, output=subprocess.DEVNULL, **env):
     return process.wait(), got.decode()
 
 
-PICTURES = [scene(i) for i in range(24)]
+PICTURES = [scene(i) for i in range(30, 54)]
 
 
 class Progress(unittest.TestCase):
