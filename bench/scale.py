@@ -23,8 +23,9 @@ SHARD = 50
 
 
 def environment(home):
-    return dict({"GROMATIC_LIBRARY": os.path.join(ROOT, "build", "release", "src", "libgromatic.so")}, **os.environ,
-                PYTHONPATH=os.path.join(ROOT, "python"), RAY_USAGE_STATS_ENABLED="0", HOME=home)
+    library = os.path.join(ROOT, "build", "release", "src", "libgromatic.so")
+    return {"GROMATIC_LIBRARY": library, **os.environ, "PYTHONPATH": os.path.join(ROOT, "python"),
+            "RAY_USAGE_STATS_ENABLED": "0", "HOME": home}
 
 
 def make_pictures(folder, n):
