@@ -504,6 +504,37 @@ GM_API gm_status gm_chat_create(gm_chat **out, gm_scene *scene, gm_error *err);
  * begun is forgotten with its boxes. */
 GM_API gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
                              const gm_callbacks *callbacks, gm_answer **out, gm_error *err);
+
+/* A phrase of an answer that is given: bytes of its text, end exclusive, and the numbers of its
+ * regions, as gm_region.index. */
+typedef struct gm_given_phrase {
+  size_t struct_size;
+  size_t span_begin, span_end;
+  const int32_t *regions; /* [n_regions] */
+  size_t n_regions;
+} gm_given_phrase;
+
+/* An answer that a conversation goes on from: of an earlier run, edited, or of somebody else.
+ */
+typedef struct gm_given {
+  size_t struct_size;
+  const char *text; /* words; tags in them are plain text */
+  bool verbatim; /* text is as gm_answer.raw: its tags are tokens, and without </s> at its end
+                    it was cut */
+  const gm_given_phrase *phrases; /* [n_phrases] of the words, in their order and apart, each
+                                     tied to its regions; none with verbatim */
+  size_t n_phrases;
+} gm_given;
+
+/* One turn whose answer is given, so that the model need not say it: what follows is
+ * bit-identical to what follows if the model has said the same tokens itself. The numbers of
+ * regions belong to the scene's picture and settings, and to the boxes so far. params as in
+ * gm_chat_ask, but the answer's length and sampling are not used. It is read a token at a time,
+ * as long as saying it takes. *out is the answer as the model's own would be, with its regions;
+ * failures as in gm_chat_ask. GM_ERR_ARGUMENT where spans or regions are not there. */
+GM_API gm_status gm_chat_give(gm_chat *chat, const char *question, const gm_ask_params *params,
+                              const gm_given *answer, const gm_callbacks *callbacks,
+                              gm_answer **out, gm_error *err);
 GM_API void gm_chat_free(gm_chat *chat);
 
 /* Asks what is in each of n > 0 boxes: answers[i] belongs to boxes[i], a question of its own as
@@ -904,10 +935,11 @@ static inline gm_request_params gm_request_params_default(void) {
   return params;
 }
 
-/* Each begins what the call of that name does, with the same params, and returns at once. What
- * is wrong with the arguments is found here or at the end. Texts, boxes and params are copied.
- * *out is set before the first event is given. GM_ERR_BUSY where the engine's queue is full;
- * GM_ERR_ARGUMENT where the last turn of a chat is not over. Allowed within callbacks. */
+/* Each begins what the call of that name does (chat: gm_chat_ask; give: gm_chat_give), with the
+ * same params, and returns at once. What is wrong with the arguments is found here or at the
+ * end. Texts, boxes and params are copied. *out is set before the first event is given.
+ * GM_ERR_BUSY where the engine's queue is full; GM_ERR_ARGUMENT where the last turn of a chat
+ * is not over. Allowed within callbacks. */
 GM_API gm_status gm_request_scene(gm_request **out, gm_model *model, const gm_image *image,
                                   const gm_scene_params *scene, const gm_request_params *params,
                                   gm_error *err);
@@ -922,6 +954,9 @@ GM_API gm_status gm_request_describe(gm_request **out, gm_scene *scene, const gm
 GM_API gm_status gm_request_chat(gm_request **out, gm_chat *chat, const char *question,
                                  const gm_ask_params *ask, const gm_request_params *params,
                                  gm_error *err);
+GM_API gm_status gm_request_give(gm_request **out, gm_chat *chat, const char *question,
+                                 const gm_ask_params *ask, const gm_given *answer,
+                                 const gm_request_params *params, gm_error *err);
 GM_API gm_status gm_request_ground(gm_request **out, gm_scene *scene,
                                    const char *const *phrases, size_t n,
                                    const gm_ground_params *ground,
@@ -949,8 +984,8 @@ GM_API bool gm_request_wait(gm_request *request, double seconds);
 GM_API void gm_request_cancel(gm_request *request);
 
 /* The outcome: the status that the call would have returned, with its error, and its results,
- * which the caller frees. gm_request_take_answer is for ask, caption, describe and chat, and
- * after GM_ERR_TIMEOUT gives what was said so far, as after GM_ERR_CANCELLED.
+ * which the caller frees. gm_request_take_answer is for ask, caption, describe, chat and give,
+ * and after GM_ERR_TIMEOUT gives what was said so far, as after GM_ERR_CANCELLED.
  * gm_request_take_classifications is for classify (n is 1) and label. n is as at the beginning.
  * An outcome is taken once, a failure too: GM_ERR_ARGUMENT afterwards, and where the request is
  * not done, is of another kind or has another n, which take nothing. */
@@ -965,9 +1000,9 @@ GM_API gm_status gm_request_take_classifications(gm_request *request,
 /* Tokens of the request so far; of requests without a language model, 0. */
 typedef struct gm_usage {
   size_t struct_size;
-  uint64_t prompt; /* positions of the picture, the regions and the question */
-  uint64_t cached; /* of these, those that did not have to be computed */
-  uint64_t generated;
+  uint64_t prompt;    /* positions of the picture, the regions and the question */
+  uint64_t cached;    /* of these, those that did not have to be computed */
+  uint64_t generated; /* of an answer that is given, all its tokens */
 } gm_usage;
 GM_API gm_status gm_request_usage(const gm_request *request, gm_usage *out);
 

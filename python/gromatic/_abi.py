@@ -236,6 +236,26 @@ class gm_ask_params(Structure):
     ]
 
 
+class gm_given_phrase(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("span_begin", c_size_t),
+        ("span_end", c_size_t),
+        ("regions", POINTER(c_int32)),
+        ("n_regions", c_size_t),
+    ]
+
+
+class gm_given(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("text", c_char_p),
+        ("verbatim", c_bool),
+        ("phrases", POINTER(gm_given_phrase)),
+        ("n_phrases", c_size_t),
+    ]
+
+
 class gm_ground_params(Structure):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -508,6 +528,8 @@ FUNCTIONS = {
     "gm_chat_create": (c_int, [POINTER(c_void_p), c_void_p, POINTER(gm_error)]),
     "gm_chat_ask": (c_int, [c_void_p, c_char_p, POINTER(gm_ask_params), POINTER(gm_callbacks),
                    POINTER(POINTER(gm_answer)), POINTER(gm_error)]),
+    "gm_chat_give": (c_int, [c_void_p, c_char_p, POINTER(gm_ask_params), POINTER(gm_given), POINTER(gm_callbacks),
+                    POINTER(POINTER(gm_answer)), POINTER(gm_error)]),
     "gm_chat_free": (None, [c_void_p]),
     "gm_describe": (c_int, [c_void_p, POINTER(gm_box), c_size_t, c_bool, POINTER(gm_ask_params), POINTER(gm_callbacks),
                    POINTER(POINTER(gm_answer)), POINTER(gm_error)]),
@@ -561,6 +583,8 @@ FUNCTIONS = {
     "gm_request_describe": (c_int, [POINTER(c_void_p), c_void_p, POINTER(gm_box), c_bool, POINTER(gm_ask_params),
                            POINTER(gm_request_params), POINTER(gm_error)]),
     "gm_request_chat": (c_int, [POINTER(c_void_p), c_void_p, c_char_p, POINTER(gm_ask_params),
+                       POINTER(gm_request_params), POINTER(gm_error)]),
+    "gm_request_give": (c_int, [POINTER(c_void_p), c_void_p, c_char_p, POINTER(gm_ask_params), POINTER(gm_given),
                        POINTER(gm_request_params), POINTER(gm_error)]),
     "gm_request_ground": (c_int, [POINTER(c_void_p), c_void_p, POINTER(c_char_p), c_size_t, POINTER(gm_ground_params),
                          POINTER(gm_request_params), POINTER(gm_error)]),

@@ -3,6 +3,7 @@
 #ifndef GM_ANSWERS_H
 #define GM_ANSWERS_H
 
+#include "given.h"
 #include "grounded_text.h"
 #include "handles.h"
 #include "sampler.h"
@@ -15,6 +16,7 @@ typedef struct gm_asked {
   size_t n_boxes;
   uint32_t max_tokens;
   gm_sampling sampling;
+  gm_given_ids given; /* the answer, instead of the model's own; empty: there is none */
 } gm_asked;
 
 /* params have been read. Errors: GM_ERR_ARGUMENT, GM_ERR_MEMORY; free in any case. */

@@ -23,10 +23,15 @@ gm_status gm_answering_begin(gm_answering *a, const gm_asked *asked, gm_talk *ta
   return gm_sampler_init(&a->sampler, &asked->sampling, turn, groma->llama->vocab, err);
 }
 
+/* 0: no limit. */
+static size_t most_tokens(const gm_answering *a) {
+  return a->asked->given.ids.n > 0 ? a->asked->given.ids.n : a->asked->max_tokens;
+}
+
 static void report_progress(const gm_answering *a) {
   if (!a->listener.progress) return;
   size_t room = a->talk->encoding->groma->context - gm_talk_positions(a->talk);
-  size_t limit = a->asked->max_tokens, most = limit ? limit : a->ids.n + room;
+  size_t limit = most_tokens(a), most = limit ? limit : a->ids.n + room;
   a->listener.progress(a->listener.user, "generate", (double)a->ids.n / (double)most);
 }
 
@@ -35,13 +40,14 @@ gm_status gm_answering_next(void *user, size_t i, const float *logits, int32_t *
   gm_answering *a = user;
   const gm_prompt *prompt = a->talk->encoding->groma->prompt;
   (void)i;
-  *id = gm_sample(&a->sampler, logits);
+  const gm_ids *given = &a->asked->given.ids;
+  *id = given->n > 0 ? given->ids[a->ids.n] : gm_sample(&a->sampler, logits);
   GM_TRY(gm_ids_append(&a->ids, *id, err));
   if (*id >= prompt->region_0 && (size_t)(*id - prompt->region_0) < a->talk->list.n)
     a->parser.present = gm_present_estimate(logits, prompt, a->talk->list.n);
   GM_TRY(gm_grounded_text_push(&a->parser, *id, err));
   a->complete = *id == a->talk->encoding->groma->prompt->eos;
-  *more = !a->complete && a->ids.n != a->asked->max_tokens;
+  *more = !a->complete && a->ids.n != most_tokens(a);
   report_progress(a);
   return GM_OK;
 }

@@ -29,6 +29,7 @@ gm_status gm_asked_make(gm_asked *out, gm_scene *scene, const char *text,
 
 void gm_asked_free(gm_asked *asked) {
   gm_question_free(&asked->question);
+  gm_given_ids_free(&asked->given);
   free(asked->boxes);
 }
 

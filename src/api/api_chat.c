@@ -70,6 +70,16 @@ static gm_status add_question(gm_turn_job *t, gm_compute *c) {
   return status;
 }
 
+/* The list of regions is known with the question. */
+static gm_status check_given(const gm_turn_job *t, gm_error *err) {
+  size_t wanted = t->asked->given.n_regions, n = t->chat->talk.list.n;
+  if (wanted <= n) return GM_OK;
+  return gm_fail(err, GM_ERR_ARGUMENT,
+                 "found region %zu in the answer, but this picture has %zu regions, from 0; "
+                 "give the answer to the picture and settings that it belongs to",
+                 wanted - 1, n);
+}
+
 static gm_status run(gm_job *job, gm_compute *c) {
   gm_turn_job *t = (gm_turn_job *)job;
   gm_chat *chat = t->chat;
@@ -82,6 +92,7 @@ static gm_status run(gm_job *job, gm_compute *c) {
   count_bytes(chat, 0);
   bool was_ready = gm_encoding_ready(chat->scene->encoding);
   GM_TRY(add_question(t, c));
+  GM_TRY(check_given(t, c->err));
   GM_TRY(
       gm_answering_begin(&t->answering, t->asked, &chat->talk, &listener, chat->turns, c->err));
   t->voice = (gm_voice){.talk = &chat->talk,
@@ -142,15 +153,23 @@ gm_scene *gm_chat_scene(const gm_chat *chat) {
   return chat->scene;
 }
 
-gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
-                      const gm_callbacks *callbacks, gm_answer **out, gm_error *err) {
-  *out = NULL;
+gm_status gm_asked_turn(gm_asked *out, gm_chat *chat, const char *question,
+                        const gm_ask_params *params, const gm_given *given, gm_error *err) {
+  gm_scene *scene = chat->scene;
+  GM_TRY(gm_asked_make(out, scene, question, params, err));
+  return given ? gm_given_read(&out->given, scene->model->groma->prompt, given, err) : GM_OK;
+}
+
+/* given: NULL, or the answer. */
+static gm_status turn(gm_chat *chat, const char *question, const gm_ask_params *params,
+                      const gm_given *given, const gm_callbacks *callbacks, gm_answer **out,
+                      gm_error *err) {
   gm_asked asked;
   gm_ask_params own;
   gm_callbacks calls;
   GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, params, err));
   GM_TRY(GM_STRUCT_READ(gm_callbacks, &calls, callbacks, err));
-  gm_status status = gm_asked_make(&asked, chat->scene, question, &own, err);
+  gm_status status = gm_asked_turn(&asked, chat, question, &own, given, err);
   if (status == GM_OK) status = gm_chat_begin(chat, err);
   if (status == GM_OK) {
     gm_turn_job job;
@@ -161,4 +180,18 @@ gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *
   }
   gm_asked_free(&asked);
   return status;
+}
+
+gm_status gm_chat_ask(gm_chat *chat, const char *question, const gm_ask_params *params,
+                      const gm_callbacks *callbacks, gm_answer **out, gm_error *err) {
+  *out = NULL;
+  return turn(chat, question, params, NULL, callbacks, out, err);
+}
+
+gm_status gm_chat_give(gm_chat *chat, const char *question, const gm_ask_params *params,
+                       const gm_given *answer, const gm_callbacks *callbacks, gm_answer **out,
+                       gm_error *err) {
+  *out = NULL;
+  if (!answer) return gm_fail(err, GM_ERR_ARGUMENT, "found no answer, wanted one to give");
+  return turn(chat, question, params, answer, callbacks, out, err);
 }

@@ -44,6 +44,9 @@ typedef struct gm_turn_job {
 } gm_turn_job;
 
 void gm_turn_job_init(gm_turn_job *job, gm_chat *chat, const gm_asked *asked, gm_answer **out);
+/* A turn's question, and the answer that is given (NULL: none). Free it in any case. */
+gm_status gm_asked_turn(gm_asked *out, gm_chat *chat, const char *question,
+                        const gm_ask_params *params, const gm_given *given, gm_error *err);
 gm_scene *gm_chat_scene(const gm_chat *chat);
 /* Takes the conversation for a turn; the job's collect gives it back, or gm_chat_end where the
  * job never began. GM_ERR_ARGUMENT where another turn is not over. */

@@ -68,10 +68,10 @@ gm_status gm_request_describe(gm_request **out, gm_scene *scene, const gm_box *b
 }
 
 static gm_status submit_turn(gm_request *r, gm_chat *chat, const char *question,
-                             const gm_ask_params *ask, gm_error *err) {
+                             const gm_ask_params *ask, const gm_given *given, gm_error *err) {
   r->kind = REQUEST_ANSWER;
   set_scene(r, gm_chat_scene(chat));
-  GM_TRY(gm_asked_make(&r->asked, r->scene, question, ask, err));
+  GM_TRY(gm_asked_turn(&r->asked, chat, question, ask, given, err));
   r->turn = malloc(sizeof *r->turn);
   if (!r->turn) return gm_fail_memory(err, "the request", sizeof *r->turn);
   gm_turn_job_init(r->turn, chat, &r->asked, &r->answer);
@@ -89,7 +89,18 @@ gm_status gm_request_chat(gm_request **out, gm_chat *chat, const char *question,
   gm_ask_params own;
   GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, ask, err));
   GM_TRY(gm_request_new(out, params, err));
-  return begun(out, submit_turn(*out, chat, question, &own, err));
+  return begun(out, submit_turn(*out, chat, question, &own, NULL, err));
+}
+
+gm_status gm_request_give(gm_request **out, gm_chat *chat, const char *question,
+                          const gm_ask_params *ask, const gm_given *answer,
+                          const gm_request_params *params, gm_error *err) {
+  *out = NULL;
+  gm_ask_params own;
+  if (!answer) return gm_fail(err, GM_ERR_ARGUMENT, "found no answer, wanted one to give");
+  GM_TRY(GM_STRUCT_READ(gm_ask_params, &own, ask, err));
+  GM_TRY(gm_request_new(out, params, err));
+  return begun(out, submit_turn(*out, chat, question, &own, answer, err));
 }
 
 const gm_region_list *gm_request_list(const gm_request *r) {
