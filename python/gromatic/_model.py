@@ -256,10 +256,11 @@ class Chat(Owner):
     def __init__(self, handle: Handle, image: Image):
         self._handle, self.image, self._lock = handle, image, threading.Lock()
 
-    def _begin(self, question: str, timeout: float | None, ask: dict[str, Any]) -> Request:
-        arguments = text(question, "question"), _ask_params(**ask)
+    def _begin(self, question: str, timeout: float | None, ask: dict[str, Any], begin: Any = lib.gm_request_chat,
+               *given: Any) -> Request:
+        arguments = text(question, "question"), _ask_params(**ask), *given
         with self._handle.use() as pointer:
-            return Request(lambda out, params, err: lib.gm_request_chat(out, pointer, *arguments, params, err),
+            return Request(lambda out, params, err: begin(out, pointer, *arguments, params, err),
                            [self._handle], timeout)
 
     def ask(self, question: str, *, timeout: float | None = None, progress: OnProgress | None = None,
@@ -267,6 +268,16 @@ class Chat(Owner):
         """The next turn. Keywords: see Scene. An answer that was cut stays in the conversation."""
         with self._lock:
             return finish(self._begin(question, timeout, ask), _Answers(self.image).take, progress)
+
+    def give(self, question: str, answer: Answer | str, *, timeout: float | None = None,
+             progress: OnProgress | None = None, **ask: Any) -> Answer:
+        """A turn whose answer is given: one of an earlier conversation about this scene, with its regions, or plain
+        words. What follows is as if the model had said it. Keywords: see Scene; those of sampling have no effect."""
+        given = make(_abi.gm_given, verbatim=isinstance(answer, Answer),
+                     text=text(answer.raw if isinstance(answer, Answer) else answer, "answer"))
+        with self._lock:
+            request = self._begin(question, timeout, ask, lib.gm_request_give, given)
+            return finish(request, _Answers(self.image).take, progress)
 
     def stream_ask(self, question: str, *, timeout: float | None = None, progress: bool = False,
                    **ask: Any) -> Stream[Answer]:

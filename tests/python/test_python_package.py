@@ -103,6 +103,15 @@ class Results(unittest.TestCase):
                          ["Grapes"] * 3)
         self.assertEqual(scene.ask("What is {1}?", boxes=scene.regions[:1]).text, "Grapes")
 
+    def test_chat_goes_on_from_an_answer(self):
+        with scene.chat() as said, scene.chat() as given, scene.chat() as edited:
+            first = said.ask("Give me a concise description of the image.")
+            self.assertEqual(given.give("Give me a concise description of the image.", first), first)
+            question = "What is in the picture?"
+            self.assertEqual(given.ask(question), said.ask(question))
+            words = edited.give("What is it?", "A <p>wall</p>.")
+            self.assertEqual((words.text, words.groundings), ("A <p>wall</p>.", ()))
+
     def test_chat(self):
         with scene.chat() as chat:
             self.assertEqual(chat.ask("What is {1}?", boxes=[GRAPES]).text, "Grapes")
