@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const srv_work *const works[] = {&srv_detect,   &srv_ground,    &srv_describe,
-                                        &srv_classify, &srv_detection, &srv_chat_completions};
+static const srv_work *const works[] = {&srv_detect,    &srv_ground,    &srv_describe,
+                                        &srv_classify,  &srv_detection, &srv_chat_completions,
+                                        &srv_responses, &srv_messages};
 
 static void check_error(const srv_job *job) {
   json_t *answer = json_loadb(job->out, job->n_out, 0, NULL);

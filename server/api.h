@@ -18,7 +18,9 @@ srv_quick srv_openapi(srv *server);
 extern const srv_work srv_detect, srv_ground, srv_describe, srv_classify, srv_label;
 /* As LocalAI has it. */
 extern const srv_work srv_detection;
-/* As OpenAI has it. */
-extern const srv_work srv_chat_completions;
+/* As OpenAI has them. */
+extern const srv_work srv_chat_completions, srv_responses;
+/* As Anthropic has it. */
+extern const srv_work srv_messages;
 
 #endif

@@ -212,6 +212,8 @@ static void run_detection(srv_job *job) {
 static const char *const detect_members[] = {SCENE_MEMBERS, NULL};
 static const char *const ground_members[] = {SCENE_MEMBERS, "phrases",     "all", "max_det",
                                              "min_score",   "min_present", NULL};
+static const char *const detection_members[] = {"image", "model", "prompt",      "threshold",
+                                                "conf",  "iou",   "max_regions", NULL};
 static const char *const describe_members[] = {
     SCENE_MEMBERS,           "boxes",       "long",  "raw",   "append_boxes", "max_tokens",
     "max_completion_tokens", "temperature", "top_p", "top_k", "seed",         NULL};
@@ -222,6 +224,5 @@ const srv_work srv_ground = {"ground",      prepare_ground, run_ground,
                              srv_plan_free, ground_members, false};
 const srv_work srv_describe = {"describe",    prepare_detect,   run_describe,
                                srv_plan_free, describe_members, false};
-/* Its protocol is another's, whose clients may send more. */
-const srv_work srv_detection = {
-    "detection", prepare_detection, run_detection, srv_plan_free, NULL, false};
+const srv_work srv_detection = {"detection",   prepare_detection, run_detection,
+                                srv_plan_free, detection_members, false};

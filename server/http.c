@@ -3,6 +3,8 @@
  */
 #include "http.h"
 
+#include "api.h"
+#include "errors.h"
 #include "log.h"
 #include "origins.h"
 #include "page.h"
@@ -111,7 +113,7 @@ static enum MHD_Result answer(exchange *e, int status, const char *type, char *t
 
 static enum MHD_Result answer_error(exchange *e, int status, const char *code,
                                     const char *message, unsigned retry_after) {
-  json_t *object = srv_error_json(status, code, message);
+  json_t *object = srv_error_json(e->route ? e->route->work : NULL, status, code, message);
   char *text = json_dumps(object, JSON_COMPACT);
   json_decref(object);
   return text ? answer(e, status, "application/json", text, strlen(text), retry_after) : MHD_NO;
@@ -293,6 +295,31 @@ static void check_site(exchange *e) {
   }
 }
 
+static enum MHD_Result refuse_argument(void *user, enum MHD_ValueKind kind, const char *name,
+                                       const char *value) {
+  exchange *e = user;
+  (void)kind;
+  char why[200];
+  /* What Anthropic's client says for its beta resources changes nothing. */
+  if (e->route->work == &srv_messages && strcmp(name, "beta") == 0 && value &&
+      strcmp(value, "true") == 0)
+    return MHD_YES;
+  snprintf(why, sizeof why,
+           "found ?%.100s in the address, which is not acted on here; what you ask for stands "
+           "in the body",
+           name);
+  refuse(e, 400, "bad_argument", why);
+  return MHD_NO;
+}
+
+/* What would be ignored is refused. Who only looks whether the server is there may say
+ * anything.
+ */
+static void check_query(exchange *e) {
+  if (e->route && !e->route->open)
+    MHD_get_connection_values(e->mhd, MHD_GET_ARGUMENT_KIND, refuse_argument, e);
+}
+
 /* The client is its key, or without keys its address. */
 static void check_key(exchange *e) {
   const srv_keys *keys = e->http->keys;
@@ -382,6 +409,7 @@ static exchange *begin(srv_http *http, struct MHD_Connection *mhd, const char *u
   check_site(e);
   check_route(e);
   check_key(e);
+  check_query(e);
   check_load(e);
   return e;
 }

@@ -2,7 +2,7 @@
  * round. */
 #include "state.h"
 
-#include "answer_json.h"
+#include "errors.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -317,7 +317,7 @@ static void add_event(srv_job *job, const char *name, const char *data) {
 void srv_reply_text(srv_job *job, int status, const char *media_type, const char *text) {
   pthread_mutex_lock(&job->lock);
   if (job->events) {
-    add_event(job, NULL, text);
+    add_event(job, srv_error_event_name(job->work), text); /* nothing else comes so late */
   } else if (job->status == 0) {
     job->status = status;
     job->media_type = media_type;
@@ -344,30 +344,6 @@ void srv_reply_json(srv_job *job, int status, json_t *object) {
   free(text);
 }
 
-static const char *type_of(int status) {
-  switch (status) {
-  case 401:
-    return "authentication_error";
-  case 403:
-    return "permission_error";
-  case 404:
-    return "not_found_error";
-  case 429:
-    return "rate_limit_error";
-  case 503:
-    return "unavailable_error";
-  case 504:
-    return "timeout_error";
-  default:
-    return status < 500 ? "invalid_request_error" : "server_error";
-  }
-}
-
-json_t *srv_error_json(int status, const char *code, const char *message) {
-  return json_pack("{s:{s:o, s:s, s:n, s:s}}", "error", "message", out_json_text(message),
-                   "type", type_of(status), "param", "code", code);
-}
-
 void srv_reply_error(srv_job *job, int status, const char *code, const char *format, ...) {
   char message[1200];
   va_list list;
@@ -375,7 +351,12 @@ void srv_reply_error(srv_job *job, int status, const char *code, const char *for
   vsnprintf(message, sizeof message, format, list);
   va_end(list);
   snprintf(job->error, sizeof job->error, "%s", code);
-  srv_reply_json(job, status, srv_error_json(status, code, message));
+  pthread_mutex_lock(&job->lock);
+  bool events = job->events;
+  pthread_mutex_unlock(&job->lock);
+  srv_reply_json(job, status,
+                 events ? srv_error_event_json(job, status, code, message)
+                        : srv_error_json(job->work, status, code, message));
 }
 
 static void too_late(srv_job *job) {

@@ -40,9 +40,10 @@ struct srv_job {
   char *body, *content_type;
   size_t body_size, body_room;
 
-  void *plan;  /* what prepare made of the body */
-  bool stream; /* set by prepare: the answer comes as events */
-  int slot;    /* that it runs on, from 0 */
+  void *plan;   /* what prepare made of the body */
+  bool stream;  /* set by prepare: the answer comes as events */
+  int slot;     /* that it runs on, from 0 */
+  int sequence; /* the next event's number, where the protocol numbers them */
 
   pthread_mutex_t lock; /* guards what follows */
   srv_job_state state;
@@ -108,8 +109,5 @@ gm_callbacks srv_job_callbacks(srv_job *job);
  * gets each event on this thread. */
 void srv_job_wait(srv_job *job, gm_request *request,
                   void (*event)(void *user, const gm_event *event), void *user);
-
-/* {"error": {...}} in OpenAI's shape. */
-json_t *srv_error_json(int status, const char *code, const char *message);
 
 #endif

@@ -35,6 +35,7 @@ static const srv_member members[] = {
     {"long", SRV_FLAG, 0, 0, NULL, "describe in detail"},
     {"max_completion_tokens", SRV_WHOLE, 0, 1e6, NULL, "as max_tokens"},
     {"max_det", SRV_WHOLE, 0, 100000, NULL, "most boxes of a phrase, or of the picture"},
+    {"max_output_tokens", SRV_WHOLE, 0, 1e6, NULL, "as max_tokens"},
     {"max_regions", SRV_WHOLE, 0, 100000, NULL, "most regions of the picture"},
     {"max_tokens", SRV_WHOLE, 0, 1e6, NULL, "cut the answer after so many; 0: do not"},
     {"merge_iou", SRV_NUMBER, 0, 1, NULL,

@@ -22,7 +22,8 @@ typedef struct srv_plan {
   /* Of the one kind of request that has them. */
   const char **texts; /* [n_texts] phrases, classes or turns, of json */
   size_t n_texts;
-  bool usage, grounding_wanted;
+  const json_t *given; /* of json: [n_texts] the phrases of earlier answers (given.h) */
+  bool usage;
 } srv_plan;
 
 /* Reads the body into job->plan: model, picture, and the members that have the names of the

@@ -21,6 +21,8 @@ const srv_route srv_routes[] = {
     {"POST", "/v1/label", false, NULL, &srv_label},
     {"POST", "/v1/detection", false, NULL, &srv_detection},
     {"POST", "/v1/chat/completions", false, NULL, &srv_chat_completions},
+    {"POST", "/v1/responses", false, NULL, &srv_responses},
+    {"POST", "/v1/messages", false, NULL, &srv_messages},
     {.path = NULL},
 };
 

@@ -142,14 +142,12 @@ class Chat(unittest.TestCase):
         self.assertEqual(len(said.encode()), whole["grounding"][0]["span"][1])
 
     def test_turns(self):
-        first = self.ask([message(CAPTION, 64)])[1]["choices"][0]["message"]["content"]
-        talk = [message(CAPTION, 64), {"role": "assistant", "content": first}, message("What is in the picture?")]
+        first = self.ask([message(CAPTION, 64)])[1]["choices"][0]["message"]
+        talk = [message(CAPTION, 64), first, message("What is in the picture?")]
         status, answer = self.ask(talk)
         self.assertEqual(status, 200, answer)
         program = lines("chat", scene(64), "-p", CAPTION, "-p", "What is in the picture?")[1]
         self.assertEqual(answer["choices"][0]["message"]["content"], program["text"])
-        talk[1]["content"] = "Something else."
-        self.assertEqual(self.ask(talk)[0], 400)
 
     def test_stop_length_and_grounding(self):
         whole = self.ask([message(CAPTION, 64)])[1]["choices"][0]["message"]["content"]
