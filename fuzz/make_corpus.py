@@ -535,6 +535,29 @@ def serve():
     save("serve", "base64-loose", b"\0 -_A=\t=")
 
 
+def label_studio():
+    """Labelling configurations, one for each tag that is answered, and what is refused."""
+    image = '<Image name="i" value="$image"/>'
+    label = '<RectangleLabels name="b" toName="i" model_score_threshold="0.3">%s</RectangleLabels>'
+    labels = '<Label value="Car" predicted_values="car, truck" alias="c"/><Label value="\u20ac"/>'
+    choice = '<Choice value="a"><Choice value="b" predicted_values="x,y"/><Choice value="c, d"/></Choice>'
+    texts = {
+        "boxes": image + label % labels,
+        "choices": image + '<Choices name="b" toName="i" choice="multiple" perRegion="true"><Choice value="a"/></Choices>',
+        "taxonomy": f'{image}<View><Taxonomy name="b" toName="i">{choice}</Taxonomy></View>',
+        "text": f'<TextArea name="b" toName="i"/>{image}<Header value="&lt;&#65;"/><!-- x --><Style><![CDATA[a]]></Style>',
+        "other-picture": image + (label % labels).replace('"i"', '"k"'),
+        "no-labels": image + label % "",
+        "twice": image + label % (labels + '<Label value="car"/>'),
+        "nested": image + f'<Choices name="b" toName="i">{choice}</Choices>',
+        "entity": f"{image}&a;",
+    }
+    for name, text in texts.items():
+        save("label_studio", name, f"<View>{text}</View>".encode())
+    save("label_studio", "doctype", b'<!DOCTYPE a [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><View>&c;</View>')
+    save("label_studio", "declared", b'<?xml version="1.0" encoding="UTF-16"?><View/>')
+
+
 def main():
     pictures()
     torch()
@@ -557,6 +580,7 @@ def main():
     user_data()
     scores()
     serve()
+    label_studio()
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ build    libjansson-dev          =                    jansson          jansson-d
 build    libutf8proc-dev         =                    libutf8proc      utf8proc-devel      libutf8proc    utf8proc-dev
 build    libedit-dev             =                    libedit          libedit-devel       libedit        libedit-dev
 build    libmicrohttpd-dev       =                    libmicrohttpd    libmicrohttpd-devel libmicrohttpd  libmicrohttpd-dev
+build    libexpat1-dev           =                    expat            expat-devel         expat          expat-dev
 build    zlib1g-dev              =                    zlib             zlib-devel          zlib           zlib-dev
 build    libarchive-dev          =                    libarchive       libarchive-devel    libarchive     libarchive-dev
 build    libcurl4-openssl-dev    =                    libcurl          libcurl-devel       curl           curl-dev

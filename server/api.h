@@ -22,5 +22,10 @@ extern const srv_work srv_detection;
 extern const srv_work srv_chat_completions, srv_responses;
 /* As Anthropic has it. */
 extern const srv_work srv_messages;
+/* As Label Studio wants it of an ML backend; docs/LABEL_STUDIO.md. */
+srv_quick srv_ls_health(srv *server);
+srv_quick srv_ls_versions(srv *server);
+srv_quick srv_ls_metrics(srv *server);
+extern const srv_work srv_ls_setup, srv_ls_predict, srv_ls_webhook;
 
 #endif

@@ -350,6 +350,12 @@ void srv_reply_error(srv_job *job, int status, const char *code, const char *for
   va_start(list, format);
   vsnprintf(message, sizeof message, format, list);
   va_end(list);
+  if (job->caught) {
+    job->caught->status = status;
+    snprintf(job->caught->code, sizeof job->caught->code, "%s", code);
+    memcpy(job->caught->message, message, sizeof message);
+    return;
+  }
   snprintf(job->error, sizeof job->error, "%s", code);
   pthread_mutex_lock(&job->lock);
   bool events = job->events;

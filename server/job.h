@@ -25,6 +25,12 @@ typedef struct srv_work {
   bool by_clip;               /* "model" names the CLIP */
 } srv_work;
 
+/* An error that does not answer the request: one of several pictures failed. */
+typedef struct srv_caught {
+  int status; /* of HTTP; 0: none */
+  char code[40], message[1200];
+} srv_caught;
+
 typedef enum srv_job_state { SRV_READING, SRV_WAITING, SRV_RUNNING, SRV_ENDED } srv_job_state;
 
 struct srv_job {
@@ -40,10 +46,11 @@ struct srv_job {
   char *body, *content_type;
   size_t body_size, body_room;
 
-  void *plan;   /* what prepare made of the body */
-  bool stream;  /* set by prepare: the answer comes as events */
-  int slot;     /* that it runs on, from 0 */
-  int sequence; /* the next event's number, where the protocol numbers them */
+  void *plan;         /* what prepare made of the body */
+  bool stream;        /* set by prepare: the answer comes as events */
+  int slot;           /* that it runs on, from 0 */
+  int sequence;       /* the next event's number, where the protocol numbers them */
+  srv_caught *caught; /* where srv_reply_error puts errors; NULL: they answer the request */
 
   pthread_mutex_t lock; /* guards what follows */
   srv_job_state state;

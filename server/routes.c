@@ -23,6 +23,13 @@ const srv_route srv_routes[] = {
     {"POST", "/v1/chat/completions", false, NULL, &srv_chat_completions},
     {"POST", "/v1/responses", false, NULL, &srv_responses},
     {"POST", "/v1/messages", false, NULL, &srv_messages},
+    {"GET", "/ls/", true, srv_ls_health, NULL},
+    {"GET", "/ls/health", true, srv_ls_health, NULL},
+    {"GET", "/ls/versions", false, srv_ls_versions, NULL},
+    {"GET", "/ls/metrics", false, srv_ls_metrics, NULL},
+    {"POST", "/ls/setup", false, NULL, &srv_ls_setup},
+    {"POST", "/ls/predict", false, NULL, &srv_ls_predict},
+    {"POST", "/ls/webhook", false, NULL, &srv_ls_webhook},
     {.path = NULL},
 };
 

@@ -4,6 +4,7 @@
 
 #include "hosts.h"
 #include "job.h"
+#include "label_studio_hosts.h"
 #include "limits.h"
 #include "listening.h"
 #include "lora.h"
@@ -39,6 +40,7 @@ struct srv {
   srv_queue readers, slots;
   srv_job *all, *news; /* lists; those with news for the HTTP thread */
   size_t n_jobs;
+  srv_ls_hosts label_studio;
   unsigned n_large; /* large pictures that are decoded */
   pthread_cond_t fewer_large;
   bool stopping;         /* threads end when their queue is empty */

@@ -2,6 +2,8 @@
  * predictions. Written entry by entry, so that a long run needs little memory. */
 #include "export_formats.h"
 
+#include "label_studio.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -80,12 +82,9 @@ int export_coco(export_job *job, FILE *out) {
 /* ---- Label Studio ---- */
 
 static json_t *labelstudio_result(const export_picture *p, const export_region *r, size_t i) {
-  double w = (double)p->width, h = (double)p->height, unit = 1e4;
-  json_t *value = json_pack("{s:o, s:o, s:o, s:o, s:i, s:[s]}", "x",
-                            rounded(100 * r->x1 / w, unit), "y", rounded(100 * r->y1 / h, unit),
-                            "width", rounded(100 * (r->x2 - r->x1) / w, unit), "height",
-                            rounded(100 * (r->y2 - r->y1) / h, unit), "rotation", 0,
-                            "rectanglelabels", r->label);
+  json_t *value =
+      out_label_studio_value(r->x1, r->y1, r->x2, r->y2, (double)p->width, (double)p->height);
+  json_object_set_new(value, "rectanglelabels", json_pack("[s]", r->label));
   char id[48];
   snprintf(id, sizeof id, "%zu-%zu", p->number, i + 1);
   return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:o, s:o}", "id", id, "type",
