@@ -127,17 +127,26 @@ static bool prepare(CURL *curl, CURLU *url, fetch *f, struct curl_slist *headers
          curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
 }
 
-static gm_status transfer(CURLU *url, fetch *f, const char *authorization, gm_error *err) {
+static bool add_header(struct curl_slist **headers, const char *line) {
+  struct curl_slist *longer = curl_slist_append(*headers, line);
+  if (longer) *headers = longer;
+  return longer != NULL;
+}
+
+static gm_status transfer(CURLU *url, fetch *f, const char *authorization, const char *post,
+                          gm_error *err) {
   CURL *curl = curl_easy_init();
   struct curl_slist *headers = NULL;
   char line[1200];
   long status = 0;
   bool ok = curl != NULL;
   if (ok && authorization) {
-    ok = snprintf(line, sizeof line, "Authorization: %s", authorization) < (int)sizeof line;
-    headers = ok ? curl_slist_append(NULL, line) : NULL;
-    ok = headers != NULL;
+    ok = snprintf(line, sizeof line, "Authorization: %s", authorization) < (int)sizeof line &&
+         add_header(&headers, line);
   }
+  if (ok && post)
+    ok = add_header(&headers, "Content-Type: application/json") &&
+         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, post) == CURLE_OK;
   ok = ok && prepare(curl, url, f, headers);
   CURLcode code = ok ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
   if (ok) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -166,8 +175,8 @@ static gm_status transfer(CURLU *url, fetch *f, const char *authorization, gm_er
 }
 
 gm_status srv_fetch(const srv_hosts *hosts, const char *address, const char *authorization,
-                    bool (*over)(void *user), void *user, char **out, size_t *size,
-                    gm_error *err) {
+                    const char *post, bool (*over)(void *user), void *user, char **out,
+                    size_t *size, gm_error *err) {
   *out = NULL;
   CURLU *url = curl_url();
   if (!url) return fail(err, GM_ERR_MEMORY, "no memory for the address of a picture");
@@ -177,7 +186,7 @@ gm_status srv_fetch(const srv_hosts *hosts, const char *address, const char *aut
     status =
         fail(err, GM_ERR_ARGUMENT, "found a picture's address that is none: %.200s", address);
   if (status == GM_OK && !(f.host = host_of(hosts, url, err))) status = err->status;
-  if (status == GM_OK) status = transfer(url, &f, authorization, err);
+  if (status == GM_OK) status = transfer(url, &f, authorization, post, err);
   curl_url_cleanup(url);
   if (status == GM_OK) {
     *out = f.bytes ? f.bytes : calloc(1, 1);

@@ -4,6 +4,7 @@
 #include "http.h"
 
 #include "api.h"
+#include "body.h"
 #include "errors.h"
 #include "log.h"
 #include "origins.h"
@@ -295,15 +296,20 @@ static void check_site(exchange *e) {
   }
 }
 
+/* What clients of other protocols say of every request: Anthropic's, of its beta resources, and
+ * Label Studio, which project asks. It changes nothing. */
+static bool harmless_argument(const srv_route *route, const char *name, const char *value) {
+  if (route->work == &srv_messages)
+    return strcmp(name, "beta") == 0 && value && strcmp(value, "true") == 0;
+  return strncmp(route->path, "/ls/", 4) == 0 && strcmp(name, "project") == 0;
+}
+
 static enum MHD_Result refuse_argument(void *user, enum MHD_ValueKind kind, const char *name,
                                        const char *value) {
   exchange *e = user;
   (void)kind;
   char why[200];
-  /* What Anthropic's client says for its beta resources changes nothing. */
-  if (e->route->work == &srv_messages && strcmp(name, "beta") == 0 && value &&
-      strcmp(value, "true") == 0)
-    return MHD_YES;
+  if (harmless_argument(e->route, name, value)) return MHD_YES;
   snprintf(why, sizeof why,
            "found ?%.100s in the address, which is not acted on here; what you ask for stands "
            "in the body",
@@ -320,6 +326,21 @@ static void check_query(exchange *e) {
     MHD_get_connection_values(e->mhd, MHD_GET_ARGUMENT_KIND, refuse_argument, e);
 }
 
+/* The password of "Basic ...", which is all that Label Studio can send of a key. */
+static bool basic_key(const char *given, char *key, size_t room) {
+  char *text;
+  size_t size;
+  if (!srv_base64_read(given, strlen(given), &text, &size)) return false;
+  const char *colon = memchr(text, ':', size);
+  size_t n = colon ? size - (size_t)(colon + 1 - text) : room;
+  if (n < room) {
+    memcpy(key, colon + 1, n);
+    key[n] = 0;
+  }
+  free(text);
+  return n < room;
+}
+
 /* The client is its key, or without keys its address. */
 static void check_key(exchange *e) {
   const srv_keys *keys = e->http->keys;
@@ -333,8 +354,11 @@ static void check_key(exchange *e) {
     return;
   }
   const char *given = header(e, "Authorization");
+  char key[512];
   if (given && strncasecmp(given, "Bearer ", 7) == 0)
     given += 7;
+  else if (given && strncasecmp(given, "Basic ", 6) == 0)
+    given = basic_key(given + 6, key, sizeof key) ? key : "";
   else
     given = header(e, "X-Api-Key"); /* Anthropic's clients */
   if (!srv_keys_check(keys, given, e->client, &e->key) && !e->file &&

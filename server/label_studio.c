@@ -191,6 +191,7 @@ static bool setup(srv_job *job) {
 static bool do_webhook(srv_job *job) {
   const char *action;
   if (!read_body(job) || !read_string(job, "action", &action)) return false;
+  if (!*action) return refuse(job, "found no action, wanted the name of an event");
   if (strcmp(action, "START_TRAINING") == 0)
     return refuse(job,
                   "found START_TRAINING, but this server does not train; see gromatic tune");

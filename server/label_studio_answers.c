@@ -24,7 +24,6 @@ bool srv_ls_ask(srv_job *job, const srv_ls_control *control, srv_ls_asked *out) 
   choice.n_names = control->n_classes;
   out_naming *naming = &out->naming;
   naming->clip = job->server->models.clip;
-  naming->none = out_naming_none(naming->clip);
   naming->merge_iou = OUT_MERGE_IOU;
   naming->scoring = out->scoring = out_choice_scoring(&choice);
   naming->scoring.top = 1;
@@ -40,6 +39,7 @@ bool srv_ls_ask(srv_job *job, const srv_ls_control *control, srv_ls_asked *out) 
 
 void srv_ls_asked_free(srv_ls_asked *asked) {
   gm_classes_free(asked->naming.classes);
+  free(asked->naming.limits);
 }
 
 /* ---- results ---- */
@@ -93,7 +93,7 @@ static bool need_scene(srv_ls_picture *p) {
 
 /* As label has them: no names below the limit, of boxes of one label the best. */
 static bool add_boxes(srv_ls_picture *p, const srv_ls_asked *asked, const gm_region *regions,
-                      const gm_label *best, size_t n) {
+                      const out_named *best, size_t n) {
   const srv_ls_control *c = asked->control;
   const srv_plan *plan = p->job->plan;
   bool *left_out = calloc(n + 1, sizeof *left_out), ok = left_out != NULL;
@@ -102,12 +102,11 @@ static bool add_boxes(srv_ls_picture *p, const srv_ls_asked *asked, const gm_reg
   ok = ok && out_naming_merge(&asked->naming, regions, best, n, left_out);
   if (!ok) srv_reply_error(p->job, 503, "out_of_memory", "no memory for the boxes");
   for (size_t i = 0; ok && i < n; i++) {
-    double score = out_naming_score(&regions[i], &best[i]);
+    double score = out_naming_score(&regions[i], &best[i].best);
     char id[12];
-    if (left_out[i] || out_naming_is_none(&asked->naming, &best[i]) || score < c->threshold)
-      continue;
+    if (left_out[i] || best[i].none || score < c->threshold) continue;
     make_id(p, id);
-    json_t *labels = json_pack("[O]", label_of(c, best[i].class_index));
+    json_t *labels = json_pack("[O]", label_of(c, best[i].best.class_index));
     ok = add_result(p, c, id, box_value(p, regions[i].box, c->kind, labels), score);
   }
   free(left_out);
@@ -117,7 +116,7 @@ static bool add_boxes(srv_ls_picture *p, const srv_ls_asked *asked, const gm_reg
 static bool answer_boxes(srv_ls_picture *p, const srv_ls_asked *asked) {
   size_t n;
   gm_error err = {0};
-  gm_label *best = NULL;
+  out_named *best = NULL;
   gm_callbacks callbacks = srv_job_callbacks(p->job);
   if (!need_scene(p)) return false;
   gm_region *regions = out_scene_regions(p->scene, &n);
@@ -296,7 +295,7 @@ static const gm_region *nearest(const gm_region *regions, size_t n, gm_box box) 
 static json_t *label_drawn(srv_ls_picture *p, const srv_ls_drawn *drawn,
                            const srv_ls_asked *asked, const gm_region *region, double *score) {
   gm_error err = {0};
-  gm_label *best = NULL;
+  out_named *best = NULL;
   gm_callbacks callbacks = srv_job_callbacks(p->job);
   *score = -1;
   if (drawn->labels) return json_incref(drawn->labels);
@@ -304,8 +303,8 @@ static json_t *label_drawn(srv_ls_picture *p, const srv_ls_drawn *drawn,
     srv_reply_failure(p->job, &err);
     return NULL;
   }
-  json_t *labels = json_pack("[O]", label_of(asked->control, best->class_index));
-  *score = out_naming_score(region, best);
+  json_t *labels = json_pack("[O]", label_of(asked->control, best->best.class_index));
+  *score = out_naming_score(region, &best->best);
   free(best);
   return labels;
 }

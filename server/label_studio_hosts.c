@@ -22,6 +22,10 @@ static bool is_plain(const char *text) {
   return true;
 }
 
+bool srv_ls_token_fits(const char *token) {
+  return strlen(token) < sizeof((srv_ls_host *)0)->token && is_plain(token);
+}
+
 /* url and token, each or NULL, into out; *_name for messages. */
 static gm_status read_host(srv_ls_host *out, const char *url, const char *url_name,
                            const char *token, const char *token_name, gm_error *err) {
@@ -34,7 +38,7 @@ static gm_status read_host(srv_ls_host *out, const char *url, const char *url_na
              url_name, url);
     return err->status = GM_ERR_ARGUMENT;
   }
-  if (token && (strlen(token) >= sizeof out->token || !is_plain(token))) {
+  if (token && !srv_ls_token_fits(token)) {
     snprintf(err->message, sizeof err->message,
              "%s: wanted a token of Label Studio, at most %zu letters without spaces",
              token_name, sizeof out->token - 1);

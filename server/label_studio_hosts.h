@@ -10,6 +10,7 @@ enum { SRV_LS_PROJECTS = 64 }; /* that are remembered; the one set up longest ag
 typedef struct srv_ls_host {
   char url[256];    /* "http://localhost:8080", without a slash at the end; "": not known */
   char token[1024]; /* "": none */
+  bool exchanged;   /* the token is what a personal access token was exchanged for */
 } srv_ls_host;
 
 typedef struct srv_ls_hosts {
@@ -30,6 +31,8 @@ gm_status srv_ls_host_keep(srv *server, const char *client, const char *project,
  * this address only. GM_ERR_ARGUMENT where these cannot be used. */
 gm_status srv_ls_host_find(srv *server, const char *client, const char *project,
                            srv_ls_host *out, gm_error *err);
+/* Whether a token can stand in a header, and in an srv_ls_host. */
+bool srv_ls_token_fits(const char *token);
 /* Whether an address is at the host: the same scheme, name and port. */
 bool srv_ls_host_has(const srv_ls_host *host, const char *address);
 

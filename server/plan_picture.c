@@ -62,8 +62,8 @@ bool srv_plan_fetch(srv_job *job, srv_plan *plan, const char *url, const char *a
   gm_error err = {0};
   char *bytes;
   size_t size;
-  if (srv_fetch(&job->server->hosts, url, authorization, is_over, job, &bytes, &size, &err) !=
-      GM_OK)
+  if (srv_fetch(&job->server->hosts, url, authorization, NULL, is_over, job, &bytes, &size,
+                &err) != GM_OK)
     return refuse_fetched(job, &err);
   return srv_plan_keep(job, plan, bytes, size);
 }

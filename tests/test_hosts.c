@@ -77,7 +77,7 @@ static void test_rebinding(void **state) {
   gm_error err = {0};
   snprintf(url, sizeof url, "http://localhost:%u/x.jpg", hosts.all[0].port);
   assert_true(srv_fetch_begin());
-  assert_int_equal(srv_fetch(&hosts, url, NULL, never, NULL, &bytes, &size, &err),
+  assert_int_equal(srv_fetch(&hosts, url, NULL, NULL, never, NULL, &bytes, &size, &err),
                    GM_ERR_ARGUMENT);
   srv_fetch_end();
   assert_null(bytes);
