@@ -94,7 +94,7 @@ static unsigned levels_here(void) {
  * of the rate of fp32 multiply-adds, half of their operations (docs/SPEED.md, Emerald Rapids);
  * AMD's is twice as fast as they are. */
 static unsigned levels_slow_here(void) {
-  unsigned a, b, c, d;
+  unsigned a, b = 0, c = 0, d = 0;
   bool intel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx &&
                c == signature_INTEL_ecx && d == signature_INTEL_edx;
   return intel ? 1u << 5 : 0;
