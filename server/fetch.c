@@ -188,11 +188,13 @@ gm_status srv_fetch(const srv_hosts *hosts, const char *address, const char *aut
   if (status == GM_OK && !(f.host = host_of(hosts, url, err))) status = err->status;
   if (status == GM_OK) status = transfer(url, &f, authorization, post, err);
   curl_url_cleanup(url);
-  if (status == GM_OK) {
-    *out = f.bytes ? f.bytes : calloc(1, 1);
-    *size = f.size;
-    return GM_OK;
+  if (status == GM_OK && !f.bytes && !(f.bytes = calloc(1, 1)))
+    status = fail(err, GM_ERR_MEMORY, "no memory for a picture that is fetched");
+  if (status != GM_OK) {
+    free(f.bytes);
+    return status;
   }
-  free(f.bytes);
-  return status;
+  *out = f.bytes;
+  *size = f.size;
+  return GM_OK;
 }
