@@ -577,7 +577,7 @@ static void factors_of_bf16_change_little(void **state) {
   float *rounded = run_training(NULL, step, &m, m.learned, ARRAYS, NULL, n, "bf16");
   m.recompute = true;
   float *again = run_training(NULL, step, &m, m.learned, ARRAYS, NULL, n, "bf16");
-  assert_true(rounded[0] != exact[0]);
+  if (gm_kernels_best()->rounds[GM_TYPE_F16]) assert_true(rounded[0] != exact[0]);
   assert_true(fabsf(rounded[0] - exact[0]) <= 0.02f * exact[0]);
   double dot = 0, a = 0, b = 0;
   for (size_t i = 1; i < n; i++) {

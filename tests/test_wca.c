@@ -16,7 +16,7 @@
 
 static gm_clip *tiny, *mini;
 
-static gm_clip *convert_and_open(const char *source, unsigned threads) {
+static gm_clip *convert_and_open(const char *source) {
   char path[] = "/tmp/gromatic-test-XXXXXX";
   int fd = mkstemp(path);
   assert_true(fd >= 0);
@@ -24,9 +24,8 @@ static gm_clip *convert_and_open(const char *source, unsigned threads) {
   gm_error err;
   gm_clip *clip;
   gm_convert_params convert = {.struct_size = sizeof convert, .type = "f32"};
-  gm_clip_params params = {.struct_size = sizeof params, .threads = threads};
   assert_ok(gm_convert(source, path, &convert, NULL, &err), &err);
-  assert_ok(gm_clip_open(&clip, path, &params, &err), &err);
+  assert_ok(gm_clip_open(&clip, path, NULL, &err), &err);
   unlink(path);
   return clip;
 }
@@ -34,7 +33,7 @@ static gm_clip *convert_and_open(const char *source, unsigned threads) {
 static int open_fixtures(void **state) {
   (void)state;
   gm_error err;
-  tiny = convert_and_open(test_data("models/clip-tiny/openai-torchscript.pt"), 0);
+  tiny = convert_and_open(test_data("models/clip-tiny/openai-torchscript.pt"));
   assert_ok(gm_clip_open(&mini, NULL, NULL, &err), &err); /* the embedded one */
   return 0;
 }
@@ -385,7 +384,10 @@ static void test_seeds(void **state) {
   (void)state;
   gm_image *images[2] = {test_image("world/classify/bus/0.png"),
                          test_image("world/classify/bus/1.jpg")};
-  gm_clip *one_thread = convert_and_open(GM_MODELS "/clip-mini", 1);
+  gm_error err;
+  gm_clip *one_thread;
+  gm_clip_params params = {.struct_size = sizeof params, .threads = 1};
+  assert_ok(gm_clip_open(&one_thread, NULL, &params, &err), &err);
   gm_classes *classes = make_classes(mini, GM_METHOD_WCA_RELEASED, "descriptions/world.json");
   gm_view_params p = gm_view_params_default(GM_METHOD_WCA_RELEASED);
   p.seed = 7;
@@ -618,7 +620,7 @@ static void test_classes_of_another_model_are_refused(void **state) {
   (void)state;
   gm_error err;
   gm_image *image = test_image("world/classify/bus/0.png");
-  gm_clip *like = convert_and_open(test_data("models/clip-tiny-openclip"), 1), *again;
+  gm_clip *like = convert_and_open(test_data("models/clip-tiny-openclip")), *again;
   assert_int_equal(clip_info(like).features, clip_info(tiny).features);
   assert_int_not_equal(clip_info(mini).features, clip_info(tiny).features);
   refused(tiny, like, image);
