@@ -109,7 +109,7 @@ async function find(picture, { phrases, all }, step, signal) {
   const answer = newAnswer(picture, "find", `Find ${phrases.join(", ")}`);
   tell("answers");
   const found = await own("/v1/ground", picture,
-    { ...common(), phrases, ...(all ? { max_det: 50, min_score: FINDABLE } : {}) }, signal);
+    { ...common(), phrases, ...(all ? { all: true, min_score: FINDABLE } : {}) }, signal);
   dropFound(picture, step);
   listPhrases(answer, found.results.map(({ phrase, regions, present, calibrated }) => ({
     label: phrase,

@@ -245,13 +245,13 @@ class Answers(PageTest):
 
     def test_label_and_find_everything(self):
         page = self.opened()
-        self.do("label", classes=", ".join(CLASSES), least="0.3")
-        answer = server.post("/v1/label", {"image": picture(64), "classes": CLASSES, "conf": 0.3})[1]
+        self.do("label", classes=", ".join(CLASSES), least="0.2")
+        answer = server.post("/v1/label", {"image": picture(64), "classes": CLASSES, "conf": 0.2})[1]
         self.assertEqual(self.boxes(), [[r["label"], r["box"]] for r in answer["regions"] if r["label"]])
         page.fill("#classes", "")
         self.assertEqual(page.inner_text("#run"), "Find everything")
         self.do("label")
-        answer = server.post("/v1/detect", {"image": picture(64), "conf": 0.3})[1]
+        answer = server.post("/v1/detect", {"image": picture(64), "conf": 0.2})[1]
         self.assertEqual(self.boxes(), [["", r["box"]] for r in answer["regions"]])
         page.click("#undo")
         self.assertEqual({name for name, _ in self.boxes()}, set(CLASSES))
@@ -478,7 +478,7 @@ class Pictures(PageTest):
             page.wait_for_selector("#place:has-text('2 of 2')")
             self.assertEqual(page.evaluate("[photo.naturalWidth, photo.naturalHeight]"), [image.height // 2, image.width])
             self.do("label")
-            program = lines("detect", turned, "--conf", "0.3")[0]
+            program = lines("detect", turned, "--conf", "0.2")[0]
             self.assertEqual([program["image"]["width"], program["image"]["height"]], [image.height // 2, image.width])
             self.assertEqual([box for _, box in self.boxes()], [r["box"] for r in program["regions"]])
 
@@ -488,7 +488,7 @@ class Pictures(PageTest):
             Image.open(EXAMPLE).convert("RGB").resize((8000, 8000), Image.NEAREST).save(large, quality=60)
             page = self.opened(large)
             self.do("label")
-            wanted = lines("detect", large, "--conf", "0.3")[0]["regions"]
+            wanted = lines("detect", large, "--conf", "0.2")[0]["regions"]
             self.assertEqual([box for _, box in self.boxes()], [r["box"] for r in wanted])
             stage, zoom = page.locator("#stage").bounding_box(), lambda: int(page.inner_text("#zoom-fit").split()[0])
             self.assertLess(zoom(), 15)
@@ -529,7 +529,7 @@ class Exports(PageTest):
         with open(self.lines, "w") as file:
             for name in self.names:
                 number = int(name[:3])
-                answer = server.post("/v1/label", {"image": picture(number), "classes": CLASSES, "conf": 0.3})[1]
+                answer = server.post("/v1/label", {"image": picture(number), "classes": CLASSES, "conf": 0.2})[1]
                 answer["image"]["file"] = name
                 answer["model"] = {"file": "groma-mini"}
                 file.write(json.dumps(answer) + "\n")
