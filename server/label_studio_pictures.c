@@ -42,7 +42,6 @@ static bool exchange_token(srv_job *job, srv_ls_host *host) {
                     "cannot exchange the personal access token of Label Studio: %s",
                     err.message);
   free(text);
-  free(bytes);
   const char *access = json_string_value(json_object_get(answer, "access"));
   bool ok = access && srv_ls_token_fits(access);
   if (ok) {
@@ -53,6 +52,7 @@ static bool exchange_token(srv_job *job, srv_ls_host *host) {
                     "found no token in the answer of Label Studio to a personal access token");
   }
   json_decref(answer);
+  free(bytes);
   return ok;
 }
 
