@@ -24,7 +24,7 @@ class Accuracy(unittest.TestCase):
     def test_f32_reaches_the_references_figures(self):
         # The table of tests/data/world/README.md, to its three decimals; free ground answers may
         # differ in two of 410, if two logits are closer than rounding.
-        got = evaluate(["detect", "ground", "describe", "caption"], "groma-mini")
+        got = evaluate(["detect", "ground", "describe", "caption"], os.environ["GM_REFERENCE_MINI"])
         self.assertEqual(round(got["detect"]["recall"], 3), 0.966)
         self.assertEqual(round(got["detect"]["precision"], 3), 0.801)
         self.assertEqual(got["ground"]["n"], 410)
@@ -48,10 +48,11 @@ class Accuracy(unittest.TestCase):
                 path[name] = os.path.join(folder, name + ".gguf")
                 run("convert", MODEL, "-o", path[name], "--type", name)
             q8_0, q4_0 = self.drift(path["f32"], [path["q8_0"], path["q4_0"]], FEW)
-        # About twice what docs/ACCURACY.md shows for q8_0 over all pictures (regions: three times
-        # the share lost), for fewer pictures scatter more and instruction sets round differently.
+        # About twice what docs/ACCURACY.md shows for q8_0 over all pictures, for fewer pictures
+        # scatter more and instruction sets round differently. Of these 150 regions 148 are kept
+        # with AVX-512, 147 with AVX2 and 146 without bf16; two standard errors of 3 lost are 3.5.
         regions = q8_0["regions"]
-        self.assertGreaterEqual(regions["kept"], 0.98 * regions["reference"])
+        self.assertGreaterEqual(regions["kept"], 0.956 * regions["reference"])
         self.assertLessEqual(regions["shift"], 0.7)
         self.assertLessEqual(q8_0["hidden"]["rms"], 0.018)
         self.assertLessEqual(q8_0["vectors"]["rms"], 0.05)
