@@ -139,8 +139,8 @@ class Learns(Runs):
         self.assertGreater(float(last["recall"]), float(first["recall"]) - 0.05)
 
     def test_words(self):
-        for stage, share in ("align", 0.97), ("instruct", 0.9):
-            self.loss_falls(stage, self.words(8, task="describe"), share, "--steps", "12", "--lr", "1e-4", "--freeze",
+        for stage, share in ("align", 0.93), ("instruct", 0.5):
+            self.loss_falls(stage, self.words(8, task="describe"), share, "--steps", "12", "--lr", "2e-3", "--freeze",
                             "regions", "--accumulate", "1")
 
 
