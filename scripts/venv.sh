@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv with the PyPI packages that the tests compare with; given a NAME, makes .venv-NAME
-# with those of requirements-NAME.txt. Without network it says so and succeeds; those tests are
+# with those of requirements-NAME.txt. Without network or room it says so and succeeds; those tests are
 # then skipped by name.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -12,6 +12,6 @@ if python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-c
   echo "$wanted" >"$venv/installed"
 else
   rm -rf "$venv"
-  echo "PyPI is out of reach: tests that need the packages of $list will be skipped." >&2
+  echo "The packages of $list could not be installed (pip says why above): tests that need them will be skipped." >&2
 fi
 exit 0
