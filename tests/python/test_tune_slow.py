@@ -71,7 +71,8 @@ class Learning(unittest.TestCase):
         self.assertGreater(names["after"], names["before"] - 0.11)
         self.assertTrue(os.path.exists(os.path.join(self.folder, "my.png")))
         out, err = run("caption", os.path.join(self.folder, "images", "000.png"), "--adapter", path)
-        self.assertEqual(err, "")
+        # The pictures are turned, so groma-mini may say that they are unlike what it knows.
+        self.assertEqual([line for line in err.splitlines() if "unlike what" not in line], [])
         plain, _ = run("caption", os.path.join(self.folder, "images", "000.png"), "--adapter", path + ":0")
         bare, _ = run("caption", os.path.join(self.folder, "images", "000.png"))
         self.assertEqual(plain, bare)
